@@ -1,0 +1,37 @@
+# `make help` lists what there is. Everything runs in .venv, which `make setup` fills from the lock files.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.PHONY: help setup lock format check test bench clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.done ## install Python packages and Azurite
+
+$(VENV)/.done: requirements-dev.txt dev/package-lock.json dev/setup.sh
+	@bash dev/setup.sh $(VENV)
+	@touch $@
+
+lock: setup ## pin what pyproject.toml asks for
+	@bash dev/lock.sh $(VENV)
+
+format: setup ## let ruff rewrite what it can
+	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+
+check: setup ## lint, types, import contracts
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+test: setup ## all tests, with coverage
+	$(PY) -m pytest -n auto --dist loadgroup --cov --cov-report=term
+
+bench: setup ## measurements, as ratios
+	@for b in bench/*.py; do echo "== $$b"; PYTHONPATH=. $(PY) $$b || exit 1; done
+
+clean: ## remove everything that make made
+	rm -rf $(VENV) dev/node_modules out .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

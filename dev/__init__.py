@@ -1,0 +1,1 @@
+"""Developing on one machine: Azurite, the function host, the demo, the Azure ML emulator."""

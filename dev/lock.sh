@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Pins the dependency groups of pyproject.toml, with hashes and without the address of any registry.
+set -euo pipefail
+venv=$1
+cd "$(dirname "$0")/.."
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
+compile() {
+    "$venv/bin/uv" pip compile --quiet --universal --python-version 3.13 --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' "$@"
+}
+compile --group run -o requirements.txt
+compile --group dev --group bench -c requirements.txt -o requirements-dev.txt

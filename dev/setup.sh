@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Makes the virtual environment in $1 from the lock file, with a Python of at least 3.13 found on this
+# machine, and installs Azurite where Node.js is to be had.
+set -euo pipefail
+venv=$1
+here=$(cd "$(dirname "$0")" && pwd)
+lock=$here/../requirements-dev.txt
+
+works() { "$@" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 13))' >/dev/null 2>&1; }
+
+find_python() {
+    local candidate
+    for candidate in python3.14 python3.13 python3 python "$HOME"/.pyenv/versions/3.1[3-9]*/bin/python; do
+        if works "$candidate"; then echo "$candidate"; return; fi
+    done
+    if command -v uv >/dev/null && candidate=$(uv python find '>=3.13' 2>/dev/null) && works "$candidate"; then
+        echo "$candidate"
+        return
+    fi
+    echo "No Python 3.13 or newer found: install it (https://www.python.org/downloads, or 'uv python install 3.13') and run make again." >&2
+    return 1
+}
+
+if ! works "$venv/bin/python"; then
+    python=$(find_python)
+    rm -rf "$venv"
+    "$python" -m venv "$venv"
+fi
+echo "Installing Python packages into $venv ..."
+if command -v uv >/dev/null; then
+    uv pip sync --quiet --require-hashes --python "$venv/bin/python" "$lock"
+else
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+fi
+if [ -f "$here/package-lock.json" ]; then
+    echo "Installing Azurite ..."
+    bash "$here/install-azurite.sh" "$venv"
+fi

@@ -1,0 +1,1 @@
+"""What a run is: documents, publishing, submitting, following, sweeping, engines. It knows no numerics."""

@@ -1,0 +1,8 @@
+"""What one pipeline step does: readings and models in, predictions out. It knows nothing of Azure.
+
+Importing this package costs next to nothing: the function app does it at every cold start.
+"""
+
+from scoring.keys import PACK_NAME, InvalidKey, SensorKey
+
+__all__ = ["PACK_NAME", "InvalidKey", "SensorKey"]

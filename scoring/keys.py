@@ -1,0 +1,112 @@
+"""Sensor keys, and the file names made from them: the one place that makes such names."""
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import quote, unquote_to_bytes
+
+from scoring.errors import ScoringError
+
+MAX_KEY_PART = 128
+"""Longest Device or Sensor, in characters."""
+
+MAX_ENCODED_KEY = 240
+"""Longest `{device}_{sensor}` in a file name: most file systems stop at 255 bytes, prefix included."""
+
+MODEL_PREFIX, MODEL_SUFFIX = "model_", ".skops"
+PREDS_PREFIX, PREDS_SUFFIX = "preds_", ".csv"
+PACK_NAME = "models.parquet"
+
+_PLAIN = re.compile(r"[A-Za-z0-9%.~-]+")
+
+
+class InvalidKey(ScoringError, ValueError):
+    """A text that cannot be a sensor key, or a file name that names none."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SensorKey:
+    """One sensor of one device; it has one model."""
+
+    device: str
+    sensor: str
+
+    def __post_init__(self) -> None:
+        for what, text in (("Device", self.device), ("Sensor", self.sensor)):
+            if reason := invalid_part(text):
+                raise InvalidKey(f"{what} {text[:40]!r} {reason}")
+        if len(self.encoded) > MAX_ENCODED_KEY:
+            raise InvalidKey(
+                f"Device and Sensor {self.encoded[:40]!r}... are too long together to name a file "
+                f"({len(self.encoded)} characters encoded, {MAX_ENCODED_KEY} at most)"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.device}/{self.sensor}"
+
+    @property
+    def encoded(self) -> str:
+        """`{device}_{sensor}`, percent-encoded: letters, digits and `%.~-` only, safe in any name."""
+        return f"{encode_part(self.device)}_{encode_part(self.sensor)}"
+
+    @classmethod
+    def from_encoded(cls, encoded: str) -> Self:
+        """The key that `encoded` names.
+
+        Raises:
+            InvalidKey: it names none, or is not the one spelling of the key that it names.
+        """
+        parts = encoded.split("_")
+        if len(parts) != 2 or not all(_PLAIN.fullmatch(part) for part in parts):  # noqa: PLR2004
+            raise InvalidKey(f"{encoded[:80]!r} is not an encoded sensor key such as '1_3'")
+        try:
+            key = cls(*(unquote_to_bytes(part).decode() for part in parts))
+        except UnicodeDecodeError as error:
+            raise InvalidKey(f"{encoded[:80]!r} is not percent-encoded UTF-8") from error
+        if key.encoded != encoded:
+            raise InvalidKey(f"{encoded[:80]!r} should be spelt {key.encoded!r}")
+        return key
+
+    @property
+    def model_name(self) -> str:
+        """File name of this key's model."""
+        return f"{MODEL_PREFIX}{self.encoded}{MODEL_SUFFIX}"
+
+    @property
+    def preds_name(self) -> str:
+        """File name of this key's predictions."""
+        return f"{PREDS_PREFIX}{self.encoded}{PREDS_SUFFIX}"
+
+    @classmethod
+    def from_model_name(cls, name: str) -> Self:
+        """The key whose model has this file name.
+
+        Raises:
+            InvalidKey: this is not the name of a model.
+        """
+        if not (name.startswith(MODEL_PREFIX) and name.endswith(MODEL_SUFFIX)):
+            raise InvalidKey(f"{name[:80]!r} is not the name of a model, such as 'model_1_3.skops'")
+        return cls.from_encoded(name[len(MODEL_PREFIX) : -len(MODEL_SUFFIX)])
+
+    def shard(self, count: int) -> int:
+        """Which of `count` shards this key falls in, from 0; the same everywhere and always."""
+        digest = hashlib.sha256(self.encoded.encode()).digest()
+        return int.from_bytes(digest[:8], "big") % count
+
+
+def encode_part(text: str) -> str:
+    """Percent-encode one part of a key, `_` too, so that `_` can stand between the parts."""
+    return quote(text, safe="").replace("_", "%5F")
+
+
+def invalid_part(text: str) -> str | None:
+    """Why `text` cannot be a Device or a Sensor, or None where it can."""
+    if not text:
+        return "is empty"
+    if len(text) > MAX_KEY_PART:
+        return f"has more than {MAX_KEY_PART} characters"
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+        return "has a control character"
+    return None

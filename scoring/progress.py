@@ -1,0 +1,48 @@
+"""Progress of long work: a bar when a person is watching, plain lines when not."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Advance(Protocol):
+    """Tell that `count` more units are done."""
+
+    def __call__(self, count: int = 1) -> None: ...  # noqa: D102
+
+
+@contextmanager
+def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
+    """Show how far `what` has come, on stderr.
+
+    On a terminal this is a bar; elsewhere one plain line when the work begins and one when it ends.
+    """
+    if not sys.stderr.isatty():
+        print(f"{what}: {total:,} {unit} ...", file=sys.stderr, flush=True)
+        done = 0
+
+        def count_up(count: int = 1) -> None:
+            nonlocal done
+            done += count
+
+        yield count_up
+        print(f"{what}: {done:,} of {total:,} {unit} done", file=sys.stderr, flush=True)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=total)
+
+        def advance(count: int = 1) -> None:
+            bar.advance(task, count)
+
+        yield advance
