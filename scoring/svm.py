@@ -1,0 +1,162 @@
+"""OneClassSVM on one feature, computed from its support vectors as libsvm does it, to the last bit.
+
+libsvm adds the terms in the order of the support vectors, so the same order here gives the same sums.
+numpy's `exp` and `tanh` may differ from the C library's in the last place; where that could show (next to
+the boundary, where a label or the ninth digit hangs on it) the reading is computed again with `math`,
+which calls the same C functions as libsvm.
+"""
+
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from scoring.errors import ModelError
+
+type Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+type Labels = np.ndarray[tuple[int], np.dtype[np.uint8]]
+
+RELATIVE_ERROR = 1e-9
+"""Scores agree with scikit-learn's at least this closely."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SvmParameters:
+    """A fitted OneClassSVM of one feature, after a StandardScaler where `mean` or `scale` is given.
+
+    `support` and `dual` have shape (n,); `gamma` is the resolved one, `intercept` scikit-learn's
+    `intercept_`. The names follow scikit-learn's attributes.
+    """
+
+    mean: float | None
+    scale: float | None
+    kernel: str
+    gamma: float
+    coef0: float
+    degree: int
+    support: Floats
+    dual: Floats
+    intercept: float
+
+
+class SvmDetector:
+    """Predicts with one OneClassSVM.
+
+    Raises:
+        ModelError: the parameters cannot be those of a fitted OneClassSVM.
+    """
+
+    def __init__(self, parameters: SvmParameters) -> None:
+        _check(parameters)
+        self.parameters = parameters
+        # |error| <= (n + 8) rounding errors of a sum whose terms are at most |dual|: both kernels that
+        # need care, rbf and sigmoid, stay within 1.
+        magnitude = float(np.abs(parameters.dual).sum()) + abs(parameters.intercept)
+        self._near = (len(parameters.dual) + 8) * sys.float_info.epsilon * magnitude / RELATIVE_ERROR
+
+    def predict(self, values: Floats) -> tuple[Labels, Floats]:
+        """Labels and scores of readings.
+
+        Args:
+            values: shape (n,), finite, in the sensor's own unit.
+
+        Returns:
+            Labels, shape (n,): 1 is an anomaly, 0 is normal. Scores, shape (n,): the decision function,
+            below zero is anomalous. A reading so large that arithmetic fails is an anomaly of score -inf.
+        """
+        p = self.parameters
+        scaled = _scale(p, values)
+        kernel = _KERNELS[p.kernel]
+        scores = np.zeros(len(scaled))
+        term = np.empty(len(scaled))
+        with np.errstate(all="ignore"):  # overflow ends in inf or nan, which are dealt with below
+            for vector, weight in zip(p.support.tolist(), p.dual.tolist(), strict=True):
+                kernel(p, scaled, vector, term)
+                term *= weight
+                scores += term
+            scores += p.intercept
+            if p.kernel in _EXACT_KERNELS:
+                for index in np.flatnonzero(np.abs(scores) <= self._near).tolist():
+                    scores[index] = _exact_score(p, float(scaled[index]))
+            scores[np.isnan(scores)] = -np.inf
+        return (~(scores > 0)).astype(np.uint8), scores
+
+
+def _check(p: SvmParameters) -> None:
+    if p.kernel not in _KERNELS:
+        raise ModelError(f"kernel {p.kernel!r} is not one of {', '.join(sorted(_KERNELS))}")
+    if p.support.shape != p.dual.shape or p.support.ndim != 1:
+        raise ModelError(f"{p.support.shape} support vectors do not go with {p.dual.shape} coefficients")
+    numbers = [p.gamma, p.coef0, p.intercept, *(x for x in (p.mean, p.scale) if x is not None)]
+    if not (np.isfinite(numbers).all() and np.isfinite(p.support).all() and np.isfinite(p.dual).all()):
+        raise ModelError("a parameter is not a finite number: train this model again")
+    if p.gamma < 0 or p.degree < 0 or p.scale == 0:
+        raise ModelError(f"gamma {p.gamma}, degree {p.degree} or scale {p.scale} is out of range")
+
+
+def _scale(p: SvmParameters, values: Floats) -> Floats:
+    scaled = values
+    with np.errstate(over="ignore"):
+        if p.mean is not None:
+            scaled = scaled - p.mean
+        if p.scale is not None:
+            scaled = scaled / p.scale
+    return scaled
+
+
+def _rbf(p: SvmParameters, scaled: Floats, vector: float, out: Floats) -> None:
+    np.subtract(scaled, vector, out=out)
+    np.multiply(out, out, out=out)
+    np.multiply(out, -p.gamma, out=out)
+    np.exp(out, out=out)
+
+
+def _linear(_: SvmParameters, scaled: Floats, vector: float, out: Floats) -> None:
+    np.multiply(scaled, vector, out=out)
+
+
+def _affine(p: SvmParameters, scaled: Floats, vector: float, out: Floats) -> None:
+    np.multiply(scaled, vector, out=out)
+    np.multiply(out, p.gamma, out=out)
+    np.add(out, p.coef0, out=out)
+
+
+def _poly(p: SvmParameters, scaled: Floats, vector: float, out: Floats) -> None:
+    _affine(p, scaled, vector, out)
+    base = out.copy()
+    out.fill(1.0)
+    times = p.degree
+    while times:  # by repeated squaring: libsvm's order of multiplications
+        if times % 2:
+            out *= base
+        base *= base
+        times //= 2
+
+
+def _sigmoid(p: SvmParameters, scaled: Floats, vector: float, out: Floats) -> None:
+    _affine(p, scaled, vector, out)
+    np.tanh(out, out=out)
+
+
+_KERNELS: dict[str, Callable[[SvmParameters, Floats, float, Floats], None]] = {
+    "rbf": _rbf,
+    "linear": _linear,
+    "poly": _poly,
+    "sigmoid": _sigmoid,
+}
+
+_EXACT_KERNELS: dict[str, Callable[[SvmParameters, float, float], float]] = {
+    "rbf": lambda p, x, vector: math.exp(-p.gamma * ((x - vector) * (x - vector))),
+    "sigmoid": lambda p, x, vector: math.tanh(p.gamma * (x * vector) + p.coef0),
+}
+"""The kernels with a transcendental function; the others are the same operations in numpy and in C."""
+
+
+def _exact_score(p: SvmParameters, x: float) -> float:
+    kernel = _EXACT_KERNELS[p.kernel]
+    score = 0.0
+    for vector, weight in zip(p.support.tolist(), p.dual.tolist(), strict=True):
+        score += weight * kernel(p, x, vector)
+    return score + p.intercept
