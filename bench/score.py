@@ -1,0 +1,171 @@
+"""How fast `python -m scoring score` is, as ratios within one run.
+
+A simulated fleet of 1,000 sensors x 720 readings with a fresh pack, whole-process wall time against
+  floor     a process that only reads that CSV and writes an equally large one with pyarrow
+  loop      pandas and scikit-learn, one loop over the same models (as pickles) in one process
+  scripts   one process per sensor that reads, filters, loads and predicts (10 sensors, multiplied)
+and the time to load 100,000 packed models. Ends with 1 where a budget is not met.
+"""
+
+import json
+import os
+import pickle
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SENSORS, READINGS, SCRIPTS, PACKED = 1_000, 720, 10, 100_000
+ROUNDS = 7
+
+BUDGETS = {"floor": 1.5, "loop": 1 / 4, "scripts": 1 / 500}
+"""score's wall time over each, at most."""
+LOAD_SECONDS = 1.0
+
+FLOOR = """
+import sys, pyarrow.csv as csv
+csv.write_csv(csv.read_csv(sys.argv[1]), sys.argv[2])
+"""
+
+LOOP = """
+import pathlib, pickle, sys
+import pandas as pd
+data, models, out = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+frame = pd.read_csv(data)
+for (device, sensor), rows in frame.groupby(["Device", "Sensor"]):
+    model = pickle.loads((models / f"{device}_{sensor}.pkl").read_bytes())
+    values = rows[["Value"]].to_numpy()
+    preds = rows.rename(columns={"Value": "Val"})
+    preds["Prediction"] = (model.predict(values) == -1).astype(int)
+    preds["Score"] = model.decision_function(values)
+    preds.to_csv(out / f"preds_{device}_{sensor}.csv", index=False)
+"""
+
+SCRIPT = """
+import pathlib, pickle, sys
+import pandas as pd
+data, models, out, device, sensor = sys.argv[1], *map(pathlib.Path, sys.argv[2:4]), *map(int, sys.argv[4:])
+frame = pd.read_csv(data)
+rows = frame[(frame["Device"] == device) & (frame["Sensor"] == sensor)]
+model = pickle.loads((models / f"{device}_{sensor}.pkl").read_bytes())
+preds = rows.rename(columns={"Value": "Val"})
+preds["Prediction"] = (model.predict(rows[["Value"]].to_numpy()) == -1).astype(int)
+preds.to_csv(out / f"preds_{device}_{sensor}.csv", index=False)
+"""
+
+
+def main() -> int:
+    """Measure, print and judge."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        data, models, pickles = make_fleet(place)
+        out = place / "out"
+        score = [*module("score"), "--data", str(data), "--models", str(models), "--out", str(out)]
+        floor = [sys.executable, "-c", FLOOR, str(data), str(place / "floor.csv")]
+        scripts = place / "scripts"
+        for directory in (place / "loop", scripts):
+            directory.mkdir()
+        # Taken in turns, so that a slow moment of the machine hits both.
+        times: dict[str, list[float]] = {"score": [], "floor": []}
+        peak = 0
+        for _ in range(ROUNDS):
+            shutil.rmtree(out, ignore_errors=True)
+            seconds, kilobytes = timed(score)
+            times["score"].append(seconds)
+            peak = max(peak, kilobytes)
+            times["floor"].append(timed(floor)[0])
+        ours = statistics.median(times["score"])
+        loop = timed([sys.executable, "-c", LOOP, str(data), str(pickles), str(place / "loop")])[0]
+        keys = [(device, 0) for device in range(1, SCRIPTS + 1)]
+        script = [sys.executable, "-c", SCRIPT, str(data), str(pickles), str(scripts)]
+        each = [timed([*script, device, sensor])[0] for device, sensor in keys]
+        measured = {
+            "floor": statistics.median(times["floor"]),
+            "loop": loop,
+            "scripts": statistics.mean(each) * SENSORS,
+        }
+        print(f"{SENSORS:,} sensors x {READINGS} readings, {data.stat().st_size / 1e6:.0f} MB of CSV")
+        print(f"score     {ours:8.2f} s   peak memory {peak / 1024:.0f} MB")
+        good = True
+        for name, seconds in measured.items():
+            ratio = ours / seconds
+            good &= ratio <= BUDGETS[name]
+            print(f"{name:9} {seconds:8.2f} s   score takes {told(ratio)} of it (aim: {told(BUDGETS[name])})")
+        loading = load_pack(place)
+        good &= loading <= LOAD_SECONDS
+        print(f"{PACKED:,} packed models load in {loading:.2f} s (aim: {LOAD_SECONDS:.0f} s)")
+    print("all aims met" if good else "NOT all aims met")
+    return 0 if good else 1
+
+
+def make_fleet(place: Path) -> tuple[Path, Path, Path]:
+    """Readings, trained models with a fresh pack, and the same models as pickles."""
+    data, models, pickles = place / "readings.csv", place / "models", place / "pickles"
+    size = ["--devices", "100", "--sensors", str(SENSORS // 100), "--readings", str(READINGS)]
+    quiet([*module("simulate"), *size, "--out", str(data)])
+    quiet([*module("train"), "--data", str(data), "--models", str(models)])
+    quiet([*module("pack"), "--models", str(models)])
+    from skops.io import load
+
+    from scoring.models import list_models
+
+    pickles.mkdir()
+    for key, path in list_models(models).items():
+        (pickles / f"{key.encoded}.pkl").write_bytes(pickle.dumps(load(path)))
+    return data, models, pickles
+
+
+def load_pack(place: Path) -> float:
+    """Seconds to open a pack of many models and take every one of them out of it."""
+    models = place / "many"
+    models.mkdir()
+    source = next((place / "models").glob("*.skops")).read_bytes()
+    for number in range(PACKED):
+        (models / f"model_{number}_1.skops").write_bytes(source)
+    quiet([*module("pack"), "--models", str(models)])
+    code = (
+        "import sys, time, pathlib, numpy, pyarrow.parquet; from scoring.packs import ModelStore\n"
+        "start = time.perf_counter()\n"
+        "store = ModelStore(pathlib.Path(sys.argv[1]), use_pack=True)\n"
+        "keys = store.keys()\n"
+        "print(__import__('json').dumps([len(keys), time.perf_counter() - start, str(store.source)]))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(models)], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    count, seconds, _ = json.loads(answer.stdout)
+    assert count == PACKED, answer.stdout
+    return float(seconds)
+
+
+def module(command: str) -> list[str]:
+    """The command line of one of our commands."""
+    return [sys.executable, "-m", "scoring", command]
+
+
+def quiet(command: list[str]) -> None:
+    """Run to a good end, without its words."""
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+
+
+def timed(command: list[str]) -> tuple[float, int]:
+    """Wall seconds and peak kilobytes of a process."""
+    start = time.perf_counter()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, command
+    return time.perf_counter() - start, usage.ru_maxrss
+
+
+def told(ratio: float) -> str:
+    """A ratio as people say it."""
+    return f"{ratio:.2f}" if ratio > 1 / 2 else f"1/{1 / ratio:.0f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""`python -m scoring collect`."""
+
+import argparse
+import json
+from pathlib import Path
+
+from scoring.errors import EXIT_DONE
+
+_EXAMPLE = """\
+Reads the data once more to count every row, and what the steps left under PREDS; writes rejects.csv,
+summary.json, summary.csv and, last, _SUCCESS.
+
+Example:
+  python -m scoring score --data readings.csv --models models --out out --shard 0/2
+  python -m scoring score --data readings.csv --models models --out out --shard 1/2
+  python -m scoring collect --data readings.csv --models models --preds out
+
+Exit codes: 0 done, also where sensors failed: the summary tells which; 1 and 2 as for score.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("--data", type=Path, required=True, help="the same readings that the steps scored")
+    parser.add_argument("--models", type=Path, required=True, help="the same folder of models")
+    parser.add_argument("--preds", type=Path, required=True, help="the folder that the steps wrote to")
+    parser.add_argument("--manifest", type=Path, help="the same manifest, if there was one")
+    parser.add_argument("--run", help="the run's name, for the summary")
+    parser.add_argument("--json", action="store_true", help="print the totals as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Sum up, and say in one line what came out."""
+    from scoring.manifest import Manifest
+    from scoring.models import list_models
+    from scoring.outcomes import read_outcomes
+    from scoring.readings import find_sources
+    from scoring.summary import SUCCESS, summarize
+    from scoring.survey import Survey, survey_sources
+
+    manifest = Manifest.read(args.manifest) if args.manifest else None
+    sources, not_read = find_sources(args.data, manifest)
+    (args.preds / SUCCESS).unlink(missing_ok=True)
+    with Survey(args.preds) as survey:
+        survey_sources(sources, survey)
+    for status in not_read:
+        survey.ended(status)
+    summary = summarize(args.run, survey, read_outcomes(args.preds), list_models(args.models))
+    summary.write(args.preds)
+    totals = summary.totals
+    line = (
+        f"{totals['readings']:,} readings of {totals['sensors']:,} sensors: {totals['scored']:,} scored, "
+        f"{totals['anomalies']:,} anomalies, {totals['rejected']:,} rows rejected"
+    )
+    print(json.dumps(totals) if args.json else line)
+    return EXIT_DONE

@@ -1,0 +1,42 @@
+"""What a command says of the parts that failed, and the exit code that goes with it."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from scoring.errors import EXIT_DONE, EXIT_FAILED
+
+MOST_LINES = 20
+"""So many failures are told line by line; a fleet's worth of them belongs in the summary."""
+
+
+class Found(Protocol):
+    """How a landing was found."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def reason(self) -> str | None: ...  # noqa: D102
+
+
+def complain(failed: Mapping[str, str | None], landings: Iterable[Found]) -> int:
+    """Tell each sensor and landing that failed, a line each; returns the exit code.
+
+    A landing that was replaced or removed meanwhile is told too, but it is no failure: what took its
+    place is scored by a run of its own.
+    """
+    lines = [f"sensor {name}: {reason}" for name, reason in sorted(failed.items())]
+    landings = list(landings)
+    lines += [
+        f"{found.name}: {found.reason}" for found in landings if found.status in {"unreadable", "refused"}
+    ]
+    for line in lines[:MOST_LINES]:
+        print("error: " + " ".join(line.split()), file=sys.stderr)
+    if len(lines) > MOST_LINES:
+        print(f"error: {len(lines) - MOST_LINES} more failures; all are in the summary", file=sys.stderr)
+    for found in landings:
+        if found.status in {"superseded", "vanished"}:
+            print(f"skipped {found.name}: {found.status}", file=sys.stderr)
+    return EXIT_FAILED if lines else EXIT_DONE

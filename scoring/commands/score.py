@@ -1,0 +1,133 @@
+"""`python -m scoring score`."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scoring.commands.complaints import complain
+from scoring.errors import UsageError
+from scoring.keys import InvalidKey, SensorKey
+
+if TYPE_CHECKING:
+    from scoring.packs import ModelStore
+    from scoring.readings import LandingStatus, Source
+    from scoring.selection import Selection
+
+_EXAMPLE = """\
+Without --key, --device or --shard, everything is scored and summed up: preds_*.csv, rejects.csv,
+summary.json, summary.csv and _SUCCESS. A step of a pipeline scores its part only; `collect` sums up later.
+
+Example:
+  python -m scoring score --data readings.csv --models models --out out
+
+Exit codes: 0 all scored; 1 some sensor or file failed, the rest is scored, and trying again does not help;
+2 wrong use; 75 failed for a reason that may pass.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument(
+        "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
+    )
+    parser.add_argument("--models", type=Path, required=True, help="folder of model_{device}_{sensor}.skops")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the predictions, made if missing")
+    parser.add_argument("--manifest", type=Path, help="JSON list of the landings in --data to score")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--key", help="score one sensor, by its encoded key, such as 1_3")
+    which.add_argument("--device", help="score one sensor of this device; needs --sensor")
+    which.add_argument("--shard", help="score shard i of n, counted from 0, such as 0/10")
+    parser.add_argument("--sensor", help="see --device")
+    parser.add_argument("--run", help="the run's name, for the summary")
+    parser.add_argument("--json", action="store_true", help="print the totals as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score, and say in one line what came out."""
+    from scoring.manifest import Manifest
+    from scoring.packs import ModelStore
+    from scoring.predict import score
+    from scoring.predictions import PredictionFiles
+    from scoring.readings import find_sources
+    from scoring.selection import Everything
+
+    selection = _selection(args)
+    if args.data.is_dir() and args.out.resolve().is_relative_to(args.data.resolve()):
+        raise UsageError(
+            f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
+        )
+    manifest = Manifest.read(args.manifest) if args.manifest else None
+    sources, not_read = find_sources(args.data, manifest)
+    store = ModelStore(args.models, use_pack=not (args.key or args.device))
+    if isinstance(selection, Everything):
+        return _score_everything(args, sources, not_read, store)
+    with PredictionFiles(args.out, selection.step) as files:
+        outcome = score(sources, store, selection, files)
+    outcome.landings.extend(not_read)
+    outcome.write(args.out)
+    totals: dict[str, object] = {
+        "step": outcome.step,
+        "readings": sum(sensor.readings for sensor in outcome.sensors),
+        "anomalies": sum(sensor.anomalies for sensor in outcome.sensors),
+    }
+    line = f"{outcome.step}: {totals['readings']:,} readings, {totals['anomalies']:,} anomalies -> {args.out}"
+    print(json.dumps(totals) if args.json else line)
+    # A shard meets sensors that have no model as a matter of course; who asks for one sensor wants its model.
+    failures = {"failed"} if args.shard else {"failed", "no-model"}
+    failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}
+    return complain(failed, outcome.landings)
+
+
+def _score_everything(
+    args: argparse.Namespace, sources: "list[Source]", not_read: "list[LandingStatus]", store: "ModelStore"
+) -> int:
+    from scoring.predict import score
+    from scoring.predictions import PredictionFiles
+    from scoring.selection import Everything
+    from scoring.summary import SUCCESS, summarize
+    from scoring.survey import Survey
+
+    (args.out / SUCCESS).unlink(missing_ok=True)
+    with PredictionFiles(args.out, "all") as files, Survey(args.out) as survey:
+        outcome = score(sources, store, Everything(), files, survey)
+    for status in not_read:
+        survey.ended(status)
+    outcome.landings.extend(not_read)
+    outcome.write(args.out)
+    summary = summarize(args.run, survey, [outcome], store.keys())
+    summary.write(args.out)
+    totals = summary.totals
+    line = (
+        f"scored {totals['scored']:,} of {totals['readings']:,} readings of {totals['sensors']:,} sensors: "
+        f"{totals['anomalies']:,} anomalies, {totals['rejected']:,} rows rejected -> {args.out}"
+    )
+    print(json.dumps(totals) if args.json else line)
+    failures = {"failed", "no-model", "missing"}
+    failed = {
+        f"{sensor['device']}/{sensor['sensor']}": sensor["reason"]
+        for sensor in summary.sensors
+        if sensor["status"] in failures
+    }
+    return complain(failed, survey.landings.values())
+
+
+def _selection(args: argparse.Namespace) -> "Selection":
+    from scoring.selection import Everything, OneSensor, Shard
+
+    if (args.device is None) != (args.sensor is None):
+        raise UsageError("--device and --sensor name one sensor together: give both, or --key")
+    try:
+        if args.key is not None:
+            return OneSensor(SensorKey.from_encoded(args.key))
+        if args.device is not None:
+            return OneSensor(SensorKey(args.device, args.sensor))
+    except InvalidKey as error:
+        raise UsageError(str(error)) from error
+    if args.shard is not None:
+        index, _, count = args.shard.partition("/")
+        if not (index.isdecimal() and count.isdecimal()):
+            raise UsageError(f"--shard {args.shard}: expected i/n, such as 0/10")
+        return Shard(int(index), int(count))
+    return Everything()

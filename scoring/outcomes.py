@@ -1,0 +1,99 @@
+"""What one step says of its work: a JSON file that `collect` reads."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from scoring.errors import ScoringError
+from scoring.files import write_atomically
+from scoring.keys import SensorKey
+from scoring.readings import LandingStatus
+
+VERSION = 1
+FOLDER = "_steps"
+
+
+class SensorStatus(StrEnum):
+    """How a sensor came out of a run."""
+
+    SCORED = "scored"
+    FAILED = "failed"
+    NO_MODEL = "no-model"
+    NO_READINGS = "no-readings"
+    MISSING = "missing"
+    """There are readings and a model, but no step left a result."""
+
+
+@dataclass(slots=True)
+class SensorOutcome:
+    """One sensor's numbers; `first` and `last` are TS texts, `worst` is the lowest score."""
+
+    device: str
+    sensor: str
+    status: SensorStatus
+    reason: str | None = None
+    readings: int = 0
+    anomalies: int = 0
+    first: str | None = None
+    last: str | None = None
+    worst: float | None = None
+    model: str | None = None
+
+    @property
+    def key(self) -> SensorKey:
+        """The sensor that this is about."""
+        return SensorKey(self.device, self.sensor)
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What one step leaves: an outcome per sensor, and how it found each landing."""
+
+    step: str
+    sensors: list[SensorOutcome] = field(default_factory=list)
+    landings: list[LandingStatus] = field(default_factory=list)
+
+    def write(self, out: Path) -> None:
+        """Leave this under the folder of the run's predictions."""
+        document = {"version": VERSION, **asdict(self)}
+        write_atomically(out / FOLDER / f"{self.step}.json", json_bytes(document))
+
+
+def read_outcomes(out: Path) -> list[StepOutcome]:
+    """All that the steps of a run left, in order of their names.
+
+    Raises:
+        ScoringError: a file is not an outcome.
+    """
+    return [_read(path) for path in sorted((out / FOLDER).glob("*.json"))]
+
+
+def json_bytes(document: Any) -> bytes:
+    """A JSON document as people and machines read it."""
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _read(path: Path) -> StepOutcome:
+    try:
+        document = json.loads(path.read_bytes())
+        if document["version"] != VERSION:
+            raise ScoringError(f"{path}: version {document['version']} is not {VERSION}; update this project")
+        return StepOutcome(
+            step=document["step"],
+            sensors=[_sensor(row) for row in document["sensors"]],
+            landings=[LandingStatus(**row) for row in document["landings"]],
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ScoringError(f"{path} is not the outcome of a step ({error}); run that step again") from error
+
+
+def _sensor(row: dict[str, Any]) -> SensorOutcome:
+    return SensorOutcome(**{**row, "status": SensorStatus(row["status"])})
+
+
+def by_key(outcomes: Iterable[StepOutcome]) -> dict[SensorKey, SensorOutcome]:
+    """Each sensor's outcome."""
+    return {sensor.key: sensor for outcome in outcomes for sensor in outcome.sensors}
