@@ -1,0 +1,246 @@
+"""Settings: typed, read once from the environment, with every wrong one reported together.
+
+Plain code, because importing a validation library costs a cold start more than all else here together.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal, Self, cast
+
+from pipeline.errors import SettingsError
+
+CONNECTION = "ScoringStorage"
+"""Prefix of the settings that say where blob storage is, as Azure Functions spells connections."""
+
+MAX_TRIES_LIMIT = 99
+
+_CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SCHEDULE_FIELD = re.compile(r"[0-9A-Za-z*/,-]+")
+_SHOWN = 60
+"""Longest part of a wrong value that a message repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """Names of the four containers."""
+
+    data: str = "data"
+    models: str = "models"
+    preds: str = "preds"
+    runs: str = "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where blob storage is, and as whom to talk to it: a connection string, or an address and identity."""
+
+    connection_string: str | None = field(default=None, repr=False)
+    blob_service_uri: str | None = None
+    managed_identity: bool = False
+    """Use the managed identity alone; otherwise whatever identity this machine offers."""
+    client_id: str | None = None
+    """Of the user-assigned identity, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class AzureMLWorkspace:
+    """Where the `azureml` engine runs."""
+
+    subscription: str
+    resource_group: str
+    workspace: str
+    compute: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings. Each one's environment variable is named where it is read, in `from_environment`."""
+
+    connection: Connection
+    containers: Containers = Containers()
+    engine: Literal["local", "azureml"] = "local"
+    azureml: AzureMLWorkspace | None = None
+    """Always there where `engine` is `azureml`."""
+    max_steps: int = 100
+    """More sensors than this are scored in shards."""
+    max_active_runs: int = 20
+    """A landing beyond this many runs under way is left to the sweep."""
+    max_tries: int = 3
+    """How often a run is tried in all."""
+    timer_mode: Literal["new", "all"] = "new"
+    pending_after: timedelta = timedelta(minutes=5)
+    """A run pending for longer than this was left by its submitter, and is taken up again."""
+    grace: timedelta = timedelta(minutes=10)
+    """How far the sweep looks back behind its watermark."""
+    schedule: str = "0 0 * * * *"
+    local_processes: int = 1
+    """How many steps the local engine runs at once."""
+    step_time_limit: timedelta = timedelta(minutes=60)
+    step_tries: int = 3
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Read all settings.
+
+        Raises:
+            SettingsError: some are missing or wrong; the message names them all.
+        """
+        reader = _Reader(environ)
+        engine = reader.choice("SCORING_ENGINE", ("local", "azureml"), "local")
+        settings = cls(
+            connection=reader.connection(),
+            containers=reader.containers(),
+            engine=cast("Literal['local', 'azureml']", engine),
+            azureml=reader.workspace() if engine == "azureml" else None,
+            max_steps=reader.number("SCORING_MAX_STEPS", 100, 1, 10_000),
+            max_active_runs=reader.number("SCORING_MAX_ACTIVE_RUNS", 20, 1, 10_000),
+            max_tries=reader.number("SCORING_MAX_TRIES", 3, 1, MAX_TRIES_LIMIT),
+            timer_mode=cast(
+                "Literal['new', 'all']", reader.choice("SCORING_TIMER_MODE", ("new", "all"), "new")
+            ),
+            pending_after=reader.minutes("SCORING_PENDING_MINUTES", 5),
+            grace=reader.minutes("SCORING_GRACE_MINUTES", 10),
+            schedule=reader.schedule(),
+            local_processes=reader.number("SCORING_LOCAL_PROCESSES", os.process_cpu_count() or 1, 1, 1_000),
+            step_time_limit=reader.minutes("SCORING_STEP_MINUTES", 60),
+            step_tries=reader.number("SCORING_STEP_TRIES", 3, 1, 100),
+        )
+        if reader.problems:
+            raise SettingsError(f"wrong settings: {'; '.join(sorted(reader.problems))}")
+        return settings
+
+
+class _Reader:
+    """Reads single settings, and collects what is wrong with them instead of stopping at the first."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.problems: list[str] = []
+
+    def wrong(self, name: str, expected: str, found: str | None) -> None:
+        shown = "nothing" if found is None else repr(found[:_SHOWN]) + ("..." if len(found) > _SHOWN else "")
+        self.problems.append(f"{name}: expected {expected}, found {shown}")
+
+    def text(self, name: str) -> str | None:
+        """The value, None where it is not set or blank: an app setting left blank means its default."""
+        return self.environ.get(name, "").strip() or None
+
+    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+        value = self.text(name)
+        if value is None or value in choices:
+            return value or default
+        self.wrong(name, " or ".join(choices), value)
+        return default
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        value = self.text(name)
+        if value is None:
+            return default
+        if value.isascii() and value.isdecimal() and least <= int(value[:20]) <= most:
+            return int(value)
+        self.wrong(name, f"a whole number from {least:,} to {most:,}", value)
+        return default
+
+    def minutes(self, name: str, default: float) -> timedelta:
+        value = self.text(name)
+        if value is None:
+            return timedelta(minutes=default)
+        most = 14 * 24 * 60
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) and 0 < float(value) <= most:
+            return timedelta(minutes=float(value))
+        self.wrong(name, f"a number of minutes above 0, up to {most:,}", value)
+        return timedelta(minutes=default)
+
+    def schedule(self) -> str:
+        name, default = "SCORING_SCHEDULE", "0 0 * * * *"
+        value = self.text(name)
+        if value is None:
+            return default
+        fields = value.split()
+        if len(fields) in {5, 6} and all(_SCHEDULE_FIELD.fullmatch(part) for part in fields):
+            return " ".join(fields)
+        self.wrong(
+            name, "an NCRONTAB expression such as '0 0 * * * *' (second minute hour day month weekday)", value
+        )
+        return default
+
+    def containers(self) -> Containers:
+        names: dict[str, str] = {}
+        for what in ("data", "models", "preds", "runs"):
+            setting = f"SCORING_{what.upper()}_CONTAINER"
+            value = self.text(setting) or what
+            if not _CONTAINER.fullmatch(value):
+                self.wrong(
+                    setting, "a container name (3 to 63 lower-case letters, digits and single hyphens)", value
+                )
+            elif value in names.values():
+                self.wrong(setting, "a container of its own", value)
+            names[what] = value
+        return Containers(**names)
+
+    def connection(self) -> Connection:
+        connection_string = self.text(CONNECTION)
+        uri = self.text(f"{CONNECTION}__blobServiceUri")
+        if connection_string is not None:  # wins over the other form, as in the Functions host
+            if not _is_connection_string(connection_string):
+                self.problems.append(
+                    f"{CONNECTION}: expected a storage connection string such as UseDevelopmentStorage=true"
+                    ", found something else (not shown here, it may hold a key)"
+                )
+            return Connection(connection_string)
+        if uri is None:
+            self.problems.append(
+                f"{CONNECTION}: expected a storage connection string, or an address in "
+                f"{CONNECTION}__blobServiceUri, found neither"
+            )
+            return Connection()
+        name = f"{CONNECTION}__blobServiceUri"
+        if not re.fullmatch(r"https://[A-Za-z0-9.:_-]+(/[A-Za-z0-9_-]*)?", uri):
+            # Cut before a query: it could be a shared access signature.
+            self.wrong(
+                name, "an address such as https://ACCOUNT.blob.core.windows.net", uri.partition("?")[0]
+            )
+        credential = self.choice(f"{CONNECTION}__credential", ("managedidentity",), "")
+        client_id = self.matching(
+            f"{CONNECTION}__clientId", _GUID.fullmatch, "the client id of an identity (a GUID)"
+        )
+        return Connection(
+            blob_service_uri=uri.rstrip("/"),
+            managed_identity=bool(credential),
+            client_id=client_id,
+        )
+
+    def matching(self, name: str, matches: Callable[[str], object], expected: str) -> str | None:
+        value = self.text(name)
+        if value is not None and not matches(value):
+            self.wrong(name, expected, value)
+        return value
+
+    def workspace(self) -> AzureMLWorkspace:
+        values = []
+        for name, expected in (
+            ("AZURE_SUBSCRIPTION_ID", "the subscription of the workspace (a GUID)"),
+            ("AZURE_RESOURCE_GROUP", "the resource group of the workspace"),
+            ("AZUREML_WORKSPACE_NAME", "the Azure Machine Learning workspace"),
+            ("AZUREML_COMPUTE", "the compute cluster to run on"),
+        ):
+            value = self.text(name)
+            if value is None or (name == "AZURE_SUBSCRIPTION_ID" and not _GUID.fullmatch(value)):
+                self.wrong(name, f"{expected}, because SCORING_ENGINE is azureml", value)
+            values.append(value or "")
+        return AzureMLWorkspace(*values)
+
+
+def _is_connection_string(text: str) -> bool:
+    pairs = [part.partition("=") for part in text.rstrip(";").split(";")]
+    values = {name.lower(): value for name, equals, value in pairs if equals}
+    if len(values) != len(pairs):
+        return False
+    if values.get("usedevelopmentstorage") == "true":
+        return True
+    has_secret = "sharedaccesssignature" in values or {"accountname", "accountkey"} <= values.keys()
+    return has_secret and bool({"accountname", "blobendpoint"} & values.keys())
