@@ -77,6 +77,8 @@ class Settings:
     grace: timedelta = timedelta(minutes=10)
     """How far the sweep looks back behind its watermark."""
     schedule: str = "0 0 * * * *"
+    blob_source: Literal["EventGrid", "LogsAndContainerScan"] = "EventGrid"
+    """How the blob trigger learns of blobs; the second is polling, for Azurite and `func start`."""
     local_processes: int = 1
     """How many steps the local engine runs at once."""
     step_time_limit: timedelta = timedelta(minutes=60)
@@ -105,6 +107,10 @@ class Settings:
             pending_after=reader.minutes("SCORING_PENDING_MINUTES", 5),
             grace=reader.minutes("SCORING_GRACE_MINUTES", 10),
             schedule=reader.schedule(),
+            blob_source=cast(
+                "Literal['EventGrid', 'LogsAndContainerScan']",
+                reader.choice("SCORING_BLOB_SOURCE", ("EventGrid", "LogsAndContainerScan"), "EventGrid"),
+            ),
             local_processes=reader.number("SCORING_LOCAL_PROCESSES", os.process_cpu_count() or 1, 1, 1_000),
             step_time_limit=reader.minutes("SCORING_STEP_MINUTES", 60),
             step_tries=reader.number("SCORING_STEP_TRIES", 3, 1, 100),
