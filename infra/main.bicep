@@ -1,0 +1,251 @@
+// All that `azd up` creates, and `azd down` removes: one resource group with storage, monitoring, an Azure ML
+// workspace with a cluster that scales from zero, and a Flex Consumption function app. Identity everywhere:
+// no account key, no connection string with a secret, no registry password.
+targetScope = 'subscription'
+
+@description('Name of the azd environment; every resource name is made from it.')
+@minLength(1)
+@maxLength(32)
+param environmentName string
+
+@description('Azure region. It must offer Flex Consumption and the chosen VM size.')
+param location string
+
+@description('Object id of who deploys: may upload models and readings, and publish. Empty: nobody beyond the app.')
+param principalId string = ''
+
+@description('Kind of principalId.')
+@allowed(['User', 'ServicePrincipal', 'Group'])
+param principalType string = 'User'
+
+@description('Storage account to use instead of a new one; it must lie in existingStorageResourceGroup.')
+param existingStorageName string = ''
+
+@description('Resource group of the existing storage account.')
+param existingStorageResourceGroup string = ''
+
+@description('Azure ML workspace to use instead of a new one; it must lie in existingWorkspaceResourceGroup.')
+param existingWorkspaceName string = ''
+
+@description('Resource group of the existing workspace.')
+param existingWorkspaceResourceGroup string = ''
+
+@description('Size of a cluster node. Scoring is light: two cores do.')
+param clusterVmSize string = 'Standard_DS2_v2'
+
+@description('Most nodes that run at once. The least is always zero.')
+@minValue(1)
+@maxValue(100)
+param clusterMaxNodes int = 4
+
+@description('LowPriority nodes cost a fraction and may be taken away; a run that lost its node is tried again by the sweep.')
+@allowed(['Dedicated', 'LowPriority'])
+param clusterPriority string = 'Dedicated'
+
+@description('Idle time after which a node is released, as an ISO 8601 duration.')
+param clusterIdleTime string = 'PT5M'
+
+@description('When the timer sweeps: NCRONTAB with seconds, UTC.')
+param schedule string = '0 0 * * * *'
+
+@description('Address that alerts are mailed to. Empty: alerts are shown in the portal only.')
+param alertEmail string = ''
+
+var tags = { 'azd-env-name': environmentName }
+var suffix = toLower(uniqueString(subscription().id, environmentName, location))
+var storageName = empty(existingStorageName) ? 'st${suffix}' : existingStorageName
+var workspaceName = empty(existingWorkspaceName) ? 'mlw-${suffix}' : existingWorkspaceName
+var clusterName = 'scoring'
+
+// The names of the containers are the defaults of the app's settings; a test compares them.
+var containers = {
+  data: 'data'
+  models: 'models'
+  preds: 'preds'
+  runs: 'runs'
+}
+var deploymentContainer = 'deployment'
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: 'rg-${environmentName}'
+  location: location
+  tags: tags
+}
+
+resource storageGroup 'Microsoft.Resources/resourceGroups@2024-03-01' existing = {
+  name: empty(existingStorageName) ? group.name : existingStorageResourceGroup
+}
+
+resource workspaceGroup 'Microsoft.Resources/resourceGroups@2024-03-01' existing = {
+  name: empty(existingWorkspaceName) ? group.name : existingWorkspaceResourceGroup
+}
+
+module identities 'modules/identities.bicep' = {
+  name: 'identities'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    suffix: suffix
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    suffix: suffix
+  }
+}
+
+module storageAccount 'modules/storage-account.bicep' = if (empty(existingStorageName)) {
+  name: 'storage-account'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: storageName
+  }
+}
+
+module storageContainers 'modules/storage-containers.bicep' = {
+  name: 'storage-containers'
+  scope: storageGroup
+  params: {
+    accountName: storageName
+    containerNames: [
+      containers.data
+      containers.models
+      containers.preds
+      containers.runs
+      deploymentContainer
+    ]
+  }
+  dependsOn: [storageAccount]
+}
+
+module workspace 'modules/workspace.bicep' = if (empty(existingWorkspaceName)) {
+  name: 'workspace'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: workspaceName
+    suffix: suffix
+    storageId: storageContainers.outputs.accountId
+    applicationInsightsId: monitoring.outputs.applicationInsightsId
+  }
+}
+
+module compute 'modules/compute.bicep' = {
+  name: 'compute'
+  scope: workspaceGroup
+  params: {
+    location: location
+    workspaceName: workspaceName
+    clusterName: clusterName
+    identityId: identities.outputs.clusterIdentityId
+    vmSize: clusterVmSize
+    vmPriority: clusterPriority
+    maxNodes: clusterMaxNodes
+    idleTime: clusterIdleTime
+    storageName: storageName
+    containers: containers
+  }
+  dependsOn: [workspace]
+}
+
+module storageRoles 'modules/storage-roles.bicep' = {
+  name: 'storage-roles'
+  scope: storageGroup
+  params: {
+    accountName: storageName
+    appPrincipalId: identities.outputs.appPrincipalId
+    clusterPrincipalId: identities.outputs.clusterPrincipalId
+    deployerPrincipalId: principalId
+    deployerPrincipalType: principalType
+    containers: containers
+  }
+  dependsOn: [storageContainers]
+}
+
+module workspaceRoles 'modules/workspace-roles.bicep' = {
+  name: 'workspace-roles'
+  scope: workspaceGroup
+  params: {
+    workspaceName: workspaceName
+    appPrincipalId: identities.outputs.appPrincipalId
+    deployerPrincipalId: principalId
+    deployerPrincipalType: principalType
+  }
+  dependsOn: [workspace]
+}
+
+module monitoringRoles 'modules/monitoring-roles.bicep' = {
+  name: 'monitoring-roles'
+  scope: group
+  params: {
+    applicationInsightsName: monitoring.outputs.applicationInsightsName
+    appPrincipalId: identities.outputs.appPrincipalId
+  }
+}
+
+module app 'modules/function-app.bicep' = {
+  name: 'function-app'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    name: 'func-${suffix}'
+    identityId: identities.outputs.appIdentityId
+    identityClientId: identities.outputs.appClientId
+    storageName: storageName
+    deploymentContainer: deploymentContainer
+    containers: containers
+    applicationInsightsConnectionString: monitoring.outputs.applicationInsightsConnectionString
+    schedule: schedule
+    workspaceGroupName: workspaceGroup.name
+    workspaceName: workspaceName
+    clusterName: clusterName
+  }
+  dependsOn: [storageRoles, monitoringRoles]
+}
+
+module events 'modules/events.bicep' = {
+  name: 'events'
+  scope: storageGroup
+  params: {
+    location: location
+    tags: tags
+    suffix: suffix
+    storageName: storageName
+  }
+  dependsOn: [storageContainers]
+}
+
+module alerts 'modules/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    suffix: suffix
+    applicationInsightsId: monitoring.outputs.applicationInsightsId
+    email: alertEmail
+  }
+}
+
+// azd keeps these in its environment: the hooks and `python -m pipeline` read them there.
+output AZURE_SUBSCRIPTION_ID string = subscription().subscriptionId
+output AZURE_RESOURCE_GROUP string = workspaceGroup.name
+output AZUREML_WORKSPACE_NAME string = workspaceName
+output AZUREML_COMPUTE string = clusterName
+output SCORING_ENGINE string = 'azureml'
+output ScoringStorage__blobServiceUri string = 'https://${storageName}.blob.${environment().suffixes.storage}'
+output FUNCTION_APP_NAME string = app.outputs.name
+output FUNCTION_APP_GROUP string = group.name
+output EVENT_TOPIC_NAME string = events.outputs.topicName
+output EVENT_TOPIC_GROUP string = storageGroup.name
+output STORAGE_NAME string = storageName

@@ -1,0 +1,103 @@
+// The function app on Flex Consumption. Its identity is the only way it reaches anything.
+param location string
+param tags object
+param name string
+param identityId string
+param identityClientId string
+param storageName string
+param deploymentContainer string
+param containers object
+param applicationInsightsConnectionString string
+param schedule string
+param workspaceGroupName string
+param workspaceName string
+param clusterName string
+
+var blobEndpoint = 'https://${storageName}.blob.${environment().suffixes.storage}'
+var queueEndpoint = 'https://${storageName}.queue.${environment().suffixes.storage}'
+
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  name: 'plan-${name}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: { reserved: true }
+}
+
+resource app 'Microsoft.Web/sites@2024-04-01' = {
+  name: name
+  location: location
+  tags: union(tags, { 'azd-service-name': 'app' })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: { '${identityId}': {} }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    keyVaultReferenceIdentity: identityId
+    siteConfig: {
+      minTlsVersion: '1.2'
+      ftpsState: 'Disabled'
+      http20Enabled: true
+    }
+    functionAppConfig: {
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${blobEndpoint}/${deploymentContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      runtime: {
+        name: 'python'
+        version: '3.13'
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: 2048
+        maximumInstanceCount: 40
+      }
+    }
+  }
+
+  resource settings 'config' = {
+    name: 'appsettings'
+    properties: {
+      // The host's own storage, by identity.
+      AzureWebJobsStorage__credential: 'managedidentity'
+      AzureWebJobsStorage__clientId: identityClientId
+      AzureWebJobsStorage__blobServiceUri: blobEndpoint
+      AzureWebJobsStorage__queueServiceUri: queueEndpoint
+      APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+      // DefaultAzureCredential takes this identity.
+      AZURE_CLIENT_ID: identityClientId
+      // The storage of readings, models, predictions and runs, by identity; the queue for the poison queue.
+      ScoringStorage__credential: 'managedidentity'
+      ScoringStorage__clientId: identityClientId
+      ScoringStorage__blobServiceUri: blobEndpoint
+      ScoringStorage__queueServiceUri: queueEndpoint
+      SCORING_BLOB_SOURCE: 'EventGrid'
+      SCORING_DATA_CONTAINER: containers.data
+      SCORING_MODELS_CONTAINER: containers.models
+      SCORING_PREDS_CONTAINER: containers.preds
+      SCORING_RUNS_CONTAINER: containers.runs
+      SCORING_SCHEDULE: schedule
+      SCORING_ENGINE: 'azureml'
+      AZURE_SUBSCRIPTION_ID: subscription().subscriptionId
+      AZURE_RESOURCE_GROUP: workspaceGroupName
+      AZUREML_WORKSPACE_NAME: workspaceName
+      AZUREML_COMPUTE: clusterName
+    }
+  }
+}
+
+output name string = app.name

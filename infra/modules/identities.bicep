@@ -1,0 +1,22 @@
+// Two identities: what the app may do and what a step may do are different things.
+param location string
+param tags object
+param suffix string
+
+resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+  name: 'id-app-${suffix}'
+  location: location
+  tags: tags
+}
+
+resource clusterIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+  name: 'id-cluster-${suffix}'
+  location: location
+  tags: tags
+}
+
+output appIdentityId string = appIdentity.id
+output appClientId string = appIdentity.properties.clientId
+output appPrincipalId string = appIdentity.properties.principalId
+output clusterIdentityId string = clusterIdentity.id
+output clusterPrincipalId string = clusterIdentity.properties.principalId

@@ -1,0 +1,51 @@
+// The Azure ML workspace that runs the published pipeline. It reads storage by identity.
+param location string
+param tags object
+param name string
+param suffix string
+param storageId string
+param applicationInsightsId string
+
+// A workspace cannot be created without a vault; nothing of ours is kept in it.
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+  name: 'kv-${take(suffix, 20)}'
+  location: location
+  tags: tags
+  properties: {
+    tenantId: subscription().tenantId
+    sku: {
+      family: 'A'
+      name: 'standard'
+    }
+    enableRbacAuthorization: true
+    enableSoftDelete: true
+    enablePurgeProtection: true
+    softDeleteRetentionInDays: 7
+    publicNetworkAccess: 'Enabled'
+    networkAcls: {
+      bypass: 'AzureServices' // the workspace is a trusted service
+      defaultAction: 'Deny'
+    }
+  }
+}
+
+resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'Default'
+  sku: {
+    name: 'Basic'
+    tier: 'Basic'
+  }
+  identity: { type: 'SystemAssigned' }
+  properties: {
+    friendlyName: 'Fleet Scoring'
+    storageAccount: storageId
+    keyVault: vault.id
+    applicationInsights: applicationInsightsId
+    systemDatastoresAuthMode: 'identity'
+    publicNetworkAccess: 'Enabled'
+    v1LegacyMode: false
+  }
+}
