@@ -1,0 +1,113 @@
+"""Command line: `python -m dev.host`."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from dev.host.app import Host
+from dev.host.errors import HostError
+from dev.host.settings import effective, load_local_settings
+
+_BANNER = (
+    "Development host for Python functions with timer and blob triggers, on this machine only. "
+    "The real one is 'func start' (Azure Functions Core Tools)."
+)
+_LEVELS = {
+    "Trace": 10,
+    "Debug": 10,
+    "Information": 20,
+    "Warning": 30,
+    "Error": 40,
+    "Critical": 50,
+    "None": 60,
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run the host until SIGINT or SIGTERM; returns the exit code."""
+    args = _parser().parse_args(argv)
+    print(_BANNER, flush=True)
+    app = args.app.resolve()
+    try:
+        _load_settings(args.settings, app)
+        _set_up_logging()
+        asyncio.run(_run(Host(app, dict(os.environ), look_every=args.poll, port=args.port)))
+    except HostError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _load_settings(given: Path | None, app: Path) -> None:
+    """Put local settings into the environment, where the app reads them."""
+    if given and not given.is_file():
+        raise HostError(f"no file {given}: copy local.settings.example.json to it")
+    found = load_local_settings(given or app / "local.settings.json")
+    for name in sorted(found.keys() & os.environ.keys()):
+        print(f"Skipping '{name}' of local settings: it is set in the environment.", flush=True)
+    os.environ.update(effective(found, os.environ))
+
+
+async def _run(host: Host) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopping.set()
+        # A later Ctrl-C does not wait; one that comes twice at once, to a whole group, counts once.
+        loop.call_later(1.0, _back_to_default, loop)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop)
+    await host.run(stopping)
+
+
+def _back_to_default(loop: asyncio.AbstractEventLoop) -> None:
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(each)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dev.host",
+        description=_BANNER,
+        epilog="Example: python -m dev.host --app . --poll 0.5",
+    )
+    parser.add_argument(
+        "--app", type=Path, default=Path(), metavar="DIR", help="folder of the app (default: here)"
+    )
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="local settings (default: local.settings.json of the app)",
+    )
+    parser.add_argument(
+        "--poll", type=float, default=1.0, metavar="SECONDS", help="time between looks (default: 1)"
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=7071,
+        help="port of the admin address; any free one where it is taken (7071)",
+    )
+    return parser
+
+
+def _set_up_logging() -> None:
+    """Lines as `func` writes them; the SDKs' own are kept out, one for each request."""
+    handler = logging.StreamHandler(sys.stdout)
+    formatter = logging.Formatter("[%(asctime)s.%(msecs)03dZ] %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("azure").setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
