@@ -2,7 +2,9 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from pyarrow._compute import MatchSubstringOptions, TrimOptions
+
+from scoring.columns import call, cast, take, to_numpy
 
 _ZONED = pa.timestamp("ns", "UTC")
 _NAIVE = pa.timestamp("ns")
@@ -30,7 +32,7 @@ _ZONED_PATTERN = rf":.*(?:Z|[+-][\d:]+)\z|[ T]\d\d{_ZONE}\z"
 
 
 def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
-    """Moments in time from their texts.
+    """Moments in time from their texts (an array without nulls).
 
     `YYYY-MM-DD`, then ` ` or `T` and `HH`, `HH:MM`, `HH:MM:SS` or `HH:MM:SS.f` (up to nine digits), then
     `Z`, `±HH`, `±HHMM`, `±HH:MM` or nothing; spaces and tabs around are let be. Years 1678 to 2261.
@@ -49,28 +51,28 @@ def _parse_all(texts: pa.StringArray) -> np.ndarray | None:
     """All at once, or None if one of them is not of the most common kinds."""
     for kind in (_NAIVE, _ZONED):
         try:
-            times = _nanoseconds(pc.cast(texts, kind))
+            times = _nanoseconds(texts, kind)
         except pa.ArrowInvalid:
             continue
-        if texts.null_count == 0 and times.min() >= _FIRST_SURE and times.max() <= _LAST_SURE:
+        if times.min() >= _FIRST_SURE and times.max() <= _LAST_SURE:
             return times
         return None
     return None
 
 
 def _parse_each(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
-    trimmed = pc.ascii_trim(texts, characters=" \t")
-    valid = _bools(pc.match_substring_regex(trimmed, _PATTERN))
-    zoned = valid & _bools(pc.match_substring_regex(trimmed, _ZONED_PATTERN))
+    trimmed = call("ascii_trim", [texts], TrimOptions(" \t"))
+    valid = _matches(trimmed, _PATTERN)
+    zoned = valid & _matches(trimmed, _ZONED_PATTERN)
     times = np.zeros(len(texts), np.int64)
     for kind, which in ((_NAIVE, valid & ~zoned), (_ZONED, zoned)):
-        times[which] = _nanoseconds(pc.cast(trimmed.filter(pa.array(which)), kind))
+        times[which] = _nanoseconds(take(trimmed, which), kind)
     return times, valid
 
 
-def _nanoseconds(times: pa.Array) -> np.ndarray:
-    return times.view(pa.int64()).to_numpy(zero_copy_only=False)
+def _matches(texts: pa.StringArray, pattern: str) -> np.ndarray:
+    return to_numpy(call("match_substring_regex", [texts], MatchSubstringOptions(pattern)))
 
 
-def _bools(mask: pa.Array) -> np.ndarray:
-    return pc.fill_null(mask, False).to_numpy(zero_copy_only=False)
+def _nanoseconds(texts: pa.StringArray, kind: pa.DataType) -> np.ndarray:
+    return to_numpy(cast(texts, kind).view(pa.int64()))

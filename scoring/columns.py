@@ -1,0 +1,74 @@
+"""Arrow columns from numpy arrays and back, at the price of a pointer.
+
+pyarrow's own ways (`pa.array`, `Array.to_numpy`, `pa.scalar`, `pa.repeat`) import pandas the first time they
+are called, if it is there, which costs a short step more than its work; and importing `pyarrow.compute`
+builds hundreds of wrappers around `call`, which do not earn their time either. Hence these few functions,
+and no others, where readings are scored.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from pyarrow._compute import CastOptions
+from pyarrow._compute import call_function as call
+
+__all__ = ["call", "cast", "from_numpy", "strings", "take", "to_bytes", "to_numpy"]
+
+_TYPES = {
+    np.dtype(np.bool_): pa.bool_(),
+    np.dtype(np.uint8): pa.uint8(),
+    np.dtype(np.uint16): pa.uint16(),
+    np.dtype(np.int32): pa.int32(),
+    np.dtype(np.int64): pa.int64(),
+    np.dtype(np.float64): pa.float64(),
+}
+
+
+def from_numpy(values: np.ndarray) -> pa.Array:
+    """An arrow array of the same numbers; no copy is made but of booleans, which are packed."""
+    kind = _TYPES[values.dtype]
+    data = np.packbits(values, bitorder="little") if kind == pa.bool_() else np.ascontiguousarray(values)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(data)])
+
+
+def to_numpy(column: pa.Array) -> np.ndarray:
+    """The numbers of an arrow array without nulls; no copy is made but of booleans."""
+    data = column.buffers()[1]
+    first, count = column.offset, len(column)
+    if count == 0:
+        data = b""
+    if column.type == pa.bool_():
+        bits = np.unpackbits(np.frombuffer(data, np.uint8), count=first + count, bitorder="little")
+        return bits[first:].view(np.bool_)
+    dtype = next(dtype for dtype, kind in _TYPES.items() if kind == column.type)
+    return np.frombuffer(data, dtype, count=count, offset=first * dtype.itemsize if count else 0)
+
+
+def strings(texts: Sequence[str]) -> pa.StringArray:
+    """An arrow array of texts."""
+    encoded = [text.encode() for text in texts]
+    ends = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(text) for text in encoded], out=ends[1:])
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+
+
+def to_bytes(texts: pa.StringArray) -> list[bytes]:
+    """The texts of an array without nulls as they stand, whether they are UTF-8 or not."""
+    found: list[bytes] = texts.view(pa.binary()).to_pylist()
+    return found
+
+
+def cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """`column` as another type.
+
+    Raises:
+        pyarrow.ArrowInvalid: one of its values cannot be.
+    """
+    return call("cast", [column], CastOptions.safe(kind))
+
+
+def take(column: pa.Array, rows: np.ndarray) -> pa.Array:
+    """The values of `column` at `rows`, which are indices or a mask."""
+    chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+    return call("take", [column, from_numpy(chosen)])
