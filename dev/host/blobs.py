@@ -75,8 +75,9 @@ class BlobListener:
         self._worker = worker
         self._storage = storage
         self._host_id = host_id
-        self._at_once = at_once
+        self._slots = asyncio.Semaphore(at_once)
         self._tries = tries
+        self._busy: set[str] = set()
         self._handled: OrderedDict[bytes, None] = OrderedDict()
         self._failures: dict[str, int] = {}
         self._complained = ""
@@ -85,43 +86,47 @@ class BlobListener:
         """Look every so many seconds until the host stops; calls that have begun are waited for."""
         from azure.core.exceptions import AzureError, ResourceNotFoundError
 
-        while True:
-            try:
-                await self._look(stopping)
-                self._complained = ""
-            except ResourceNotFoundError:
-                self._complain(
-                    f"there is no container {self._trigger.container!r} yet: create it, or set its name"
-                )
-            except AzureError as error:
-                self._complain(f"cannot look into {self._trigger.container!r}: {_one_line(error)}")
-            if await pause(every, stopping):
-                return
+        container = self._trigger.container
+        async with asyncio.TaskGroup() as calls:
+            while True:
+                try:
+                    await self._look(calls, stopping)
+                    self._complained = ""
+                except ResourceNotFoundError:
+                    self._complain(f"there is no container {container!r} yet: create it, or set its name")
+                except AzureError as error:
+                    self._complain(f"cannot look into {container!r}: {_one_line(error)}")
+                if await pause(every, stopping):
+                    return
 
     async def call_for(self, name: str) -> Outcome:
         """Call the function for this blob, whether it was handled or not."""
         return await self._call(name, reason="This function was programmatically called via the host APIs.")
 
-    async def _look(self, stopping: asyncio.Event) -> None:
-        """Handle what is new, so many at once; memory holds one page of the listing, never all of it."""
+    async def _look(self, calls: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
+        """Begin a call for each new blob, so many at once; memory holds one page of the listing at most."""
         pages = iter(self._storage.data.list_blobs().by_page())
-        slots = asyncio.Semaphore(self._at_once)
         gone = set(self._failures)
-        async with asyncio.TaskGroup() as calls:
-            while (page := await asyncio.to_thread(_next_page, pages)) is not None:
-                for blob in page:
-                    receipt = self._receipt(blob)
-                    gone.discard(receipt)
-                    if _digest(receipt) in self._handled or not self._trigger.pattern.fullmatch(blob.name):
-                        continue
-                    await slots.acquire()
-                    if stopping.is_set():
-                        return
-                    calls.create_task(self._handle(blob, receipt, slots))
+        while (page := await asyncio.to_thread(_next_page, pages)) is not None:
+            for blob in page:
+                receipt = self._receipt(blob)
+                gone.discard(receipt)
+                if not self._is_new(blob.name, receipt):
+                    continue
+                await self._slots.acquire()
+                if stopping.is_set():
+                    return
+                self._busy.add(receipt)
+                calls.create_task(self._handle(blob, receipt))
         for receipt in gone:
-            del self._failures[receipt]
+            self._failures.pop(receipt, None)
 
-    async def _handle(self, blob: "BlobProperties", receipt: str, slots: asyncio.Semaphore) -> None:
+    def _is_new(self, name: str, receipt: str) -> bool:
+        if receipt in self._busy or _digest(receipt) in self._handled:
+            return False
+        return self._trigger.pattern.fullmatch(name) is not None
+
+    async def _handle(self, blob: "BlobProperties", receipt: str) -> None:
         from azure.core.exceptions import AzureError
 
         try:
@@ -135,7 +140,8 @@ class BlobListener:
         except AzureError as error:  # the host's own storage; the blob is new again at the next look
             _log.warning("blob '%s' will be looked at again: %s", blob.name, _one_line(error))
         finally:
-            slots.release()
+            self._busy.discard(receipt)
+            self._slots.release()
 
     async def _call_or_give_up(self, blob: "BlobProperties", receipt: str) -> bool:
         """Whether the blob is done with: its function succeeded, or failed for the last time."""
