@@ -21,11 +21,12 @@ lock: setup ## pin what pyproject.toml asks for
 format: setup ## let ruff rewrite what it can
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
-check: setup ## lint, types, import contracts
+check: setup ## lint, types, import contracts, templates
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
+	@bash infra/check.sh
 
 test: setup ## all tests, with coverage
 	$(PY) -m pytest -n auto --dist loadgroup --cov --cov-report=term

@@ -3,10 +3,11 @@
 set -euo pipefail
 venv=$1
 cd "$(dirname "$0")/.."
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check uv
 compile() {
     "$venv/bin/uv" pip compile --quiet --universal --python-version 3.13 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' "$@"
 }
 compile --group run -o requirements.txt
 compile --group dev --group bench -c requirements.txt -o requirements-dev.txt
+compile infra/checkov.in -o infra/requirements.txt

@@ -30,7 +30,7 @@ echo "Installing Python packages into $venv ..."
 if command -v uv >/dev/null; then
     uv pip sync --quiet --require-hashes --python "$venv/bin/python" "$lock"
 else
-    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$lock"
 fi
 if [ -f "$here/package-lock.json" ]; then
     echo "Installing Azurite ..."

@@ -17,6 +17,7 @@ var blobEndpoint = 'https://${storageName}.blob.${environment().suffixes.storage
 var queueEndpoint = 'https://${storageName}.queue.${environment().suffixes.storage}'
 
 resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  //checkov:skip=CKV_AZURE_225:what a zone that fails leaves open, the next sweep finishes
   name: 'plan-${name}'
   location: location
   tags: tags
@@ -29,6 +30,10 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2024-04-01' = {
+  //checkov:skip=CKV_AZURE_222:Event Grid delivers to the app's public webhook, which asks for its key
+  //checkov:skip=CKV_AZURE_17:Event Grid has no client certificate to show; the app has no HTTP function of its own
+  //checkov:skip=CKV_AZURE_212:Flex Consumption scales from zero and counts its own instances
+  //checkov:skip=CKV_AZURE_213:Flex Consumption watches the worker itself; there is no page to ask for
   name: name
   location: location
   tags: union(tags, { 'azd-service-name': 'app' })
@@ -67,36 +72,44 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       }
     }
   }
+}
 
-  resource settings 'config' = {
-    name: 'appsettings'
-    properties: {
-      // The host's own storage, by identity.
-      AzureWebJobsStorage__credential: 'managedidentity'
-      AzureWebJobsStorage__clientId: identityClientId
-      AzureWebJobsStorage__blobServiceUri: blobEndpoint
-      AzureWebJobsStorage__queueServiceUri: queueEndpoint
-      APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
-      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
-      // DefaultAzureCredential takes this identity.
-      AZURE_CLIENT_ID: identityClientId
-      // The storage of readings, models, predictions and runs, by identity; the queue for the poison queue.
-      ScoringStorage__credential: 'managedidentity'
-      ScoringStorage__clientId: identityClientId
-      ScoringStorage__blobServiceUri: blobEndpoint
-      ScoringStorage__queueServiceUri: queueEndpoint
-      SCORING_BLOB_SOURCE: 'EventGrid'
-      SCORING_DATA_CONTAINER: containers.data
-      SCORING_MODELS_CONTAINER: containers.models
-      SCORING_PREDS_CONTAINER: containers.preds
-      SCORING_RUNS_CONTAINER: containers.runs
-      SCORING_SCHEDULE: schedule
-      SCORING_ENGINE: 'azureml'
-      AZURE_SUBSCRIPTION_ID: subscription().subscriptionId
-      AZURE_RESOURCE_GROUP: workspaceGroupName
-      AZUREML_WORKSPACE_NAME: workspaceName
-      AZUREML_COMPUTE: clusterName
-    }
+resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+  //checkov:skip=CKV_AZURE_222:these are app settings, not the site's properties, which the next rules look for
+  //checkov:skip=CKV_AZURE_66:as above; the app logs to Application Insights
+  //checkov:skip=CKV_AZURE_63:as above
+  //checkov:skip=CKV_AZURE_65:as above
+  //checkov:skip=CKV_AZURE_80:as above; and this is Python
+  //checkov:skip=CKV_AZURE_13:as above; the app has no page to sign in to
+  //checkov:skip=CKV_AZURE_88:as above; the app keeps nothing on a disk
+  parent: app
+  name: 'appsettings'
+  properties: {
+    // The host's own storage, by identity.
+    AzureWebJobsStorage__credential: 'managedidentity'
+    AzureWebJobsStorage__clientId: identityClientId
+    AzureWebJobsStorage__blobServiceUri: blobEndpoint
+    AzureWebJobsStorage__queueServiceUri: queueEndpoint
+    APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
+    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+    // DefaultAzureCredential takes this identity.
+    AZURE_CLIENT_ID: identityClientId
+    // The storage of readings, models, predictions and runs, by identity; the queue for the poison queue.
+    ScoringStorage__credential: 'managedidentity'
+    ScoringStorage__clientId: identityClientId
+    ScoringStorage__blobServiceUri: blobEndpoint
+    ScoringStorage__queueServiceUri: queueEndpoint
+    SCORING_BLOB_SOURCE: 'EventGrid'
+    SCORING_DATA_CONTAINER: containers.data
+    SCORING_MODELS_CONTAINER: containers.models
+    SCORING_PREDS_CONTAINER: containers.preds
+    SCORING_RUNS_CONTAINER: containers.runs
+    SCORING_SCHEDULE: schedule
+    SCORING_ENGINE: 'azureml'
+    AZURE_SUBSCRIPTION_ID: subscription().subscriptionId
+    AZURE_RESOURCE_GROUP: workspaceGroupName
+    AZUREML_WORKSPACE_NAME: workspaceName
+    AZUREML_COMPUTE: clusterName
   }
 }
 

@@ -1,6 +1,7 @@
 // The containers of the design and the one that holds the app's package, in a new or an existing account.
 param accountName string
-param containerNames string[]
+@description('Names of containers, strings.')
+param containerNames array
 
 resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
   name: accountName
