@@ -1,12 +1,14 @@
 """Files that are whole or not there: written beside their place, then renamed."""
 
+import itertools
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scoring.errors import OutputError
+
+_numbers = itertools.count()
 
 
 @contextmanager
@@ -16,12 +18,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be made or written.
     """
-    partial = path.with_name(f".{os.getpid()}-{threading.get_ident()}.partial")
+    partial = path.with_name(f".{os.getpid()}-{next(_numbers)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.replace(path)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+    except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
         raise OutputError(f"cannot write {path}: {error.strerror}; choose another place") from error
     finally:
         with suppress(FileNotFoundError, NotADirectoryError):

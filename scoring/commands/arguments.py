@@ -1,0 +1,49 @@
+"""What the values of options may be; argparse names the option when one is wrong."""
+
+import argparse
+import math
+import re
+from collections.abc import Callable
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LONGEST_MS = 36_500 * _UNITS["d"]
+_DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
+
+
+def duration(text: str) -> int:
+    """A length of time such as 5s, in milliseconds."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no length of time: give a whole number and a unit, such as 500ms, 5s, 1m, 1h or 1d"
+        )
+    milliseconds = int(match[1]) * _UNITS[match[2]]
+    if not 1 <= milliseconds <= _LONGEST_MS:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range: give 1ms to 36500d")
+    return milliseconds
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """A whole number that is not below `lowest`."""
+
+    def whole_number(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and len(text) <= 15 and int(text) >= lowest):  # noqa: PLR2004
+            raise argparse.ArgumentTypeError(f"{text!r}: give a whole number, {lowest:,} or more")
+        return int(text)
+
+    return whole_number
+
+
+def number(expected: str, accept: Callable[[float], bool]) -> Callable[[str], float]:
+    """A finite number that `accept` takes; `expected` says in words which."""
+
+    def finite_number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and accept(value)):
+            raise argparse.ArgumentTypeError(f"{text!r}: give a number {expected}")
+        return value
+
+    return finite_number
