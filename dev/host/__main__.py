@@ -36,7 +36,8 @@ def main(argv: list[str]) -> int:
     try:
         _load_settings(args.settings, app)
         _set_up_logging()
-        asyncio.run(_run(Host(app, dict(os.environ), look_every=args.poll, port=args.port)))
+        host = Host(app, dict(os.environ), look_every=args.poll, port=args.port)
+        asyncio.run(_run(host, end_with_input=args.end_with_input))
     except HostError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
@@ -53,9 +54,14 @@ def _load_settings(given: Path | None, app: Path) -> None:
     os.environ.update(effective(found, os.environ))
 
 
-async def _run(host: Host) -> None:
+async def _run(host: Host, *, end_with_input: bool) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def parent_ended() -> None:
+        if not os.read(sys.stdin.fileno(), 1024):
+            loop.remove_reader(sys.stdin.fileno())
+            stopping.set()
 
     def stop() -> None:
         stopping.set()
@@ -64,6 +70,8 @@ async def _run(host: Host) -> None:
 
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, stop)
+    if end_with_input:
+        loop.add_reader(sys.stdin.fileno(), parent_ended)
     await host.run(stopping)
 
 
@@ -95,6 +103,11 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=7071,
         help="port of the admin address; any free one where it is taken (7071)",
+    )
+    parser.add_argument(
+        "--end-with-input",
+        action="store_true",
+        help="end when standard input does: for programs that start it",
     )
     return parser
 

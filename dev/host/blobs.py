@@ -184,7 +184,7 @@ class BlobListener:
         message = {
             "Type": "BlobTrigger",
             "FunctionId": f"Host.Functions.{self._trigger.function.name}",
-            "BlobType": str(blob.blob_type),
+            "BlobType": getattr(blob.blob_type, "value", blob.blob_type),
             "ContainerName": self._trigger.container,
             "BlobName": blob.name,
             "ETag": bare(blob.etag),

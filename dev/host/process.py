@@ -46,7 +46,8 @@ class HostProcess:
         self._echo = echo
         self._news = Condition()
         self._ended = False
-        command = [sys.executable, "-m", "dev.host", "--app", str(app), "--poll", str(poll), "--port", "0"]
+        options = ["--app", str(app), "--poll", str(poll), "--port", "0", "--end-with-input"]
+        command = [sys.executable, "-m", "dev.host", *options]
         environment = {**os.environ, "PYTHONPATH": str(_REPO), "PYTHONUNBUFFERED": "1", **settings}
         self._child = start_child(command, environment=environment, folder=_REPO)
         self._reader = Thread(target=self._read, daemon=True)
@@ -97,6 +98,11 @@ class HostProcess:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code
+
+    def let_go(self) -> None:
+        """End it as the end of this process would: its standard input ends."""
+        if self._child.stdin:
+            self._child.stdin.close()
 
     def stop(self) -> int:
         """End it in good order; returns its exit code."""
