@@ -1,0 +1,6 @@
+"""An app without functions."""
+# ruff: noqa: INP001 - a function app is a folder, not a package
+
+import azure.functions as func
+
+app = func.FunctionApp()
