@@ -1,0 +1,84 @@
+"""The function app as files: small, light to load, and whole once deployed."""
+
+import json
+import os
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from pipeline.settings import Settings
+
+REPO = Path(__file__).parents[1]
+DEPLOYED = {"function_app.py", "host.json", "requirements.txt", "pipeline", "scoring"}
+
+
+def test_it_is_a_table_of_contents():
+    assert len((REPO / "function_app.py").read_text(encoding="utf-8").splitlines()) < 80
+
+
+@pytest.mark.parametrize("engine", ["local", "azureml"])
+def test_loading_it_imports_nothing_heavy(engine):
+    settings = {"ScoringStorage": "UseDevelopmentStorage=true", "SCORING_ENGINE": engine}
+    azureml = {
+        "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000",
+        "AZURE_RESOURCE_GROUP": "group",
+        "AZUREML_WORKSPACE_NAME": "workspace",
+        "AZUREML_COMPUTE": "cluster",
+    }
+    heavy = (
+        "azure.ai.ml",
+        "azure.monitor",
+        "sklearn",
+        "skops",
+        "pandas",
+        "pyarrow",
+        "numpy",
+        "pydantic",
+        "rich",
+    )
+    code = f"import sys, function_app; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPO,
+        env={**os.environ, **settings, **azureml},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_example_of_local_settings_works_as_it_is():
+    document = json.loads((REPO / "local.settings.example.json").read_text(encoding="utf-8"))
+    settings = Settings.from_environment(document["Values"])
+    assert document["IsEncrypted"] is False
+    assert settings.engine == "local"
+    assert settings.blob_source == "LogsAndContainerScan"
+    assert {"SCORING_SCHEDULE", "SCORING_DATA_CONTAINER", "AzureWebJobsStorage"} <= document["Values"].keys()
+
+
+def test_the_host_gives_up_a_blob_after_five_tries():
+    document = json.loads((REPO / "host.json").read_text(encoding="utf-8"))
+    assert document["version"] == "2.0"
+    assert document["extensions"]["blobs"]["poisonBlobThreshold"] == 5
+    assert document["telemetryMode"] == "OpenTelemetry"
+
+
+def test_what_is_not_needed_in_azure_is_not_deployed():
+    patterns = (REPO / ".funcignore").read_text(encoding="utf-8").split()
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "--cached"],  # noqa: S607 - whichever git is in use here
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    kept = {
+        top
+        for top in (name.partition("/")[0] for name in tracked.split("\0") if name)
+        if not any(fnmatch(top, pattern) for pattern in patterns)
+    }
+    assert kept - {"LICENSE"} == DEPLOYED
