@@ -1,0 +1,71 @@
+"""The Azure SDK's exceptions become ours: the one place where they do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.errors import (
+    Changed,
+    ContainerMissing,
+    LeaseHeld,
+    NotFound,
+    StorageDenied,
+    StorageError,
+    StorageUnreachable,
+)
+from pipeline.settings import CONNECTION
+
+
+@contextmanager
+def translated(doing: str, address: str) -> Iterator[None]:
+    """Raise our exception for any of the SDK's; `doing` says what is tried, `address` where."""
+    from azure.core.exceptions import AzureError, DeserializationError, SerializationError
+
+    try:
+        yield
+    except (AzureError, DeserializationError, SerializationError) as error:
+        raise translate(error, doing, address) from error
+
+
+def translate(error: Exception, doing: str, address: str) -> StorageError:
+    """Our exception for one of the SDK's."""
+    from azure.core import exceptions as azure
+
+    status: int = getattr(error, "status_code", None) or 0
+    code = getattr(error, "error_code", None) or ""
+    code = str(getattr(code, "value", code))
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    no_answer = (azure.ServiceRequestError, azure.ServiceResponseError, azure.IncompleteReadError)
+    overtaken = (azure.ResourceModifiedError, azure.ResourceExistsError)
+    rules: tuple[tuple[bool, type[StorageError], str], ...] = (
+        (
+            code == "ContainerNotFound",
+            ContainerMissing,
+            f"there is no such container at {address}: create it, or set the right name",
+        ),
+        (isinstance(error, azure.ResourceNotFoundError) or status == 404, NotFound, "there is no such blob"),  # noqa: PLR2004
+        (code.startswith("Lease"), LeaseHeld, f"somebody else holds its lease ({code})"),
+        (
+            isinstance(error, azure.ClientAuthenticationError) or status in {401, 403},
+            StorageDenied,
+            f"{address} refuses the credential ({reason}): check {CONNECTION} and its roles",
+        ),
+        (
+            isinstance(error, overtaken) or status in {409, 412},
+            Changed,
+            f"somebody else was faster ({code or reason})",
+        ),
+        (
+            isinstance(error, no_answer),
+            StorageUnreachable,
+            f"{address} gives no answer ({reason}): check that it is up, and {CONNECTION}",
+        ),
+        (
+            status >= 500 or status in {408, 429},  # noqa: PLR2004
+            StorageUnreachable,
+            f"{address} answers {status} again and again: try later",
+        ),
+    )
+    for applies, kind, advice in rules:
+        if applies:
+            return kind(f"{doing}: {advice}")
+    return StorageError(f"{doing}: {address} answers: {reason}")
