@@ -33,7 +33,7 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
     status: int = getattr(error, "status_code", None) or 0
     code = getattr(error, "error_code", None) or ""
     code = str(getattr(code, "value", code))
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    reason = _first_line(error)
     no_answer = (azure.ServiceRequestError, azure.ServiceResponseError, azure.IncompleteReadError)
     overtaken = (azure.ResourceModifiedError, azure.ResourceExistsError)
     rules: tuple[tuple[bool, type[StorageError], str], ...] = (
@@ -57,7 +57,7 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
         (
             isinstance(error, no_answer),
             StorageUnreachable,
-            f"{address} gives no answer ({reason}): check that it is up, and {CONNECTION}",
+            f"{address} gives no answer ({root_cause(error)}): check that it is up, and {CONNECTION}",
         ),
         (
             status >= 500 or status in {408, 429},  # noqa: PLR2004
@@ -69,3 +69,14 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
         if applies:
             return kind(f"{doing}: {advice}")
     return StorageError(f"{doing}: {address} answers: {reason}")
+
+
+def root_cause(error: BaseException) -> str:
+    """What the network said, without the layers around it."""
+    while (deeper := error.__cause__ or error.__context__) is not None:
+        error = deeper
+    return _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

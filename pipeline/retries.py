@@ -11,7 +11,9 @@ from typing import Any
 
 from azure.core.exceptions import IncompleteReadError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import HTTPPolicy
+from azure.storage.blob import ExponentialRetry
+
+from pipeline.azure_errors import root_cause
 
 TRIES = 5
 FIRST_WAIT = 0.25
@@ -26,15 +28,13 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 logger = logging.getLogger("pipeline.storage")
 
 
-class Retries(HTTPPolicy[Any, Any]):
+class Retries(ExponentialRetry):
     """Sends a request again where the failure may pass: no answer, 408, 429, 500, 502 to 504."""
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send, and send again."""
-        for option in ("hosts", "location_mode"):  # put there for the SDK's own retry policy
-            request.context.options.pop(option, None)
-        body = request.http_request.body
-        start = body.tell() if hasattr(body, "seek") else None
+        options = self.configure_retries(request)  # takes what the SDK leaves for its own policy
+        body, start = request.http_request.body, options["body_position"]
         began = time.monotonic()
         for tried in range(1, TRIES + 1):
             last = tried == TRIES
@@ -44,11 +44,12 @@ class Retries(HTTPPolicy[Any, Any]):
                 wait = _wait(tried)
                 if last or time.monotonic() - began + wait > PATIENCE:
                     raise
-                why = f"gave no answer ({_first_line(error)})"
+                why = f"gave no answer ({root_cause(error)})"
             else:
                 status = response.http_response.status_code
                 wait = _wait(tried, response.http_response.headers.get("Retry-After"))
                 if status not in _PASSING or last or time.monotonic() - began + wait > PATIENCE:
+                    response.http_response.location_mode = options["mode"]  # the SDK reads it again
                     return response
                 why = f"answered {status}"
             url = request.http_request.url.partition("?")[0]  # what follows may hold a signature
@@ -67,7 +68,3 @@ def _wait(tried: int, retry_after: str | None = None) -> float:
         return min(float(retry_after), LONGEST_WAIT)
     longest: float = FIRST_WAIT * 2 ** (tried - 1)
     return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the load, keeps no secret
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
