@@ -1,17 +1,28 @@
 """Readings: from files of CSV, gzip'd CSV or Parquet to batches of columns."""
 
+import gzip
+import os
+import zlib
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-import numpy as np
-import pyarrow as pa
+from scoring.batches import Batch, moved
+from scoring.csvblocks import Block, BlockCutter, ByteStream, CsvFile, Parsed, parse_block
+from scoring.errors import ReadingsError, UsageError
+from scoring.manifest import Manifest, locate
 
-from scoring.keys import SensorKey
-from scoring.manifest import Manifest
+__all__ = ["BLOCK_BYTES", "Batch", "LandingStatus", "Source", "find_sources", "read_batches"]
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 4 << 20
+
+_AHEAD = 3
+"""Blocks that an executor may parse before they are asked for."""
+
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +42,124 @@ class LandingStatus:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Valid readings in the order in which they came, and the rows that are none."""
-
-    keys: list[SensorKey]
-    codes: np.ndarray
-    ts: pa.Array
-    value_text: pa.Array
-    values: np.ndarray
-    times: np.ndarray
-    rejects: pa.Table
-
-
 def find_sources(data: Path, manifest: Manifest | None) -> tuple[list[Source], list[LandingStatus]]:
-    """The files to read, and the landings that cannot be."""
-    raise NotImplementedError
+    """The files to read, and the landings that cannot be.
+
+    Without a manifest: `data` itself, or every file below it, in the order of their names, but none whose
+    name, or whose folder's, starts with `_` or `.`.
+
+    Raises:
+        UsageError: there is nothing at `data`, or a manifest goes with a single file.
+    """
+    if not data.exists():
+        raise UsageError(f"--data {data}: there is no such file or folder")
+    if manifest is None:
+        if not data.is_dir():
+            return [Source(_readable(data.name), data)], []
+        return [Source(_readable(path.relative_to(data).as_posix()), path) for path in _files_below(data)], []
+    if not data.is_dir():
+        raise UsageError(f"--data {data} is a file: a manifest names files in a folder")
+    sources, missing = [], []
+    for landing in manifest.landings:
+        path, status, reason = locate(landing, data)
+        if path is None:
+            missing.append(LandingStatus(landing.name, status, reason))
+        else:
+            sources.append(Source(landing.name, path))
+    return sources, missing
 
 
 def read_batches(
     source: Source, *, block_bytes: int = BLOCK_BYTES, executor: Executor | None = None
 ) -> Iterator[Batch]:
-    """Read one file; `executor` parses a few blocks ahead."""
-    raise NotImplementedError
+    """Read one file in batches, which hold its rows in order; what the file is, its first bytes say.
+
+    Args:
+        source: the file.
+        block_bytes: how much is read at once.
+        executor: parses a few blocks of CSV ahead of the one that is asked for.
+
+    Raises:
+        ReadingsError: the file cannot be read at all, or not to its end; it says what was expected and what
+            was found.
+    """
+    try:
+        with source.path.open("rb") as file:
+            start = file.peek(4)
+            if start.startswith(_PARQUET):
+                from scoring.parquetrows import read_parquet
+
+                yield from read_parquet(file, source.name)
+            else:
+                stream = _Gunzip(file) if start.startswith(_GZIP) else file
+                yield from _read_csv(stream, source.name, block_bytes, executor)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise ReadingsError(f"{source.name}: {error.strerror}") from error
+    except ReadingsError as error:
+        raise ReadingsError(f"{source.name}: {error}") from error
+
+
+def _files_below(folder: Path) -> list[Path]:
+    found = []
+    for base, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(("_", "."))]
+        found += [Path(base, name) for name in files if not name.startswith(("_", "."))]
+    return sorted(path for path in found if path.is_file())
+
+
+def _readable(name: str) -> str:
+    """A file's name as text, also where its bytes are not UTF-8."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+class _Gunzip:
+    """What a gzip'd file holds, as it is read."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = gzip.GzipFile(fileobj=file)
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        try:
+            return self._file.readinto(buffer)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ReadingsError(f"expected a whole gzip file, found it damaged ({error})") from error
+
+
+def _read_csv(stream: ByteStream, name: str, block_bytes: int, executor: Executor | None) -> Iterator[Batch]:
+    cutter = BlockCutter(stream, block_bytes)
+    file = CsvFile(name, cutter.layout())
+    line, tail = 2, b""
+    for block, future in _ahead(cutter.blocks(cr_ends=file.layout.cr_ends), file, executor):
+        if tail and block.too_long is not None:
+            parsed = parse_block(Block(tail, tail.count(b"\n"), final=True), file)
+            yield moved(parsed.batch, line)
+            line, tail = line + parsed.lines, b""
+        if tail:
+            joined = tail + block.data
+            parsed = parse_block(Block(joined, joined.count(b"\n"), block.final), file)
+        else:
+            parsed = future.result() if future else parse_block(block, file)
+        yield moved(parsed.batch, line)
+        line, tail = line + parsed.lines, parsed.tail
+
+
+def _ahead(
+    blocks: Iterator[Block], file: CsvFile, executor: Executor | None
+) -> Iterator[tuple[Block, Future[Parsed] | None]]:
+    """Blocks in order, parsed ahead by `executor`; all that came before an error are given out first."""
+    waiting: deque[tuple[Block, Future[Parsed] | None]] = deque()
+    failure: ReadingsError | None = None
+    while failure is None:
+        try:
+            block = next(blocks)
+        except StopIteration:
+            break
+        except ReadingsError as error:
+            failure = error
+            continue
+        waiting.append((block, executor.submit(parse_block, block, file) if executor else None))
+        if len(waiting) > (_AHEAD if executor else 0):
+            yield waiting.popleft()
+    yield from waiting
+    if failure:
+        raise failure
