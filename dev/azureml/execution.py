@@ -1,0 +1,169 @@
+"""Running submitted jobs: each in a thread, its steps as processes, in the order that their data demands."""
+
+import hashlib
+import sys
+import tempfile
+import threading
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from dev.azureml.answers import Refusal, now_text
+from dev.azureml.jobs import Job, Step
+from dev.azureml.specs import BINDING, is_true, needs
+from dev.azureml.steps import Failure, StepRun
+from dev.azureml.workspace import DEFAULT_DATASTORE, Workspace
+
+DEFAULT_OUTPUT = "azureml://datastores/${{default_datastore}}/paths/azureml/${{name}}/${{output_name}}/"
+POLL = 0.1
+"""Seconds between two looks at whether a job was cancelled."""
+
+
+class Execution:
+    """Runs jobs, a few steps at a time over all of them."""
+
+    def __init__(self, workspace: Workspace, processes: int) -> None:
+        self.workspace = workspace
+        self._pool = ThreadPoolExecutor(processes, "azureml-step") if processes else None
+        self._jobs: list[tuple[Job, threading.Thread]] = []
+
+    def start(self, job: Job) -> None:
+        """Begin to run a job."""
+        if self._pool is not None:
+            thread = threading.Thread(target=self._run, args=(job, self._pool), name=job.name, daemon=True)
+            self._jobs.append((job, thread))
+            thread.start()
+
+    def stop(self) -> None:
+        """End everything that runs."""
+        for job, _ in self._jobs:
+            job.canceled.set()
+        for _, thread in self._jobs:
+            thread.join()
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def _run(self, job: Job, pool: ThreadPoolExecutor) -> None:
+        try:
+            with tempfile.TemporaryDirectory(prefix=f"azureml-{job.name[:40]}-") as folder:
+                JobRun(self.workspace, job, Path(folder)).run(pool)
+        except Exception:  # noqa: BLE001 - whatever it is, the job must not seem to run for ever
+            traceback.print_exc(file=sys.stderr)
+            job.error = "the emulator failed; see its own output"
+            job.status = "Failed"
+
+
+class JobRun:
+    """One job while it runs."""
+
+    def __init__(self, workspace: Workspace, job: Job, folder: Path) -> None:
+        self.workspace = workspace
+        self.job = job
+        self.folder = folder
+        self.spec = workspace.specs[job.properties["componentId"]]
+        self.nodes: Mapping[str, dict[str, Any]] = self.spec["jobs"]
+        self.fetching = threading.Lock()
+        self.continues = is_true(job.properties.get("settings", {}).get("continue_on_step_failure", False))
+
+    def run(self, pool: ThreadPoolExecutor) -> None:
+        """Run all steps; the job is final afterwards."""
+        job = self.job
+        job.steps = {name: Step(self._run_id(name), name) for name in self.nodes}
+        self._turn("Preparing")
+        waiting = {name: needs(node) for name, node in self.nodes.items()}
+        running: dict[Future[None], str] = {}
+        self._turn("Running")
+        while waiting or running:
+            stopped = job.canceled.is_set() or (self._failed() and not self.continues)
+            for name in [
+                name for name, before in waiting.items() if before.isdisjoint({*waiting, *running.values()})
+            ]:
+                del waiting[name]
+                if not stopped and self._can_run(name):
+                    job.steps[name].status = "Queued"
+                    running[pool.submit(self._step, name)] = name
+            for done in wait(running, POLL, FIRST_COMPLETED).done:
+                del running[done]
+                done.result()
+        if job.canceled.is_set():
+            self._turn("Canceled")
+        else:
+            failed = self._failed()
+            job.error = f"steps failed: {', '.join(failed[:5])}" if failed else None
+            self._turn("Failed" if failed else "Completed")
+
+    def input(self, name: str) -> dict[str, Any] | None:
+        """What the pipeline was given as an input, or what it declares for itself."""
+        given: dict[str, Any] | None = self.job.properties.get("inputs", {}).get(name)
+        default = self.spec["inputs"][name].get("default")
+        return given if given is not None or default is None else {"value": default}
+
+    def output_uri(self, step: str, name: str) -> str:
+        """Where a step's output goes: where its node says, or to a folder of its own."""
+        given = self.nodes[step].get("outputs", {}).get(name, {})
+        run = self.job.steps[step].run
+        uri = str(given.get("uri") or DEFAULT_OUTPUT)
+        for placeholder, text in {
+            "${{name}}": run,
+            "${{output_name}}": name,
+            "${{default_datastore}}": DEFAULT_DATASTORE,
+        }.items():
+            uri = uri.replace(placeholder, text)
+        return uri
+
+    def fetch(self, what: str, read: Callable[[Path], None]) -> Path:
+        """A folder that is read once a job, whichever step needs it first."""
+        target = self.folder / "inputs" / hashlib.sha256(what.encode()).hexdigest()[:16]
+        with self.fetching:
+            if not target.exists():
+                partial = target.with_suffix(".partial")
+                partial.mkdir(parents=True)
+                read(partial)
+                partial.rename(target)
+        return target
+
+    def _turn(self, status: str) -> None:
+        with self.workspace.lock:
+            if status in {"Preparing", "Running"} and self.job.status == "CancelRequested":
+                return
+            self.job.status = status
+            self.job.log += f"{now_text()} {status}\n"
+
+    def _failed(self) -> list[str]:
+        return [step.name for step in self.job.steps.values() if step.status == "Failed"]
+
+    def _can_run(self, name: str) -> bool:
+        """A step does not run where an input that it requires comes from a step that has no result."""
+        node = self.nodes[name]
+        declared = self.workspace.specs[node["componentId"]].get("inputs", {})
+        for key, value in node.get("inputs", {}).items():
+            source = BINDING.search(str(value.get("value", "")))
+            lost = source and source["job"] and self.job.steps[source["job"]].status != "Completed"
+            if lost and not is_true(declared[key].get("optional", False)):
+                return False
+        return True
+
+    def _step(self, name: str) -> None:
+        step = self.job.steps[name]
+        if self.job.canceled.is_set():
+            step.status = "Canceled"
+            return
+        step.status, step.started = "Running", now_text()
+        try:
+            StepRun(self, step, self.nodes[name]).run()
+            step.status = "Completed"
+        except (Failure, Refusal) as error:
+            step.error = str(error)
+            step.status = "Canceled" if self.job.canceled.is_set() else "Failed"
+        except Exception as error:  # noqa: BLE001 - the storage client's own: the step failed, not the emulator
+            step.error = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+            step.status = "Failed"
+        finally:
+            step.ended = now_text()
+            self.job.log += f"{step.ended} {name} {step.status} {step.error or ''}\n"
+
+    def _run_id(self, name: str) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.job.name}/{name}"))

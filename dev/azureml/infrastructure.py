@@ -1,0 +1,86 @@
+"""The workspace itself, its datastores, compute and batch endpoints: what is there before any publication."""
+
+from typing import Any
+
+from dev.azureml.answers import Answer, Call, Refusal, bad_argument, resource
+from dev.azureml.workspace import Workspace
+
+
+class Infrastructure:
+    """Handlers of what a workspace consists of."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def get_workspace(self, _: Call) -> Answer:
+        """The workspace."""
+        scope, url = self.workspace.scope, self.workspace.url
+        properties = {
+            "discoveryUrl": f"{url}/discovery",
+            "provisioningState": "Succeeded",
+            "workspaceId": "0",
+        }
+        body = resource(scope.id, scope.workspace, "", properties, location="local")
+        return Answer(200, body | {"type": "Microsoft.MachineLearningServices/workspaces"})
+
+    def get(self, call: Call) -> Answer:
+        """Anything of which there is one per name."""
+        kind, name = call.path.rsplit("/", 2)[1:]
+        missing = Refusal(
+            404, "UserError", f"Resource {kind}/{name} was not found in the workspace.", "NotFound", kind
+        )
+        return Answer(200, self.workspace.find(call.path, missing))
+
+    def list(self, call: Call) -> Answer:
+        """All of one kind."""
+        return Answer(200, {"value": self.workspace.below(call.path)})
+
+    def put_datastore(self, call: Call) -> Answer:
+        """Register a container of blobs."""
+        properties = call.body.get("properties", {})
+        lacking = [
+            key
+            for key in ("datastoreType", "accountName", "containerName", "credentials")
+            if key not in properties
+        ]
+        if lacking or properties["datastoreType"] != "AzureBlob":
+            raise bad_argument(f"This emulator knows blob datastores only; lacking: {lacking}.")
+        return self._put(call, "datastores", dict(properties))
+
+    def put_compute(self, call: Call) -> Answer:
+        """Register a cluster: nothing starts, it is a name and its settings."""
+        properties = call.body.get("properties", {})
+        if properties.get("computeType") != "AmlCompute":
+            raise bad_argument("This emulator knows computes of type AmlCompute only.")
+        return self._put(call, "computes", {**properties, "provisioningState": "Succeeded"})
+
+    def put_endpoint(self, call: Call) -> Answer:
+        """Make a batch endpoint, or change its default deployment."""
+        properties = call.body.get("properties", {})
+        default = (properties.get("defaults") or {}).get("deploymentName")
+        if default and f"{call.path}/deployments/{default}" not in self.workspace.resources:
+            raise bad_argument(f"The endpoint has no deployment {default!r}.", "DeploymentNotFound")
+        return self._put(call, "batchEndpoints", {**properties, "provisioningState": "Succeeded"})
+
+    def put_deployment(self, call: Call) -> Answer:
+        """Put a pipeline component behind an endpoint."""
+        properties = call.body.get("properties", {})
+        endpoint = call.path.rsplit("/deployments/", 1)[0]
+        if endpoint not in self.workspace.resources:
+            raise Refusal(404, "UserError", f"Endpoint {endpoint} was not found.", "NotFound", "Endpoint")
+        configuration = properties.get("deploymentConfiguration", {})
+        component = (configuration.get("componentId") or {}).get("assetId", "")
+        if self.workspace.specs.get(component, {}).get("type") != "pipeline":
+            raise bad_argument(f"Not found pipeline component {component!r}.", "ComponentNotFound")
+        shown = {"settings": {}, **configuration}
+        body = {**properties, "deploymentConfiguration": shown, "provisioningState": "Succeeded"}
+        return self._put(call, "batchEndpoints/deployments", body)
+
+    def _put(self, call: Call, kind: str, properties: dict[str, Any]) -> Answer:
+        name = call.path.rsplit("/", 1)[1]
+        more = {key: call.body[key] for key in ("location", "tags", "identity") if key in call.body}
+        with self.workspace.lock:
+            status = 200 if call.path in self.workspace.resources else 201
+            body = resource(call.path, name, kind, properties, **more)
+            self.workspace.resources[call.path] = body
+        return Answer(status, body)

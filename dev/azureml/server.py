@@ -1,0 +1,270 @@
+"""The emulator itself: TLS on loopback, a table of routes, and a record of what was asked."""
+
+import asyncio
+import contextlib
+import json
+import re
+import ssl
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from dev.azureml.answers import Answer, Call, Refusal
+from dev.azureml.assets import Assets
+from dev.azureml.certificate import make_certificate
+from dev.azureml.execution import Execution
+from dev.azureml.faults import Fault, Faults, Kind
+from dev.azureml.history import History
+from dev.azureml.identity import Identity
+from dev.azureml.infrastructure import Infrastructure
+from dev.azureml.jobs import Jobs
+from dev.azureml.storage import Storage
+from dev.azureml.workspace import DEFAULT_CONTAINER, Scope, Workspace
+
+MAX_BODY = 64 * 1024 * 1024
+VERSIONS = {
+    "": {"2023-08-01-preview", "2024-10-01-preview"},
+    "environments": {"2023-04-01-preview"},
+    "codes": {"2023-04-01"},
+    "components": {"2024-01-01-preview"},
+    "batchEndpoints": {"2023-10-01", "2024-01-01-preview", "2023-02-01-preview"},
+    "jobs": {"2024-01-01-preview", "2023-04-01-preview"},
+    "computes": {"2023-08-01-preview"},
+    "datastores": {"2024-10-01-preview"},
+}
+"""The api-versions that azure-ai-ml 1.35 was seen to use for each kind; others are refused."""
+
+OPEN = ("/msi/", "/discovery", "/logs/")
+"""Paths that ask for no token."""
+
+type Handler = Callable[[Call], Answer]
+
+
+class Emulator:
+    """A running emulator; use it with `with`."""
+
+    def __init__(
+        self,
+        connection: str,
+        *,
+        scope: Scope | None = None,
+        port: int = 0,
+        processes: int = 2,
+        lifetime: int = 3600,
+    ) -> None:
+        """The storage account at `connection` is the workspace's own. 0 is a free port.
+
+        Args:
+            connection: connection string of an Azurite.
+            scope: where the workspace is said to be.
+            port: to listen on.
+            processes: how many steps run at once; with 0 jobs are taken and never run.
+            lifetime: seconds that its tokens are good for.
+        """
+        self.faults = Faults()
+        self.identity = Identity(lifetime)
+        self.workspace = Workspace(scope or Scope(), Storage(connection))
+        self.execution = Execution(self.workspace, processes)
+        self.jobs = Jobs(self.workspace, self.execution.start)
+        self.requests: list[str] = []
+        """`METHOD path` of each call so far, without those for tokens."""
+        self.port = port
+        self._routes = self._table()
+        self._transports: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
+        self._folder = tempfile.TemporaryDirectory(prefix="azureml-emulator-")
+        self.certificate, self._key = make_certificate(Path(self._folder.name))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="azureml-emulator", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self.workspace.url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs in its environment to take the emulator for Azure."""
+        scope = self.workspace.scope
+        return {
+            "AZUREML_DEV_URL_MFE": self.url,
+            "REQUESTS_CA_BUNDLE": str(self.certificate),
+            "IDENTITY_ENDPOINT": f"{self.url}/msi/token",
+            "IDENTITY_HEADER": self.identity.header,
+            "AZURE_SUBSCRIPTION_ID": scope.subscription,
+            "AZURE_RESOURCE_GROUP": scope.resource_group,
+            "AZUREML_WORKSPACE_NAME": scope.workspace,
+        }
+
+    def __enter__(self) -> Self:
+        self.workspace.storage.make_container(DEFAULT_CONTAINER)
+        self._thread.start()
+        self._runner = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(30)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.execution.stop()
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(30)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(30)
+        self._loop.close()
+        self.workspace.storage.client.close()
+        self._folder.cleanup()
+
+    async def _listen(self) -> web.AppRunner:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self._key)
+        server = web.Application(client_max_size=MAX_BODY)
+        server.router.add_route("*", "/{path:.*}", self._serve)
+        runner = web.AppRunner(server, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=context)
+        await site.start()
+        self.port = runner.addresses[0][1]
+        self.workspace.url = f"https://127.0.0.1:{self.port}"
+        return runner
+
+    async def _close(self) -> None:
+        """Drop every connection: clients keep theirs open, and TLS would wait for their farewell."""
+        for transport in self._transports:
+            transport.abort()
+        await self._runner.cleanup()
+        await self._loop.shutdown_default_executor()
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.transport is not None:
+            self._transports.add(request.transport)
+        line = f"{request.method} {request.path}"
+        fault = self.faults.take(line)
+        if not request.path.startswith("/msi/"):
+            self.requests.append(line)
+        if fault and fault.kind is Kind.STATUS:
+            return _broken(fault)
+        if fault and fault.kind is Kind.CUT_BEFORE:
+            return _cut(request)
+        try:
+            body = await request.json() if request.can_read_body else {}
+        except ValueError:
+            return _response(
+                Refusal(400, "InvalidRequestContent", "The request content is not JSON.").answer()
+            )
+        headers = {name.lower(): text for name, text in request.headers.items()}
+        call = Call(request.method, request.path, dict(request.query), headers, body)
+        answer = await asyncio.to_thread(self._answer, call)
+        if fault and fault.kind is Kind.CUT_AFTER:
+            return _cut(request)
+        return _response(answer)
+
+    def _answer(self, call: Call) -> Answer:
+        try:
+            for method, pattern, handler in self._routes:
+                if method == call.method and (found := pattern.fullmatch(call.path)):
+                    self._check(call)
+                    return handler(replace(call, names=found.groupdict()))
+            raise self._unknown(call)
+        except Refusal as refusal:
+            return refusal.answer()
+
+    def _check(self, call: Call) -> None:
+        """Look at the token and at the api-version, where there has to be one."""
+        if call.path.startswith(OPEN):
+            return
+        self.identity.check(call)
+        kind = call.path.removeprefix(self.workspace.scope.id).strip("/").split("/")[0]
+        if call.method == "PUT" and kind == "jobs":
+            self.identity.check_job(call)
+        version = call.query.get("api-version")
+        if kind in VERSIONS and version not in VERSIONS[kind]:
+            raise Refusal(
+                400,
+                "InvalidApiVersionParameter",
+                f"The api-version '{version}' is invalid for workspaces/{kind}. The supported versions are "
+                f"'{', '.join(sorted(VERSIONS[kind]))}'.",
+            )
+
+    def _unknown(self, call: Call) -> Refusal:
+        """What ARM says of other groups and workspaces; and of what the emulator does not do."""
+        inside = call.path.startswith(f"{self.workspace.scope.id}/") or call.path == self.workspace.scope.id
+        if call.path.startswith("/subscriptions/") and not inside:
+            name = (re.findall(r"/workspaces/([^/]+)", call.path) or ["?"])[0]
+            return Refusal(
+                404,
+                "ResourceNotFound",
+                f"The Resource 'Microsoft.MachineLearningServices/workspaces/{name}' under resource group "
+                "of this name was not found.",
+            )
+        return Refusal(404, "NotEmulated", f"This emulator does not know {call.method} {call.path}.")
+
+    def _table(self) -> list[tuple[str, re.Pattern[str], Handler]]:
+        assets, things = Assets(self.workspace), Infrastructure(self.workspace)
+        jobs, history = self.jobs, History(self.workspace, self.jobs)
+        versions = r"(?P<name>[^/]+)/versions"
+        version = rf"{versions}/(?P<version>[^/]+)"
+        endpoint = r"batchEndpoints/(?P<name>[^/]+)"
+        inside: list[tuple[str, str, Handler]] = [
+            ("GET", "", things.get_workspace),
+            ("PUT", f"environments/{version}", assets.put_environment),
+            ("GET", f"environments/{version}", assets.get_environment),
+            ("GET", f"codes/{versions}", assets.find_code),
+            ("POST", f"codes/{version}/startPendingUpload", assets.start_upload),
+            ("PUT", f"codes/{version}", assets.put_code),
+            ("GET", f"codes/{version}", assets.get_code),
+            ("PUT", f"components/{version}", assets.put_component),
+            ("GET", f"components/{version}", assets.get_component),
+            ("GET", f"components/{versions}", assets.list_components),
+            ("PUT", r"jobs/(?P<name>[^/]+)", jobs.put),
+            ("GET", r"jobs/(?P<name>[^/]+)", jobs.get),
+            ("GET", r"jobs", jobs.list),
+            ("POST", r"jobs/(?P<name>[^/]+)/cancel", jobs.cancel),
+            ("PUT", r"datastores/[^/]+", things.put_datastore),
+            ("PUT", r"computes/[^/]+", things.put_compute),
+            ("GET", r"(datastores|computes|batchEndpoints)/[^/]+", things.get),
+            ("GET", r"(datastores|computes|batchEndpoints)", things.list),
+            ("PUT", endpoint, things.put_endpoint),
+            ("PUT", f"{endpoint}/deployments/[^/]+", things.put_deployment),
+            ("GET", f"{endpoint}/deployments/[^/]+", things.get),
+            ("GET", f"{endpoint}/deployments", things.list),
+        ]
+        root = re.escape(self.workspace.scope.id)
+        run = rf"/history/v1\.0{root}/runs/(?P<run>[^/]+)"
+        table: list[tuple[str, str, Handler]] = [
+            ("GET", "/msi/token", self.identity.token),
+            ("GET", "/discovery", history.discovery),
+            ("GET", "/logs/(?P<run>[^/]+)", history.log),
+            ("GET", f"{run}/children", history.children),
+            ("GET", f"{run}/details", history.details),
+        ]
+        table += [(method, f"{root}/{path}" if path else root, handler) for method, path, handler in inside]
+        return [(method, re.compile(pattern), handler) for method, pattern, handler in table]
+
+
+def _response(answer: Answer) -> web.Response:
+    if isinstance(answer.body, str):
+        return web.Response(status=answer.status, text=answer.body)
+    text = "" if answer.body is None else json.dumps(answer.body)
+    return web.Response(
+        status=answer.status, text=text, content_type="application/json", headers=dict(answer.headers)
+    )
+
+
+def _broken(fault: Fault) -> web.Response:
+    headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
+    code = "TooManyRequests" if fault.status == 429 else "ServiceError"  # noqa: PLR2004
+    answer = Refusal(fault.status, code, f"The emulator was told to answer {fault.status}.").answer()
+    return _response(replace(answer, headers=headers))
+
+
+def _cut(request: web.Request) -> web.StreamResponse:
+    """End the connection with nothing said."""
+    if request.transport is not None:
+        with contextlib.suppress(OSError):
+            request.transport.abort()
+    return web.Response(status=500)
