@@ -10,6 +10,8 @@ from scoring.errors import EXIT_FAILED, EXIT_RETRY, EXIT_USAGE, ScoringError, Us
 COMMANDS = {
     "score": "score readings with the models of their sensors",
     "collect": "sum up what the steps of a run left, and mark it as finished",
+    "report": "show what a run found as one page that needs no server",
+    "index": "list runs on one page",
     "pack": "put a folder of models into one file that loads fast",
     "import-models": "turn legacy pickles into .skops models, running nothing of them",
     "train": "train a model per sensor from readings",

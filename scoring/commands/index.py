@@ -1,0 +1,34 @@
+"""`python -m scoring index`."""
+
+import argparse
+from pathlib import Path
+
+from scoring.errors import EXIT_DONE
+
+_EXAMPLE = """\
+Writes the page that lists runs. ROWS is a JSON file, newest run first as the page shows them:
+  {"version": 1, "runs": [{"run": "blob-…", "cause": "2018/08/28/site-a.csv landed", "state": "succeeded",
+   "started": "2026-11-23T05:00:02Z", "ended": …, "seconds": 41.5, "readings": 17768, "anomalies": 38,
+   "sensors": 15, "unscored": 0, "error": null, "report": "blob-…/report.html"}]}
+All but version, run and state may be left out or null; report is an address relative to the page.
+
+Example:
+  python -m scoring index --rows rows.json --out index.html
+
+Exit codes: 0 done; 1 the rows cannot be read; 2 wrong use.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("--rows", type=Path, required=True, help="the runs, as JSON")
+    parser.add_argument("--out", type=Path, required=True, help="the page to write")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the page, and say where."""
+    from scoring.report import RunRow, write_index
+
+    print(write_index(RunRow.read_all(args.rows), args.out))
+    return EXIT_DONE

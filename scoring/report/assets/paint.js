@@ -1,0 +1,45 @@
+// What all charts have in common: axes, colours, one redraw when the colours change.
+
+const UTC = (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC');
+
+const DAY = '\n{YYYY}-{MM}-{DD}';
+const STAMPS = [
+  [31536000, '{YYYY}', null, null, null, null, null, null, 1],
+  [2419200, '{MMM}', '\n{YYYY}', null, null, null, null, null, 1],
+  [86400, '{DD} {MMM}', '\n{YYYY}', null, null, null, null, null, 1],
+  [60, '{HH}:{mm}', DAY, null, DAY, null, null, null, 1],
+  [1, '{HH}:{mm}:{ss}', DAY, null, DAY, null, null, null, 1],
+  [0.001, '{ss}.{fff}', `${DAY} {HH}:{mm}`, null, `${DAY} {HH}:{mm}`, null, '\n{HH}:{mm}', null, 1],
+];
+
+const AXIS_WIDTH = 58;
+
+function short(number) {
+  if (number === 0) return '0';
+  const size = Math.abs(number);
+  if (size >= 1e6 || size < 1e-3) return number.toExponential(1).replace('.0e', 'e').replace('e+', 'e');
+  return String(Number(number.toPrecision(5)));
+}
+
+const line = () => ({ stroke: color('muted'), grid: { stroke: color('line'), width: 1 }, ticks: { stroke: color('line'), width: 1 } });
+
+const timeAxis = (show = true) => ({ ...line(), space: 70, values: show ? STAMPS : () => [], size: show ? 42 : 4 });
+
+const numberAxis = (space = 30, values = (_, splits) => splits.map(short)) => (
+  { ...line(), size: AXIS_WIDTH, space, values }
+);
+
+/** All charts that stand on the page now: each has `resize(width)` and `repaint()`. */
+const standing = new Set();
+
+function repaintAll() {
+  for (const chart of standing) chart.repaint();
+}
+
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaintAll);
+
+const widths = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    for (const chart of standing) if (chart.host === target) chart.resize(target.clientWidth);
+  }
+});

@@ -1,0 +1,90 @@
+"""What a model calls normal: the stretches of the line of values where its score is above zero."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from scoring.errors import ModelError
+
+MOST_STRETCHES = 6
+"""A detector whose normal values lie in more pieces than this has no boundary worth drawing."""
+
+_GRID, _REFINE, _ROUNDS = 513, 65, 3
+
+
+class Detector(Protocol):
+    """A model that is ready to predict: labels (1 is an anomaly) and scores of values."""
+
+    def predict(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Where normal values lie.
+
+    `normal` holds (low, high) in ascending order; None is an open end: no boundary was seen on that side.
+    `exact` tells whether the model was asked, or only the readings that it scored.
+    """
+
+    normal: tuple[tuple[float | None, float | None], ...]
+    exact: bool
+
+
+def from_readings(values: np.ndarray, scores: np.ndarray, anomalous: np.ndarray) -> Boundary | None:
+    """Between neighbouring values of which one is normal, where a straight line of scores crosses zero.
+
+    None where the pieces are too many, or no value was normal: how far the anomalous values reach beyond
+    what was read is not known then.
+    """
+    ascending = np.argsort(values, kind="stable")
+    values, scores, anomalous = values[ascending], scores[ascending], anomalous[ascending]
+    if not len(values) or anomalous.all():
+        return None
+    changes = np.flatnonzero(anomalous[1:] != anomalous[:-1])
+    if len(changes) > 2 * MOST_STRETCHES:
+        return None
+    before, after = scores[changes], scores[changes + 1]
+    with np.errstate(all="ignore"):
+        part = np.nan_to_num(before / (before - after), nan=0.5).clip(0, 1)
+        crossings = values[changes] * (1 - part) + values[changes + 1] * part
+    return _boundary(crossings, starts_normal=not anomalous[0], exact=False)
+
+
+def from_model(detector: Detector, values: np.ndarray) -> Boundary | None:
+    """The same, asked of the model, as far as three times the readings' own range reaches."""
+    low, high = float(values.min()), float(values.max())
+    span = (high - low) or max(abs(high) * 0.1, 1.0)
+    grid = np.linspace(low - span, high + span, _GRID)
+    if not np.isfinite(grid).all():
+        return None
+    try:
+        normal = detector.predict(grid)[0] == 0
+        changes = np.flatnonzero(normal[1:] != normal[:-1])
+        if len(changes) > 2 * MOST_STRETCHES:
+            return None
+        left, right = grid[changes], grid[changes + 1]
+        for _ in range(_ROUNDS):
+            left, right = _narrowed(detector, left, right)
+    except ModelError:
+        return None
+    return _boundary((left + right) / 2, starts_normal=bool(normal[0]), exact=True)
+
+
+def _narrowed(detector: Detector, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not len(left):
+        return left, right
+    grid = np.linspace(left, right, _REFINE, axis=1)
+    normal = (detector.predict(grid.ravel())[0] == 0).reshape(grid.shape)
+    first = (normal[:, 1:] != normal[:, :-1]).argmax(axis=1)
+    rows = np.arange(len(grid))
+    return grid[rows, first], grid[rows, first + 1]
+
+
+def _boundary(crossings: np.ndarray, *, starts_normal: bool, exact: bool) -> Boundary:
+    ends: list[float | None] = [float(crossing) for crossing in crossings]
+    if starts_normal:
+        ends.insert(0, None)
+    if len(ends) % 2:
+        ends.append(None)
+    return Boundary(tuple(zip(ends[::2], ends[1::2], strict=True)), exact)
