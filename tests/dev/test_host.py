@@ -134,6 +134,23 @@ class TestBlobs:
             host.wait_until_started().wait_for("landed in/unknown.csv")
         assert not [line for line in host.lines if "landed in/known.csv" in line]
 
+    def test_many_at_once_are_each_told_once_and_only_so_many_at_a_time(self, azurite, blobs, apps):
+        names = [f"in/{number}.csv" for number in range(150)]
+        container = blobs.create_container("burst")
+        for name in names:
+            container.upload_blob(name, b"x")
+        with HostProcess(apps / "both", settings_for(azurite, "burst"), poll=0.05) as host:
+            host.wait_for(r"Executed 'Functions.landed' \(Succeeded", 60, count=len(names))
+            container.upload_blob("in/last.csv", b"x")
+            host.wait_for("landed in/last.csv")
+        told = [line.split("landed ")[1].split(" in ")[0] for line in host.lines if "] landed in/" in line]
+        assert sorted(told) == sorted([*names, "in/last.csv"])
+        running = most = 0
+        for line in host.lines:
+            running += ("] Executing 'Functions.landed'" in line) - ("] Executed 'Functions.landed'" in line)
+            most = max(most, running)
+        assert 1 <= most <= 4  # maxDegreeOfParallelism of its host.json
+
     def test_a_container_that_comes_later_is_looked_into(self, azurite, blobs, apps):
         with HostProcess(apps / "both", settings_for(azurite, "later"), poll=0.1) as host:
             host.wait_for("landed: there is no container 'later' yet")
