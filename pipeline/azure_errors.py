@@ -73,6 +73,8 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
 
 def root_cause(error: BaseException) -> str:
     """What the network said, without the layers around it."""
+    inner: BaseException | None = getattr(error, "inner_exception", None)
+    error = inner or error
     while (deeper := error.__cause__ or error.__context__) is not None:
         error = deeper
     return _first_line(error)

@@ -1,8 +1,8 @@
 """What every use of the pipeline needs, made once at the edge and passed along."""
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from pipeline.runs import Runs
@@ -12,16 +12,23 @@ from pipeline.store import Store
 if TYPE_CHECKING:
     from pipeline.engines.base import Engine, PublishedPipeline
 
+FRESH = timedelta(seconds=5)
+"""How long an answer is taken for true that the next landing would only ask for again."""
 
-@dataclass(frozen=True, slots=True)
+
 class Context:
     """Settings, storage, runs and the engine; and the clock."""
 
-    settings: Settings
-    store: Store
-    runs: Runs
-    engine: "Engine"
-    clock: Callable[[], datetime]
+    def __init__(
+        self, settings: Settings, store: Store, engine: "Engine", clock: Callable[[], datetime]
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.runs = Runs(store, clock)
+        self.engine = engine
+        self.clock = clock
+        self._published: _Recent[PublishedPipeline] = _Recent(clock)
+        self._active: _Recent[int] = _Recent(clock)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -29,17 +36,44 @@ class Context:
         from pipeline.engines import open_engine
 
         store = Store.connect(settings)
-        runs = Runs(store, _utc_now)
-        return cls(settings, store, runs, open_engine(settings, store, runs), _utc_now)
+        return cls(settings, store, open_engine(settings, store, Runs(store, utc_now)), utc_now)
 
     def published(self) -> "PublishedPipeline":
         """The pipeline that is published now, as of a few seconds ago. Raises NothingPublished."""
-        raise NotImplementedError
+        from pipeline.publish import current
+
+        return self._published.get(lambda: current(self.store))
 
     def active_runs(self) -> int:
         """How many runs are under way, as of a few seconds ago and with what this process added since."""
-        raise NotImplementedError
+        return self._active.get(lambda: sum(not marker.failed for marker in self.runs.open()))
+
+    def count_active_run(self) -> None:
+        """This process has added one."""
+        self._active.change(lambda count: count + 1)
 
 
-def _utc_now() -> datetime:
+class _Recent[Value]:
+    """A value that is asked for again only when it is a few seconds old; threads share it."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: tuple[datetime, Value] | None = None
+
+    def get(self, ask: Callable[[], Value]) -> Value:
+        with self._lock:
+            now = self._clock()
+            if self._known is None or not timedelta(0) <= now - self._known[0] < FRESH:
+                self._known = (now, ask())
+            return self._known[1]
+
+    def change(self, change: Callable[[Value], Value]) -> None:
+        with self._lock:
+            if self._known is not None:
+                self._known = (self._known[0], change(self._known[1]))
+
+
+def utc_now() -> datetime:
+    """The clock of this machine."""
     return datetime.now(UTC)

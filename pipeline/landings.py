@@ -64,8 +64,8 @@ class Manifest:
             raise RunDocumentError(f"{where} is not a manifest ({error!r}): the file is damaged") from error
 
 
-def skipped_because(name: str, size: int) -> str | None:
-    """Why a blob is not a landing, or None where it is one."""
+def skipped_because(name: str, size: int | None = None) -> str | None:
+    """Why a blob is not a landing, or None where it is one; `size` is None where it is not known yet."""
     if any(segment.startswith(("_", ".")) for segment in name.split("/")):
         return "a part of its name starts with '_' or '.'"
     if size == 0:

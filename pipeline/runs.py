@@ -1,120 +1,46 @@
 """Runs as they stand in storage: records, markers, manifests and claims, all on conditional writes.
 
-    pending ──► submitted ──► running ──► succeeded | partly | failed | canceled
-       │            ▲            │
-       │            └────────────┘  its worker died: it is submitted again
-       └──► empty                   other runs had claimed all of its landings
-
-Each state also leads straight to any later one, because an engine may be faster than the record: a
-worker can say `running` before its submitter says `submitted`. The last five never change again.
-
 What is where, in the runs container:
 
-    <run>/record.json    what the run is and how it stands
-    <run>/manifest.json  the landings that it scores
-    <run>/cancel         somebody wants it to stop
     open/<run>           marker: this run may still need attention; metadata state=active|failed.
                          It is made before all else and deleted last. The local engine's worker holds a
                          lease on it while it lives.
+    <run>/record.json    what the run is and how it stands (`pipeline.records`)
+    <run>/manifest.json  the landings that it scores (`pipeline.landings`)
+    <run>/cancel         somebody wants it to stop
     landings/<32 hex>    claim on one landing: the name of the run that scores it
 
-The record is stored, so its format has a version. To change it: raise `VERSION`, let
-`RunRecord.from_bytes` read the old one too, and keep a sample of it in `tests/pipeline/samples`.
+A claim exists only where the marker of its run existed before it; so no claimed landing is out of the
+sweep's sight until its run is over.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
+from pipeline.errors import (
+    AlreadyExists,
+    Changed,
+    ContainerMissing,
+    IllegalTransition,
+    LeaseHeld,
+    NotFound,
+    RunDocumentError,
+    UnknownRun,
+)
 from pipeline.landings import Landing, Manifest
-from pipeline.store import Lease, Store
+from pipeline.names import RESERVED, landing_key, split_try
+from pipeline.records import Cause, CauseKind, RunRecord, RunState
+from pipeline.store import Lease, Store, in_parallel
 
-VERSION = 1
+__all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "Runs"]
 
+LEASE_SECONDS = 30
+"""How long after its last sign of life a worker counts as dead."""
 
-class RunState(StrEnum):
-    """How a run stands."""
-
-    PENDING = "pending"
-    SUBMITTED = "submitted"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    PARTLY = "partly"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    EMPTY = "empty"
-
-    @property
-    def final(self) -> bool:
-        """Whether it never changes again."""
-        raise NotImplementedError
-
-    def leads_to(self, state: "RunState") -> bool:
-        """Whether a run in this state may take that one next."""
-        raise NotImplementedError
-
-
-class CauseKind(StrEnum):
-    """Why a run was started."""
-
-    BLOB = "blob"
-    TIMER = "timer"
-    MANUAL = "manual"
-    RETRY = "retry"
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """Why a run was started; `detail` is the blob's name, the tick, what was asked for, or the failed run."""
-
-    kind: CauseKind
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """What a run is, why it was started and how it stands."""
-
-    run: str
-    cause: Cause
-    state: RunState
-    published: str
-    """Version of the published pipeline that it runs."""
-    created: datetime
-    submitted: datetime | None = None
-    started: datetime | None = None
-    ended: datetime | None = None
-    tries: int = 1
-    """Which try of its cause this is: 2 for `<name>-2`."""
-    restarts: int = 0
-    """How often a dead worker was replaced."""
-    claims: bool = True
-    """Whether it scores only landings that it has claimed; `all` mode and `--again` do without."""
-    counts: Mapping[str, int] = field(default_factory=dict)
-    """The totals of its summary."""
-    error: str | None = None
-    """What went wrong, in one line."""
-    retry: bool = False
-    """Whether another try may help, where it failed."""
-    token: str = ""
-    """Random text of the process that made it: tells our own record from another's of the same name."""
-    etag: str | None = field(default=None, compare=False)
-    """Of the blob that this was read from; not part of the document."""
-
-    def to_bytes(self) -> bytes:
-        """The document as it is stored."""
-        raise NotImplementedError
-
-    @classmethod
-    def from_bytes(cls, data: bytes, where: str, etag: str | None = None) -> Self:
-        """The record in `data`, which was read from `where`.
-
-        Raises:
-            RunDocumentError: it is not a record, or of a version that is not known here.
-        """
-        raise NotImplementedError
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +71,8 @@ class Runs:
         Raises:
             AlreadyExists: there is a run of this name, made by somebody else.
         """
-        raise NotImplementedError
+        etag = self.store.runs.create(_record(record.run), record.to_bytes())
+        return replace(record, etag=etag)
 
     def load(self, run: str) -> RunRecord:
         """The record of `run`.
@@ -153,7 +80,8 @@ class Runs:
         Raises:
             UnknownRun: there is none.
         """
-        raise NotImplementedError
+        content = self._read(run, _record(run))
+        return RunRecord.from_bytes(content.data, f"{self.store.runs.name}/{_record(run)}", content.etag)
 
     def advance(
         self, record: RunRecord, state: RunState, *, lease: Lease | None = None, **changes: Any
@@ -168,40 +96,112 @@ class Runs:
         Raises:
             IllegalTransition: the run is in a state that does not lead there.
         """
-        raise NotImplementedError
+        now = self.clock()
+        while True:
+            if not record.state.leads_to(state):
+                raise IllegalTransition(f"run {record.run} is {record.state}, it cannot become {state}")
+            new = _timed(replace(record, state=state, **changes), now)
+            try:
+                etag = self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
+                break
+            except Changed:
+                record = self.load(record.run)
+        why = f": {new.error}" if new.error else ""
+        logger.info("run %s is %s%s", new.run, state, why, extra={"run": new.run})
+        new = replace(new, etag=etag)
+        if state.final:
+            self.settle(new, lease)
+        return new
+
+    def restart(self, record: RunRecord) -> RunRecord | None:
+        """Note that a run's dead worker is replaced; None where somebody else was faster."""
+        new = replace(record, state=RunState.SUBMITTED, restarts=record.restarts + 1, submitted=self.clock())
+        try:
+            return replace(
+                new, etag=self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
+            )
+        except Changed:
+            return None
+
+    def settle(self, record: RunRecord, lease: Lease | None = None) -> None:
+        """Let the marker of a run that is over go, or say `failed` where another try may help."""
+        try:
+            if record.state is RunState.FAILED and record.retry:
+                self.store.runs.annotate(_marker(record.run), {"state": "failed"}, lease=lease)
+                if lease is not None:
+                    lease.release()
+            else:
+                self.unmark(record.run, lease)
+        except ContainerMissing:
+            raise
+        except NotFound:
+            pass
+        except LeaseHeld:  # its worker still breathes: the marker is the worker's, or the next sweep's
+            logger.info(
+                "run %s is %s; its worker is still there", record.run, record.state, extra={"run": record.run}
+            )
 
     def newest(self, limit: int | None = None) -> list[RunRecord]:
-        """All records, or the `limit` newest, newest first."""
-        raise NotImplementedError
+        """All records, or the `limit` newest, newest first; a damaged one is told in the log and left out."""
+
+        def load(run: str) -> RunRecord | None:
+            try:
+                return self.load(run)
+            except UnknownRun:
+                return None
+            except RunDocumentError as error:
+                logger.warning("%s", error, extra={"run": run})
+                return None
+
+        names = [name for name in self.store.runs.folders() if name not in RESERVED]
+        records = [record for record in in_parallel(load, names) if record is not None]
+        records.sort(key=lambda record: (record.created, record.run), reverse=True)
+        return records[:limit]
 
     # Markers
 
     def open(self) -> list[Marker]:
         """All runs that may still need attention: one listing."""
-        raise NotImplementedError
+        return [
+            Marker(
+                run=found.name.removeprefix(_marker("")),
+                failed=found.metadata.get("state") == "failed",
+                held=found.leased,
+                touched=found.last_modified,
+            )
+            for found in self.store.runs.list(_marker(""), metadata=True)
+        ]
 
     def mark(self, run: str) -> bool:
-        """Make the marker of `run`; False where it is there already."""
-        raise NotImplementedError
+        """Make the marker of `run`; False where it is there already, or was made by an attempt before."""
+        return self.store.runs.touch(_marker(run), metadata={"state": "active"})
 
     def unmark(self, run: str, lease: Lease | None = None) -> None:
         """Delete the marker of `run`, if it is there."""
-        raise NotImplementedError
+        self.store.runs.delete(_marker(run), lease=lease)
 
-    def hold(self, run: str, seconds: int = 30) -> Lease:
+    def hold(self, run: str, seconds: int = LEASE_SECONDS) -> Lease:
         """Lease the marker of `run`: only one worker can.
 
         Raises:
             LeaseHeld: another worker holds it.
             NotFound: the run is over, its marker is gone.
         """
-        raise NotImplementedError
+        return self.store.runs.lease(_marker(run), seconds)
 
     # Manifests, cancellation
 
+    def create_manifest(self, manifest: Manifest) -> None:
+        """Store the first manifest of a run.
+
+        Raises:
+            AlreadyExists: it has another one.
+        """
+        self.store.runs.create(_manifest(manifest.run), manifest.to_bytes())
+
     def write_manifest(self, manifest: Manifest) -> None:
-        """Store the manifest of a run, over the one that may be there."""
-        raise NotImplementedError
+        """Store the manifest of a run over the one that is there."""
+        self.store.runs.put(_manifest(manifest.run), manifest.to_bytes())
 
     def manifest(self, run: str) -> Manifest:
         """The manifest of `run`.
@@ -209,29 +209,98 @@ class Runs:
         Raises:
             UnknownRun: there is none.
         """
-        raise NotImplementedError
+        return Manifest.from_bytes(
+            self._read(run, _manifest(run)).data, f"{self.store.runs.name}/{_manifest(run)}"
+        )
 
     def request_cancel(self, run: str) -> None:
         """Ask whoever works on `run` to stop."""
-        raise NotImplementedError
+        self.store.runs.put(_cancel(run), b"")
 
     def cancel_requested(self, run: str) -> bool:
         """Whether somebody asked `run` to stop."""
-        raise NotImplementedError
+        return self.store.runs.exists(_cancel(run))
 
     # Claims
 
     def key(self, landing: Landing) -> str:
         """The landing's key: it names its claim, and its run where it has one of its own."""
-        raise NotImplementedError
+        return landing_key(self.store.account, self.store.data.name, landing.name, landing.etag)
 
     def claim(self, landings: Sequence[Landing], run: str) -> tuple[Landing, ...]:
         """Claim landings for `run`, many at a time; returns those that are its own now, in their order.
 
         A claim that already holds this name counts; one of an earlier try of the same run is taken over.
         """
-        raise NotImplementedError
+        won = in_parallel(lambda landing: self._claim(landing, run), landings)
+        return tuple(landing for landing, ours in zip(landings, won, strict=True) if ours)
 
     def unclaimed(self, landings: Sequence[Landing]) -> tuple[Landing, ...]:
         """Those of `landings` that no run has claimed, in their order."""
-        raise NotImplementedError
+        taken = in_parallel(lambda landing: self.store.runs.exists(_claim(self.key(landing))), landings)
+        return tuple(landing for landing, claimed in zip(landings, taken, strict=True) if not claimed)
+
+    def _claim(self, landing: Landing, run: str) -> bool:
+        path, ours = _claim(self.key(landing)), run.encode()
+        while True:
+            try:
+                self.store.runs.create(path, ours)
+            except AlreadyExists as taken:
+                if not _is_earlier_try(taken.found.decode(errors="replace"), run):
+                    return False
+            else:
+                return True
+            try:
+                claim = self.store.runs.read(path)
+                if _is_earlier_try(claim.data.decode(errors="replace"), run):
+                    self.store.runs.replace(path, ours, claim.etag)
+            except (Changed, NotFound):
+                pass  # somebody else is at it too: look again
+
+    def _read(self, run: str, path: str) -> Any:
+        try:
+            return self.store.runs.read(path)
+        except ContainerMissing:
+            raise
+        except NotFound as error:
+            raise UnknownRun(
+                f"there is no run {run!r} in container {self.store.runs.name!r}: "
+                "python -m pipeline runs lists them"
+            ) from error
+
+
+def _timed(record: RunRecord, now: datetime) -> RunRecord:
+    """`record` with the times that its state implies; an engine may have skipped a state."""
+    state = record.state
+    return replace(
+        record,
+        submitted=record.submitted or (None if state is RunState.EMPTY else now),
+        started=record.started or (now if state is RunState.RUNNING else None),
+        ended=record.ended or (now if state.final else None),
+    )
+
+
+def _is_earlier_try(holder: str, run: str) -> bool:
+    base, number = split_try(run)
+    holders_base, holders_number = split_try(holder)
+    return holders_base == base and holders_number < number
+
+
+def _marker(run: str) -> str:
+    return f"open/{run}"
+
+
+def _record(run: str) -> str:
+    return f"{run}/record.json"
+
+
+def _manifest(run: str) -> str:
+    return f"{run}/manifest.json"
+
+
+def _cancel(run: str) -> str:
+    return f"{run}/cancel"
+
+
+def _claim(key: str) -> str:
+    return f"landings/{key}"

@@ -148,6 +148,17 @@ class Container:
             return found.etag
         raise AlreadyExists(f"{self.name}/{name} exists already", found.data)
 
+    def touch(self, name: str, *, metadata: Mapping[str, str]) -> bool:
+        """Create an empty blob; False where there is one of that name, by whomever."""
+        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
+
+        with self._translated("creating", name):
+            try:
+                self._upload(name, b"", metadata, overwrite=False)
+            except (ResourceExistsError, ResourceModifiedError):
+                return False
+        return True
+
     def replace(self, name: str, data: bytes, etag: str) -> str:
         """Write a small blob over the version with `etag`; returns the new ETag.
 

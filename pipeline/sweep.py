@@ -1,9 +1,30 @@
-"""The sweep: whatever broke off or never began, here it ends in a run."""
+"""The sweep: whatever broke off or never began, here it ends in a run.
 
-from dataclasses import dataclass
+First the runs that need attention, by their markers: pending ones that were left are taken up, failed ones
+are tried again, dead workers replaced, what is over is closed. Then the data container: whatever landed since
+the watermark and is not claimed becomes one run. Only the server's clock counts: the watermark is the time
+at which the server answered the last complete sweep, less a grace period for its clocks and for listings that
+take long. Claims decide what is new; the watermark only spares looking at what is old.
+"""
+
+import json
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pipeline.attend import Attended, attend
 from pipeline.context import Context
+from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound, RunDocumentError
+from pipeline.landings import Landing, skipped_because
+from pipeline.names import manual_run, timer_run
+from pipeline.records import Cause, CauseKind
+from pipeline.submit import Outcome, submit, to_landing
+
+WATERMARK = "sweep.json"
+VERSION = 1
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,21 +33,24 @@ class SweepReport:
 
     run: str | None
     """The run that it submitted, if there was anything to score."""
-    landings: int = 0
-    """Landings in that run."""
-    taken_up: int = 0
-    """Runs found pending for too long, that are submitted now."""
-    retried: int = 0
-    """Failed runs that are tried again under a new name."""
-    restarted: int = 0
-    """Runs whose worker was dead, that have a new one now."""
-    closed: int = 0
-    """Markers of runs that are over, or never began."""
-    left: int = 0
-    """What could not be done now and is left to the next sweep; each is in the log with its reason."""
+    landings: int
+    """How many it scores."""
+    attended: Attended
+    """What became of the runs that needed attention."""
+    reason: str
+    """Why there is no run, or what is in it."""
 
     def __str__(self) -> str:
-        raise NotImplementedError
+        return f"sweep: {self.reason}; {self.attended}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """How a sweep begins: what the last one left, and the server's clock."""
+
+    watermark: datetime | None
+    etag: str
+    now: datetime
 
 
 def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepReport:
@@ -35,4 +59,94 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
     `tick` is the scheduled time of a timer's tick, which names the run; None where a person asks, then
     `random_hex` (six hex digits) helps to name it. Two sweeps at once are safe.
     """
-    raise NotImplementedError
+    start = _start(context)
+    attended = attend(context, start.now)
+    everything = context.settings.timer_mode == "all"
+    landings = _listed(context, None if everything else start.watermark)
+    if not everything:
+        landings = list(context.runs.unclaimed(landings))
+    done = True
+    if landings:
+        report, done = _submit(context, tick, random_hex, landings, attended)
+    else:
+        what = "nothing to score" if everything else "nothing new"
+        report = SweepReport(run=None, landings=0, attended=attended, reason=what)
+    if done and not everything:
+        _move_watermark(context, start)
+    return report
+
+
+def _submit(
+    context: Context, tick: datetime | None, random_hex: str, landings: list[Landing], attended: Attended
+) -> tuple[SweepReport, bool]:
+    """Submit `landings`; also tells whether all of them are claimed now."""
+    everything = context.settings.timer_mode == "all"
+    if tick is None:
+        run, cause = manual_run(context.clock(), random_hex), Cause(CauseKind.MANUAL, "sweep")
+    else:
+        run, cause = timer_run(tick), Cause(CauseKind.TIMER, tick.isoformat())
+    submission = submit(context, run, cause, landings, claims=not everything)
+    report = SweepReport(
+        run=run if submission.outcome is Outcome.SUBMITTED else None,
+        landings=submission.landings,
+        attended=attended,
+        reason=str(submission),
+    )
+    if (
+        submission.outcome is Outcome.ALREADY
+    ):  # the same tick, delivered twice: its first delivery did the work
+        report = replace(
+            report, reason=f"{submission}; {len(landings):,} landings are left to the next sweep"
+        )
+        return report, False
+    return report, True
+
+
+def _listed(context: Context, since: datetime | None) -> list[Landing]:
+    return [
+        to_landing(blob)
+        for blob in context.store.data.list()
+        if (since is None or blob.last_modified >= since) and not skipped_because(blob.name, blob.size)
+    ]
+
+
+def _start(context: Context) -> _Start:
+    runs = context.store.runs
+    try:
+        content = runs.read(WATERMARK)
+    except ContainerMissing:
+        raise
+    except NotFound:
+        with suppress(AlreadyExists):  # another sweep's
+            runs.create(WATERMARK, _document(None))
+        content = runs.read(WATERMARK)
+    return _Start(_watermark(content.data, f"{runs.name}/{WATERMARK}"), content.etag, content.served)
+
+
+def _watermark(data: bytes, where: str) -> datetime | None:
+    try:
+        document = json.loads(data)
+        version, text = document["version"], document["watermark"]
+        if version == VERSION:
+            return None if text is None else datetime.fromisoformat(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunDocumentError(
+            f"{where} is not a watermark ({error!r}): delete it, and the next sweep looks at everything"
+        ) from error
+    raise RunDocumentError(f"{where} has version {version!r}; this program reads {VERSION}: update it")
+
+
+def _move_watermark(context: Context, start: _Start) -> None:
+    """Everything that had landed when this sweep began is claimed, so the next need not look at it again."""
+    watermark = start.now - context.settings.grace
+    if start.watermark is not None and watermark <= start.watermark:
+        return
+    try:
+        context.store.runs.replace(WATERMARK, _document(watermark), start.etag)
+    except Changed:
+        logger.info("another sweep moved the watermark")
+
+
+def _document(watermark: datetime | None) -> bytes:
+    text = None if watermark is None else watermark.isoformat()
+    return json.dumps({"version": VERSION, "watermark": text}).encode() + b"\n"
