@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from scoring.tables import READINGS_SCHEMA
+
 SPIKE, LEVEL_SHIFT, DRIFT, STUCK, DROPOUT = range(5)
 KINDS = ("spike", "level-shift", "drift", "stuck", "dropout")
 """What can go wrong with a sensor.
@@ -20,14 +22,6 @@ move off further with each reading. stuck: the same value again and again. dropo
 only the labels know them. Distances are 10 to 16 times the sensor's noise.
 """
 
-READINGS_SCHEMA = pa.schema(
-    {
-        "TS": pa.timestamp("ms"),
-        "Device": pa.dictionary(pa.int32(), pa.string()),
-        "Sensor": pa.dictionary(pa.int32(), pa.string()),
-        "Value": pa.float64(),
-    }
-)
 LABELS_SCHEMA = pa.schema(
     [*(READINGS_SCHEMA.field(i) for i in range(3)), ("Kind", pa.dictionary(pa.int8(), pa.string()))]
 )

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
+READINGS_SCHEMA = pa.schema(
+    {
+        "TS": pa.timestamp("ms"),
+        "Device": pa.dictionary(pa.int32(), pa.string()),
+        "Sensor": pa.dictionary(pa.int32(), pa.string()),
+        "Value": pa.float64(),
+    }
+)
+"""Readings as they are written here; TS in UTC."""
+
 _STRUCTURAL = frozenset(',"\r\n')
 
 _GZIP_LEVEL = 1
@@ -45,7 +55,7 @@ def needs_quotes(texts: Iterable[str]) -> bool:
 @contextmanager
 def table_writer(
     path: Path, schema: pa.Schema, *, quotes: bool = False
-) -> Iterator[Callable[[pa.RecordBatch], None]]:
+) -> Iterator[Callable[[pa.RecordBatch | pa.Table], None]]:
     """Write batches of `schema` to `path`, which appears whole when the block ends well.
 
     The same batches give the same bytes. `quotes` is for CSV with texts that need them: pyarrow then puts
@@ -57,7 +67,7 @@ def table_writer(
     with ExitStack() as stack:
         partial = stack.enter_context(atomic_path(path))
         if path.name.endswith(".parquet"):
-            yield stack.enter_context(pa_parquet.ParquetWriter(partial, schema)).write_batch
+            yield stack.enter_context(pa_parquet.ParquetWriter(partial, schema)).write
             return
         file: io.BufferedIOBase = stack.enter_context(partial.open("wb"))
         if path.name.endswith(".gz"):
@@ -68,7 +78,7 @@ def table_writer(
             include_header=False, batch_size=16384, quoting_style="needed" if quotes else "none"
         )
 
-        def write(batch: pa.RecordBatch) -> None:
+        def write(batch: pa.RecordBatch | pa.Table) -> None:
             pa_csv.write_csv(batch, file, options)
 
         yield write

@@ -71,8 +71,8 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
     from scoring.progress import progress
-    from scoring.simulate import LABELS_SCHEMA, READINGS_SCHEMA, Fleet, simulate
-    from scoring.tables import table_writer
+    from scoring.simulate import LABELS_SCHEMA, Fleet, simulate
+    from scoring.tables import READINGS_SCHEMA, table_writer
 
     _check(args)
     fleet = Fleet(

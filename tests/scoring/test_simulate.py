@@ -1,6 +1,4 @@
 import gzip
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 
 from scoring.cli import main
 from scoring.simulate import KINDS, Fleet, simulate
+from tests.scoring.peak import run_for_peak
 
 NEW_YEAR = 1_767_225_600_000
 FLEET = Fleet(
@@ -222,17 +221,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys):
 
 
 def test_millions_of_readings_stream_through_little_memory(tmp_path: Path):
-    script = (
-        "import resource, sys\n"
-        "from scoring.cli import main\n"
-        "assert main(sys.argv[1:]) == 0\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
-    )
-    options = ["--devices", "1000", "--readings", "1000", "--out", str(tmp_path / "readings.csv")]
-    done = subprocess.run(
-        [sys.executable, "-c", script, "simulate", *options], capture_output=True, text=True, check=True
-    )
-    said, peak_mb = done.stdout.splitlines()
+    out = tmp_path / "readings.csv"
+    said, peak = run_for_peak("simulate", "--devices", 1000, "--readings", 1000, "--out", out)
     assert said.startswith("4,99")
-    assert (tmp_path / "readings.csv").stat().st_size > 150_000_000
-    assert int(peak_mb) < 250
+    assert out.stat().st_size > 150_000_000
+    assert peak < 250

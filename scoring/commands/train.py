@@ -1,0 +1,123 @@
+"""`python -m scoring train`."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from scoring.commands.arguments import at_least, number
+from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
+
+_EXAMPLE = """\
+Learns what is normal for each sensor (Device and Sensor) from readings (columns TS,Device,Sensor,Value; a
+file or all files of a folder) and writes MODELS/model_{device}_{sensor}.skops, which `score` reads. A model
+scales the values to mean 0 and variance 1 (StandardScaler) and draws a boundary around them (OneClassSVM with
+an RBF kernel). Readings should be normal ones: what a model has learnt is no anomaly to it.
+
+Sensors with too few readings, or whose readings are all the same, are skipped and named; a model that they
+have from before stays. The same readings give the same models, byte for byte.
+
+Example: learn from one simulated day
+  python -m scoring simulate --interval 1m --readings 1440 --anomaly-rate 0 --out history.csv
+  python -m scoring train --data history.csv --models models
+
+Exit codes: 0 some model was trained; 1 none was, or a file cannot be read or written; 2 wrong use; 75 failed
+for a reason that may pass, such as a full disk.
+"""
+
+_MOST_TOLD = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument(
+        "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
+    )
+    parser.add_argument("--models", type=Path, required=True, help="folder for the models, made if missing")
+    parser.add_argument(
+        "--nu",
+        type=number("above 0, up to 1", lambda nu: 0 < nu <= 1),
+        default=0.0001,
+        help="share of the readings that may fall outside the boundary, about (default: 0.0001)",
+    )
+    parser.add_argument(
+        "--gamma",
+        type=number("above 0", lambda gamma: gamma > 0),
+        default=0.01,
+        help="how closely the boundary follows the readings: higher is closer (default: 0.01)",
+    )
+    parser.add_argument(
+        "--min-readings",
+        type=at_least(2),
+        default=50,
+        help="skip sensors with fewer readings (default: 50)",
+    )
+    parser.add_argument(
+        "--max-readings",
+        type=at_least(2),
+        default=10_000,
+        help="of a sensor with more readings, learn from every 2nd, 3rd, ... (default: 10000)",
+    )
+    parser.add_argument(
+        "--jobs", type=at_least(1), help="sensors to train at a time (default: one for each processor)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the totals as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, name what was skipped, and say in one line what came out."""
+    from scoring.commands.intake import Intake
+    from scoring.progress import progress
+    from scoring.train import Recipe, Samples, train
+
+    if args.max_readings < args.min_readings:
+        raise UsageError(f"--max-readings {args.max_readings} is below --min-readings {args.min_readings}")
+    if args.models.exists() and not args.models.is_dir():
+        raise UsageError(f"--models {args.models} is not a folder: choose another name")
+    recipe = Recipe(args.nu, args.gamma, args.min_readings)
+    intake = Intake(args.data)
+    samples = Samples(args.max_readings)
+    samples.count(intake.batches("counting"))
+    samples.keep(intake.batches("reading"))
+    intake.tell_rejects()
+    thinned = sum(count > args.max_readings for count in samples.counts.values())
+    if thinned:
+        print(
+            f"{thinned:,} sensors have more than --max-readings {args.max_readings:,} readings: "
+            "they learn from every 2nd, 3rd, ... of them",
+            file=sys.stderr,
+        )
+    skipped: dict[str, str] = {}
+    with progress("training", len(samples.counts), "sensors") as advance:
+        for sensor in train(samples, recipe, args.models, args.jobs or os.process_cpu_count() or 1):
+            if sensor.skipped:
+                skipped[str(sensor.key)] = sensor.skipped
+            advance()
+    _tell(skipped)
+    sensors = len(samples.counts)
+    totals = {
+        "readings": intake.readings,
+        "rejected": intake.rejected,
+        "sensors": sensors,
+        "trained": sensors - len(skipped),
+        "skipped": len(skipped),
+    }
+    line = (
+        f"trained {totals['trained']:,} of {sensors:,} sensors, {intake.readings:,} readings -> {args.models}"
+    )
+    print(json.dumps(totals) if args.json else line)
+    if not totals["trained"]:
+        print(
+            "error: no sensor has readings to learn from; see --help for what they look like", file=sys.stderr
+        )
+        return EXIT_FAILED
+    return EXIT_DONE
+
+
+def _tell(skipped: dict[str, str]) -> None:
+    for name, reason in sorted(skipped.items())[:_MOST_TOLD]:
+        print(f"skipped sensor {name}: {reason}", file=sys.stderr)
+    if len(skipped) > _MOST_TOLD:
+        print(f"skipped {len(skipped) - _MOST_TOLD:,} more sensors", file=sys.stderr)

@@ -1,0 +1,28 @@
+"""The most memory that a command ever had."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Not resource.getrusage: what it tells of a new process includes the one that started it.
+_SCRIPT = """
+import sys
+from pathlib import Path
+from scoring.cli import main
+
+assert main(sys.argv[1:]) == 0
+status = Path("/proc/self/status").read_text()
+print(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))
+"""
+
+
+def run_for_peak(*argv: object) -> tuple[str, int]:
+    """Run `python -m scoring` in a process of its own; returns what it said, and its peak in megabytes."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("peak memory is read from /proc")
+    command = [sys.executable, "-c", _SCRIPT, *map(str, argv)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    said, kilobytes = done.stdout.splitlines()
+    return said, int(kilobytes) // 1024
