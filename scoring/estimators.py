@@ -1,0 +1,240 @@
+"""scikit-learn's outlier detectors from .skops files: read, audited against a closed list, constructed.
+
+skops refuses types that it does not know, but the types that it knows include functions and estimators that
+run them. So the list here is ours, and the audit looks at the document before anything is imported.
+"""
+
+import io
+import json
+import warnings
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+
+from scoring.errors import ModelError, ModelRefused
+
+MOST_BYTES = 256 << 20
+"""Largest model, as a file and unpacked."""
+MOST_MEMBERS = 100_000
+
+DETECTORS = frozenset(
+    {
+        "sklearn.covariance._elliptic_envelope.EllipticEnvelope",
+        "sklearn.ensemble._iforest.IsolationForest",
+        "sklearn.linear_model._stochastic_gradient.SGDOneClassSVM",
+        "sklearn.neighbors._lof.LocalOutlierFactor",
+        "sklearn.svm._classes.OneClassSVM",
+    }
+)
+
+TRUSTED_TYPES = DETECTORS | {
+    "builtins.dict",
+    "builtins.list",
+    "builtins.set",
+    "builtins.slice",
+    "builtins.str",
+    "builtins.tuple",
+    "numpy.bool",
+    "numpy.dtype",
+    "numpy.float32",
+    "numpy.float64",
+    "numpy.int32",
+    "numpy.int64",
+    "numpy.ndarray",
+    "numpy.random.mtrand.RandomState",
+    "scipy.interpolate._bsplines.BSpline",
+    "scipy.interpolate._bsplines._BSpline",
+    "scipy.sparse._csr.csr_matrix",
+    "sklearn.decomposition._factor_analysis.FactorAnalysis",
+    "sklearn.decomposition._fastica.FastICA",
+    "sklearn.decomposition._incremental_pca.IncrementalPCA",
+    "sklearn.decomposition._kernel_pca.KernelPCA",
+    "sklearn.decomposition._pca.PCA",
+    "sklearn.impute._base.SimpleImputer",
+    "sklearn.kernel_approximation.AdditiveChi2Sampler",
+    "sklearn.kernel_approximation.Nystroem",
+    "sklearn.kernel_approximation.RBFSampler",
+    "sklearn.kernel_approximation.SkewedChi2Sampler",
+    "sklearn.linear_model._sgd_fast.Hinge",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.metrics._dist_metrics.ManhattanDistance64",
+    "sklearn.metrics._dist_metrics.MinkowskiDistance64",
+    "sklearn.neighbors._ball_tree.BallTree",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.pipeline.Pipeline",
+    "sklearn.preprocessing._data.Binarizer",
+    "sklearn.preprocessing._data.KernelCenterer",
+    "sklearn.preprocessing._data.MaxAbsScaler",
+    "sklearn.preprocessing._data.MinMaxScaler",
+    "sklearn.preprocessing._data.Normalizer",
+    "sklearn.preprocessing._data.PowerTransformer",
+    "sklearn.preprocessing._data.QuantileTransformer",
+    "sklearn.preprocessing._data.RobustScaler",
+    "sklearn.preprocessing._data.StandardScaler",
+    "sklearn.preprocessing._discretization.KBinsDiscretizer",
+    "sklearn.preprocessing._encoders.OneHotEncoder",
+    "sklearn.preprocessing._polynomial.PolynomialFeatures",
+    "sklearn.preprocessing._polynomial.SplineTransformer",
+    "sklearn.tree._classes.ExtraTreeRegressor",
+    "sklearn.tree._tree.Tree",
+}
+"""All that a model may be made of: estimators that compute, arrays, plain values. No function at all."""
+
+_LOADERS = frozenset(
+    {
+        "CachedNode",
+        "DTypeNode",
+        "DictNode",
+        "JsonNode",
+        "ListNode",
+        "LossNode",
+        "NdArrayNode",
+        "ObjectNode",
+        "RandomStateNode",
+        "SetNode",
+        "SliceNode",
+        "SparseMatrixNode",
+        "TreeNode",
+        "TupleNode",
+        "TypeNode",
+    }
+)
+
+
+class EstimatorDetector:
+    """Predicts with a scikit-learn estimator of one feature."""
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def predict(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Labels (1 is an anomaly) and scores (below zero is anomalous) of readings, all of shape (n,).
+
+        Raises:
+            ModelError: the estimator refuses, or answers with what is no number.
+        """
+        column = values.reshape(-1, 1)
+        try:
+            labels = self.estimator.predict(column) == -1
+            scores = np.asarray(self.estimator.decision_function(column), dtype=np.float64).reshape(-1)
+        except Exception as error:
+            raise ModelError(
+                f"scikit-learn refuses to predict ({_first_line(error)}); train it again"
+            ) from error
+        if np.isnan(scores).any():
+            raise ModelError("a score is not a number: a parameter is not finite; train this model again")
+        return labels.astype(np.uint8), scores
+
+
+def load_detector(content: bytes) -> EstimatorDetector:
+    """Audit and construct the estimator in a .skops file.
+
+    Raises:
+        ModelRefused: it asks for what is not trusted, or is no outlier detector.
+        ModelError: it is broken, or expects another number of features.
+    """
+    audit(read_schema(content))
+    return EstimatorDetector(_checked(_construct(content)))
+
+
+def read_schema(content: bytes) -> Any:
+    """The schema of a .skops file, within limits.
+
+    Raises:
+        ModelError: this is not a .skops file, or it is too large.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > MOST_BYTES or len(members) > MOST_MEMBERS:
+                raise ModelError(f"unpacks to more than {MOST_BYTES >> 20} MB or {MOST_MEMBERS:,} members")
+            if len({member.filename for member in members}) < len(members):
+                raise ModelError("holds two members of one name")
+            return json.loads(archive.read("schema.json"))
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError) as error:
+        reason = _first_line(error)
+        raise ModelError(f"is not a .skops file ({reason}); save it again with skops.io.dump") from error
+    except RecursionError as error:
+        raise ModelRefused("is nested too deeply to be a model") from error
+
+
+def audit(schema: Any) -> None:
+    """See that the document names trusted types only.
+
+    Raises:
+        ModelRefused: names all that are not trusted, sorted.
+    """
+    refused: set[str] = set()
+    waiting = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            waiting.extend(node.values())
+            if "__loader__" in node:
+                name = f"{node.get('__module__')}.{node.get('__class__')}"
+                if name not in TRUSTED_TYPES:
+                    refused.add(name)
+                elif node["__loader__"] not in _LOADERS:
+                    refused.add(f"{name} by {node['__loader__']}")
+    if refused:
+        names = ", ".join(sorted(refused))[:300]
+        raise ModelRefused(f"asks for types that are not trusted: {names}; only known detectors are loaded")
+
+
+def _construct(content: bytes) -> Any:
+    import skops.io
+
+    try:
+        with warnings.catch_warnings():
+            # A model of another scikit-learn version: its answers are checked by whoever trained it.
+            warnings.simplefilter("ignore")
+            return skops.io.loads(content, trusted=sorted(TRUSTED_TYPES))
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ModelError(f"cannot be loaded ({_first_line(error)}); save it again") from error
+
+
+def _checked(estimator: Any) -> Any:
+    from sklearn.pipeline import Pipeline
+
+    steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
+    last = steps[-1]
+    name = f"{type(last).__module__}.{type(last).__name__}"
+    if name not in DETECTORS:
+        raise ModelRefused(f"ends in {name}, which is no outlier detector")
+    if getattr(last, "novelty", True) is not True:
+        raise ModelRefused("is a LocalOutlierFactor without novelty=True, which cannot predict")
+    features = getattr(steps[0], "n_features_in_", None)
+    if features != 1:
+        raise ModelError(f"expects {features} features, and a reading has one: its Value")
+    for step in steps:  # else scikit-learn warns at every prediction that an array has no column names
+        if hasattr(step, "feature_names_in_"):
+            del step.feature_names_in_
+    for tree in getattr(last, "estimators_", ()):
+        _check_tree(tree.tree_)
+    return estimator
+
+
+def _check_tree(tree: Any) -> None:
+    """Compiled code walks a tree without looking: every child and feature must be one that is there."""
+    left, right = tree.children_left, tree.children_right
+    inner = left != -1
+    count = np.arange(tree.node_count)
+    good = (
+        (left[inner] > count[inner]).all()
+        and (right[inner] > count[inner]).all()
+        and (left[inner] < tree.node_count).all()
+        and (right[inner] < tree.node_count).all()
+        and (tree.feature[inner] == 0).all()
+    )
+    if not good:
+        raise ModelRefused("holds a tree whose nodes lead nowhere")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
