@@ -2,7 +2,6 @@
 
 import pytest
 
-from dev.azurite import Azurite
 from dev.host.process import HostProcess
 
 COMPLAINTS = {
@@ -22,15 +21,9 @@ COMPLAINTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def storage():
-    with Azurite() as azurite:
-        yield azurite.connection_string
-
-
 @pytest.mark.parametrize("app", sorted(COMPLAINTS))
-def test_a_broken_app_is_refused_in_one_line(app, storage, broken_apps):
-    with HostProcess(broken_apps / app, {"AzureWebJobsStorage": storage}) as host:
+def test_a_broken_app_is_refused_in_one_line(app, azurite, broken_apps):
+    with HostProcess(broken_apps / app, {"AzureWebJobsStorage": azurite.connection_string}) as host:
         assert host.wait() == 1
     assert COMPLAINTS[app] in host.lines[-1]
     assert host.lines[-1].startswith("error: ")

@@ -12,19 +12,12 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
-from dev.azurite import Azurite
 from dev.host.blobs import HOSTS_CONTAINER, POISON_QUEUE, receipt_name
 from dev.host.process import HostEnded, HostProcess
 from tests.dev.conftest import APPS
 
 HOST_ID = "testhost"
 HOURLY = "0 0 * * * *"
-
-
-@pytest.fixture(scope="module")
-def azurite():
-    with Azurite() as azurite:
-        yield azurite
 
 
 @pytest.fixture(scope="module")

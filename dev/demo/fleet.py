@@ -1,0 +1,88 @@
+"""Readings to land and models to score them with: simulated and trained, or your own."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+READINGS = (".csv", ".csv.gz", ".parquet")
+
+Say = Callable[[str], None]
+
+
+class DemoError(Exception):
+    """The demo cannot go on; the message says what, where, and what to do, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A file, and the name that it gets as a blob."""
+
+    file: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What is scored, and with which models."""
+
+    landings: Sequence[Landing]
+    models: Path
+
+
+def simulated_fleet(
+    folder: Path, environment: Mapping[str, str], say: Say, *, devices: int = 3, sensors: int = 5
+) -> Fleet:
+    """Devices with their sensors: a day to learn from, and two batches of the day after."""
+    history, first, second = folder / "history.csv", folder / "site-a.csv", folder / "site-b.csv"
+    fleet = ("--devices", str(devices), "--sensors", str(sensors), "--interval", "1m")
+    batch = (*fleet, "--readings", "720")
+    say(f"Simulating {devices * sensors} sensors: a day to learn from, the day after to score ...")
+    _scoring(environment, "simulate", *fleet, "--readings", "1440", "--anomaly-rate", "0", "--out", history)
+    _scoring(environment, "simulate", *batch, "--start", "2026-01-02T00:00:00", "--out", first)
+    _scoring(environment, "simulate", *batch, "--start", "2026-01-02T12:00:00", "--out", second)
+    say("Training a model for each sensor ...")
+    _scoring(environment, "train", "--data", history, "--models", folder / "models")
+    landings = [Landing(first, "2026/01/02/site-a.csv"), Landing(second, "2026/01/02/site-b.csv")]
+    return Fleet(landings, folder / "models")
+
+
+def own_fleet(
+    data: Path, models: Path | None, folder: Path, environment: Mapping[str, str], say: Say
+) -> Fleet:
+    """Your readings, a file or a folder, with your models or with some that are trained on the readings."""
+    landings = _landings(data)
+    if models is None:
+        say(f"Training a model for each sensor on {data} itself: give MODELS to score with your own ...")
+        _scoring(environment, "train", "--data", data, "--models", folder / "models")
+        return Fleet(landings, folder / "models")
+    if not models.is_dir():
+        raise DemoError(f"no folder {models}: MODELS should be a folder of models")
+    if any(models.glob("model_*.skops")):
+        return Fleet(landings, models)
+    say(f"Importing legacy models from {models}, running nothing of them ...")
+    _scoring(environment, "import-models", "--from", models, "--models", folder / "models")
+    return Fleet(landings, folder / "models")
+
+
+def _landings(data: Path) -> list[Landing]:
+    if data.is_file():
+        return [Landing(data, data.name.lstrip("._") or "readings.csv")]
+    if not data.is_dir():
+        raise DemoError(f"no {data}: DATA should be a file of readings or a folder of them")
+    files = sorted(file for file in data.rglob("*") if file.is_file() and file.name.endswith(READINGS))
+    if not files:
+        raise DemoError(f"no readings in {data}: expected files ending in {', '.join(READINGS)}")
+    return [Landing(file, file.relative_to(data).as_posix()) for file in files]
+
+
+def _scoring(environment: Mapping[str, str], *arguments: str | Path) -> None:
+    """Run one command of `python -m scoring`; what it complains about becomes our own end."""
+    command = [sys.executable, "-m", "scoring", *map(str, arguments)]
+    done = subprocess.run(
+        command, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        raise DemoError(f"{arguments[0]} failed: {words[-1] if words else f'exit code {done.returncode}'}")

@@ -1,0 +1,84 @@
+"""What came out: predictions fetched into a folder, and a table of sensors with anomalies."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.store import Container
+
+_LONGEST_TABLE = 20
+_COLUMNS = ("device", "sensor", "readings", "anomalies", "worst score", "first", "last")
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """One run's results, fetched."""
+
+    run: str
+    folder: Path
+    summary: Mapping[str, Any]
+
+    @property
+    def anomalous(self) -> list[Mapping[str, Any]]:
+        """Sensors with anomalies, those with most of them first."""
+        found = [sensor for sensor in self.summary["sensors"] if sensor["anomalies"]]
+        return sorted(found, key=lambda sensor: (-sensor["anomalies"], sensor["device"], sensor["sensor"]))
+
+    @property
+    def totals(self) -> Mapping[str, int]:
+        """The summary's totals."""
+        totals: Mapping[str, int] = self.summary["totals"]
+        return totals
+
+    @property
+    def problems(self) -> list[str]:
+        """Why not everything was scored, a line each; none where everything was."""
+        sensors = [
+            f"sensor {sensor['device']}/{sensor['sensor']}: {sensor['status']}"
+            + (f", {sensor['reason']}" if sensor["reason"] else "")
+            for sensor in self.summary["sensors"]
+            if sensor["status"] in {"failed", "no-model", "missing"}
+        ]
+        landings = [
+            f"{landing['name']}: {landing['status']}"
+            + (f", {landing['reason']}" if landing["reason"] else "")
+            for landing in self.summary["landings"]
+            if landing["status"] != "read"
+        ]
+        return landings + sensors
+
+
+def fetch(preds: Container, run: str, out: Path) -> Results:
+    """Download everything that the run has written to `out`/<run>."""
+    folder = out / run
+    for blob in preds.list(f"{run}/"):
+        target = out / blob.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        preds.download(blob.name, target)
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return Results(run, folder, summary)
+
+
+def table(sensors: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """Lines of a table of sensors."""
+    rows = [_COLUMNS, *(_row(sensor) for sensor in sensors[:_LONGEST_TABLE])]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    for row in rows:
+        yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+    if len(sensors) > _LONGEST_TABLE:
+        yield f"  ... and {len(sensors) - _LONGEST_TABLE:,} more: see summary.csv"
+
+
+def _row(sensor: Mapping[str, Any]) -> tuple[str, ...]:
+    worst = sensor["worst"]
+    return (
+        sensor["device"],
+        sensor["sensor"],
+        f"{sensor['readings']:,}",
+        f"{sensor['anomalies']:,}",
+        "" if worst is None else f"{worst:.4g}",
+        sensor["first"] or "",
+        sensor["last"] or "",
+    )

@@ -1,0 +1,132 @@
+"""The stage: Azurite with the containers, models in place, a published pipeline, and a host for the app."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.azurite import Azurite
+from dev.demo.fleet import DemoError, Fleet, Landing, Say
+from dev.demo.leftovers import MARK
+from dev.host.blobs import HOSTS_CONTAINER, receipt_name
+from dev.host.process import HostProcess
+from dev.host.settings import HOST_ID
+from pipeline.context import Context
+from pipeline.errors import NotFound
+from pipeline.names import landing_key
+from pipeline.settings import Settings
+
+REPO = Path(__file__).resolve().parents[2]
+
+_HOST_ID = "fleetdemo"
+_COMPUTE = "cpu-cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What the play needs."""
+
+    environment: Mapping[str, str]
+    """Of all processes: settings of the app, and the demo's mark."""
+    context: Context
+    connection: str
+
+    def make_containers(self) -> None:
+        """Create the four containers."""
+        store = self.context.store
+        for container in (store.data, store.models, store.preds, store.runs):
+            container.ensure()
+
+    def upload_models(self, fleet: Fleet) -> int:
+        """Put the models where the pipeline looks for them; returns how many."""
+        files = sorted(fleet.models.glob("model_*.skops"))
+        if not files:
+            raise DemoError(f"no models in {fleet.models}: expected files such as model_1_3.skops")
+        models = self.context.store.models
+        with ThreadPoolExecutor(8) as uploads:
+            list(uploads.map(lambda file: models.upload(file.name, file), files))
+        return len(files)
+
+    def publish(self) -> str:
+        """Publish the pipeline for the models that are there; returns what the command says."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pipeline", "publish"],
+            cwd=REPO,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise DemoError(f"publish failed: {done.stderr.strip() or done.stdout.strip()}")
+        return (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
+
+    def land(self, landing: Landing) -> str:
+        """Upload readings; returns the key of the landing."""
+        data = self.context.store.data
+        etag = data.upload(landing.name, landing.file)
+        return landing_key(self.context.store.account, data.name, landing.name, etag)
+
+    def withhold(self, landing: Landing) -> str:
+        """Upload readings and make the host believe that it has told of them, as if their event was lost."""
+        from azure.core.exceptions import ResourceExistsError
+        from azure.storage.blob import ContainerClient
+
+        data = self.context.store.data
+        etag = data.upload(landing.name, landing.file)
+        receipt = receipt_name(_HOST_ID, "score_on_blob", data.name, landing.name, etag)
+        with ContainerClient.from_connection_string(self.connection, HOSTS_CONTAINER) as hosts:
+            with contextlib.suppress(ResourceExistsError):
+                hosts.create_container()
+            hosts.upload_blob(receipt, b"")
+        return landing_key(self.context.store.account, data.name, landing.name, etag)
+
+    def claims(self, keys: Iterable[str]) -> dict[str, str]:
+        """The runs that have these landings, by key; without those that no run has."""
+        found = {}
+        for key in keys:
+            with contextlib.suppress(NotFound):
+                found[key] = self.context.store.runs.read(f"landings/{key}").data.decode().strip()
+        return found
+
+    def start_host(self, say: Say) -> HostProcess:
+        """Start the function app in the development host."""
+        return HostProcess(REPO, self.environment, poll=0.5, echo=lambda line: say(f"  host | {line}"))
+
+
+def set_stage(
+    engine: str, mark: str, stack: contextlib.ExitStack, more: Mapping[str, str] | None = None
+) -> Stage:
+    """Start Azurite, and the emulator of Azure Machine Learning where that is the engine.
+
+    `more` are settings beside or in place of the demo's own.
+    """
+    azurite = stack.enter_context(Azurite())
+    connection = azurite.connection_string
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("SCORING_", "Scoring"))},
+        MARK: mark,
+        "PYTHONPATH": str(REPO),
+        HOST_ID: _HOST_ID,
+        "AzureWebJobsStorage": connection,
+        "ScoringStorage": connection,
+        "SCORING_ENGINE": engine,
+        "SCORING_BLOB_SOURCE": "LogsAndContainerScan",
+        "SCORING_SCHEDULE": "0 0 * * * *",
+        "SCORING_DATA_CONTAINER": "data",
+        **(more or {}),
+    }
+    if engine == "azureml":
+        from dev.azureml.server import Emulator
+
+        emulator = stack.enter_context(Emulator(connection))
+        environment |= {**emulator.environment, "AZUREML_COMPUTE": _COMPUTE}
+        os.environ |= {**emulator.environment}  # read by the SDK in this process, too
+    context = Context.open(Settings.from_environment(environment))
+    stack.callback(context.store.close)
+    return Stage(environment, context, connection)

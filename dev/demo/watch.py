@@ -1,0 +1,91 @@
+"""Runs as they go: a bar for each when a person is watching, plain lines when not."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from dev.demo.fleet import DemoError, Say
+from pipeline.context import Context
+from pipeline.errors import IllegalTransition, UnknownRun
+from pipeline.records import RunRecord
+
+_LOOK_SECONDS = 0.3
+_LINE_SECONDS = 3.0
+_PATIENCE_SECONDS = 30 * 60.0
+
+Show = Callable[[str, str, int, int], None]
+"""Tell how a run stands: its name, its state, steps that are over, steps in all."""
+
+
+def watch(context: Context, runs: Sequence[str], say: Say) -> list[RunRecord]:
+    """Show these runs until all have ended; returns their records, in the same order."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    ended: dict[str, RunRecord] = {}
+    with _bars() if sys.stderr.isatty() else _lines(say) as show:
+        while len(ended) < len(runs):
+            for run in runs:
+                if run not in ended and (record := _look(context, run, show)) is not None:
+                    ended[run] = record
+            if time.monotonic() > deadline:
+                late = ", ".join(sorted(set(runs) - set(ended)))
+                raise DemoError(f"not over after {_PATIENCE_SECONDS / 60:g} minutes: {late}")
+            time.sleep(_LOOK_SECONDS)
+    return [ended[run] for run in runs]
+
+
+def _look(context: Context, run: str, show: Show) -> RunRecord | None:
+    """Show how a run stands; its record, once it is over."""
+    status = context.engine.status(run)
+    steps = context.engine.steps(run)
+    show(run, status.state, sum(step.state.final for step in steps), len(steps))
+    if not status.state.final:
+        return None
+    try:
+        record = context.runs.load(run)
+    except UnknownRun as error:
+        raise DemoError(f"run {run} has no record") from error
+    if record.state.final:
+        return record
+    try:  # as the next sweep would
+        return context.runs.advance(record, status.state, counts=status.counts, error=status.error)
+    except IllegalTransition:
+        return None  # somebody did just that
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Show]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("  {task.description:<9}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks = {}
+
+        def show(run: str, state: str, over: int, steps: int) -> None:
+            if run not in tasks:
+                tasks[run] = bars.add_task(state, total=None)
+            bars.update(tasks[run], description=state, completed=over, total=steps or None)
+
+        yield show
+
+
+@contextlib.contextmanager
+def _lines(say: Say) -> Iterator[Show]:
+    """A line for each change of a run's state, and now and then one for its steps."""
+    told: dict[str, tuple[str, int, float]] = {}
+
+    def show(run: str, state: str, over: int, steps: int) -> None:
+        state_before, over_before, when = told.get(run, ("", 0, 0.0))
+        if state == state_before and (over == over_before or time.monotonic() - when < _LINE_SECONDS):
+            return
+        told[run] = (state, over, time.monotonic())
+        say(f"  {run}: {state}" + (f", {over} of {steps} steps over" if steps else ""))
+
+    yield show

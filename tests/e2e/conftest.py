@@ -1,0 +1,42 @@
+"""The whole chain on one machine: Azurite, models, a published pipeline, the app in its host."""
+
+import contextlib
+import os
+import secrets
+import time
+
+import pytest
+
+from dev.demo.fleet import simulated_fleet
+from dev.demo.leftovers import end_marked
+from dev.demo.stage import set_stage
+
+
+@pytest.fixture(scope="session")
+def small_fleet(tmp_path_factory):
+    """Two devices of two sensors each, with trained models."""
+    folder = tmp_path_factory.mktemp("fleet")
+    return simulated_fleet(folder, os.environ, print, devices=2, sensors=2)
+
+
+@contextlib.contextmanager
+def staged(fleet, more=None, *, publish=True):
+    """A stage with this fleet's models; all that was started there ends with it."""
+    mark = secrets.token_hex(8)
+    with contextlib.ExitStack() as stack:
+        stack.callback(end_marked, mark)
+        stage = set_stage("local", mark, stack, more)
+        stage.make_containers()
+        stage.upload_models(fleet)
+        if publish:
+            stage.publish()
+        yield stage
+
+
+def wait_for_end(stage, run, seconds=60):
+    """The record of a run once it is final."""
+    deadline = time.monotonic() + seconds
+    while not (record := stage.context.runs.load(run)).state.final:
+        assert time.monotonic() < deadline, f"run {run} is still {record.state}"
+        time.sleep(0.1)
+    return record
