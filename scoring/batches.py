@@ -108,7 +108,8 @@ def _reject_table(rejects: Sequence[Reject], file: str) -> pa.Table:
         return NO_REJECTS
     lines = np.array([reject.line for reject in rejects], np.int64)
     texts = ([getattr(reject, name) for reject in rejects] for name in REJECT_COLUMNS[2:])
-    columns = [strings([file] * len(rejects)), from_numpy(lines), *map(strings, texts)]
+    files = take(strings([file]), np.zeros(len(rejects), np.int64))
+    columns = [files, from_numpy(lines), *map(strings, texts)]
     return pa.Table.from_arrays(columns, names=list(REJECT_COLUMNS))
 
 

@@ -87,7 +87,7 @@ class BlockCutter:
         """
         while (match := _HEADER_END.search(self._rest)) is None and not self._ended:
             if len(self._rest) > MAX_HEADER_BYTES:
-                raise _unexpected(f"a first line of more than {MAX_HEADER_BYTES:,} bytes")
+                break
             buffer, filled = self._fill(max(self._size, 2 * len(self._rest)))
             self._rest = bytes(buffer[:filled])
         match = match or _HEADER_END_AT_EOF.search(self._rest)
@@ -96,6 +96,8 @@ class BlockCutter:
         header, self._rest = (
             (self._rest[: match.start()], self._rest[match.end() :]) if match else (self._rest, b"")
         )
+        if len(header) > MAX_HEADER_BYTES:
+            raise _unexpected(f"a first line of more than {MAX_HEADER_BYTES:,} bytes")
         return _layout(header, cr_ends=match is not None and match.group() == b"\r")
 
     def blocks(self, *, cr_ends: bool) -> Iterator[Block]:

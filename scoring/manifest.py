@@ -75,7 +75,7 @@ class Manifest:
         if not isinstance(document, dict):
             raise ManifestError("expected an object")
         version = document.get("version")
-        if version != VERSION or not isinstance(version, int):
+        if type(version) is not int or version != VERSION:
             raise ManifestError(f"expected version {VERSION}, found {str(version)[:40]!r}")
         run = _text(document, "run", "the manifest")
         landings = document.get("landings")
