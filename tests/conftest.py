@@ -1,9 +1,24 @@
 """Fixtures that all tests share."""
 
 import os
+import uuid
 from pathlib import Path
 
 import pytest
+
+from dev.azurite import Azurite
+from pipeline.settings import Settings
+from pipeline.store import Store
+
+OURS = ("SCORING_", "ScoringStorage", "AZURE_", "AZUREML_")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    """No test sees the settings of the machine that it runs on."""
+    for name in os.environ:
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +29,39 @@ def seed() -> Path:
     if not (folder / "sensor_data.csv").is_file():
         pytest.skip(f"no seed data in {folder}: set FLEET_SEED")
     return folder
+
+
+@pytest.fixture(scope="session")
+def azurite():
+    """A storage server for all tests of one process."""
+    with Azurite() as azurite:
+        yield azurite
+
+
+@pytest.fixture
+def environment(azurite) -> dict[str, str]:
+    """Environment variables that lead to the storage server, and to four containers that nobody else uses."""
+    own = uuid.uuid4().hex[:12]
+    return {
+        "ScoringStorage": azurite.connection_string,
+        **{
+            f"SCORING_{what.upper()}_CONTAINER": f"{what}-{own}"
+            for what in ("data", "models", "preds", "runs")
+        },
+    }
+
+
+@pytest.fixture
+def settings(environment) -> Settings:
+    """The settings in `environment`."""
+    return Settings.from_environment(environment)
+
+
+@pytest.fixture
+def store(settings):
+    """The four containers, which are there and empty."""
+    store = Store.connect(settings)
+    for container in (store.data, store.models, store.preds, store.runs):
+        container.ensure()
+    yield store
+    store.close()

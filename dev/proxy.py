@@ -1,0 +1,206 @@
+"""A proxy in front of Azurite that misbehaves: what storage does on a bad day, as often as one likes.
+
+    with FaultProxy(azurite.ports["Blob"], at_random(seed=7, share=0.1)) as proxy:
+        connection_string(proxy.port)
+
+It runs in a thread of its own. Requests are signed for their path, not for host and port, so that they stay
+valid on the way through.
+"""
+
+import asyncio
+import random
+import struct
+import threading
+from collections import Counter
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from socket import SO_LINGER, SOL_SOCKET
+from types import TracebackType
+from typing import Any, Self
+
+
+class Fault(StrEnum):
+    """One way to misbehave."""
+
+    INTERNAL = "500"  # refuse the request
+    BUSY = "503"
+    THROTTLE = "429"  # with Retry-After
+    RESET = "reset"  # break the connection before the request is taken
+    LOST = "lost answer"  # take the request, and break the connection before the answer
+    CUT = "cut body"  # break it in the middle of the answer
+    DELAY = "delay"  # answer late
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a chooser of faults gets to see."""
+
+    number: int
+    """Of all requests, from 1."""
+    method: str
+    target: str
+
+
+Choose = Callable[[Request], Fault | None]
+
+DELAY_SECONDS = 0.3
+_REASONS = {
+    Fault.INTERNAL: "Internal Server Error",
+    Fault.BUSY: "Server Busy",
+    Fault.THROTTLE: "Too Many Requests",
+}
+
+
+def at_random(seed: int, share: float, faults: Sequence[Fault] = tuple(Fault)) -> Choose:
+    """A chooser that lets `share` of all requests go wrong, the same ones for the same seed and order."""
+    chance = random.Random(seed)  # noqa: S311
+
+    def choose(_request: Request) -> Fault | None:
+        return chance.choice(faults) if chance.random() < share else None
+
+    return choose
+
+
+class FaultProxy:
+    """The proxy; use it with `with`. `seen` counts requests, `done` faults."""
+
+    def __init__(self, port: int, choose: Choose) -> None:
+        """Forward to `port` of this machine, with the faults that `choose` asks for."""
+        self.to = port
+        self.choose = choose
+        self.port = 0
+        self.seen = 0
+        self.done: Counter[Fault] = Counter()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = self._run(asyncio.start_server(self._accept, "127.0.0.1", 0))
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._run(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _run[Answer](self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+
+    async def _stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(self._serve(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection, one after the other, until a fault breaks it."""
+        try:
+            while (head := await _head(reader)) is not None:
+                body = await _body(reader, head)
+                method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+                self.seen += 1
+                fault = self.choose(Request(self.seen, method, target))
+                if fault is not None:
+                    self.done[fault] += 1
+                if not await self._answer(writer, method, head + body, fault):
+                    break
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client or Azurite went away
+        finally:
+            writer.close()
+
+    async def _answer(
+        self, writer: asyncio.StreamWriter, method: str, request: bytes, fault: Fault | None
+    ) -> bool:
+        """Answer one request; False where the connection is broken."""
+        if fault in _REASONS:
+            writer.write(_refusal(fault))
+            await writer.drain()
+            return True
+        if fault is Fault.RESET:
+            return _reset(writer)
+        if fault is Fault.DELAY:
+            await asyncio.sleep(DELAY_SECONDS)
+        answer = await self._forward(method, request)
+        if fault is Fault.LOST:
+            return _reset(writer)
+        if fault is Fault.CUT:
+            writer.write(answer[: len(answer) // 2])
+            await writer.drain()
+            return _reset(writer)
+        writer.write(answer)
+        await writer.drain()
+        return True
+
+    async def _forward(self, method: str, request: bytes) -> bytes:
+        """The whole answer of the real server."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.to)
+        try:
+            writer.write(request)
+            await writer.drain()
+            head = await _head(reader)
+            while head is not None and head.startswith(b"HTTP/1.1 100"):
+                head = await _head(reader)
+            if head is None:
+                raise asyncio.IncompleteReadError(b"", None)
+            no_body = method == "HEAD" or head[9:12] in {b"204", b"304"}
+            return head if no_body else head + await _body(reader, head)
+        finally:
+            writer.close()
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes | None:
+    """Start line and headers, the empty line included; None where the connection ends before."""
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        if error.partial:
+            raise
+        return None
+
+
+async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    headers = {
+        name.strip().lower(): value.strip().lower()
+        for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")[1:])
+    }
+    if headers.get(b"transfer-encoding") == b"chunked":
+        parts = []
+        while True:
+            size = await reader.readuntil(b"\r\n")
+            length = int(size.split(b";")[0], 16)
+            parts += [size, await reader.readexactly(length + 2)]
+            if length == 0:
+                return b"".join(parts)
+    return await reader.readexactly(int(headers.get(b"content-length", b"0")))
+
+
+def _refusal(fault: Fault) -> bytes:
+    body = f"<?xml version='1.0'?><Error><Code>{_REASONS[fault].replace(' ', '')}</Code></Error>".encode()
+    retry_after = "Retry-After: 1\r\n" if fault is Fault.THROTTLE else ""
+    head = (
+        f"HTTP/1.1 {fault.value} {_REASONS[fault]}\r\nContent-Type: application/xml\r\n"
+        f"{retry_after}Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _reset(writer: asyncio.StreamWriter) -> bool:
+    """Break the connection so that the client gets a reset, not an end."""
+    writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    return False
