@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from threading import Condition, Thread
 from typing import Self
@@ -45,6 +46,7 @@ class HostProcess:
         self.address = ""
         self._echo = echo
         self._news = Condition()
+        self._written = 0
         self._ended = False
         options = ["--app", str(app), "--poll", str(poll), "--port", "0", "--end-with-input"]
         command = [sys.executable, "-m", "dev.host", *options]
@@ -76,11 +78,15 @@ class HostProcess:
             HostEnded: it is not there in time, or the host ended.
         """
         matcher, deadline = re.compile(pattern), time.monotonic() + seconds
+        seen = found = 0
         with self._news:
             while True:
-                found = [line for line in self.lines if matcher.search(line)]
-                if len(found) >= count:
-                    return found[count - 1]
+                new = min(self._written - seen, len(self.lines))
+                seen = self._written
+                for line in islice(self.lines, len(self.lines) - new, None):
+                    found += matcher.search(line) is not None
+                    if found == count:
+                        return line
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
                     why = "ended" if self._ended else f"did not say within {seconds:g} s"
@@ -124,6 +130,7 @@ class HostProcess:
             for line in output:
                 with self._news:
                     self.lines.append(line.rstrip("\n"))
+                    self._written += 1
                     self._news.notify_all()
                 if self._echo:
                     self._echo(line.rstrip("\n"))

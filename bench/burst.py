@@ -1,0 +1,153 @@
+"""A burst: 1,000 small blobs dropped at once on the running function app, on this machine.
+
+All must be scored and none twice: the first few by runs of their own, the others by the sweep, which takes
+any number of landings in one run. Memory of the host must stay flat meanwhile.
+"""
+
+import contextlib
+import os
+import secrets
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+
+from dev.demo.fleet import Landing, simulated_fleet
+from dev.demo.leftovers import end_marked
+from dev.demo.stage import Stage, set_stage
+from dev.demo.watch import watch
+from dev.host.process import HostProcess
+
+BLOBS = 1_000
+SENSORS = 4
+READINGS = 2
+MEMORY_GROWTH = 32 * 2**20
+"""From a tenth of the calls to the last one, at most."""
+TICKS = 20
+
+
+def main() -> int:
+    """Drop them, see them through, judge; 1 where one is missing or scored twice, or memory grows."""
+    mark = secrets.token_hex(8)
+    with contextlib.ExitStack() as stack:
+        stack.callback(end_marked, mark)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stage = set_stage("local", mark, stack)
+        fleet = simulated_fleet(folder, os.environ, _say, devices=2, sensors=SENSORS // 2)
+        stage.make_containers()
+        stage.upload_models(fleet)
+        _say(stage.publish())
+        landings = _small_files(fleet.landings[0].file, folder / "burst")
+        host = stack.enter_context(stage.start_host(lambda _line: None))
+        host.wait_until_started()
+        memory = _Memory(host.pid)
+        began = time.monotonic()
+        with ThreadPoolExecutor(16) as uploads:
+            list(uploads.map(stage.land, landings))
+        _say(f"{BLOBS:,} blobs dropped in {time.monotonic() - began:.1f} s")
+        _wait_for_calls(host, BLOBS // 10)
+        early = memory.now()
+        _wait_for_calls(host, BLOBS)
+        late = memory.now()
+        _say(f"{BLOBS:,} calls of the blob trigger after {time.monotonic() - began:.1f} s")
+        ticks = _sweep_all(stage, host)
+        memory.stop()
+        problems = _judge(stage, early, late)
+        took = time.monotonic() - began
+    _say(f"all runs over after {took:.1f} s and {ticks} ticks of the timer")
+    _say(
+        f"host memory: {_mib(early)} after a tenth of the calls, {_mib(late)} after the last, "
+        f"{_mib(memory.peak)} at most"
+    )
+    for problem in problems:
+        _say(f"FAILED: {problem}")
+    return 1 if problems else 0
+
+
+def _small_files(source: Path, folder: Path) -> list[Landing]:
+    """Cut readings into as many small files; they repeat where there are too few."""
+    folder.mkdir()
+    header, *rows = source.read_text(encoding="utf-8").splitlines()
+    size = SENSORS * READINGS
+    landings = []
+    for number in range(BLOBS):
+        start = number * size % (len(rows) - size)
+        file = folder / f"{number:04}.csv"
+        file.write_text("\n".join([header, *rows[start : start + size], ""]), encoding="utf-8")
+        landings.append(Landing(file, f"burst/{file.name}"))
+    return landings
+
+
+def _wait_for_calls(host: HostProcess, count: int) -> None:
+    host.wait_for(r"Executed 'Functions\.score_on_blob' \(Succeeded", 600, count=count)
+
+
+def _sweep_all(stage: Stage, host: HostProcess) -> int:
+    """Let the timer run until each landing is in a run and all runs are over; returns how often it took."""
+    for tick in range(1, TICKS + 1):
+        host.call("score_on_timer")
+        watch(stage.context, [record.run for record in stage.context.runs.newest()], lambda _line: None)
+        if sum(_landings(stage).values()) >= BLOBS:
+            return tick
+    return TICKS
+
+
+def _landings(stage: Stage) -> Counter[str]:
+    """How many runs have scored each landing."""
+    runs = stage.context.runs
+    return Counter(landing.name for record in runs.newest() for landing in runs.manifest(record.run).landings)
+
+
+def _judge(stage: Stage, early: int, late: int) -> list[str]:
+    records, counts = stage.context.runs.newest(), _landings(stage)
+    readings = sum(record.counts.get("scored", 0) for record in records)
+    _say(f"{len(records):,} runs scored {readings:,} readings of {len(counts):,} landings")
+    problems = []
+    if len(counts) != BLOBS:
+        problems.append(f"{BLOBS - len(counts):,} landings were never scored")
+    if twice := [name for name, count in counts.items() if count > 1]:
+        problems.append(f"{len(twice):,} landings were scored twice, such as {twice[0]}")
+    if readings != BLOBS * SENSORS * READINGS:
+        problems.append(f"{readings:,} readings were scored, not {BLOBS * SENSORS * READINGS:,}")
+    if late - early > MEMORY_GROWTH:
+        problems.append(f"the host's memory grew by {_mib(late - early)}, more than {_mib(MEMORY_GROWTH)}")
+    return problems
+
+
+class _Memory:
+    """Resident memory of a process, sampled while it runs."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+        self._stopping = threading.Event()
+        self.peak = 0
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
+        self._sampler.start()
+
+    def now(self) -> int:
+        return int(self._process.memory_info().rss)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._sampler.join()
+
+    def _sample(self) -> None:
+        while not self._stopping.wait(0.1):
+            self.peak = max(self.peak, self.now())
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB"
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
