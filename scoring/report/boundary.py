@@ -1,5 +1,6 @@
 """What a model calls normal: the stretches of the line of values where its score is above zero."""
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,15 +35,12 @@ class Boundary:
 def from_readings(values: np.ndarray, scores: np.ndarray, anomalous: np.ndarray) -> Boundary | None:
     """Between neighbouring values of which one is normal, where a straight line of scores crosses zero.
 
-    None where the pieces are too many, or no value was normal: how far the anomalous values reach beyond
-    what was read is not known then.
+    None where all are normal or none is, since no boundary was seen then, or where there are too many.
     """
     ascending = np.argsort(values, kind="stable")
     values, scores, anomalous = values[ascending], scores[ascending], anomalous[ascending]
-    if not len(values) or anomalous.all():
-        return None
     changes = np.flatnonzero(anomalous[1:] != anomalous[:-1])
-    if len(changes) > 2 * MOST_STRETCHES:
+    if not 0 < len(changes) <= 2 * MOST_STRETCHES:
         return None
     before, after = scores[changes], scores[changes + 1]
     with np.errstate(all="ignore"):
@@ -55,9 +53,9 @@ def from_model(detector: Detector, values: np.ndarray) -> Boundary | None:
     """The same, asked of the model, as far as three times the readings' own range reaches."""
     low, high = float(values.min()), float(values.max())
     span = (high - low) or max(abs(high) * 0.1, 1.0)
-    grid = np.linspace(low - span, high + span, _GRID)
-    if not np.isfinite(grid).all():
+    if not math.isfinite(3 * span):
         return None
+    grid = np.linspace(low - span, high + span, _GRID)
     try:
         normal = detector.predict(grid)[0] == 0
         changes = np.flatnonzero(normal[1:] != normal[:-1])
@@ -68,7 +66,7 @@ def from_model(detector: Detector, values: np.ndarray) -> Boundary | None:
             left, right = _narrowed(detector, left, right)
     except ModelError:
         return None
-    return _boundary((left + right) / 2, starts_normal=bool(normal[0]), exact=True)
+    return _boundary(left / 2 + right / 2, starts_normal=bool(normal[0]), exact=True)
 
 
 def _narrowed(detector: Detector, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

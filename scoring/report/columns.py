@@ -12,7 +12,6 @@ import numpy as np
 
 MOST_DECIMALS = 6
 _EXACT_BELOW = 2.0**52
-_FLOAT32_ERROR = 2.0**-24
 _INVISIBLE = 1e-5
 """An error of this part of a sensor's range cannot be seen in a chart."""
 
@@ -44,7 +43,7 @@ def whole(numbers: np.ndarray) -> str:
 
 def numbers(values: np.ndarray) -> Numbers:
     """Numbers of any kind; exact to the last digit where they have at most six decimals."""
-    if np.isfinite(values).all() and np.abs(values).max(initial=0) * 10.0**MOST_DECIMALS < _EXACT_BELOW:
+    if np.isfinite(values).all() and np.abs(values).max(initial=0) < _EXACT_BELOW / 10.0**MOST_DECIMALS:
         for decimals in range(MOST_DECIMALS + 1):
             scaled = np.rint(values * 10.0**decimals)
             if (scaled / 10.0**decimals == values).all():
@@ -55,13 +54,15 @@ def numbers(values: np.ndarray) -> Numbers:
 
 def floats(values: np.ndarray) -> str:
     """Floating-point numbers, four bytes each where the difference could not be seen."""
-    finite = values[np.isfinite(values)]
-    largest = float(np.abs(finite).max(initial=0))
-    span = float(np.ptp(finite / 2)) * 2 if len(finite) else 0.0
-    small = largest < np.finfo(np.float32).max and largest * _FLOAT32_ERROR <= span * _INVISIBLE
-    if small and (np.abs(finite[finite != 0]).min(initial=np.inf) >= np.finfo(np.float32).tiny):
-        return _text("f4", values.astype("<f4"))
-    return _text("f8", values.astype("<f8"))
+    finite = np.isfinite(values)
+    with np.errstate(over="ignore"):  # to infinity, which is an error or a span like any other
+        short = values.astype("<f4")
+        error = np.abs(short[finite] - values[finite]).max(initial=0)
+        span = np.ptp(values[finite]) if finite.any() else 0.0
+    lost = (short == 0) & (values != 0)  # a score that close to zero still has a sign
+    return (
+        _text("f8", values.astype("<f8")) if error > span * _INVISIBLE or lost.any() else _text("f4", short)
+    )
 
 
 def moments(times: np.ndarray) -> Moments:

@@ -68,8 +68,8 @@ def landing_table(landings: list[Landing]) -> str:
     """How each landing was found, those with trouble first."""
     rows = sorted(landings, key=lambda landing: landing.status == "read")
     cells = (
-        f"<tr{_bad(row)}><td>{name(row.name)}</td><td>{text(row.status)}</td>"
-        f"<td class=n>{row.readings:,}</td><td class=n>{row.rejected:,}</td><td>{name(row.reason or '')}</td></tr>"
+        f"<tr{_bad(row)}><td>{name(row.name)}</td><td>{text(row.status)}</td><td class=n>{row.readings:,}"
+        f"</td><td class=n>{row.rejected:,}</td><td>{name(row.reason or '')}</td></tr>"
         for row in rows[:_LANDINGS_SHOWN]
     )
     table = _table("<th>Landing<th>Found<th class=n>Readings<th class=n>Rejected<th>Why", cells)

@@ -1,12 +1,13 @@
 """The words of the top of a report: a headline, what was found, times and durations."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from scoring.report.attention import Attention, percent
 from scoring.report.charts import Told
-from scoring.report.folder import Folder, Rejects
+from scoring.report.folder import Folder, Landing, Rejects
 
 GLYPHS = {
     Attention.UNSCORED: "✕",
@@ -29,7 +30,10 @@ _HEADLINE = {
 
 _CAUSES = {"blob": "data landed", "timer": "started by the timer", "manual": "started by hand"}
 
-_NAMED = 12
+_HEADLINE_PARTS = 2
+"""Said of the most urgent groups; the others are only counted."""
+
+_NAMED, _TOLD = 12, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +53,20 @@ def headline(told: list[Told]) -> str:
     counts: dict[Attention, int] = defaultdict(int)
     for each in told:
         counts[each.ranked.attention] += 1
-    parts = [
-        f"{counts[group]:,} {verbs[counts[group] > 1]}" for group, verbs in _HEADLINE.items() if counts[group]
-    ]
     with_readings = len(told) - counts[Attention.SILENT]
     if not with_readings:
         return "No readings came"
-    if not parts:
+    groups = [(counts[group], verbs) for group, verbs in _HEADLINE.items() if counts[group]]
+    if not groups:
         return f"All {with_readings:,} sensors are normal" if with_readings > 1 else "The sensor is normal"
-    first, _, rest = parts[0].partition(" ")
-    of = f"{first} of {with_readings:,} sensor{'s' if with_readings > 1 else ''}"
-    return ", ".join([f"{of} {rest}", *parts[1:]])
+    if len(groups) > _HEADLINE_PARTS:
+        rest = sum(count for count, _ in groups[_HEADLINE_PARTS:])
+        groups = [*groups[:_HEADLINE_PARTS], (rest, ("more needs a look", "more need a look"))]
+    of = f"of {with_readings:,} sensor{'s' if with_readings > 1 else ''} "
+    parts = [
+        f"{count:,} {'' if place else of}{verbs[count > 1]}" for place, (count, verbs) in enumerate(groups)
+    ]
+    return ", ".join(parts)
 
 
 def findings(folder: Folder, rejects: Rejects, told: list[Told]) -> list[Finding]:
@@ -67,19 +74,16 @@ def findings(folder: Folder, rejects: Rejects, told: list[Told]) -> list[Finding
     members: dict[Attention, list[tuple[int, Told]]] = defaultdict(list)
     for position, each in enumerate(told):
         members[each.ranked.attention].append((position, each))
-    found = [_group(group, members[group]) for group in _HEADLINE if members[group]]
-    for status in ("unreadable", "refused", "vanished", "superseded"):
-        names = [landing for landing in folder.landings if landing.status == status]
-        if names:
-            reasons = [f"{each.name}{f': {each.reason}' if each.reason else ''}" for each in names]
-            what = "; ".join(reasons[:3]) + (f"; and {len(reasons) - 3:,} more" if len(reasons) > 3 else "")  # noqa: PLR2004
-            title = f"{len(names):,} landing{'s' if len(names) > 1 else ''} {_LANDING[status]}."
-            found.append(Finding("data", "!", title, what))
+    found = [
+        *(_group(group, members[group]) for group in (Attention.UNSCORED,) if members[group]),
+        *_landings(folder, "unreadable", "refused"),
+        *(_group(group, members[group]) for group in list(_HEADLINE)[1:] if members[group]),
+        *_landings(folder, "vanished", "superseded"),
+    ]
     if total := folder.totals["rejected"]:
-        reasons = [f"{count:,}: {reason}" for reason, count in rejects.reasons[:3]]
-        more = f"; and {len(rejects.reasons) - 3:,} other reasons" if len(rejects.reasons) > 3 else ""  # noqa: PLR2004
+        reasons = [f"{reason} ({count:,})" for reason, count in rejects.reasons]
         title = f"{total:,} row{'s' if total > 1 else ''} rejected."
-        found.append(Finding("data", "!", title, "; ".join(reasons) + more))
+        found.append(Finding("data", "!", title, _first(reasons)))
     return found
 
 
@@ -91,17 +95,39 @@ _LANDING = {
 }
 
 
+def _landings(folder: Folder, *statuses: str) -> Iterator[Finding]:
+    for status in statuses:
+        found = [landing for landing in folder.landings if landing.status == status]
+        if found:
+            title = f"{len(found):,} landing{'s' if len(found) > 1 else ''} {_LANDING[status]}."
+            yield Finding("data", "!", title, _first([_landing(each) for each in found]))
+
+
+def _landing(landing: Landing) -> str:
+    reason = landing.reason or ""
+    return reason if landing.name in reason else f"{landing.name}: {reason}" if reason else landing.name
+
+
+def _first(texts: list[str]) -> str:
+    more = len(texts) - _TOLD
+    return "; ".join(texts[:_TOLD]) + (f"; and {more:,} more" if more > 0 else "")
+
+
 def _group(group: Attention, members: list[tuple[int, Told]]) -> Finding:
     count = len(members)
     what = f"{group.value[1][0].upper()}{group.value[1][1:]}."
-    if group in {Attention.UNSCORED, Attention.NO_MODEL}:
-        reasons = {each.ranked.sensor.reason or "" for _, each in members}
-        if len(reasons) == 1 and (reason := reasons.pop()):
-            what = f"{reason[0].upper()}{reason[1:]}."
     if group is Attention.SOME:
         what = "Highest share first." if count > 1 else ""
-    if group is Attention.ALWAYS:
+    elif group is Attention.ALWAYS:
         what = "Rather a model that does not fit than a sensor that is wrong: check the model first."
+    elif group in {Attention.UNSCORED, Attention.NO_MODEL}:
+        reasons = Counter(each.ranked.sensor.reason or "no reason was given" for _, each in members)
+        what = _first(
+            [
+                f"{reason} ({number:,})" if len(reasons) > 1 else reason
+                for reason, number in reasons.most_common()
+            ]
+        )
     sensors = [
         (position, f"{each.ranked.sensor.device}/{each.ranked.sensor.sensor}", _note(each))
         for position, each in members[:_NAMED]
