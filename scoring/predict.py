@@ -21,7 +21,7 @@ from scoring.keys import SensorKey
 from scoring.models import LoadedModel
 from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome
 from scoring.packs import ModelStore
-from scoring.predictions import PredictionFiles, format_rows
+from scoring.predictions import PredictionFiles, csv_text, format_rows
 from scoring.readings import Batch, LandingStatus, Source, read_batches
 from scoring.selection import OneSensor, Selection
 
@@ -198,18 +198,17 @@ def _score_batch(batch: Batch, models: _Models, selection: Selection) -> list[_S
     ):
         outcome.first, outcome.last = first, last
     key_codes = pa.array(np.repeat(np.arange(len(keys), dtype=np.int32), np.diff(bounds)))
-    devices, sensors = [key.device for key in keys], [key.sensor for key in keys]
-    table = pa.table(
-        {
-            "TS": ts,
-            "Device": pa.array(devices).take(key_codes),
-            "Sensor": pa.array(sensors).take(key_codes),
-            "Val": batch.value_text.take(taken),
-            "Prediction": labels,
-            "Score": scores,
-        }
+    devices = [csv_text(key.device) for key in keys]
+    sensors = [csv_text(key.sensor) for key in keys]
+    columns = (
+        ts,
+        pa.array(devices).take(key_codes),
+        pa.array(sensors).take(key_codes),
+        batch.value_text.take(taken),
+        pa.array(labels),
+        pa.array(scores),
     )
-    rows, ends = format_rows(table, texts=[*devices, *sensors])
+    rows, ends = format_rows(columns, quoted=any('"' in text for text in (*devices, *sensors)))
     cuts = ends[bounds].tolist()
     first_times, last_times = times[firsts].tolist(), times[lasts].tolist()
     return [

@@ -31,7 +31,7 @@ class LandingCount:
     rejected: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class Survey:
     """Counts every batch that is read, and writes each rejected row to `rejects.csv` in `out`."""
 
@@ -40,10 +40,8 @@ class Survey:
     rejected: Counter[SensorKey] = field(default_factory=Counter)
     landings: dict[str, LandingCount] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._place = atomic_path(self.out / REJECTS_NAME)
-
     def __enter__(self) -> Self:
+        self._place = atomic_path(self.out / REJECTS_NAME)
         self._file = self._place.__enter__().open("wb")
         self._file.write(REJECTS_HEADER)
         return self

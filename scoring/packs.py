@@ -1,0 +1,289 @@
+"""Many models in one Parquet file, as data: `models.parquet` beside the single files.
+
+A pack is an index of the single files, never a second truth. Each row names its file with size, times and
+SHA-256. A file that still has that size and those times is unchanged; of any other one the content is
+compared, and where it differs the single file is used. Kinds of rows: `svm`, parameters in columns;
+`skops`, the file's bytes; `file`, a model that is only to be read, and refused, from its own file.
+
+Stored, so it has a version: raise `VERSION` with any change of `SCHEMA`; other versions are not used.
+"""
+
+import hashlib
+from collections.abc import Set as AbstractSet
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pa_parquet
+
+from scoring.errors import ModelError
+from scoring.files import atomic_path
+from scoring.keys import PACK_NAME, InvalidKey, SensorKey
+from scoring.models import LoadedModel, detector_from, read_file, scan
+from scoring.parameters import read_parameters
+from scoring.svm import SvmDetector, SvmParameters
+
+VERSION = b"1"
+_VERSION_KEY = b"fleet-scoring-pack"
+
+SCHEMA = pa.schema(
+    {
+        "file": pa.string(),
+        "size": pa.int64(),
+        "mtime": pa.int64(),  # nanoseconds, as stat gives them
+        "ctime": pa.int64(),
+        "sha256": pa.string(),
+        "kind": pa.string(),
+        "mean": pa.float64(),
+        "scale": pa.float64(),
+        "kernel": pa.string(),
+        "gamma": pa.float64(),
+        "coef0": pa.float64(),
+        "degree": pa.int64(),
+        "intercept": pa.float64(),
+        "support": pa.list_(pa.float64()),
+        "dual": pa.list_(pa.float64()),
+        "skops": pa.binary(),
+    },
+    metadata={_VERSION_KEY: VERSION},
+)
+
+_PARALLEL_FROM = 2_000
+"""Fewer models are read faster by one process than others start."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackReport:
+    """What a pack was made of."""
+
+    path: Path
+    svm: int
+    skops: int
+    refused: int
+
+
+def write_pack(directory: Path) -> PackReport:
+    """Write the pack of all models in `directory`; unchanged files give the same bytes.
+
+    Raises:
+        UsageError: there is no such folder.
+        OutputError: it cannot be written.
+    """
+    paths = [entry.path for entry in scan(directory)]
+    if len(paths) < _PARALLEL_FROM:
+        rows = [_row(path) for path in paths]
+    else:
+        with ProcessPoolExecutor() as pool:
+            rows = list(pool.map(_row, paths, chunksize=500))
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    path = directory / PACK_NAME
+    with atomic_path(path) as partial:
+        pa_parquet.write_table(table, partial, compression="zstd")
+    kinds = [row["kind"] for row in rows]
+    return PackReport(path, kinds.count("svm"), kinds.count("skops"), kinds.count("file"))
+
+
+def _row(name: str) -> dict[str, Any]:
+    path = Path(name)
+    stat = path.stat()  # before reading: a change in between shows as a difference later
+    row: dict[str, Any] = {
+        "file": path.name,
+        "size": stat.st_size,
+        "mtime": stat.st_mtime_ns,
+        "ctime": stat.st_ctime_ns,
+        "kind": "file",
+    }
+    try:
+        content = read_file(path)
+    except ModelError:
+        return row | {"sha256": ""}
+    row["sha256"] = hashlib.sha256(content).hexdigest()
+    parameters = read_parameters(content)
+    if parameters is None:
+        return row | {"kind": "skops", "skops": content}
+    names = ("mean", "scale", "kernel", "gamma", "coef0", "degree", "intercept", "support", "dual")
+    return row | {"kind": "svm"} | {name: getattr(parameters, name) for name in names}
+
+
+class ModelStore:
+    """The models of a folder: from its pack where that is fresh, and from the single files otherwise.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+
+    def __init__(self, directory: Path, *, use_pack: bool = True) -> None:
+        self._directory = directory
+        self._entries = scan(directory) if use_pack else []
+        self._pack: _Pack | None = None
+        self.source = "single files"
+        """Where models come from, in words; where a pack is not used, why."""
+        if use_pack and (directory / PACK_NAME).is_file():
+            try:
+                self._pack = _Pack(directory / PACK_NAME)
+            except ModelError as error:
+                self.source = f"single files: {error}"
+            else:
+                self.source = self._pack.compare(self._entries)
+
+    def keys(self) -> AbstractSet[SensorKey]:
+        """The keys of all models, by the names of their files."""
+        return self._keys
+
+    @cached_property
+    def _keys(self) -> frozenset[SensorKey]:
+        keys = []
+        for entry in self._entries or scan(self._directory):
+            try:
+                keys.append(SensorKey.from_model_name(entry.name))
+            except InvalidKey:
+                continue  # somebody else's file
+        return frozenset(keys)
+
+    def get(self, key: SensorKey) -> LoadedModel:
+        """One sensor's model.
+
+        Raises:
+            ModelMissing: there is no file for this key.
+            ModelError: it is refused or broken.
+        """
+        name = key.model_name
+        row = self._pack.row(name) if self._pack else None
+        if self._pack is None or row is None:
+            content = read_file(self._directory / name)
+            return LoadedModel(key, detector_from(content, name), hashlib.sha256(content).hexdigest())
+        sha256 = self._pack.sha256(row)
+        if not self._pack.unchanged[row]:
+            content = read_file(self._directory / name)
+            found = hashlib.sha256(content).hexdigest()
+            if found != sha256:
+                return LoadedModel(key, detector_from(content, name), found)
+        try:
+            parameters = self._pack.parameters(row)
+            if parameters is not None:
+                return LoadedModel(key, SvmDetector(parameters), sha256)
+        except ModelError as error:
+            raise type(error)(f"{name}: {error}") from error
+        packed = self._pack.skops(row)
+        if packed is None:  # it could not be read when it was packed: its own file tells why
+            packed = read_file(self._directory / name)
+        return LoadedModel(key, detector_from(packed, name), sha256)
+
+
+class _Pack:
+    """The columns of a pack, read without making an object of each row."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            columns = [name for name in SCHEMA.names if name != "skops"]
+            file = pa_parquet.ParquetFile(path)
+            self._check(file.schema_arrow)
+            table = file.read(columns=columns).combine_chunks()
+            self._columns = {name: _chunk(table, name) for name in columns}
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            reason = str(error).splitlines()[0][:120]
+            raise ModelError(f"{path.name} is not used: it cannot be read ({reason})") from error
+        numbers = ("size", "mtime", "ctime", "mean", "scale", "gamma", "coef0", "degree", "intercept")
+        self._numbers = {name: self._columns[name].to_numpy(zero_copy_only=False) for name in numbers}
+        self._lists = {name: _list_parts(self._columns[name]) for name in ("support", "dual")}
+        self._rows: dict[str, int] | None = None
+        self.unchanged = np.zeros(table.num_rows, bool)
+
+    def _check(self, schema: Any) -> None:
+        version = (schema.metadata or {}).get(_VERSION_KEY)
+        if version != VERSION or not schema.remove_metadata().equals(SCHEMA.remove_metadata()):
+            raise ModelError(
+                f"{self._path.name} is not used: it is of another version; pack the models again"
+            )
+
+    def compare(self, entries: list[Any]) -> str:
+        """Find out which files are unchanged since they were packed; says in words what is used."""
+        names = pa.array([entry.name for entry in entries], pa.string())
+        stats = [entry.stat() for entry in entries]
+        found = {
+            "size": np.fromiter((stat.st_size for stat in stats), np.int64, len(stats)),
+            "mtime": np.fromiter((stat.st_mtime_ns for stat in stats), np.int64, len(stats)),
+            "ctime": np.fromiter((stat.st_ctime_ns for stat in stats), np.int64, len(stats)),
+        }
+        if names.equals(self._columns["file"]):
+            rows = np.arange(len(entries))
+        else:
+            known = self._by_name()
+            rows = np.array([known.get(entry.name, -1) for entry in entries], np.int64)
+        packed = rows >= 0
+        same = packed.copy()
+        for name, values in found.items():
+            same &= np.where(packed, self._numbers[name][rows] if len(self.unchanged) else 0, -1) == values
+        self.unchanged[rows[same]] = True
+        if same.all() and len(rows) == len(self.unchanged):
+            return self._path.name
+        other = int((~same).sum())
+        return f"{self._path.name}, {other:,} of {len(entries):,} models compared by content or read singly"
+
+    def row(self, name: str) -> int | None:
+        """Where a file's row is."""
+        return self._by_name().get(name)
+
+    def sha256(self, row: int) -> str:
+        """Of the file that was packed."""
+        return str(self._columns["sha256"][row].as_py())
+
+    def parameters(self, row: int) -> SvmParameters | None:
+        """The parameters of an `svm` row, None of another kind."""
+        if self._columns["kind"][row].as_py() != "svm":
+            return None
+        number = {name: float(values[row]) for name, values in self._numbers.items() if name not in _COUNTS}
+        mean, scale = (
+            None if np.isnan(number[name]) and not self._columns[name][row].is_valid else number[name]
+            for name in ("mean", "scale")
+        )
+        kernel, degree = self._columns["kernel"][row].as_py(), self._numbers["degree"][row]
+        if kernel is None or not 0 <= degree < 1 << 31:  # also where a hostile pack has no degree
+            raise ModelError("its row in the pack has no kernel or degree; pack the models again")
+        support, dual = (_slice(self._lists[name], row) for name in ("support", "dual"))
+        return SvmParameters(
+            mean=mean,
+            scale=scale,
+            kernel=kernel,
+            gamma=number["gamma"],
+            coef0=number["coef0"],
+            degree=int(degree),
+            support=support,
+            dual=dual,
+            intercept=number["intercept"],
+        )
+
+    def skops(self, row: int) -> bytes | None:
+        """The bytes of a `skops` row."""
+        return self._skops[row].as_py()  # type: ignore[no-any-return]
+
+    @cached_property
+    def _skops(self) -> Any:
+        return pa_parquet.read_table(self._path, columns=["skops"])["skops"]
+
+    def _by_name(self) -> dict[str, int]:
+        if self._rows is None:
+            self._rows = {name: row for row, name in enumerate(self._columns["file"].to_pylist())}
+        return self._rows
+
+
+_COUNTS = frozenset({"size", "mtime", "ctime", "degree"})
+
+
+def _chunk(table: Any, name: str) -> Any:
+    column = table[name]
+    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+
+
+def _list_parts(column: Any) -> tuple[np.ndarray, np.ndarray]:
+    return column.offsets.to_numpy(), column.values.to_numpy(zero_copy_only=False)
+
+
+def _slice(parts: tuple[np.ndarray, np.ndarray], row: int) -> np.ndarray:
+    offsets, values = parts
+    return values[offsets[row] : offsets[row + 1]]
