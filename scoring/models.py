@@ -61,10 +61,15 @@ def read_file(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError as error:
-        raise ModelMissing(f"there is no {path.name} in {path.parent}; train or upload it") from error
+        raise ModelMissing(missing(path.name)) from error
     if len(content) > MOST_BYTES:
         raise ModelError(f"{path.name} is larger than {MOST_BYTES >> 20} MB")
     return content
+
+
+def missing(name: str) -> str:
+    """What is said of a model that is not there."""
+    return f"there is no {name}: train or upload it"
 
 
 def detector_from(content: bytes, name: str) -> Detector:

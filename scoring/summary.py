@@ -9,6 +9,7 @@ from typing import Any
 
 from scoring.files import write_atomically
 from scoring.keys import SensorKey
+from scoring.models import missing
 from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome, by_key, json_bytes
 from scoring.survey import LandingCount, Survey
 
@@ -110,7 +111,7 @@ def _settled(
     if outcome:
         return outcome
     if key not in models:
-        return _outcome(key, SensorStatus.NO_MODEL, f"no {key.model_name} in the models", readings)
+        return _outcome(key, SensorStatus.NO_MODEL, missing(key.model_name), readings)
     if not readings:
         return _outcome(key, SensorStatus.NO_READINGS)
     reason = "no step left a result: it failed, or the model is newer than the published pipeline"
