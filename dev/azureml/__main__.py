@@ -3,8 +3,10 @@
 import argparse
 import os
 import shlex
+import socket
 import sys
 import threading
+from urllib.parse import urlsplit
 
 from dev.azureml import SUMMARY
 from dev.azureml.server import Emulator
@@ -22,6 +24,11 @@ def main() -> int:
     storage = os.environ.get(CONNECTION, "UseDevelopmentStorage=true")
     if storage.lower() == "usedevelopmentstorage=true":  # the SDK for Python does not know this spelling
         storage = connection_string(*STANDARD_PORTS)
+    if not _answers(storage):
+        print(
+            f"error: no Azurite answers at {CONNECTION}: start python -m dev.azurite first", file=sys.stderr
+        )
+        return 1
     with Emulator(storage, port=args.port, processes=args.processes) as emulator:
         print(f"# {SUMMARY}")
         for name, text in emulator.environment.items():
@@ -32,6 +39,19 @@ def main() -> int:
         except KeyboardInterrupt:
             return 0
     return 0
+
+
+def _answers(connection: str) -> bool:
+    """Whether anything listens where the connection string points."""
+    from azure.storage.blob import BlobServiceClient
+
+    with BlobServiceClient.from_connection_string(connection) as client:
+        address = urlsplit(client.primary_endpoint)
+    try:
+        socket.create_connection((str(address.hostname), address.port or 443), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

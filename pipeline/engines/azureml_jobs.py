@@ -1,0 +1,169 @@
+"""Pipeline jobs: submitted once under a run's name, looked up, cancelled, their steps and logs read."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.engines.azureml_workspace import Workspace, is_missing, status_of
+from pipeline.errors import EngineError
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import HttpResponseError
+
+EXPERIMENT = "fleet-scoring"
+MAX_TAG = 256
+"""Longest tag that is sent; the service takes 1,000 characters."""
+
+_JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")
+_STEP_LOG = "user_logs/std_log.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run asks of the service."""
+
+    run: str
+    component: str
+    """Full id of the registered pipeline."""
+    folders: Mapping[str, str]
+    """URIs of the inputs that are folders, by input."""
+    files: Mapping[str, str]
+    """URIs of the inputs that are files."""
+    texts: Mapping[str, str]
+    """Inputs that are plain texts. None may be a time such as 2026-11-23T05:00:00Z: the service stumbles."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def submit(workspace: Workspace, request: Request) -> None:
+    """Submit a run as one pipeline job: one PUT. A job of its name that is the same is this one.
+
+    The service answers a second PUT with the job that exists, or refuses it; the SDK sends a second one by
+    itself where the connection broke after the first was taken. All of that is one job, and counts as done.
+
+    Raises:
+        EngineError: the service refuses the job, does not answer, or has another job of this name.
+    """
+    from azure.core.exceptions import HttpResponseError
+
+    run = request.run
+    if not _JOB_NAME.fullmatch(run):
+        raise EngineError(
+            f"{run[:80]!r} cannot name an Azure ML job: use up to 255 letters, digits, '-' and '_', "
+            "a letter or digit first"
+        )
+    with workspace.asked(f"cannot submit run {run}"):
+        job = _pipeline_job(workspace, request)
+        try:
+            workspace.client.jobs.create_or_update(job)
+        except HttpResponseError as error:
+            if not is_taken(error):
+                raise
+            _compare(workspace, request)
+
+
+def is_taken(error: "HttpResponseError") -> bool:
+    """Whether the service refused a job because there is one of its name."""
+    return status_of(error) in {400, 409} and "JobPropertyImmutable" in str(error)
+
+
+def find(workspace: Workspace, run: str) -> Any | None:
+    """The job of a run, or None where there is none: one call."""
+    from azure.core.exceptions import HttpResponseError
+
+    with workspace.asked(f"cannot look up run {run}"):
+        try:
+            return workspace.client.jobs.get(run)
+        except HttpResponseError as error:
+            if is_missing(error):
+                return None
+            raise
+
+
+def cancel(workspace: Workspace, run: str) -> None:
+    """Ask a job to stop; no error where it is over, or was never there."""
+    from azure.core.exceptions import HttpResponseError
+
+    with workspace.asked(f"cannot cancel run {run}"):
+        try:
+            workspace.client.jobs.begin_cancel(run, polling=False)
+        except HttpResponseError as error:
+            if not is_missing(error) and "TerminalStatus" not in str(error):
+                raise
+
+
+def children(workspace: Workspace, run: str) -> list[Any]:
+    """The steps of a job that were started, as the SDK's jobs."""
+    with workspace.asked(f"cannot list the steps of run {run}"):
+        return [job for job in workspace.client.jobs.list(parent_job_name=run) if job is not None]
+
+
+def _pipeline_job(workspace: Workspace, request: Request) -> Any:
+    from azure.ai.ml import Input
+    from azure.ai.ml.entities import PipelineJob, PipelineJobSettings
+
+    folders = {name: Input(type="uri_folder", path=uri) for name, uri in request.folders.items()}
+    files = {name: Input(type="uri_file", path=uri) for name, uri in request.files.items()}
+    return PipelineJob(
+        name=request.run,
+        display_name=request.run,
+        experiment_name=EXPERIMENT,
+        component=request.component,
+        inputs={**folders, **files, **request.texts},
+        # What @pipeline or the component's document say about these is lost on the way: they go with the job.
+        settings=PipelineJobSettings(
+            default_compute=workspace.where.compute, continue_on_step_failure=True, force_rerun=True
+        ),
+        tags={name: text[:MAX_TAG] for name, text in request.tags.items()},
+    )
+
+
+def _compare(workspace: Workspace, request: Request) -> None:
+    """Look whether the job that has the name is the one that was to be submitted."""
+    found = find(workspace, request.run)
+    if found is None:
+        raise EngineError(
+            f"cannot submit run {request.run}: Azure ML says that it exists, and has none: try later"
+        )
+    component = str(getattr(found, "component", ""))
+    found_inputs = {name: _text(value) for name, value in dict(found.inputs).items()}
+    asked = {**request.folders, **request.files, **request.texts}
+    pairs = [
+        ("its component", component.removeprefix("azureml:").lower(), request.component.lower()),
+        *((f"its input {name}", found_inputs.get(name), text) for name, text in asked.items()),
+    ]
+    differs = [f"{what} is {is_now!r}" for what, is_now, should in pairs if _place(is_now) != _place(should)]
+    if differs:
+        raise EngineError(
+            f"cannot submit run {request.run}: there is another job of this name in Azure ML workspace "
+            f"{workspace.where.workspace!r} ({differs[0]}); use another name"
+        )
+
+
+def _text(value: Any) -> str:
+    """An input of a job that was looked up, as it was given: the SDK wraps it."""
+    data = getattr(value, "_data", value)
+    return str(getattr(data, "path", data))
+
+
+def _place(text: str | None) -> str | None:
+    """A datastore URI without what comes before the datastore: there is a short and a long form."""
+    return text.partition("/datastores/")[2] or text if text and text.startswith("azureml:") else text
+
+
+def details(workspace: Workspace, run: str) -> Any:
+    """What run history knows of a job or of one of its steps: its error, and where its logs are."""
+    with workspace.asked(f"cannot look up {run}"):
+        # The SDK has no public way to these; its own `jobs.stream` goes this one, and for whole jobs only.
+        return workspace.client.jobs._runs_operations.get_run_details(run)  # noqa: SLF001
+
+
+def log(workspace: Workspace, job: Any) -> str:
+    """What a step has written so far; empty where nothing is known yet."""
+    urls = details(workspace, job.name).log_files or {}
+    if _STEP_LOG not in urls:
+        return ""
+    with workspace.asked(f"cannot read the log of step {job.display_name}"):
+        # The address carries its own permission, so no token goes with it.
+        answer = workspace.client.jobs._requests_pipeline.get(urls[_STEP_LOG])  # noqa: SLF001
+    return str(answer.text())
