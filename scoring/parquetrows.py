@@ -56,14 +56,19 @@ def read_parquet(file: BinaryIO, name: str) -> Iterator[Batch]:
     """
     first, names = 1, Names()
     try:
+        opened = pq.ParquetFile(file)
+        _check_schema(opened.schema_arrow)
         parquet = pq.ParquetFile(
-            file, buffer_size=_READ_BYTES, pre_buffer=False, read_dictionary=list(_COLUMNS)
+            file,
+            metadata=opened.metadata,
+            read_dictionary=list(_COLUMNS),  # texts stay as many as are different, however often each is said
+            buffer_size=_READ_BYTES,
+            pre_buffer=False,
         )
-        _check_schema(parquet.schema_arrow)
         for record in parquet.iter_batches(_ROWS, columns=list(_COLUMNS), use_threads=False):
             yield moved(to_batch(_rows(record), [], names, name), first)
             first += record.num_rows
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise _damaged(error) from error
     except OSError as error:
         if error.errno is not None:  # arrow raises OSError, without a number, for what is wrong in a file
