@@ -1,0 +1,208 @@
+"""The two documents of a pipeline, in Azure ML's own YAML: built from the keys of the models that there are.
+
+    score.yml      the command component of the steps that score
+    pipeline.yml   the pipeline component: a step per sensor or per shard, and `collect` after all of them
+
+Both engines execute them. The same keys and settings give the same bytes. What comes from data stands in the
+values of inputs only, percent-encoded, never in a command.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import yaml
+
+from pipeline.errors import PublishError
+from scoring import SensorKey
+
+NAME = "fleet_scoring"
+SCORE_NAME = "fleet_scoring_score"
+SCORE_FILE = "score.yml"
+COLLECT = "collect"
+
+MOST_STEPS = 190
+"""`collect` has an input for each step, and Azure ML allows a step 200 of them."""
+
+PREDS = "azureml://datastores/scoring_preds/paths/"
+"""Where predictions go in Azure ML: the datastore of the container; the local engine knows the container."""
+
+_SCHEMA = "https://azuremlschemas.azureedge.net/latest"
+_SHARED = ("data", "manifest", "models", "run")
+"""Inputs that every step takes from the pipeline."""
+
+_COMMON = "--data ${{inputs.data}} --manifest ${{inputs.manifest}} --models ${{inputs.models}}"
+_SCORE = (
+    f"python -m scoring score {_COMMON} $[[--key=${{{{inputs.key}}}}]] $[[--shard=${{{{inputs.shard}}}}]] "
+    "--out ${{outputs.preds}}/${{inputs.run}}"
+)
+_COLLECT = (
+    f"python -m scoring collect {_COMMON} --run ${{{{inputs.run}}}} "
+    "--preds ${{outputs.preds}}/${{inputs.run}}"
+)
+
+_PLAIN = re.compile(r"[a-z0-9]+")
+_LONGEST_PLAIN = 60
+"""Longest name of a step that is taken over whole; longer ones are cut and get a hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The two documents, ready to be written down."""
+
+    pipeline_yml: bytes
+    score_yml: bytes
+    steps: int
+    """How many steps score."""
+    sharded: bool
+    """Whether a step scores a shard of the sensors, not one."""
+
+    @property
+    def version(self) -> str:
+        """Made from the content: 16 hex digits, a letter first so that nothing reads it as a number."""
+        digest = hashlib.sha256(self.score_yml + b"\0" + self.pipeline_yml)
+        return f"v{digest.hexdigest()[:16]}"
+
+
+def build(
+    keys: Iterable[SensorKey], *, max_steps: int, time_limit: timedelta, environment: str, code: str
+) -> Documents:
+    """The documents for a fleet.
+
+    Args:
+        keys: the sensors that have a model, in any order.
+        max_steps: more sensors than this are scored in so many shards.
+        time_limit: how long one step may take.
+        environment: what steps run in, as Azure ML refers to it.
+        code: the code that steps run, as Azure ML refers to it.
+
+    Raises:
+        PublishError: there are no keys.
+    """
+    fleet = sorted(set(keys))
+    if not fleet:
+        raise PublishError("there are no models: upload model_{device}_{sensor}.skops files, then publish")
+    most = min(max_steps, MOST_STEPS)
+    sharded = len(fleet) > most
+    inputs = _shard_inputs(most) if sharded else {step_name(key): {"key": key.encoded} for key in fleet}
+    runs_in = {"environment": environment, "code": code}
+    pipeline = _pipeline(inputs, seconds=max(1, round(time_limit.total_seconds())), runs_in=runs_in)
+    return Documents(
+        pipeline_yml=_written(pipeline, f"Scores a fleet: {_told(len(inputs), sharded)}, then `collect`."),
+        score_yml=_written(
+            _score(runs_in), "What the steps of pipeline.yml run: each scores one sensor, or one shard."
+        ),
+        steps=len(inputs),
+        sharded=sharded,
+    )
+
+
+def step_name(key: SensorKey) -> str:
+    """Name of the step that scores one sensor: as Azure ML wants it, and no other sensor's.
+
+    Lower-case letters, digits and underscores. Where that loses something, a hash of the key makes up for it;
+    two underscores before it keep such names apart from plain ones.
+    """
+    name = f"score_{key.device}_{key.sensor}"
+    if _PLAIN.fullmatch(key.device) and _PLAIN.fullmatch(key.sensor) and len(name) <= _LONGEST_PLAIN:
+        return name
+    readable = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_LONGEST_PLAIN].rstrip("_")
+    return f"{readable}__{hashlib.sha256(key.encoded.encode()).hexdigest()[:12]}"
+
+
+def _shard_inputs(count: int) -> dict[str, dict[str, str]]:
+    return {f"score_shard_{index:04}_of_{count:04}": {"shard": f"{index}/{count}"} for index in range(count)}
+
+
+def _told(count: int, sharded: bool) -> str:
+    what = "step" if count == 1 else "steps"
+    return (
+        f"{count} {what}, each for a shard of the sensors" if sharded else f"{count} {what}, one per sensor"
+    )
+
+
+def _score(runs_in: Mapping[str, str]) -> dict[str, Any]:
+    optional = {"type": "string", "optional": True}
+    return {
+        "$schema": f"{_SCHEMA}/commandComponent.schema.json",
+        "name": SCORE_NAME,
+        "display_name": "Score sensors",
+        "description": "Scores the readings of one sensor, or of one shard of the sensors.",
+        **_command(_SCORE, {**_inputs(), "key": optional, "shard": optional}, runs_in),
+    }
+
+
+def _pipeline(
+    steps: Mapping[str, Mapping[str, str]], *, seconds: int, runs_in: Mapping[str, str]
+) -> dict[str, Any]:
+    jobs = {name: _node(f"./{SCORE_FILE}", own, seconds) for name, own in steps.items()}
+    # Only data puts steps in order. These inputs are optional, so that a step that failed does not keep
+    # `collect` from telling of it.
+    after = {f"after_{name}": {"type": "uri_folder", "optional": True} for name in steps}
+    component = _command(_COLLECT, {**_inputs(), **after}, runs_in)
+    bindings = {f"after_{name}": f"${{{{parent.jobs.{name}.outputs.preds}}}}" for name in steps}
+    jobs[COLLECT] = _node(component, bindings, seconds)
+    return {
+        "$schema": f"{_SCHEMA}/pipelineComponent.schema.json",
+        "name": NAME,
+        "display_name": "Score a fleet",
+        "description": "Scores the landings of a manifest, and sums up what came out.",
+        "type": "pipeline",
+        "inputs": _inputs(),
+        "jobs": jobs,
+    }
+
+
+def _inputs() -> dict[str, Any]:
+    types = ("uri_folder", "uri_file", "uri_folder", "string")
+    return {name: {"type": kind} for name, kind in zip(_SHARED, types, strict=True)}
+
+
+def _command(command: str, inputs: Mapping[str, Any], runs_in: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "type": "command",
+        "is_deterministic": False,  # or an earlier step with the same inputs would be taken for this one
+        "inputs": dict(inputs),
+        "outputs": {"preds": {"type": "uri_folder", "mode": "rw_mount"}},
+        **runs_in,
+        "command": _Folded(command),
+    }
+
+
+def _node(component: Any, own: Mapping[str, str], seconds: int) -> dict[str, Any]:
+    shared = {name: f"${{{{parent.inputs.{name}}}}}" for name in _SHARED}
+    return {
+        "type": "command",
+        "component": component,
+        "inputs": {**shared, **own},
+        # A mount: what a step has written is kept where the step fails.
+        "outputs": {"preds": {"type": "uri_folder", "mode": "rw_mount", "path": PREDS}},
+        "limits": {"timeout": seconds},
+    }
+
+
+class _Folded(str):
+    """A long text that is written over several lines."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes every value where it stands, with no anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+_Dumper.add_representer(
+    _Folded, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style=">")
+)
+
+
+def _written(document: Mapping[str, Any], about: str) -> bytes:
+    head = f"# {about}\n# Written by `python -m pipeline publish`: publish again instead of changing it.\n"
+    body = yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return (head + body).encode()
