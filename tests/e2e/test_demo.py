@@ -1,0 +1,191 @@
+"""`make run`, as its users see it."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dev.children import end_child, start_child
+
+REPO = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.xdist_group("demo")
+
+
+class Demo:
+    """A demo under way; all of its processes carry a mark of ours."""
+
+    def __init__(self, *options):
+        self.mark = uuid.uuid4().hex
+        command = [sys.executable, "-m", "dev.demo", *map(str, options)]
+        environment = {**os.environ, "TEST_MARK": self.mark, "PYTHONUNBUFFERED": "1"}
+        self.process = start_child(command, environment=environment, folder=REPO)
+        assert self.process.stdout is not None
+        self.output = self.process.stdout
+        self.lines: list[str] = []
+
+    def read_until(self, pattern):
+        for line in self.output:
+            self.lines.append(line.rstrip("\n"))
+            if re.search(pattern, line):
+                return
+        pytest.fail(f"it never said {pattern!r}:\n" + "\n".join(self.lines))
+
+    def end(self):
+        self.lines += self.output.read().splitlines()
+        self.output.close()
+        return end_child(self.process)
+
+    def left(self):
+        """Processes of this demo that are still there."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if (
+                    process.status() != psutil.STATUS_ZOMBIE
+                    and process.environ().get("TEST_MARK") == self.mark
+                ):
+                    found.append(process)
+            except psutil.Error:
+                pass
+        return found
+
+
+@pytest.fixture
+def demo():
+    demos = []
+
+    def start(*options):
+        demos.append(Demo(*options))
+        return demos[-1]
+
+    yield start
+    for each in demos:
+        each.output.close()
+        end_child(each.process)
+        for process in each.left():
+            process.kill()
+
+
+def own(fleet, tmp_path):
+    """Options for a demo with this fleet."""
+    return "--data", fleet.landings[0].file, "--models", fleet.models, "--out", tmp_path / "out"
+
+
+def test_from_nothing_to_predictions_with_one_command(demo, tmp_path):
+    run = demo("--out", tmp_path / "out")
+    assert run.end() == 0, "\n".join(run.lines)
+    said = "\n".join(run.lines)
+    assert re.search(r"Run blob-[0-9a-f]{32}: 10,8\d\d of 10,8\d\d readings of 15 sensors scored", said)
+    assert re.search(r"Run timer-\d{8}-\d{6}.*: 10,\d{3} of 10,\d{3} readings of 15 sensors scored", said)
+    assert re.search(r"device +sensor +readings +anomalies", said)
+    assert "Everything was scored" in run.lines[-1]
+    assert "\x1b" not in said
+    assert len(list(tmp_path.glob("out/blob-*/preds_*.csv"))) == 15
+    assert list(tmp_path.glob("out/timer-*/_SUCCESS"))
+    assert run.left() == []
+
+
+def test_the_line_on_how_to_read_predictions_is_true(demo, small_fleet, tmp_path):
+    run = demo(*own(small_fleet, tmp_path))
+    assert run.end() == 0, "\n".join(run.lines)
+    (code,) = (line.partition("Read them:")[2].strip() for line in run.lines if line.startswith("Read them:"))
+    done = subprocess.run(
+        [sys.executable, "-c", code.replace("; ", "; print(list(") + ".columns))"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "['TS', 'Device', 'Sensor', 'Val', 'Prediction', 'Score']"
+
+
+def test_the_real_readings_are_scored_with_the_real_legacy_models(demo, seed, tmp_path):
+    run = demo("--data", seed / "sensor_data.csv", "--models", seed / "models", "--out", tmp_path / "out")
+    assert run.end() == 0, "\n".join(run.lines)
+    said = "\n".join(run.lines)
+    assert "17,768 of 17,768 readings of 15 sensors scored" in said
+    (folder,) = tmp_path.glob("out/blob-*")
+    for expected in sorted((seed / "expected").glob("1_*.csv")):
+        with (
+            expected.open(encoding="utf-8") as theirs,
+            (folder / f"preds_{expected.stem}.csv").open() as ours,
+        ):
+            labels = [row["Prediction"] for row in csv.DictReader(ours)]
+            assert labels == [row["Prediction"] for row in csv.DictReader(theirs)], expected.name
+
+
+def test_readings_without_a_model_are_named_and_the_exit_code_says_so(demo, small_fleet, tmp_path):
+    models = tmp_path / "models"
+    models.mkdir()
+    for file in sorted(small_fleet.models.glob("model_1_*.skops")):
+        (models / file.name).write_bytes(file.read_bytes())
+    run = demo("--data", small_fleet.landings[0].file, "--models", models, "--out", tmp_path / "out")
+    assert run.end() == 1
+    assert "Not everything was scored" in "\n".join(run.lines)
+    assert [line for line in run.lines if re.search(r"not scored: run blob-\w+: sensor 2/1: no-model", line)]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--data", "no/such/file.csv"), "error: no no/such/file.csv: DATA should be"),
+        (("--models", "models"), "error: MODELS without DATA"),
+        (("--data", "README.md", "--models", "no/such/folder"), "error: no folder no/such/folder"),
+    ],
+    ids=["no data", "models alone", "no models"],
+)
+def test_what_cannot_be_is_refused_in_one_line(demo, options, complaint):
+    run = demo(*options)
+    assert run.end() in {1, 2}
+    assert run.lines[-1].startswith(complaint)
+    assert run.left() == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "how"),
+    [
+        ("Azurite is up", signal.SIGINT),
+        ("Host started", signal.SIGTERM),
+        ("running", signal.SIGINT),
+        ("running", signal.SIGKILL),
+    ],
+    ids=["early", "terminated", "while steps run", "killed"],
+)
+def test_interrupted_at_any_moment_it_leaves_nothing_running(demo, small_fleet, tmp_path, moment, how):
+    run = demo(*own(small_fleet, tmp_path))
+    run.read_until(moment)
+    run.process.send_signal(how)
+    assert run.end() == (-signal.SIGKILL if how is signal.SIGKILL else 130)
+    deadline = time.monotonic() + 60
+    while left := run.left():
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def test_two_at_once_do_not_meet(demo, small_fleet, tmp_path):
+    runs = [demo(*own(small_fleet, tmp_path / name)) for name in ("a", "b")]
+    for run in runs:
+        assert run.end() == 0, "\n".join(run.lines)
+    assert all(list((tmp_path / name).glob("out/blob-*/_SUCCESS")) for name in ("a", "b"))
+
+
+def test_nothing_listens_beyond_loopback(demo, small_fleet, tmp_path):
+    run = demo(*own(small_fleet, tmp_path))
+    run.read_until("Host started")
+    listening = [
+        connection.laddr.ip
+        for process in run.left()
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 4  # Azurite's three services, and the host
+    assert set(listening) == {"127.0.0.1"}
