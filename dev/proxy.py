@@ -190,7 +190,8 @@ async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
 
 
 def _refusal(fault: Fault) -> bytes:
-    body = f"<?xml version='1.0'?><Error><Code>{_REASONS[fault].replace(' ', '')}</Code></Error>".encode()
+    code = _REASONS[fault].replace(" ", "")
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>A bad day.</Message></Error>".encode()
     retry_after = "Retry-After: 1\r\n" if fault is Fault.THROTTLE else ""
     head = (
         f"HTTP/1.1 {fault.value} {_REASONS[fault]}\r\nContent-Type: application/xml\r\n"

@@ -34,7 +34,6 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
     code = getattr(error, "error_code", None) or ""
     code = str(getattr(code, "value", code))
     reason = _first_line(error)
-    no_answer = (azure.ServiceRequestError, azure.ServiceResponseError, azure.IncompleteReadError)
     overtaken = (azure.ResourceModifiedError, azure.ResourceExistsError)
     rules: tuple[tuple[bool, type[StorageError], str], ...] = (
         (
@@ -55,7 +54,7 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
             f"somebody else was faster ({code or reason})",
         ),
         (
-            isinstance(error, no_answer),
+            is_no_answer(error),
             StorageUnreachable,
             f"{address} gives no answer ({root_cause(error)}): check that it is up, and {CONNECTION}",
         ),
@@ -69,6 +68,16 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
         if applies:
             return kind(f"{doing}: {advice}")
     return StorageError(f"{doing}: {address} answers: {reason}")
+
+
+def is_no_answer(error: Exception) -> bool:
+    """Whether the connection failed, or broke before the answer was whole."""
+    from azure.core import exceptions as azure
+
+    broken = (azure.ServiceRequestError, azure.ServiceResponseError, azure.IncompleteReadError)
+    # The SDK's name for an answer that broke off in its body: an HTTP error without an answer.
+    cut = type(error) is azure.HttpResponseError and getattr(error, "response", None) is None
+    return cut or isinstance(error, broken)
 
 
 def root_cause(error: BaseException) -> str:

@@ -9,11 +9,11 @@ import random
 import time
 from typing import Any
 
-from azure.core.exceptions import IncompleteReadError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.storage.blob import ExponentialRetry
 
-from pipeline.azure_errors import root_cause
+from pipeline.azure_errors import is_no_answer, root_cause
 
 TRIES = 5
 FIRST_WAIT = 0.25
@@ -40,9 +40,9 @@ class Retries(ExponentialRetry):
             last = tried == TRIES
             try:
                 response = self.next.send(request)
-            except (ServiceRequestError, ServiceResponseError, IncompleteReadError) as error:
+            except (ServiceRequestError, ServiceResponseError, HttpResponseError) as error:
                 wait = _wait(tried)
-                if last or time.monotonic() - began + wait > PATIENCE:
+                if not is_no_answer(error) or last or time.monotonic() - began + wait > PATIENCE:
                     raise
                 why = f"gave no answer ({root_cause(error)})"
             else:

@@ -108,7 +108,7 @@ class Container:
         served: list[datetime] = []
         with self._translated("reading", name):
             stream = self._client.download_blob(name, raw_response_hook=_note_time(served))
-            return Content(stream.readall(), plain_etag(stream.properties.etag), served[0])
+            return Content(stream.readall(), plain_etag(stream.properties.etag), served[-1])
 
     def head(self, name: str) -> BlobInfo:
         """What storage knows of a blob. Raises NotFound."""
@@ -339,7 +339,12 @@ def _info(found: Any) -> BlobInfo:
 
 
 def _note_time(times: list[datetime]) -> Callable[[Any], None]:
-    return lambda response: times.append(parsedate_to_datetime(response.http_response.headers["Date"]))
+    def note(response: Any) -> None:
+        date = response.http_response.headers.get("Date")
+        if date is not None:  # a failure on the way may have none
+            times.append(parsedate_to_datetime(date))
+
+    return note
 
 
 def _with_lease(lease: Lease | None) -> dict[str, Any]:

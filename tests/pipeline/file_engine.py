@@ -1,0 +1,102 @@
+"""An engine in a folder: it takes runs, idempotently by name, and lets a test say how they went."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipeline.context import Context
+from pipeline.engines.base import PublishedPipeline, RunStatus
+from pipeline.errors import EngineError, UnknownRun
+from pipeline.records import RunState
+from pipeline.runs import Runs
+from pipeline.settings import Settings
+from pipeline.store import Store
+
+
+class FileEngine:
+    """`<folder>/<run>` holds what the run scores, as it was when the run was taken."""
+
+    def __init__(self, folder: Path, runs: Runs) -> None:
+        self.folder = folder
+        self.runs = runs
+        self.refuses: str | None = None
+        """Why it takes no run at the moment."""
+
+    def submit(self, record, published: PublishedPipeline) -> None:
+        if self.refuses:
+            raise EngineError(self.refuses)
+        landings = self.runs.manifest(record.run).landings
+        taken = self.folder / record.run
+        with (self.folder / f"{record.run}.calls").open("a") as calls:
+            calls.write(f"{published.version}\n")
+        if not taken.exists():  # written at once: a test reads it while others submit
+            part = self.folder / f"{record.run}.{id(landings)}.part"
+            part.write_text(json.dumps([[landing.name, landing.etag] for landing in landings]))
+            part.replace(taken)
+
+    def status(self, run: str) -> RunStatus:
+        if not (self.folder / run).exists():
+            raise UnknownRun(run)
+        said = self.folder / f"{run}.status"
+        return (
+            RunStatus(**json.loads(said.read_text())) if said.exists() else RunStatus(state=RunState.RUNNING)
+        )
+
+    def cancel(self, run: str) -> None:
+        (self.folder / f"{run}.canceled").touch()
+
+    # What tests ask and tell
+
+    def taken(self) -> dict[str, list[tuple[str, str]]]:
+        """Name and ETag of each landing, by run."""
+        return {
+            path.name: [(name, etag) for name, etag in json.loads(path.read_text())]
+            for path in self.folder.iterdir()
+            if not path.suffix
+        }
+
+    def calls(self, run: str) -> int:
+        """How often the run was handed in."""
+        path = self.folder / f"{run}.calls"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    def say(self, run: str, **status) -> None:
+        """Let the run stand so from now on."""
+        (self.folder / f"{run}.status").write_text(json.dumps(status))
+
+    # Not asked for by submit and sweep
+
+    def publish(self, documents):
+        raise NotImplementedError
+
+    def steps(self, run: str):
+        raise NotImplementedError
+
+
+@dataclass
+class Clock:
+    """A clock that stands still unless a test moves it."""
+
+    now: datetime = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+
+def open_context(
+    settings: Settings, folder: Path, clock: Callable[[], datetime], *, transport=None
+) -> Context:
+    """A context whose runs go to an engine in `folder`."""
+    folder.mkdir(exist_ok=True)
+    store = Store.connect(settings, transport=transport)
+    return Context(settings, store, FileEngine(folder, Runs(store, clock)), clock)
+
+
+def publish(store: Store) -> None:
+    """Let some pipeline be the published one."""
+    store.runs.put("published/current", b"v1")
