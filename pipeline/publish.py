@@ -1,0 +1,191 @@
+"""Publishing: from the models that there are to a pipeline that runs can be submitted of.
+
+What is where, in the runs container:
+
+    published/<version>/pipeline.yml, score.yml   the documents
+    published/<version>/published.json            what the engine made of them
+    published/current                             the same, of the version that new runs use
+
+A version is made from its content and never changes, so publishing what is there already changes nothing.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.engines.base import PublishedPipeline
+from pipeline.errors import ContainerMissing, NotFound, NothingPublished, PublishError
+from pipeline.store import Store, in_parallel
+from scoring import PACK_NAME, InvalidKey, SensorKey
+
+if TYPE_CHECKING:
+    from pipeline.context import Context
+    from pipeline.settings import Settings
+    from pipeline.steps import Documents
+
+VERSION = 1
+"""Of the format of published.json."""
+
+FOLDER = "published"
+CURRENT = f"{FOLDER}/current"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What lies in the models container."""
+
+    keys: tuple[SensorKey, ...]
+    others: tuple[str, ...]
+    """Names of blobs that are not models, and that no step looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What came of publishing."""
+
+    published: PublishedPipeline
+    documents: "Documents"
+    fleet: Fleet
+    changed: bool
+    """Whether new runs use another version from now on."""
+
+
+def find_fleet(store: Store) -> Fleet:
+    """The sensors that have a model, and what else lies beside the models."""
+    keys, others = [], []
+    for blob in store.models.list():
+        try:
+            keys.append(SensorKey.from_model_name(blob.name))
+        except InvalidKey:
+            if blob.name != PACK_NAME:
+                others.append(blob.name)
+    return Fleet(tuple(sorted(keys)), tuple(others))
+
+
+def prepare(settings: "Settings", fleet: Fleet) -> "Documents":
+    """The documents for a fleet, as the settings and the code of this project make them.
+
+    Raises:
+        PublishError: there are no models, or the project's folder is not complete.
+    """
+    from pipeline import steps
+    from pipeline.engines import azureml_environment as needs
+
+    return steps.build(
+        fleet.keys,
+        max_steps=settings.max_steps,
+        time_limit=settings.step_time_limit,
+        environment=f"azureml:{needs.NAME}:{needs.environment_version(needs.conda_file())}",
+        code=f"azureml:{needs.NAME}:v{needs.code_hash()[:16]}",
+    )
+
+
+def publish(context: "Context") -> Publication:
+    """Build the documents, hand them to the engine, and make the result the current version.
+
+    Raises:
+        PublishError: there are no models, or the engine refuses the documents.
+    """
+    fleet = find_fleet(context.store)
+    documents = prepare(context.settings, fleet)
+    published = context.engine.publish(documents)
+    folder = f"{FOLDER}/{published.version}"
+    runs = context.store.runs
+    in_parallel(
+        lambda file: runs.put(f"{folder}/{file[0]}", file[1]),
+        (
+            ("pipeline.yml", documents.pipeline_yml),
+            ("score.yml", documents.score_yml),
+            ("published.json", _to_bytes(published)),
+        ),
+    )
+    return Publication(published, documents, fleet, make_current(context.store, published))
+
+
+def make_current(store: Store, published: PublishedPipeline) -> bool:
+    """Let new runs use this version; False where they do so already."""
+    content = _to_bytes(published)
+    try:
+        if store.runs.read(CURRENT).data == content:
+            return False
+    except ContainerMissing:
+        raise
+    except NotFound:
+        pass
+    store.runs.put(CURRENT, content)
+    return True
+
+
+def current(store: Store) -> PublishedPipeline:
+    """What new runs use. Raises NothingPublished."""
+    try:
+        content = store.runs.read(CURRENT)
+    except ContainerMissing:
+        raise
+    except NotFound as error:
+        raise NothingPublished from error
+    return _from_bytes(content.data, f"{store.runs.name}/{CURRENT}")
+
+
+def load(store: Store, version: str) -> PublishedPipeline:
+    """One published version. Raises PublishError where there is none of that name."""
+    path = f"{FOLDER}/{version}/published.json"
+    return _from_bytes(_read(store, version, path), f"{store.runs.name}/{path}")
+
+
+def load_documents(store: Store, version: str) -> tuple[bytes, bytes]:
+    """pipeline.yml and score.yml of one published version. Raises PublishError."""
+    pipeline, score = in_parallel(
+        lambda name: _read(store, version, f"{FOLDER}/{version}/{name}"), ("pipeline.yml", "score.yml")
+    )
+    return pipeline, score
+
+
+def versions(store: Store) -> list[str]:
+    """All versions that were ever published, by name."""
+    found = (blob.name.split("/") for blob in store.runs.list(f"{FOLDER}/"))
+    return sorted(parts[1] for parts in found if parts[2:] == ["published.json"])
+
+
+def _read(store: Store, version: str, path: str) -> bytes:
+    try:
+        return store.runs.read(path).data
+    except ContainerMissing:
+        raise
+    except NotFound as error:
+        there = _told(versions(store))
+        raise PublishError(f"no version {version[:80]!r} is published ({there}): publish again") from error
+
+
+def _told(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""  # noqa: PLR2004
+    return f"there are {', '.join(listed[:5])}{more}" if listed else "there is none"
+
+
+def _to_bytes(published: PublishedPipeline) -> bytes:
+    document = {
+        "version": VERSION,
+        "published": published.version,
+        "engine": published.engine,
+        "component": published.component,
+        "steps": published.steps,
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def _from_bytes(data: bytes, where: str) -> PublishedPipeline:
+    try:
+        document: Any = json.loads(data)
+        version = document["version"]
+        if version == VERSION:
+            return PublishedPipeline(
+                version=str(document["published"]),
+                engine=str(document["engine"]),
+                component=document["component"],
+                steps=int(document["steps"]),
+            )
+    except (ValueError, TypeError, KeyError) as error:
+        raise PublishError(f"{where} cannot be read ({error!r}): publish again") from error
+    raise PublishError(f"{where} has version {version!r}; this program reads {VERSION}: update it")
