@@ -1,6 +1,6 @@
 """Files that are whole or not there: written beside their place, then renamed."""
 
-import itertools
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,7 +8,18 @@ from pathlib import Path
 
 from scoring.errors import OutputError
 
-_numbers = itertools.count()
+_LASTING = frozenset(
+    {
+        errno.EACCES,
+        errno.EEXIST,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""What is wrong with a place, and stays so; a full disk may pass."""
 
 
 @contextmanager
@@ -18,13 +29,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be made or written.
     """
-    partial = path.with_name(f".{os.getpid()}-{next(_numbers)}.partial")
+    # By chance, as steps on several machines may write to one folder, where process numbers tell nothing.
+    partial = path.with_name(f".{os.urandom(8).hex()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         partial.replace(path)
-    except (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another place") from error
+    except OSError as error:
+        if error.errno in _LASTING:
+            raise OutputError(f"cannot write {path}: {error.strerror}; choose another place") from error
+        if error.errno == errno.ENOSPC and error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         with suppress(FileNotFoundError, NotADirectoryError):
             partial.unlink()

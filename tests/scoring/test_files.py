@@ -1,3 +1,4 @@
+import errno
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,28 @@ def test_a_failure_half_way_leaves_the_old_file_as_it_was(tmp_path: Path) -> Non
     with pytest.raises(ArithmeticError):
         fail_half_way()
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+
+
+def test_several_files_of_one_folder_can_be_written_at_a_time(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a") as one, atomic_path(tmp_path / "b") as other:
+        one.write_bytes(b"a")
+        other.write_bytes(b"b")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"a", "b": b"b"}
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="File name too long; choose another place"):
+        write_atomically(tmp_path / ("x" * 300), b"")
+
+
+def test_a_full_disk_is_told_with_the_file_and_may_pass(tmp_path: Path) -> None:
+    def fill_the_disk() -> None:
+        with atomic_path(tmp_path / "summary.json"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"No space left on device: '.*summary\.json'"):
+        fill_the_disk()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
