@@ -28,6 +28,9 @@ Exit codes: 0 done; 1 cannot write there; 2 wrong use; 75 failed for a reason th
 disk.
 """
 
+_MOST_SENSORS = 10_000_000
+"""How each behaves is held in memory, about a gigabyte for so many."""
+
 _FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
 """Times are read as nanoseconds since 1970 in 64 bits, which end in 2262."""
 
@@ -103,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     from scoring.tables import check_output
 
+    if args.devices * args.sensors > _MOST_SENSORS:
+        raise UsageError(f"--devices times --sensors is more than {_MOST_SENSORS:,}: lower one of them")
     if args.start + args.readings * args.interval > _milliseconds(_END):
         raise UsageError("the readings would end after the year 2261: lower --readings or --interval")
     check_output(args.out, "--out")

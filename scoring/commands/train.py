@@ -76,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--max-readings {args.max_readings} is below --min-readings {args.min_readings}")
     if args.models.exists() and not args.models.is_dir():
         raise UsageError(f"--models {args.models} is not a folder: choose another name")
+    if args.data.exists() and not (args.data.is_file() or args.data.is_dir()):
+        raise UsageError(f"--data {args.data} is read twice, which a pipe cannot: write it to a file first")
     recipe = Recipe(args.nu, args.gamma, args.min_readings)
     intake = Intake(args.data)
     samples = Samples(args.max_readings)

@@ -197,6 +197,7 @@ def test_the_command_says_what_it_made(tmp_path: Path, capsys):
         (["--out", "a.csv", "--start", "1969-12-31"], "from 1970 to 2261"),
         (["--out", "a.csv", "--start", "9999-12-31T23:59:59-12:00"], "from 1970 to 2261"),
         (["--out", "a.csv", "--devices", "0"], "--devices: '0': give a whole number, 1 or more"),
+        (["--out", "a.csv", "--devices", "9999999", "--sensors", "2"], "more than 10,000,000: lower one of"),
         (["--out", "a.csv", "--sensors", "many"], "--sensors: 'many': give a whole number, 1 or more"),
         (["--out", "a.csv", "--anomaly-rate", "0.5"], "--anomaly-rate: '0.5': give a number from 0 to 0.15"),
         (["--out", "a.csv", "--anomaly-rate", "nan"], "give a number from 0 to 0.15"),

@@ -206,6 +206,7 @@ def test_files_that_change_between_the_two_readings_mix_no_sensors(counted, kept
         (["--models", "data.csv/models"], 1, "cannot write"),
         (["--data", "nothing"], 2, "--data nothing: there is no such file or folder"),
         (["--data", "empty"], 1, "--data empty: there is no file in this folder"),
+        (["--data", "/dev/null"], 2, "--data /dev/null is read twice, which a pipe cannot"),
         (["--data", "few.csv"], 1, "no sensor has readings to learn from"),
     ],
     ids=lambda mistake: " ".join(mistake[0]),
