@@ -92,7 +92,7 @@ class RunRecord:
     retry: bool = False
     """Whether another try may help, where it failed."""
     token: str = ""
-    """Random text of the submission that made it: tells our record from another's of the same name."""
+    """Random text of each write: tells ours, whose answer was lost, from another's that says the same."""
     etag: str | None = field(default=None, compare=False)
     """Of the blob that this was read from; not part of the document."""
 

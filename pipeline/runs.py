@@ -15,6 +15,7 @@ sweep's sight until its run is over.
 """
 
 import logging
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -71,8 +72,8 @@ class Runs:
         Raises:
             AlreadyExists: there is a run of this name, made by somebody else.
         """
-        etag = self.store.runs.create(_record(record.run), record.to_bytes())
-        return replace(record, etag=etag)
+        new = replace(record, token=_token())
+        return replace(new, etag=self.store.runs.create(_record(record.run), new.to_bytes()))
 
     def load(self, run: str) -> RunRecord:
         """The record of `run`.
@@ -100,7 +101,7 @@ class Runs:
         while True:
             if not record.state.leads_to(state):
                 raise IllegalTransition(f"run {record.run} is {record.state}, it cannot become {state}")
-            new = _timed(replace(record, state=state, **changes), now)
+            new = _timed(replace(record, state=state, token=_token(), **changes), now)
             try:
                 etag = self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
                 break
@@ -115,13 +116,18 @@ class Runs:
 
     def restart(self, record: RunRecord) -> RunRecord | None:
         """Note that a run's dead worker is replaced; None where somebody else was faster."""
-        new = replace(record, state=RunState.SUBMITTED, restarts=record.restarts + 1, submitted=self.clock())
+        new = replace(
+            record,
+            state=RunState.SUBMITTED,
+            submitted=self.clock(),
+            restarts=record.restarts + 1,
+            token=_token(),
+        )
         try:
-            return replace(
-                new, etag=self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
-            )
+            etag = self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
         except Changed:
             return None
+        return replace(new, etag=etag)
 
     def settle(self, record: RunRecord, lease: Lease | None = None) -> None:
         """Let the marker of a run that is over go, or say `failed` where another try may help."""
@@ -267,6 +273,10 @@ class Runs:
                 f"there is no run {run!r} in container {self.store.runs.name!r}: "
                 "python -m pipeline runs lists them"
             ) from error
+
+
+def _token() -> str:
+    return uuid.uuid4().hex
 
 
 def _timed(record: RunRecord, now: datetime) -> RunRecord:

@@ -14,7 +14,6 @@ that, and stops.
 """
 
 import logging
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -150,7 +149,6 @@ def submit(
         created=context.clock(),
         tries=tries,
         claims=claims,
-        token=uuid.uuid4().hex,
     )
     already = Submission(Outcome.ALREADY, run, f"run {run} exists already ({cause.kind}: {cause.detail})")
     marked = context.runs.mark(run)
