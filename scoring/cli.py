@@ -4,6 +4,7 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from scoring.errors import EXIT_FAILED, EXIT_RETRY, EXIT_USAGE, ScoringError, UsageError
 
@@ -21,9 +22,16 @@ COMMANDS = {
 """Name and one-line help of each sub-command; its module in `scoring.commands` has the same name."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells wrong use in one line, as all errors are told."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_say(f"{message}; see {self.prog} --help", EXIT_USAGE))
+
+
 def main(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code (see `scoring.errors`)."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m scoring",
         description="Readings and models in, predictions out. Each command has its own --help.",
     )

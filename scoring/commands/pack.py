@@ -12,6 +12,9 @@ noticed, and read from its own file until the models are packed again.
 
 Example:
   python -m scoring pack --models models
+
+Exit codes: 0 done, also where models cannot be read: they are counted; 1 the pack cannot be written; 2 wrong
+use; 75 failed for a reason that may pass, such as a full disk.
 """
 
 
