@@ -28,6 +28,9 @@ MAX_COLUMNS = 10_000
 MAX_LINES = 1 << 17
 """Lines in one block: it bounds the memory that a block of nothing but rejects takes."""
 
+_HEADER_BYTES = 1 << 16
+"""What is read at first, in which nearly every header ends."""
+
 _TEXT = pa.string()
 _TEXTS = pa.dictionary(pa.int32(), pa.string())
 _BOM = b"\xef\xbb\xbf"
@@ -88,7 +91,7 @@ class BlockCutter:
         while (match := _HEADER_END.search(self._rest)) is None and not self._ended:
             if len(self._rest) > MAX_HEADER_BYTES:
                 break
-            buffer, filled = self._fill(max(self._size, 2 * len(self._rest)))
+            buffer, filled = self._fill(max(min(self._size, _HEADER_BYTES), 2 * len(self._rest)))
             self._rest = bytes(buffer[:filled])
         match = match or _HEADER_END_AT_EOF.search(self._rest)
         if not self._rest:
@@ -188,7 +191,7 @@ def parse_block(block: Block, file: CsvFile) -> Parsed:
     table = _parse_regular(block.data, content, lines, file.layout)
     if table is None:
         return _parse_lines(block, file)
-    rows = _rows(table, np.arange(lines), _LineTexts(content, cr_ends=file.layout.cr_ends))
+    rows = _rows(table, np.arange(lines), _LineTexts(content))
     return Parsed(to_batch(rows, [], file.names, file.name), lines)
 
 
@@ -250,13 +253,12 @@ def _rows(table: pa.Table, lines: np.ndarray, text_of: Callable[[int], bytes]) -
 class _LineTexts:
     """The line of a row, where every line is a row; lines are only looked for when one is asked for."""
 
-    def __init__(self, content: np.ndarray, *, cr_ends: bool) -> None:
-        self._content, self._cr_ends = content, cr_ends
+    def __init__(self, content: np.ndarray) -> None:
+        self._content = content
         self._bounds: tuple[np.ndarray, np.ndarray] | None = None
 
     def __call__(self, row: int) -> bytes:
-        if self._bounds is None:
-            self._bounds = line_bounds(self._content, cr_ends=self._cr_ends)
+        self._bounds = self._bounds or line_bounds(self._content, cr_ends=False)
         starts, ends = self._bounds
         return self._content[starts[row] : ends[row]].tobytes()
 

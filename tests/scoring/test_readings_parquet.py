@@ -29,7 +29,8 @@ def write(path, **columns):
 
 def rows(path):
     """The readings as texts and numbers, and the rejects as (line, reason)."""
-    readings, rejects = [], []
+    readings: list[tuple[str, SensorKey, str, float]] = []
+    rejects: list[tuple[int, str]] = []
     for batch in read_batches(Source("it", path)):
         keys = [batch.keys[code] for code in batch.codes]
         readings += zip(
@@ -200,7 +201,7 @@ def test_a_column_that_stands_twice_is_refused(path):
 
 
 def test_a_long_text_said_by_every_row_does_not_fill_the_memory(path):
-    count = 1 << 14
+    count = 1 << 12
     column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), ["x" * (1 << 20)])
     ones = pa.array(["1"] * count)
     for name in ("TS", "Device", "Value"):
