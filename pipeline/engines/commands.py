@@ -1,0 +1,82 @@
+"""Command lines of components: placeholders become arguments, the way Azure ML resolves them.
+
+    ${{inputs.x}}  ${{outputs.y}}                       in a component's command
+    ${{parent.inputs.z}}  ${{parent.jobs.s.outputs.y}}  in what a pipeline hands to its steps
+    $[[--x=${{inputs.x}}]]                              left out where that input is not given
+
+Azure ML hands the result to a shell; here it is a list of arguments. The template is cut into arguments
+first and values are put in afterwards, once: whatever a value holds, it is part of one argument and never
+looked into.
+"""
+
+import re
+import shlex
+from collections.abc import Collection, Mapping
+
+from pipeline.errors import EngineError
+
+_OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
+_PLACEHOLDER = re.compile(r"\$\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*\}\}")
+_LEFT_OVER = re.compile(r"\$\{\{|\$\[\[")
+
+
+class CommandError(EngineError):
+    """A command or a binding of a published pipeline cannot be resolved."""
+
+
+def arguments(
+    template: str, values: Mapping[str, str], not_given: Collection[str] = frozenset()
+) -> list[str]:
+    """The argument list of a command.
+
+    Args:
+        template: the component's command.
+        values: a text for each placeholder, such as `inputs.key`.
+        not_given: placeholders that are known but have no value; only optional parts may name them.
+
+    Raises:
+        CommandError: a placeholder is unknown or has no value, or the template cannot be read.
+    """
+
+    def kept(part: re.Match[str]) -> str:
+        names = _PLACEHOLDER.findall(part[1])
+        return "" if any(name in not_given for name in names) else part[1]
+
+    required = _OPTIONAL.sub(kept, template)
+    _reject_left_overs(_PLACEHOLDER.sub("", required), template)
+    tight = _PLACEHOLDER.sub(lambda found: f"${{{{{found[1]}}}}}", required)  # no blanks to cut at
+    try:
+        words = shlex.split(tight)
+    except ValueError as error:
+        raise CommandError(f"the command {template!r} cannot be cut into arguments: {error}") from error
+    if not words:
+        raise CommandError("a component has an empty command")
+    return [resolve(word, values) for word in words]
+
+
+def resolve(text: str, values: Mapping[str, str]) -> str:
+    """`text` with its placeholders replaced; the values are not looked into.
+
+    Raises:
+        CommandError: a placeholder is unknown or has no value.
+    """
+
+    def value(found: re.Match[str]) -> str:
+        if found[1] not in values:
+            known = ", ".join(sorted(values)) or "none"
+            raise CommandError(f"{found[0]} in {text!r} has no value; those that have one: {known}")
+        return values[found[1]]
+
+    _reject_left_overs(_PLACEHOLDER.sub("", text), text)
+    return _PLACEHOLDER.sub(value, text)
+
+
+def placeholders(text: str) -> list[str]:
+    """What the placeholders in `text` name, such as `parent.inputs.data`."""
+    return _PLACEHOLDER.findall(text)
+
+
+def _reject_left_overs(rest: str, text: str) -> None:
+    """A placeholder that is not understood must not reach a command as it is."""
+    if found := _LEFT_OVER.search(rest):
+        raise CommandError(f"{text!r} holds {found[0]!r} that belongs to no placeholder known here")
