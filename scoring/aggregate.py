@@ -33,8 +33,8 @@ class WindowMeans:
         too_large: windows that it left out, because the sum of their values is beyond all doubles.
     """
 
-    def __init__(self, window_ms: int) -> None:
-        self._window_ms = window_ms
+    def __init__(self, window_ms: int, merge_rows: int = _MERGE_ROWS) -> None:
+        self._window_ms, self._merge_rows = window_ms, merge_rows
         # A group is window * span + sensor. Windows of so many ns are few enough that this fits into int64.
         self._span = window_ms * NS_PER_MS // 2
         self._sensors: dict[SensorKey, int] = {}
@@ -57,7 +57,7 @@ class WindowMeans:
         ends = -(-batch.times // (self._window_ms * NS_PER_MS))
         group = ends * self._span + np.array(numbers, np.int64)[batch.codes]
         self._sums.append(Sums.of_values(group, batch.values).merged())
-        if sum(len(sums.group) for sums in self._sums[1:]) > max(_MERGE_ROWS, len(self._sums[0].group)):
+        if sum(len(sums.group) for sums in self._sums[1:]) > max(self._merge_rows, len(self._sums[0].group)):
             self._merge()
 
     @property

@@ -1,6 +1,7 @@
 import io
 import json
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from scoring import SensorKey
+from scoring.aggregate import WindowMeans
 from scoring.cli import main
+from scoring.errors import ReadingsError
+from scoring.readings import Source, read_batches
 from scoring.sums import Sums
 from tests.scoring.peak import run_for_peak
 
@@ -133,6 +138,32 @@ def test_sums_do_not_depend_on_order_or_batches(groups, cuts, order):
     assert sums.means().tolist() == pytest.approx(exact, rel=1e-15, abs=1e-20)
 
 
+@given(rows=READINGS, window=st.sampled_from(list(WINDOWS.values())), merge_rows=st.integers(0, 20))
+@settings(deadline=None)
+def test_merging_often_or_never_gives_the_same_means(tmp_path_factory, rows, window, merge_rows):
+    path = tmp_path_factory.mktemp("aggregate") / "raw.csv"
+    path.write_text("\n".join(["TS,Device,Sensor,Value", *(",".join(f'"{t}"' for t in row) for row in rows)]))
+    tables = []
+    for means in (WindowMeans(window), WindowMeans(window, merge_rows)):
+        for batch in read_batches(Source("raw.csv", path), block_bytes=200):
+            means.add(batch)
+        tables.append([row for rows in means.batches() for row in rows.to_pylist()])
+        assert len(tables[-1]) == means.written
+    assert tables[0] == tables[1]
+
+
+def test_more_sensors_than_fit_into_the_shortest_windows_are_refused(tmp_path: Path):
+    batch = next(read_batches(Source("one.csv", write_one(tmp_path / "one.csv"))))
+    keys = [SensorKey("1", str(i)) for i in range(500_001)]
+    with pytest.raises(ReadingsError, match="more than 500,000 sensors in windows of 1 ms"):
+        WindowMeans(1).add(replace(batch, keys=keys))
+
+
+def write_one(path: Path) -> Path:
+    path.write_text("TS,Device,Sensor,Value\n2018-08-28 23:00:01,1,3,1.5\n")
+    return path
+
+
 def test_the_largest_numbers_have_means_too(tmp_path: Path):
     rows = [("2018-08-28 23:00:01", "1", "3", "1.7e308"), ("2018-08-28 23:00:07", "1", "3", "8e307")] * 2
     out = aggregate(tmp_path, [*rows[:2], rows[3]])
@@ -197,7 +228,7 @@ def test_rejected_rows_are_listed_where_asked_for(tmp_path: Path, capsys):
 )
 def test_mistakes_are_told_in_one_line(tmp_path: Path, monkeypatch, capsys, mistake):
     options, code, complaint = mistake
-    (tmp_path / "raw.csv").write_text("TS,Device,Sensor,Value\n2018-08-28 23:00:01,1,3,1.5\n")
+    write_one(tmp_path / "raw.csv")
     (tmp_path / "other.csv").write_text("Zeit,Wert\n1,2\n")
     (tmp_path / "empty").mkdir()
     before = sorted(tmp_path.iterdir())

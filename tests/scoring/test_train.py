@@ -1,4 +1,5 @@
 import json
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from scoring.cli import main
 from scoring.models import list_models, load_model
 from scoring.readings import Batch
 from scoring.simulate import Fleet, simulate
-from scoring.train import Recipe, Samples, Untrainable, fit
+from scoring.train import Recipe, Samples, Untrainable, fit, train
 
 RECIPE = Recipe(nu=0.0001, gamma=0.01, min_readings=2)
 DAY = Fleet(
@@ -166,6 +167,19 @@ def batches(rows, sizes):
             )
         )
     return found
+
+
+def test_a_training_process_that_is_killed_is_told(tmp_path: Path):
+    rows = [(str(sensor), value % 7) for sensor in range(640) for value in range(8)]
+    samples = Samples(1000)
+    samples.count(batches(rows, []))
+    samples.keep(batches(rows, []))
+    training = train(samples, RECIPE, tmp_path, jobs=2)
+    next(training)
+    for process in multiprocessing.active_children():
+        process.kill()
+    with pytest.raises(OSError, match="a training process was ended from outside"):
+        list(training)
 
 
 ROWS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 1000)), max_size=60)
