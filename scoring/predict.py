@@ -196,7 +196,8 @@ def _score_batch(batch: Batch, models: _Models, selection: Selection) -> list[_S
     for outcome, first, last in zip(
         outcomes, ts.take(firsts).to_pylist(), ts.take(lasts).to_pylist(), strict=True
     ):
-        outcome.first, outcome.last = first, last
+        if outcome.status is SensorStatus.SCORED:
+            outcome.first, outcome.last = first, last
     key_codes = pa.array(np.repeat(np.arange(len(keys), dtype=np.int32), np.diff(bounds)))
     devices = [csv_text(key.device) for key in keys]
     sensors = [csv_text(key.sensor) for key in keys]

@@ -1,0 +1,109 @@
+"""`python -m scoring import-models`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scoring.errors import EXIT_DONE, EXIT_FAILED, ModelError, UsageError
+from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
+
+if TYPE_CHECKING:
+    from scoring.models import Detector
+
+_ENDINGS = (".pkl", ".pickle", ".joblib", ".sav")
+
+_EXAMPLE = """\
+Reads each pickle or joblib file named model_DEVICE_SENSOR (also with .pkl, .pickle, .joblib, .sav) as data:
+nothing that a pickle asks for is run, and one that asks for more than a model is made of is refused by name.
+Each converted model is compared with the numbers of its pickle before it is kept.
+
+Example:
+  python -m scoring import-models old-models models
+
+Exit codes: 0 all imported; 1 some were refused, the others are imported; 2 wrong use.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("source", metavar="SRC", type=Path, help="a legacy model, or a folder of them")
+    parser.add_argument("models", metavar="DST", type=Path, help="folder for the .skops models")
+    parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Import, tell each refused file in a line, and sum up in one."""
+    from scoring.progress import progress
+
+    files = _files(args.source)
+    refused: dict[str, str] = {}
+    taken: dict[SensorKey, Path] = {}
+    with progress("importing", len(files), "models") as advance:
+        for path in files:
+            try:
+                _import(path, args.models, taken)
+            except (ModelError, InvalidKey) as error:
+                refused[path.name] = str(error)
+            advance()
+    for name, reason in refused.items():
+        print(f"refused {name!r}: {' '.join(reason.split())}", file=sys.stderr)
+    counts = {"imported": len(taken), "refused": len(refused)}
+    line = f"imported {len(taken):,} of {len(files):,} models -> {args.models}"
+    print(json.dumps(counts) if args.json else line)
+    return EXIT_FAILED if refused else EXIT_DONE
+
+
+def _files(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise UsageError(f"{source} is not there: name a legacy model, or a folder of them")
+    files = sorted(path for path in source.iterdir() if path.is_file() and path.name[:1] not in "._")
+    if not files:
+        raise UsageError(f"{source} is empty: name a folder of legacy models")
+    return files
+
+
+def _key(name: str) -> SensorKey:
+    stem = name
+    for ending in _ENDINGS:
+        stem = stem.removesuffix(ending)
+    parts = stem.removeprefix(MODEL_PREFIX).split("_")
+    if not stem.startswith(MODEL_PREFIX) or len(parts) != 2:  # noqa: PLR2004 - device and sensor
+        raise InvalidKey("its name does not say whose model it is: expected model_DEVICE_SENSOR")
+    return SensorKey(parts[0], parts[1])
+
+
+def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
+    """Convert, save, and see that what was saved answers alike."""
+    from scoring.legacy import read_pickle
+    from scoring.legacy_estimators import convert
+    from scoring.models import load_model, read_file, save_model
+
+    if path.name.endswith(MODEL_SUFFIX):
+        raise InvalidKey("it is a .skops file already: copy it")
+    key = _key(path.name)
+    if key in taken:
+        raise InvalidKey(f"{taken[key].name!r} is a model of the same sensor")
+    estimator = convert(read_pickle(read_file(path)))
+    saved = save_model(estimator, models, key)
+    try:
+        _compare(estimator, load_model(models, key).detector)
+    except ModelError:
+        saved.unlink()
+        raise
+    taken[key] = path
+
+
+def _compare(estimator: Any, saved: "Detector") -> None:
+    import numpy as np
+
+    from scoring.svm import RELATIVE_ERROR
+
+    probe = np.linspace(-100.0, 200.0, 61)
+    _, scores = saved.predict(probe)
+    if not np.allclose(scores, estimator.decision_function(probe[:, None]), rtol=RELATIVE_ERROR, atol=0):
+        raise ModelError("answers differently after it was saved; train it again")

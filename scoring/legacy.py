@@ -1,0 +1,301 @@
+"""Legacy pickles read as data: nothing that a pickle asks for is imported, called or built.
+
+A pickle is a program. This reader runs it with a closed table of names, each of which stands for an inert
+record, an array of numbers or a plain value made by code of ours; every other name is refused. joblib's files
+are pickles with arrays in between, and are read the same way.
+"""
+
+import bz2
+import io
+import lzma
+import pickle
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from scoring.errors import ModelError, ModelRefused
+
+MOST_BYTES = 256 << 20
+"""Largest pickle, as a file and unpacked."""
+
+ESTIMATORS = {
+    "MaxAbsScaler": ("sklearn.preprocessing.data", "sklearn.preprocessing._data"),
+    "MinMaxScaler": ("sklearn.preprocessing.data", "sklearn.preprocessing._data"),
+    "OneClassSVM": ("sklearn.svm.classes", "sklearn.svm._classes"),
+    "Pipeline": ("sklearn.pipeline",),
+    "RobustScaler": ("sklearn.preprocessing.data", "sklearn.preprocessing._data"),
+    "StandardScaler": ("sklearn.preprocessing.data", "sklearn.preprocessing._data"),
+}
+"""Classes that a legacy model may be made of, and the modules that they have lived in."""
+
+_NUMPY = ("numpy.core", "numpy._core")
+_JOBLIB = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
+
+
+@dataclass(slots=True)
+class Record:
+    """An estimator as its pickle describes it: the name of its class, and its attributes."""
+
+    name: str
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """What a pickle refers to by name; `role` says what it stands for here."""
+
+    role: str
+    name: str
+
+
+@dataclass(slots=True)
+class _Dtype:
+    dtype: Any
+
+
+class _ArrayShell:
+    """An array whose content is still to come."""
+
+
+def read_pickle(content: bytes) -> Record:
+    """The estimator in a pickle or joblib file.
+
+    Raises:
+        ModelRefused: it asks for something that no model of ours is made of; all of it is named.
+        ModelError: it is broken, too large, or holds no estimator.
+    """
+    if len(content) > MOST_BYTES:
+        raise ModelError(f"is larger than {MOST_BYTES >> 20} MB")
+    reader = _Reader(io.BytesIO(_decompressed(content)))
+    failure: Exception | None = None
+    model: Any = None
+    try:
+        model = reader.load()
+    except ModelRefused:
+        raise
+    except MemoryError as error:
+        failure = error
+    except Exception as error:  # noqa: BLE001 - a broken pickle fails in any way that there is
+        failure = error
+    if reader.refused:
+        raise ModelRefused(f"asks for {', '.join(sorted(reader.refused))[:300]}: nothing of it was run")
+    if failure is not None:
+        reason = (str(failure) or type(failure).__name__).splitlines()[0][:120]
+        raise ModelError(f"is no pickle that can be read ({reason})") from failure
+    if not isinstance(model, Record):
+        raise ModelError(f"holds no estimator but a {type(model).__name__}")
+    return model
+
+
+def _decompressed(content: bytes) -> bytes:
+    makers: tuple[tuple[bytes, Callable[[], Any]], ...] = (
+        (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
+        (b"x", zlib.decompressobj),
+        (b"BZ", bz2.BZ2Decompressor),
+        (b"\xfd7zXZ", lzma.LZMADecompressor),
+        (b"]\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)),
+    )
+    for magic, maker in makers:
+        if content.startswith(magic):
+            try:
+                plain: bytes = maker().decompress(content, MOST_BYTES + 1)
+            except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError) as error:
+                raise ModelError(f"is compressed, and broken ({error})") from error
+            if len(plain) > MOST_BYTES:
+                raise ModelError(f"unpacks to more than {MOST_BYTES >> 20} MB")
+            return plain
+    return content
+
+
+def _known(module: str, name: str) -> _Name | None:  # noqa: PLR0911 - one line a kind
+    if module in ESTIMATORS.get(name, ()):
+        return _Name("estimator", name)
+    parent, _, leaf = module.rpartition(".")
+    if parent in _NUMPY and (leaf, name) in {
+        ("multiarray", "_reconstruct"),
+        ("multiarray", "scalar"),
+        ("numeric", "_frombuffer"),
+    }:
+        return _Name(name, name)
+    if module == "numpy" and name in {"ndarray", "dtype"}:
+        return _Name(name, name)
+    if module in _JOBLIB and name == "NumpyArrayWrapper":
+        return _Name("wrapper", name)
+    if (module, name) == ("_codecs", "encode"):
+        return _Name("encode", name)
+    if module in {"copy_reg", "copyreg"} and name == "_reconstructor":
+        return _Name("_reconstructor", name)
+    if module in {"__builtin__", "builtins"} and name in {"object", "bytearray"}:
+        return _Name(name, name)
+    return None
+
+
+_Unpickler: Any = pickle._Unpickler  # noqa: SLF001 - the C one has no hooks
+
+
+class _Reader(_Unpickler):  # type: ignore[misc]
+    """The pure Python unpickler, with every opcode that makes something replaced."""
+
+    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file, encoding="latin1")
+        self._raw = file
+        self.refused: set[str] = set()
+
+    def find_class(self, module: str, name: str) -> _Name:
+        known = _known(module, name)
+        if known is None:
+            self.refused.add(f"{module}.{name}"[:100])
+            return _Name("refused", name)
+        return known
+
+    def get_extension(self, code: int) -> None:
+        self._refuse(f"extension {code}")
+
+    def persistent_load(self, pid: Any) -> None:
+        self._refuse(f"persistent object {str(pid)[:40]!r}")
+
+    def _refuse(self, what: str) -> None:
+        self.refused.add(what)
+        raise ModelRefused(f"asks for {', '.join(sorted(self.refused))[:300]}: nothing of it was run")
+
+    def _make(self, maker: Any, args: Any) -> Any:
+        if not isinstance(maker, _Name) or not isinstance(args, tuple):
+            self._refuse(f"a call of a {type(maker).__name__}")
+        if maker.role in {"estimator", "wrapper", "refused"}:
+            return Record(maker.name)
+        if maker.role not in _MAKERS:
+            self._refuse(f"a call of {maker.name}")
+        return _MAKERS[maker.role](self, *args)
+
+    def load_reduce(self) -> None:
+        args = self.stack.pop()
+        self.stack[-1] = self._make(self.stack[-1], args)
+
+    def load_newobj(self) -> None:
+        self.load_reduce()
+
+    def load_newobj_ex(self) -> None:
+        keywords = self.stack.pop()
+        if keywords:
+            self._refuse("a call with keywords")
+        self.load_reduce()
+
+    def load_obj(self) -> None:
+        maker, *args = self.pop_mark()
+        self.append(self._make(maker, tuple(args)))
+
+    def load_inst(self) -> None:
+        module = self.readline()[:-1].decode("ascii")
+        name = self.readline()[:-1].decode("ascii")
+        args = tuple(self.pop_mark())
+        self.append(self._make(self.find_class(module, name), args))
+
+    def load_build(self) -> None:
+        state = self.stack.pop()
+        target = self.stack[-1]
+        if isinstance(target, Record):
+            if isinstance(state, tuple) and len(state) == 2 and not state[1]:  # noqa: PLR2004 - no slots
+                state = state[0]
+            if not isinstance(state, dict | None):
+                self._refuse(f"a state that is a {type(state).__name__}")
+            target.state.update(state or {})
+            if target.name == "NumpyArrayWrapper":
+                self.stack[-1] = self._read_wrapped(target.state)
+        elif isinstance(target, _ArrayShell):
+            _, shape, dtype, fortran, data = state
+            self.stack[-1] = self._replace(target, _array(data, dtype, shape, "F" if fortran else "C"))
+        elif isinstance(target, _Dtype):
+            target.dtype = target.dtype.newbyteorder(state[1])
+        else:
+            self._refuse(f"a state for a {type(target).__name__}")
+
+    def _replace(self, shell: _ArrayShell, array: np.ndarray) -> np.ndarray:
+        """The array takes the place of its shell in the memo as well: later references mean it."""
+        for place, value in self.memo.items():
+            if value is shell:
+                self.memo[place] = array
+        return array
+
+    def _read_wrapped(self, state: dict[str, Any]) -> np.ndarray:
+        """Joblib writes an array's bytes after the wrapper that describes it, behind some padding."""
+        dtype = _numeric(state["dtype"])
+        shape = _shape(state["shape"])
+        if state.get("numpy_array_alignment_bytes") is not None:
+            self._raw.read(self._raw.read(1)[0])
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        data = self._raw.read(size)
+        return _array(data, _Dtype(dtype), shape, state["order"])
+
+    dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+    dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
+    dispatch[pickle.OBJ[0]] = load_obj
+    dispatch[pickle.INST[0]] = load_inst
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+def _numeric(dtype: Any) -> Any:
+    if not isinstance(dtype, _Dtype) or dtype.dtype.kind not in "biuf":
+        raise ModelError("holds an array of something other than numbers")
+    return dtype.dtype
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    if not (isinstance(shape, tuple) and all(isinstance(n, int) and 0 <= n < 1 << 31 for n in shape)):
+        raise ModelError("holds an array of no possible shape")
+    return shape
+
+
+def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    if isinstance(data, str):  # Python 2 wrote bytes as text
+        data = data.encode("latin1")
+    flat = np.frombuffer(data, _numeric(dtype))
+    return flat.reshape(_shape(shape), order="F" if order == "F" else "C").astype(
+        flat.dtype.newbyteorder("=")
+    )
+
+
+def _make_dtype(reader: _Reader, text: Any, *_: Any) -> _Dtype:  # noqa: ARG001
+    return _Dtype(np.dtype(str(text)))
+
+
+def _make_scalar(reader: _Reader, dtype: Any, data: Any) -> Any:  # noqa: ARG001
+    return _array(data, dtype, (1,), "C")[0].item()
+
+
+def _make_shell(reader: _Reader, *_: Any) -> _ArrayShell:  # noqa: ARG001
+    return _ArrayShell()
+
+
+def _make_from_buffer(reader: _Reader, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:  # noqa: ARG001
+    return _array(data, dtype, shape, order)
+
+
+def _make_bytes(reader: _Reader, text: Any, encoding: Any = "latin1") -> bytes:  # noqa: ARG001
+    return str(text).encode("latin1" if encoding == "latin1" else "utf-8")
+
+
+def _make_bytearray(reader: _Reader, data: Any = b"", *_: Any) -> bytes:  # noqa: ARG001
+    if not isinstance(data, bytes | bytearray | str):
+        raise ModelError("holds bytes made of no text")
+    return data.encode("latin1") if isinstance(data, str) else bytes(data)
+
+
+def _reconstruct(reader: _Reader, what: Any, *_: Any) -> Any:
+    return reader._make(what, ())
+
+
+_MAKERS: dict[str, Callable[..., Any]] = {
+    "_frombuffer": _make_from_buffer,
+    "_reconstruct": _make_shell,
+    "_reconstructor": _reconstruct,
+    "bytearray": _make_bytearray,
+    "dtype": _make_dtype,
+    "encode": _make_bytes,
+    "scalar": _make_scalar,
+}
