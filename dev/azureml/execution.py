@@ -16,6 +16,8 @@ from dev.azureml.jobs import Job, Step
 from dev.azureml.specs import BINDING, is_true, needs
 from dev.azureml.steps import Failure, StepRun
 from dev.azureml.workspace import DEFAULT_DATASTORE, Workspace
+from pipeline.engines.processes import Processes
+from pipeline.errors import PipelineError
 
 DEFAULT_OUTPUT = "azureml://datastores/${{default_datastore}}/paths/azureml/${{name}}/${{output_name}}/"
 POLL = 0.1
@@ -25,8 +27,9 @@ POLL = 0.1
 class Execution:
     """Runs jobs, a few steps at a time over all of them."""
 
-    def __init__(self, workspace: Workspace, processes: int) -> None:
+    def __init__(self, workspace: Workspace, processes: int, logs: Path) -> None:
         self.workspace = workspace
+        self.logs = logs
         self._pool = ThreadPoolExecutor(processes, "azureml-step") if processes else None
         self._jobs: list[tuple[Job, threading.Thread]] = []
 
@@ -49,7 +52,7 @@ class Execution:
     def _run(self, job: Job, pool: ThreadPoolExecutor) -> None:
         try:
             with tempfile.TemporaryDirectory(prefix=f"azureml-{job.name[:40]}-") as folder:
-                JobRun(self.workspace, job, Path(folder)).run(pool)
+                JobRun(self.workspace, job, Path(folder), self.logs).run(pool)
         except Exception:  # noqa: BLE001 - whatever it is, the job must not seem to run for ever
             traceback.print_exc(file=sys.stderr)
             job.error = "the emulator failed; see its own output"
@@ -59,10 +62,13 @@ class Execution:
 class JobRun:
     """One job while it runs."""
 
-    def __init__(self, workspace: Workspace, job: Job, folder: Path) -> None:
+    processes: Processes
+
+    def __init__(self, workspace: Workspace, job: Job, folder: Path, logs: Path) -> None:
         self.workspace = workspace
         self.job = job
         self.folder = folder
+        self.logs = logs
         self.spec = workspace.specs[job.properties["componentId"]]
         self.nodes: Mapping[str, dict[str, Any]] = self.spec["jobs"]
         self.fetching = threading.Lock()
@@ -71,29 +77,36 @@ class JobRun:
     def run(self, pool: ThreadPoolExecutor) -> None:
         """Run all steps; the job is final afterwards."""
         job = self.job
-        job.steps = {name: Step(self._run_id(name), name) for name in self.nodes}
+        for name in self.nodes:
+            run = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{job.name}/{name}"))
+            job.steps[name] = Step(run, name, self.logs / f"{run}.log")
         self._turn("Preparing")
-        waiting = {name: needs(node) for name, node in self.nodes.items()}
-        running: dict[Future[None], str] = {}
-        self._turn("Running")
-        while waiting or running:
-            stopped = job.canceled.is_set() or (self._failed() and not self.continues)
-            for name in [
-                name for name, before in waiting.items() if before.isdisjoint({*waiting, *running.values()})
-            ]:
-                del waiting[name]
-                if not stopped and self._can_run(name):
-                    job.steps[name].status = "Queued"
-                    running[pool.submit(self._step, name)] = name
-            for done in wait(running, POLL, FIRST_COMPLETED).done:
-                del running[done]
-                done.result()
+        with Processes() as self.processes:
+            self._turn("Running")
+            self._run_nodes(pool)
         if job.canceled.is_set():
             self._turn("Canceled")
         else:
             failed = self._failed()
             job.error = f"steps failed: {', '.join(failed[:5])}" if failed else None
             self._turn("Failed" if failed else "Completed")
+
+    def _run_nodes(self, pool: ThreadPoolExecutor) -> None:
+        waiting = {name: needs(node) for name, node in self.nodes.items()}
+        running: dict[Future[None], str] = {}
+        while waiting or running:
+            stopped = self.job.canceled.is_set() or (self._failed() and not self.continues)
+            if self.job.canceled.is_set():
+                self.processes.stop()
+            unfinished = {*waiting, *running.values()}
+            for name in [name for name, before in waiting.items() if before.isdisjoint(unfinished)]:
+                del waiting[name]
+                if not stopped and self._can_run(name):
+                    self.job.steps[name].status = "Queued"
+                    running[pool.submit(self._step, name)] = name
+            for done in wait(running, POLL, FIRST_COMPLETED).done:
+                del running[done]
+                done.result()
 
     def input(self, name: str) -> dict[str, Any] | None:
         """What the pipeline was given as an input, or what it declares for itself."""
@@ -114,6 +127,13 @@ class JobRun:
             uri = uri.replace(placeholder, text)
         return uri
 
+    def mount(self, uri: str) -> Path:
+        """What the steps of this job have left in a place so far."""
+        with self.fetching:
+            folder = self.folder / "mounts" / hashlib.sha256(uri.encode()).hexdigest()[:16]
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def fetch(self, what: str, read: Callable[[Path], None]) -> Path:
         """A folder that is read once a job, whichever step needs it first."""
         target = self.folder / "inputs" / hashlib.sha256(what.encode()).hexdigest()[:16]
@@ -130,7 +150,7 @@ class JobRun:
             if status in {"Preparing", "Running"} and self.job.status == "CancelRequested":
                 return
             self.job.status = status
-            self.job.log += f"{now_text()} {status}\n"
+            self.job.words += f"{now_text()} {status}\n"
 
     def _failed(self) -> list[str]:
         return [step.name for step in self.job.steps.values() if step.status == "Failed"]
@@ -155,7 +175,7 @@ class JobRun:
         try:
             StepRun(self, step, self.nodes[name]).run()
             step.status = "Completed"
-        except (Failure, Refusal) as error:
+        except (Failure, Refusal, PipelineError) as error:
             step.error = str(error)
             step.status = "Canceled" if self.job.canceled.is_set() else "Failed"
         except Exception as error:  # noqa: BLE001 - the storage client's own: the step failed, not the emulator
@@ -163,7 +183,4 @@ class JobRun:
             step.status = "Failed"
         finally:
             step.ended = now_text()
-            self.job.log += f"{step.ended} {name} {step.status} {step.error or ''}\n"
-
-    def _run_id(self, name: str) -> str:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.job.name}/{name}"))
+            self.job.words += f"{step.ended} {name} {step.status} {step.error or ''}\n"

@@ -53,7 +53,9 @@ class History:
     def log(self, call: Call) -> Answer:
         """What a run has written so far."""
         job, step = self._run(call.names["run"])
-        return Answer(200, (step or job).log)
+        if step is None:
+            return Answer(200, job.words)
+        return Answer(200, step.log.read_text("utf-8", "replace") if step.log.exists() else "")
 
     def _step(self, job: Job, step: Step) -> dict[str, Any]:
         error = {"error": {"code": "UserError", "message": step.error}} if step.error else None

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from dev.azureml.answers import Answer, Call, bad_argument, not_found, resource
@@ -33,11 +34,12 @@ class Step:
 
     run: str
     name: str
+    log: Path
+    """What its process has written."""
     status: str = "NotStarted"
     started: str | None = None
     ended: str | None = None
     error: str | None = None
-    log: str = ""
 
 
 @dataclass(slots=True)
@@ -50,7 +52,8 @@ class Job:
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     steps: dict[str, Step] = field(default_factory=dict)
     error: str | None = None
-    log: str = ""
+    words: str = ""
+    """What is told of it, a line for each thing that happens."""
     canceled: threading.Event = field(default_factory=threading.Event)
 
 

@@ -71,14 +71,14 @@ class Emulator:
         self.faults = Faults()
         self.identity = Identity(lifetime)
         self.workspace = Workspace(scope or Scope(), Storage(connection))
-        self.execution = Execution(self.workspace, processes)
+        self._folder = tempfile.TemporaryDirectory(prefix="azureml-emulator-")
+        self.execution = Execution(self.workspace, processes, Path(self._folder.name))
         self.jobs = Jobs(self.workspace, self.execution.start)
         self.requests: list[str] = []
         """`METHOD path` of each call so far, without those for tokens."""
         self.port = port
         self._routes = self._table()
         self._transports: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
-        self._folder = tempfile.TemporaryDirectory(prefix="azureml-emulator-")
         self.certificate, self._key = make_certificate(Path(self._folder.name))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="azureml-emulator", daemon=True)

@@ -2,11 +2,8 @@
 
 import os
 import re
-import shlex
-import subprocess
+import shutil
 import sys
-import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +11,12 @@ from urllib.parse import unquote
 
 from dev.azureml.jobs import Step
 from dev.azureml.specs import BINDING
+from pipeline.engines.commands import arguments
 
 if TYPE_CHECKING:
     from dev.azureml.execution import JobRun
 
-POLL = 0.05
 DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
-OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]")
-PLACEHOLDER = re.compile(r"\$\{\{\s*((?:inputs|outputs)\.\w+)\s*\}\}")
 HIDDEN = ("PYTHON", "AZURE", "IDENTITY_", "MSI_", "SCORING_", "ScoringStorage", "REQUESTS_CA_BUNDLE")
 """Beginnings of variables that a node of a cluster would not have: a step has to do without them."""
 
@@ -48,11 +43,16 @@ class StepRun:
         """
         outputs = [Output(self, name) for name in self.component.get("outputs", {})]
         values = {f"outputs.{output.name}": str(output.folder) for output in outputs}
+        not_given = set()
         for name in self.component.get("inputs", {}):
-            if (text := self._input(name)) is not None:
+            text = self._input(name)
+            if text is None:
+                not_given.add(f"inputs.{name}")
+            else:
                 values[f"inputs.{name}"] = text
+        command = arguments(self.component["command"], values, not_given)
         try:
-            self._execute(command_line(self.component["command"], values), self._code())
+            self._execute(command, self._code())
         except Failure:
             for output in outputs:  # what was written to a mount is there, whatever comes after it
                 if output.mounted:
@@ -78,11 +78,8 @@ class StepRun:
         value: Any = self.node.get("inputs", {}).get(name)
         if value is not None and (found := BINDING.fullmatch(str(value.get("value", "")))):
             if found["job"]:
-                if self.job.job.steps[found["job"]].status != "Completed":
-                    return None
-                value = {"uri": self.job.output_uri(found["job"], found["result"])}
-            else:
-                value = self.job.input(found["input"])
+                return self._result(found["job"], found["result"])
+            value = self.job.input(found["input"])
         if value is None:
             default = declared.get("default")
             return None if default is None else str(default)
@@ -90,62 +87,35 @@ class StepRun:
             return str(value["value"])
         return str(self._fetched(unquote(str(value["uri"])), declared["type"]))
 
+    def _result(self, step: str, output: str) -> str | None:
+        """The folder that an earlier step has left, None where it failed."""
+        if self.job.job.steps[step].status != "Completed":
+            return None
+        return str(self.job.mount(self.job.output_uri(step, output)))
+
     def _fetched(self, uri: str, kind: str) -> Path:
         container, path = self.workspace.container(uri)
         storage = self.workspace.storage
         if kind == "uri_file":
-            target = self.job.fetch(
-                f"file {uri}",
-                lambda folder: storage.download_file(container, path, folder / path.split("/")[-1]),
-            )
-            return target / path.split("/")[-1]
+            name = path.split("/")[-1]
+            return self.job.fetch(
+                f"file {uri}", lambda folder: storage.download_file(container, path, folder / name)
+            ) / (name)
         return self.job.fetch(
             f"folder {uri}", lambda folder: storage.download_folder(container, path, folder)
         )
 
     def _execute(self, command: list[str], folder: Path) -> None:
-        hidden = tuple(name for name in os.environ if name.startswith(HIDDEN))
-        environment = {name: text for name, text in os.environ.items() if name not in hidden}
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env={**environment, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
+        environment = {name: text for name, text in os.environ.items() if not name.startswith(HIDDEN)}
+        ended = self.job.processes.run(
+            [sys.executable if command[0] == "python" else command[0], *command[1:]],
+            folder=folder,
+            environment={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
+            log=self.step.log,
+            seconds=seconds(self.node.get("limits", {}).get("timeout")),
         )
-        reader = threading.Thread(target=self._read, args=(process,), daemon=True)
-        reader.start()
-        stopped = self._watch(process)
-        reader.join()
-        if stopped:
-            raise Failure(stopped)
-        if process.returncode:
-            last = self.step.log.strip().splitlines()[-1:] or ["nothing"]
-            raise Failure(f"Process exited with code {process.returncode}; its last words: {last[0]}")
-
-    def _read(self, process: "subprocess.Popen[str]") -> None:
-        assert process.stdout is not None  # noqa: S101
-        with process.stdout as lines:
-            for line in lines:
-                self.step.log += line
-
-    def _watch(self, process: "subprocess.Popen[str]") -> str | None:
-        """Wait for a process; why it was stopped, or None where it ended by itself."""
-        limit = seconds(self.node.get("limits", {}).get("timeout")) or float("inf")
-        deadline = time.monotonic() + limit
-        while True:
-            try:
-                process.wait(POLL)
-                return None
-            except subprocess.TimeoutExpired:
-                canceled = self.job.job.canceled.is_set()
-                if canceled or time.monotonic() > deadline:
-                    process.kill()
-                    process.wait()
-                    return "canceled" if canceled else f"Step exceeded its time limit of {limit:g} seconds"
+        if not ended.ok:
+            raise Failure(ended.error or "it failed")
 
 
 class Output:
@@ -157,10 +127,13 @@ class Output:
         self.folder = run.job.folder / "outputs" / run.step.name / name
         uri = run.job.output_uri(run.step.name, name)
         self.container, self.path = run.workspace.container(uri)
-        self.mounted = not str(run.node.get("outputs", {}).get(name, {}).get("mode")).lower().startswith("up")
-        self.folder.mkdir(parents=True)
-        if self.mounted:  # a mount shows what is there already
-            self.storage.download_folder(self.container, self.path, self.folder)
+        self.mount = run.job.mount(uri)
+        mode = str(run.node.get("outputs", {}).get(name, {}).get("mode", "ReadWriteMount"))
+        self.mounted = mode != "Upload"
+        if self.mounted:  # it shows what the steps before have left in the same place
+            shutil.copytree(self.mount, self.folder, copy_function=os.link)
+        else:
+            self.folder.mkdir(parents=True)
         self.before = self._files()
 
     def keep(self) -> None:
@@ -168,34 +141,19 @@ class Output:
         changed = [file for file, state in self._files().items() if self.before.get(file) != state]
         # A marker such as _SUCCESS says that the others are there, so it goes last.
         for file in sorted(changed, key=lambda file: (file.name.startswith("_"), file)):
-            self.storage.upload_file(
-                file, self.container, self.path, file.relative_to(self.folder).as_posix()
-            )
+            name = file.relative_to(self.folder)
+            self.storage.upload_file(file, self.container, self.path, name.as_posix())
+            (self.mount / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, self.mount / name)
 
-    def _files(self) -> dict[Path, tuple[int, int]]:
-        return {
-            file: (file.stat().st_size, file.stat().st_mtime_ns)
-            for file in self.folder.rglob("*")
-            if file.is_file()
-        }
-
-
-def command_line(template: str, values: Mapping[str, str]) -> list[str]:
-    """The argument list of a command: `$[[...]]` goes where its input is not given."""
-
-    def kept(found: re.Match[str]) -> str:
-        return found[1] if all(name in values for name in PLACEHOLDER.findall(found[1])) else ""
-
-    words = shlex.split(OPTIONAL.sub(kept, template))
-    line = [PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words]
-    return [sys.executable if line[0] == "python" else line[0], *line[1:]]
+    def _files(self) -> dict[Path, tuple[int, int, int]]:
+        states = {file: file.stat() for file in self.folder.rglob("*") if file.is_file()}
+        return {file: (state.st_ino, state.st_size, state.st_mtime_ns) for file, state in states.items()}
 
 
 def seconds(duration: str | None) -> float | None:
     """An ISO 8601 duration such as `PT30M`."""
     found = DURATION.fullmatch(duration or "")
-    return (
-        sum(int(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True))
-        if found
-        else None
-    )
+    if not found:
+        return None
+    return float(sum(int(part or 0) * unit for part, unit in zip(found.groups(), (3600, 60, 1), strict=True)))

@@ -323,7 +323,7 @@ class TestJobs:
         client.jobs.create_or_update(job(pipeline, compute, "logged"))
         ended(client, "logged")
         steps = emulator.jobs.jobs["logged"].steps
-        assert steps["first"].log == "the word is one\n"
+        assert steps["first"].log.read_text() == "the word is one\n"
 
     def test_the_same_job_again_is_the_job_with_the_new_tags(self, client, pipeline, compute):
         client.jobs.create_or_update(job(pipeline, compute, "again", tags={"try": "1"}))
