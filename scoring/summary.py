@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from scoring.errors import OutputError
 from scoring.files import write_atomically
 from scoring.keys import SensorKey
 from scoring.models import missing
@@ -61,15 +62,17 @@ class Summary:
         write_atomically(out / SUMMARY_CSV, text.getvalue().encode())
         write_atomically(out / SUCCESS, b"")
 
-    @property
-    def complete(self) -> bool:
-        """Whether every reading of a sensor that has a model was scored, and every landing was read."""
-        totals = self.totals
-        return not (
-            totals["sensors_failed"]
-            or totals["sensors_missing"]
-            or any(landing.status in {"unreadable", "refused"} for landing in self.landings)
-        )
+
+def unmark(out: Path) -> None:
+    """Take the mark away: what follows is not finished.
+
+    Raises:
+        OutputError: `out` is no folder.
+    """
+    try:
+        (out / SUCCESS).unlink(missing_ok=True)
+    except NotADirectoryError as error:
+        raise OutputError(f"cannot write to {out}: it is a file; name a folder") from error
 
 
 def summarize(
@@ -78,7 +81,9 @@ def summarize(
     """Bring together what the steps left, what the data holds and which models there are."""
     outcomes = list(outcomes)
     found = by_key(outcomes)
-    keys = {key for key, count in survey.readings.items() if count} | set(survey.rejected) | set(found)
+    # A key that only rejected rows speak of is no sensor unless it has a model.
+    rejected = {key for key in survey.rejected if key in models}
+    keys = {key for key, count in survey.readings.items() if count} | rejected | set(found)
     idle = sorted(key for key in models if key not in keys)
     sensors = {key: _settled(key, found.get(key), survey, models) for key in keys}
     without_readings = [key for key in keys if sensors[key].status is SensorStatus.NO_READINGS]

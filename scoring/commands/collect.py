@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from scoring.errors import EXIT_DONE
+from scoring.errors import EXIT_DONE, UsageError
 
 _EXAMPLE = """\
 Reads the data once more to count every row, and what the steps left under PREDS; writes rejects.csv,
@@ -36,12 +36,14 @@ def run(args: argparse.Namespace) -> int:
     from scoring.models import list_models
     from scoring.outcomes import read_outcomes
     from scoring.readings import find_sources
-    from scoring.summary import SUCCESS, summarize
+    from scoring.summary import summarize, unmark
     from scoring.survey import Survey, survey_sources
 
     manifest = Manifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest)
-    (args.preds / SUCCESS).unlink(missing_ok=True)
+    if not args.preds.is_dir():
+        raise UsageError(f"--preds {args.preds} is not there: it is the folder that the steps wrote to")
+    unmark(args.preds)
     with Survey(args.preds) as survey:
         survey_sources(sources, survey)
     for status in not_read:

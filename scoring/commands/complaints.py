@@ -29,9 +29,7 @@ def complain(failed: Mapping[str, str | None], landings: Iterable[Found]) -> int
     """
     lines = [f"sensor {name}: {reason}" for name, reason in sorted(failed.items())]
     landings = list(landings)
-    lines += [
-        f"{found.name}: {found.reason}" for found in landings if found.status in {"unreadable", "refused"}
-    ]
+    lines += [_told(found) for found in landings if found.status in {"unreadable", "refused"}]
     for line in lines[:MOST_LINES]:
         print("error: " + " ".join(line.split()), file=sys.stderr)
     if len(lines) > MOST_LINES:
@@ -40,3 +38,8 @@ def complain(failed: Mapping[str, str | None], landings: Iterable[Found]) -> int
         if found.status in {"superseded", "vanished"}:
             print(f"skipped {found.name}: {found.status}", file=sys.stderr)
     return EXIT_FAILED if lines else EXIT_DONE
+
+
+def _told(found: Found) -> str:
+    reason = found.reason or found.status
+    return reason if reason.startswith(found.name) else f"{found.name}: {reason}"

@@ -86,10 +86,10 @@ def _score_everything(
     from scoring.predict import score
     from scoring.predictions import PredictionFiles
     from scoring.selection import Everything
-    from scoring.summary import SUCCESS, summarize
+    from scoring.summary import summarize, unmark
     from scoring.survey import Survey
 
-    (args.out / SUCCESS).unlink(missing_ok=True)
+    unmark(args.out)
     with PredictionFiles(args.out, "all") as files, Survey(args.out) as survey:
         outcome = score(sources, store, Everything(), files, survey)
     for status in not_read:
