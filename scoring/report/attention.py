@@ -1,5 +1,6 @@
 """Which sensors deserve attention, in which order, and why, in words an operator reads."""
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Self
@@ -8,6 +9,8 @@ import numpy as np
 
 from scoring.report.boundary import Boundary
 from scoring.report.folder import Predictions, Sensor
+
+_DIGITS = re.compile(r"([0-9]+)")
 
 NOW_READINGS = 5
 """A sensor is anomalous at the end when so many readings, the last ones, are anomalies."""
@@ -56,10 +59,9 @@ def order(ranked: Ranked) -> tuple[int, float, tuple[tuple[bool, int, str], ...]
 
 
 def natural(*texts: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sorts "2" before "10", numbers before words."""
-    return tuple(
-        (False, int(text), "") if text.isascii() and text.isdigit() else (True, 0, text) for text in texts
-    )
+    """Sorts "pump-2" before "pump-10", and numbers before words."""
+    parts = (part for text in texts for part in (*_DIGITS.split(text), ""))
+    return tuple((False, int(part), "") if _DIGITS.fullmatch(part) else (True, 0, part) for part in parts)
 
 
 def percent(share: float) -> str:

@@ -28,6 +28,7 @@ class MadeSensor:
     reason: str | None = None
     readings: int | None = None
     seconds: float = 5.0
+    model: str = "ab" * 32
 
     @property
     def scores(self) -> list[float]:
@@ -59,7 +60,7 @@ class MadeSensor:
             "first": times[0] if times else None,
             "last": times[-1] if times else None,
             "worst": min(self.scores) if times else None,
-            "model": "ab" * 32 if times else None,
+            "model": self.model if times else None,
             "file": name if times else None,
         }
 

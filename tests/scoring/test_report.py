@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.svm import OneClassSVM
 
 from scoring.cli import main
 from scoring.errors import ScoringError
-from scoring.report import RunFacts, write_report
+from scoring.keys import SensorKey
+from scoring.models import save_model
+from scoring.report import RunFacts, RunRow, write_report
 from scoring.report import charts as charts_module
-from scoring.report.attention import percent
+from scoring.report.attention import natural, percent
 from scoring.report.boundary import from_model, from_readings
 from scoring.report.folder import Folder, Predictions, trailing_anomalies
 from scoring.report.frame import json_in_script
@@ -332,6 +336,38 @@ def test_the_command_writes_the_page_with_the_facts(
     assert "a tick" in (folder / "report.html").read_text()
 
 
+def test_the_command_lists_runs_on_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = [
+        {
+            "run": HOSTILE[0],
+            "state": HOSTILE[1],
+            "cause": HOSTILE[2],
+            "report": "javascript:alert(1)",
+            "new": 1,
+        },
+        {"run": "b", "state": "empty"},
+    ]
+    (tmp_path / "rows.json").write_text(json.dumps({"version": 1, "runs": runs}))
+    assert main(["index", "--rows", str(tmp_path / "rows.json"), "--out", str(tmp_path / "index.html")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "index.html")
+    page = Reader()
+    page.feed((tmp_path / "index.html").read_text())
+    assert all(name in page.text for name in HOSTILE[:3])
+    assert [names["href"] for tag, names in page.tags if tag == "a"] == ["javascript%3Aalert%281%29"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 2}', '{"version": 1, "runs": [{}]}'])
+def test_rows_that_are_none_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "rows.json").write_text(content)
+    with pytest.raises(ScoringError, match=re.escape("rows.json")):
+        RunRow.read_all(tmp_path / "rows.json")
+
+
+def test_names_sort_as_a_person_sorts_them() -> None:
+    names = ["pump-10", "pump-2", "10", "2", "b", "a"]
+    assert sorted(names, key=natural) == ["2", "10", "a", "b", "pump-2", "pump-10"]
+
+
 series = hnp.arrays(np.float64, st.integers(1, 400), elements=st.floats(-1e6, 1e6))
 
 
@@ -369,6 +405,35 @@ def test_the_model_tells_its_boundary_exactly() -> None:
     _, scores = detector.predict(np.array([low, high]))
     assert np.abs(scores).max() < 1e-4
     assert low + high == pytest.approx(100)
+
+
+def test_models_are_asked_only_if_they_are_those_that_scored(tmp_path: Path) -> None:
+    key, replaced = SensorKey("1", "1"), SensorKey("1", "2")
+    estimator = OneClassSVM(nu=0.1, gamma=0.01).fit(np.linspace(45, 55, 50).reshape(-1, 1))
+    for each in (key, replaced):
+        save_model(estimator, tmp_path / "models", each)
+    sha256 = hashlib.sha256((tmp_path / "models" / key.model_name).read_bytes()).hexdigest()
+    shown = [44.0, 50.0, 70.0]
+    run = MadeRun(
+        [MadeSensor("1", "1", shown, model=sha256), MadeSensor("1", "2", shown), MadeSensor("1", "3", shown)]
+    )
+    command = ["report", "--preds", str(run.write(tmp_path / "out")), "--models", str(tmp_path / "models")]
+    assert main(command) == 0
+    page = Reader()
+    page.feed((tmp_path / "out" / "report.html").read_text())
+    assert [chart["exact"] for chart in page.data["charts"]] == [True, False, False]
+    ((low, high),) = page.data["charts"][0]["normal"]
+    assert np.abs(estimator.decision_function([[low], [high]])).max() < 1e-4
+
+
+def test_a_model_that_calls_nothing_normal_is_said_to_be_so(tmp_path: Path) -> None:
+    hopeless = SvmDetector(replace(SVM, intercept=-3.0))
+    folder = MadeRun([MadeSensor("1", "1", [70.0, 71.0, 72.0, 73.0, 74.0])]).write(tmp_path)
+    page = Reader()
+    page.feed(write_report(folder, find_detector=lambda _: hopeless).read_text())
+    assert page.data["sensors"]["why"][0].startswith(
+        "Every one of 5 readings is anomalous. Its model calls no value"
+    )
 
 
 def test_the_readings_tell_the_boundary_closely() -> None:

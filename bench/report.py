@@ -1,0 +1,154 @@
+"""How long a run's report takes, how large it is, and how soon a browser shows it.
+
+Folders of 15, 1,000 and 20,000 sensors x 720 readings, as `collect` leaves them. `x read` is the process of
+`python -m scoring report` over one that only reads the drawn files with pyarrow; `opens` is from the
+navigation to the first chart in headless Chromium, where there is one. Ends with 1 where a budget is not met.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+SENSORS, READINGS = (15, 1_000, 20_000), 720
+DRAWN = 1_000
+
+MOST_MEGABYTES, MOST_SECONDS_TO_OPEN, MOST_TIMES_READ = 15, 3, 4
+KINDS = 40
+"""So many different series of readings; the sensors take them in turns."""
+
+READ = """
+import pathlib, sys
+import pyarrow.csv as csv
+for path in sorted(pathlib.Path(sys.argv[1]).glob("preds_*.csv"))[:int(sys.argv[2])]:
+    csv.read_csv(path)
+"""
+
+
+def main() -> int:
+    """Measure, print and judge."""
+    failed = []
+    print(f"{'sensors':>8} {'report':>8} {'x read':>7} {'MB':>6} {'opens':>7}")
+    for count in SENSORS:
+        with tempfile.TemporaryDirectory() as folder:
+            make_run(Path(folder), count)
+            command = [sys.executable, "-m", "scoring", "report", "--preds", folder]
+            seconds = best(command)
+            ratio = seconds / best([sys.executable, "-c", READ, folder, str(DRAWN)])
+            megabytes = (Path(folder) / "report.html").stat().st_size / 1e6
+            opens = seconds_to_open(Path(folder) / "report.html")
+        told = "-" if opens is None else f"{opens:.2f} s"
+        print(f"{count:>8,} {seconds:>6.1f} s {ratio:>7.2f} {megabytes:>6.1f} {told:>7}")
+        if megabytes > MOST_MEGABYTES:
+            failed.append(f"{count:,} sensors: {megabytes:.1f} MB, {MOST_MEGABYTES} at most")
+        if opens is not None and opens > MOST_SECONDS_TO_OPEN:
+            failed.append(f"{count:,} sensors: {opens:.1f} s to open, {MOST_SECONDS_TO_OPEN} at most")
+        if ratio > MOST_TIMES_READ:
+            failed.append(f"{count:,} sensors: {ratio:.1f} times reading alone, {MOST_TIMES_READ} at most")
+    for line in failed:
+        print(f"over budget: {line}")
+    return bool(failed)
+
+
+def best(command: list[str], rounds: int = 3) -> float:
+    """The shortest wall time of a command, in seconds."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def seconds_to_open(page: Path, rounds: int = 3) -> float | None:
+    """From navigation to the first chart, at best; None without a browser."""
+    browser_path = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
+    if browser_path is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=browser_path, args=arguments)
+        times = []
+        for _ in range(rounds):
+            # Tall enough that the first cards are in view: their charts are drawn without scrolling.
+            tab = browser.new_page(viewport={"width": 1280, "height": 4000})
+            start = time.perf_counter()
+            tab.goto(page.as_uri())
+            tab.locator(".plot[data-marks]").first.wait_for()
+            times.append(time.perf_counter() - start)
+            tab.close()
+        browser.close()
+    return min(times)
+
+
+def make_run(folder: Path, count: int) -> None:
+    """The finished folder of a run: most sensors normal, some with anomalies, a few not scored."""
+    kinds = [make_kind(kind) for kind in range(KINDS)]
+    rows = []
+    for i in range(count):
+        device, sensor = f"device-{i // 5}", f"s{i % 5}"
+        text, anomalies, worst = kinds[i % KINDS]
+        scored = i not in {7, 207, 407}
+        name = f"preds_{device}_{sensor}.csv"
+        if scored:
+            (folder / name).write_bytes(text.replace(b"@", f"{device},{sensor}".encode()))
+        rows.append(
+            {
+                "device": device,
+                "sensor": sensor,
+                "status": "scored" if scored else "failed",
+                "reason": None if scored else "the model is refused",
+                "readings": READINGS,
+                "rejected": 0,
+                "anomalies": anomalies if scored else 0,
+                "first": "2026-01-01 00:00:00.000",
+                "last": "2026-01-01 00:59:55.000",
+                "worst": worst if scored else None,
+                "model": "ab" * 32 if scored else None,
+                "file": name if scored else None,
+            }
+        )
+    failed = sum(row["status"] == "failed" for row in rows)
+    totals = {
+        "readings": count * READINGS,
+        "scored": (count - failed) * READINGS,
+        "rejected": 0,
+        "anomalies": sum(int(str(row["anomalies"])) for row in rows),
+        "sensors": count,
+        "sensors_scored": count - failed,
+        "sensors_failed": failed,
+        "sensors_without_model": 0,
+        "sensors_missing": 0,
+        "models_without_readings": 0,
+        "landings": 0,
+        "landings_read": 0,
+    }
+    document = {"version": 1, "run": "bench", "totals": totals, "sensors": rows, "landings": []}
+    (folder / "summary.json").write_text(json.dumps(document))
+
+
+def make_kind(kind: int) -> tuple[bytes, int, float]:
+    """A file of predictions with `@` for its key, its number of anomalies, and its lowest score."""
+    rng = np.random.default_rng(kind)
+    values = np.round(rng.normal(50, 3, READINGS), 2)
+    if kind % 4 == 0:
+        values[rng.integers(0, READINGS, kind + 1)] += 30
+    scores = (rng.uniform(9.99, 10.01, READINGS) - np.abs(values - 50)) / 100
+    lines = [
+        f"2026-01-01 00:{i // 12:02}:{i % 12 * 5:02}.000,@,{value},{int(score <= 0)},{score!r}"
+        for i, (value, score) in enumerate(zip(values.tolist(), scores.tolist(), strict=True))
+    ]
+    header = "TS,Device,Sensor,Val,Prediction,Score"
+    return "\n".join([header, *lines, ""]).encode(), int((scores <= 0).sum()), float(scores.min())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
