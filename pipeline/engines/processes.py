@@ -72,7 +72,7 @@ class Processes:
         if process is None:
             return Ended(ok=False, error="it was stopped")
         out_of_time = threading.Event()
-        timer = threading.Timer(seconds or 0, lambda: (out_of_time.set(), _kill(process)))
+        timer = threading.Timer(seconds or 0, _end_late, (process, out_of_time))
         timer.daemon = True
         if seconds is not None:
             timer.start()
@@ -148,6 +148,11 @@ def last_line(log: Path) -> str:
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _end_late(process: "subprocess.Popen[bytes]", out_of_time: threading.Event) -> None:
+    out_of_time.set()
+    _kill(process)
 
 
 def _signal(number: int) -> str:
