@@ -1,0 +1,34 @@
+"""`python -m pipeline status`."""
+
+import argparse
+from datetime import UTC, datetime
+
+from pipeline.errors import EXIT_DONE
+
+_EXAMPLE = """\
+Example:
+  python -m pipeline status timer-20261123-050000
+
+Exit codes: 0 shown, whatever its state; 1 failed, or there is no such run; 2 wrong use or settings.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("run", metavar="RUN", help="name of a run")
+    parser.add_argument("--json", action="store_true", help="print run and steps as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show a run and its steps: failed ones first, then the slowest."""
+    from pipeline.follow import look, show
+    from pipeline.surroundings import open_context
+    from pipeline.tables import show_json
+
+    view = look(open_context(), args.run)
+    if args.json:
+        show_json(view.to_json())
+    else:
+        show(view, datetime.now(UTC))
+    return EXIT_DONE

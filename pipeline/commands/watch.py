@@ -1,0 +1,30 @@
+"""`python -m pipeline watch`."""
+
+import argparse
+
+from pipeline.errors import EXIT_DONE, EXIT_FAILED
+
+_EXAMPLE = """\
+A live bar when a person is watching, a line for each change otherwise.
+
+Example:
+  python -m pipeline watch timer-20261123-050000
+
+Exit codes: 0 the run succeeded; 1 it ended otherwise, or cannot be followed; 2 wrong use or settings.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("run", metavar="RUN", help="name of a run")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Follow a run until it is over."""
+    from pipeline.follow import follow
+    from pipeline.runs import RunState
+    from pipeline.surroundings import open_context
+
+    view = follow(open_context(), args.run)
+    return EXIT_DONE if view.state in {RunState.SUCCEEDED, RunState.EMPTY} else EXIT_FAILED

@@ -1,0 +1,147 @@
+"""Looking at a run while it runs: its state and its steps, once or until it is over."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pipeline.context import Context
+from pipeline.engines.base import StepState, StepStatus
+from pipeline.errors import IllegalTransition
+from pipeline.records import RunRecord, RunState
+from pipeline.tables import show_table, told_duration, told_time
+
+INTERVAL = 1.0
+"""Seconds between two looks."""
+
+_URGENCY = (StepState.FAILED, StepState.RUNNING, StepState.CANCELED, StepState.WAITING, StepState.SUCCEEDED)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A run and its steps at one moment."""
+
+    record: RunRecord
+    steps: list[StepStatus]
+
+    @property
+    def state(self) -> RunState:
+        """How the run stands."""
+        return self.record.state
+
+    def to_json(self) -> dict[str, Any]:
+        """Run and steps as scripts read them."""
+        steps = [
+            {
+                "name": step.name,
+                "state": step.state.value,
+                "started": step.started.isoformat() if step.started else None,
+                "ended": step.ended.isoformat() if step.ended else None,
+                "tries": step.tries,
+                "error": step.error,
+            }
+            for step in self.steps
+        ]
+        return {**self.record.to_json(), "steps": steps}
+
+    def line(self) -> str:
+        """Where it stands, in one line."""
+        counts = Counter(step.state for step in self.steps)
+        told = ", ".join(f"{counts[state]:,} {state}" for state in _URGENCY if counts[state])
+        return f"{self.record.run}: {self.state}" + (f" ({told})" if told else "")
+
+
+def look(context: Context, run: str) -> View:
+    """A run as it stands; where the engine knows better than the record, the record is brought up to it.
+
+    Raises:
+        UnknownRun: there is no such run.
+    """
+    record = context.runs.load(run)
+    if record.state in {RunState.SUBMITTED, RunState.RUNNING}:
+        status = context.engine.status(run)
+        if status.state is not record.state and record.state.leads_to(status.state):
+            facts = {"error": status.error, "retry": status.retry, "counts": status.counts}
+            try:
+                record = context.runs.advance(record, status.state, **(facts if status.state.final else {}))
+            except IllegalTransition:  # somebody else was faster
+                record = context.runs.load(run)
+    return View(record, [] if record.state is RunState.PENDING else context.engine.steps(run))
+
+
+def show(view: View, now: datetime) -> None:
+    """Print a run for people: failed steps first, then the slowest."""
+    record = view.record
+    print(f"run        {record.run}")
+    print(f"state      {record.state}" + (f": {record.error}" if record.error else ""))
+    print(f"cause      {record.cause.kind}: {record.cause.detail}")
+    print(f"published  {record.published}")
+    print(f"created    {told_time(record.created)} UTC")
+    if record.started:
+        print(f"took       {told_duration(record.started, record.ended or now)}")
+    for name, count in record.counts.items():
+        print(f"{name.replace('_', ' '):24}{count:>12,}")
+    if view.steps:
+        print()
+        show_table(("STEP", "STATE", "TOOK", "TRIES", "ERROR"), (_row(s, now) for s in _sorted(view, now)))
+
+
+def _sorted(view: View, now: datetime) -> list[StepStatus]:
+    def urgency(step: StepStatus) -> tuple[int, float]:
+        took = ((step.ended or now) - step.started).total_seconds() if step.started else 0.0
+        return _URGENCY.index(step.state), -took
+
+    return sorted(view.steps, key=urgency)
+
+
+def _row(step: StepStatus, now: datetime) -> tuple[str, ...]:
+    took = told_duration(step.started, step.ended or now)
+    return step.name, step.state.value, took, str(step.tries or ""), step.error or ""
+
+
+def follow(context: Context, run: str, sleep: Callable[[float], None] = time.sleep) -> View:
+    """Show a run until it is over; returns how it ended.
+
+    Raises:
+        UnknownRun: there is no such run.
+    """
+    if sys.stderr.isatty():
+        return _follow_live(context, run, sleep)
+    said = ""
+    while True:
+        view = look(context, run)
+        if view.line() != said:
+            said = view.line()
+            print(said, flush=True)
+        if view.state.final:
+            if view.record.error:
+                print(view.record.error, file=sys.stderr)
+            return view
+        sleep(INTERVAL)
+
+
+def _follow_live(context: Context, run: str, sleep: Callable[[float], None]) -> View:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(run, total=None)
+        told: set[str] = set()
+        while True:
+            view = look(context, run)
+            over = [step for step in view.steps if step.state.final]
+            bar.update(task, total=len(view.steps) or None, completed=len(over), description=view.state.value)
+            for step in over:
+                if step.error and step.name not in told:
+                    told.add(step.name)
+                    bar.console.print(Text(f"{step.name}: {step.error}"))
+            if view.state.final:
+                if view.record.error:
+                    bar.console.print(Text(view.record.error))
+                return view
+            sleep(INTERVAL)
