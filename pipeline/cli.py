@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code: 0 done, 1 failed, 2 wrong use."""
     parser = _Parser(
         prog="python -m pipeline",
-        description="From models to a published pipeline, from landings to runs. Each command has its --help.",
+        description="From models to a published pipeline, from landings to runs. Each command has --help.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((word for word in argv if not word.startswith("-")), None)

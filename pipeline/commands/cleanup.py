@@ -1,0 +1,50 @@
+"""`python -m pipeline cleanup`."""
+
+import argparse
+import re
+from datetime import UTC, datetime, timedelta
+
+from pipeline.errors import EXIT_DONE, UsageError
+
+_EXAMPLE = """\
+Removes predictions, logs and records of runs that ended long ago. Readings and models are never touched, and
+what says that a landing was scored stays as long as the landing is there.
+
+Example:
+  python -m pipeline cleanup --older-than 90d --dry-run
+
+Exit codes: 0 done; 1 failed; 2 wrong use or settings.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument(
+        "--older-than", metavar="AGE", default="30d", help="such as 12h or 90d (default: 30d)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Remove, and say a line for each run."""
+    from pipeline.cleanup import old_runs, remove
+    from pipeline.surroundings import open_context
+
+    age = _age(args.older_than)
+    context = open_context()
+    count = 0
+    for removal in old_runs(context, age, datetime.now(UTC)):
+        if not args.dry_run:
+            remove(context, removal)
+        print(removal)
+        count += 1
+    print(f"{count:,} runs {'would be' if args.dry_run else 'are'} cleaned up")
+    return EXIT_DONE
+
+
+def _age(text: str) -> timedelta:
+    if not (found := re.fullmatch(r"([0-9]{1,5})([hd])", text)):
+        raise UsageError(f"--older-than {text}: expected hours or days, such as 12h or 90d")
+    number = int(found[1])
+    return timedelta(hours=number) if found[2] == "h" else timedelta(days=number)

@@ -1,0 +1,38 @@
+"""`python -m pipeline doctor`."""
+
+import argparse
+
+from pipeline.errors import EXIT_DONE, EXIT_FAILED
+
+_EXAMPLE = """\
+Looks at everything that a run needs, and changes nothing.
+
+Example:
+  python -m pipeline doctor
+
+Exit codes: 0 all is well; 1 something is not, and what to do is said beside it; 2 wrong use or settings.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look at everything, a line each."""
+    from dataclasses import asdict
+
+    from pipeline.doctor import examine
+    from pipeline.surroundings import open_context
+    from pipeline.tables import show_json
+
+    findings = []
+    for finding in examine(open_context()):
+        findings.append(finding)
+        if not args.json:
+            print(f"{'ok ' if finding.good else 'BAD'}  {finding.what:18} {finding.found}", flush=True)
+    if args.json:
+        show_json([asdict(finding) for finding in findings])
+    return EXIT_DONE if all(finding.good for finding in findings) else EXIT_FAILED
