@@ -47,14 +47,15 @@ def submit_blob(context: Context, container: str, name: str) -> Submission:
     return submit_landing(context, name)
 
 
-def tick_of(status: Mapping[str, Any] | None, now: datetime) -> datetime | None:
-    """The scheduled time of the tick that a timer fires for; None where somebody called it out of turn.
+def tick_of(status: Mapping[str, Any] | None, now: datetime) -> datetime:
+    """The scheduled time of the tick that a timer fires for; `now` where it is called out of turn.
 
     While the function runs, `Next` in the schedule's status is still the tick it runs for, past due or not.
     A call out of turn finds it in the future. Schedules with more than one tick a minute have no status.
     """
-    if not status:
-        return now.replace(microsecond=0)
-    tick = datetime.fromisoformat(status["Next"])
-    tick = tick.replace(tzinfo=UTC) if tick.tzinfo is None else tick
-    return tick if tick <= now + _EARLY else None
+    if status:
+        tick = datetime.fromisoformat(status["Next"])
+        tick = tick.replace(tzinfo=UTC) if tick.tzinfo is None else tick
+        if tick <= now + _EARLY:
+            return tick
+    return now.replace(microsecond=0)

@@ -62,7 +62,7 @@ def own_fleet(
     if any(models.glob("model_*.skops")):
         return Fleet(landings, models)
     say(f"Importing legacy models from {models}, running nothing of them ...")
-    _scoring(environment, "import-models", "--from", models, "--models", folder / "models")
+    _scoring(environment, "import-models", models, folder / "models")
     return Fleet(landings, folder / "models")
 
 

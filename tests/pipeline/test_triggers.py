@@ -16,7 +16,7 @@ NOON = datetime(2026, 11, 23, 12, 0, 0, 250_000, tzinfo=UTC)
         ("2026-11-23T13:00:00.0000000+01:00", datetime(2026, 11, 23, 12, tzinfo=UTC)),
         ("2026-11-23T12:00:01+00:00", datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)),
         ("2026-11-22T05:00:00+00:00", datetime(2026, 11, 22, 5, tzinfo=UTC)),
-        ("2026-11-23T13:00:00+00:00", None),
+        ("2026-11-23T13:00:00+00:00", datetime(2026, 11, 23, 12, tzinfo=UTC)),
     ],
     ids=["now", "Z", "no offset", "as .NET writes it", "a second early", "past due", "called out of turn"],
 )
