@@ -72,7 +72,7 @@ def fetch_models(store: Store, cache: Path, models: Path) -> tuple[SensorKey, ..
     What was fetched before is linked from `cache`, where files are called by name and ETag; what nobody
     can ask for any more is removed from there.
     """
-    own = cache / _digest(store.account, store.models.name)
+    own = cache / _digest(store.address, store.account, store.models.name)
     own.mkdir(parents=True, exist_ok=True)
     wanted: dict[str, BlobInfo] = {}
     keys = []
