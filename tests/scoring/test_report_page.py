@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
+from scoring.cli import main
 from scoring.report import RunFacts, RunRow, columns, write_index, write_report
 from tests.scoring.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
 
@@ -463,3 +464,19 @@ def test_the_page_of_runs_fits_a_phone(browser: Browser, tmp_path: Path) -> None
     runs = [RunRow("manual-20260101-000000-abcdef", "partly", "started by hand " * 9, error="word" * 60)] * 3
     with opening(browser, write_index(runs, tmp_path / "index.html").as_uri(), 390) as opened:
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_real_run_has_a_mark_for_each_of_its_anomalies(
+    browser: Browser, seed: Path, tmp_path: Path
+) -> None:
+    models, out = tmp_path / "models", tmp_path / "out"
+    assert main(["import-models", str(seed / "models"), str(models)]) == 0
+    data = str(seed / "sensor_data.csv")
+    assert main(["score", "--data", data, "--models", str(models), "--out", str(out)]) == 0
+    assert main(["report", "--preds", str(out), "--models", str(models)]) == 0
+    with opening(browser, (out / "report.html").as_uri()) as opened:
+        title = opened.page.locator("h1").text_content()
+        assert title == "4 of 15 sensors are anomalous at every reading, 11 had some anomalies"
+        cards = opened.page.locator(".card")
+        marks = [int(near(cards.nth(i)).get_attribute("data-marks") or -1) for i in range(15)]
+    assert sum(marks) == json.loads((out / "summary.json").read_text())["totals"]["anomalies"]

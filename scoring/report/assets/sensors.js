@@ -28,7 +28,7 @@ class SensorList {
     this.controls(section.querySelector('.tools'));
     this.refresh();
     addEventListener('beforeprint', () => this.print());
-    addEventListener('afterprint', () => { delete document.documentElement.dataset.theme; repaintAll(); });
+    addEventListener('afterprint', () => { this.printing = false; delete document.documentElement.dataset.theme; repaintAll(); });
   }
 
   controls(host) {
@@ -102,7 +102,7 @@ class SensorList {
     for (const { target, isIntersecting } of entries) {
       const i = Number(target.dataset.sensor);
       if (isIntersecting) this.plot(i, target);
-      else if (this.plots.has(i) && !target.contains(document.activeElement)) {
+      else if (this.plots.has(i) && !this.printing && !target.contains(document.activeElement)) {
         this.ranges.set(i, this.plots.get(i).range);
         this.plots.get(i).destroy();
         this.plots.delete(i);
@@ -139,6 +139,7 @@ class SensorList {
 
   /** On paper: light, and every card that was made has its chart. */
   print() {
+    this.printing = true;
     document.documentElement.dataset.theme = 'light';
     for (const card of [...this.cards.querySelectorAll('.card')].slice(0, MOST_PRINTED)) {
       if (card.querySelector('.plot')) this.plot(Number(card.dataset.sensor), card);
