@@ -54,10 +54,8 @@ def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
             store.data.download(landing.name, data / file, etag=landing.etag)
         except ContainerMissing:
             raise
-        except NotFound:
-            return {"found": "vanished"}
-        except Changed:
-            return {"found": "superseded"}
+        except (NotFound, Changed):  # a condition fails on a blob that is gone, too, on some servers
+            return {"found": "superseded" if store.data.exists(landing.name) else "vanished"}
         return {"file": file}
 
     more = in_parallel(lambda pair: fetched(*pair), list(enumerate(manifest.landings)))
@@ -107,8 +105,9 @@ def _fetch_model(store: Store, blob: BlobInfo, cache: Path, models: Path) -> str
         except NotFound:
             return blob.name
         except Changed:
-            with suppress(NotFound):
-                blob = store.models.head(blob.name)
+            if not store.models.exists(blob.name):
+                return blob.name
+            blob = store.models.head(blob.name)
         else:
             # Linked when whole, so that a worker beside this one never finds half of it.
             with suppress(FileExistsError):

@@ -1,18 +1,119 @@
-"""Fixtures for the tests of runs: a context whose engine is a folder, with something published."""
+"""Fixtures of a small fleet that the local engine scores, without numbers: see `standin.py`."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.pipeline.file_engine import Clock, open_context, publish_one_sensor
+from pipeline import publish
+from pipeline.context import Context
+from pipeline.engines.local import LocalEngine
+from pipeline.records import RunRecord
+from pipeline.runs import Runs
+from pipeline.settings import Settings
+from pipeline.submit import submit_landing
+from tests.pipeline import standin
+
+PATIENCE = 60.0
+
+
+def until[Answer](ask: Callable[[], Answer | None], seconds: float = PATIENCE) -> Answer:
+    """What `ask` answers, once it is not nothing."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if answer := ask():
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+@dataclass
+class Fleet:
+    """A context with the local engine, and what tests do with it."""
+
+    context: Context
+    engine: LocalEngine
+    ahead: timedelta = field(default=timedelta(0))
+    """How far the clock of this context is ahead of the worker's."""
+
+    def models(self, **lines: str) -> None:
+        """Upload models; `s1_2="fail so"` is the model of sensor 1_2 (names need a letter first)."""
+        for name, line in lines.items():
+            self.context.store.models.put(f"model_{name[1:]}.skops", line.encode())
+
+    def publish(self) -> publish.Publication:
+        return publish.publish(self.context)
+
+    def land(self, name: str, *keys: str, rows: int = 2) -> str:
+        """Upload readings of these sensors."""
+        lines = ["TS,Device,Sensor,Value"]
+        for number in range(rows):
+            for key in keys:
+                device, sensor = key.split("_")
+                lines.append(f"2026-01-01 00:00:{number:02},{device},{sensor},{number}.5")
+        self.context.store.data.put(name, "\n".join(lines).encode())
+        return name
+
+    def start(self, name: str) -> str:
+        """Submit a landing; returns its run."""
+        run = submit_landing(self.context, name).run
+        assert run is not None
+        return run
+
+    def ended(self, run: str) -> RunRecord:
+        """The record of a run once it is over and its worker is done with it."""
+
+        def over() -> RunRecord | None:
+            record = self.context.runs.load(run)
+            marked = any(marker.run == run and marker.held for marker in self.context.runs.open())
+            return record if record.state.final and not marked else None
+
+        return until(over)
+
+    def score(self, name: str) -> RunRecord:
+        return self.ended(self.start(name))
+
+    def predictions(self, run: str) -> list[str]:
+        """All rows that a run predicted, without headers."""
+        preds = self.context.store.preds
+        return [
+            line
+            for blob in preds.list(f"{run}/preds_")
+            for line in preds.read(blob.name).data.decode().splitlines()[1:]
+        ]
+
+    def summary(self, run: str):
+        return json.loads(self.context.store.preds.read(f"{run}/summary.json").data)
+
+    def finished(self, run: str) -> bool:
+        return self.context.store.preds.exists(f"{run}/_SUCCESS")
 
 
 @pytest.fixture
-def clock():
-    return Clock()
+def code(tmp_path: Path) -> Path:
+    """A folder where `python -m scoring` is the stand-in."""
+    package = tmp_path / "code" / "scoring"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    shutil.copyfile(standin.__file__, package / "__main__.py")
+    return package.parent
 
 
 @pytest.fixture
-def context(store, settings, clock, tmp_path):
-    context = open_context(settings, tmp_path / "engine", clock)
-    publish_one_sensor(context)
-    yield context
-    context.store.close()
+def fleet(environment, store, code, tmp_path) -> Fleet:
+    settings = Settings.from_environment(
+        environment | {"SCORING_LOCAL_PROCESSES": "2", "SCORING_STEP_TRIES": "2"}
+    )
+
+    def clock() -> datetime:
+        return datetime.now(UTC) + fleet.ahead
+
+    runs = Runs(store, clock)
+    engine = LocalEngine(settings, store, runs, folder=tmp_path / "machine", code=code)
+    fleet = Fleet(Context(settings, store, engine, clock), engine)
+    return fleet

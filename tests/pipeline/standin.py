@@ -1,0 +1,130 @@
+"""Stands in for `python -m scoring` where a test is about the pipeline: quick, and does what a model says.
+
+Copied to `<code>/scoring/__main__.py`. A model's file holds one line:
+
+    score            predict every reading of its sensor
+    fail REASON      leave an outcome that says so, exit code 1
+    exit N           say something, leave nothing
+    sleep SECONDS    then score
+    die              be killed
+    flaky PATH       pass away once, so that a second try helps; PATH is where that is noted
+    spawn PATH       start a process that outlives the step, note its id in PATH, and sleep
+"""
+
+import argparse
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command")
+    for name in ("data", "manifest", "models", "out", "preds"):
+        parser.add_argument(f"--{name}", type=Path)
+    for name in ("key", "shard", "run"):
+        parser.add_argument(f"--{name}")
+    args = parser.parse_args()
+    return score(args) if args.command == "score" else collect(args)
+
+
+def readings(args: argparse.Namespace) -> list[dict[str, str]]:
+    rows = []
+    for landing in json.loads(args.manifest.read_text())["landings"]:
+        if not landing.get("found"):
+            with (args.data / landing.get("file", landing["name"])).open(newline="") as file:
+                rows += list(csv.DictReader(file))
+    return rows
+
+
+def key_of(row: dict[str, str]) -> str:
+    return f"{row['Device']}_{row['Sensor']}"
+
+
+def score(args: argparse.Namespace) -> int:
+    if args.shard:
+        models = sorted(path.stem.removeprefix("model_") for path in args.models.glob("model_*"))
+        index, count = map(int, args.shard.split("/"))
+        keys = [key for number, key in enumerate(models) if number % count == index]
+        return max((score_key(args, key) for key in keys), default=0)
+    return score_key(args, args.key)
+
+
+def score_key(args: argparse.Namespace, key: str) -> int:
+    word, _, rest = (args.models / f"model_{key}.skops").read_text().strip().partition(" ")
+    if word == "exit":
+        print("error: as it was told")
+        return int(rest)
+    if word == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "sleep":
+        time.sleep(float(rest))
+    if word == "flaky" and not Path(rest).exists():
+        Path(rest).touch()
+        print("error: not this time")
+        return 75
+    if word == "spawn":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+        Path(rest).write_text(str(child.pid))
+        time.sleep(600)
+    rows = [row for row in readings(args) if key_of(row) == key]
+    device, sensor = key.split("_")
+    outcome: dict[str, Any] = {"device": device, "sensor": sensor, "status": "scored", "reason": None}
+    if word == "fail":
+        outcome |= {"status": "failed", "reason": rest}
+    else:
+        lines = ["TS,Device,Sensor,Val,Prediction,Score"]
+        lines += [f"{row['TS']},{device},{sensor},{row['Value']},0,0.5" for row in rows]
+        write(args.out / f"preds_{key}.csv", "\n".join(lines) + "\n")
+    document = {"version": 1, "step": key, "sensors": [outcome], "landings": []}
+    write(args.out / "_steps" / f"{key}.json", json.dumps(document))
+    if word == "fail":
+        print(f"error: {rest}")
+    return 1 if word == "fail" else 0
+
+
+def collect(args: argparse.Namespace) -> int:
+    rows = readings(args)
+    sensors = []
+    for path in sorted((args.preds / "_steps").glob("*.json")):
+        for sensor in json.loads(path.read_text())["sensors"]:
+            count = sum(key_of(row) == f"{sensor['device']}_{sensor['sensor']}" for row in rows)
+            sensors.append({**sensor, "readings": count})
+    scored = [sensor for sensor in sensors if sensor["status"] == "scored"]
+    landings = [
+        {"name": one["name"], "status": one.get("found", "read"), "reason": None}
+        for one in json.loads(args.manifest.read_text())["landings"]
+    ]
+    totals = {
+        "readings": len(rows),
+        "scored": sum(sensor["readings"] for sensor in scored),
+        "rejected": 0,
+        "sensors": len(sensors),
+    }
+    document = {
+        "version": 1,
+        "run": args.run,
+        "totals": totals,
+        "sensors": sensors,
+        "landings": landings,
+    }
+    write(args.preds / "summary.json", json.dumps(document))
+    write(args.preds / "_SUCCESS", "")
+    return 0
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.partial")
+    part.write_text(text)
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

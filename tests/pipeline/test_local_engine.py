@@ -1,0 +1,347 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import pytest
+from azure.storage.blob import BlobLeaseClient
+
+from pipeline.engines.base import StepState
+from pipeline.engines.local import settings_environment, worker_environment
+from pipeline.errors import EngineError
+from pipeline.records import RunState
+from pipeline.settings import Settings
+from pipeline.submit import submit_manual
+from pipeline.sweep import sweep
+from tests.pipeline.conftest import Fleet, until
+
+
+def workers(run):
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if "pipeline.engines.worker" in words and run in words:
+            found.append(process)
+    return found
+
+
+def break_lease(fleet: Fleet, run: str) -> None:
+    """As if half a minute had gone by since the worker died."""
+    client = fleet.context.store.runs._client.get_blob_client(f"open/{run}")
+    BlobLeaseClient(client).break_lease(lease_break_period=0)
+
+
+def test_a_landing_is_scored_and_everything_is_where_it_belongs(fleet):
+    fleet.models(s1_1="score", s1_2="score")
+    fleet.publish()
+    record = fleet.score(fleet.land("site a/ü.csv", "1_1", "1_2", rows=3))
+    assert (record.state, record.error) == (RunState.SUCCEEDED, None)
+    assert record.counts["scored"] == 6
+    assert len(fleet.predictions(record.run)) == 6
+    assert fleet.finished(record.run)
+    names = {blob.name.removeprefix(f"{record.run}/") for blob in fleet.context.store.preds.list(record.run)}
+    assert names == {"preds_1_1.csv", "preds_1_2.csv", "summary.json", "_SUCCESS"}
+    steps = fleet.engine.steps(record.run)
+    assert [(step.name, step.state, step.tries) for step in steps] == [
+        ("score_1_1", StepState.SUCCEEDED, 1),
+        ("score_1_2", StepState.SUCCEEDED, 1),
+        ("collect", StepState.SUCCEEDED, 1),
+    ]
+    assert fleet.context.runs.open() == []
+    worker_log = fleet.context.store.runs.read(f"{record.run}/logs/worker.log").data.decode()
+    assert "is succeeded" in worker_log
+
+
+def test_nothing_is_left_on_the_machine_but_the_models(fleet, tmp_path):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    until(lambda: not workers(record.run))
+    left = {path.name for path in (tmp_path / "machine").rglob("*") if path.is_file()}
+    assert left - {"runs.lock", "0", "1"} == {
+        path.name for path in (tmp_path / "machine" / "models").rglob("*") if path.is_file()
+    }
+
+
+def test_models_are_fetched_once_for_all_runs_and_again_when_they_change(fleet, tmp_path):
+    fleet.models(s1_1="score", s1_2="score")
+    fleet.publish()
+    fleet.score(fleet.land("a.csv", "1_1"))
+
+    def kept():
+        return {path.name: path.stat().st_ino for path in (tmp_path / "machine" / "models").glob("*/*")}
+
+    first = kept()
+    fleet.score(fleet.land("b.csv", "1_1"))
+    assert kept() == first
+    fleet.models(s1_2="fail it is new")
+    record = fleet.score(fleet.land("c.csv", "1_1", "1_2"))
+    assert record.error == "sensor 1/2 failed: it is new"
+    assert len(kept()) == 2
+    assert len(kept().items() & first.items()) == 1
+
+
+def test_a_failing_step_fails_its_sensor_with_the_reason_and_no_other(fleet):
+    fleet.models(s1_1="score", s1_2="fail its model is broken", s1_3="exit 1", s1_4="die")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1", "1_2", "1_3", "1_4"))
+    assert record.state is RunState.PARTLY
+    assert "sensor 1/2 failed: its model is broken" in str(record.error)
+    assert not record.retry
+    reasons = {sensor["sensor"]: sensor["reason"] for sensor in fleet.summary(record.run)["sensors"]}
+    assert reasons == {
+        "1": None,
+        "2": "its model is broken",
+        "3": "as it was told",
+        "4": "it was killed by SIGKILL (was there enough memory?)",
+    }
+    assert len(fleet.predictions(record.run)) == 2
+    assert fleet.finished(record.run)
+    tries = {step.name: step.tries for step in fleet.engine.steps(record.run)}
+    assert tries == {"score_1_1": 1, "score_1_2": 1, "score_1_3": 1, "score_1_4": 2, "collect": 1}
+    log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_3.log").data.decode()
+    assert log == "error: as it was told\n"
+
+
+def test_a_step_that_may_pass_is_tried_again(fleet, tmp_path):
+    fleet.models(s1_1=f"flaky {tmp_path / 'note'}")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    assert record.state is RunState.SUCCEEDED
+    assert fleet.engine.steps(record.run)[0].tries == 2
+
+
+def test_a_run_in_which_nothing_was_scored_has_failed_and_is_tried_again_if_that_may_help(fleet):
+    fleet.models(s1_1="exit 75", s1_2="fail for good")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
+    assert (record.state, record.retry) == (RunState.FAILED, True)
+    assert not fleet.finished(record.run)
+    assert [marker.failed for marker in fleet.context.runs.open()] == [True]
+    fleet.models(s1_1="score")
+    sweep(fleet.context, None, random_hex="abcdef")
+    again = fleet.ended(f"{record.run}-2")
+    assert (again.state, len(fleet.predictions(again.run))) == (RunState.PARTLY, 2)
+
+
+def test_a_step_that_takes_too_long_is_ended_with_all_that_it_started(fleet, environment, store, tmp_path):
+    note = tmp_path / "child"
+    fleet.models(s1_1=f"spawn {note}", s1_2="score")
+    limits = {"SCORING_STEP_MINUTES": "0.02", "SCORING_STEP_TRIES": "1", "SCORING_LOCAL_PROCESSES": "2"}
+    fleet.context.settings = fleet.engine.settings = Settings.from_environment(environment | limits)
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
+    assert record.error == "sensor 1/1 failed: it took longer than its 1 seconds"
+    until(lambda: not psutil.pid_exists(int(note.read_text())))
+
+
+def test_sensors_beyond_the_most_steps_are_scored_in_shards(fleet, environment):
+    limits = {"SCORING_MAX_STEPS": "2", "SCORING_LOCAL_PROCESSES": "2"}
+    fleet.context.settings = fleet.engine.settings = Settings.from_environment(environment | limits)
+    keys = [f"{device}_{sensor}" for device in range(3) for sensor in range(2)]
+    fleet.models(**{f"s{key}": "score" for key in keys})
+    published = fleet.publish()
+    assert (published.documents.sharded, published.published.steps) == (True, 2)
+    record = fleet.score(fleet.land("a.csv", *keys))
+    assert record.state is RunState.SUCCEEDED
+    assert len(fleet.predictions(record.run)) == 12
+
+
+def test_a_landing_that_was_replaced_or_removed_meanwhile_is_not_scored(fleet):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    for name in ("a.csv", "b.csv", "c.csv"):
+        fleet.land(name, "1_1")
+    submit, fleet.engine.submit = fleet.engine.submit, lambda record, published: None
+    run = submit_manual(fleet.context, prefix="", random_hex="abcdef").run
+    assert run is not None
+    fleet.land("a.csv", "1_1", rows=5)
+    fleet.context.store.data.delete("b.csv")
+    submit(fleet.context.runs.load(run), fleet.context.published())
+    record = fleet.ended(run)
+    statuses = {one["name"]: one["status"] for one in fleet.summary(run)["landings"]}
+    assert statuses == {"a.csv": "superseded", "b.csv": "vanished", "c.csv": "read"}
+    assert (record.state, len(fleet.predictions(run))) == (RunState.SUCCEEDED, 2)
+
+
+def test_a_run_that_is_submitted_many_times_has_one_worker(fleet):
+    fleet.models(s1_1="sleep 1")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    record, published = fleet.context.runs.load(run), fleet.context.published()
+    for _ in range(4):
+        fleet.engine.submit(record, published)
+    assert fleet.ended(run).state is RunState.SUCCEEDED
+    until(lambda: not workers(run))
+    assert fleet.engine.steps(run)[0].tries == 1
+    fleet.engine.submit(record, published)
+    until(lambda: not workers(run))
+    assert fleet.context.runs.load(run).ended == fleet.ended(run).ended
+
+
+def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
+    fleet.models(s1_1="sleep 600", s1_2="score")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1", "1_2"))
+    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    began = time.monotonic()
+    fleet.engine.cancel(run)
+    assert fleet.ended(run).state is RunState.CANCELED
+    assert time.monotonic() - began < 10
+    assert {step.state for step in fleet.engine.steps(run)} <= {StepState.CANCELED, StepState.SUCCEEDED}
+    assert not fleet.finished(run)
+    assert fleet.context.runs.open() == []
+
+
+def test_steps_end_with_their_worker_however_it_ends(fleet, tmp_path):
+    note = tmp_path / "child"
+    fleet.models(s1_1=f"spawn {note}")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    child = int(until(lambda: note.exists() and note.read_text()))
+    for worker in workers(run):
+        worker.send_signal(signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_worker_that_is_asked_to_end_leaves_its_run_to_the_next_sweep(fleet):
+    fleet.models(s1_1="sleep 600")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    for worker in workers(run):
+        worker.send_signal(signal.SIGTERM)
+    until(lambda: fleet.engine.status(run).lost)
+    fleet.models(s1_1="score")
+    sweep(fleet.context, None, random_hex="abcdef")
+    record = fleet.ended(run)
+    assert (record.state, record.restarts) == (RunState.SUCCEEDED, 1)
+
+
+def test_a_run_whose_worker_never_came_up_is_lost_after_a_while(fleet):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    submit, fleet.engine.submit = fleet.engine.submit, lambda record, published: None
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    assert not fleet.engine.status(run).lost
+    fleet.ahead += timedelta(minutes=1)
+    assert fleet.engine.status(run).lost
+    fleet.engine.submit = submit
+    sweep(fleet.context, None, random_hex="abcdef")
+    assert fleet.ended(run).state is RunState.SUCCEEDED
+
+
+def test_a_finished_run_is_not_scored_again_by_the_next_worker(fleet):
+    """Its landings may have been replaced since: the second time would make less of it."""
+    fleet.models(s1_1="score")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    record = fleet.ended(run)
+    predictions = fleet.predictions(run)
+    fleet.context.store.data.delete("a.csv")
+    fleet.context.runs.mark(run)
+    fleet.context.store.runs.put(f"{run}/record.json", record.to_bytes().replace(b"succeeded", b"running"))
+    fleet.engine.submit(record, fleet.context.published())
+    assert fleet.ended(run).counts == record.counts
+    assert fleet.predictions(run) == predictions
+
+
+def test_a_pipeline_that_was_published_for_another_engine_is_refused(fleet):
+    fleet.models(s1_1="score")
+    published = fleet.publish().published
+    with pytest.raises(EngineError, match="run python -m pipeline publish"):
+        fleet.engine.submit(
+            fleet.context.runs, type(published)(version="v1", engine="azureml", component="/x")
+        )
+
+
+def test_steps_see_neither_secrets_nor_settings(fleet, monkeypatch, code):
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "hush")
+    monkeypatch.setenv("ScoringStorage", "hush")
+    (code / "scoring" / "__init__.py").write_text(
+        "import os\nprint(sorted(name for name, value in os.environ.items() if 'hush' in value"
+        " or 'AccountKey' in value), os.environ['OMP_NUM_THREADS'])\n"
+    )
+    fleet.models(s1_1="score")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_1.log").data.decode()
+    assert log.splitlines()[0] == "[] 1"
+
+
+def test_a_worker_gets_the_settings_that_it_needs(environment):
+    identity = {
+        "ScoringStorage__blobServiceUri": "https://some.blob.core.windows.net",
+        "ScoringStorage__credential": "managedidentity",
+        "ScoringStorage__clientId": "00000000-0000-0000-0000-000000000001",
+        "SCORING_LOCAL_PROCESSES": "7",
+        "SCORING_STEP_TRIES": "9",
+        "SCORING_DATA_CONTAINER": "elsewhere",
+    }
+    for given in (environment, identity):
+        settings = Settings.from_environment(given)
+        assert Settings.from_environment(settings_environment(settings)) == settings
+    passed = worker_environment({"SCORING_ENGINE": "azureml", "HOME": "/home/me"}, settings)
+    assert (passed["SCORING_ENGINE"], passed["HOME"]) == ("local", "/home/me")
+
+
+def test_choosing_the_local_engine_imports_neither_azure_ml_nor_the_documents():
+    program = (
+        "import sys\nfrom pipeline.context import Context\nfrom pipeline.settings import Settings\n"
+        "Context.open(Settings.from_environment({'ScoringStorage': 'UseDevelopmentStorage=true'}))\n"
+        "print([name for name in ('azure.ai.ml', 'azure.identity', 'yaml', 'rich', 'scoring.cli', 'numpy')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
+    """20 workers, each killed at its own moment; every landing is scored exactly once all the same."""
+    fleet.models(s1_1="score", s1_2="sleep 0.1", s1_3="score")
+    fleet.publish()
+    keys = ("1_1", "1_2", "1_3")
+    names = [fleet.land(f"{number}.csv", *keys) for number in range(20)]
+    moments = random.Random(20)
+    runs = []
+
+    def kill(run, after):
+        time.sleep(after)
+        for worker in workers(run):
+            os.kill(worker.pid, signal.SIGKILL)
+
+    killers = []
+    for name in names:
+        runs.append(fleet.start(name))
+        killer = threading.Thread(target=kill, args=(runs[-1], moments.uniform(0, 4)))
+        killer.start()
+        killers.append(killer)
+    for killer in killers:
+        killer.join()
+
+    def swept():
+        fleet.ahead += timedelta(minutes=1)
+        for marker in fleet.context.runs.open():
+            if marker.held and not workers(marker.run):
+                break_lease(fleet, marker.run)
+        sweep(fleet.context, None, random_hex="abcdef")
+        until(lambda: not any(workers(run) for run in runs))
+        return all(fleet.context.runs.load(run).state.final for run in runs)
+
+    until(swept)
+    records = [fleet.context.runs.load(run) for run in runs]
+    assert [record.state for record in records] == [RunState.SUCCEEDED] * 20
+    assert sum(record.restarts for record in records) > 3
+    assert all(fleet.finished(run) for run in runs)
+    assert [len(fleet.predictions(run)) for run in runs] == [6] * 20
+    assert len(list(fleet.context.store.runs.list("landings/"))) == 20
+    assert {path.name.split("/")[0] for path in fleet.context.store.preds.list()} == set(runs)
+    assert fleet.context.runs.open() == []
+    assert Path(fleet.engine.folder, "runs").is_dir()
