@@ -6,9 +6,9 @@ run them. So the list here is ours, and the audit looks at the document before a
 
 import io
 import json
+import math
 import warnings
 import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ from scoring.errors import ModelError, ModelRefused
 MOST_BYTES = 256 << 20
 """Largest model, as a file and unpacked."""
 MOST_MEMBERS = 100_000
+
+_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_AGAIN = "; save it again with skops.io.dump"
 
 DETECTORS = frozenset(
     {
@@ -117,12 +120,14 @@ class EstimatorDetector:
         """
         column = values.reshape(-1, 1)
         try:
-            labels = self.estimator.predict(column) == -1
+            labels = np.asarray(self.estimator.predict(column)) == -1
             scores = np.asarray(self.estimator.decision_function(column), dtype=np.float64).reshape(-1)
         except Exception as error:
             raise ModelError(
                 f"scikit-learn refuses to predict ({_first_line(error)}); train it again"
             ) from error
+        if not labels.shape == scores.shape == values.shape:
+            raise ModelError("does not answer with one label and one score a reading; train it again")
         if np.isnan(scores).any():
             raise ModelError("a score is not a number: a parameter is not finite; train this model again")
         return labels.astype(np.uint8), scores
@@ -135,12 +140,13 @@ def load_detector(content: bytes) -> EstimatorDetector:
         ModelRefused: it asks for what is not trusted, or is no outlier detector.
         ModelError: it is broken, or expects another number of features.
     """
-    audit(read_schema(content))
-    return EstimatorDetector(_checked(_construct(content)))
+    members = unpack(content)
+    audit(read_schema(members))
+    return EstimatorDetector(_construct(members))
 
 
-def read_schema(content: bytes) -> Any:
-    """The schema of a .skops file, within limits.
+def unpack(content: bytes) -> dict[str, bytes]:
+    """The members of a .skops file, within limits whatever its headers say.
 
     Raises:
         ModelError: this is not a .skops file, or it is too large.
@@ -148,16 +154,54 @@ def read_schema(content: bytes) -> Any:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
-            if sum(member.file_size for member in members) > MOST_BYTES or len(members) > MOST_MEMBERS:
-                raise ModelError(f"unpacks to more than {MOST_BYTES >> 20} MB or {MOST_MEMBERS:,} members")
-            if len({member.filename for member in members}) < len(members):
-                raise ModelError("holds two members of one name")
-            return json.loads(archive.read("schema.json"))
-    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError) as error:
-        reason = _first_line(error)
-        raise ModelError(f"is not a .skops file ({reason}); save it again with skops.io.dump") from error
+            _check_members(members)
+            return {member.filename: _bounded(archive, member) for member in members}
+    except (ModelError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelError(f"is not a .skops file ({_first_line(error)}){_AGAIN}") from error
+
+
+def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    if sum(member.file_size for member in members) > MOST_BYTES or len(members) > MOST_MEMBERS:
+        raise ModelError(f"unpacks to more than {MOST_BYTES >> 20} MB or {MOST_MEMBERS:,} members")
+    if len({member.filename for member in members}) < len(members):
+        raise ModelError("holds two members of one name")
+    if any(member.compress_type not in _COMPRESSIONS for member in members):
+        raise ModelError("is compressed in a way that skops does not use; save it again")
+
+
+def _check_array(name: str, content: bytes) -> None:
+    """An array is allocated before it is read: its header must not ask for more than is there."""
+    file = io.BytesIO(content)
+    form = np.lib.format
+    header = form.read_array_header_2_0 if form.read_magic(file) > (1, 0) else form.read_array_header_1_0
+    shape, _, dtype = header(file)
+    if math.prod(shape) * dtype.itemsize > len(content):
+        raise ModelError(f"holds an array {_plain(name)[:40]} that is cut off")
+
+
+def _bounded(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """`archive.read` would first unpack all that is there, however small the header says it is."""
+    with archive.open(member) as file:
+        return file.read(member.file_size + 1)
+
+
+def read_schema(members: dict[str, bytes]) -> Any:
+    """The schema among the members of a .skops file.
+
+    Raises:
+        ModelError: there is none.
+        ModelRefused: it is nested too deeply.
+    """
+    try:
+        return json.loads(members["schema.json"])
     except RecursionError as error:
         raise ModelRefused("is nested too deeply to be a model") from error
+    except KeyError as error:
+        raise ModelError(f"is not a .skops file (it has no schema.json){_AGAIN}") from error
+    except ValueError as error:
+        raise ModelError(f"is not a .skops file ({_first_line(error)}){_AGAIN}") from error
 
 
 def audit(schema: Any) -> None:
@@ -178,22 +222,28 @@ def audit(schema: Any) -> None:
                 name = f"{node.get('__module__')}.{node.get('__class__')}"
                 if name not in TRUSTED_TYPES:
                     refused.add(name)
-                elif node["__loader__"] not in _LOADERS:
+                elif str(node["__loader__"]) not in _LOADERS:
                     refused.add(f"{name} by {node['__loader__']}")
     if refused:
-        names = ", ".join(sorted(refused))[:300]
+        names = _plain(", ".join(sorted(refused)))[:300]
         raise ModelRefused(f"asks for types that are not trusted: {names}; only known detectors are loaded")
 
 
-def _construct(content: bytes) -> Any:
+def _construct(members: dict[str, bytes]) -> Any:
     import skops.io
 
+    plain = io.BytesIO()
     try:
+        with zipfile.ZipFile(plain, "w") as archive:
+            for name, content in members.items():
+                if name.endswith(".npy"):
+                    _check_array(name, content)
+                archive.writestr(name, content)
         with warnings.catch_warnings():
             # A model of another scikit-learn version: its answers are checked by whoever trained it.
             warnings.simplefilter("ignore")
-            return skops.io.loads(content, trusted=sorted(TRUSTED_TYPES))
-    except MemoryError:
+            return _checked(skops.io.loads(plain.getvalue(), trusted=sorted(TRUSTED_TYPES)))
+    except (ModelError, MemoryError):
         raise
     except Exception as error:
         raise ModelError(f"cannot be loaded ({_first_line(error)}); save it again") from error
@@ -217,7 +267,24 @@ def _checked(estimator: Any) -> Any:
             del step.feature_names_in_
     for tree in getattr(last, "estimators_", ()):
         _check_tree(tree.tree_)
+    if name.endswith(".OneClassSVM"):
+        _check_svm(last)
     return estimator
+
+
+def _check_svm(svm: Any) -> None:
+    """Libsvm copies these arrays by the length of another one."""
+    count = len(svm.support_vectors_)
+    good = (
+        not svm._sparse  # noqa: SLF001
+        and np.shape(svm.support_) == (count,)
+        and svm.support_vectors_.ndim == 2  # noqa: PLR2004
+        and np.shape(svm._dual_coef_) == (1, count)
+        and np.shape(svm._intercept_) == (1,)
+        and np.array_equal(svm._n_support, [count, count])  # noqa: SLF001
+    )
+    if not good:
+        raise ModelRefused("holds support vectors, indexes and coefficients that do not fit")
 
 
 def _check_tree(tree: Any) -> None:
@@ -237,4 +304,9 @@ def _check_tree(tree: Any) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return _plain((str(error).strip() or type(error).__name__).splitlines()[0][:200])
+
+
+def _plain(text: str) -> str:
+    """Text that can be printed and written, whatever names a hostile file made up."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -62,6 +62,8 @@ def read_file(path: Path) -> bytes:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise ModelMissing(missing(path.name)) from error
+    except IsADirectoryError as error:
+        raise ModelError(f"{path.name} is a folder, and a model is a file") from error
     if len(content) > MOST_BYTES:
         raise ModelError(f"{path.name} is larger than {MOST_BYTES >> 20} MB")
     return content
@@ -117,7 +119,13 @@ def scan(directory: Path) -> list[os.DirEntry[str]]:
     """
     try:
         with os.scandir(directory) as entries:
-            found = [e for e in entries if e.name.startswith(MODEL_PREFIX) and e.name.endswith(MODEL_SUFFIX)]
+            found = [
+                entry
+                for entry in entries
+                if entry.name.startswith(MODEL_PREFIX)
+                and entry.name.endswith(MODEL_SUFFIX)
+                and entry.name.isascii()  # as every encoded key is; others may not even be text
+            ]
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"{directory} is no folder of models") from error
     return sorted(found, key=lambda entry: entry.name)

@@ -9,6 +9,7 @@ Stored, so it has a version: raise `VERSION` with any change of `SCHEMA`; other 
 """
 
 import hashlib
+import os
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 
+from scoring.columns import strings, to_numpy
 from scoring.errors import ModelError
 from scoring.files import atomic_path
 from scoring.keys import PACK_NAME, InvalidKey, SensorKey
@@ -89,14 +91,8 @@ def write_pack(directory: Path) -> PackReport:
 
 def _row(name: str) -> dict[str, Any]:
     path = Path(name)
-    stat = path.stat()  # before reading: a change in between shows as a difference later
-    row: dict[str, Any] = {
-        "file": path.name,
-        "size": stat.st_size,
-        "mtime": stat.st_mtime_ns,
-        "ctime": stat.st_ctime_ns,
-        "kind": "file",
-    }
+    size, mtime, ctime = _stat(path)  # before reading: a change in between shows as a difference later
+    row: dict[str, Any] = {"file": path.name, "size": size, "mtime": mtime, "ctime": ctime, "kind": "file"}
     try:
         content = read_file(path)
     except ModelError:
@@ -107,6 +103,14 @@ def _row(name: str) -> dict[str, Any]:
         return row | {"kind": "skops", "skops": content}
     names = ("mean", "scale", "kernel", "gamma", "coef0", "degree", "intercept", "support", "dual")
     return row | {"kind": "svm"} | {name: getattr(parameters, name) for name in names}
+
+
+def _stat(file: Path | os.DirEntry[str]) -> tuple[int, int, int]:
+    try:
+        stat = file.stat()
+    except FileNotFoundError:  # removed meanwhile, or a link that leads nowhere: a model that is missing
+        return -1, -1, -1
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 class ModelStore:
@@ -169,7 +173,9 @@ class ModelStore:
         except ModelError as error:
             raise type(error)(f"{name}: {error}") from error
         packed = self._pack.skops(row)
-        if packed is None:  # it could not be read when it was packed: its own file tells why
+        if (
+            packed is None
+        ):  # it could not be read when it was packed, or not from the pack: its own file tells why
             packed = read_file(self._directory / name)
         return LoadedModel(key, detector_from(packed, name), sha256)
 
@@ -183,13 +189,14 @@ class _Pack:
             columns = [name for name in SCHEMA.names if name != "skops"]
             file = pa_parquet.ParquetFile(path)
             self._check(file.schema_arrow)
+            self._file = file  # kept open: a pack that is written meanwhile has other rows
             table = file.read(columns=columns).combine_chunks()
             self._columns = {name: _chunk(table, name) for name in columns}
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0][:120]
             raise ModelError(f"{path.name} is not used: it cannot be read ({reason})") from error
         numbers = ("size", "mtime", "ctime", "mean", "scale", "gamma", "coef0", "degree", "intercept")
-        self._numbers = {name: self._columns[name].to_numpy(zero_copy_only=False) for name in numbers}
+        self._numbers = {name: to_numpy(self._columns[name]) for name in numbers}
         self._lists = {name: _list_parts(self._columns[name]) for name in ("support", "dual")}
         self._rows: dict[str, int] | None = None
         self.unchanged = np.zeros(table.num_rows, bool)
@@ -203,13 +210,9 @@ class _Pack:
 
     def compare(self, entries: list[Any]) -> str:
         """Find out which files are unchanged since they were packed; says in words what is used."""
-        names = pa.array([entry.name for entry in entries], pa.string())
-        stats = [entry.stat() for entry in entries]
-        found = {
-            "size": np.fromiter((stat.st_size for stat in stats), np.int64, len(stats)),
-            "mtime": np.fromiter((stat.st_mtime_ns for stat in stats), np.int64, len(stats)),
-            "ctime": np.fromiter((stat.st_ctime_ns for stat in stats), np.int64, len(stats)),
-        }
+        names = strings([entry.name for entry in entries])
+        stats = np.array([_stat(entry) for entry in entries], np.int64).reshape(-1, 3)
+        found = dict(zip(("size", "mtime", "ctime"), stats.T, strict=True))
         if names.equals(self._columns["file"]):
             rows = np.arange(len(entries))
         else:
@@ -260,11 +263,14 @@ class _Pack:
 
     def skops(self, row: int) -> bytes | None:
         """The bytes of a `skops` row."""
-        return self._skops[row].as_py()  # type: ignore[no-any-return]
+        try:
+            return self._skops[row].as_py()  # type: ignore[no-any-return]
+        except (pa.ArrowException, OSError, ValueError):  # spoilt in this column only
+            return None
 
     @cached_property
     def _skops(self) -> Any:
-        return pa_parquet.read_table(self._path, columns=["skops"])["skops"]
+        return self._file.read(columns=["skops"])["skops"]
 
     def _by_name(self) -> dict[str, int]:
         if self._rows is None:
@@ -277,11 +283,11 @@ _COUNTS = frozenset({"size", "mtime", "ctime", "degree"})
 
 def _chunk(table: Any, name: str) -> Any:
     column = table[name]
-    return column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    return column.chunk(0) if column.num_chunks else pa.nulls(0, column.type)
 
 
 def _list_parts(column: Any) -> tuple[np.ndarray, np.ndarray]:
-    return column.offsets.to_numpy(), column.values.to_numpy(zero_copy_only=False)
+    return to_numpy(column.offsets), to_numpy(column.values)
 
 
 def _slice(parts: tuple[np.ndarray, np.ndarray], row: int) -> np.ndarray:

@@ -1,0 +1,326 @@
+"""Packs: the same answers as the single files, and never older ones."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pa_parquet
+import pytest
+from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, RobustScaler, StandardScaler
+from sklearn.svm import OneClassSVM
+
+from scoring import SensorKey
+from scoring.errors import ModelError, ModelMissing, ModelRefused, UsageError
+from scoring.keys import PACK_NAME
+from scoring.models import save_model
+from scoring.packs import ModelStore, write_pack
+from scoring.svm import SvmDetector
+
+ROOT = Path(__file__).resolve().parents[2]
+SVM, FOREST, REFUSED, OTHER = (SensorKey("1", sensor) for sensor in "1234")
+PROBE = np.random.default_rng(1).normal(50, 30, 300)
+
+
+def readings(mean: float = 50) -> np.ndarray:
+    return np.random.default_rng(0).normal(mean, 10, (120, 1))
+
+
+def svm(mean: float = 50) -> Any:
+    return make_pipeline(StandardScaler(), OneClassSVM(nu=0.1, gamma=0.3)).fit(readings(mean))
+
+
+def answers(store: ModelStore, key: SensorKey) -> tuple[bytes, bytes, str]:
+    model = store.get(key)
+    labels, scores = model.detector.predict(PROBE)
+    return labels.tobytes(), scores.tobytes(), model.sha256
+
+
+def single(folder: Path, key: SensorKey) -> tuple[bytes, bytes, str]:
+    return answers(ModelStore(folder, use_pack=False), key)
+
+
+@pytest.fixture(scope="module")
+def packed_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    save_model(svm(), folder, SVM)
+    save_model(svm(20), folder, OTHER)
+    forest = make_pipeline(RobustScaler(), IsolationForest(n_estimators=3, random_state=0))
+    save_model(forest.fit(readings()), folder, FOREST)
+    save_model(make_pipeline(FunctionTransformer(np.log1p), OneClassSVM()).fit(readings()), folder, REFUSED)
+    return folder
+
+
+@pytest.fixture
+def models(packed_once: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    shutil.copytree(packed_once, folder)
+    write_pack(folder)
+    return folder
+
+
+def rewritten(models: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Write the pack again with other rows."""
+    table = pa_parquet.read_table(models / PACK_NAME)
+    rows = table.to_pylist()
+    change(rows)
+    pa_parquet.write_table(pa.Table.from_pylist(rows, schema=table.schema), models / PACK_NAME)
+
+
+def test_a_fresh_pack_is_used_and_says_so(models: Path) -> None:
+    assert ModelStore(models).source == PACK_NAME
+    assert ModelStore(models, use_pack=False).source == "single files"
+    (models / PACK_NAME).unlink()
+    assert ModelStore(models).source == "single files"
+
+
+def test_packed_models_answer_like_their_single_files_to_the_bit(models: Path) -> None:
+    store = ModelStore(models)
+    for key in (SVM, FOREST, OTHER):
+        assert answers(store, key) == single(models, key)
+    assert isinstance(store.get(SVM).detector, SvmDetector)
+
+
+def test_a_row_of_the_pack_is_what_answers_while_its_file_is_unchanged(models: Path) -> None:
+    rewritten(models, lambda rows: rows[0].update(intercept=-1e6))
+    assert ModelStore(models).get(SVM).detector.predict(PROBE)[0].all()
+
+
+def test_a_model_replaced_by_one_of_the_same_size_and_time_is_noticed(models: Path) -> None:
+    path = models / SVM.model_name
+    before, found = answers(ModelStore(models), SVM), path.stat()
+    content = (models / OTHER.model_name).read_bytes()
+    # Zeros after the archive make the sizes equal.
+    size = max(len(content), found.st_size)
+    path.write_bytes(path.read_bytes().ljust(size, b"\0"))
+    write_pack(models)
+    stat = path.stat()
+    path.write_bytes(content.ljust(size, b"\0"))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    store = ModelStore(models)
+    assert store.source == f"{PACK_NAME}, 1 of 4 models compared by content or read singly"
+    assert answers(store, SVM) == single(models, SVM) != before
+    assert answers(store, SVM)[1] == answers(store, OTHER)[1]
+
+
+def test_a_copied_folder_gives_the_same_answers_after_comparing_content(models: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(models, copy)
+    store = ModelStore(copy)
+    assert "4 of 4 models compared by content" in store.source
+    for key in (SVM, FOREST, OTHER):
+        assert answers(store, key) == single(models, key)
+
+
+def test_models_added_and_removed_since_packing_are_seen(models: Path) -> None:
+    added = SensorKey("a", "b")
+    save_model(svm(80), models, added)
+    (models / SVM.model_name).unlink()
+    store = ModelStore(models)
+    assert store.keys() == {FOREST, REFUSED, OTHER, added}
+    assert answers(store, added) == single(models, added)
+    with pytest.raises(ModelMissing, match="train or upload"):
+        store.get(SVM)
+    assert answers(store, OTHER) == single(models, OTHER)
+
+
+def test_a_refused_model_stays_refused_with_its_reason(models: Path) -> None:
+    with pytest.raises(ModelRefused, match=r"model_1_3\.skops: asks for types .*numpy\.log1p"):
+        ModelStore(models).get(REFUSED)
+
+
+def test_a_model_too_broken_to_be_read_stays_broken(models: Path) -> None:
+    (models / OTHER.model_name).write_bytes(b"PK no archive")
+    report = write_pack(models)
+    assert (report.svm, report.skops, report.refused) == (1, 3, 0)
+    with pytest.raises(ModelError, match=r"model_1_4\.skops: is not a \.skops file"):
+        ModelStore(models).get(OTHER)
+
+
+def test_a_folder_named_like_a_model_fails_its_own_sensor_only(models: Path) -> None:
+    (models / OTHER.model_name).unlink()
+    (models / OTHER.model_name).mkdir()
+    assert write_pack(models).refused == 1
+    store = ModelStore(models)
+    with pytest.raises(ModelError, match="is a folder"):
+        store.get(OTHER)
+    assert answers(store, SVM) == single(models, SVM)
+
+
+def test_a_link_that_leads_nowhere_is_a_missing_model(models: Path) -> None:
+    (models / OTHER.model_name).unlink()
+    (models / OTHER.model_name).symlink_to(models / "gone")
+    for _ in range(2):
+        store = ModelStore(models)
+        with pytest.raises(ModelMissing):
+            store.get(OTHER)
+        assert answers(store, SVM) == single(models, SVM)
+        assert write_pack(models).refused == 1
+
+
+def test_names_that_are_no_text_are_somebody_elses_files(models: Path) -> None:
+    Path(os.fsdecode(os.fsencode(models) + b"/model_\xff_1.skops")).touch()
+    write_pack(models)
+    assert ModelStore(models).source == PACK_NAME
+    assert ModelStore(models).keys() == {SVM, FOREST, REFUSED, OTHER}
+
+
+def test_a_pack_written_while_another_is_in_use_does_not_mix_up_models(models: Path) -> None:
+    store, expected = ModelStore(models), single(models, FOREST)
+    for sensor in "xyz":
+        save_model(svm(), models, SensorKey("0", sensor))
+    write_pack(models)
+    assert answers(store, FOREST) == expected
+
+
+def not_parquet(path: Path) -> None:
+    path.write_bytes(b"no Parquet at all")
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def other_version(path: Path) -> None:
+    table = pa_parquet.read_table(path)
+    pa_parquet.write_table(table.replace_schema_metadata({b"fleet-scoring-pack": b"99"}), path)
+
+
+def no_version(path: Path) -> None:
+    pa_parquet.write_table(pa_parquet.read_table(path).replace_schema_metadata(None), path)
+
+
+def no_dual(path: Path) -> None:
+    pa_parquet.write_table(pa_parquet.read_table(path).drop_columns(["dual"]), path)
+
+
+def text_for_numbers(path: Path) -> None:
+    table = pa_parquet.read_table(path)
+    place = table.schema.get_field_index("gamma")
+    pa_parquet.write_table(table.set_column(place, "gamma", table["gamma"].cast(pa.string())), path)
+
+
+def spoilt(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [not_parquet, empty, cut_off, other_version, no_version, no_dual, text_for_numbers, spoilt],
+    ids=lambda damage: damage.__name__,
+)
+def test_a_malformed_pack_is_not_used_and_says_why(models: Path, damage: Callable[[Path], None]) -> None:
+    damage(models / PACK_NAME)
+    store = ModelStore(models)
+    assert store.source.startswith(f"single files: {PACK_NAME} is not used: it ")
+    assert "\n" not in store.source
+    assert answers(store, SVM) == single(models, SVM)
+
+
+def test_a_pack_that_is_spoilt_in_its_bytes_only_leaves_the_single_files(models: Path) -> None:
+    path = models / PACK_NAME
+    metadata = pa_parquet.ParquetFile(path).metadata
+    chunk = metadata.row_group(0).column(metadata.num_columns - 1)
+    assert chunk.path_in_schema == "skops"
+    content = bytearray(path.read_bytes())
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    content[start : start + chunk.total_compressed_size] = b"\xff" * chunk.total_compressed_size
+    path.write_bytes(content)
+    store = ModelStore(models)
+    assert store.source == PACK_NAME
+    assert answers(store, SVM) == single(models, SVM)
+    assert answers(store, FOREST) == single(models, FOREST)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"gamma": float("nan")},
+        {"mean": float("nan")},
+        {"scale": 0.0},
+        {"intercept": None},
+        {"intercept": float("inf")},
+        {"support": [1.0]},
+        {"support": None},
+        {"support": [None] * 3, "dual": [1.0] * 3},
+        {"dual": []},
+        {"kernel": None},
+        {"kernel": "precomputed"},
+        {"degree": None},
+        {"degree": -1},
+        {"degree": 1 << 40},
+    ],
+    ids=lambda change: "-".join(f"{name}={str(value)[:12]}" for name, value in change.items()),
+)
+def test_a_row_that_cannot_be_a_model_fails_its_own_sensor_only(models: Path, change: dict[str, Any]) -> None:
+    rewritten(models, lambda rows: rows[0].update(change))
+    store = ModelStore(models)
+    with pytest.raises(ModelError, match=r"^model_1_1\.skops: [^\n]+$"):
+        store.get(SVM)
+    assert answers(store, OTHER) == single(models, OTHER)
+
+
+@pytest.mark.parametrize("kind", [None, "", "later", "file"])
+def test_a_row_of_an_unknown_kind_is_read_from_its_own_file(models: Path, kind: str | None) -> None:
+    rewritten(models, lambda rows: rows[0].update(kind=kind))
+    assert answers(ModelStore(models), SVM) == single(models, SVM)
+
+
+def test_packing_twice_gives_the_same_bytes(models: Path) -> None:
+    before = (models / PACK_NAME).read_bytes()
+    write_pack(models)
+    assert (models / PACK_NAME).read_bytes() == before
+
+
+def test_an_empty_folder_can_be_packed(tmp_path: Path) -> None:
+    write_pack(tmp_path)
+    assert ModelStore(tmp_path).source == PACK_NAME
+    assert not ModelStore(tmp_path).keys()
+    save_model(svm(), tmp_path, SVM)
+    assert answers(ModelStore(tmp_path), SVM) == single(tmp_path, SVM)
+
+
+def test_a_folder_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no folder of models"):
+        write_pack(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="is no folder of models"):
+        ModelStore(tmp_path / "nowhere")
+
+
+def test_the_command_says_in_one_line_what_it_packed(models: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "scoring", "pack", "--models", str(models)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"packed 4 models -> {models / PACK_NAME}\n"
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_packed_support_vector_machines_need_neither_scikit_learn_nor_skops(models: Path) -> None:
+    code = (
+        "import sys, pathlib; from scoring import SensorKey; from scoring.packs import ModelStore\n"
+        "store = ModelStore(pathlib.Path(sys.argv[1]))\n"
+        "store.get(SensorKey('1', '1')); store.get(SensorKey('1', '4'))\n"
+        "print(store.source, [n for n in ('sklearn', 'skops', 'scipy') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(models)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{PACK_NAME} []\n"
