@@ -22,6 +22,8 @@ _BESIDES_QUOTES[[_COMMA, _QUOTE, _CR, _LF]] = True
 
 _FIELD = re.compile(rb'"((?:[^"]++|"")*+)"(?=,|\Z)|((?:[^",][^,]*+)?)(?=,|\Z)')
 _CLOSED = re.compile(rb'"(?:[^"]++|"")*+"')
+_REST = re.compile(rb'((?:[^"]++|"")*+)"(?=,|\Z)|(?!)()')
+_REST_CLOSED = re.compile(rb'(?:[^"]++|"")*+"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +59,35 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """Why a line is no row; `open_column` is where a quote was opened and not closed."""
+    """Why a line is no row; `open_after` are the fields before a quote that was opened and not closed."""
 
     reason: str
-    open_column: int | None = None
+    open_after: list[bytes] | None = None
 
 
-def split_row(line: bytes, layout: Layout) -> list[bytes] | _Problem:
-    """The fields of one row, or what is wrong with it."""
-    fields: list[bytes] = []
+def split_row(line: bytes, layout: Layout, open_after: list[bytes] | None = None) -> list[bytes] | _Problem:
+    """The fields of one row, or what is wrong with it.
+
+    With `open_after` the line goes on with a quoted field that was opened before, after those fields.
+    """
+    fields = [] if open_after is None else open_after.copy()
+    pattern, closed = (_FIELD, _CLOSED) if open_after is None else (_REST, _REST_CLOSED)
     position = 0
-    while True:
+    while position <= len(line):
         column = len(fields)
         if column == layout.width:
             return _Problem(f"expected {layout.width} fields, found more")
-        match = _FIELD.match(line, position)
+        match = pattern.match(line, position)
         if match is None:
-            if _CLOSED.match(line, position):
+            if closed.match(line, position):
                 return _Problem(f"text after the closing quote of column {column + 1}")
-            return _Problem(f"quote in column {column + 1} is never closed", column)
+            return _Problem(f"quote in column {column + 1} is never closed", fields)
         quoted, plain = match.groups()
         if quoted is None and b'"' in plain and column in layout.needed:
             return _Problem(f"stray quote in column {column + 1}")
         fields.append(plain if quoted is None else quoted.replace(b'""', b'"'))
         position = match.end() + 1
-        if position > len(line):
-            break
+        pattern, closed = _FIELD, _CLOSED
     if len(fields) != layout.width:
         return _Problem(f"expected {layout.width} fields, found {len(fields)}")
     return fields
@@ -140,40 +145,38 @@ class _Scan:
             self._reject(line, f"expected {self._layout.width} fields, found {found}")
             return
         row = split_row(text, self._layout)
-        if isinstance(row, _Problem):
-            column = row.open_column
-            if column is None or column in self._layout.needed:
-                self._reject(line, row.reason)
-                return
-            self._join(line, row, plain, final=final)
-        else:
+        if isinstance(row, list):
             self._mend(line, line, row)
+        elif not self._may_go_on(row):
+            self._reject(line, row.reason)
+        else:
+            self._join(line, row, plain, final=final)
+
+    def _may_go_on(self, problem: _Problem) -> bool:
+        return problem.open_after is not None and len(problem.open_after) not in self._layout.needed
 
     def _join(self, line: int, problem: _Problem, plain: np.ndarray, *, final: bool) -> None:
         """Look for the end of a field that goes on in the next lines."""
+        row: list[bytes] | _Problem = problem
         last = line
-        while True:
+        while isinstance(row, _Problem) and self._may_go_on(row):
             last += 1
-            if last == len(self._starts):
-                if final:
-                    break
+            if last == len(self._starts) and not final:
                 self.tail = line
                 return
-            size = int(self._ends[last] - self._starts[line])
-            if last - line >= MAX_JOINED_LINES or size > MAX_JOINED_BYTES:
+            if (
+                last == len(self._starts)
+                or last - line >= MAX_JOINED_LINES
+                or self._ends[last] - self._starts[line] > MAX_JOINED_BYTES
+                or (plain[last] and self._stands_alone(last))
+            ):
                 break
-            if plain[last] and self._stands_alone(last):
-                break
-            if self._data.find(b'"', int(self._starts[last]), int(self._ends[last])) < 0:
-                continue
-            row = split_row(self._text(line, last).rstrip(b"\r"), self._layout)
-            if not isinstance(row, _Problem):
-                self._mend(line, last, row)
-                plain[line : last + 1] = False
-                return
-            if row.open_column is None or row.open_column in self._layout.needed:
-                break
-        self._reject(line, problem.reason)
+            row = split_row(self._text(last, last).rstrip(b"\r"), self._layout, row.open_after)
+        if isinstance(row, list):
+            self._mend(line, last, row)
+            plain[line : last + 1] = False
+        else:
+            self._reject(line, problem.reason)
 
     def _stands_alone(self, line: int) -> bool:
         row = split_row(self._text(line, line), self._layout)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 TIMESTAMP = re.compile(
     r"[ \t]*(\d{4}-\d\d-\d\d)(?:[ T](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?"
-    r"(?:Z|([+-])(\d\d):?(\d\d)?)?)?[ \t]*",
+    r"(?:Z|([+-])(\d\d)(?::?(\d\d))?)?)?[ \t]*",
     re.ASCII,
 )
 NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*", re.ASCII)
