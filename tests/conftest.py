@@ -65,3 +65,28 @@ def store(settings):
         container.ensure()
     yield store
     store.close()
+
+
+@pytest.fixture(scope="session")
+def emulated_workspace(azurite):
+    """An Azure ML workspace on this machine, for all tests of one process."""
+    from dev.azureml.server import Emulator
+
+    with Emulator(azurite.connection_string) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(emulated_workspace, monkeypatch):
+    """That workspace, which this process takes for one in Azure: nothing in it but published pipelines."""
+    for name, text in emulated_workspace.environment.items():
+        monkeypatch.setenv(name, text)
+    emulated_workspace.reset()
+    return emulated_workspace
+
+
+@pytest.fixture
+def azureml_settings(environment, emulator) -> Settings:
+    """The settings in `environment`, with that workspace as the engine."""
+    own = {"SCORING_ENGINE": "azureml", "AZUREML_COMPUTE": "cpu-cluster"}
+    return Settings.from_environment(environment | emulator.environment | own)

@@ -30,29 +30,35 @@ class Execution:
     def __init__(self, workspace: Workspace, processes: int, logs: Path) -> None:
         self.workspace = workspace
         self.logs = logs
-        self._pool = ThreadPoolExecutor(processes, "azureml-step") if processes else None
+        self.holds = not processes
+        """Whether jobs are taken and left as they are."""
+        self._pool = ThreadPoolExecutor(processes or 1, "azureml-step")
         self._jobs: list[tuple[Job, threading.Thread]] = []
 
     def start(self, job: Job) -> None:
         """Begin to run a job."""
-        if self._pool is not None:
-            thread = threading.Thread(target=self._run, args=(job, self._pool), name=job.name, daemon=True)
+        if not self.holds:
+            thread = threading.Thread(target=self._run, args=(job,), name=job.name, daemon=True)
             self._jobs.append((job, thread))
             thread.start()
 
-    def stop(self) -> None:
-        """End everything that runs."""
+    def settle(self) -> None:
+        """End every job that runs."""
         for job, _ in self._jobs:
             job.canceled.set()
         for _, thread in self._jobs:
             thread.join()
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._jobs.clear()
 
-    def _run(self, job: Job, pool: ThreadPoolExecutor) -> None:
+    def stop(self) -> None:
+        """End everything."""
+        self.settle()
+        self._pool.shutdown()
+
+    def _run(self, job: Job) -> None:
         try:
             with tempfile.TemporaryDirectory(prefix=f"azureml-{job.name[:40]}-") as folder:
-                JobRun(self.workspace, job, Path(folder), self.logs).run(pool)
+                JobRun(self.workspace, job, Path(folder), self.logs).run(self._pool)
         except Exception:  # noqa: BLE001 - whatever it is, the job must not seem to run for ever
             traceback.print_exc(file=sys.stderr)
             job.error = "the emulator failed; see its own output"

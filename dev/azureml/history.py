@@ -6,7 +6,7 @@ from dev.azureml.answers import Answer, Call, Refusal
 from dev.azureml.jobs import Job, Jobs, Step
 from dev.azureml.workspace import Workspace
 
-PAGE = 200
+PAGE = 50
 """Steps on one page of an answer."""
 
 

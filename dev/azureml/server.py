@@ -28,6 +28,7 @@ from dev.azureml.jobs import Jobs
 from dev.azureml.storage import Storage
 from dev.azureml.workspace import DEFAULT_CONTAINER, Scope, Workspace
 
+DEFAULT_LIFETIME = 3600
 MAX_BODY = 64 * 1024 * 1024
 VERSIONS = {
     "": {"2023-08-01-preview", "2024-10-01-preview"},
@@ -57,7 +58,7 @@ class Emulator:
         scope: Scope | None = None,
         port: int = 0,
         processes: int = 2,
-        lifetime: int = 3600,
+        lifetime: int = DEFAULT_LIFETIME,
     ) -> None:
         """The storage account at `connection` is the workspace's own. 0 is a free port.
 
@@ -118,6 +119,16 @@ class Emulator:
         self._loop.close()
         self.workspace.storage.client.close()
         self._folder.cleanup()
+
+    def reset(self) -> None:
+        """Forget all but what publishing has registered; faults and habits are what they were at first."""
+        self.execution.settle()
+        self.workspace.forget(("datastores", "computes", "batchEndpoints"))
+        self.jobs.jobs.clear()
+        self.jobs.duplicates = "same"
+        self.faults.clear()
+        self.identity.lifetime = DEFAULT_LIFETIME
+        self.requests.clear()
 
     async def _listen(self) -> web.AppRunner:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

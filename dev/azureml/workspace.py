@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,15 @@ class Workspace:
             "isDefault": True,
         }
         self.resources[path] = resource(path, DEFAULT_DATASTORE, "datastores", properties)
+
+    def forget(self, kinds: Collection[str]) -> None:
+        """Remove everything of these kinds."""
+        with self.lock:
+            prefixes = tuple(f"{self.id(kind)}/" for kind in kinds)
+            for path in [path for path in self.resources if path.startswith(prefixes)]:
+                del self.resources[path]
+                self.specs.pop(path, None)
+            self._give_default_datastore()
 
     def find(self, path: str, missing: Refusal) -> dict[str, Any]:
         """The resource of this id; `missing` where there is none."""

@@ -15,6 +15,8 @@ EXPERIMENT = "fleet-scoring"
 MAX_TAG = 256
 """Longest tag that is sent; the service takes 1,000 characters."""
 
+MAX_ERROR = 300
+
 _JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")
 _STEP_LOG = "user_logs/std_log.txt"
 
@@ -92,12 +94,6 @@ def cancel(workspace: Workspace, run: str) -> None:
                 raise
 
 
-def children(workspace: Workspace, run: str) -> list[Any]:
-    """The steps of a job that were started, as the SDK's jobs."""
-    with workspace.asked(f"cannot list the steps of run {run}"):
-        return [job for job in workspace.client.jobs.list(parent_job_name=run) if job is not None]
-
-
 def _pipeline_job(workspace: Workspace, request: Request) -> Any:
     from azure.ai.ml import Input
     from azure.ai.ml.entities import PipelineJob, PipelineJobSettings
@@ -151,19 +147,32 @@ def _place(text: str | None) -> str | None:
     return text.partition("/datastores/")[2] or text if text and text.startswith("azureml:") else text
 
 
-def details(workspace: Workspace, run: str) -> Any:
-    """What run history knows of a job or of one of its steps: its error, and where its logs are."""
-    with workspace.asked(f"cannot look up {run}"):
-        # The SDK has no public way to these; its own `jobs.stream` goes this one, and for whole jobs only.
-        return workspace.client.jobs._runs_operations.get_run_details(run)  # noqa: SLF001
+# Run history. In public the SDK offers a part of it: no times and no errors of steps, and the logs of whole
+# jobs only. What follows is what its own `jobs.list` and `jobs.stream` ask.
 
 
-def log(workspace: Workspace, job: Any) -> str:
+def children(workspace: Workspace, run: str) -> list[Any]:
+    """The steps of a job that were started: their names, statuses, times and errors."""
+    where = workspace.where
+    with workspace.asked(f"cannot list the steps of run {run}"):
+        runs = workspace.client.jobs._runs_operations._operation  # noqa: SLF001
+        return list(runs.get_child(where.subscription, where.resource_group, where.workspace, run))
+
+
+def error_of(child: Any) -> str | None:
+    """Why a step failed, in one line; None where nothing is known."""
+    message = getattr(getattr(getattr(child, "error", None), "error", None), "message", None)
+    return " ".join(str(message).split())[:MAX_ERROR] if message else None
+
+
+def log(workspace: Workspace, child: Any) -> str:
     """What a step has written so far; empty where nothing is known yet."""
-    urls = details(workspace, job.name).log_files or {}
-    if _STEP_LOG not in urls:
-        return ""
-    with workspace.asked(f"cannot read the log of step {job.display_name}"):
+    with workspace.asked(f"cannot read the log of step {child.display_name}"):
+        details = workspace.client.jobs._runs_operations.get_run_details(child.run_id)  # noqa: SLF001
+        urls = details.log_files or {}
+        if _STEP_LOG not in urls:
+            return ""
         # The address carries its own permission, so no token goes with it.
         answer = workspace.client.jobs._requests_pipeline.get(urls[_STEP_LOG])  # noqa: SLF001
-    return str(answer.text())
+        answer.raise_for_status()
+        return str(answer.text())

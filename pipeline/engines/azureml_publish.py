@@ -5,13 +5,11 @@ pipeline that is there under its version is the one that is meant, and nothing n
 """
 
 import contextlib
-import copy
 import io
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -19,45 +17,40 @@ from pipeline.engines.azureml_environment import (
     IMAGE,
     NAME,
     ROOT,
-    code_hash,
     conda_file,
     copy_code,
     environment_version,
-    short_hash,
 )
 from pipeline.engines.azureml_setup import Datastores, check
 from pipeline.engines.azureml_workspace import Workspace, is_missing
 
-type Document = Mapping[str, Any]
+if TYPE_CHECKING:
+    from pipeline.steps import Documents
+
+type Document = dict[str, Any]
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def content_version(score: Document, pipeline: Document, root: Path = ROOT) -> str:
-    """The version of a pipeline: the same documents, code and packages give the same one."""
-    documents = [{**document, "version": None} for document in (score, pipeline)]
-    return short_hash(
-        json.dumps(documents, sort_keys=True).encode(),
-        environment_version(conda_file(root)).encode(),
-        code_hash(root).encode(),
-    )
-
-
-def register(
-    workspace: Workspace, datastores: Datastores, score: Document, pipeline: Document, root: Path = ROOT
-) -> tuple[str, bool]:
-    """Register a pipeline, unless it is there; returns its version and whether anything was registered.
+def register(workspace: Workspace, datastores: Datastores, documents: "Documents", root: Path = ROOT) -> str:
+    """Register a pipeline under its version, unless it is there; returns its full id.
 
     Raises:
         PublishError: the workspace lacks what the pipeline needs; nothing was registered.
         EngineError: the service refused something, or does not answer.
     """
-    version = content_version(score, pipeline, root)
-    if is_registered(workspace, str(pipeline["name"]), version):
-        return version, False
-    check(workspace, datastores)
-    environment = _register_environment(workspace, conda_file(root))
-    component = _register_score(workspace, {**score, "version": version}, environment, root)
-    _register_pipeline(workspace, {**pipeline, "version": version}, component)
-    return version, True
+    score: Document = yaml.load(documents.score_yml, _LOADER)  # noqa: S506 - a safe loader, the fast one
+    pipeline: Document = yaml.load(documents.pipeline_yml, _LOADER)  # noqa: S506
+    version = documents.version
+    if not is_registered(workspace, pipeline["name"], version):
+        check(workspace, datastores)
+        runs_in = {"environment": _register_environment(workspace, conda_file(root)), "version": version}
+        component = _register_score(workspace, {**score, **runs_in}, root)
+        # `collect` stands in the pipeline itself: it runs the code that was uploaded for the others.
+        runs_in = {"environment": runs_in["environment"], "code": _prefixed(component.code)}
+        _register_pipeline(workspace, {**pipeline, "version": version}, _prefixed(component.id), runs_in)
+    return workspace.component_id(pipeline["name"], version)
 
 
 def is_registered(workspace: Workspace, name: str, version: str) -> bool:
@@ -78,35 +71,41 @@ def _register_environment(workspace: Workspace, conda: dict[str, Any]) -> str:
     return f"azureml:{NAME}:{version}"
 
 
-def _register_score(workspace: Workspace, document: Document, environment: str, root: Path) -> str:
-    """Upload the code and register the step component; returns its full id."""
+def _register_score(workspace: Workspace, document: Document, root: Path) -> Any:
+    """Upload the code and register the step component; returns it as the service has it."""
     with tempfile.TemporaryDirectory(prefix="fleet-scoring-") as name:
         folder = Path(name)
         copy_code(folder / "code", root)
-        ready = {**document, "code": "./code", "environment": environment, "is_deterministic": False}
-        return _register(workspace, ready, folder)
+        return _register(workspace, {**document, "code": "./code"}, folder)
 
 
-def _register_pipeline(workspace: Workspace, document: Document, component: str) -> None:
+def _register_pipeline(
+    workspace: Workspace, document: Document, component: str, runs_in: Mapping[str, str]
+) -> None:
     """Register the pipeline component over the step component that is registered already."""
-    ready = copy.deepcopy(dict(document))
-    for node in ready["jobs"].values():
-        node["component"] = f"azureml:{component}"
+    jobs = {}
+    for name, node in document["jobs"].items():
+        inline = isinstance(node["component"], dict)
+        jobs[name] = {**node, "component": {**node["component"], **runs_in} if inline else component}
     with tempfile.TemporaryDirectory(prefix="fleet-scoring-") as name:
-        _register(workspace, ready, Path(name))
+        _register(workspace, {**document, "jobs": jobs}, Path(name))
 
 
-def _register(workspace: Workspace, document: Document, folder: Path) -> str:
+def _register(workspace: Workspace, document: Document, folder: Path) -> Any:
     from azure.ai.ml import load_component
 
     what = f"{document['name']}:{document['version']}"
     path = folder / "component.yml"
-    path.write_text(yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True), "utf-8")
+    path.write_text(yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True), "utf-8")
     # Whatever it is told, the client prints colours for its upload. Its own validation is left out because
     # it takes as long as all the rest: documents are validated when they are built, and by the service.
     with workspace.asked(f"cannot register component {what}"), contextlib.redirect_stderr(io.StringIO()):
-        made = workspace.client.components.create_or_update(load_component(path), skip_validation=True)
-    return str(made.id)
+        return workspace.client.components.create_or_update(load_component(path), skip_validation=True)
+
+
+def _prefixed(arm_id: str) -> str:
+    """A full id as documents refer to it."""
+    return f"azureml:{arm_id.removeprefix('azureml:')}"
 
 
 def _found(workspace: Workspace, operations: Any, name: str, version: str) -> bool:

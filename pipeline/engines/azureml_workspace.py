@@ -58,9 +58,11 @@ class Workspace:
         from azure.ai.ml import MLClient
         from azure.identity import DefaultAzureCredential
 
-        # It tells of each request and each experimental class that it uses itself.
+        # It tells of each request, and of each experimental class that it uses itself; and what is not found
+        # is an error to it, in loggers with a level of their own.
         for chatty in ("azure.ai.ml", "azure.identity", "azure.core.pipeline.policies.http_logging_policy"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
+        logging.getLogger("azure.ai.ml._telemetry").propagate = False
         return MLClient(
             DefaultAzureCredential(managed_identity_client_id=self.client_id),
             self.where.subscription,
