@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help setup lock format check test bench clean
+.PHONY: help setup run start lock format check test bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,12 @@ setup: $(VENV)/.done ## install Python packages and Azurite
 $(VENV)/.done: requirements-dev.txt dev/package-lock.json dev/setup.sh
 	@bash dev/setup.sh $(VENV)
 	@touch $@
+
+run: setup ## the main job on this machine (DATA=... MODELS=... for your own)
+	@$(PY) -m dev.demo $(if $(DATA),--data "$(DATA)") $(if $(MODELS),--models "$(MODELS)") $(if $(ENGINE),--engine $(ENGINE))
+
+start: setup ## keep the function app running: func where it is installed, our host otherwise
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m dev.start
 
 lock: setup ## pin what pyproject.toml asks for
 	@bash dev/lock.sh $(VENV)

@@ -242,12 +242,12 @@ class _Pack:
             return None
         number = {name: float(values[row]) for name, values in self._numbers.items() if name not in _COUNTS}
         mean, scale = (
-            None if np.isnan(number[name]) and not self._columns[name][row].is_valid else number[name]
-            for name in ("mean", "scale")
+            number[name] if self._columns[name][row].is_valid else None for name in ("mean", "scale")
         )
         kernel, degree = self._columns["kernel"][row].as_py(), self._numbers["degree"][row]
-        if kernel is None or not 0 <= degree < 1 << 31:  # also where a hostile pack has no degree
-            raise ModelError("its row in the pack has no kernel or degree; pack the models again")
+        complete = all(self._columns[name][row].is_valid for name in _NEEDED)
+        if not complete or not 0 <= degree < 1 << 31:
+            raise ModelError("its row in the pack lacks or spoils a parameter; pack the models again")
         support, dual = (_slice(self._lists[name], row) for name in ("support", "dual"))
         return SvmParameters(
             mean=mean,
@@ -279,6 +279,7 @@ class _Pack:
 
 
 _COUNTS = frozenset({"size", "mtime", "ctime", "degree"})
+_NEEDED = ("kernel", "gamma", "coef0", "degree", "intercept", "support", "dual")
 
 
 def _chunk(table: Any, name: str) -> Any:
@@ -287,7 +288,10 @@ def _chunk(table: Any, name: str) -> Any:
 
 
 def _list_parts(column: Any) -> tuple[np.ndarray, np.ndarray]:
-    return to_numpy(column.offsets), to_numpy(column.values)
+    values = column.values
+    if values.null_count:  # only where somebody made them: nan is what they are refused for
+        return to_numpy(column.offsets), values.to_numpy(zero_copy_only=False)
+    return to_numpy(column.offsets), to_numpy(values)
 
 
 def _slice(parts: tuple[np.ndarray, np.ndarray], row: int) -> np.ndarray:

@@ -14,8 +14,8 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
-import pyarrow as pa
 
+from scoring.columns import from_numpy, strings, take
 from scoring.errors import ModelError, ModelMissing, ReadingsError
 from scoring.keys import SensorKey
 from scoring.models import LoadedModel
@@ -190,24 +190,23 @@ def _score_batch(batch: Batch, models: _Models, selection: Selection) -> list[_S
     if not keys:
         return []
 
-    taken = pa.array(order)
-    ts = batch.ts.take(taken)
+    ts = take(batch.ts, order)
     firsts, lasts = _extremes(times, bounds)
     for outcome, first, last in zip(
-        outcomes, ts.take(firsts).to_pylist(), ts.take(lasts).to_pylist(), strict=True
+        outcomes, take(ts, firsts).to_pylist(), take(ts, lasts).to_pylist(), strict=True
     ):
         if outcome.status is SensorStatus.SCORED:
             outcome.first, outcome.last = first, last
-    key_codes = pa.array(np.repeat(np.arange(len(keys), dtype=np.int32), np.diff(bounds)))
+    key_codes = np.repeat(np.arange(len(keys), dtype=np.int32), np.diff(bounds))
     devices = [csv_text(key.device) for key in keys]
     sensors = [csv_text(key.sensor) for key in keys]
     columns = (
         ts,
-        pa.array(devices).take(key_codes),
-        pa.array(sensors).take(key_codes),
-        batch.value_text.take(taken),
-        pa.array(labels),
-        pa.array(scores),
+        take(strings(devices), key_codes),
+        take(strings(sensors), key_codes),
+        take(batch.value_text, order),
+        from_numpy(labels),
+        from_numpy(scores),
     )
     rows, ends = format_rows(columns, quoted=any('"' in text for text in (*devices, *sensors)))
     cuts = ends[bounds].tolist()

@@ -18,6 +18,12 @@ from scoring.keys import SensorKey
 NAMES = ["TS", "Device", "Sensor", "Val", "Prediction", "Score"]
 HEADER = (",".join(NAMES) + "\n").encode()
 
+MOST_HELD = 64 << 20
+"""Bytes of rows that wait in memory, so that a file is opened once for many batches."""
+
+_MOST_CHUNKS = 512
+"""Fewer than a system takes in one call."""
+
 _NEWLINE = ord("\n")
 _STRUCTURAL = frozenset(',"\r\n')
 
@@ -62,6 +68,8 @@ class PredictionFiles:
         self._out = out
         self._partial = out / f".partial-{step}"
         self._names: dict[SensorKey, str] = {}
+        self._held: dict[SensorKey, list[memoryview]] = {}
+        self._bytes = 0
 
     def __enter__(self) -> Self:
         try:
@@ -76,34 +84,43 @@ class PredictionFiles:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
+            self._flush()
             for name in self._names.values():
                 (self._partial / name).replace(self._out / name)
         shutil.rmtree(self._partial, ignore_errors=True)
 
     def append(self, key: SensorKey, rows: memoryview) -> None:
         """Add rows to a sensor's file."""
-        name = self._names.get(key)
-        if name is None:
-            name = self._names[key] = key.preds_name
-            self._write(name, os.O_CREAT | os.O_TRUNC, HEADER, rows)
-        else:
-            self._write(name, 0, rows)
+        self._held.setdefault(key, []).append(rows)
+        self._bytes += len(rows)
+        if self._bytes > MOST_HELD:
+            self._flush()
 
     def drop(self, key: SensorKey) -> None:
         """Forget a sensor that failed half-way: a file that is there is whole."""
+        self._held.pop(key, None)
         if name := self._names.pop(key, None):
             (self._partial / name).unlink()
 
-    def _write(self, name: str, flags: int, *chunks: bytes | memoryview) -> None:
-        # Opened for each batch: a fleet has more sensors than a process may have open files.
-        descriptor = os.open(self._partial / name, os.O_WRONLY | os.O_APPEND | flags, 0o666)
-        try:
-            pending = [memoryview(chunk) for chunk in chunks if len(chunk)]
-            while pending:
-                written = os.writev(descriptor, pending)
-                while pending and written >= len(pending[0]):
-                    written -= len(pending.pop(0))
-                if pending:
-                    pending[0] = pending[0][written:]
-        finally:
-            os.close(descriptor)
+    def _flush(self) -> None:
+        """Write what is held. Each file is opened for it: there are more sensors than files may be open."""
+        for key, rows in self._held.items():
+            name = self._names.get(key)
+            if name is None:
+                name = self._names[key] = key.preds_name
+                self._write(name, [HEADER, *rows])
+            else:
+                self._write(name, rows)
+        self._held.clear()
+        self._bytes = 0
+
+    def _write(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
+        with (self._partial / name).open("ab", buffering=0) as file:
+            for first in range(0, len(chunks), _MOST_CHUNKS):
+                pending = [memoryview(chunk) for chunk in chunks[first : first + _MOST_CHUNKS]]
+                while pending:
+                    written = os.writev(file.fileno(), pending)
+                    while pending and written >= len(pending[0]):
+                        written -= len(pending.pop(0))
+                    if pending:
+                        pending[0] = pending[0][written:]

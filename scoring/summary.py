@@ -46,7 +46,7 @@ class Summary:
     landings: list[LandingCount]
 
     def write(self, out: Path) -> None:
-        """Write both files, then the mark; the mark's presence says that the rest is whole."""
+        """Write both files; `mark` says afterwards that all is whole."""
         document = {
             "version": VERSION,
             "run": self.run,
@@ -60,7 +60,11 @@ class Summary:
         table.writeheader()
         table.writerows(self.sensors)
         write_atomically(out / SUMMARY_CSV, text.getvalue().encode())
-        write_atomically(out / SUCCESS, b"")
+
+
+def mark(out: Path) -> None:
+    """Say that the folder is finished; to be called last."""
+    write_atomically(out / SUCCESS, b"")
 
 
 def unmark(out: Path) -> None:

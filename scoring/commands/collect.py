@@ -8,7 +8,7 @@ from scoring.errors import EXIT_DONE, UsageError
 
 _EXAMPLE = """\
 Reads the data once more to count every row, and what the steps left under PREDS; writes rejects.csv,
-summary.json, summary.csv and, last, _SUCCESS.
+summary.json, summary.csv, report.html and, last, _SUCCESS.
 
 Example:
   python -m scoring score --data readings.csv --models models --out out --shard 0/2
@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
     from scoring.models import list_models
     from scoring.outcomes import read_outcomes
     from scoring.readings import find_sources
-    from scoring.summary import summarize, unmark
+    from scoring.report import RunFacts, model_finder, write_report
+    from scoring.summary import mark, summarize, unmark
     from scoring.survey import Survey, survey_sources
 
     manifest = Manifest.read(args.manifest) if args.manifest else None
@@ -50,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
         survey.ended(status)
     summary = summarize(args.run, survey, read_outcomes(args.preds), list_models(args.models))
     summary.write(args.preds)
+    write_report(args.preds, RunFacts(run=args.run), model_finder(args.models))
+    mark(args.preds)
     totals = summary.totals
     line = (
         f"{totals['readings']:,} readings of {totals['sensors']:,} sensors: {totals['scored']:,} scored, "

@@ -49,11 +49,17 @@ def run(args: argparse.Namespace) -> int:
                 refused[path.name] = str(error)
             advance()
     for name, reason in refused.items():
-        print(f"refused {name!r}: {' '.join(reason.split())}", file=sys.stderr)
+        print(f"refused {name!r}: {_printable(reason)}", file=sys.stderr)
     counts = {"imported": len(taken), "refused": len(refused)}
     line = f"imported {len(taken):,} of {len(files):,} models -> {args.models}"
     print(json.dumps(counts) if args.json else line)
     return EXIT_FAILED if refused else EXIT_DONE
+
+
+def _printable(reason: str) -> str:
+    """One line, whatever names a hostile file made up."""
+    line = " ".join(reason.split())
+    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 def _files(source: Path) -> list[Path]:

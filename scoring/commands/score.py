@@ -86,7 +86,7 @@ def _score_everything(
     from scoring.predict import score
     from scoring.predictions import PredictionFiles
     from scoring.selection import Everything
-    from scoring.summary import summarize, unmark
+    from scoring.summary import mark, summarize, unmark
     from scoring.survey import Survey
 
     unmark(args.out)
@@ -98,6 +98,7 @@ def _score_everything(
     outcome.write(args.out)
     summary = summarize(args.run, survey, [outcome], store.keys())
     summary.write(args.out)
+    mark(args.out)
     totals = summary.totals
     line = (
         f"scored {totals['scored']:,} of {totals['readings']:,} readings of {totals['sensors']:,} sensors: "
