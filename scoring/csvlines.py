@@ -8,6 +8,7 @@ stand in columns that are not read, and where none of those lines is a reading b
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from scoring.batches import TEXT_LIMIT, Reject, shown
 
 MAX_JOINED_LINES = 64
 MAX_JOINED_BYTES = 1 << 20
+
+_PART_BYTES = 256 << 10
 
 _COMMA, _QUOTE, _CR, _LF = b',"\r\n'
 _BESIDES_QUOTES = np.zeros(256, bool)
@@ -261,7 +264,22 @@ def _besides(content: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
 
 
 def _plain_lines(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, width: int) -> np.ndarray:
-    """Which lines are, each by itself, rows of `width` fields with every quote in its place."""
+    """Which lines are, each by itself, rows of `width` fields with every quote in its place.
+
+    A part at a time, because the places of all commas and quotes can take many times the room of the lines
+    themselves; so a line that is longer than a part is never plain.
+    """
+    plain = np.zeros(len(starts), bool)
+    firsts = np.searchsorted(starts, np.arange(0, len(content) + _PART_BYTES, _PART_BYTES)).tolist()
+    for first, stop in pairwise(firsts):
+        lines = slice(first, stop - 1 if stop and ends[stop - 1] - starts[stop - 1] > _PART_BYTES else stop)
+        if lines.start < lines.stop:
+            base, end = starts[lines][0], ends[lines][-1]
+            plain[lines] = _plain_part(content[base:end], starts[lines] - base, ends[lines] - base, width)
+    return plain
+
+
+def _plain_part(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, width: int) -> np.ndarray:
     commas = np.flatnonzero(content == _COMMA)
     quotes = np.flatnonzero(content == _QUOTE)
     odd = np.flatnonzero(content == _CR)

@@ -151,6 +151,18 @@ def test_a_row_longer_than_any_is_one_reject_and_the_rest_is_read(path):
         assert count(path, block_bytes=1 << 20) == 3
 
 
+def test_a_large_block_with_flaws_is_read_as_a_small_one(path):
+    rows = [b'2018-08-28,1,3,%d,"a, ""b"""\n' % n for n in range(40_000)]
+    rows[7] = b"\n"
+    rows[20_000] = b'2018-08-28,1,3,20000,"' + b"long, " * 100_000 + b'"\n'
+    rows[30_000] = b'2018-08-28,1,3,30000,"stray\n'
+    path.write_bytes(HEADER[:-1] + b",note\n" + b"".join(rows))
+    for block_bytes in (1 << 14, 4 << 20):
+        values = [value for batch in batches(path, block_bytes=block_bytes) for value in batch.values]
+        assert values == [n for n in range(40_000) if n not in {7, 30_000}]
+        assert [r["line"] for r in rejects(path, block_bytes=block_bytes)] == [30_002]
+
+
 def test_a_quote_left_open_before_a_row_longer_than_any_is_a_reject_of_its_own(path):
     note = ROW[:-1] + b',"note\n'
     path.write_bytes(HEADER[:-1] + b",note\n" + note + b"x" * (5 << 20) + b"\n" + ROW[:-1] + b",\n")
