@@ -111,9 +111,9 @@ def fleet(environment, store, code, tmp_path) -> Fleet:
     )
 
     def clock() -> datetime:
-        return datetime.now(UTC) + fleet.ahead
+        return datetime.now(UTC) + made.ahead
 
     runs = Runs(store, clock)
     engine = LocalEngine(settings, store, runs, folder=tmp_path / "machine", code=code)
-    fleet = Fleet(Context(settings, store, engine, clock), engine)
-    return fleet
+    made = Fleet(Context(settings, store, engine, clock), engine)
+    return made

@@ -5,30 +5,39 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import psutil
 import pytest
 from azure.storage.blob import BlobLeaseClient
 
-from pipeline.engines.base import StepState
+from pipeline.engines.base import PublishedPipeline, StepState
 from pipeline.engines.local import settings_environment, worker_environment
 from pipeline.errors import EngineError
-from pipeline.records import RunState
+from pipeline.records import RunRecord, RunState
 from pipeline.settings import Settings
 from pipeline.submit import submit_manual
 from pipeline.sweep import sweep
 from tests.pipeline.conftest import Fleet, until
 
 
-def workers(run):
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
+def all_workers() -> dict[str, list[psutil.Process]]:
+    """Workers that are alive, by run."""
+    found: dict[str, list[psutil.Process]] = {}
+    for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if "pipeline.engines.worker" in words and run in words:
-            found.append(process)
+        if "pipeline.engines.worker" in words:
+            found.setdefault(words[words.index("pipeline.engines.worker") + 1], []).append(process)
     return found
+
+
+def workers(run: str) -> list[psutil.Process]:
+    return all_workers().get(run, [])
+
+
+def no_worker(record: RunRecord, published: PublishedPipeline) -> None:
+    """In place of the engine's submit: the worker dies before it can do anything."""
 
 
 def break_lease(fleet: Fleet, run: str) -> None:
@@ -158,7 +167,7 @@ def test_a_landing_that_was_replaced_or_removed_meanwhile_is_not_scored(fleet):
     fleet.publish()
     for name in ("a.csv", "b.csv", "c.csv"):
         fleet.land(name, "1_1")
-    submit, fleet.engine.submit = fleet.engine.submit, lambda record, published: None
+    submit, fleet.engine.submit = fleet.engine.submit, no_worker
     run = submit_manual(fleet.context, prefix="", random_hex="abcdef").run
     assert run is not None
     fleet.land("a.csv", "1_1", rows=5)
@@ -227,7 +236,7 @@ def test_a_worker_that_is_asked_to_end_leaves_its_run_to_the_next_sweep(fleet):
 def test_a_run_whose_worker_never_came_up_is_lost_after_a_while(fleet):
     fleet.models(s1_1="score")
     fleet.publish()
-    submit, fleet.engine.submit = fleet.engine.submit, lambda record, published: None
+    submit, fleet.engine.submit = fleet.engine.submit, no_worker
     run = fleet.start(fleet.land("a.csv", "1_1"))
     assert not fleet.engine.status(run).lost
     fleet.ahead += timedelta(minutes=1)
@@ -255,10 +264,9 @@ def test_a_finished_run_is_not_scored_again_by_the_next_worker(fleet):
 def test_a_pipeline_that_was_published_for_another_engine_is_refused(fleet):
     fleet.models(s1_1="score")
     published = fleet.publish().published
+    record = fleet.score(fleet.land("a.csv", "1_1"))
     with pytest.raises(EngineError, match="run python -m pipeline publish"):
-        fleet.engine.submit(
-            fleet.context.runs, type(published)(version="v1", engine="azureml", component="/x")
-        )
+        fleet.engine.submit(record, replace(published, engine="azureml"))
 
 
 def test_steps_see_neither_secrets_nor_settings(fleet, monkeypatch, code):
@@ -307,35 +315,14 @@ def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
     """20 workers, each killed at its own moment; every landing is scored exactly once all the same."""
     fleet.models(s1_1="score", s1_2="sleep 0.1", s1_3="score")
     fleet.publish()
-    keys = ("1_1", "1_2", "1_3")
-    names = [fleet.land(f"{number}.csv", *keys) for number in range(20)]
-    moments = random.Random(20)
-    runs = []
-
-    def kill(run, after):
-        time.sleep(after)
-        for worker in workers(run):
-            os.kill(worker.pid, signal.SIGKILL)
-
-    killers = []
-    for name in names:
-        runs.append(fleet.start(name))
-        killer = threading.Thread(target=kill, args=(runs[-1], moments.uniform(0, 4)))
+    runs = [fleet.start(fleet.land(f"{number}.csv", "1_1", "1_2", "1_3")) for number in range(20)]
+    moments = random.Random(20)  # noqa: S311 - the same moments each time
+    killers = [threading.Timer(moments.uniform(0, 4), kill_workers, (run,)) for run in runs]
+    for killer in killers:
         killer.start()
-        killers.append(killer)
     for killer in killers:
         killer.join()
-
-    def swept():
-        fleet.ahead += timedelta(minutes=1)
-        for marker in fleet.context.runs.open():
-            if marker.held and not workers(marker.run):
-                break_lease(fleet, marker.run)
-        sweep(fleet.context, None, random_hex="abcdef")
-        until(lambda: not any(workers(run) for run in runs))
-        return all(fleet.context.runs.load(run).state.final for run in runs)
-
-    until(swept)
+    until(lambda: swept(fleet, runs))
     records = [fleet.context.runs.load(run) for run in runs]
     assert [record.state for record in records] == [RunState.SUCCEEDED] * 20
     assert sum(record.restarts for record in records) > 3
@@ -344,4 +331,21 @@ def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
     assert len(list(fleet.context.store.runs.list("landings/"))) == 20
     assert {path.name.split("/")[0] for path in fleet.context.store.preds.list()} == set(runs)
     assert fleet.context.runs.open() == []
-    assert Path(fleet.engine.folder, "runs").is_dir()
+    assert list((fleet.engine.folder / "runs").iterdir()) == []
+
+
+def kill_workers(run: str) -> None:
+    for worker in workers(run):
+        os.kill(worker.pid, signal.SIGKILL)
+
+
+def swept(fleet: Fleet, runs: list[str]) -> bool:
+    """Let time go by and sweep; whether all runs are over."""
+    fleet.ahead += timedelta(minutes=1)
+    alive = all_workers()
+    for marker in fleet.context.runs.open():
+        if marker.held and marker.run not in alive:
+            break_lease(fleet, marker.run)
+    sweep(fleet.context, None, random_hex="abcdef")
+    until(lambda: not all_workers().keys() & set(runs))
+    return all(fleet.context.runs.load(run).state.final for run in runs)
