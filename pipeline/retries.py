@@ -34,6 +34,8 @@ class Retries(ExponentialRetry):
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
         """Send, and send again."""
         options = self.configure_retries(request)  # takes what the SDK leaves for its own policy
+        # The SDK forgets the hook when the first try gets no answer.
+        hook = request.context.options.pop("raw_response_hook", None)
         body, start = request.http_request.body, options["body_position"]
         began = time.monotonic()
         for tried in range(1, TRIES + 1):
@@ -50,6 +52,8 @@ class Retries(ExponentialRetry):
                 wait = _wait(tried, response.http_response.headers.get("Retry-After"))
                 if status not in _PASSING or last or time.monotonic() - began + wait > PATIENCE:
                     response.http_response.location_mode = options["mode"]  # the SDK reads it again
+                    if hook is not None:
+                        hook(response)
                     return response
                 why = f"answered {status}"
             url = request.http_request.url.partition("?")[0]  # what follows may hold a signature

@@ -341,7 +341,7 @@ def _info(found: Any) -> BlobInfo:
 def _note_time(times: list[datetime]) -> Callable[[Any], None]:
     def note(response: Any) -> None:
         date = response.http_response.headers.get("Date")
-        if date is not None:  # a failure on the way may have none
+        if date is not None:  # what refuses on the way may send none
             times.append(parsedate_to_datetime(date))
 
     return note
