@@ -1,4 +1,4 @@
-"""`python -m pipeline` as its users meet it: what it says and how it ends, when things are right and wrong."""
+"""`python -m pipeline` as its users meet it: what it says and how it ends, in good cases and bad."""
 
 import json
 
