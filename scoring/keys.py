@@ -107,6 +107,8 @@ def invalid_part(text: str) -> str | None:
         return "is empty"
     if len(text) > MAX_KEY_PART:
         return f"has more than {MAX_KEY_PART} characters"
+    if text.isascii() and text.isprintable():
+        return None
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         return "has a control character"
     return None

@@ -85,7 +85,7 @@ def score(
     with ThreadPoolExecutor(THREADS) as pool:
         for source in sources:
             try:
-                batches = _watched(source, watcher)
+                batches = _watched(source, watcher, pool)
                 for rows in _in_order(pool, batches, models, selection):
                     total.add(rows)
                 status = LandingStatus(source.name, "read", None)
@@ -140,8 +140,8 @@ class _Total:
             so_far.worst = min(so_far.worst, new.worst)
 
 
-def _watched(source: Source, watcher: Watcher | None) -> Iterator[Batch]:
-    for batch in read_batches(source):
+def _watched(source: Source, watcher: Watcher | None, pool: ThreadPoolExecutor) -> Iterator[Batch]:
+    for batch in read_batches(source, executor=pool):
         if watcher:
             watcher.add(source, batch)
         yield batch

@@ -9,9 +9,9 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from scoring.columns import cast
 from scoring.errors import OutputError
 from scoring.keys import SensorKey
 
@@ -45,7 +45,9 @@ def format_rows(columns: Sequence[pa.Array], *, quoted: bool) -> tuple[memoryvie
         The bytes, and where each row ends in them: int64, shape (rows + 1,), from 0.
     """
     if quoted:
-        texts = [column.cast(pa.string()) for column in columns]
+        import pyarrow.compute as pc
+
+        texts = [cast(column, pa.string()) for column in columns]
         rows = pc.binary_join_element_wise(*texts, ",")
         buffer = pc.binary_join_element_wise(rows, "", "\n").buffers()[2]
     else:
