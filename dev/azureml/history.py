@@ -24,12 +24,12 @@ class History:
     def children(self, call: Call) -> Answer:
         """The steps of a job that have been started, page by page."""
         job = self.jobs.find(call.names["run"])
-        start = int(call.query.get("continuationtoken", "0"))
+        start = int(call.query.get("$continuationtoken", "0"))
         with self.workspace.lock:
             steps = [one for one in job.steps.values() if one.status != "NotStarted"]
         body: dict[str, Any] = {"value": [self._step(job, one) for one in steps[start : start + PAGE]]}
         if start + PAGE < len(steps):
-            more = f"continuationtoken={start + PAGE}&api-version=v1.0"
+            more = f"$continuationtoken={start + PAGE}&api-version=v1.0"
             body |= {
                 "continuationToken": str(start + PAGE),
                 "nextLink": f"{self.workspace.url}{call.path}?{more}",

@@ -154,9 +154,22 @@ def _place(text: str | None) -> str | None:
 def children(workspace: Workspace, run: str) -> list[Any]:
     """The steps of a job that were started: their names, statuses, times and errors."""
     where = workspace.where
-    with workspace.asked(f"cannot list the steps of run {run}"):
-        runs = workspace.client.jobs._runs_operations._operation  # noqa: SLF001
-        return list(runs.get_child(where.subscription, where.resource_group, where.workspace, run))
+    found: list[Any] = []
+    token: str | None = None
+    while True:
+        answers: list[Any] = []
+        with workspace.asked(f"cannot list the steps of run {run}"):
+            runs = workspace.client.jobs._runs_operations._operation  # noqa: SLF001
+            page = runs.get_child(
+                *(where.subscription, where.resource_group, where.workspace, run),
+                continuationtoken=token,
+                # The SDK reads the first page and forgets that there are more: version 1.35 lost that.
+                raw_response_hook=answers.append,
+            )
+            found.extend(page)
+            token = answers[-1].http_response.json().get("continuationToken")
+        if not token:
+            return found
 
 
 def error_of(child: Any) -> str | None:
