@@ -16,6 +16,8 @@ from dev.host.blobs import HOSTS_CONTAINER, POISON_QUEUE, receipt_name
 from dev.host.process import HostEnded, HostProcess
 from tests.dev.conftest import APPS
 
+pytestmark = pytest.mark.xdist_group("host")
+
 HOST_ID = "testhost"
 HOURLY = "0 0 * * * *"
 

@@ -14,6 +14,8 @@ from tests.e2e.conftest import staged, wait_for_end
 
 REPO = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.xdist_group("triggers")
+
 
 @pytest.fixture(scope="module")
 def stage(small_fleet):
