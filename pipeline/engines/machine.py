@@ -44,8 +44,8 @@ class Machine:
         self.folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if folder.stat().st_uid != os.getuid():
-                raise EngineError(f"{folder} belongs to another user: set TMPDIR to a folder of your own")
+            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+                raise EngineError(f"{folder} is somebody else's: set TMPDIR to a folder of your own")
             for part in ("slots", "models", "runs", "logs"):
                 (folder / part).mkdir(exist_ok=True)
         except OSError as error:

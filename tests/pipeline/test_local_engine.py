@@ -12,11 +12,13 @@ import psutil
 import pytest
 from azure.storage.blob import BlobLeaseClient
 
+from dev.azurite import connection_string
+from dev.proxy import FaultProxy, at_random
 from pipeline.engines.base import PublishedPipeline, StepState
-from pipeline.engines.local import settings_environment, worker_environment
+from pipeline.engines.local import ROOT, settings_environment, worker_environment
 from pipeline.errors import EngineError
 from pipeline.records import RunRecord, RunState
-from pipeline.settings import Settings
+from pipeline.settings import Connection, Settings
 from pipeline.submit import submit_manual
 from pipeline.sweep import sweep
 from tests.pipeline.conftest import Fleet, until
@@ -308,6 +310,79 @@ def test_choosing_the_local_engine_imports_neither_azure_ml_nor_the_documents():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_worker_gets_through_storage_that_fails_one_request_in_ten(fleet, azurite):
+    fleet.models(s1_1="score", s1_2="score")
+    fleet.publish()
+    with FaultProxy(azurite.ports["Blob"], at_random(seed=3, share=0.1)) as proxy:
+        connection = Connection(connection_string(proxy.port))
+        fleet.engine.settings = replace(fleet.engine.settings, connection=connection)
+        runs = [fleet.start(fleet.land(f"{number}.csv", "1_1", "1_2")) for number in range(3)]
+        records = [fleet.ended(run) for run in runs]
+        until(lambda: not all_workers().keys() & set(runs))
+        assert sum(proxy.done.values()) > 5
+    assert [record.state for record in records] == [RunState.SUCCEEDED] * 3
+    assert [len(fleet.predictions(run)) for run in runs] == [4] * 3
+    logs = [fleet.context.store.runs.read(f"{run}/logs/worker.log").data.decode() for run in runs]
+    assert any("trying again" in log for log in logs)
+    assert not any("Traceback" in log for log in logs)
+
+
+def test_a_worker_that_finds_no_storage_says_so_in_one_line(fleet):
+    settings = replace(fleet.engine.settings, connection=Connection(connection_string(1)))
+    machine = fleet.engine.folder
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pipeline.engines.worker", "some-run"),
+            *("--folder", str(machine), "--code", str(machine)),
+        ],
+        env=worker_environment(os.environ, settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "gives no answer" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_documents_that_cannot_be_executed_fail_their_run_for_good(fleet):
+    fleet.models(s1_1="score")
+    published = fleet.publish().published
+    path = f"published/{published.version}/score.yml"
+    content = fleet.context.store.runs.read(path).data
+    fleet.context.store.runs.put(path, content.replace(b"${{inputs.run}}", b"${{inputs.walk}}"))
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    assert (record.state, record.retry) == (RunState.FAILED, False)
+    assert "${{inputs.walk}}" in str(record.error)
+    assert fleet.context.runs.open() == []
+
+
+def test_a_fleet_of_real_detectors_is_scored_as_on_the_command_line(fleet, seed, tmp_path):
+    """The project's own steps, on two devices' readings of the seed data."""
+    imported, readings = tmp_path / "models", tmp_path / "readings.csv"
+    scoring = (sys.executable, "-m", "scoring")
+    words = ("import-models", seed / "models", imported)
+    subprocess.run([*scoring, *map(str, words)], check=True, capture_output=True)
+    readings.write_bytes((seed / "sensor_data.csv").read_bytes())
+    for model in imported.glob("model_1_*.skops"):
+        fleet.context.store.models.upload(model.name, model)
+    fleet.context.store.data.upload("site.csv", readings)
+    fleet.engine.code = ROOT
+    fleet.publish()
+    record = fleet.score("site.csv")
+    assert record.state is RunState.PARTLY
+    assert "sensor 2/1 has no model" in str(record.error)
+    out = tmp_path / "out"
+    words = ("score", "--data", readings, "--models", imported, "--out", out)
+    subprocess.run([*scoring, *map(str, words)], check=True, capture_output=True)
+    for sensor in range(1, 6):
+        name = f"preds_1_{sensor}.csv"
+        stored = fleet.context.store.preds.read(f"{record.run}/{name}").data
+        assert stored == (out / name).read_bytes()
+    assert fleet.finished(record.run)
+    assert fleet.context.store.preds.exists(f"{record.run}/report.html")
 
 
 @pytest.mark.slow
