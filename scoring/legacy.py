@@ -9,6 +9,7 @@ import bz2
 import io
 import lzma
 import pickle
+import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -60,6 +61,10 @@ class _ArrayShell:
     """An array whose content is still to come."""
 
 
+_KEYS = (str, int, float, bytes, type(None))
+"""What may be a key of a dict: the hash of nested tuples can take for ever."""
+
+
 def read_pickle(content: bytes) -> Record:
     """The estimator in a pickle or joblib file.
 
@@ -95,8 +100,8 @@ def _decompressed(content: bytes) -> bytes:
         (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
         (b"x", zlib.decompressobj),
         (b"BZ", bz2.BZ2Decompressor),
-        (b"\xfd7zXZ", lzma.LZMADecompressor),
-        (b"]\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE)),
+        (b"\xfd7zXZ", lambda: lzma.LZMADecompressor(memlimit=MOST_BYTES)),
+        (b"]\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, MOST_BYTES)),
     )
     for magic, maker in makers:
         if content.startswith(magic):
@@ -128,7 +133,7 @@ def _known(module: str, name: str) -> _Name | None:  # noqa: PLR0911 - one line 
         return _Name("encode", name)
     if module in {"copy_reg", "copyreg"} and name == "_reconstructor":
         return _Name("_reconstructor", name)
-    if module in {"__builtin__", "builtins"} and name in {"object", "bytearray"}:
+    if module in {"__builtin__", "builtins"} and name in {"object", "bytearray", "bytes"}:
         return _Name(name, name)
     return None
 
@@ -144,7 +149,14 @@ class _Reader(_Unpickler):  # type: ignore[misc]
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, encoding="latin1")
         self._raw = file
+        self._room = MOST_BYTES
         self.refused: set[str] = set()
+
+    def charge(self, size: int) -> None:
+        """Account for memory or work: a small file can ask for the same large part many times."""
+        self._room -= size
+        if self._room < 0:
+            raise ModelError(f"unpacks to more than {MOST_BYTES >> 20} MB")
 
     def find_class(self, module: str, name: str) -> _Name:
         known = _known(module, name)
@@ -157,7 +169,8 @@ class _Reader(_Unpickler):  # type: ignore[misc]
         self._refuse(f"extension {code}")
 
     def persistent_load(self, pid: Any) -> None:
-        self._refuse(f"persistent object {str(pid)[:40]!r}")
+        name = repr(pid[:40]) if isinstance(pid, str) else f"that is a {type(pid).__name__}"
+        self._refuse(f"persistent object {name}")
 
     def _refuse(self, what: str) -> None:
         self.refused.add(what)
@@ -203,12 +216,14 @@ class _Reader(_Unpickler):  # type: ignore[misc]
                 state = state[0]
             if not isinstance(state, dict | None):
                 self._refuse(f"a state that is a {type(state).__name__}")
+            self.charge(len(state or ()))
             target.state.update(state or {})
             if target.name == "NumpyArrayWrapper":
                 self.stack[-1] = self._read_wrapped(target.state)
         elif isinstance(target, _ArrayShell):
             _, shape, dtype, fortran, data = state
-            self.stack[-1] = self._replace(target, _array(data, dtype, shape, "F" if fortran else "C"))
+            array = _array(self, data, dtype, shape, "F" if fortran else "C")
+            self.stack[-1] = self._replace(target, array)
         elif isinstance(target, _Dtype):
             target.dtype = target.dtype.newbyteorder(state[1])
         else:
@@ -216,6 +231,7 @@ class _Reader(_Unpickler):  # type: ignore[misc]
 
     def _replace(self, shell: _ArrayShell, array: np.ndarray) -> np.ndarray:
         """The array takes the place of its shell in the memo as well: later references mean it."""
+        self.charge(8 * len(self.memo))
         for place, value in self.memo.items():
             if value is shell:
                 self.memo[place] = array
@@ -229,8 +245,39 @@ class _Reader(_Unpickler):  # type: ignore[misc]
             self._raw.read(self._raw.read(1)[0])
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         data = self._raw.read(size)
-        return _array(data, _Dtype(dtype), shape, state["order"])
+        return _array(self, data, _Dtype(dtype), shape, state["order"])
 
+    def load_bytearray8(self) -> None:
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.charge(size)  # before it is allocated
+        self.append(self.read(size))
+
+    def load_setitem(self) -> None:
+        self._expect_keys(self.stack[-2:-1])
+        super().load_setitem()
+
+    def load_setitems(self) -> None:
+        self._expect_keys(self.stack[::2])
+        super().load_setitems()
+
+    def load_dict(self) -> None:
+        self._expect_keys(self.stack[::2])
+        super().load_dict()
+
+    def _expect_keys(self, keys: list[Any]) -> None:
+        for key in keys:
+            if not isinstance(key, _KEYS):
+                self._refuse(f"a key that is a {type(key).__name__}")
+
+    def load_set(self) -> None:
+        self._refuse("a set")
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+    dispatch[pickle.DICT[0]] = load_dict
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.EMPTY_SET[0]] = load_set
+    dispatch[pickle.FROZENSET[0]] = load_set
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.NEWOBJ[0]] = load_newobj
     dispatch[pickle.NEWOBJ_EX[0]] = load_newobj_ex
@@ -251,9 +298,10 @@ def _shape(shape: Any) -> tuple[int, ...]:
     return shape
 
 
-def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+def _array(reader: _Reader, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if isinstance(data, str):  # Python 2 wrote bytes as text
         data = data.encode("latin1")
+    reader.charge(len(data))
     flat = np.frombuffer(data, _numeric(dtype))
     return flat.reshape(_shape(shape), order="F" if order == "F" else "C").astype(
         flat.dtype.newbyteorder("=")
@@ -261,28 +309,34 @@ def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
 
 
 def _make_dtype(reader: _Reader, text: Any, *_: Any) -> _Dtype:  # noqa: ARG001
-    return _Dtype(np.dtype(str(text)))
+    if not isinstance(text, str):
+        raise ModelError("holds an array of something other than numbers")
+    return _Dtype(np.dtype(text))
 
 
-def _make_scalar(reader: _Reader, dtype: Any, data: Any) -> Any:  # noqa: ARG001
-    return _array(data, dtype, (1,), "C")[0].item()
+def _make_scalar(reader: _Reader, dtype: Any, data: Any) -> Any:
+    return _array(reader, data, dtype, (1,), "C")[0].item()
 
 
 def _make_shell(reader: _Reader, *_: Any) -> _ArrayShell:  # noqa: ARG001
     return _ArrayShell()
 
 
-def _make_from_buffer(reader: _Reader, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:  # noqa: ARG001
-    return _array(data, dtype, shape, order)
+def _make_from_buffer(reader: _Reader, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    return _array(reader, data, dtype, shape, order)
 
 
-def _make_bytes(reader: _Reader, text: Any, encoding: Any = "latin1") -> bytes:  # noqa: ARG001
-    return str(text).encode("latin1" if encoding == "latin1" else "utf-8")
+def _make_bytes(reader: _Reader, text: Any, encoding: Any = "latin1") -> bytes:
+    if not isinstance(text, str):
+        raise ModelError("holds bytes made of no text")
+    reader.charge(len(text))
+    return text.encode("latin1" if encoding == "latin1" else "utf-8")
 
 
-def _make_bytearray(reader: _Reader, data: Any = b"", *_: Any) -> bytes:  # noqa: ARG001
+def _make_bytearray(reader: _Reader, data: Any = b"", *_: Any) -> bytes:
     if not isinstance(data, bytes | bytearray | str):
         raise ModelError("holds bytes made of no text")
+    reader.charge(len(data))
     return data.encode("latin1") if isinstance(data, str) else bytes(data)
 
 
@@ -295,6 +349,7 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "_reconstruct": _make_shell,
     "_reconstructor": _reconstruct,
     "bytearray": _make_bytearray,
+    "bytes": _make_bytearray,  # of nothing: how old protocols spell an empty one
     "dtype": _make_dtype,
     "encode": _make_bytes,
     "scalar": _make_scalar,

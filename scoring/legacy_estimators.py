@@ -1,6 +1,7 @@
 """From records of legacy pickles to estimators of today's scikit-learn, verified number by number."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ from scoring.legacy import Record
 from scoring.svm import SvmParameters, plain_scores
 
 _PARAMETERS = {
-    "MaxAbsScaler": ("copy",),
-    "MinMaxScaler": ("feature_range", "copy"),
+    "MaxAbsScaler": ("copy", "clip"),
+    "MinMaxScaler": ("feature_range", "copy", "clip"),
     "OneClassSVM": (
         "kernel",
         "degree",
@@ -59,11 +60,13 @@ def convert(model: Record) -> Any:
     try:
         built = [(name, _svm(step) if step is svm else _scaler(step)) for name, step in steps]
         transforms = [_TRANSFORMS[scaler.name](scaler.state) for scaler in scalers]
-        parameters = raw_parameters(svm.state)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ModelError(f"lacks or spoils an attribute ({type(error).__name__}: {error})") from error
-    estimator = _pipeline(built) if model.name == "Pipeline" else built[0][1]
-    _verify(estimator, transforms, parameters)
+        estimator = _pipeline(built) if model.name == "Pipeline" else built[0][1]
+        _verify(estimator, transforms, raw_parameters(svm.state))
+    except (ModelError, MemoryError):
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0][:120]
+        raise ModelError(f"lacks or spoils an attribute ({reason})") from error
     return estimator
 
 
@@ -110,8 +113,10 @@ def _scaler(record: Record) -> Any:
     scaler = _new(record)
     for name in _FITTED[record.name]:
         value = record.state.get(name)
-        if isinstance(value, np.ndarray) and value.ndim:
-            _one(value, f"{record.name}.{name}")
+        if isinstance(value, np.ndarray):
+            _one(value.reshape(-1), f"{record.name}.{name}")
+        else:
+            value = _plain(value)
         setattr(scaler, name, value)
     return scaler
 
@@ -138,6 +143,8 @@ def raw_parameters(state: Mapping[str, Any]) -> SvmParameters:
         raise ModelError(f"expects {support.shape[-1]} features, and a reading has one: its Value")
     if dual.shape != (1, len(support)) or not isinstance(state["kernel"], str):
         raise ModelError("has support vectors and coefficients that do not fit, or a kernel of its own")
+    if np.shape(state["support_"]) != (len(support),):  # compiled code copies it without looking
+        raise ModelError("has support vectors and indexes of them that do not fit")
     intercept = state["_intercept_"] if "_intercept_" in state else state["intercept_"]
     return SvmParameters(
         mean=None,
@@ -194,14 +201,28 @@ def _affine(shift: str, factor: str) -> Callable[[Mapping[str, Any]], Transform]
     return make
 
 
+def _clipped(transform: Transform, state: Mapping[str, Any], low: float, high: float) -> Transform:
+    if not state.get("clip"):
+        return transform
+    return lambda values: np.clip(transform(values), low, high)
+
+
+def _max_abs(state: Mapping[str, Any]) -> Transform:
+    return _clipped(_affine("", "scale_")(state), state, -1.0, 1.0)
+
+
+def _min_max(state: Mapping[str, Any]) -> Transform:
+    return _clipped(lambda values: values * state["scale_"] + state["min_"], state, *state["feature_range"])
+
+
 def _standard(state: Mapping[str, Any]) -> Transform:
     kept = {"mean_": state["mean_"] if state["with_mean"] else None}
     return _affine("mean_", "scale_")(kept | {"scale_": state["scale_"] if state["with_std"] else None})
 
 
 _TRANSFORMS: dict[str, Callable[[Mapping[str, Any]], Transform]] = {
-    "MaxAbsScaler": _affine("", "scale_"),
-    "MinMaxScaler": lambda state: lambda values: values * state["scale_"] + state["min_"],
+    "MaxAbsScaler": _max_abs,
+    "MinMaxScaler": _min_max,
     "RobustScaler": _affine("center_", "scale_"),
     "StandardScaler": _standard,
 }
@@ -217,6 +238,14 @@ def _verify(estimator: Any, transforms: list[Transform], parameters: SvmParamete
         raise ModelError("scales by what is no finite number")
     expected = plain_scores(parameters, scaled)
     found = estimator.decision_function(values[:, None])
-    scale = np.abs(parameters.dual).sum() + abs(parameters.intercept)
-    if not np.allclose(found, expected, rtol=1e-9, atol=1e-12 * scale):
+    if not np.allclose(found, expected, rtol=1e-9, atol=1e-12 * _magnitude(parameters, scaled)):
         raise ModelError("answers differently after conversion; train it again")
+
+
+def _magnitude(p: SvmParameters, scaled: np.ndarray) -> np.ndarray:
+    """The sum of all terms' sizes: rounding is measured by it where large terms cancel out."""
+    dual, intercept = np.abs(p.dual), abs(p.intercept)
+    if p.kernel in {"rbf", "sigmoid"}:
+        return np.full(scaled.shape, dual.sum() + intercept)
+    sizes = replace(p, support=np.abs(p.support), dual=dual, coef0=abs(p.coef0), intercept=intercept)
+    return plain_scores(sizes, np.abs(scaled))
