@@ -213,7 +213,7 @@ def test_a_manifest_names_what_is_scored_and_what_was_replaced_or_is_gone(
 ) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
-    landings = []
+    landings: list[dict[str, object]] = []
     for name in ("mine.csv", "replaced.csv", "other.csv"):
         path = write_csv(folder / name, rows(10))
         content = path.read_bytes()
