@@ -375,8 +375,8 @@ def test_a_fleet_of_real_detectors_is_scored_as_on_the_command_line(fleet, seed,
     assert record.state is RunState.PARTLY
     assert "sensor 2/1 has no model" in str(record.error)
     out = tmp_path / "out"
-    words = ("score", "--data", readings, "--models", imported, "--out", out)
-    subprocess.run([*scoring, *map(str, words)], check=True, capture_output=True)
+    direct = ("score", "--data", readings, "--models", imported, "--out", out)
+    subprocess.run([*scoring, *map(str, direct)], check=True, capture_output=True)
     for sensor in range(1, 6):
         name = f"preds_1_{sensor}.csv"
         stored = fleet.context.store.preds.read(f"{record.run}/{name}").data
