@@ -64,9 +64,10 @@ def look(context: Context, run: str) -> View:
     if record.state in {RunState.SUBMITTED, RunState.RUNNING}:
         status = context.engine.status(run)
         if status.state is not record.state and record.state.leads_to(status.state):
-            facts = {"error": status.error, "retry": status.retry, "counts": status.counts}
             try:
-                record = context.runs.advance(record, status.state, **(facts if status.state.final else {}))
+                record = context.runs.advance(
+                    record, status.state, error=status.error, retry=status.retry, counts=status.counts
+                )
             except IllegalTransition:  # somebody else was faster
                 record = context.runs.load(run)
     return View(record, [] if record.state is RunState.PENDING else context.engine.steps(run))
