@@ -38,7 +38,7 @@ class AzureMLEngine:
     """Runs published pipelines as pipeline jobs of a workspace."""
 
     def __init__(self, settings: Settings, store: Store, runs: Runs, *, code: Path = ROOT) -> None:
-        """`code` is the folder whose `scoring` is uploaded, with the requirements.txt that goes with it."""
+        """`code` is the folder whose `scoring` steps run: publishing uploads it."""
         if settings.azureml is None:
             raise SettingsError("the engine azureml needs AZURE_SUBSCRIPTION_ID and the settings beside it")
         self.store = store
@@ -160,9 +160,9 @@ class AzureMLEngine:
 
 
 def _component(published: PublishedPipeline) -> str:
-    if published.component is None:
+    if published.engine != NAME or published.component is None:
         raise EngineError(
-            f"version {published.version} is published for engine {published.engine!r}, not for {NAME!r}: "
+            f"version {published.version} was published for {published.engine}, not for {NAME}: "
             "run python -m pipeline publish"
         )
     return published.component

@@ -33,8 +33,10 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def register(workspace: Workspace, datastores: Datastores, documents: "Documents", root: Path = ROOT) -> str:
+def register(workspace: Workspace, datastores: Datastores, documents: "Documents", code: Path = ROOT) -> str:
     """Register a pipeline under its version, unless it is there; returns its full id.
+
+    `code` is the folder whose `scoring` is uploaded.
 
     Raises:
         PublishError: the workspace lacks what the pipeline needs; nothing was registered.
@@ -45,8 +47,8 @@ def register(workspace: Workspace, datastores: Datastores, documents: "Documents
     version = documents.version
     if not is_registered(workspace, pipeline["name"], version):
         check(workspace, datastores)
-        runs_in = {"environment": _register_environment(workspace, conda_file(root)), "version": version}
-        component = _register_score(workspace, {**score, **runs_in}, root)
+        runs_in = {"environment": _register_environment(workspace, conda_file()), "version": version}
+        component = _register_score(workspace, {**score, **runs_in}, code)
         # `collect` stands in the pipeline itself: it runs the code that was uploaded for the others.
         runs_in = {"environment": runs_in["environment"], "code": _prefixed(component.code)}
         _register_pipeline(workspace, {**pipeline, "version": version}, _prefixed(component.id), runs_in)
@@ -71,11 +73,11 @@ def _register_environment(workspace: Workspace, conda: dict[str, Any]) -> str:
     return f"azureml:{NAME}:{version}"
 
 
-def _register_score(workspace: Workspace, document: Document, root: Path) -> Any:
+def _register_score(workspace: Workspace, document: Document, code: Path) -> Any:
     """Upload the code and register the step component; returns it as the service has it."""
     with tempfile.TemporaryDirectory(prefix="fleet-scoring-") as name:
         folder = Path(name)
-        copy_code(folder / "code", root)
+        copy_code(folder / "code", code)
         return _register(workspace, {**document, "code": "./code"}, folder)
 
 
