@@ -26,6 +26,7 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 SERVICES = ("Blob", "Queue", "Table")
 STANDARD_PORTS = (10000, 10001, 10002)
 START_SECONDS = 60
+STOP_SECONDS = 10
 
 _LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at http://127\.0\.0\.1:(\d+)")
 _OLDEST_NODE = 18
@@ -67,6 +68,7 @@ class Azurite:
             stdout=self._words,
             stderr=subprocess.STDOUT,
             cwd=DEV,
+            process_group=0,  # a Ctrl-C is for those who use it; they end it when they are done
         )
         try:
             self._wait_until_it_listens(self._process)
@@ -87,7 +89,11 @@ class Azurite:
                 self._process.kill()
             else:  # it writes down what it still has in memory
                 self._process.terminate()
-            self._process.wait()
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
             if self._process.stdin is not None:
                 self._process.stdin.close()
             self._process = None

@@ -6,3 +6,4 @@ const end = () => {
   setTimeout(() => process.exit(0), 5000);
 };
 process.stdin.on("end", end).on("error", end).resume();
+process.stdin.unref(); // it alone keeps nothing alive

@@ -1,0 +1,129 @@
+"""How many landings become runs in a second, against Azurite on this machine.
+
+A landing is a handful of small storage requests, so the yardstick is a plain write of a small blob, which
+says as much on any machine: a landing may cost so many writes, its event told again so many.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dev.azurite import Azurite
+from pipeline.context import Context, utc_now
+from pipeline.engines.base import PublishedPipeline, RunStatus, StepStatus
+from pipeline.publish import publish
+from pipeline.records import RunRecord, RunState
+from pipeline.settings import Settings
+from pipeline.store import Store, in_parallel
+from pipeline.submit import Outcome, submit_landing
+from pipeline.sweep import sweep
+
+if TYPE_CHECKING:
+    from pipeline.steps import Documents
+
+LANDINGS = 200
+BUDGET_WRITES = {"one landing": 9.0, "its event told again": 5.0, "one of many in a sweep": 3.0}
+"""How many plain writes each may cost; the requests are 6, 3 and 2, the last many at a time."""
+
+
+class NoEngine:
+    """It takes every run and does nothing, so that only the way to the engine is measured."""
+
+    def publish(self, documents: "Documents") -> PublishedPipeline:
+        """Nothing is needed."""
+        return PublishedPipeline(version=documents.version, engine="local")
+
+    def submit(self, record: RunRecord, published: PublishedPipeline) -> None:
+        """Taken."""
+
+    def status(self, run: str) -> RunStatus:  # noqa: ARG002
+        """Always on its way."""
+        return RunStatus(state=RunState.SUBMITTED)
+
+    def steps(self, run: str) -> list[StepStatus]:  # noqa: ARG002
+        """None."""
+        return []
+
+    def cancel(self, run: str) -> None:
+        """Nothing to do."""
+
+
+def main() -> int:
+    """Measure and judge; 1 where a landing costs more than its budget."""
+    with Azurite() as azurite, tempfile.TemporaryDirectory() as folder:
+        context = _context(azurite.connection_string, Path(folder))
+        names = [f"2018/08/28/{number:05}.csv" for number in range(LANDINGS)]
+        in_parallel(lambda name: context.store.data.put(name, b"TS,Device,Sensor,Value\n"), names)
+        submit_landing(context, names.pop())  # connections are open now, and what is cached is known
+        write = _seconds(lambda: [context.store.preds.put(name, b"{}") for name in names]) / len(names)
+        took = {
+            "one landing": _each(context, names, Outcome.SUBMITTED),
+            "its event told again": _each(context, names, Outcome.ALREADY),
+        }
+        rate = _at_once(context, [f"at-once/{number:05}.csv" for number in range(LANDINGS)])
+        took["one of many in a sweep"] = _swept(
+            context, [f"swept/{number:05}.csv" for number in range(LANDINGS)]
+        )
+        context.store.close()
+    print(f"a plain write of a small blob: {1000 * write:.1f} ms")
+    kept = True
+    for what, seconds in took.items():
+        writes, budget = seconds / write, BUDGET_WRITES[what]
+        kept &= writes <= budget
+        print(f"{what}: {1 / seconds:,.0f} a second, {writes:.1f} writes (budget {budget:.0f})")
+    print(f"landings told by 8 threads at once: {rate:,.0f} a second")
+    return 0 if kept else 1
+
+
+def _context(connection_string: str, folder: Path) -> Context:
+    settings = Settings.from_environment(
+        {"ScoringStorage": connection_string, "SCORING_MAX_ACTIVE_RUNS": "10000"}
+    )
+    store = Store.connect(settings)
+    for container in (store.data, store.models, store.preds, store.runs):
+        container.ensure()
+    (folder / "model").write_bytes(b"a model that is never read")
+    store.models.upload("model_1_3.skops", folder / "model")
+    context = Context(settings, store, NoEngine(), utc_now)
+    publish(context)
+    return context
+
+
+def _each(context: Context, names: list[str], outcome: Outcome) -> float:
+    """Seconds for one event, one after the other."""
+
+    def tell() -> None:
+        assert {submit_landing(context, name).outcome for name in names} == {outcome}
+
+    return _seconds(tell) / len(names)
+
+
+def _at_once(context: Context, names: list[str]) -> float:
+    """Landings a second, as one function host with eight threads would take them."""
+    in_parallel(lambda name: context.store.data.put(name, b"TS"), names)
+    with ThreadPoolExecutor(8) as threads:
+        seconds = _seconds(lambda: list(threads.map(lambda name: submit_landing(context, name), names)))
+    return len(names) / seconds
+
+
+def _swept(context: Context, names: list[str]) -> float:
+    """Seconds for each landing that a sweep finds and claims; a sweep of nothing new is taken off."""
+    sweep(context, None, random_hex="000000")
+    nothing = _seconds(lambda: sweep(context, None, random_hex="000001"))
+    in_parallel(lambda name: context.store.data.put(name, b"TS"), names)
+    seconds = _seconds(lambda: sweep(context, None, random_hex="000002"))
+    return max(seconds - nothing, 1e-6) / len(names)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    sys.exit(main())
