@@ -5,6 +5,7 @@ and then the app: with `func start` where Azure Functions Core Tools are install
 otherwise. Ctrl-C ends all of it; data stays in .azurite.
 """
 
+import argparse
 import contextlib
 import os
 import shutil
@@ -16,29 +17,34 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dev.azurite import STANDARD_PORTS, Azurite, AzuriteError
+from dev.host.errors import HostError
 from dev.host.settings import effective, load_local_settings
+from pipeline.errors import PipelineError
 
 REPO = Path(__file__).resolve().parents[1]
 LOCAL_SETTINGS = REPO / "local.settings.json"
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     """Start, wait for Ctrl-C; returns the exit code of what ran."""
+    parser = argparse.ArgumentParser(prog="python -m dev.start", description=main.__doc__)
+    parser.add_argument("--settings", type=Path, default=LOCAL_SETTINGS, help="default: local.settings.json")
+    file = parser.parse_args(argv).settings.absolute()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if not LOCAL_SETTINGS.exists():
-        shutil.copyfile(REPO / "local.settings.example.json", LOCAL_SETTINGS)
-        print("Made local.settings.json from local.settings.example.json.", flush=True)
-    settings = effective(load_local_settings(LOCAL_SETTINGS), os.environ)
     try:
         with contextlib.ExitStack() as stack:
+            if not file.exists():
+                shutil.copyfile(REPO / "local.settings.example.json", file)
+                print(f"Made {file.name} from local.settings.example.json.", flush=True)
+            settings = effective(load_local_settings(file), os.environ)
             if "UseDevelopmentStorage=true" in (
                 settings.get("AzureWebJobsStorage"),
                 settings.get("ScoringStorage"),
             ):
                 _have_azurite(stack)
             _have_containers(settings)
-            return _run_app()
-    except AzuriteError as error:
+            return _run_app(file)
+    except (AzuriteError, HostError, PipelineError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -68,12 +74,13 @@ def _have_containers(settings: Mapping[str, str]) -> None:
         store.close()
 
 
-def _run_app() -> int:
-    func = shutil.which("func")
-    command = [func, "start"] if func else [sys.executable, "-m", "dev.host"]
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    # In our own process group: Ctrl-C reaches it, and it ends by itself.
-    with subprocess.Popen(command, cwd=REPO, env=environment) as app:
+def _run_app(settings: Path) -> int:
+    func = shutil.which("func") if settings == LOCAL_SETTINGS else None  # it reads no other file
+    command = [func, "start"] if func else [sys.executable, "-m", "dev.host", "--settings", str(settings)]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    # In our own process group: a Ctrl-C reaches it, and it ends by itself.
+    with subprocess.Popen(command, cwd=REPO, env={**os.environ, "PATH": path}) as app:
+        signal.signal(signal.SIGTERM, lambda *_: app.terminate())
         while True:
             try:
                 return app.wait()
@@ -82,4 +89,4 @@ def _run_app() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -23,7 +23,11 @@ def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.Ex
         print(line, flush=True)
 
     stage = set_stage(args.engine, mark, stack)
-    say(f"Azurite is up, engine {args.engine}; everything is in memory and on loopback, and ends with this.")
+    say("Azurite is up: data in memory, everything on loopback, and all of it ends with this.")
+    if args.engine == "azureml":
+        from dev.azureml import SUMMARY
+
+        say(f"In place of Azure Machine Learning: {SUMMARY}.")
     fleet = _fleet(args, folder, stage, say)
     stage.make_containers()
     say(f"Uploaded {stage.upload_models(fleet):,} models.")
@@ -79,7 +83,7 @@ def _see_through(
     runs = sorted(set(stage.claims(keys).values()) - known)
     for run in runs:
         say(f"Run {run}:")
-    records = watch(stage.context, runs, say)
+    records = watch(stage.context, runs, say) if runs else []
     for record in records:
         if record.state not in {RunState.SUCCEEDED, RunState.PARTLY}:
             raise DemoError(f"run {record.run} ended {record.state}: {record.error or 'no reason given'}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from dev.azurite import Azurite
 from dev.demo.fleet import DemoError, Fleet, Landing, Say
@@ -17,6 +18,9 @@ from pipeline.context import Context
 from pipeline.errors import NotFound
 from pipeline.names import landing_key
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.engines.azureml import AzureMLEngine
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -53,6 +57,8 @@ class Stage:
         """Publish the pipeline for the models that are there; returns a line on what came of it."""
         from pipeline.publish import publish
 
+        if self.context.settings.engine == "azureml":
+            cast("AzureMLEngine", self.context.engine).set_up()  # an emulator begins empty
         published = publish(self.context).published
         return f"Published pipeline {published.version}: {published.steps:,} steps score, the last sums up."
 
@@ -86,7 +92,12 @@ class Stage:
 
     def start_host(self, say: Say) -> HostProcess:
         """Start the function app in the development host."""
-        return HostProcess(REPO, self.environment, poll=0.5, echo=lambda line: say(f"  host | {line}"))
+
+        def echo(line: str) -> None:
+            if "Auth level is not applied" not in line:  # azure-functions warns whoever has no HTTP trigger
+                say(f"  host | {line}")
+
+        return HostProcess(REPO, self.environment, poll=0.5, echo=echo)
 
 
 def set_stage(

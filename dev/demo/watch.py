@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dev.demo.fleet import DemoError, Say
 from pipeline.context import Context
-from pipeline.errors import IllegalTransition, UnknownRun
+from pipeline.follow import look
 from pipeline.records import RunRecord
 
 _LOOK_SECONDS = 0.3
@@ -36,21 +36,9 @@ def watch(context: Context, runs: Sequence[str], say: Say) -> list[RunRecord]:
 
 def _look(context: Context, run: str, show: Show) -> RunRecord | None:
     """Show how a run stands; its record, once it is over."""
-    status = context.engine.status(run)
-    steps = context.engine.steps(run)
-    show(run, status.state, sum(step.state.final for step in steps), len(steps))
-    if not status.state.final:
-        return None
-    try:
-        record = context.runs.load(run)
-    except UnknownRun as error:
-        raise DemoError(f"run {run} has no record") from error
-    if record.state.final:
-        return record
-    try:  # as the next sweep would
-        return context.runs.advance(record, status.state, counts=status.counts, error=status.error)
-    except IllegalTransition:
-        return None  # somebody did just that
+    view = look(context, run)
+    show(run, view.state, sum(step.state.final for step in view.steps), len(view.steps))
+    return view.record if view.state.final else None
 
 
 @contextlib.contextmanager
