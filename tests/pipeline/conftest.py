@@ -22,6 +22,7 @@ from pipeline.settings import Settings
 from pipeline.submit import submit_landing
 from tests.pipeline import standin
 from tests.pipeline.file_engine import Clock, open_context, publish_one_sensor
+from tests.pipeline.file_engine import Clock, open_context, publish_one_sensor
 
 PATIENCE = 60.0
 
@@ -125,6 +126,21 @@ def fleet(environment, store, code, tmp_path) -> Fleet:
 
 @pytest.fixture
 def clock():
+    return Clock()
+
+
+@pytest.fixture
+def context(store, settings, clock, tmp_path):
+    """A context whose engine is a folder, with something published."""
+    context = open_context(settings, tmp_path / "engine", clock)
+    publish_one_sensor(context)
+    yield context
+    context.store.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """It stands still unless a test moves it."""
     return Clock()
 
 
