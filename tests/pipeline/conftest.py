@@ -22,7 +22,6 @@ from pipeline.settings import Settings
 from pipeline.submit import submit_landing
 from tests.pipeline import standin
 from tests.pipeline.file_engine import Clock, open_context, publish_one_sensor
-from tests.pipeline.file_engine import Clock, open_context, publish_one_sensor
 
 PATIENCE = 60.0
 
@@ -122,20 +121,6 @@ def fleet(environment, store, code, tmp_path) -> Fleet:
     engine = LocalEngine(settings, store, runs, folder=tmp_path / "machine", code=code)
     made = Fleet(Context(settings, store, engine, clock), engine)
     return made
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def context(store, settings, clock, tmp_path):
-    """A context whose engine is a folder, with something published."""
-    context = open_context(settings, tmp_path / "engine", clock)
-    publish_one_sensor(context)
-    yield context
-    context.store.close()
 
 
 @pytest.fixture
