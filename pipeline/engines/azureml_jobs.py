@@ -57,7 +57,8 @@ def submit(workspace: Workspace, request: Request) -> None:
     with workspace.asked(f"cannot submit run {run}"):
         job = _pipeline_job(workspace, request)
         try:
-            workspace.client.jobs.create_or_update(job)
+            # Its form is always the same; validating it would take longer than sending it.
+            workspace.client.jobs.create_or_update(job, skip_validation=True)
         except HttpResponseError as error:
             if not is_taken(error):
                 raise

@@ -1,0 +1,213 @@
+"""How fast runs are submitted to Azure ML, on the emulator, as ratios within one run.
+
+  floor    the bare PUT of a job, the same body over one open connection, with nothing of the SDK
+  engine   the engine's `submit`: the SDK builds the job, adds its tokens and PUTs it
+  landing  `submit_landing`: that, and the storage requests that make it exactly once
+  cold     a new process, from its start until its first landing is submitted, and what of that is the
+           import of azure.ai.ml
+Run in a folder that is no git checkout, as a deployed app lies in: in one the SDK asks git five times for
+each job. Ends with 1 where a budget is not met.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import requests
+
+from dev.azureml.identity import make_token
+from dev.azurite import Azurite
+from pipeline.context import Context, utc_now
+from pipeline.engines.azureml import AzureMLEngine
+from pipeline.publish import publish
+from pipeline.records import Cause, CauseKind, RunRecord, RunState
+from pipeline.settings import Settings
+from pipeline.submit import submit_landing
+
+ROOT = Path(__file__).resolve().parents[1]
+WARM, COLD = 60, 5
+SENSORS = 15
+
+WARM_BUDGET = 12.0
+"""The engine's `submit` over the bare PUT, at most."""
+COLD_BUDGET = 1.5
+"""A cold process over the import of azure.ai.ml alone, at most."""
+
+CHILD = """
+import time
+began = time.time()
+import azure.ai.ml, azure.identity
+imported = time.time()
+import os, sys
+from pipeline.context import Context, utc_now
+from pipeline.settings import Settings
+from pipeline.submit import submit_landing
+submit_landing(Context.open(Settings.from_environment(os.environ)), sys.argv[1])
+print(imported - began, time.time())
+"""
+
+
+def main() -> int:
+    """Measure and judge."""
+    with Azurite() as azurite, tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        emulator, environment = start_emulator(azurite.connection_string)
+        try:
+            os.environ.update(environment)
+            context = Context.open(Settings.from_environment(os.environ))
+            prepare(context)
+            return judge(measure(context))
+        finally:
+            emulator.terminate()
+            emulator.wait()
+
+
+def start_emulator(connection: str) -> tuple["subprocess.Popen[str]", dict[str, str]]:
+    """The emulator in a process of its own, taking jobs and running none; and what leads to it."""
+    settings = {
+        "ScoringStorage": connection,
+        "SCORING_ENGINE": "azureml",
+        "AZUREML_COMPUTE": "cpu-cluster",
+        "SCORING_MAX_ACTIVE_RUNS": "10000",
+        "PYTHONPATH": str(ROOT),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dev.azureml", "--processes", "0"],
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("export "):
+            name, _, text = line.removeprefix("export ").strip().partition("=")
+            settings[name] = text.strip("'")
+        elif "listens on" in line:
+            break
+    return process, settings
+
+
+def prepare(context: Context) -> None:
+    """A workspace with a published pipeline; models are never read."""
+    store = context.store
+    for container in (store.data, store.models, store.preds, store.runs):
+        container.ensure()
+    for number in range(SENSORS):
+        store.models.put(f"model_{number}_1.skops", b"a model")
+    assert isinstance(context.engine, AzureMLEngine)
+    context.engine.set_up()
+    publish(context)
+
+
+def measure(context: Context) -> dict[str, float]:
+    """Seconds of each, for one submission."""
+    published = context.published()
+    submit_landing(context, new_blob(context))  # connections are open and tokens fetched from here on
+    records = [record() for _ in range(WARM)]
+    engine = [timed(lambda one=one: context.engine.submit(one, published)) for one in records]
+    cold = [cold_start(context) for _ in range(COLD)]
+    return {
+        "floor": floor(context),
+        "engine": median(engine),
+        "landing": median(landings(context)),
+        "cold": median(whole for whole, _ in cold),
+        "import": median(imported for _, imported in cold),
+    }
+
+
+def record() -> RunRecord:
+    """A run that nobody has submitted yet."""
+    run = f"bench-{uuid.uuid4().hex}"
+    cause = Cause(CauseKind.MANUAL, "bench")
+    return RunRecord(run=run, cause=cause, state=RunState.PENDING, published="", created=utc_now())
+
+
+def new_blob(context: Context) -> str:
+    """Upload readings that nobody has scored; returns the blob's name."""
+    name = f"{uuid.uuid4().hex}.csv"
+    context.store.data.put(name, b"TS,Device,Sensor,Value\n")
+    return name
+
+
+def landings(context: Context) -> list[float]:
+    """Seconds of each of a few landings."""
+    names = [new_blob(context) for _ in range(WARM)]
+    return [timed(lambda name=name: submit_landing(context, name)) for name in names]
+
+
+def timed(call: Any) -> float:
+    """Seconds that a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def cold_start(context: Context) -> tuple[float, float]:
+    """Seconds from the start of a process to its submission, and those of the import in it."""
+    name = new_blob(context)
+    began = time.time()
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, name], env=os.environ, check=True, capture_output=True, text=True
+    )
+    imported, ended = map(float, child.stdout.split())
+    return ended - began, imported
+
+
+def floor(context: Context) -> float:
+    """Seconds of the bare PUT."""
+    assert isinstance(context.engine, AzureMLEngine)
+    workspace = context.engine.workspace
+    folder = {"jobInputType": "uri_folder", "uri": "azureml://datastores/scoring_data/paths/"}
+    body = {
+        "properties": {
+            "jobType": "Pipeline",
+            "componentId": context.published().component,
+            "experimentName": "bench",
+            "inputs": {
+                "data": folder,
+                "models": folder,
+                "manifest": {"jobInputType": "uri_file", "uri": "azureml://datastores/scoring_runs/paths/x"},
+                "run": {"jobInputType": "literal", "value": "bench"},
+            },
+            "settings": {"default_compute": workspace.compute_id},
+        }
+    }
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {make_token('https://management.azure.com', 1 << 40)}"
+        session.headers["x-azureml-token"] = make_token("https://ml.azure.com", 1 << 40)
+
+        def put() -> None:
+            address = f"{os.environ['AZUREML_DEV_URL_MFE']}{workspace.arm_id}/jobs/{uuid.uuid4().hex}"
+            query = {"api-version": "2024-01-01-preview"}
+            session.put(address, params=query, data=json.dumps(body), timeout=30).raise_for_status()
+
+        put()
+        return median(timed(put) for _ in range(WARM))
+
+
+def judge(seconds: dict[str, float]) -> int:
+    """Tell, and compare with the budgets."""
+    ms = {name: 1000 * one for name, one in seconds.items()}
+    engine = seconds["engine"] / seconds["floor"]
+    cold = seconds["cold"] / seconds["import"]
+    print(f"floor    {ms['floor']:8.1f} ms a PUT")
+    print(f"engine   {ms['engine']:8.1f} ms, {1 / seconds['engine']:.0f} a second: {engine:.1f} x the floor")
+    print(f"landing  {ms['landing']:8.1f} ms, {1 / seconds['landing']:.0f} a second")
+    print(f"cold     {ms['cold']:8.0f} ms, of which azure.ai.ml's import is {100 / cold:.0f} %")
+    kept = engine <= WARM_BUDGET and cold <= COLD_BUDGET
+    print(
+        f"budgets: engine at most {WARM_BUDGET:g} x the floor, cold at most {COLD_BUDGET:g} x the import: "
+        f"{'kept' if kept else 'NOT KEPT'}"
+    )
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
