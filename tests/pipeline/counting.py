@@ -1,8 +1,9 @@
-"""A transport that counts storage requests, and can end the process at one of them."""
+"""Transports that count storage requests, and let something happen at one of them."""
 
 import os
 import signal
 import threading
+from collections.abc import Callable
 
 from azure.core.pipeline.transport import RequestsTransport
 
@@ -27,3 +28,19 @@ class CountingTransport(RequestsTransport):  # type: ignore[misc]  # exported by
         if dies:
             os.kill(os.getpid(), signal.SIGKILL)
         return response
+
+
+class InterruptingTransport(RequestsTransport):  # type: ignore[misc]  # exported by a module __getattr__
+    """Calls `between` once, before request number `point`: what others do while a process is held up."""
+
+    def __init__(self, point: int, between: Callable[[], None]) -> None:
+        super().__init__(connection_timeout=3, read_timeout=20)
+        self.count = 0
+        self.point = point
+        self.between = between
+
+    def send(self, request, **kwargs):
+        self.count += 1
+        if self.count == self.point:
+            self.between()
+        return super().send(request, **kwargs)

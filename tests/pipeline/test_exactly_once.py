@@ -15,11 +15,14 @@ import pytest
 
 from dev.azurite import connection_string
 from dev.proxy import FaultProxy, at_random
-from pipeline.context import utc_now
+from pipeline.attend import attend
+from pipeline.context import Context, utc_now
 from pipeline.runs import RunState
 from pipeline.settings import Settings
-from pipeline.store import in_parallel
+from pipeline.store import Store, in_parallel
+from pipeline.submit import submit_landing
 from pipeline.sweep import sweep
+from tests.pipeline.counting import InterruptingTransport
 from tests.pipeline.deliveries import Child, Plan
 from tests.pipeline.file_engine import open_context, publish_one_sensor
 
@@ -147,6 +150,40 @@ def test_storage_that_fails_in_one_request_of_ten(context, carry_out, azurite):
     assert "trying again in" in log
     sweep_until_settled(context)
     assert_each_is_scored_once(context, names)
+
+
+@pytest.mark.parametrize("point", range(1, 9))
+def test_a_submitter_that_is_held_up_while_a_sweep_gives_it_up(context, point):
+    """It may go on hours later, at any of its requests: what the sweep did then stands."""
+    names = land(context, 1)
+
+    def hours_pass() -> None:
+        attend(context, utc_now() + timedelta(hours=1))
+        sweep(context, None, random_hex="3fa94c")
+
+    store = Store.connect(context.settings, transport=InterruptingTransport(point, hours_pass))
+    slow = Context(context.settings, store, context.engine, utc_now)
+    submit_landing(slow, names[0])
+    attend(context, utc_now() + timedelta(hours=1))
+    assert_each_is_scored_once(context, names)
+    store.close()
+
+
+@pytest.mark.parametrize("point", range(3, 13))
+def test_a_retry_that_is_held_up_while_another_sweep_does_it(context, point):
+    names = land(context, 1)
+    run = submit_landing(context, names[0]).run
+    context.runs.advance(context.runs.load(str(run)), RunState.FAILED, retry=True)
+
+    def hours_pass() -> None:
+        attend(context, utc_now() + timedelta(hours=1))
+
+    store = Store.connect(context.settings, transport=InterruptingTransport(point, hours_pass))
+    sweep(Context(context.settings, store, context.engine, utc_now), None, random_hex="3fa94c")
+    assert set(context.engine.taken()) == {run, f"{run}-2"}
+    assert context.runs.load(f"{run}-2").state is RunState.SUBMITTED
+    assert open_runs(context) == [f"{run}-2"]
+    store.close()
 
 
 def test_a_lost_event_ends_in_the_next_sweep(context):

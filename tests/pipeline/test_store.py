@@ -108,6 +108,21 @@ class TestErrors:
         assert type(translate(error, "reading", "http://here")) is ours
 
 
+class TestConnecting:
+    @pytest.mark.parametrize("managed_identity", [True, False])
+    def test_an_identity_needs_no_key(self, managed_identity):
+        connection = Connection(
+            blob_service_uri="https://fleet.blob.core.windows.net", managed_identity=managed_identity
+        )
+        store = Store.connect(Settings(connection=connection))
+        assert (store.account, store.address) == ("fleet", "https://fleet.blob.core.windows.net")
+        store.close()
+
+    def test_names_of_settings_lead_to_containers(self, settings, store):
+        assert (store.data.name, store.runs.name) == (settings.containers.data, settings.containers.runs)
+        assert store.account == "devstoreaccount1"
+
+
 class TestBlobs:
     def test_what_is_put_is_read(self, store):
         etag = store.runs.put("a/b.json", b"{}")
