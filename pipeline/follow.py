@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline.context import Context
-from pipeline.engines.base import StepState, StepStatus
+from pipeline.engines.base import Engine, StepState, StepStatus
 from pipeline.errors import IllegalTransition
 from pipeline.records import RunRecord, RunState
 from pipeline.tables import show_table, told_duration, told_time
@@ -103,20 +103,48 @@ def _row(step: StepStatus, now: datetime) -> tuple[str, ...]:
     return step.name, step.state.value, took, str(step.tries or ""), step.error or ""
 
 
-def follow(context: Context, run: str, sleep: Callable[[float], None] = time.sleep) -> View:
-    """Show a run until it is over; returns how it ended.
+class Words:
+    """What the steps of a run say, as it comes."""
+
+    def __init__(self, engine: Engine, run: str) -> None:
+        self._engine = engine
+        self._run = run
+        self._read: dict[str, int] = {}
+        """How much of a step's log was told."""
+        self._told: set[str] = set()
+        """Steps whose logs were told to their end."""
+
+    def new(self, view: View) -> list[str]:
+        """Lines since the last time, each after the name of its step; `view` is older than they are."""
+        lines = []
+        over = {step.name for step in view.steps if step.state.final or view.state.final}
+        for step, log in self._engine.logs(self._run, self._told):
+            whole = log if step in over else log[: log.rfind("\n") + 1]
+            lines += [f"{step} | {line}" for line in whole[self._read.get(step, 0) :].splitlines()]
+            self._read[step] = max(len(whole), self._read.get(step, 0))
+        self._told = over & self._read.keys()
+        return lines
+
+
+def follow(
+    context: Context, run: str, sleep: Callable[[float], None] = time.sleep, *, logs: bool = False
+) -> View:
+    """Show a run until it is over, with what its steps say if that is asked for; returns how it ended.
 
     Raises:
         UnknownRun: there is no such run.
     """
+    words = Words(context.engine, run) if logs else None
     if sys.stderr.isatty():
-        return _follow_live(context, run, sleep)
+        return _follow_live(context, run, sleep, words)
     said = ""
     while True:
         view = look(context, run)
         if view.line() != said:
             said = view.line()
             print(said, flush=True)
+        for line in words.new(view) if words else ():
+            print(line, flush=True)
         if view.state.final:
             if view.record.error:
                 print(view.record.error, file=sys.stderr)
@@ -124,7 +152,9 @@ def follow(context: Context, run: str, sleep: Callable[[float], None] = time.sle
         sleep(INTERVAL)
 
 
-def _follow_live(context: Context, run: str, sleep: Callable[[float], None]) -> View:
+def _follow_live(
+    context: Context, run: str, sleep: Callable[[float], None], words: Words | None = None
+) -> View:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.text import Text
@@ -141,6 +171,8 @@ def _follow_live(context: Context, run: str, sleep: Callable[[float], None]) -> 
                 if step.error and step.name not in told:
                     told.add(step.name)
                     bar.console.print(Text(f"{step.name}: {step.error}"))
+            for line in words.new(view) if words else ():
+                bar.console.print(Text(line))
             if view.state.final:
                 if view.record.error:
                     bar.console.print(Text(view.record.error))

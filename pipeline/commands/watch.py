@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
     parser.add_argument("run", metavar="RUN", help="name of a run")
+    parser.add_argument("--logs", action="store_true", help="also what its steps say")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,5 +27,5 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.runs import RunState
     from pipeline.surroundings import open_context
 
-    view = follow(open_context(), args.run)
+    view = follow(open_context(), args.run, logs=args.logs)
     return EXIT_DONE if view.state in {RunState.SUCCEEDED, RunState.EMPTY} else EXIT_FAILED

@@ -7,7 +7,7 @@
 The SDK is imported when it is first used, which takes a second; a local engine never pays for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,10 +115,11 @@ class AzureMLEngine:
         names = dict.fromkeys([*self._names(run), *sorted(started)])
         return [_step(name, started.get(name), over=over) for name in names]
 
-    def logs(self, run: str) -> Iterator[tuple[str, str]]:
-        """Name and log of each step that was started, as they are now."""
+    def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+        """Name and log of each step that was started, as they are now: two calls for each."""
         for child in azureml_jobs.children(self.workspace, run):
-            yield str(child.display_name), azureml_jobs.log(self.workspace, child)
+            if child.display_name not in known:
+                yield str(child.display_name), azureml_jobs.log(self.workspace, child)
 
     def cancel(self, run: str) -> None:
         """Ask the job to stop; a run that has none and waits for none is over at once."""

@@ -1,6 +1,6 @@
 """What every engine offers, and the values that pass between an engine and the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -96,6 +96,9 @@ class Engine(Protocol):
 
     def steps(self, run: str) -> list[StepStatus]:
         """How its steps stand, in the pipeline's order; none where it has not begun."""
+
+    def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+        """Step by step, its name and what it has written so far; without the steps that are `known`."""
 
     def cancel(self, run: str) -> None:
         """Ask it to stop; it says `canceled` when it has."""

@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 from pipeline.engines import board
 from pipeline.engines.base import PublishedPipeline, RunStatus, StepStatus
 from pipeline.engines.machine import Machine, default_folder
-from pipeline.errors import EngineError, IllegalTransition
+from pipeline.errors import EngineError, IllegalTransition, NotFound
 from pipeline.records import RunRecord, RunState
 from pipeline.runs import Runs
 from pipeline.settings import Settings
@@ -105,6 +106,14 @@ class LocalEngine:
     def steps(self, run: str) -> list[StepStatus]:
         """How its steps stand, as of a second ago."""
         return board.read(self.store.runs, run)
+
+    def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+        """Logs of the steps that are over: the worker stores each at its end."""
+        for step in self.steps(run):
+            if step.name not in known and step.tries:
+                with suppress(NotFound):  # it is still at work, or it said nothing
+                    log = self.store.runs.read(f"{run}/logs/{step.name}.log").data
+                    yield step.name, log.decode(errors="replace")
 
     def cancel(self, run: str) -> None:
         """Ask the worker to stop; a run that has none any more is over at once."""

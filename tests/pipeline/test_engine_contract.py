@@ -15,7 +15,7 @@ from pipeline.context import Context, utc_now
 from pipeline.engines import ENGINES
 from pipeline.engines.base import PublishedPipeline, StepState
 from pipeline.errors import EngineError, PublishError, UnknownRun
-from pipeline.follow import look
+from pipeline.follow import follow, look
 from pipeline.publish import publish
 from pipeline.records import RunState
 from pipeline.runs import Runs
@@ -178,6 +178,17 @@ def test_the_steps_stand_in_the_order_of_the_pipeline(fleet):
         assert step.ended is not None
         assert step.started <= step.ended
         assert step.tries == 1
+
+
+def test_what_the_steps_say_is_told_once_and_whole(fleet, capsys):
+    """Why: the reason of a failure is in there, and nobody reads the same line twice."""
+    fleet.models(s1_1="score", s1_2="fail its model is broken")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1", "1_2"))
+    follow(fleet.context, run, logs=True)
+    said = [line for line in capsys.readouterr().out.splitlines() if " | " in line]
+    assert said == ["score_1_2 | error: its model is broken"]
+    assert {step for step, _ in fleet.engine.logs(run, {"score_1_1", "collect"})} == {"score_1_2"}
 
 
 def test_the_totals_of_the_summary_are_the_counts_of_the_run(fleet):
