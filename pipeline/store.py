@@ -150,13 +150,11 @@ class Container:
 
     def touch(self, name: str, *, metadata: Mapping[str, str]) -> bool:
         """Create an empty blob; False where there is one of that name, by whomever."""
-        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
-
-        with self._translated("creating", name):
-            try:
+        try:
+            with self._translated("creating", name):
                 self._upload(name, b"", metadata, overwrite=False)
-            except (ResourceExistsError, ResourceModifiedError):
-                return False
+        except (Changed, LeaseHeld):  # one that is leased may refuse for that reason first
+            return False
         return True
 
     def replace(self, name: str, data: bytes, etag: str) -> str:

@@ -152,19 +152,22 @@ def test_storage_that_fails_in_one_request_of_ten(context, carry_out, azurite):
     assert_each_is_scored_once(context, names)
 
 
+@pytest.mark.parametrize("dies", [False, True], ids=["whole sweep", "sweep dies after the runs"])
 @pytest.mark.parametrize("point", range(1, 9))
-def test_a_submitter_that_is_held_up_while_a_sweep_gives_it_up(context, point):
+def test_a_submitter_that_is_held_up_while_a_sweep_gives_it_up(context, point, dies):
     """It may go on hours later, at any of its requests: what the sweep did then stands."""
     names = land(context, 1)
 
     def hours_pass() -> None:
         attend(context, utc_now() + timedelta(hours=1))
-        sweep(context, None, random_hex="3fa94c")
+        if not dies:
+            sweep(context, None, random_hex="3fa94c")
 
     store = Store.connect(context.settings, transport=InterruptingTransport(point, hours_pass))
     slow = Context(context.settings, store, context.engine, utc_now)
     submit_landing(slow, names[0])
     attend(context, utc_now() + timedelta(hours=1))
+    sweep_until_settled(context)
     assert_each_is_scored_once(context, names)
     store.close()
 

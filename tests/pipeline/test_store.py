@@ -189,6 +189,8 @@ class TestBlobs:
     def test_touch_says_who_was_first(self, store):
         assert store.runs.touch("a", metadata={"state": "active"})
         assert not store.runs.touch("a", metadata={"state": "other"})
+        store.runs.lease("a", 15)
+        assert not store.runs.touch("a", metadata={"state": "other"})
         assert store.runs.head("a").metadata == {"state": "active"}
 
     def test_replace_needs_the_version_that_was_read(self, store):

@@ -341,6 +341,19 @@ class TestRetries:
         assert context.engine.taken()[again] == [(landing.name, landing.etag)]
         assert [marker.run for marker in context.runs.open()] == [again]
 
+    def test_one_that_broke_off_waits_until_it_can_go_on(self, context, land, store):
+        """Nobody else may score its landings: the failed run holds their claims."""
+        landing, run = self.failed(context, land)
+        context.runs.mark(f"{run}-2")
+        current = store.runs.read("published/current").data
+        store.runs.delete("published/current")
+        context.clock.move(minutes=1)
+        attended = attend(context, later(hours=1))
+        assert (attended.left, attended.closed) == (1, 0)
+        store.runs.put("published/current", current)
+        assert attend(context, later(hours=1)).retried == 1
+        assert context.engine.taken()[f"{run}-2"] == [(landing.name, landing.etag)]
+
 
 class TestLostWorkers:
     def running(self, context, land):
