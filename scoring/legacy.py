@@ -18,22 +18,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from scoring.errors import ModelError, ModelRefused
+from scoring.legacy_arrays import ArrayShell, Dtype, array_of, numeric, shape_of
+from scoring.legacy_names import Name, known
 
 MOST_BYTES = 256 << 20
 """Largest pickle, as a file and unpacked."""
-
-ESTIMATORS = {
-    "MaxAbsScaler": ("sklearn.preprocessing.data", "sklearn.preprocessing._data"),
-    "MinMaxScaler": ("sklearn.preprocessing.data", "sklearn.preprocessing._data"),
-    "OneClassSVM": ("sklearn.svm.classes", "sklearn.svm._classes"),
-    "Pipeline": ("sklearn.pipeline",),
-    "RobustScaler": ("sklearn.preprocessing.data", "sklearn.preprocessing._data"),
-    "StandardScaler": ("sklearn.preprocessing.data", "sklearn.preprocessing._data"),
-}
-"""Classes that a legacy model may be made of, and the modules that they have lived in."""
-
-_NUMPY = ("numpy.core", "numpy._core")
-_JOBLIB = ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
 
 
 @dataclass(slots=True)
@@ -44,21 +33,8 @@ class Record:
     state: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
-    """What a pickle refers to by name; `role` says what it stands for here."""
-
-    role: str
-    name: str
-
-
-@dataclass(slots=True)
-class _Dtype:
-    dtype: Any
-
-
-class _ArrayShell:
-    """An array whose content is still to come."""
+class _Unused:
+    """Something that no prediction needs; whatever belongs to it is dropped."""
 
 
 _KEYS = (str, int, float, bytes, type(None))
@@ -115,29 +91,6 @@ def _decompressed(content: bytes) -> bytes:
     return content
 
 
-def _known(module: str, name: str) -> _Name | None:  # noqa: PLR0911 - one line a kind
-    if module in ESTIMATORS.get(name, ()):
-        return _Name("estimator", name)
-    parent, _, leaf = module.rpartition(".")
-    if parent in _NUMPY and (leaf, name) in {
-        ("multiarray", "_reconstruct"),
-        ("multiarray", "scalar"),
-        ("numeric", "_frombuffer"),
-    }:
-        return _Name(name, name)
-    if module == "numpy" and name in {"ndarray", "dtype"}:
-        return _Name(name, name)
-    if module in _JOBLIB and name == "NumpyArrayWrapper":
-        return _Name("wrapper", name)
-    if (module, name) == ("_codecs", "encode"):
-        return _Name("encode", name)
-    if module in {"copy_reg", "copyreg"} and name == "_reconstructor":
-        return _Name("_reconstructor", name)
-    if module in {"__builtin__", "builtins"} and name in {"object", "bytearray", "bytes"}:
-        return _Name(name, name)
-    return None
-
-
 _Unpickler: Any = pickle._Unpickler  # noqa: SLF001 - the C one has no hooks
 
 
@@ -158,12 +111,12 @@ class _Reader(_Unpickler):  # type: ignore[misc]
         if self._room < 0:
             raise ModelError(f"unpacks to more than {MOST_BYTES >> 20} MB")
 
-    def find_class(self, module: str, name: str) -> _Name:
-        known = _known(module, name)
-        if known is None:
+    def find_class(self, module: str, name: str) -> Name:
+        found = known(module, name)
+        if found is None:
             self.refused.add(f"{module}.{name}"[:100])
-            return _Name("refused", name)
-        return known
+            return Name("refused", name)
+        return found
 
     def get_extension(self, code: int) -> None:
         self._refuse(f"extension {code}")
@@ -177,10 +130,12 @@ class _Reader(_Unpickler):  # type: ignore[misc]
         raise ModelRefused(f"asks for {', '.join(sorted(self.refused))[:300]}: nothing of it was run")
 
     def _make(self, maker: Any, args: Any) -> Any:
-        if not isinstance(maker, _Name) or not isinstance(args, tuple):
+        if not isinstance(maker, Name) or not isinstance(args, tuple):
             self._refuse(f"a call of a {type(maker).__name__}")
         if maker.role in {"estimator", "wrapper", "refused"}:
             return Record(maker.name)
+        if maker.role == "unused":
+            return _Unused()
         if maker.role not in _MAKERS:
             self._refuse(f"a call of {maker.name}")
         return _MAKERS[maker.role](self, *args)
@@ -220,16 +175,16 @@ class _Reader(_Unpickler):  # type: ignore[misc]
             target.state.update(state or {})
             if target.name == "NumpyArrayWrapper":
                 self.stack[-1] = self._read_wrapped(target.state)
-        elif isinstance(target, _ArrayShell):
+        elif isinstance(target, ArrayShell):
             _, shape, dtype, fortran, data = state
             array = _array(self, data, dtype, shape, "F" if fortran else "C")
             self.stack[-1] = self._replace(target, array)
-        elif isinstance(target, _Dtype):
-            target.dtype = target.dtype.newbyteorder(state[1])
-        else:
+        elif isinstance(target, Dtype):
+            target.set_state(state)
+        elif not isinstance(target, _Unused):
             self._refuse(f"a state for a {type(target).__name__}")
 
-    def _replace(self, shell: _ArrayShell, array: np.ndarray) -> np.ndarray:
+    def _replace(self, shell: ArrayShell, array: np.ndarray) -> np.ndarray:
         """The array takes the place of its shell in the memo as well: later references mean it."""
         self.charge(8 * len(self.memo))
         for place, value in self.memo.items():
@@ -239,13 +194,13 @@ class _Reader(_Unpickler):  # type: ignore[misc]
 
     def _read_wrapped(self, state: dict[str, Any]) -> np.ndarray:
         """Joblib writes an array's bytes after the wrapper that describes it, behind some padding."""
-        dtype = _numeric(state["dtype"])
-        shape = _shape(state["shape"])
+        dtype = numeric(state["dtype"])
+        shape = shape_of(state["shape"])
         if state.get("numpy_array_alignment_bytes") is not None:
             self._raw.read(self._raw.read(1)[0])
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         data = self._raw.read(size)
-        return _array(self, data, _Dtype(dtype), shape, state["order"])
+        return _array(self, data, Dtype(dtype), shape, state["order"])
 
     def load_bytearray8(self) -> None:
         (size,) = struct.unpack("<Q", self.read(8))
@@ -286,40 +241,23 @@ class _Reader(_Unpickler):  # type: ignore[misc]
     dispatch[pickle.BUILD[0]] = load_build
 
 
-def _numeric(dtype: Any) -> Any:
-    if not isinstance(dtype, _Dtype) or dtype.dtype.kind not in "biuf":
-        raise ModelError("holds an array of something other than numbers")
-    return dtype.dtype
-
-
-def _shape(shape: Any) -> tuple[int, ...]:
-    if not (isinstance(shape, tuple) and all(isinstance(n, int) and 0 <= n < 1 << 31 for n in shape)):
-        raise ModelError("holds an array of no possible shape")
-    return shape
-
-
 def _array(reader: _Reader, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     if isinstance(data, str):  # Python 2 wrote bytes as text
         data = data.encode("latin1")
     reader.charge(len(data))
-    flat = np.frombuffer(data, _numeric(dtype))
-    return flat.reshape(_shape(shape), order="F" if order == "F" else "C").astype(
-        flat.dtype.newbyteorder("=")
-    )
+    return array_of(data, dtype, shape, order)
 
 
-def _make_dtype(reader: _Reader, text: Any, *_: Any) -> _Dtype:  # noqa: ARG001
-    if not isinstance(text, str):
-        raise ModelError("holds an array of something other than numbers")
-    return _Dtype(np.dtype(text))
+def _make_dtype(reader: _Reader, text: Any, *_: Any) -> Dtype:  # noqa: ARG001
+    return Dtype.named(text)
 
 
 def _make_scalar(reader: _Reader, dtype: Any, data: Any) -> Any:
     return _array(reader, data, dtype, (1,), "C")[0].item()
 
 
-def _make_shell(reader: _Reader, *_: Any) -> _ArrayShell:  # noqa: ARG001
-    return _ArrayShell()
+def _make_shell(reader: _Reader, *_: Any) -> ArrayShell:  # noqa: ARG001
+    return ArrayShell()
 
 
 def _make_from_buffer(reader: _Reader, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
@@ -340,17 +278,17 @@ def _make_bytearray(reader: _Reader, data: Any = b"", *_: Any) -> bytes:
     return data.encode("latin1") if isinstance(data, str) else bytes(data)
 
 
-def _reconstruct(reader: _Reader, what: Any, *_: Any) -> Any:
+def _make_instance(reader: _Reader, what: Any, *_: Any) -> Any:
     return reader._make(what, ())
 
 
 _MAKERS: dict[str, Callable[..., Any]] = {
-    "_frombuffer": _make_from_buffer,
-    "_reconstruct": _make_shell,
-    "_reconstructor": _reconstruct,
+    "array": _make_shell,
     "bytearray": _make_bytearray,
     "bytes": _make_bytearray,  # of nothing: how old protocols spell an empty one
     "dtype": _make_dtype,
     "encode": _make_bytes,
+    "frombuffer": _make_from_buffer,
+    "instance": _make_instance,
     "scalar": _make_scalar,
 }

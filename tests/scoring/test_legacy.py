@@ -16,10 +16,9 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, RobustScaler, StandardScaler
 from sklearn.svm import SVC, OneClassSVM
 
 from scoring import SensorKey
@@ -125,13 +124,13 @@ def test_a_big_endian_array_is_read_by_its_value() -> None:
     ("model", "reason"),
     [
         (
-            lambda: IsolationForest(n_estimators=2).fit(readings()),
-            r"sklearn\.ensemble\._iforest\.IsolationForest",
+            lambda: KernelDensity().fit(readings()),
+            r"asks for sklearn\.neighbors\._kde\.KernelDensity: nothing of it was run",
         ),
         (lambda: SVC().fit(readings(), np.arange(60) % 2), r"asks for sklearn\.svm\._classes\.SVC"),
         (
-            lambda: make_pipeline(PCA(), OneClassSVM()).fit(readings()),
-            r"asks for sklearn\.decomposition\._pca\.PCA: nothing of it was run",
+            lambda: make_pipeline(Normalizer(), OneClassSVM()).fit(readings()),
+            r"asks for sklearn\.preprocessing\._data\.Normalizer: nothing of it was run",
         ),
         (lambda: StandardScaler().fit(readings()), "ends in a StandardScaler, which is no detector"),
         (lambda: Path("x"), r"asks for pathlib\S*\.PosixPath"),
@@ -178,7 +177,6 @@ def test_a_model_that_was_not_fitted_lacks_attributes() -> None:
         {"_intercept_": np.array([np.inf])},
         {"support_vectors_": np.ones(5)},
         {"support_vectors_": "text"},
-        {"shape_fit_": ("many", 1)},
     ],
     ids=lambda change: "-".join(f"{name}={str(value)[:12]}" for name, value in change.items()),
 )
@@ -210,7 +208,7 @@ def test_a_parameter_that_holds_itself_is_refused() -> None:
     loop: list[Any] = []
     loop.append(loop)
     model[0].feature_range = loop
-    with pytest.raises(ModelError, match="RecursionError"):
+    with pytest.raises(ModelError, match="has a parameter that is a list"):
         convert(read_pickle(pickle.dumps(model)))
 
 
