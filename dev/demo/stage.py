@@ -20,6 +20,7 @@ from pipeline.names import landing_key
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
+    from dev.azureml.server import Emulator
     from pipeline.engines.azureml import AzureMLEngine
 
 REPO = Path(__file__).resolve().parents[2]
@@ -36,6 +37,8 @@ class Stage:
     """Of all processes: settings of the app, and the demo's mark."""
     context: Context
     connection: str
+    emulator: "Emulator | None" = None
+    """Of Azure Machine Learning, where that is the engine."""
 
     def make_containers(self) -> None:
         """Create the four containers."""
@@ -122,12 +125,22 @@ def set_stage(
         "SCORING_DATA_CONTAINER": "data",
         **(more or {}),
     }
+    emulator = None
     if engine == "azureml":
         from dev.azureml.server import Emulator
 
         emulator = stack.enter_context(Emulator(connection))
         environment |= {**emulator.environment, "AZUREML_COMPUTE": _COMPUTE}
-        os.environ |= {**emulator.environment}  # read by the SDK in this process, too
+        stack.callback(_restore, {name: os.environ.get(name) for name in emulator.environment})
+        os.environ |= emulator.environment  # read by the SDK in this process, too
     context = Context.open(Settings.from_environment(environment))
     stack.callback(context.store.close)
-    return Stage(environment, context, connection)
+    return Stage(environment, context, connection, emulator)
+
+
+def _restore(variables: Mapping[str, str | None]) -> None:
+    for name, text in variables.items():
+        if text is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = text

@@ -10,6 +10,7 @@ import pytest
 from dev.demo.fleet import simulated_fleet
 from dev.demo.leftovers import end_marked
 from dev.demo.stage import set_stage
+from pipeline.follow import look
 
 
 @pytest.fixture(scope="session")
@@ -20,12 +21,12 @@ def small_fleet(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def staged(fleet, more=None, *, publish=True):
+def staged(fleet, more=None, *, publish=True, engine="local"):
     """A stage with this fleet's models; all that was started there ends with it."""
     mark = secrets.token_hex(8)
     with contextlib.ExitStack() as stack:
         stack.callback(end_marked, mark)
-        stage = set_stage("local", mark, stack, more)
+        stage = set_stage(engine, mark, stack, more)
         stage.make_containers()
         stage.upload_models(fleet)
         if publish:
@@ -36,7 +37,7 @@ def staged(fleet, more=None, *, publish=True):
 def wait_for_end(stage, run, seconds=60):
     """The record of a run once it is final."""
     deadline = time.monotonic() + seconds
-    while not (record := stage.context.runs.load(run)).state.final:
+    while not (record := look(stage.context, run).record).state.final:
         assert time.monotonic() < deadline, f"run {run} is still {record.state}"
         time.sleep(0.1)
     return record
