@@ -11,7 +11,8 @@ What it is not:
 - It builds no environments: steps run on this Python, whatever the registered environment asks for.
 - It has no nodes: steps are processes here, a few at a time. A compute cluster is a name and its settings.
 - It mounts nothing: inputs are downloaded before a step starts, outputs uploaded when it has ended. An output
-  of mode rw_mount shows what earlier steps of the same job have left there, and nothing older.
+  of mode rw_mount shows what earlier steps of the same job have left there, and nothing older; one of mode
+  upload is kept only where its step succeeds, which the service does not document.
 - It hands commands to no shell: they are cut into arguments as the local engine does it.
 - It knows pipelines of command components, and of all else only what this project sends. Anything else is
   answered 404 or 400 and says so. Where the service's behaviour is not documented (what a second job of one

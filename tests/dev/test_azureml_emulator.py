@@ -2,8 +2,13 @@
 
 import http.client
 import json
+import os
+import signal
 import ssl
+import subprocess
+import sys
 import time
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -12,7 +17,7 @@ import yaml
 from dev.azureml.faults import Fault, Kind
 from dev.azureml.identity import make_token
 from dev.azureml.server import Emulator
-from dev.azurite import Azurite
+from dev.azurite import connection_string
 
 COMPONENT = """
 name: work
@@ -44,13 +49,8 @@ names = sorted(file.name for file in Path(data).rglob("*") if file.is_file())
 Path(out, f"{word}.txt").write_text(f"{word} {names} {sys.argv[4:5]}")
 """
 POLL_SECONDS = 60
+ROOT = Path(__file__).parents[2]
 GOOD_TOKEN = make_token("https://management.azure.com", 1 << 40)
-
-
-@pytest.fixture(scope="module")
-def azurite():
-    with Azurite() as azurite:
-        yield azurite
 
 
 @pytest.fixture(scope="module")
@@ -456,6 +456,42 @@ class TestEndpoints:
         ).result()
         client.batch_endpoints.begin_create_or_update(endpoint).result()
         assert client.batch_endpoints.get("scoring").defaults.deployment_name == "v1"
+
+
+class TestProcess:
+    def test_it_says_what_it_is_and_how_to_reach_it(self, azurite):
+        command = [sys.executable, "-m", "dev.azureml"]
+        environment = {**os.environ, "ScoringStorage": azurite.connection_string}
+        with subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as process:
+            lines: list[str] = []
+            assert process.stdout is not None
+            while not lines or "listens on" not in lines[-1]:
+                lines.append(process.stdout.readline())
+                assert lines[-1], "it ended early"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        assert "an emulator of Azure Machine Learning on this machine: it checks no identity" in lines[0]
+        named = {
+            line.removeprefix("export ").partition("=")[0] for line in lines if line.startswith("export ")
+        }
+        assert {"AZUREML_DEV_URL_MFE", "REQUESTS_CA_BUNDLE", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"} <= named
+
+    def test_without_azurite_it_says_what_to_start(self):
+        nowhere = connection_string(1)
+        ended = subprocess.run(
+            [sys.executable, "-m", "dev.azureml"],
+            env={**os.environ, "ScoringStorage": nowhere},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 1
+        assert ended.stderr == (
+            "error: no Azurite answers at ScoringStorage: start python -m dev.azurite first\n"
+        )
 
 
 def put(emulator, path, properties):

@@ -36,6 +36,8 @@ def surroundings(stage, monkeypatch):
     for name, text in stage.emulator.environment.items():
         monkeypatch.setenv(name, text)
     stage.emulator.requests.clear()
+    yield
+    stage.emulator.execution.holds = False
 
 
 @pytest.fixture
@@ -90,6 +92,7 @@ def test_a_bad_moment_is_one_job_and_a_run_that_is_submitted(stage, host, drop, 
         "503": Fault("PUT .*/jobs/", status=503),
         "cut": Fault("PUT .*/jobs/", Kind.CUT_AFTER),
     }
+    stage.emulator.execution.holds = True  # what the steps do is of no interest here
     stage.emulator.jobs.duplicates = duplicates
     stage.emulator.faults.add(answers[trouble])
     run = drop(f"{trouble}-{duplicates}.csv")
