@@ -7,7 +7,7 @@ says as much on any machine: a landing may cost so many writes, its event told a
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +47,10 @@ class NoEngine:
     def steps(self, run: str) -> list[StepStatus]:  # noqa: ARG002
         """None."""
         return []
+
+    def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:  # noqa: ARG002
+        """None."""
+        return iter(())
 
     def cancel(self, run: str) -> None:
         """Nothing to do."""
