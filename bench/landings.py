@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.steps import Documents
 
 LANDINGS = 200
-BUDGET_WRITES = {"one landing": 9.0, "its event told again": 5.0, "one of many in a sweep": 3.0}
+BUDGET_WRITES = {"one landing": 11.0, "its event told again": 6.0, "one of many in a sweep": 4.0}
 """How many plain writes each may cost; the requests are 6, 3 and 2, the last many at a time."""
 
 
