@@ -53,6 +53,17 @@ def good_pickle() -> bytes:
     return pickle.dumps(skops.io.loads(good_skops(), trusted=[]))
 
 
+@pytest.mark.parametrize("way", ["reduce-0", "reduce-4", "inst", "obj"])
+def test_the_gadgets_do_run_where_pickles_are_trusted_and_the_watch_sees_it(tmp_path: Path, way: str) -> None:
+    (tmp_path / "gadget").write_bytes(dict(pickles())[f"os-system-{way}"])
+    load = "import pickle; pickle.loads(open('gadget', 'rb').read())"
+    code = WATCHED.replace("sys.exit(scoring.cli.main(sys.argv[4:]))", load)
+    command = [sys.executable, "-c", code, str(ROOT), "audit.log", ""]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    assert (tmp_path / MARKER).exists()
+    assert "os.system" in (tmp_path / "audit.log").read_text()
+
+
 def test_hostile_pickles_are_refused_line_by_line_and_nothing_of_them_runs(
     tmp_path: Path, good_pickle: bytes
 ) -> None:
