@@ -200,6 +200,25 @@ def test_a_tree_that_leads_nowhere_is_refused_before_compiled_code_walks_it(tmp_
         load_model(tmp_path, KEY)
 
 
+@pytest.mark.parametrize("name", ["support_", "_dual_coef_", "_intercept_", "_n_support"])
+def test_arrays_that_do_not_fit_are_refused_before_compiled_code_copies_them(
+    tmp_path: Path, name: str
+) -> None:
+    model = make_pipeline(MinMaxScaler(), OneClassSVM()).fit(readings())
+    setattr(model[1], name, np.ones(100_000, np.int32))
+    save_model(model, tmp_path, KEY)
+    with pytest.raises(ModelRefused, match="do not fit"):
+        load_model(tmp_path, KEY)
+
+
+def test_a_model_that_answers_in_another_shape_fails(tmp_path: Path) -> None:
+    model = IsolationForest(n_estimators=2, random_state=0).fit(readings())
+    model.offset_ = np.ones(2)
+    save_model(model, tmp_path, KEY)
+    with pytest.raises(ModelError, match="one label and one score a reading"):
+        load_model(tmp_path, KEY).detector.predict(np.array([1.0]))
+
+
 def test_other_files_in_the_folder_are_no_models(tmp_path: Path) -> None:
     save_model(common(), tmp_path, KEY)
     for name in ("model_1.skops", "model_%31_3.skops", "notes.txt", "model_1_2_3.skops"):
