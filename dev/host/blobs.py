@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +33,12 @@ HOSTS_CONTAINER = "azure-webjobs-hosts"
 
 _REMEMBERED = 100_000
 """Handled blobs that are known without asking storage for their receipts."""
+
+_PAGE = 200
+"""Blobs that are listed at a time: the SDK's objects are cyclic, and more of them outlive a collection."""
+
+_LONGEST_BREAK = 5.0
+"""Seconds: looking at many blobs takes no more than half of the time, but new ones do not wait for long."""
 
 _LONGEST_NAME = 1024
 
@@ -89,6 +96,7 @@ class BlobListener:
         container = self._trigger.container
         async with asyncio.TaskGroup() as calls:
             while True:
+                began = time.monotonic()
                 try:
                     await self._look(calls, stopping)
                     self._complained = ""
@@ -96,7 +104,8 @@ class BlobListener:
                     self._complain(f"there is no container {container!r} yet: create it, or set its name")
                 except AzureError as error:
                     self._complain(f"cannot look into {container!r}: {_one_line(error)}")
-                if await pause(every, stopping):
+                took = time.monotonic() - began
+                if await pause(max(every, min(took, _LONGEST_BREAK)), stopping):
                     return
 
     async def call_for(self, name: str) -> Outcome:
@@ -105,7 +114,7 @@ class BlobListener:
 
     async def _look(self, calls: asyncio.TaskGroup, stopping: asyncio.Event) -> None:
         """Begin a call for each new blob, so many at once; memory holds one page of the listing at most."""
-        pages = iter(self._storage.data.list_blobs().by_page())
+        pages = iter(self._storage.data.list_blobs(results_per_page=_PAGE).by_page())
         gone = set(self._failures)
         while (page := await asyncio.to_thread(_next_page, pages)) is not None:
             for blob in page:
