@@ -29,8 +29,10 @@ def main(argv: list[str]) -> int:
     mark = os.environ[MARK] = secrets.token_hex(8)
     try:
         with contextlib.ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-demo-")))
-            return play(args, folder, mark, stack)
+            folder = tempfile.TemporaryDirectory(prefix="fleet-demo-", ignore_cleanup_errors=True)
+            place = Path(stack.enter_context(folder))
+            stack.callback(end_marked, mark)  # before the folder goes: workers write to it
+            return play(args, place, mark, stack)
     except (DemoError, AzuriteError, HostEnded, PipelineError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dev.demo.fleet import DemoError, Fleet, Landing, Say, own_fleet, simulated_fleet
-from dev.demo.results import Results, fetch, table
+from dev.demo.results import Results, fetch_results, table
 from dev.demo.stage import Stage, set_stage
 from dev.demo.watch import watch
 from pipeline.landings import skipped_because
@@ -22,7 +22,7 @@ def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.Ex
     def say(line: str) -> None:
         print(line, flush=True)
 
-    stage = set_stage(args.engine, mark, stack)
+    stage = set_stage(args.engine, mark, stack, {"TMPDIR": str(folder)})
     say("Azurite is up: data in memory, everything on loopback, and all of it ends with this.")
     if args.engine == "azureml":
         from dev.azureml import SUMMARY
@@ -33,7 +33,7 @@ def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.Ex
     say(f"Uploaded {stage.upload_models(fleet):,} models.")
     say(stage.publish())
 
-    told, withheld = _parts(fleet, say)
+    told, withheld = parts(fleet, say)
     keys: dict[str, str] = {}
     for landing in withheld:
         keys[stage.withhold(landing)] = landing.name
@@ -63,7 +63,7 @@ def _fleet(args: argparse.Namespace, folder: Path, stage: Stage, say: Say) -> Fl
     return own_fleet(args.data, args.models, folder, stage.environment, say)
 
 
-def _parts(fleet: Fleet, say: Say) -> tuple[list[Landing], list[Landing]]:
+def parts(fleet: Fleet, say: Say) -> tuple[list[Landing], list[Landing]]:
     """What the blob trigger is told of, and what is left to the timer: the last, where there are several."""
     landings = []
     for landing in fleet.landings:
@@ -87,7 +87,7 @@ def _see_through(
     for record in records:
         if record.state not in {RunState.SUCCEEDED, RunState.PARTLY}:
             raise DemoError(f"run {record.run} ended {record.state}: {record.error or 'no reason given'}")
-    return [fetch(stage.context.store.preds, record.run, out) for record in records]
+    return [fetch_results(stage.context.store, record.run, out) for record in records]
 
 
 def _end(results: Sequence[Results], seconds: float, say: Say) -> int:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.store import Container
+from pipeline.fetch import fetch
+from pipeline.store import Store
 
 _LONGEST_TABLE = 20
 _COLUMNS = ("device", "sensor", "readings", "anomalies", "worst score", "first", "last")
@@ -50,15 +51,11 @@ class Results:
         return landings + sensors
 
 
-def fetch(preds: Container, run: str, out: Path) -> Results:
-    """Download everything that the run has written to `out`/<run>."""
+def fetch_results(store: Store, run: str, out: Path) -> Results:
+    """Download what the run has written to `out`/<run>."""
     folder = out / run
-    for blob in preds.list(f"{run}/"):
-        target = out / blob.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        preds.download(blob.name, target)
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return Results(run, folder, summary)
+    fetch(store, run, folder)
+    return Results(run, folder, json.loads((folder / "summary.json").read_text(encoding="utf-8")))
 
 
 def table(sensors: Sequence[Mapping[str, Any]]) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """`make run`, as its users see it."""
 
+import contextlib
 import csv
 import os
 import re
@@ -23,14 +24,15 @@ pytestmark = pytest.mark.xdist_group("demo")
 class Demo:
     """A demo under way; all of its processes carry a mark of ours."""
 
-    def __init__(self, *options):
+    def __init__(self, folder, *options):
         self.mark = uuid.uuid4().hex
         command = [sys.executable, "-m", "dev.demo", *map(str, options)]
-        environment = {**os.environ, "TEST_MARK": self.mark, "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "TEST_MARK": self.mark, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
         self.process = start_child(command, environment=environment, folder=REPO)
         assert self.process.stdout is not None
         self.output = self.process.stdout
         self.lines: list[str] = []
+        self.folder = folder
 
     def read_until(self, pattern):
         for line in self.output:
@@ -60,11 +62,12 @@ class Demo:
 
 
 @pytest.fixture
-def demo():
+def demo(tmp_path_factory):
     demos = []
+    folder = tmp_path_factory.mktemp("temporary")
 
     def start(*options):
-        demos.append(Demo(*options))
+        demos.append(Demo(folder, *options))
         return demos[-1]
 
     yield start
@@ -152,12 +155,12 @@ def test_what_cannot_be_is_refused_in_one_line(demo, options, complaint):
 
 def listening(processes):
     """Addresses on which these processes listen."""
-    return {
-        connection.laddr.ip
-        for process in processes
-        for connection in process.net_connections()
-        if connection.status == psutil.CONN_LISTEN
-    }
+    found = set()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            connections = process.net_connections()
+            found |= {one.laddr.ip for one in connections if one.status == psutil.CONN_LISTEN}
+    return found
 
 
 @pytest.mark.parametrize(
@@ -180,3 +183,4 @@ def test_interrupted_at_any_moment_it_leaves_nothing_running(demo, small_fleet, 
     while left := run.left():
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
+    assert how is signal.SIGKILL or not list(run.folder.glob("fleet-demo-*"))
