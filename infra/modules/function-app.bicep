@@ -92,6 +92,8 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     AzureWebJobsStorage__queueServiceUri: queueEndpoint
     APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+    // The worker exports its own logs and traces, as host.json (telemetryMode) says of the host.
+    PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
     // DefaultAzureCredential takes this identity.
     AZURE_CLIENT_ID: identityClientId
     // The storage of readings, models, predictions and runs, by identity; the queue for the poison queue.
