@@ -28,7 +28,7 @@ if ! works "$venv/bin/python"; then
 fi
 echo "Installing Python packages into $venv ..."
 if command -v uv >/dev/null; then
-    uv pip sync --quiet --require-hashes --python "$venv/bin/python" "$lock"
+    uv pip sync --quiet --compile-bytecode --require-hashes --python "$venv/bin/python" "$lock"
 else
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r "$lock"
 fi

@@ -30,6 +30,9 @@ from pipeline.settings import Containers, Settings
 if TYPE_CHECKING:
     from azure.storage.blob import BlobLeaseClient, BlobServiceClient, ContainerClient
 
+_PAGE = 1000
+"""Blobs in a page of a listing: the SDK's objects are cyclic, and longer pages pile up in a long process."""
+
 PARALLEL = 16
 """How many requests one process has under way at once."""
 
@@ -205,7 +208,9 @@ class Container:
         """All blobs whose names start with `prefix`, by name, page after page."""
         with self._translated("listing", prefix):
             for found in self._client.list_blobs(
-                name_starts_with=prefix or None, include=["metadata"] if metadata else None
+                name_starts_with=prefix or None,
+                include=["metadata"] if metadata else None,
+                results_per_page=_PAGE,
             ):
                 yield _info(found)
 
