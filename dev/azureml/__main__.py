@@ -29,15 +29,15 @@ def main() -> int:
             f"error: no Azurite answers at {CONNECTION}: start python -m dev.azurite first", file=sys.stderr
         )
         return 1
-    with Emulator(storage, port=args.port, processes=args.processes) as emulator:
-        print(f"# {SUMMARY}")
-        for name, text in emulator.environment.items():
-            print(f"export {name}={shlex.quote(text)}")
-        print(f"# listens on {emulator.url}; Ctrl+C ends it", flush=True)
-        try:
+    try:
+        with Emulator(storage, port=args.port, processes=args.processes) as emulator:
+            print(f"# {SUMMARY}")
+            for name, text in emulator.environment.items():
+                print(f"export {name}={shlex.quote(text)}")
+            print(f"# listens on {emulator.url}; Ctrl+C ends it", flush=True)
             threading.Event().wait()
-        except KeyboardInterrupt:
-            return 0
+    except KeyboardInterrupt:  # whenever it comes: whoever reads the last line may be quick
+        return 0
     return 0
 
 
