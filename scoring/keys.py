@@ -98,6 +98,8 @@ class SensorKey:
 
 def encode_part(text: str) -> str:
     """Percent-encode one part of a key, `_` too, so that `_` can stand between the parts."""
+    if text.isalnum() and text.isascii():
+        return text
     return quote(text, safe="").replace("_", "%5F")
 
 

@@ -11,7 +11,6 @@ Stored, so it has a version: raise `VERSION` with any change of `SCHEMA`; other 
 import hashlib
 import os
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +78,8 @@ def write_pack(directory: Path) -> PackReport:
     if len(paths) < _PARALLEL_FROM:
         rows = [_row(path) for path in paths]
     else:
+        from concurrent.futures import ProcessPoolExecutor
+
         with ProcessPoolExecutor() as pool:
             rows = list(pool.map(_row, paths, chunksize=500))
     table = pa.Table.from_pylist(rows, schema=SCHEMA)

@@ -9,20 +9,16 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
-import numpy as np
-
-from scoring.columns import from_numpy, strings, take
-from scoring.errors import ModelError, ModelMissing, ReadingsError
+from scoring.errors import ModelError, ReadingsError
 from scoring.keys import SensorKey
 from scoring.models import LoadedModel
 from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome
 from scoring.packs import ModelStore
-from scoring.predictions import PredictionFiles, csv_text, format_rows
+from scoring.predictions import PredictionFiles
 from scoring.readings import Batch, LandingStatus, Source, read_batches
+from scoring.scored import SensorRows, score_batch
 from scoring.selection import OneSensor, Selection
 
 THREADS = min(4, os.cpu_count() or 1)
@@ -34,17 +30,6 @@ class Watcher(Protocol):
     def add(self, source: Source, batch: Batch) -> None: ...  # noqa: D102
 
     def ended(self, status: LandingStatus) -> None: ...  # noqa: D102
-
-
-@dataclass(frozen=True, slots=True)
-class _SensorRows:
-    """One sensor's part of a batch: how it went, its times in nanoseconds, and its rows as CSV."""
-
-    key: SensorKey
-    outcome: SensorOutcome
-    first: int
-    last: int
-    rows: memoryview
 
 
 class _Models:
@@ -96,7 +81,8 @@ def score(
                 watcher.ended(status)
     outcomes = total.outcomes
     if isinstance(selection, OneSensor) and not outcomes:
-        outcomes[selection.key] = _outcome(selection.key, SensorStatus.NO_READINGS)
+        device, sensor = selection.key.device, selection.key.sensor
+        outcomes[selection.key] = SensorOutcome(device, sensor, SensorStatus.NO_READINGS)
     return StepOutcome(selection.step, [outcomes[key] for key in sorted(outcomes)], landings)
 
 
@@ -108,7 +94,7 @@ class _Total:
         self._spans: dict[SensorKey, tuple[int, int]] = {}
         self._files = files
 
-    def add(self, parts: list[_SensorRows]) -> None:
+    def add(self, parts: list[SensorRows]) -> None:
         for part in parts:
             so_far = self.outcomes.get(part.key)
             if part.outcome.status is SensorStatus.SCORED:
@@ -122,7 +108,7 @@ class _Total:
             else:
                 self._merge(so_far, part)
 
-    def _merge(self, so_far: SensorOutcome, part: _SensorRows) -> None:
+    def _merge(self, so_far: SensorOutcome, part: SensorRows) -> None:
         new = part.outcome
         first, last = self._spans[part.key]
         if part.first < first:
@@ -149,9 +135,9 @@ def _watched(source: Source, watcher: Watcher | None, pool: ThreadPoolExecutor) 
 
 def _in_order(
     pool: ThreadPoolExecutor, batches: Iterable[Batch], models: _Models, selection: Selection
-) -> Iterator[list[_SensorRows]]:
+) -> Iterator[list[SensorRows]]:
     """Score batches in the pool, a few ahead; what came before an error is given out before it is raised."""
-    waiting: deque[Future[list[_SensorRows]]] = deque()
+    waiting: deque[Future[list[SensorRows]]] = deque()
     failure: ReadingsError | None = None
     iterator = iter(batches)
     while True:
@@ -160,96 +146,10 @@ def _in_order(
         except ReadingsError as error:
             batch, failure = None, error
         if batch is not None:
-            waiting.append(pool.submit(_score_batch, batch, models, selection))
+            waiting.append(pool.submit(score_batch, batch, models, selection))
         while waiting and (batch is None or len(waiting) > THREADS):
             yield waiting.popleft().result()
         if batch is None:
             break
     if failure:
         raise failure
-
-
-def _score_batch(batch: Batch, models: _Models, selection: Selection) -> list[_SensorRows]:
-    covered = np.fromiter((selection.covers(key) for key in batch.keys), bool, len(batch.keys))
-    order = np.argsort(batch.codes, kind="stable")
-    if not covered.all():
-        order = order[covered[batch.codes[order]]]
-    codes = batch.codes[order]
-    counts = np.bincount(codes, minlength=len(batch.keys))
-    present = np.flatnonzero(counts)
-    bounds = [0, *np.cumsum(counts[present]).tolist()]
-    values, times = batch.values[order], batch.times[order]
-    keys = [batch.keys[code] for code in present.tolist()]
-
-    labels = np.zeros(len(codes), np.uint8)
-    scores = np.zeros(len(codes))
-    outcomes = []
-    for key, low, high in zip(keys, bounds, bounds[1:], strict=False):
-        outcome = _predict(key, models(key), values[low:high], labels[low:high], scores[low:high])
-        outcomes.append(outcome)
-    if not keys:
-        return []
-
-    ts = take(batch.ts, order)
-    firsts, lasts = _extremes(times, bounds)
-    for outcome, first, last in zip(
-        outcomes, take(ts, firsts).to_pylist(), take(ts, lasts).to_pylist(), strict=True
-    ):
-        if outcome.status is SensorStatus.SCORED:
-            outcome.first, outcome.last = first, last
-    key_codes = np.repeat(np.arange(len(keys), dtype=np.int32), np.diff(bounds))
-    devices = [csv_text(key.device) for key in keys]
-    sensors = [csv_text(key.sensor) for key in keys]
-    columns = (
-        ts,
-        take(strings(devices), key_codes),
-        take(strings(sensors), key_codes),
-        take(batch.value_text, order),
-        from_numpy(labels),
-        from_numpy(scores),
-    )
-    rows, ends = format_rows(columns, quoted=any('"' in text for text in (*devices, *sensors)))
-    cuts = ends[bounds].tolist()
-    first_times, last_times = times[firsts].tolist(), times[lasts].tolist()
-    return [
-        _SensorRows(key, outcomes[i], first_times[i], last_times[i], rows[cuts[i] : cuts[i + 1]])
-        for i, key in enumerate(keys)
-    ]
-
-
-def _predict(
-    key: SensorKey,
-    model: LoadedModel | ModelError,
-    values: np.ndarray,
-    labels: np.ndarray,
-    scores: np.ndarray,
-) -> SensorOutcome:
-    """Fill `labels` and `scores`, and say how it went."""
-    if isinstance(model, LoadedModel):
-        try:
-            labels[:], scores[:] = model.detector.predict(values)
-        except ModelError as error:
-            model = error
-    if isinstance(model, ModelError):
-        status = SensorStatus.NO_MODEL if isinstance(model, ModelMissing) else SensorStatus.FAILED
-        return _outcome(key, status, reason=str(model), readings=len(values))
-    return _outcome(
-        key,
-        SensorStatus.SCORED,
-        readings=len(values),
-        anomalies=int(labels.sum()),
-        worst=float(scores.min()),
-        model=model.sha256,
-    )
-
-
-def _outcome(key: SensorKey, status: SensorStatus, **facts: object) -> SensorOutcome:
-    return SensorOutcome(key.device, key.sensor, status, **facts)  # type: ignore[arg-type]
-
-
-def _extremes(times: np.ndarray, bounds: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Where each part's earliest and latest times stand; readings may have come out of order."""
-    parts = list(pairwise(bounds))
-    firsts = [low + int(times[low:high].argmin()) for low, high in parts]
-    lasts = [low + int(times[low:high].argmax()) for low, high in parts]
-    return np.array(firsts), np.array(lasts)

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from scoring.errors import ModelError
-from scoring.svm import SvmDetector, SvmParameters
+from scoring.svm import SvmDetector, SvmParameters, predict_together
 
 KERNELS = ["rbf", "linear", "poly", "sigmoid"]
 
@@ -129,3 +129,37 @@ def test_parameters_that_cannot_be_a_fitted_model_are_refused(
     }
     with pytest.raises(ModelError, match=message):
         SvmDetector(SvmParameters(**(good | change)))  # type: ignore[arg-type]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    kernel=st.sampled_from(KERNELS),
+    readings=st.lists(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=20), min_size=1, max_size=8),
+    numbers=st.data(),
+)
+def test_detectors_together_say_what_each_says_alone(
+    kernel: str, readings: list[list[float]], numbers: st.DataObject
+) -> None:
+    number = st.floats(-50, 50)
+    scaled = numbers.draw(st.booleans())
+    support = numbers.draw(st.integers(1, 5))
+    detectors = [
+        SvmDetector(
+            SvmParameters(
+                mean=numbers.draw(number) if scaled else None,
+                scale=numbers.draw(st.floats(0.1, 50)) if scaled else None,
+                kernel=kernel,
+                gamma=numbers.draw(st.floats(0, 50)),
+                coef0=numbers.draw(number),
+                degree=3,
+                support=np.array(numbers.draw(st.lists(number, min_size=support, max_size=support))),
+                dual=np.array(numbers.draw(st.lists(st.floats(0, 1), min_size=support, max_size=support))),
+                intercept=-numbers.draw(st.floats(0, 2)),
+            )
+        )
+        for _ in readings
+    ]
+    alone = [detector.predict(np.array(values)) for detector, values in zip(detectors, readings, strict=True)]
+    together = predict_together(detectors, list(map(len, readings)), np.concatenate(readings))
+    for ours, parts in zip(together, zip(*alone, strict=True), strict=True):
+        assert ours.tobytes() == np.concatenate(parts).tobytes()
