@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +21,7 @@ _TABLE_LIMIT = 1 << 20
 """More combinations of devices and sensors than this in one batch are sorted, not looked up in a table."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class Rows(NamedTuple):
     """Rows of four texts, as they came in; they may say anything. None of the columns has nulls.
 
     `device` and `sensor` are dictionaries of int32 to string. `lines` are the rows' places, counted from
@@ -36,8 +36,7 @@ class Rows:
     text_of: Callable[[int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """A row that is no reading; `line` counts as in `Rows`."""
 
     line: int
@@ -47,8 +46,7 @@ class Reject:
     sensor: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class Batch(NamedTuple):
     """Readings in the order in which they came, and the rows that are none.
 
     Attributes:
@@ -120,7 +118,7 @@ def moved(batch: Batch, lines: int) -> Batch:
         return batch
     columns = [column.chunk(0) for column in table.columns]
     columns[1] = from_numpy(to_numpy(columns[1]) + lines)
-    return replace(batch, rejects=pa.Table.from_arrays(columns, names=table.column_names))
+    return batch._replace(rejects=pa.Table.from_arrays(columns, names=table.column_names))
 
 
 def is_reading(fields: Sequence[bytes]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -45,8 +45,7 @@ class ByteStream(Protocol):
     def readinto(self, buffer: memoryview, /) -> int | None: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Block:
+class Block(NamedTuple):
     """Whole lines, of which `newlines` end in one; or the beginning of a row that is too long to be kept."""
 
     data: bytes | memoryview
@@ -55,8 +54,7 @@ class Block:
     too_long: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Parsed:
+class Parsed(NamedTuple):
     """A block's readings and rejects, how many lines they took, and the beginning of a row that goes on."""
 
     batch: Batch

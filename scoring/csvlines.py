@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,8 +30,7 @@ _REST = re.compile(rb'((?:[^"]++|"")*+)"(?=,|\Z)|(?!)()')
 _REST_CLOSED = re.compile(rb'(?:[^"]++|"")*+"')
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Where the columns of a CSV file are.
 
     Attributes:
@@ -60,8 +60,7 @@ class Lines:
     tail: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Problem:
+class _Problem(NamedTuple):
     """Why a line is no row; `open_after` are the fields before a quote that was opened and not closed."""
 
     reason: str

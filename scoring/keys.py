@@ -34,6 +34,9 @@ class SensorKey:
     sensor: str
 
     def __post_init__(self) -> None:
+        together = self.device + self.sensor
+        if self.device and self.sensor and len(together) <= MAX_KEY_PART and _encodes_as_itself(together):
+            return  # as nearly all are
         for what, text in (("Device", self.device), ("Sensor", self.sensor)):
             if reason := invalid_part(text):
                 raise InvalidKey(f"{what} {text[:40]!r} {reason}")
@@ -59,6 +62,8 @@ class SensorKey:
             InvalidKey: it names none, or is not the one spelling of the key that it names.
         """
         parts = encoded.split("_")
+        if len(parts) == 2 and _encodes_as_itself(parts[0]) and _encodes_as_itself(parts[1]):  # noqa: PLR2004
+            return cls(*parts)
         if len(parts) != 2 or not all(_PLAIN.fullmatch(part) for part in parts):  # noqa: PLR2004
             raise InvalidKey(f"{encoded[:80]!r} is not an encoded sensor key such as '1_3'")
         try:
@@ -98,9 +103,14 @@ class SensorKey:
 
 def encode_part(text: str) -> str:
     """Percent-encode one part of a key, `_` too, so that `_` can stand between the parts."""
-    if text.isalnum() and text.isascii():
+    if _encodes_as_itself(text):
         return text
     return quote(text, safe="").replace("_", "%5F")
+
+
+def _encodes_as_itself(text: str) -> bool:
+    """Whether `text` is ASCII letters and digits only, as most keys are: a fleet's keys are met often."""
+    return text.isascii() and text.isalnum()
 
 
 def invalid_part(text: str) -> str | None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pa_parquet
+from pyarrow._parquet import ParquetReader
 
 from scoring.columns import strings, to_numpy
 from scoring.errors import ModelError
@@ -82,6 +82,8 @@ def write_pack(directory: Path) -> PackReport:
 
         with ProcessPoolExecutor() as pool:
             rows = list(pool.map(_row, paths, chunksize=500))
+    import pyarrow.parquet as pa_parquet
+
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     path = directory / PACK_NAME
     with atomic_path(path) as partial:
@@ -188,10 +190,11 @@ class _Pack:
         self._path = path
         try:
             columns = [name for name in SCHEMA.names if name != "skops"]
-            file = pa_parquet.ParquetFile(path)
-            self._check(file.schema_arrow)
-            self._file = file  # kept open: a pack that is written meanwhile has other rows
-            table = file.read(columns=columns).combine_chunks()
+            # Not pyarrow.parquet, whose import costs a short step more than reading the pack.
+            self._file = ParquetReader()  # kept open: a pack that is written meanwhile has other rows
+            self._file.open(path)
+            self._check(self._file.schema_arrow)
+            table = self._file.read_all(range(len(columns))).combine_chunks()
             self._columns = {name: _chunk(table, name) for name in columns}
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0][:120]
@@ -271,7 +274,7 @@ class _Pack:
 
     @cached_property
     def _skops(self) -> Any:
-        return self._file.read(columns=["skops"])["skops"]
+        return self._file.read_all([SCHEMA.names.index("skops")])["skops"]
 
     def _by_name(self) -> dict[str, int]:
         if self._rows is None:

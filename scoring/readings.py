@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from scoring.batches import Batch, moved
 from scoring.csvblocks import Block, BlockCutter, ByteStream, CsvFile, Parsed, parse_block
@@ -17,7 +17,7 @@ from scoring.manifest import Manifest, locate
 
 __all__ = ["BLOCK_BYTES", "Batch", "LandingStatus", "Source", "find_sources", "read_batches"]
 
-BLOCK_BYTES = 4 << 20
+BLOCK_BYTES = 2 << 20
 
 _AHEAD = 3
 """Blocks that an executor may parse before they are asked for."""
@@ -25,8 +25,7 @@ _AHEAD = 3
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One file of readings; `name` is how people know it."""
 
     name: str
