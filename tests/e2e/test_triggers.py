@@ -11,6 +11,7 @@ from dev.demo.fleet import Landing
 from pipeline.names import blob_run
 from pipeline.records import CauseKind, RunState
 from tests.e2e.conftest import staged, wait_for_end
+from tests.test_docs import README, console_commands, run_in
 
 REPO = Path(__file__).parents[2]
 
@@ -111,6 +112,15 @@ def _land(stage, host, file):
     key = stage.land(Landing(file, file.name))
     host.wait_for(blob_run(key))
     return key
+
+
+def test_the_commands_of_the_readme_work_as_they_stand(stage, host, landed, small_fleet):
+    lines = [line for line in console_commands(README) if line.startswith(("curl", "python -m pipeline"))]
+    assert len(lines) >= 6
+    site = small_fleet.landings[0].name
+    for line in lines:
+        script = line.replace("http://127.0.0.1:7071", host.address).replace("RUN", landed)
+        run_in(REPO, script.replace("data/2018/08/28/site-a.csv", f"data/{site}"), stage.environment)
 
 
 @pytest.mark.parametrize(
