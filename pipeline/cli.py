@@ -11,6 +11,7 @@ from pipeline.errors import EXIT_USAGE, PipelineError
 
 COMMANDS = {
     "publish": "make a pipeline of the models that there are, and let new runs use it",
+    "schedule": "let Azure ML itself score at set times, without a function app",
     "submit": "score blobs of the data container now",
     "sweep": "do what the timer does: score what no run has claimed, mend what broke off",
     "runs": "list runs, newest first",

@@ -34,7 +34,7 @@ _SCHEMA = "https://azuremlschemas.azureedge.net/latest"
 _SHARED = ("data", "manifest", "models", "run")
 """Inputs that every step takes from the pipeline."""
 
-_COMMON = "--data ${{inputs.data}} --manifest ${{inputs.manifest}} --models ${{inputs.models}}"
+_COMMON = "--data ${{inputs.data}} $[[--manifest=${{inputs.manifest}}]] --models ${{inputs.models}}"
 _SCORE = (
     f"python -m scoring score {_COMMON} $[[--key=${{{{inputs.key}}}}]] $[[--shard=${{{{inputs.shard}}}}]] "
     "--out ${{outputs.preds}}/${{inputs.run}}"
@@ -158,7 +158,9 @@ def _pipeline(
 
 def _inputs() -> dict[str, Any]:
     types = ("uri_folder", "uri_file", "uri_folder", "string")
-    return {name: {"type": kind} for name, kind in zip(_SHARED, types, strict=True)}
+    inputs: dict[str, Any] = {name: {"type": kind} for name, kind in zip(_SHARED, types, strict=True)}
+    inputs["manifest"]["optional"] = True  # a job of a schedule has none: it scores all that is there
+    return inputs
 
 
 def _command(command: str, inputs: Mapping[str, Any], runs_in: Mapping[str, str]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ class Jobs:
         if not isinstance(sent, dict) or sent.get("jobType") != "Pipeline":
             raise bad_argument("This emulator takes pipeline jobs only.")
         with self.workspace.lock:
-            properties = self._checked(sent)
+            properties = self.checked(sent)
             if old := self.jobs.get(name):
                 return self._again(old, properties)
             job = self.jobs[name] = Job(name, properties)
@@ -113,7 +113,8 @@ class Jobs:
                 raise not_found(f"Job {name} not found in this workspace.", "JobNotFound")
             return self.jobs[name]
 
-    def _checked(self, sent: dict[str, Any]) -> dict[str, Any]:
+    def checked(self, sent: dict[str, Any]) -> dict[str, Any]:
+        """A job's properties as they are kept, if it can be taken."""
         component = str(sent.get("componentId"))
         spec = self.workspace.specs.get(component)
         if spec is None or spec.get("type") != "pipeline":

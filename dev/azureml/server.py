@@ -25,6 +25,7 @@ from dev.azureml.history import History
 from dev.azureml.identity import Identity
 from dev.azureml.infrastructure import Infrastructure
 from dev.azureml.jobs import Jobs
+from dev.azureml.schedules import Schedules
 from dev.azureml.storage import Storage
 from dev.azureml.workspace import DEFAULT_CONTAINER, Scope, Workspace
 
@@ -39,6 +40,7 @@ VERSIONS = {
     "jobs": {"2024-01-01-preview", "2023-04-01-preview"},
     "computes": {"2023-08-01-preview"},
     "datastores": {"2024-10-01-preview"},
+    "schedules": {"2023-06-01-preview"},
 }
 """The api-versions that azure-ai-ml 1.35 was seen to use for each kind; others are refused."""
 
@@ -75,6 +77,7 @@ class Emulator:
         self._folder = tempfile.TemporaryDirectory(prefix="azureml-emulator-")
         self.execution = Execution(self.workspace, processes, Path(self._folder.name))
         self.jobs = Jobs(self.workspace, self.execution.start)
+        self.schedules = Schedules(self.workspace, self.jobs)
         self.requests: list[str] = []
         """`METHOD path` of each call so far, without those for tokens."""
         self.port = port
@@ -123,7 +126,7 @@ class Emulator:
     def reset(self) -> None:
         """Forget all but what publishing has registered; faults and habits are what they were at first."""
         self.execution.settle()
-        self.workspace.forget(("datastores", "computes", "batchEndpoints"))
+        self.workspace.forget(("datastores", "computes", "batchEndpoints", "schedules"))
         self.jobs.jobs.clear()
         self.jobs.duplicates = "same"
         self.faults.clear()
@@ -237,8 +240,10 @@ class Emulator:
             ("POST", r"jobs/(?P<name>[^/]+)/cancel", jobs.cancel),
             ("PUT", r"datastores/[^/]+", things.put_datastore),
             ("PUT", r"computes/[^/]+", things.put_compute),
-            ("GET", r"(datastores|computes|batchEndpoints)/[^/]+", things.get),
-            ("GET", r"(datastores|computes|batchEndpoints)", things.list),
+            ("PUT", r"schedules/(?P<name>[^/]+)", self.schedules.put),
+            ("DELETE", r"schedules/(?P<name>[^/]+)", self.schedules.delete),
+            ("GET", r"(datastores|computes|batchEndpoints|schedules)/[^/]+", things.get),
+            ("GET", r"(datastores|computes|batchEndpoints|schedules)", things.list),
             ("PUT", endpoint, things.put_endpoint),
             ("PUT", f"{endpoint}/deployments/[^/]+", things.put_deployment),
             ("GET", f"{endpoint}/deployments/[^/]+", things.get),

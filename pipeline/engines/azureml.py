@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipeline.engines import azureml_endpoint, azureml_jobs, azureml_publish, azureml_setup
+from pipeline.engines import (
+    azureml_endpoint,
+    azureml_jobs,
+    azureml_publish,
+    azureml_schedule,
+    azureml_setup,
+)
 from pipeline.engines.azureml_environment import ROOT
 from pipeline.engines.azureml_setup import Datastores, datastore_uri
 from pipeline.engines.azureml_statuses import states
@@ -67,6 +73,29 @@ class AzureMLEngine:
     def roll_back(self, version: str) -> str:
         """Make an earlier version the default of the batch endpoint; returns the endpoint's name."""
         return azureml_endpoint.roll_back(self.workspace, version)
+
+    # A schedule of the workspace's own
+
+    def schedule(self, published: PublishedPipeline, trigger: azureml_schedule.Trigger) -> None:
+        """Let the workspace itself score all readings at set times: made anew, or changed."""
+        stores = self.datastores
+        request = azureml_jobs.Request(
+            run=azureml_schedule.RUN,
+            component=_component(published),
+            folders={"data": datastore_uri(stores.data), "models": datastore_uri(stores.models)},
+            files={},
+            texts={"run": azureml_schedule.RUN},
+            tags={"cause": "schedule", "published": published.version},
+        )
+        azureml_schedule.create(self.workspace, trigger, request)
+
+    def scheduled(self) -> azureml_schedule.Scheduled | None:
+        """The schedule as it stands; None where there is none."""
+        return azureml_schedule.find(self.workspace)
+
+    def unschedule(self) -> bool:
+        """Remove the schedule; whether there was one."""
+        return azureml_schedule.remove(self.workspace)
 
     # Runs
 

@@ -55,7 +55,7 @@ def submit(workspace: Workspace, request: Request) -> None:
             "a letter or digit first"
         )
     with workspace.asked(f"cannot submit run {run}"):
-        job = _pipeline_job(workspace, request)
+        job = pipeline_job(workspace, request)
         try:
             # Its form is always the same; validating it would take longer than sending it.
             workspace.client.jobs.create_or_update(job, skip_validation=True)
@@ -95,7 +95,8 @@ def cancel(workspace: Workspace, run: str) -> None:
                 raise
 
 
-def _pipeline_job(workspace: Workspace, request: Request) -> Any:
+def pipeline_job(workspace: Workspace, request: Request) -> Any:
+    """A request as the SDK's job."""
     from azure.ai.ml import Input
     from azure.ai.ml.entities import PipelineJob, PipelineJobSettings
 

@@ -440,7 +440,7 @@ class TestRefusals:
         assert answer["error"]["code"] == "ResourceNotFound"
 
     def test_what_it_does_not_do_it_says(self, emulator):
-        answer = ask(emulator, "GET", emulator.workspace.id("schedules"))
+        answer = ask(emulator, "GET", emulator.workspace.id("onlineEndpoints"))
         assert answer["error"]["code"] == "NotEmulated"
 
 

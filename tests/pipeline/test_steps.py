@@ -136,7 +136,7 @@ def test_what_comes_from_data_stands_in_values_only(found):
         given_values = {"data": "d", "manifest": "m", "models": "o", "run": "r"}
         command = node.arguments(given_values, {}, "p")
         assert command == [
-            *("python", "-m", "scoring", "score", "--data", "d", "--manifest", "m", "--models", "o"),
+            *("python", "-m", "scoring", "score", "--data", "d", "--manifest=m", "--models", "o"),
             *(f"--key={node.inputs['key']}", "--out", "p/r"),
         ]
 

@@ -1,0 +1,79 @@
+"""Schedules: taken, shown, switched off, removed. No clock runs: `fire` is what one of their times does."""
+
+import copy
+from typing import Any
+
+from dev.azureml.answers import Answer, Call, Refusal, bad_argument, resource
+from dev.azureml.jobs import Job, Jobs
+from dev.azureml.workspace import Workspace
+
+FREQUENCIES = frozenset({"Minute", "Hour", "Day", "Week", "Month"})
+CRON_FIELDS = 5
+
+
+class Schedules:
+    """Handlers of schedules."""
+
+    def __init__(self, workspace: Workspace, jobs: Jobs) -> None:
+        self.workspace = workspace
+        self.jobs = jobs
+        self.fired = 0
+
+    def put(self, call: Call) -> Answer:
+        """Take a schedule, or change it: its job is looked at as one that is submitted."""
+        sent = call.body.get("properties", {})
+        action = sent.get("action", {})
+        if action.get("actionType") != "CreateJob":
+            raise bad_argument("This emulator knows schedules that create jobs only.")
+        job = action.get("jobDefinition") or {}
+        if job.get("jobType") != "Pipeline" or job.get("name"):
+            raise bad_argument("A schedule's job is a pipeline job without a name.")
+        with self.workspace.lock:
+            self.jobs.checked(job)
+            _check_trigger(sent.get("trigger") or {})
+            status = 200 if call.path in self.workspace.resources else 201
+            properties = {"isEnabled": True, **sent, "provisioningState": "Succeeded"}
+            body = resource(call.path, call.names["name"], "schedules", properties)
+            self.workspace.resources[call.path] = body
+        return Answer(status, body)
+
+    def delete(self, call: Call) -> Answer:
+        """Remove a schedule that is switched off."""
+        with self.workspace.lock:
+            found = self.workspace.resources.get(call.path)
+            if found is None:
+                return Answer(204, None)
+            if found["properties"]["isEnabled"]:
+                raise bad_argument("The schedule is enabled: disable it before it is deleted.")
+            del self.workspace.resources[call.path]
+        return Answer(200, None)
+
+    def fire(self, name: str) -> Job:
+        """Submit the schedule's job as the service does at one of its times."""
+        missing = Refusal(404, "UserError", f"Schedule {name} was not found.", "NotFound", "Schedule")
+        found = self.workspace.find(self.workspace.id("schedules", name), missing)
+        with self.workspace.lock:
+            self.fired += 1
+            run = f"{name}-20261123T0{self.fired:03}"
+            properties: dict[str, Any] = self.jobs.checked(
+                copy.deepcopy(found["properties"]["action"]["jobDefinition"])
+            )
+            for value in properties.get("inputs", {}).values():
+                if value.get("jobInputType") == "literal":
+                    value["value"] = value["value"].replace("${{name}}", run)
+            job = self.jobs.jobs[run] = Job(run, properties)
+        self.jobs.start(job)
+        return job
+
+
+def _check_trigger(trigger: dict[str, Any]) -> None:
+    kind = trigger.get("triggerType")
+    if kind == "Cron" and len(str(trigger.get("expression", "")).split()) == CRON_FIELDS:
+        return
+    if (
+        kind == "Recurrence"
+        and str(trigger.get("frequency")).capitalize() in FREQUENCIES
+        and int(trigger.get("interval", 0)) > 0
+    ):
+        return
+    raise bad_argument(f"The trigger {trigger} is none.")

@@ -1,0 +1,59 @@
+"""`python -m pipeline schedule`."""
+
+import argparse
+
+from pipeline.errors import EXIT_DONE, EXIT_FAILED, UsageError
+
+_EXAMPLE = """\
+For those who want no function app: the Azure ML workspace itself submits the published pipeline at set
+times. Each job scores all readings of the data container, into a folder of the preds container that is named
+like the job; nothing is claimed, and `runs` does not list it. The schedule keeps its published version until
+it is created again.
+
+Example:
+  python -m pipeline schedule create --every 1h
+  python -m pipeline schedule create --cron "0 5 * * *" --time-zone "W. Europe Standard Time"
+  python -m pipeline schedule show
+  python -m pipeline schedule remove
+
+Exit codes: 0 done; 1 failed, or there is no schedule; 2 wrong use or settings.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("action", choices=("create", "show", "remove"), metavar="create|show|remove")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--every", metavar="15m", help="a number and m, h, d or w")
+    when.add_argument("--cron", metavar="FIELDS", help="minute, hour, day, month, day of week")
+    parser.add_argument("--time-zone", default="UTC", help="as Windows names it (default: UTC)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Create, show or remove the schedule."""
+    from pipeline import publish
+    from pipeline.engines.azureml import AzureMLEngine
+    from pipeline.engines.azureml_schedule import Trigger
+    from pipeline.surroundings import open_context
+
+    if args.action == "create":
+        trigger = Trigger(args.every, args.cron, args.time_zone)
+    context = open_context()
+    if context.settings.engine != "azureml":
+        raise UsageError("schedules are for Azure ML: set SCORING_ENGINE=azureml")
+    engine = AzureMLEngine(context.settings, context.store, context.runs)
+    if args.action == "create":
+        published = publish.current(context.store)
+        engine.schedule(published, trigger)
+        print(f"scheduled {trigger}: {published.version} scores all readings each time")
+        return EXIT_DONE
+    if args.action == "remove":
+        print("removed the schedule" if engine.unschedule() else "there was no schedule")
+        return EXIT_DONE
+    if (found := engine.scheduled()) is None:
+        print("there is no schedule")
+        return EXIT_FAILED
+    state = "" if found.enabled else ", switched off"
+    print(f"{found.trigger}: {found.published}{state}")
+    return EXIT_DONE
