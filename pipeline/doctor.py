@@ -73,7 +73,7 @@ def _published(context: Context) -> tuple[bool, str]:
     if published.engine != context.settings.engine:
         return False, f"{published.version} is for engine {published.engine}: run python -m pipeline publish"
     documents = prepare(context.settings, find_fleet(context.store))
-    if published.engine == "local" and published.version != documents.version:
+    if published.version != documents.version:
         return False, f"{published.version} is older than the models or settings: python -m pipeline publish"
     return True, f"{published.version}, {published.steps:,} steps"
 

@@ -1,7 +1,8 @@
 """The two documents of a pipeline, in Azure ML's own YAML: built from the keys of the models that there are.
 
     score.yml      the command component of the steps that score
-    pipeline.yml   the pipeline component: a step per sensor or per shard, and `collect` after all of them
+    pipeline.yml   the pipeline component: a step per sensor or per shard, and `collect` after all of them;
+                   `gather` steps in between where they are too many for one
 
 Both engines execute them. The same keys and settings give the same bytes. What comes from data stands in the
 values of inputs only, percent-encoded, never in a command.
@@ -24,8 +25,8 @@ SCORE_NAME = "fleet_scoring_score"
 SCORE_FILE = "score.yml"
 COLLECT = "collect"
 
-MOST_STEPS = 190
-"""`collect` has an input for each step, and Azure ML allows a step 200 of them."""
+MOST_AFTER = 190
+"""A step that comes after others has an input for each of them, and Azure ML allows a step 200."""
 
 PREDS = "azureml://datastores/scoring_preds/paths/"
 """Where predictions go in Azure ML: the datastore of the container; the local engine knows the container."""
@@ -43,6 +44,9 @@ _COLLECT = (
     f"python -m scoring collect {_COMMON} --run ${{{{inputs.run}}}} "
     "--preds ${{outputs.preds}}/${{inputs.run}}"
 )
+
+_GATHER = "python -c pass"
+"""It has ended once all that it waits for has, and that is all."""
 
 _PLAIN = re.compile(r"[a-z0-9]+")
 _LONGEST_PLAIN = 60
@@ -85,9 +89,8 @@ def build(
     fleet = sorted(set(keys))
     if not fleet:
         raise PublishError("there are no models: upload model_{device}_{sensor}.skops files, then publish")
-    most = min(max_steps, MOST_STEPS)
-    sharded = len(fleet) > most
-    inputs = _shard_inputs(most) if sharded else {step_name(key): {"key": key.encoded} for key in fleet}
+    sharded = len(fleet) > max_steps
+    inputs = _shard_inputs(max_steps) if sharded else {step_name(key): {"key": key.encoded} for key in fleet}
     runs_in = {"environment": environment, "code": code}
     pipeline = _pipeline(inputs, seconds=max(1, round(time_limit.total_seconds())), runs_in=runs_in)
     return Documents(
@@ -139,12 +142,13 @@ def _pipeline(
     steps: Mapping[str, Mapping[str, str]], *, seconds: int, runs_in: Mapping[str, str]
 ) -> dict[str, Any]:
     jobs = {name: _node(f"./{SCORE_FILE}", own, seconds) for name, own in steps.items()}
-    # Only data puts steps in order. These inputs are optional, so that a step that failed does not keep
-    # `collect` from telling of it.
-    after = {f"after_{name}": {"type": "uri_folder", "optional": True} for name in steps}
-    component = _command(_COLLECT, {**_inputs(), **after}, runs_in)
-    bindings = {f"after_{name}": f"${{{{parent.jobs.{name}.outputs.preds}}}}" for name in steps}
-    jobs[COLLECT] = _node(component, bindings, seconds)
+    last = list(steps)
+    if len(last) > MOST_AFTER:
+        groups = [last[first : first + MOST_AFTER] for first in range(0, len(last), MOST_AFTER)]
+        last = [f"gather_{number:04}" for number in range(len(groups))]
+        for name, group in zip(last, groups, strict=True):
+            jobs[name] = _after(group, _GATHER, runs_in, seconds)
+    jobs[COLLECT] = _after(last, _COLLECT, runs_in, seconds)
     return {
         "$schema": f"{_SCHEMA}/pipelineComponent.schema.json",
         "name": NAME,
@@ -154,6 +158,15 @@ def _pipeline(
         "inputs": _inputs(),
         "jobs": jobs,
     }
+
+
+def _after(names: Iterable[str], command: str, runs_in: Mapping[str, str], seconds: int) -> dict[str, Any]:
+    """A step that begins once these have ended, well or not."""
+    # Only data puts steps in order. These inputs are optional, so that a step that failed does not keep
+    # the next one from beginning.
+    bindings = {f"after_{name}": f"${{{{parent.jobs.{name}.outputs.preds}}}}" for name in names}
+    after = {name: {"type": "uri_folder", "optional": True} for name in bindings}
+    return _node(_command(command, {**_inputs(), **after}, runs_in), bindings, seconds)
 
 
 def _inputs() -> dict[str, Any]:

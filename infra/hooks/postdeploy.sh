@@ -35,5 +35,5 @@ make setup
 if python -m pipeline publish; then
     python -m pipeline doctor
 else
-    echo "Nothing is published yet. Upload models to the models container of $STORAGE_NAME, then run: python -m pipeline publish" >&2
+    echo "Nothing is published yet (no models yet? upload them to the container models of $STORAGE_NAME). Then run: python -m pipeline publish" >&2
 fi

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.engines.graph import Pipeline
 from pipeline.errors import PublishError
-from pipeline.steps import MOST_STEPS, SCORE_FILE, build, step_name
+from pipeline.steps import SCORE_FILE, build, step_name
 from scoring import InvalidKey, SensorKey
 
 HOSTILE = [
@@ -105,10 +105,19 @@ def test_shards_take_over_beyond_the_most_steps_and_then_new_sensors_change_noth
     assert not documents(fleet(10), max_steps=10).sharded
 
 
-def test_no_step_has_more_inputs_than_azure_ml_allows():
-    pipeline, _ = read(documents(fleet(400), max_steps=10_000))
-    assert len(pipeline["jobs"]) == MOST_STEPS + 1
-    assert len(pipeline["jobs"]["collect"]["inputs"]) <= 200
+@pytest.mark.parametrize("sensors", [190, 191, 1000])
+def test_no_step_has_more_inputs_than_azure_ml_allows_and_collect_comes_after_all(sensors):
+    made = documents(fleet(sensors), max_steps=10_000)
+    assert (made.steps, made.sharded) == (sensors, False)
+    nodes = Pipeline.read(made.pipeline_yml, {SCORE_FILE: made.score_yml}).nodes
+    assert nodes[-1].name == "collect"
+    assert all(len(node.inputs) <= 200 for node in nodes)
+    needs = {node.name: node.needs for node in nodes}
+    before = needs["collect"]
+    while more := frozenset().union(*(needs[name] for name in before)) - before:
+        before |= more
+    assert before == needs.keys() - {"collect"}
+    assert len([name for name in before if name.startswith("score_")]) == sensors
 
 
 def test_a_fleet_without_models_is_refused():
