@@ -147,7 +147,7 @@ def _in_order(
             batch, failure = None, error
         if batch is not None:
             waiting.append(pool.submit(score_batch, batch, models, selection))
-        while waiting and (batch is None or len(waiting) > THREADS):
+        while waiting and (batch is None or len(waiting) >= THREADS):
             yield waiting.popleft().result()
         if batch is None:
             break

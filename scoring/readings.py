@@ -19,7 +19,7 @@ __all__ = ["BLOCK_BYTES", "Batch", "LandingStatus", "Source", "find_sources", "r
 
 BLOCK_BYTES = 2 << 20
 
-_AHEAD = 3
+_AHEAD = 2
 """Blocks that an executor may parse before they are asked for."""
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"

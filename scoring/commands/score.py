@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, and say in one line what came out."""
+    # Before numpy is imported: batches are scored side by side already, and threads below them only spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from scoring.manifest import Manifest
     from scoring.packs import ModelStore
     from scoring.predict import score
