@@ -1,0 +1,143 @@
+"""What may happen in any order, and what must always hold: hypothesis looks for a way to break it."""
+
+from collections import Counter
+from datetime import timedelta
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from pipeline.names import split_try
+from pipeline.records import RunState
+from tests.simulation.world import SETTINGS, Call, Disturbance, Plan, World
+
+NAMES = 4
+LATEST = SETTINGS.grace - timedelta(minutes=1)
+"""A listing that is later than the sweep looks back would hide landings: that is what the setting says."""
+
+total: Counter[str] = Counter()
+"""Over all examples: requests, calls, runs, landings."""
+
+durations = st.integers(0, 20).map(lambda minutes: timedelta(minutes=minutes))
+
+
+def plans(deep: int) -> st.SearchStrategy[Plan]:
+    troubles: st.SearchStrategy[Disturbance | Call] = st.sampled_from(Disturbance)
+    if deep:
+        troubles |= calls(deep - 1)
+    return st.builds(
+        Plan,
+        at=st.dictionaries(st.integers(1, 30), troubles, max_size=3),
+        skew=st.integers(-300, 300).map(lambda seconds: timedelta(seconds=seconds)),
+        late=st.integers(0, int(LATEST.total_seconds())).map(lambda seconds: timedelta(seconds=seconds)),
+    )
+
+
+def calls(deep: int) -> st.SearchStrategy[Call]:
+    what = st.sampled_from(["tell", "tell", "sweep", "manual", "cancel"])
+    return st.builds(Call, what=what, which=st.integers(0, NAMES), plan=plans(deep))
+
+
+class Fleet(RuleBasedStateMachine):
+    """Landings come and go, events are told at any time, hosts and jobs break down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.number = 0
+
+    @rule(which=st.integers(0, NAMES - 1))
+    def lands(self, which: int) -> None:
+        self.number += 1
+        self.world.land(f"{which}.csv", f"{self.number}".encode())
+
+    @rule(which=st.integers(0, NAMES - 1))
+    def is_removed(self, which: int) -> None:
+        self.world.remove(f"{which}.csv")
+
+    @rule(call=calls(2))
+    def host_is_called(self, call: Call) -> None:
+        self.world.call(call)
+
+    @rule(plan=plans(2), after=durations)
+    def timer_ticks(self, plan: Plan, after: timedelta) -> None:
+        self.world.pass_time(after)
+        self.world.next_tick()
+        self.world.call(Call("sweep", plan=plan))
+
+    @rule(duration=durations)
+    def time_passes(self, duration: timedelta) -> None:
+        self.world.pass_time(duration)
+
+    @rule(
+        which=st.integers(0, 5), outcome=st.sampled_from(["succeeds", "fails", "fails for good", "vanishes"])
+    )
+    def job_ends(self, which: int, outcome: str) -> None:
+        self.world.end_job(which, outcome)
+
+    @rule()
+    def fleet_is_published_again(self) -> None:
+        self.number += 1
+        self.world.publish(f"v{self.number}")
+
+    @invariant()
+    def runs_only_go_forward(self) -> None:
+        for record in self.world.records():
+            before = self.world.known.get(record.run)
+            if before is not None and before.state is not record.state:
+                restarted = record.restarts > before.restarts
+                assert before.state.leads_to(record.state) or restarted, (before, record)
+            self.world.known[record.run] = record
+
+    @invariant()
+    def no_run_is_tried_too_often(self) -> None:
+        for record in self.world.records():
+            assert record.tries == split_try(record.run)[1] <= SETTINGS.max_tries, record
+            assert record.restarts <= SETTINGS.max_tries, record
+
+    @invariant()
+    def every_claim_has_its_run(self) -> None:
+        for key, run in self.world.claims().items():
+            assert self.world.has_run(run), (key, run)
+
+    @invariant()
+    def no_landing_is_scored_twice(self) -> None:
+        for key in self.world.landed:
+            scored = [run for run in self.world.scored_by(key) if self.world.runs.load(run).claims]
+            assert len(scored) <= 1, (key, scored)
+
+    @invariant()
+    def what_is_scored_was_claimed(self) -> None:
+        claims = self.world.claims()
+        for run, job in self.world.jobs.items():
+            for key in job.scored:
+                assert claims.get(key) == run, (key, run, claims.get(key))
+
+    def teardown(self) -> None:
+        """Trouble ends, jobs succeed: after a few ticks nothing is open, and every landing is scored once."""
+        for _ in range(12):
+            self.world.pass_time(timedelta(minutes=30))
+            self.world.next_tick()
+            self.world.call(Call("sweep"))
+            self.runs_only_go_forward()
+            while any(not job.state.final for job in self.world.jobs.values()):
+                self.world.end_job(0, "succeeds")
+            self.no_landing_is_scored_twice()
+        assert self.world.runs.open() == []
+        records = {record.run: record for record in self.world.records()}
+        assert all(record.state.final for record in records.values()), records
+        claims = self.world.claims()
+        given_up = {RunState.FAILED, RunState.CANCELED}
+        for key, name in self.world.there().items():
+            assert key in claims, (name, "was forgotten")
+            scored = self.world.scored_by(key)
+            assert scored == [claims[key]] or records[claims[key]].state in given_up, (
+                name,
+                claims[key],
+                scored,
+            )
+        total.update(
+            requests=self.world.steps,
+            calls=self.world.calls,
+            runs=len(records),
+            landings=len(self.world.landed),
+        )

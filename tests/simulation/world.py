@@ -1,0 +1,256 @@
+"""The simulated world: hosts that call the real code and break down, and an engine whose jobs go wrong."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pipeline.context import Context
+from pipeline.engines.base import PublishedPipeline, RunStatus
+from pipeline.errors import EngineError, PipelineError, StorageUnreachable, UnknownRun
+from pipeline.landings import Landing
+from pipeline.publish import make_current
+from pipeline.records import RunRecord, RunState
+from pipeline.runs import Runs
+from pipeline.settings import Connection, Settings
+from pipeline.submit import submit_landing, submit_manual
+from pipeline.sweep import sweep
+from tests.simulation.memory import MemoryStore, Process, Server
+
+SETTINGS = Settings(connection=Connection(connection_string="UseDevelopmentStorage=true"), max_active_runs=3)
+FOLDER = "published"
+
+
+class Crash(BaseException):
+    """The process is gone: nothing in it runs on, whatever it would have caught."""
+
+
+class Disturbance(StrEnum):
+    """What may happen to one request."""
+
+    CRASH_BEFORE = "the process dies before the request"
+    CRASH_AFTER = "the process dies before the answer"
+    LOST_REQUEST = "the request is lost"
+    LOST_ANSWER = "the answer is lost"
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a host is asked to do."""
+
+    what: str
+    """tell, sweep, manual or cancel."""
+    which: int = 0
+    plan: "Plan" = field(default_factory=lambda: Plan())  # noqa: PLW0108 - it is defined below
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a call is disturbed, by the number of the request; and how wrong its host's clock goes."""
+
+    at: Mapping[int, Disturbance | Call] = field(default_factory=dict)
+    skew: timedelta = timedelta(0)
+    late: timedelta = timedelta(0)
+
+
+@dataclass
+class Job:
+    """A run, as the engine has it."""
+
+    state: RunState = RunState.SUBMITTED
+    retry: bool = False
+    scored: frozenset[str] = frozenset()
+
+
+class Host(Process):
+    """One process, for one call."""
+
+    def __init__(self, world: "World", plan: Plan) -> None:
+        self.world = world
+        self.plan = plan
+        self.count = 0
+        self.dead = False
+
+    def request(self, effect: Callable[[], Any], *, writes: bool = False) -> Any:  # noqa: ARG002
+        if self.dead:
+            raise Crash
+        self.count += 1
+        self.world.steps += 1
+        disturbance = self.plan.at.get(self.count)
+        if isinstance(disturbance, Call):
+            self.world.call(disturbance)
+        elif disturbance is Disturbance.CRASH_BEFORE:
+            self._die()
+        elif disturbance is Disturbance.LOST_REQUEST:
+            raise StorageUnreachable("the request is lost")
+        answer = effect()
+        if disturbance is Disturbance.CRASH_AFTER:
+            self._die()
+        if disturbance is Disturbance.LOST_ANSWER:
+            raise StorageUnreachable("the answer is lost")
+        return answer
+
+    def late(self) -> timedelta:
+        return self.plan.late
+
+    def _die(self) -> None:
+        self.dead = True
+        raise Crash
+
+
+class Engine:
+    """Takes runs once by name; as unreliable to ask as storage is."""
+
+    def __init__(self, world: "World", host: Host, runs: Runs) -> None:
+        self.world = world
+        self.host = host
+        self.runs = runs
+
+    def submit(self, record: RunRecord, published: PublishedPipeline) -> None:  # noqa: ARG002
+        def effect() -> None:
+            self.world.jobs.setdefault(record.run, Job())
+
+        self._asked(effect)
+
+    def status(self, run: str) -> RunStatus:
+        record = self.runs.load(run)
+        job: Job | None = self._asked(lambda: self.world.jobs.get(run))
+        if job is not None:
+            return RunStatus(state=job.state, retry=job.retry, error="it failed" if job.retry else None)
+        return RunStatus(state=record.state, lost=not record.state.final)
+
+    def cancel(self, run: str) -> None:
+        def effect() -> None:
+            job = self.world.jobs.get(run)
+            if job and not job.state.final:
+                job.state = RunState.CANCELED
+
+        self._asked(effect)
+
+    def _asked(self, effect: Callable[[], Any]) -> Any:
+        try:
+            return self.host.request(effect)
+        except StorageUnreachable as error:
+            raise EngineError(str(error)) from error
+
+
+class World:
+    """Server, jobs and everything that ever happened."""
+
+    def __init__(self) -> None:
+        self.server = Server()
+        self.jobs: dict[str, Job] = {}
+        self.landed: dict[str, str] = {}
+        """Name of the blob of each landing's key, of all that ever landed."""
+        self.known: dict[str, RunRecord] = {}
+        self.steps = 0
+        self.calls = 0
+        self.quiet = Host(self, Plan())
+        self.store = MemoryStore(self.server, self.quiet)
+        self.runs = Runs(self.store, lambda: self.server.now)  # type: ignore[arg-type]
+        self.tick = self.server.now
+        self.publish("v1")
+
+    # What happens
+
+    def publish(self, version: str) -> None:
+        pipeline = PublishedPipeline(version=version, engine="local", steps=1)
+        store: Any = self.store
+        make_current(store, pipeline)
+        store.runs.put(f"{FOLDER}/{version}/published.json", store.runs.read(f"{FOLDER}/current").data)
+
+    def land(self, name: str, content: bytes) -> None:
+        etag = self.store.data.put(name, content)
+        self.landed[self.key(name, etag)] = name
+
+    def remove(self, name: str) -> None:
+        self.store.data.delete(name)
+
+    def pass_time(self, duration: timedelta) -> None:
+        self.server.now += duration
+
+    def call(self, call: Call) -> None:
+        """Let a host do something; what it raises is what its trigger would be told, and tell again."""
+        self.calls += 1
+        host = Host(self, call.plan)
+        store: Any = MemoryStore(self.server, host)
+        clock = lambda: self.server.now + call.plan.skew  # noqa: E731
+        engine: Any = Engine(self, host, Runs(store, clock))
+        context = Context(SETTINGS, store, engine, clock)
+        with suppress(PipelineError, Crash):
+            self._do(context, call)
+
+    def _do(self, context: Context, call: Call) -> None:
+        match call.what:
+            case "tell":
+                submit_landing(context, f"{call.which}.csv")
+            case "sweep":
+                sweep(context, self.tick, random_hex="000000")
+            case "manual":
+                submit_manual(context, prefix="", random_hex=f"{self.calls:06x}")
+            case "cancel":
+                runs = sorted(self.known)
+                if runs:
+                    run = runs[call.which % len(runs)]
+                    context.runs.request_cancel(run)
+                    if context.runs.load(run).state is not RunState.PENDING:
+                        context.engine.cancel(run)
+
+    def end_job(self, which: int, outcome: str) -> None:
+        """One of the jobs under way ends, or is gone as if it had never been."""
+        live = [run for run, job in sorted(self.jobs.items()) if not job.state.final]
+        if not live:
+            return
+        run = live[which % len(live)]
+        if outcome == "vanishes":
+            del self.jobs[run]
+            return
+        job = self.jobs[run]
+        if outcome == "succeeds":
+            job.state = RunState.SUCCEEDED
+            landings = self.runs.manifest(run).landings
+            job.scored = frozenset(self.runs.key(landing) for landing in landings if self.is_there(landing))
+        else:
+            job.state, job.retry = RunState.FAILED, outcome == "fails"
+
+    # What is so
+
+    def key(self, name: str, etag: str) -> str:
+        return self.runs.key(Landing(name, etag, 1, None))
+
+    def is_there(self, landing: Landing) -> bool:
+        blob = self.server.blobs["data"].get(landing.name)
+        return blob is not None and blob.etag == landing.etag
+
+    def there(self) -> dict[str, str]:
+        """Name by key of all landings that are there now."""
+        return {self.key(name, blob.etag): name for name, blob in self.server.blobs["data"].items()}
+
+    def records(self) -> Iterator[RunRecord]:
+        for name in sorted(self.server.blobs["runs"]):
+            if name.endswith("/record.json"):
+                yield self.runs.load(name.removesuffix("/record.json"))
+
+    def claims(self) -> dict[str, str]:
+        found = self.server.blobs["runs"].items()
+        return {
+            name.removeprefix("landings/"): blob.data.decode()
+            for name, blob in found
+            if name.startswith("landings/")
+        }
+
+    def scored_by(self, key: str) -> list[str]:
+        return [run for run, job in self.jobs.items() if key in job.scored]
+
+    def next_tick(self) -> datetime:
+        self.tick = self.server.now
+        return self.tick
+
+    def has_run(self, run: str) -> bool:
+        try:
+            self.runs.load(run)
+        except UnknownRun:
+            return f"open/{run}" in self.server.blobs["runs"]
+        return True
