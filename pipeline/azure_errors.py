@@ -12,6 +12,7 @@ from pipeline.errors import (
     StorageError,
     StorageUnreachable,
 )
+from pipeline.hush import hushed, tellable
 from pipeline.settings import CONNECTION
 
 
@@ -23,7 +24,7 @@ def translated(doing: str, address: str) -> Iterator[None]:
     try:
         yield
     except (AzureError, DeserializationError, SerializationError) as error:
-        raise translate(error, doing, address) from error
+        raise translate(error, doing, address) from tellable(error)
 
 
 def translate(error: Exception, doing: str, address: str) -> StorageError:
@@ -90,4 +91,4 @@ def root_cause(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return hushed((str(error).strip().splitlines() or [type(error).__name__])[0])[:300]

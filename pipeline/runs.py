@@ -31,6 +31,7 @@ from pipeline.errors import (
     RunDocumentError,
     UnknownRun,
 )
+from pipeline.hush import hushed
 from pipeline.landings import Landing, Manifest
 from pipeline.names import RESERVED, landing_key, split_try
 from pipeline.records import Cause, CauseKind, RunRecord, RunState
@@ -98,6 +99,8 @@ class Runs:
             IllegalTransition: the run is in a state that does not lead there.
         """
         now = self.clock()
+        if changes.get("error"):  # somebody else's words, as often as not
+            changes["error"] = hushed(changes["error"])
         while True:
             if not record.state.leads_to(state):
                 raise IllegalTransition(f"run {record.run} is {record.state}, it cannot become {state}")

@@ -21,6 +21,8 @@ _LASTING = frozenset(
 )
 """What is wrong with a place, and stays so; a full disk may pass."""
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -38,12 +40,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno in _LASTING:
             raise OutputError(f"cannot write {path}: {error.strerror}; choose another place") from error
-        if error.errno == errno.ENOSPC and error.filename is None:
-            error.filename = str(path)
+        name_full(error, path)
         raise
     finally:
         with suppress(FileNotFoundError, NotADirectoryError):
             partial.unlink()
+
+
+def name_full(error: OSError, path: Path) -> None:
+    """Let the error of a full disk, or of a quota, say which file it kept from being written."""
+    if error.errno in _FULL and error.filename is None:
+        error.filename = str(path)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -13,6 +13,7 @@ import pyarrow.csv as pa_csv
 
 from scoring.columns import cast
 from scoring.errors import OutputError
+from scoring.files import name_full
 from scoring.keys import SensorKey
 
 NAMES = ["TS", "Device", "Sensor", "Val", "Prediction", "Score"]
@@ -85,11 +86,13 @@ class PredictionFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self._flush()
-            for name in self._names.values():
-                os.replace(f"{self._partial}/{name}", f"{self._out}/{name}")  # noqa: PTH105 - see `_write`
-        shutil.rmtree(self._partial, ignore_errors=True)
+        try:
+            if kind is None:
+                self._flush()
+                for name in self._names.values():
+                    os.replace(f"{self._partial}/{name}", f"{self._out}/{name}")  # noqa: PTH105 - see `_write`
+        finally:  # a disk that is full most often shows in the last write
+            shutil.rmtree(self._partial, ignore_errors=True)
 
     def append(self, key: SensorKey, rows: memoryview) -> None:
         """Add rows to a sensor's file."""
@@ -122,6 +125,9 @@ class PredictionFiles:
         try:
             for first in range(0, len(chunks), _MOST_CHUNKS):
                 _write_all(file, chunks[first : first + _MOST_CHUNKS])
+        except OSError as error:
+            name_full(error, self._out / name)
+            raise
         finally:
             os.close(file)
 

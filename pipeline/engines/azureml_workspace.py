@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.azure_errors import root_cause
 from pipeline.errors import EngineError
+from pipeline.hush import hushed, tellable
 from pipeline.settings import AzureMLWorkspace
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Workspace:
         try:
             yield
         except (AzureError, MlException, DeserializationError, SerializationError) as error:
-            raise self._translated(error, doing) from error
+            raise self._translated(error, doing) from tellable(error)
 
     def _translated(self, error: Exception, doing: str) -> EngineError:
         from azure.core import exceptions as azure
@@ -127,7 +128,7 @@ def is_missing_workspace(error: Exception) -> bool:
 def said(error: Exception) -> str:
     """What the service said, in one line."""
     message = getattr(getattr(error, "error", None), "message", None) or str(error)
-    return " ".join(str(message).split())[:300] or type(error).__name__
+    return hushed(" ".join(str(message).split()))[:300] or type(error).__name__
 
 
 def _transport() -> Any:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.engines import keeper
+from pipeline.hush import hushed
 
 _DONE, _FAILED, _USAGE = 0, 1, 2
 """Exit codes of steps that a further try does not change; after all others one may help."""
@@ -142,7 +143,7 @@ def last_line(log: Path) -> str:
         return ""
     words = [" ".join(line.split()) for line in lines]
     last = next((line for line in reversed(words) if line), "")
-    return last.removeprefix("error: ")[:_LONGEST_LINE]
+    return hushed(last.removeprefix("error: "))[:_LONGEST_LINE]
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -47,8 +47,9 @@ TELL_SECONDS = 1.0
 LONGEST_LOG = 1 << 20
 """Bytes of a log that are kept, from its end."""
 
-_HIDDEN = ("SCORING_", "ScoringStorage", "AZURE", "AzureWebJobs", "APPLICATIONINSIGHTS", "IDENTITY_", "MSI_")
-"""Beginnings of variables that steps do not see: where storage is, and as whom to talk to it."""
+_SHOWN = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "VIRTUAL_ENV")
+_SHOWN_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON", "COVERAGE_", "COV_CORE_")
+"""Variables that steps see. No others: a machine keeps secrets under more names than anyone can list."""
 
 logger = logging.getLogger("pipeline.worker")
 
@@ -213,7 +214,9 @@ class Worker:
 
 def step_environment(environ: Mapping[str, str], code: Path, temporary: Path) -> dict[str, str]:
     """What steps see of the environment: no secrets, one thread each, the code to run."""
-    kept = {name: text for name, text in environ.items() if not name.startswith(_HIDDEN)}
+    kept = {
+        name: text for name, text in environ.items() if name in _SHOWN or name.startswith(_SHOWN_BEGINNINGS)
+    }
     kept.pop("PYTHONSAFEPATH", None)  # the folder that a step runs in is where its code is
     path = [str(code), *filter(None, [environ.get("PYTHONPATH")])]
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}

@@ -274,6 +274,8 @@ def test_a_pipeline_that_was_published_for_another_engine_is_refused(fleet):
 def test_steps_see_neither_secrets_nor_settings(fleet, monkeypatch, code):
     monkeypatch.setenv("AZURE_CLIENT_SECRET", "hush")
     monkeypatch.setenv("ScoringStorage", "hush")
+    monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", "hush")
+    monkeypatch.setenv("SOME_TOKEN_OF_SOMEBODY", "hush")
     (code / "scoring" / "__init__.py").write_text(
         "import os\nprint(sorted(name for name, value in os.environ.items() if 'hush' in value"
         " or 'AccountKey' in value), os.environ['OMP_NUM_THREADS'])\n"

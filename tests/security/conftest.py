@@ -1,0 +1,5 @@
+"""The fixtures of the pipeline's tests: a small fleet that the local engine scores on Azurite."""
+
+from tests.pipeline.conftest import code, fleet
+
+__all__ = ["code", "fleet"]

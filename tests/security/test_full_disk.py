@@ -1,0 +1,92 @@
+"""A disk that is full: a limit on the size of files stands in for it, which fails a write the same way."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def scoring(*words: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command; no file that it writes can become larger than `limit` bytes."""
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.run(
+        [sys.executable, "-m", "scoring", *map(str, words)],
+        cwd=ROOT,
+        preexec_fn=limited if limit else None,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small")
+    readings, models = folder / "readings.csv", folder / "models"
+    made = ("simulate", "--devices", 1, "--sensors", 2, "--readings", 2000, "--out", readings)
+    assert scoring(*made).returncode == 0
+    assert scoring("train", "--data", readings, "--models", models).returncode == 0
+    return readings, models
+
+
+def files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+
+def told(done: subprocess.CompletedProcess[str], file: str) -> None:
+    """It failed for a reason that may pass, in one line that names the file."""
+    assert done.returncode == 75, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "File too large" in last
+    assert file in last
+
+
+@pytest.mark.parametrize("limit", [100, 20_000])
+def test_a_step_leaves_no_predictions_and_no_refuse(small, tmp_path, limit):
+    readings, models = small
+    words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--shard", "0/1")
+    told(scoring(*words, limit=limit), "preds_1_")
+    assert files(tmp_path) == set()
+    assert scoring(*words).returncode == 0
+    assert {"preds_1_1.csv", "preds_1_2.csv"} <= files(tmp_path)
+
+
+def test_predictions_of_a_step_before_stay_as_they_were(small, tmp_path):
+    readings, models = small
+    words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--key", "1_1")
+    assert scoring(*words).returncode == 0
+    before = (tmp_path / "preds_1_1.csv").read_bytes()
+    told(scoring(*words, limit=5_000), "preds_1_1.csv")
+    assert (tmp_path / "preds_1_1.csv").read_bytes() == before
+
+
+def test_collect_that_cannot_write_all_does_not_call_the_folder_finished(small, tmp_path):
+    readings, models = small
+    words = ("score", "--data", readings, "--models", models, "--out", tmp_path)
+    assert scoring(*words).returncode == 0
+    assert (tmp_path / "_SUCCESS").exists()
+    told(
+        scoring("collect", "--data", readings, "--models", models, "--preds", tmp_path, limit=5_000),
+        "report.html",
+    )
+    assert "_SUCCESS" not in files(tmp_path)
+    assert not [name for name in files(tmp_path) if "partial" in name]
+
+
+def test_a_pack_is_whole_or_not_there(small):
+    _, models = small
+    told(scoring("pack", "--models", models, limit=1_000), "models.parquet")
+    assert files(models) == {"model_1_1.skops", "model_1_2.skops"}
+
+
+def test_a_model_that_is_trained_is_whole_or_not_there(small, tmp_path):
+    readings, _ = small
+    told(scoring("train", "--data", readings, "--models", tmp_path / "trained", limit=500), "model_1_1.skops")
+    assert files(tmp_path / "trained") <= {"trained"}

@@ -1,0 +1,42 @@
+"""The limits that the operations guide tells of are those that hold."""
+
+import re
+from pathlib import Path
+
+from pipeline.engines import worker
+from pipeline.settings import Settings
+from scoring import csvblocks, estimators, keys, legacy, models, parquetrows, predictions
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+TABLE = {
+    cells[1].strip(): cells[2]
+    for cells in (
+        line.split("|") for line in GUIDE.partition("## Limits")[2].partition("\n## ")[0].splitlines()
+    )
+    if len(cells) == 5
+}
+MB = 1 << 20
+
+
+def numbers(row: str) -> list[int]:
+    return [int(number.replace(",", "")) for number in re.findall(r"[0-9][0-9,]*", TABLE[row])]
+
+
+def test_limits_of_files_are_those_of_the_code():
+    assert numbers("row of CSV") == [csvblocks.MAX_ROW_BYTES // MB]
+    assert numbers("first line of CSV") == [csvblocks.MAX_HEADER_BYTES // MB, csvblocks.MAX_COLUMNS]
+    assert numbers("text in Parquet") == [parquetrows._LONGEST_TEXT]
+    for module in (models, estimators, legacy):
+        assert numbers("model, also unpacked") == [module.MOST_BYTES // MB]
+    assert numbers("Device, Sensor") == [keys.MAX_KEY_PART, keys.MAX_ENCODED_KEY]
+    assert predictions.MOST_HELD // MB in numbers("memory of a step")
+    assert worker.LONGEST_LOG // MB in numbers("log of a step")
+
+
+def test_limits_that_are_settings_have_these_defaults():
+    settings = Settings.from_environment({"ScoringStorage": "UseDevelopmentStorage=true"})
+    assert numbers("sensors with a step each") == [settings.max_steps]
+    assert numbers("runs at once") == [settings.max_active_runs]
+    minutes = settings.step_time_limit.total_seconds() / 60
+    assert numbers("time and tries of a step") == [minutes, settings.step_tries]
+    assert numbers("tries of a run") == [settings.max_tries]

@@ -1,0 +1,77 @@
+"""What is installed is what was locked: pinned, hashed, and what pyproject.toml asks for."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+REPO = Path(__file__).parents[2]
+LOCKS = ("requirements.txt", "requirements-dev.txt", "infra/requirements.txt")
+
+
+def requirements(lock: str) -> list[str]:
+    """The lock's entries, each on one line."""
+    text = (REPO / lock).read_text("utf-8").replace("\\\n", " ")
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+
+
+def pins(lock: str) -> dict[str, set[Version]]:
+    found: dict[str, set[Version]] = {}
+    for entry in requirements(lock):
+        requirement = Requirement(entry.split("--hash")[0])
+        [specifier] = requirement.specifier
+        found.setdefault(canonicalize_name(requirement.name), set()).add(Version(specifier.version))
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_one_version_with_its_hashes(lock):
+    entries = requirements(lock)
+    assert len(entries) > 20
+    for entry in entries:
+        assert re.fullmatch(
+            r"[A-Za-z0-9._-]+(\[[a-z0-9,-]+\])?==[0-9A-Za-z.+!]+( ; [^\\]+?)?"
+            r"( +--hash=sha256:[0-9a-f]{64})+ *",
+            entry,
+        ), entry
+
+
+def test_the_locks_agree_with_each_other_and_with_what_is_asked_for():
+    run, dev = pins("requirements.txt"), pins("requirements-dev.txt")
+    assert {name: dev.get(name) for name in run} == run
+    groups = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
+    for group, locked in (("run", run), ("dev", dev)):
+        for text in groups[group]:
+            if isinstance(text, str):
+                asked = Requirement(text)
+                assert asked.url is None
+                versions = locked[canonicalize_name(asked.name)]
+                assert all(asked.specifier.contains(version) for version in versions), text
+
+
+def test_every_package_of_azurite_has_its_digest_and_no_address():
+    document = json.loads((REPO / "dev" / "package-lock.json").read_text("utf-8"))
+    packages = {name: entry for name, entry in document["packages"].items() if name}
+    assert len(packages) > 50
+    for name, entry in packages.items():
+        assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", entry["integrity"]), name
+        assert "resolved" not in entry, name
+        assert not entry.get("link"), name
+    manifest = json.loads((REPO / "dev" / "package.json").read_text("utf-8"))
+    assert document["packages"][""]["dependencies"] == manifest["dependencies"]
+
+
+@pytest.mark.parametrize("script", ["dev/setup.sh", "infra/check.sh"])
+def test_what_installs_a_lock_insists_on_its_hashes(script):
+    installs = [
+        line
+        for line in (REPO / script).read_text("utf-8").splitlines()
+        if re.search(r"(pip install|pip sync).*\$lock", line)
+    ]
+    assert installs
+    assert all("--require-hashes" in line for line in installs)
