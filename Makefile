@@ -27,11 +27,12 @@ lock: setup ## pin what pyproject.toml asks for
 format: setup ## let ruff rewrite what it can
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
-check: setup ## lint, types, import contracts, templates
+check: setup ## lint, types, import contracts, lock files, templates
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
+	$(PY) -m pytest -q -n 0 tests/security/test_locks.py
 	@bash infra/check.sh
 
 test: setup ## all tests, with coverage
