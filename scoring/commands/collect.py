@@ -36,7 +36,9 @@ def run(args: argparse.Namespace) -> int:
     from scoring.models import list_models
     from scoring.outcomes import read_outcomes
     from scoring.readings import find_sources
-    from scoring.report import RunFacts, model_finder, write_report
+    from scoring.report.detectors import model_finder
+    from scoring.report.facts import RunFacts
+    from scoring.report.page import write_report
     from scoring.summary import mark, summarize, unmark
     from scoring.survey import Survey, survey_sources
 

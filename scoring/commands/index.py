@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page, and say where."""
-    from scoring.report import RunRow, write_index
+    from scoring.report.runs import RunRow, write_index
 
     print(write_index(RunRow.read_all(args.rows), args.out))
     return EXIT_DONE

@@ -9,11 +9,14 @@ import numpy as np
 
 from scoring.report.boundary import Boundary
 from scoring.report.folder import Predictions, Sensor
+from scoring.report.telling import number, percent
 
 _DIGITS = re.compile(r"([0-9]+)")
 
 NOW_READINGS = 5
 """A sensor is anomalous at the end when so many readings, the last ones, are anomalies."""
+
+_NEARLY_ALL = 0.9
 
 
 class Attention(Enum):
@@ -64,25 +67,6 @@ def natural(*texts: str) -> tuple[tuple[bool, int, str], ...]:
     return tuple((False, int(part), "") if _DIGITS.fullmatch(part) else (True, 0, part) for part in parts)
 
 
-def percent(share: float) -> str:
-    """A share as a person writes it; never "0 %" for something, never "100 %" for less than all."""
-    if share in {0.0, 1.0}:
-        return f"{share:.0%}".replace("%", " %")
-    if share < 0.0001:  # noqa: PLR2004
-        return "< 0.01 %"
-    if share > 0.999:  # noqa: PLR2004
-        return "> 99.9 %"
-    digits = 2 if share < 0.001 else 1 if share < 0.1 else 0  # noqa: PLR2004
-    return f"{min(share * 100, 99 if not digits else 100):.{digits}f} %"
-
-
-def number(value: float) -> str:
-    """A value with as many digits as tell it apart."""
-    if 1e4 <= abs(value) < 1e15:  # noqa: PLR2004
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
-
-
 def why(ranked: Ranked, predictions: Predictions | None, boundary: Boundary | None) -> str:
     """One sensor's story in a sentence or two; the readings tell more where they are at hand."""
     sensor = ranked.sensor
@@ -127,28 +111,30 @@ def _pattern(anomalous: np.ndarray) -> str:
     return f"at most {longest:,} in a row"
 
 
-def _sides(predictions: Predictions, boundary: Boundary) -> str:
-    """On which side of what is normal the anomalies lie."""
+def side(predictions: Predictions, boundary: Boundary | None) -> str:
+    """The side of what is normal on which nearly all anomalies lie; nothing where there is no such side."""
+    counts = _counts(predictions, boundary) if boundary else {}
+    total = sum(counts.values())
+    return next((where for where, count in counts.items() if total and count >= _NEARLY_ALL * total), "")
+
+
+def _counts(predictions: Predictions, boundary: Boundary) -> dict[str, int]:
+    if not boundary.normal:
+        return {}
     values = predictions.values[predictions.anomalous]
     lows = [low for low, _ in boundary.normal]
     highs = [high for _, high in boundary.normal]
     above = 0 if None in highs else int((values >= max(high for high in highs if high is not None)).sum())
     below = 0 if None in lows else int((values <= min(low for low in lows if low is not None)).sum())
-    if not boundary.normal:
-        return ""
-    between = len(values) - above - below
-    sides = [
-        f"{count:,} {side}"
-        for count, side in ((above, "too high"), (below, "too low"), (between, "in between"))
-        if count
-    ]
-    return (
-        " and ".join(sides)
-        if len(sides) > 1
-        else sides[0].replace(f"{len(values):,}", "all")
-        if sides
-        else ""
-    )
+    return {"too high": above, "too low": below, "in between": len(values) - above - below}
+
+
+def _sides(predictions: Predictions, boundary: Boundary) -> str:
+    """On which side of what is normal the anomalies lie."""
+    counts = _counts(predictions, boundary)
+    total = f"{sum(counts.values()):,}"
+    sides = [f"{count:,} {where}" for where, count in counts.items() if count]
+    return " and ".join(sides) if len(sides) > 1 else sides[0].replace(total, "all") if sides else ""
 
 
 def _normal_range(boundary: Boundary | None) -> str:

@@ -13,13 +13,16 @@ import numpy as np
 
 from scoring.errors import ScoringError
 from scoring.report import columns, reduce
-from scoring.report.attention import Attention, Ranked, order, why
+from scoring.report.attention import Attention, Ranked, order, side, why
 from scoring.report.boundary import Boundary, Detector, from_model, from_readings
+from scoring.report.earlier import MODEL_DIGITS, FindBoundary
 from scoring.report.folder import Folder, Predictions, Sensor, trailing_anomalies
 from scoring.report.when import When
 
 type FindDetector = Callable[[Sensor], Detector | None]
 """The model of a sensor, if it can be asked."""
+
+type _Exact = Callable[[Sensor, np.ndarray], Boundary | None]
 
 MOST_DRAWN = 1_000
 MOST_POINTS, LEAST_POINTS, POINTS_IN_ALL = 4_000, 720, 800_000
@@ -42,12 +45,19 @@ class Told:
     ranked: Ranked
     why: str
     chart: dict[str, Any] | None = None
+    side: str = ""
+    """"too high" or "too low", where nearly all of its anomalies are."""
 
 
-def tell(folder: Folder, find_detector: FindDetector, when: When) -> list[Told]:
+def tell(folder: Folder, find_detector: FindDetector, when: When, find_boundary: FindBoundary) -> list[Told]:
     """Every sensor of a run, the one that deserves attention most first."""
+
+    def exact(sensor: Sensor, values: np.ndarray) -> Boundary | None:
+        detector = find_detector(sensor) if len(values) else None
+        return from_model(detector, values) if detector else find_boundary(sensor)
+
     ranked = sorted((_rank(folder.path, sensor) for sensor in folder.sensors), key=order)
-    told = list(_told(folder.path, ranked, find_detector, when))
+    told = list(_told(folder.path, ranked, exact, when))
     return sorted(told, key=lambda each: order(each.ranked))
 
 
@@ -56,7 +66,7 @@ def _rank(path: Path, sensor: Sensor) -> Ranked:
     return Ranked(sensor, Attention.of(sensor, trailing), trailing)
 
 
-def _told(path: Path, ranked: list[Ranked], find_detector: FindDetector, when: When) -> Iterator[Told]:
+def _told(path: Path, ranked: list[Ranked], exact: _Exact, when: When) -> Iterator[Told]:
     chosen = {id(each) for each in _affordable(path, ranked)}
     points = min(MOST_POINTS, max(LEAST_POINTS, POINTS_IN_ALL // max(1, len(chosen))))
     left = MOST_BYTES
@@ -70,7 +80,7 @@ def _told(path: Path, ranked: list[Ranked], find_detector: FindDetector, when: W
             yield Told(each, f"{why(each, None, None)} Its file cannot be drawn: {error}")
             continue
         when.add(predictions)
-        told = _drawn(each, predictions, find_detector(each.sensor), points)
+        told = _drawn(each, predictions, exact(each.sensor, predictions.values), points)
         left -= _size(told.chart)
         yield told if left >= 0 else replace(told, chart=None)
 
@@ -87,18 +97,19 @@ def _affordable(path: Path, ranked: Iterable[Ranked]) -> Iterator[Ranked]:
             yield each
 
 
-def _drawn(ranked: Ranked, predictions: Predictions, detector: Detector | None, points: int) -> Told:
+def _drawn(ranked: Ranked, predictions: Predictions, boundary: Boundary | None, points: int) -> Told:
     if ranked.sensor.anomalies:  # in order of time now; the file is in the order in which readings came
         normal = np.flatnonzero(~predictions.anomalous)
         trailing = (
             len(predictions.anomalous) - 1 - int(normal[-1]) if len(normal) else len(predictions.anomalous)
         )
         ranked = Ranked(ranked.sensor, Attention.of(ranked.sensor, trailing), trailing)
-    boundary = from_model(detector, predictions.values) if detector and len(predictions.values) else None
     if boundary is None:
         boundary = from_readings(predictions.values, predictions.scores, predictions.anomalous)
     chart = _chart(predictions, boundary, points)
-    return Told(ranked, why(ranked, predictions, boundary), chart)
+    if chart["exact"]:
+        chart["model"] = (ranked.sensor.model or "")[:MODEL_DIGITS]
+    return Told(ranked, why(ranked, predictions, boundary), chart, side(predictions, boundary))
 
 
 def _chart(predictions: Predictions, boundary: Boundary | None, points: int) -> dict[str, Any]:

@@ -5,14 +5,25 @@ from pathlib import Path
 from typing import Any
 
 from scoring.files import write_atomically
-from scoring.report.attention import Attention, percent
+from scoring.report.attention import Attention
 from scoring.report.charts import FindDetector, Told, tell
+from scoring.report.earlier import earlier_boundaries
 from scoring.report.facts import RunFacts
-from scoring.report.folder import Folder, Rejects
-from scoring.report.frame import frame, template, text
-from scoring.report.top import finding_list, landing_table, reject_table, run_line, tiles
+from scoring.report.folder import SUMMARY_NAME, Folder, Rejects
+from scoring.report.frame import frame, name, template, text
+from scoring.report.telling import percent
+from scoring.report.top import (
+    finding_list,
+    landing_table,
+    reject_table,
+    run_line,
+    tile_list,
+    tiles,
+    times,
+    trouble_table,
+)
 from scoring.report.when import When
-from scoring.report.words import GLYPHS, findings, headline
+from scoring.report.words import GLYPHS, findings, headline, headline_without_summary, run_findings
 
 REPORT_NAME = "report.html"
 
@@ -25,27 +36,47 @@ _REJECTS_SHOWN = 20
 def write_report(
     preds: Path, facts: RunFacts | None = None, find_detector: FindDetector | None = None
 ) -> Path:
-    """Write `report.html` into the finished folder of a run; the same folder gives the same bytes.
+    """Write `report.html` into the folder of a run; the same folder gives the same bytes.
 
     Args:
-        preds: the folder, with its summary, rejects and predictions.
+        preds: the folder, with its summary, rejects and predictions. Where there is no summary, the page
+            tells what the facts say.
         facts: what else is known of the run.
-        find_detector: where models are at hand, boundaries are exact; without, they are read off the scores.
+        find_detector: where models are at hand, boundaries are exact; without, they are those of an earlier
+            page in the folder, or read off the scores.
 
     Raises:
-        ScoringError: there is no summary, or it cannot be read.
+        ScoringError: there is no summary, nor facts that say why, or it cannot be read.
         OutputError: the page cannot be written.
     """
+    path = preds / REPORT_NAME
+    facts = facts or RunFacts()
+    if facts.state and not (preds / SUMMARY_NAME).exists():
+        return _write_unfinished(path, facts)
     folder = Folder.read(preds)
     rejects = Rejects.read(preds, _REJECTS_SHOWN)
-    facts = facts or RunFacts()
     facts = replace(facts, run=facts.run or folder.run)
     when = When(folder.sensors)
-    told = tell(folder, find_detector or _no_detector, when)
+    told = tell(folder, find_detector or _no_detector, when, earlier_boundaries(path))
     body = _body(folder, rejects, facts, told, when)
     title = f"{facts.run or 'Run'}: {headline(told)}"
-    path = preds / REPORT_NAME
     write_atomically(path, frame(title, body, _data(told, when), _STYLES, _SCRIPTS))
+    return path
+
+
+def _write_unfinished(path: Path, facts: RunFacts) -> Path:
+    """The page of a run that left no summary: what went wrong, or how far it is."""
+    title = headline_without_summary(facts.state)
+    found = list(run_findings(facts))
+    body = template("unfinished.html").substitute(
+        headline=text(title),
+        run=run_line(facts, []),
+        tiles=tile_list(times(facts)),
+        findings=finding_list(found) if found else "",
+        troubles=trouble_table(facts.troubles),
+        name=name(facts.run or "RUN"),
+    )
+    write_atomically(path, frame(f"{facts.run or 'Run'}: {title}", body, {}, _STYLES, ()))
     return path
 
 
@@ -86,9 +117,9 @@ def _body(folder: Folder, rejects: Rejects, facts: RunFacts, told: list[Told], w
     exact = any(each.chart and each.chart["exact"] for each in drawn)
     return template("report.html").substitute(
         headline=text(headline(told)),
-        run=run_line(facts),
+        run=run_line(facts, folder.landings),
         tiles=tiles(folder, facts, when),
-        findings=finding_list(findings(folder, rejects, told)),
+        findings=finding_list(findings(folder, rejects, told, facts)),
         drawn="all scored sensors" if not listed else f"the {len(drawn):,} sensors with a chart",
         listed=f"; {listed:,} sensors further down are listed without a chart" if listed else "",
         edges="" if exact else ", read off the scores of neighbouring readings",

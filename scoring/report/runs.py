@@ -10,9 +10,8 @@ from urllib.parse import quote
 
 from scoring.errors import ScoringError
 from scoring.files import write_atomically
-from scoring.report.attention import percent
 from scoring.report.frame import frame, name, template, text
-from scoring.report.words import duration, moment
+from scoring.report.telling import duration, moment, percent
 
 VERSION = 1
 

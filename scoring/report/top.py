@@ -1,22 +1,32 @@
 """The parts of a report that need no script: tiles of numbers, findings, tables; every text escaped."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from scoring.report.attention import percent
-from scoring.report.facts import RunFacts
+from scoring.report.facts import RunFacts, Trouble
 from scoring.report.folder import Folder, Landing, Rejects
 from scoring.report.frame import name, text
+from scoring.report.telling import duration, moment, percent, period
 from scoring.report.when import When
-from scoring.report.words import Finding, cause_of, duration, moment, period
+from scoring.report.words import TOLD, Finding, cause_of
 
 _LANDINGS_OPEN, _LANDINGS_SHOWN = 10, 200
 
 
-def run_line(facts: RunFacts) -> str:
-    """Which run, why, and how it stands."""
-    run = f"<code>{name(facts.run)}</code>" if facts.run else "A run without a name"
-    cause = facts.cause or cause_of(facts.run)
-    return " · ".join([run, *(name(each) for each in (cause, facts.state) if each)])
+def run_line(facts: RunFacts, landings: Sequence[Landing]) -> str:
+    """Why there is this run, how it stands, which it is, and which pipeline it ran."""
+    words = [
+        facts.cause or cause_of(facts.run, landings),
+        facts.state,
+        facts.steps,
+        f"try {facts.tries}" if facts.tries and facts.tries > 1 else None,
+    ]
+    codes = [facts.run, facts.published and f"pipeline {facts.published}"]
+    return " · ".join(
+        [
+            *(name(each) for each in words if each),
+            *(f"<code>{name(each)}</code>" for each in codes if each),
+        ]
+    )
 
 
 def tiles(folder: Folder, facts: RunFacts, when: When) -> str:
@@ -28,14 +38,30 @@ def tiles(folder: Folder, facts: RunFacts, when: When) -> str:
         ("Anomalies", f"{anomalies:,}", f"{share} of what was scored"),
         ("Readings scored", f"{scored:,}", f"of {totals['readings']:,}; {rejected:,} rows rejected"),
         ("Sensors scored", f"{totals['sensors_scored']:,}", f"of {totals['sensors']:,} with readings"),
-        ("Landings", f"{totals['landings']:,}", f"{totals['landings_read']:,} read"),
+        ("Landings", f"{totals['landings']:,}", _read(totals["landings"], totals["landings_read"])),
     ]
     if when.first is not None and when.last is not None:
         span = duration((when.last - when.first) / 1000)
         rows.append(("Readings span", span, period(when.first, when.last)))
-    if facts.seconds is not None or facts.started:
-        took = "not ended" if facts.seconds is None else duration(facts.seconds)
-        rows.append(("Run took", took, f"from {moment(facts.started)}" if facts.started else ""))
+    rows += times(facts)
+    return tile_list(rows)
+
+
+def _read(landings: int, read: int) -> str:
+    return "read" if landings == read == 1 else "all read" if landings == read else f"{read:,} of them read"
+
+
+def times(facts: RunFacts) -> list[tuple[str, str, str]]:
+    """How long the run took, where that is known."""
+    since = facts.asked or facts.started
+    if facts.seconds is None and not since:
+        return []
+    took = "not ended" if facts.seconds is None else duration(facts.seconds)
+    return [("Run took", took, f"from {moment(since)}" if since else "")]
+
+
+def tile_list(rows: Iterable[tuple[str, str, str]]) -> str:
+    """What is counted, how many, and a note on it."""
     cells = (
         f"<div><dt>{text(what)}</dt><dd>{text(number)}<small>{text(note)}</small></dd></div>"
         for what, number, note in rows
@@ -91,6 +117,19 @@ def reject_table(total: int, rejects: Rejects) -> str:
     table = _table("<th>File<th>Line<th>Reason<th>Row", cells)
     title = f"Rejected rows ({total:,}), the first {len(rejects.first)}"
     return f"<details><summary>{title}</summary>{table}</details>"
+
+
+def trouble_table(troubles: Sequence[Trouble]) -> str:
+    """Steps that did not do their work, where there are more than the findings name."""
+    if len(troubles) <= TOLD:
+        return ""
+    cells = (
+        f"<tr><td><code>{name(each.step)}</code></td><td>{text(each.state)}</td>"
+        f"<td>{name(each.error or '')}</td></tr>"
+        for each in troubles
+    )
+    table = _table("<th>Step<th>State<th>Why", cells)
+    return f"<details open><summary>Steps ({len(troubles):,})</summary>{table}</details>"
 
 
 def _table(head: str, rows: Iterable[str]) -> str:

@@ -1,13 +1,17 @@
 """The words of the top of a report: a headline, what was found, times and durations."""
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
-from scoring.report.attention import Attention, percent
+from scoring.report.attention import Attention
 from scoring.report.charts import Told
+from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder, Landing, Rejects
+from scoring.report.telling import percent
 
 GLYPHS = {
     Attention.UNSCORED: "✕",
@@ -28,12 +32,13 @@ _HEADLINE = {
     Attention.NO_MODEL: ("has no model", "have no model"),
 }
 
-_CAUSES = {"blob": "data landed", "timer": "started by the timer", "manual": "started by hand"}
+_CAUSES = {"blob": "data landed", "timer": "a sweep by the timer", "manual": "asked for by hand"}
+_NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<day>[0-9]{8}-[0-9]{6})?.*?(?:-(?P<tries>[0-9]{1,3}))?")
 
 _HEADLINE_PARTS = 2
 """Said of the most urgent groups; the others are only counted."""
 
-_NAMED, _TOLD = 12, 3
+_NAMED, TOLD = 12, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,13 @@ def headline(told: list[Told]) -> str:
     return ", ".join(parts)
 
 
-def findings(folder: Folder, rejects: Rejects, told: list[Told]) -> list[Finding]:
+def findings(folder: Folder, rejects: Rejects, told: list[Told], facts: RunFacts) -> list[Finding]:
     """What needs attention, the most urgent first."""
     members: dict[Attention, list[tuple[int, Told]]] = defaultdict(list)
     for position, each in enumerate(told):
         members[each.ranked.attention].append((position, each))
     found = [
+        *run_findings(facts),
         *(_group(group, members[group]) for group in (Attention.UNSCORED,) if members[group]),
         *_landings(folder, "unreadable", "refused"),
         *(_group(group, members[group]) for group in list(_HEADLINE)[1:] if members[group]),
@@ -109,8 +115,8 @@ def _landing(landing: Landing) -> str:
 
 
 def _first(texts: list[str]) -> str:
-    more = len(texts) - _TOLD
-    return "; ".join(texts[:_TOLD]) + (f"; and {more:,} more" if more > 0 else "")
+    more = len(texts) - TOLD
+    return "; ".join(texts[:TOLD]) + (f"; and {more:,} more" if more > 0 else "")
 
 
 def _group(group: Attention, members: list[tuple[int, Told]]) -> Finding:
@@ -140,40 +146,45 @@ def _group(group: Attention, members: list[tuple[int, Told]]) -> Finding:
 
 def _note(told: Told) -> str:
     if told.ranked.attention in {Attention.SOME, Attention.NOW}:
-        return f" ({percent(told.ranked.sensor.share)})"
+        return f" ({', '.join(filter(None, [percent(told.ranked.sensor.share), told.side]))})"
     return ""
 
 
-def cause_of(run: str | None) -> str | None:
-    """Why a run was started, as far as its name tells."""
-    return _CAUSES.get((run or "").partition("-")[0])
+def cause_of(run: str | None, landings: Sequence[Landing]) -> str | None:
+    """Why a run was started, as far as its name and what it scored tell."""
+    found = _NAME.fullmatch(run or "")
+    if not found or found["kind"] not in _CAUSES:
+        return None
+    cause = _CAUSES[found["kind"]]
+    if found["kind"] == "blob" and len(landings) == 1:
+        cause = f"{landings[0].name} landed"
+    if found["day"]:
+        with suppress(ValueError):
+            cause += f" at {datetime.strptime(found['day'], '%Y%m%d-%H%M%S'):%Y-%m-%d %H:%M:%S} UTC"  # noqa: DTZ007
+    return f"{cause}; try {found['tries']}" if found["tries"] else cause
 
 
-def duration(seconds: float) -> str:
-    """A length of time in the two largest units that matter."""
-    if seconds < 10:  # noqa: PLR2004
-        return f"{seconds:.1f} s".replace(".0 ", " ")
-    rest = round(seconds)
-    parts: list[tuple[int, str]] = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, rest = divmod(rest, size)
-        if count or parts:
-            parts.append((count, unit))
-    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
+def headline_without_summary(state: str | None) -> str:
+    """The run in one sentence, where it left no summary."""
+    return {
+        "pending": "The run has not begun yet",
+        "submitted": "The run has not begun yet",
+        "running": "The run is still under way",
+        "failed": "The run failed before anything was summed up",
+        "canceled": "The run was canceled before anything was summed up",
+        "empty": "The run had nothing to score: other runs had it already",
+    }.get(state or "", "The run left no summary")
 
 
-def moment(iso: str | None) -> str:
-    """An ISO 8601 text as a person reads it; as it is, where it is something else."""
-    try:
-        parsed = datetime.fromisoformat(iso or "")
-    except ValueError:
-        return iso or ""
-    parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def period(first: int, last: int) -> str:
-    """From one moment to another, both milliseconds since 1970."""
-    begin, end = (datetime.fromtimestamp(each / 1000, UTC) for each in (first, last))
-    ending = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
-    return f"{begin:%Y-%m-%d %H:%M} to {ending} UTC"
+def run_findings(facts: RunFacts) -> Iterator[Finding]:
+    """What went wrong with the run itself, and with which of its steps."""
+    if facts.error and facts.state != "partly":  # then it only repeats what the summary says
+        title = "The run failed." if facts.state == "failed" else "Why:"
+        yield Finding("unscored", "✕", title, facts.error)
+    if facts.troubles:
+        count = len(facts.troubles)
+        told = [
+            f"{each.step} {each.state}" + (f": {each.error}" if each.error else "") for each in facts.troubles
+        ]
+        title = f"{count:,} step{'s' if count > 1 else ''} did not do {'their' if count > 1 else 'its'} work."
+        yield Finding("unscored", "✕", title, _first(told))

@@ -20,14 +20,16 @@ from scoring.cli import main
 from scoring.errors import ScoringError
 from scoring.keys import SensorKey
 from scoring.models import save_model
-from scoring.report import RunFacts, RunRow, write_report
 from scoring.report import charts as charts_module
-from scoring.report.attention import natural, percent
+from scoring.report.attention import natural
 from scoring.report.boundary import from_model, from_readings
+from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder, Predictions, trailing_anomalies
 from scoring.report.frame import json_in_script
+from scoring.report.page import write_report
 from scoring.report.reduce import keep, thin
-from scoring.report.words import duration
+from scoring.report.runs import RunRow
+from scoring.report.telling import duration, percent
 from scoring.svm import SvmDetector, SvmParameters
 from tests.scoring.finished_runs import HIGH, MadeRun, MadeSensor, landing, normal, with_spikes
 
@@ -199,7 +201,7 @@ def test_the_pipeline_tells_why_and_how_long(tmp_path: Path) -> None:
         cause="site-a.csv landed", state="partly", started="2026-11-23T05:00:02+01:00", seconds=4000.0
     )
     text = report(MadeRun([MadeSensor("1", "1", normal(20))]), tmp_path, facts).text
-    assert "blob-0123456789abcdef0123456789abcdef · site-a.csv landed · partly" in text
+    assert "site-a.csv landed · partly · blob-0123456789abcdef0123456789abcdef" in text
     assert "1 h 6 min from 2026-11-23 04:00:02 UTC" in text
 
 

@@ -15,7 +15,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from scoring.cli import main
-from scoring.report import RunFacts, RunRow, columns, write_index, write_report
+from scoring.report import columns
+from scoring.report.facts import RunFacts
+from scoring.report.page import write_report
+from scoring.report.runs import RunRow, write_index
 from tests.scoring.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
 
 pytestmark = pytest.mark.xdist_group("browser")

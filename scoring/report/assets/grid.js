@@ -41,7 +41,7 @@ class FleetGrid {
     this.aligned = this.large && this.columns.length <= MOST_COLUMNS && device.length >= 0.4 * devices.size * this.columns.length;
     this.host.classList.add(this.large ? 'large' : 'small', this.aligned ? 'aligned' : 'packed');
     const longest = Math.max(...this.byName.map(([name]) => name.length));
-    this.host.style.setProperty('--label', `${Math.min(11, Math.max(7, longest * 0.5 + 1))}rem`);
+    this.host.style.setProperty('--label', `${Math.min(11, Math.max(8, longest * 0.5 + 1))}rem`);
     this.legend(section.querySelector('.legend'));
     this.draw(false);
     this.listen();
