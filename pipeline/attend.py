@@ -100,6 +100,8 @@ def _care(context: Context, marker: Marker, now: datetime) -> Care:
         record = context.runs.load(marker.run)
     except UnknownRun:
         return _close_unborn(context, marker.run) if is_old else Care.NONE
+    if record.state.final:
+        context.runs.note_end(record)  # whoever ended it may have died before
     if record.state is RunState.FAILED and record.retry:
         return _retry(context, record)
     if record.state.final:

@@ -3,12 +3,14 @@
 A claim says that a landing has been scored, so it is kept as long as its landing is there: without it the
 next sweep would score the landing again. Where all of a run's landings are gone, everything of it goes,
 claims included. Otherwise its record, manifest and claims stay, which are small, and the rest goes.
+Either way it goes from the page of runs: it has no report any more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pipeline import ended
 from pipeline.context import Context
 from pipeline.errors import ContainerMissing, NotFound, UnknownRun
 from pipeline.landings import Landing
@@ -30,9 +32,10 @@ class Removal:
 
 def old_runs(context: Context, age: timedelta, now: datetime) -> Iterator[Removal]:
     """What would go of each run that ended longer than `age` ago, oldest last."""
+    rows = {blob.name for blob in context.store.runs.list(f"{ended.FOLDER}/")}
     for record in context.runs.newest():
         if record.state.final and record.ended is not None and now - record.ended > age:
-            removal = _removal(context, record)
+            removal = _removal(context, record, rows)
             if removal.preds or removal.runs:
                 yield removal
 
@@ -49,10 +52,12 @@ def remove(context: Context, removal: Removal) -> None:
     in_parallel(context.store.runs.delete, records)
 
 
-def _removal(context: Context, record: RunRecord) -> Removal:
+def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Removal:
     store = context.store
     preds = tuple(blob.name for blob in store.preds.list(f"{record.run}/"))
     blobs = [blob.name for blob in store.runs.list(f"{record.run}/")]
+    if (row := ended.blob_name(record)) and row in rows:
+        blobs.append(row)
     try:
         landings = context.runs.manifest(record.run).landings
     except UnknownRun:

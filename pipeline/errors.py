@@ -18,6 +18,7 @@ PipelineError
 │   └── RunDocumentError     a record or manifest cannot be read
 ├── PublishError             the published pipeline cannot be built, written or read
 │   └── NothingPublished
+├── ReportError              a page for people cannot be written
 └── EngineError              the engine refused a run, or cannot be asked about it
 
 A message says what, where, and what to do, in one line. The Azure SDK's exceptions become these in one
@@ -121,6 +122,10 @@ class NothingPublished(PublishError):
 
     def __init__(self) -> None:
         super().__init__("no pipeline is published: run python -m pipeline publish")
+
+
+class ReportError(PipelineError):
+    """A page for people, a report or the list of runs, cannot be written."""
 
 
 class EngineError(PipelineError):

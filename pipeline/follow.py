@@ -12,6 +12,7 @@ from pipeline.context import Context
 from pipeline.engines.base import Engine, StepState, StepStatus
 from pipeline.errors import IllegalTransition
 from pipeline.records import RunRecord, RunState
+from pipeline.runspage import renew
 from pipeline.tables import show_table, told_duration, told_time
 
 INTERVAL = 1.0
@@ -70,6 +71,8 @@ def look(context: Context, run: str) -> View:
                 )
             except IllegalTransition:  # somebody else was faster
                 record = context.runs.load(run)
+            if record.state.final:
+                renew(context.store)
     return View(record, [] if record.state is RunState.PENDING else context.engine.steps(run))
 
 

@@ -14,6 +14,7 @@ The record is stored, so its format has a version. To change it: raise `VERSION`
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -64,6 +65,20 @@ class Cause:
 
     kind: CauseKind
     detail: str
+
+    @property
+    def sentence(self) -> str:
+        """The cause as a person reads it."""
+        if self.kind is CauseKind.BLOB:
+            return f"{self.detail} landed"
+        if self.kind is CauseKind.RETRY:
+            return f"{self.detail} failed and is tried again"
+        if self.kind is CauseKind.TIMER:
+            with suppress(ValueError):
+                tick = datetime.fromisoformat(self.detail).astimezone(UTC)
+                return f"a sweep by the timer at {tick:%Y-%m-%d %H:%M:%S} UTC"
+            return f"a sweep by the timer at {self.detail}"
+        return f"asked for by hand: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ What is where, in the runs container:
     <run>/manifest.json  the landings that it scores (`pipeline.landings`)
     <run>/cancel         somebody wants it to stop
     landings/<32 hex>    claim on one landing: the name of the run that scores it
+    ended/<time>-<run>   it is over: its row on the page of runs (`pipeline.ended`)
 
 A claim exists only where the marker of its run existed before it; so no claimed landing is out of the
 sweep's sight until its run is over.
@@ -21,6 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pipeline import ended
 from pipeline.errors import (
     AlreadyExists,
     Changed,
@@ -28,6 +30,7 @@ from pipeline.errors import (
     IllegalTransition,
     LeaseHeld,
     NotFound,
+    PipelineError,
     RunDocumentError,
     UnknownRun,
 )
@@ -114,8 +117,16 @@ class Runs:
         logger.info("run %s is %s%s", new.run, state, why, extra={"run": new.run})
         new = replace(new, etag=etag)
         if state.final:
+            self.note_end(new)
             self.settle(new, lease)
         return new
+
+    def note_end(self, record: RunRecord) -> None:
+        """Write down for the page of runs that a run is over; one that cannot be noted is over, too."""
+        try:
+            ended.note(self.store.runs, record)
+        except PipelineError as error:
+            logger.warning("the end of run %s is not noted: %s", record.run, error, extra={"run": record.run})
 
     def restart(self, record: RunRecord) -> RunRecord | None:
         """Note that a run's dead worker is replaced; None where somebody else was faster."""

@@ -28,7 +28,7 @@ from pipeline.names import plain_etag
 from pipeline.settings import Containers, Settings
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobLeaseClient, BlobServiceClient, ContainerClient
+    from azure.storage.blob import BlobLeaseClient, BlobServiceClient, ContainerClient, ContentSettings
 
 _PAGE = 1000
 """Blobs in a page of a listing: the SDK's objects are cyclic, and longer pages pile up in a long process."""
@@ -160,7 +160,7 @@ class Container:
             return False
         return True
 
-    def replace(self, name: str, data: bytes, etag: str) -> str:
+    def replace(self, name: str, data: bytes, etag: str, *, metadata: Mapping[str, str] | None = None) -> str:
         """Write a small blob over the version with `etag`; returns the new ETag.
 
         Raises:
@@ -173,7 +173,7 @@ class Container:
                 return self._upload(
                     name,
                     data,
-                    None,
+                    metadata,
                     overwrite=True,
                     etag=_quoted(etag),
                     match_condition=MatchConditions.IfNotModified,
@@ -245,10 +245,7 @@ class Container:
 
     def upload(self, name: str, path: Path) -> str:
         """Write a file of any size over whatever is there; returns the blob's ETag."""
-        from azure.storage.blob import ContentSettings
-
-        content_type, _ = mimetypes.guess_type(path.name)
-        settings = ContentSettings(content_type=content_type or "application/octet-stream")
+        settings = _content_settings(path.name)
         with path.open("rb") as file, self._translated("writing", name):
             answer = self._client.get_blob_client(name).upload_blob(
                 file, overwrite=True, length=os.fstat(file.fileno()).st_size, content_settings=settings
@@ -280,7 +277,11 @@ class Container:
         self, name: str, data: bytes, metadata: Mapping[str, str] | None, *, overwrite: bool, **condition: Any
     ) -> str:
         answer = self._client.get_blob_client(name).upload_blob(
-            data, overwrite=overwrite, metadata=dict(metadata) if metadata else None, **condition
+            data,
+            overwrite=overwrite,
+            metadata=dict(metadata) if metadata else None,
+            content_settings=_content_settings(name),
+            **condition,
         )
         return plain_etag(answer["etag"])
 
@@ -326,6 +327,14 @@ def in_parallel[Item, Answer](function: Callable[[Item], Answer], items: Iterabl
         return [function(item) for item in todo]
     with ThreadPoolExecutor(min(PARALLEL, len(todo))) as pool:
         return list(pool.map(function, todo))
+
+
+def _content_settings(name: str) -> "ContentSettings":
+    """What a browser needs to know to show a blob of that name."""
+    from azure.storage.blob import ContentSettings
+
+    content_type, _ = mimetypes.guess_type(name)
+    return ContentSettings(content_type=content_type or "application/octet-stream")
 
 
 def _info(found: Any) -> BlobInfo:

@@ -19,6 +19,7 @@ from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound, 
 from pipeline.landings import Landing, skipped_because
 from pipeline.names import manual_run, timer_run
 from pipeline.records import Cause, CauseKind
+from pipeline.runspage import renew
 from pipeline.submit import Outcome, submit, to_landing
 
 WATERMARK = "sweep.json"
@@ -73,6 +74,8 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
         report = SweepReport(run=None, landings=0, attended=attended, reason=what)
     if done and not everything:
         _move_watermark(context, start)
+    if attended.ended or attended.closed:
+        renew(context.store)
     return report
 
 

@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Ask a run to stop."""
     from pipeline.runs import RunState
+    from pipeline.runspage import renew
     from pipeline.surroundings import open_context
 
     context = open_context()
@@ -32,5 +33,6 @@ def run(args: argparse.Namespace) -> int:
     context.runs.request_cancel(record.run)
     if record.state is not RunState.PENDING:
         context.engine.cancel(record.run)
+        renew(context.store)  # it may be over at once
     print(f"run {record.run} is asked to stop")
     return EXIT_DONE

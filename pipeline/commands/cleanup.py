@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Remove, and say a line for each run."""
     from pipeline.cleanup import old_runs, remove
+    from pipeline.runspage import renew
     from pipeline.surroundings import open_context
 
     age = _age(args.older_than)
@@ -39,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
             remove(context, removal)
         print(removal)
         count += 1
+    if count and not args.dry_run:
+        renew(context.store)
     print(f"{count:,} runs {'would be' if args.dry_run else 'are'} cleaned up")
     return EXIT_DONE
 

@@ -3,16 +3,23 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
 
+if TYPE_CHECKING:
+    from pipeline.context import Context
+    from pipeline.follow import View
+
 _EXAMPLE = """\
-Fetches what the run left in the preds container into OUT/RUN: predictions, summary, rejects, report.
+Fetches what the run left in the preds container into OUT/RUN (predictions, summary, rejects) and writes its
+report there again, with what the pipeline knows of the run: why there is it, when, how long, what went wrong.
+A run that left nothing has a report, too: it says how the run stands, and why.
 
 Example:
   python -m pipeline report timer-20261123-050000 --open
 
-Exit codes: 0 fetched; 1 failed, or the run is not finished; 2 wrong use or settings.
+Exit codes: 0 written; 1 failed, or the run is not over; 2 wrong use or settings.
 """
 
 
@@ -25,21 +32,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetch, and say where the report is."""
+    """Fetch, write the report, and say where it is."""
     import webbrowser
 
     from pipeline.fetch import fetch
+    from pipeline.reporting import write_report
     from pipeline.surroundings import open_context
 
     context = open_context()
-    record = context.runs.load(args.run)
+    view = _look(context, args.run)
+    record = view.record
     folder = args.out / record.run
     count = fetch(context.store, record.run, folder)
-    if not count:
-        print(f"error: run {record.run} is {record.state} and has left nothing yet", file=sys.stderr)
-        return EXIT_FAILED
-    report = folder / "report.html"
-    print(f"{count:,} files -> {folder}" + (f"; open {report}" if report.is_file() else ""))
-    if args.open and report.is_file():
+    folder.mkdir(parents=True, exist_ok=True)
+    report = write_report(view, folder)
+    print(f"{count:,} files -> {folder}; open {report}")
+    if args.open:
         webbrowser.open(report.resolve().as_uri())
+    if not record.state.final:
+        print(
+            f"error: run {record.run} is {record.state}: what it has left so far is not all", file=sys.stderr
+        )
+        return EXIT_FAILED
     return EXIT_DONE
+
+
+def _look(context: "Context", run: str) -> "View":
+    """The run as it stands; without its steps where the engine cannot be asked any more."""
+    from pipeline.errors import EngineError
+    from pipeline.follow import View, look
+
+    try:
+        return look(context, run)
+    except EngineError as error:
+        print(f"the report tells nothing of the steps: {error}", file=sys.stderr)
+        return View(context.runs.load(run), [])

@@ -1,12 +1,22 @@
 """`python -m pipeline runs`."""
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.errors import EXIT_DONE
+from pipeline.errors import EXIT_DONE, UsageError
+
+if TYPE_CHECKING:
+    from pipeline.context import Context
+    from pipeline.records import RunRecord
 
 _EXAMPLE = """\
+With --html: as a page, with the reports of these runs fetched beside it. The page of all runs that are over
+is index.html in the preds container, renewed as runs end.
+
 Example:
   python -m pipeline runs --limit 50
+  python -m pipeline runs --html --open
 
 Exit codes: 0 listed; 1 failed; 2 wrong use or settings.
 """
@@ -17,7 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
     parser.add_argument("--limit", type=int, default=20, help="how many (default: 20; 0 for all)")
-    parser.add_argument("--json", action="store_true", help="print the records as JSON")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="print the records as JSON")
+    how.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        nargs="?",
+        const=Path("out/index.html"),
+        help="write them as a page (default: out/index.html)",
+    )
+    parser.add_argument("--open", action="store_true", help="show the page in a browser")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,7 +45,12 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.surroundings import open_context
     from pipeline.tables import show_json, show_table, told_duration, told_time
 
-    records = open_context().runs.newest(args.limit or None)
+    if args.open and not args.html:
+        raise UsageError("--open shows the page that --html writes: give both")
+    context = open_context()
+    records = context.runs.newest(args.limit or None)
+    if args.html:
+        return _write_page(context, records, args)
     if args.json:
         show_json([record.to_json() for record in records])
         return EXIT_DONE
@@ -47,6 +72,18 @@ def run(args: argparse.Namespace) -> int:
             for record in records
         ),
     )
+    return EXIT_DONE
+
+
+def _write_page(context: "Context", records: "list[RunRecord]", args: argparse.Namespace) -> int:
+    import webbrowser
+
+    from pipeline.runspage import write_page
+
+    write_page(context.store, records, args.html)
+    print(f"{len(records):,} runs -> {args.html}")
+    if args.open:
+        webbrowser.open(args.html.resolve().as_uri())
     return EXIT_DONE
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.engines import board
 from pipeline.engines.base import PublishedPipeline, RunStatus, StepStatus
+from pipeline.engines.environment import ROOT
 from pipeline.engines.machine import Machine, default_folder
 from pipeline.errors import EngineError, IllegalTransition, NotFound
 from pipeline.records import RunRecord, RunState
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from pipeline.steps import Documents
 
 NAME = "local"
-ROOT = Path(__file__).parents[2]
-"""The project's folder: workers and steps run its code."""
-
 START = timedelta(seconds=30)
 """How long a worker may take from its start to its lease."""
 

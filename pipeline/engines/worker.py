@@ -12,13 +12,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.context import utc_now
 from pipeline.engines import inputs
 from pipeline.engines.board import Board
+from pipeline.engines.environment import step_environment
 from pipeline.engines.execution import Execution, Workplace
 from pipeline.engines.graph import Pipeline
 from pipeline.engines.machine import Machine
@@ -37,6 +38,7 @@ from pipeline.errors import (
 from pipeline.publish import load_documents
 from pipeline.records import RunRecord, RunState
 from pipeline.runs import Runs
+from pipeline.runspage import renew
 from pipeline.settings import Settings
 from pipeline.steps import COLLECT, SCORE_FILE
 from pipeline.store import Lease, Store, in_parallel
@@ -46,10 +48,6 @@ TELL_SECONDS = 1.0
 
 LONGEST_LOG = 1 << 20
 """Bytes of a log that are kept, from its end."""
-
-_SHOWN = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "VIRTUAL_ENV")
-_SHOWN_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON", "COVERAGE_", "COV_CORE_")
-"""Variables that steps see. No others: a machine keeps secrets under more names than anyone can list."""
 
 logger = logging.getLogger("pipeline.worker")
 
@@ -80,6 +78,7 @@ class Worker:
                 verdict = self._verdict()
             if verdict is not None:
                 self._say(verdict, lease)
+                renew(self.store)
         finally:
             if self.stop.why is not Why.LOST:
                 self._keep_log(self.machine.log(self.run), "worker.log")
@@ -210,17 +209,6 @@ class Worker:
             pass
         except (PipelineError, OSError) as error:
             logger.warning("log %s is not kept: %s", log.name, error)
-
-
-def step_environment(environ: Mapping[str, str], code: Path, temporary: Path) -> dict[str, str]:
-    """What steps see of the environment: no secrets, one thread each, the code to run."""
-    kept = {
-        name: text for name, text in environ.items() if name in _SHOWN or name.startswith(_SHOWN_BEGINNINGS)
-    }
-    kept.pop("PYTHONSAFEPATH", None)  # the folder that a step runs in is where its code is
-    path = [str(code), *filter(None, [environ.get("PYTHONPATH")])]
-    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
-    return {**kept, **threads, "PYTHONPATH": os.pathsep.join(path), "TMPDIR": str(temporary)}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -7,10 +7,11 @@ from scoring.errors import EXIT_DONE
 
 _EXAMPLE = """\
 Writes the page that lists runs. ROWS is a JSON file, newest run first as the page shows them:
-  {"version": 1, "runs": [{"run": "blob-…", "cause": "2018/08/28/site-a.csv landed", "state": "succeeded",
-   "started": "2026-11-23T05:00:02Z", "ended": …, "seconds": 41.5, "readings": 17768, "anomalies": 38,
-   "sensors": 15, "unscored": 0, "error": null, "report": "blob-…/report.html"}]}
-All but version, run and state may be left out or null; report is an address relative to the page.
+  {"version": 1, "note": "The 1,000 runs that ended last.", "runs": [{"run": "blob-…", "state": "succeeded",
+   "cause": "2018/08/28/site-a.csv landed", "started": "2026-11-23T05:00:02Z", "ended": …, "seconds": 41.5,
+   "readings": 17768, "anomalies": 38, "sensors": 15, "unscored": 0, "error": null,
+   "report": "blob-…/report.html"}]}
+All but version, runs, run and state may be left out or null; report is an address relative to the page.
 
 Example:
   python -m scoring index --rows rows.json --out index.html
@@ -30,5 +31,6 @@ def run(args: argparse.Namespace) -> int:
     """Write the page, and say where."""
     from scoring.report.runs import RunRow, write_index
 
-    print(write_index(RunRow.read_all(args.rows), args.out))
+    rows, note = RunRow.read_all(args.rows)
+    print(write_index(rows, args.out, note))
     return EXIT_DONE

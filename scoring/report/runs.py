@@ -49,8 +49,8 @@ class RunRow:
     report: str | None = None
 
     @classmethod
-    def read_all(cls, path: Path) -> list[Self]:
-        """The runs in a JSON file; unknown names are let be.
+    def read_all(cls, path: Path) -> tuple[list[Self], str | None]:
+        """The runs in a JSON file, and its note; unknown names are let be.
 
         Raises:
             ScoringError: the file holds no runs.
@@ -62,19 +62,25 @@ class RunRow:
                 raise ScoringError(
                     f"{path}: version {document['version']} is not {VERSION}; update this project"
                 )
-            return [cls(**{key: row[key] for key in known if key in row}) for row in document["runs"]]
+            rows = [cls(**{key: row[key] for key in known if key in row}) for row in document["runs"]]
+            note = document.get("note")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ScoringError(f"{path} holds no list of runs: {error!r}") from error
+        return rows, note
 
 
-def write_index(rows: Sequence[RunRow], path: Path) -> Path:
-    """Write the page that lists `rows`, in their order.
+def write_index(rows: Sequence[RunRow], path: Path, note: str | None = None) -> Path:
+    """Write the page that lists `rows`, in their order; `note` says which runs these are.
 
     Raises:
         OutputError: the page cannot be written.
     """
     rows_html = "\n".join(_row(row) for row in rows)
-    body = template("runs.html").substitute(headline=text(_headline(rows)), rows=rows_html)
+    body = template("runs.html").substitute(
+        headline=text(_headline(rows)),
+        note=f'<p class="run">{text(note)}</p>' if note else "",
+        rows=rows_html,
+    )
     chart = [
         {"run": row.run, "started": row.started, "readings": row.readings, "anomalies": row.anomalies}
         for row in rows

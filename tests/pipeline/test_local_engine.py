@@ -14,8 +14,10 @@ from azure.storage.blob import BlobLeaseClient
 
 from dev.azurite import connection_string
 from dev.proxy import FaultProxy, at_random
+from pipeline.ended import noted
 from pipeline.engines.base import PublishedPipeline, StepState
-from pipeline.engines.local import ROOT, settings_environment, worker_environment
+from pipeline.engines.environment import ROOT
+from pipeline.engines.local import settings_environment, worker_environment
 from pipeline.errors import EngineError
 from pipeline.records import RunRecord, RunState
 from pipeline.settings import Connection, Settings
@@ -65,6 +67,7 @@ def test_a_landing_is_scored_and_everything_is_where_it_belongs(fleet):
         ("collect", StepState.SUCCEEDED, 1),
     ]
     assert fleet.context.runs.open() == []
+    until(lambda: not workers(record.run))
     worker_log = fleet.context.store.runs.read(f"{record.run}/logs/worker.log").data.decode()
     assert "is succeeded" in worker_log
 
@@ -406,7 +409,9 @@ def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
     assert all(fleet.finished(run) for run in runs)
     assert [len(fleet.predictions(run)) for run in runs] == [6] * 20
     assert len(list(fleet.context.store.runs.list("landings/"))) == 20
-    assert {path.name.split("/")[0] for path in fleet.context.store.preds.list()} == set(runs)
+    folders = {path.name.split("/")[0] for path in fleet.context.store.preds.list()}
+    assert folders - {"index.html"} == set(runs)
+    assert {row["run"] for row in noted(fleet.context.store.runs, 100)} == set(runs)
     assert fleet.context.runs.open() == []
     assert list((fleet.engine.folder / "runs").iterdir()) == []
 
