@@ -13,7 +13,7 @@ from pipeline.engines.base import Engine, StepState, StepStatus
 from pipeline.errors import IllegalTransition
 from pipeline.records import RunRecord, RunState
 from pipeline.runspage import renew
-from pipeline.tables import show_table, told_duration, told_time
+from pipeline.tables import plain, show_table, told_duration, told_time, watched
 
 INTERVAL = 1.0
 """Seconds between two looks."""
@@ -80,8 +80,8 @@ def show(view: View, now: datetime) -> None:
     """Print a run for people: failed steps first, then the slowest."""
     record = view.record
     print(f"run        {record.run}")
-    print(f"state      {record.state}" + (f": {record.error}" if record.error else ""))
-    print(f"cause      {record.cause.kind}: {record.cause.detail}")
+    print(f"state      {record.state}" + (f": {plain(record.error)}" if record.error else ""))
+    print(f"cause      {plain(record.cause.sentence)}")
     print(f"published  {record.published}")
     print(f"created    {told_time(record.created)} UTC")
     if record.started:
@@ -138,8 +138,22 @@ def follow(
         UnknownRun: there is no such run.
     """
     words = Words(context.engine, run) if logs else None
-    if sys.stderr.isatty():
-        return _follow_live(context, run, sleep, words)
+    view = (
+        _follow_live(context, run, sleep, words)
+        if watched()
+        else _follow_in_lines(context, run, sleep, words)
+    )
+    if view.record.error:
+        print(plain(view.record.error), file=sys.stderr)
+    if scored := view.record.counts.get("scored"):
+        anomalies = view.record.counts.get("anomalies", 0)
+        print(
+            f"{scored:,} readings scored, {anomalies:,} anomalies: python -m pipeline report {run} shows them"
+        )
+    return view
+
+
+def _follow_in_lines(context: Context, run: str, sleep: Callable[[float], None], words: Words | None) -> View:
     said = ""
     while True:
         view = look(context, run)
@@ -147,37 +161,27 @@ def follow(
             said = view.line()
             print(said, flush=True)
         for line in words.new(view) if words else ():
-            print(line, flush=True)
+            print(plain(line), flush=True)
         if view.state.final:
-            if view.record.error:
-                print(view.record.error, file=sys.stderr)
             return view
         sleep(INTERVAL)
 
 
-def _follow_live(
-    context: Context, run: str, sleep: Callable[[float], None], words: Words | None = None
-) -> View:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.text import Text
+def _follow_live(context: Context, run: str, sleep: Callable[[float], None], words: Words | None) -> View:
+    from pipeline.bars import StepBars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(run, total=None)
-        told: set[str] = set()
+    told: set[str] = set()
+    with StepBars() as bars:
         while True:
             view = look(context, run)
             over = [step for step in view.steps if step.state.final]
-            bar.update(task, total=len(view.steps) or None, completed=len(over), description=view.state.value)
+            bars.show(run, view.state, len(over), len(view.steps))
             for step in over:
                 if step.error and step.name not in told:
                     told.add(step.name)
-                    bar.console.print(Text(f"{step.name}: {step.error}"))
+                    bars.say(f"{step.name}: {step.error}")
             for line in words.new(view) if words else ():
-                bar.console.print(Text(line))
+                bars.say(line)
             if view.state.final:
-                if view.record.error:
-                    bar.console.print(Text(view.record.error))
                 return view
             sleep(INTERVAL)

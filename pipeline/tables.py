@@ -1,10 +1,22 @@
 """Tables and documents on a terminal: columns for people, JSON for scripts."""
 
 import json
+import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+_GAP = "  "
+_INDENT = "    "
+
+
+def watched() -> bool:
+    """Whether a person is watching: a terminal that can draw a line anew, for output and errors alike."""
+    capable = os.environ.get("TERM") not in {"dumb", "unknown"}
+    return capable and sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def show_json(document: Any) -> None:
@@ -13,21 +25,23 @@ def show_json(document: Any) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table: with rules and colours for a person who is watching, plain columns otherwise."""
-    rows = list(rows)
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
+    """Print a table in plain columns; on a terminal, what is too wide for it goes below its row.
 
-        table = Table(*columns, box=None, header_style="bold")
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        Console().print(table)
-        return
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    for row in (columns, *rows):
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    The first column always stands whole: it is the name that other commands are given.
+    """
+    cells = [[plain(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    fitting = _fitting(widths, shutil.get_terminal_size().columns) if sys.stdout.isatty() else len(columns)
+    for row in (columns, *cells):
+        table = zip(row[:fitting], widths[:fitting], strict=True)
+        print(_GAP.join(cell.ljust(width) for cell, width in table).rstrip())
+        if row is not columns:
+            _show_rest(columns[fitting:], row[fitting:])
+
+
+def plain(text: str) -> str:
+    """A text from outside in one line that does nothing to a terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def told_time(time: datetime | None) -> str:
@@ -44,3 +58,25 @@ def told_duration(start: datetime | None, end: datetime | None) -> str:
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds} s"  # noqa: PLR2004
+
+
+def _fitting(widths: Sequence[int], room: int) -> int:
+    """How many columns, from the first on, stand side by side in so many characters."""
+    needed = 0
+    for count, width in enumerate(widths):
+        needed += width + (len(_GAP) if count else 0)
+        if needed > room:
+            return max(1, count)
+    return len(widths)
+
+
+def _show_rest(columns: Sequence[str], cells: Sequence[str]) -> None:
+    told = [f"{column.lower()} {cell}" for column, cell in zip(columns, cells, strict=True) if cell]
+    for line in textwrap.wrap(
+        ", ".join(told),
+        shutil.get_terminal_size().columns,
+        initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
+        break_on_hyphens=False,
+    ):
+        print(line)

@@ -1,5 +1,6 @@
 """Progress of long work: a bar when a person is watching, plain lines when not."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,10 @@ class Advance(Protocol):
 def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
     """Show how far `what` has come, on stderr.
 
-    On a terminal this is a bar; elsewhere one plain line when the work begins and one when it ends.
+    On a terminal that can draw a line anew this is a bar; elsewhere one plain line when the work begins and
+    one when it ends.
     """
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM") in {"dumb", "unknown"}:
         print(f"{what}: {total:,} {unit} ...", file=sys.stderr, flush=True)
         done = 0
 
@@ -30,16 +32,15 @@ def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
         print(f"{what}: {done:,} of {total:,} {unit} done", file=sys.stderr, flush=True)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
+        BarColumn(bar_width=None),
+        TextColumn(f"{{task.completed:,.0f}} of {total:,} {unit}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=Console(stderr=True), expand=True) as bar:
         task = bar.add_task(what, total=total)
 
         def advance(count: int = 1) -> None:

@@ -11,8 +11,12 @@ from dev.demo.fleet import DemoError, Fleet, Landing, Say, own_fleet, simulated_
 from dev.demo.results import Results, fetch_results, table
 from dev.demo.stage import Stage, set_stage
 from dev.demo.watch import watch
+from pipeline.context import Context
+from pipeline.follow import look
 from pipeline.landings import skipped_because
 from pipeline.records import RunState
+from pipeline.reporting import write_report
+from pipeline.runspage import write_page
 
 
 def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.ExitStack) -> int:
@@ -54,7 +58,8 @@ def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.Ex
         raise DemoError(
             f"no run has taken {', '.join(sorted(keys[key] for key in left))}: look at the host's lines"
         )
-    return _end(results, time.monotonic() - began, say)
+    write_page(stage.context.store, stage.context.runs.newest(), args.out / "index.html")
+    return _end(results, args.out, time.monotonic() - began, say)
 
 
 def _fleet(args: argparse.Namespace, folder: Path, stage: Stage, say: Say) -> Fleet:
@@ -87,10 +92,17 @@ def _see_through(
     for record in records:
         if record.state not in {RunState.SUCCEEDED, RunState.PARTLY}:
             raise DemoError(f"run {record.run} ended {record.state}: {record.error or 'no reason given'}")
-    return [fetch_results(stage.context.store, record.run, out) for record in records]
+    return [_fetch(stage.context, record.run, out) for record in records]
 
 
-def _end(results: Sequence[Results], seconds: float, say: Say) -> int:
+def _fetch(context: Context, run: str, out: Path) -> Results:
+    """Fetch what a run left, with its report as `python -m pipeline report` writes it."""
+    results = fetch_results(context.store, run, out)
+    write_report(look(context, run), results.folder)
+    return results
+
+
+def _end(results: Sequence[Results], out: Path, seconds: float, say: Say) -> int:
     """Say what came out and how to go on; returns the exit code."""
     for result in results:
         totals = result.totals
@@ -102,11 +114,12 @@ def _end(results: Sequence[Results], seconds: float, say: Say) -> int:
         )
         for line in table(result.anomalous):
             say(line)
-        say(f"  Predictions, summary and report: {result.folder}/")
+        say(f"  Predictions, summary and report: {result.folder}/report.html")
     if not results:
         raise DemoError("no run was submitted")
     say("")
     some = next(iter(sorted(results[0].folder.glob("preds_*.csv"))), results[0].folder / "preds_1_1.csv")
+    say(f"See them:    open {out / 'index.html'}, which lists the runs and links to their reports")
     say(f"Read them:   import pandas as pd; pd.read_csv({str(some)!r})")
     say("Go on:       make start   keeps the app running;   make run DATA=... MODELS=...   takes your own")
     problems = [f"run {result.run}: {problem}" for result in results for problem in result.problems]

@@ -10,7 +10,7 @@ from pipeline.fetch import fetch
 from pipeline.store import Store
 
 _LONGEST_TABLE = 20
-_COLUMNS = ("device", "sensor", "readings", "anomalies", "worst score", "first", "last")
+_COLUMNS = ("device", "sensor", "readings", "anomalies", "share", "worst score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,6 @@ def _row(sensor: Mapping[str, Any]) -> tuple[str, ...]:
         sensor["sensor"],
         f"{sensor['readings']:,}",
         f"{sensor['anomalies']:,}",
+        f"{sensor['anomalies'] / sensor['readings']:.1%}",
         "" if worst is None else f"{worst:.4g}",
-        sensor["first"] or "",
-        sensor["last"] or "",
     )

@@ -1,7 +1,6 @@
 """Runs as they go: a bar for each when a person is watching, plain lines when not."""
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -9,6 +8,7 @@ from dev.demo.fleet import DemoError, Say
 from pipeline.context import Context
 from pipeline.follow import look
 from pipeline.records import RunRecord
+from pipeline.tables import watched
 
 _LOOK_SECONDS = 0.3
 _LINE_SECONDS = 3.0
@@ -22,7 +22,7 @@ def watch(context: Context, runs: Sequence[str], say: Say) -> list[RunRecord]:
     """Show these runs until all have ended; returns their records, in the same order."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     ended: dict[str, RunRecord] = {}
-    with _bars() if sys.stderr.isatty() else _lines(say) as show:
+    with _bars() if watched() else _lines(say) as show:
         while len(ended) < len(runs):
             for run in runs:
                 if run not in ended and (record := _look(context, run, show)) is not None:
@@ -43,25 +43,10 @@ def _look(context: Context, run: str, show: Show) -> RunRecord | None:
 
 @contextlib.contextmanager
 def _bars() -> Iterator[Show]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from pipeline.bars import StepBars
 
-    columns = (
-        TextColumn("  {task.description:<9}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("steps"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks = {}
-
-        def show(run: str, state: str, over: int, steps: int) -> None:
-            if run not in tasks:
-                tasks[run] = bars.add_task(state, total=None)
-            bars.update(tasks[run], description=state, completed=over, total=steps or None)
-
-        yield show
+    with StepBars() as bars:
+        yield bars.show
 
 
 @contextlib.contextmanager

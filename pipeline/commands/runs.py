@@ -20,6 +20,7 @@ Example:
 
 Exit codes: 0 listed; 1 failed; 2 wrong use or settings.
 """
+_LONGEST_CAUSE = 100
 _COLUMNS = ("RUN", "STATE", "CREATED (UTC)", "TOOK", "READINGS", "ANOMALIES", "CAUSE")
 
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
                 told_duration(record.created, record.ended),
                 _count(record.counts.get("scored")),
                 _count(record.counts.get("anomalies")),
-                f"{record.cause.kind}: {record.cause.detail}"[:60],
+                record.cause.sentence[:_LONGEST_CAUSE],
             )
             for record in records
         ),

@@ -18,17 +18,17 @@ VERSION = 1
 _STYLES = ("look.css", "runs.css")
 _SCRIPTS = ("dom.js", "paint.js", "runs.js")
 
-_GLYPHS = {
-    "succeeded": "✓",
-    "partly": "◐",
-    "failed": "✕",
-    "canceled": "■",
-    "empty": "○",
-    "pending": "…",
-    "submitted": "…",
-    "running": "▶",
+_STATES = {
+    "failed": ("✕", "failed"),
+    "partly": ("◐", "partly scored"),
+    "canceled": ("■", "canceled"),
+    "running": ("▶", "running"),
+    "submitted": ("…", "submitted"),
+    "pending": ("…", "pending"),
+    "succeeded": ("✓", "succeeded"),
+    "empty": ("○", "empty"),
 }
-"""States are told apart by shape and word, not only by colour."""
+"""What needs a look comes first. States are told apart by shape and word, not only by colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +93,24 @@ def write_index(rows: Sequence[RunRow], path: Path, note: str | None = None) -> 
 def _headline(rows: Sequence[RunRow]) -> str:
     if not rows:
         return "No run yet"
+    count = f"{len(rows):,} run{'s' if len(rows) > 1 else ''}"
     states = Counter(row.state for row in rows)
-    told = ", ".join(f"{count:,} {state}" for state, count in states.most_common())
-    return f"{len(rows):,} run{'s' if len(rows) > 1 else ''}: {told}"
+    if len(rows) > 1 and states["succeeded"] == len(rows):
+        return f"All {count} succeeded"
+    known = [*_STATES, *states]
+    told = (f"{states[state]:,} {_word(state)}" for state in sorted(states, key=known.index))
+    return f"{count}: {', '.join(told)}"
+
+
+def _word(state: str) -> str:
+    return _STATES.get(state, ("", state))[1]
 
 
 def _row(row: RunRow) -> str:
     title = name(row.run)
     link = f'<a href="{text(_address(row.report))}">{title}</a>' if row.report else title
-    error = f'<p class="error">{name(row.error)}</p>' if row.error else ""
+    is_trouble = row.state != "empty"
+    error = f"<p{' class=error' if is_trouble else ''}>{name(row.error)}</p>" if row.error else ""
     cause = f"<p>{name(row.cause)}</p>" if row.cause else ""
     took = duration(row.seconds) if row.seconds is not None else ""
     share = (
@@ -111,10 +120,10 @@ def _row(row: RunRow) -> str:
     )
     return (
         f'<tr data-state="{text(row.state)}"><td class="state"><span class="glyph" aria-hidden="true">'
-        f"{_GLYPHS.get(row.state, '?')}</span> {text(row.state)}</td>"
+        f"{_STATES.get(row.state, '?')[0]}</span> {text(_word(row.state))}</td>"
         f'<td class="which"><code>{link}</code>{cause}{error}</td><td>{text(moment(row.started))}</td>'
         f'<td class="n">{took}</td><td class="n">{_count(row.readings)}</td>'
-        f'<td class="n">{_count(row.anomalies)}{share}</td><td>{_sensors(row)}</td></tr>'
+        f'<td class="n">{_count(row.anomalies)}{share}</td><td class="n">{_sensors(row)}</td></tr>'
     )
 
 

@@ -81,6 +81,7 @@ def test_an_event_that_is_told_again_and_again_stays_one_job(stage, host, drop):
     for _ in range(9):
         assert host.call("score_on_blob", '{"input": "data/again.csv"}') == 202
     host.wait_for(f"run {run} exists already", count=9)
+    host.wait_for(f"run {run} is submitted")  # by the first of them, which may take longest
     assert len(puts(stage, run)) == 1
 
 

@@ -94,6 +94,9 @@ def test_from_nothing_to_predictions_with_one_command(demo, tmp_path):
     assert "\x1b" not in said
     assert len(list(tmp_path.glob("out/blob-*/preds_*.csv"))) == 15
     assert list(tmp_path.glob("out/timer-*/_SUCCESS"))
+    assert "All 2 runs succeeded" in (tmp_path / "out" / "index.html").read_text()
+    (report,) = tmp_path.glob("out/timer-*/report.html")
+    assert "a sweep by the timer at" in report.read_text()
     assert columns_by(run.lines) == "['TS', 'Device', 'Sensor', 'Val', 'Prediction', 'Score']"
     assert run.left() == []
 

@@ -74,7 +74,7 @@ def test_a_run_that_is_over_is_on_the_page_with_all_that_is_known_of_it(store):
     renew(store)
     text = page(store)
     for told in (
-        "1 run: 1 partly",
+        "1 run: 1 partly scored",
         '<a href="blob-1/report.html">',
         "2026/11/23/site-a.csv landed",
         "2026-11-23 05:00:00 UTC",
@@ -312,7 +312,7 @@ def test_a_page_in_a_file_has_the_reports_beside_it(store, tmp_path):
     store.preds.put("over/report.html", b"the report")
     write_page(store, records, tmp_path / "out" / "runs.html")
     text = (tmp_path / "out" / "runs.html").read_text()
-    assert "3 runs: 2 partly, 1 running" in text
+    assert "3 runs: 2 partly scored, 1 running" in text
     assert '<a href="over/report.html">' in text
     assert text.count("<a ") == 1
     assert (tmp_path / "out" / "over" / "report.html").read_bytes() == b"the report"

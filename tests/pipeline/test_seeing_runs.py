@@ -152,7 +152,7 @@ def test_runs_are_written_as_a_page(here, made, opened, capsys):
     assert main(["runs", "--html", "--open"]) == 0
     page = here / "out" / "index.html"
     text = text_of(page)
-    assert "2 runs: 1 running, 1 failed" in text
+    assert "2 runs: 1 failed, 1 running" in text
     assert text.find(">blob-2<") < text.find(">blob-1<")
     assert HOSTILE not in page.read_text()
     assert opened == [page.as_uri()]

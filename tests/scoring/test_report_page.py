@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from scoring.cli import main
 from scoring.report import columns
-from scoring.report.facts import RunFacts
+from scoring.report.facts import RunFacts, Trouble
 from scoring.report.page import write_report
 from scoring.report.runs import RunRow, write_index
 from tests.scoring.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
@@ -451,7 +451,7 @@ def test_the_page_of_runs_lists_draws_and_finds(browser: Browser, tmp_path: Path
         for i in range(8)
     ]
     with opening(browser, write_index(runs, tmp_path / "index.html").as_uri()) as opened:
-        assert "8 runs: 7 succeeded, 1 failed" in (opened.page.locator("h1").text_content() or "")
+        assert "8 runs: 1 failed, 7 succeeded" in (opened.page.locator("h1").text_content() or "")
         opened.page.locator("#over-time canvas").wait_for()
         rows = opened.page.locator("tbody tr:visible")
         assert rows.count() == 8
@@ -483,3 +483,22 @@ def test_a_real_run_has_a_mark_for_each_of_its_anomalies(
         cards = opened.page.locator(".card")
         marks = [int(near(cards.nth(i)).get_attribute("data-marks") or -1) for i in range(15)]
     assert sum(marks) == json.loads((out / "summary.json").read_text())["totals"]["anomalies"]
+
+
+def test_the_page_of_runs_takes_its_signature_along_to_reports(
+    browser: Browser, site: str, folder: Path
+) -> None:
+    write_index([RunRow("a", "succeeded", report="a/report.html")], folder / "index.html")
+    with opening(browser, f"{site}/index.html?sv=1&sig=secret") as opened:
+        assert opened.page.locator("tbody a").get_attribute("href") == "a/report.html?sv=1&sig=secret"
+
+
+def test_a_run_that_left_nothing_has_a_page_that_says_why(browser: Browser, tmp_path: Path) -> None:
+    troubles = tuple(Trouble(f"score_1_{i}", "failed", HOSTILE[i % 3]) for i in range(6))
+    facts = RunFacts(run="blob-1", state="failed", cause=HOSTILE[0], error=HOSTILE[1], troubles=troubles)
+    with opening(browser, write_report(tmp_path, facts).as_uri(), 390) as opened:
+        assert "The run failed" in (opened.page.locator("h1").text_content() or "")
+        assert HOSTILE[1] in (opened.page.locator(".findings").text_content() or "")
+        assert opened.page.locator("tbody tr").count() == 6
+        assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert not opened.hacked

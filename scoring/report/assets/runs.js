@@ -45,6 +45,8 @@ if (timed.length > 1) {
   new RunsChart(find('.when'), timed);
 }
 
+for (const link of document.querySelectorAll('tbody a')) link.setAttribute('href', link.getAttribute('href') + signature);
+
 const rows = [...document.querySelectorAll('tbody tr')];
 const words = rows.map((row) => row.textContent.toLowerCase());
 const search = make('input', { type: 'search', placeholder: 'Search runs', 'aria-label': 'Search runs', autocomplete: 'off', spellcheck: 'false' });

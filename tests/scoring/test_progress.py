@@ -1,0 +1,94 @@
+"""Long work at a terminal of 80 columns, without colour, on a dumb one, and written to a file."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.terminal import COLUMNS, CONTROL, colours, frames, in_terminal, screen
+
+LEGACY = Path(__file__).parent / "legacy_models"
+
+SENSIBLE = {"TERM": "xterm-256color"}
+NO_COLOUR = {"TERM": "xterm-256color", "NO_COLOR": "1"}
+DUMB = {"TERM": "dumb"}
+
+type Command = Callable[[str], list[str]]
+
+
+def usual() -> dict[str, str]:
+    return {
+        name: text
+        for name, text in os.environ.items()
+        if name not in {"TERM", "NO_COLOR", "COLUMNS", "LINES"}
+    }
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """The three commands that take long, on work that does not."""
+    folder = tmp_path_factory.mktemp("work")
+    arguments: dict[str, list[str | Path]] = {
+        "simulate": [
+            "--devices",
+            "2",
+            "--sensors",
+            "2",
+            "--readings",
+            "800",
+            "--out",
+            folder / "readings.csv",
+        ],
+        "train": ["--data", folder / "readings.csv", "--models", folder / "models"],
+        "import-models": [folder / "legacy", folder / "imported"],
+    }
+    (folder / "legacy").mkdir()
+    source = next(path for path in sorted(LEGACY.rglob("*")) if path.is_file() and path.suffix != ".md")
+    (folder / "legacy" / "model_1_1").write_bytes(source.read_bytes())
+    simulated = [sys.executable, "-m", "scoring", "simulate", *map(str, arguments["simulate"])]
+    subprocess.run(simulated, check=True, capture_output=True)
+    return lambda name: [sys.executable, "-m", "scoring", name, *map(str, arguments[name])]
+
+
+DONE = {"simulate": "simulating", "train": "training", "import-models": "importing"}
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_a_person_who_watches_sees_a_bar_that_fits(command: Command, name: str) -> None:
+    _, written = in_terminal(command(name), usual() | SENSIBLE)
+    bars = [line for line in frames(written) if line.startswith(DONE[name])]
+    assert bars
+    assert {len(line) for line in bars} == {COLUMNS}
+    last = next(line for line in screen(written) if line.startswith(DONE[name]))
+    assert re.fullmatch(rf"{DONE[name]} ━+ ([\d,]+) of \1 (readings|sensors|models) 0:00:\d\d", last)
+    assert colours(written)
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_without_colour_the_bar_is_there_all_the_same(command: Command, name: str) -> None:
+    _, written = in_terminal(command(name), usual() | NO_COLOUR)
+    assert not colours(written)
+    assert any(re.match(rf"{DONE[name]} ━+ ", line) for line in screen(written))
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_a_dumb_terminal_and_a_file_get_plain_lines(command: Command, name: str) -> None:
+    _, on_dumb = in_terminal(command(name), usual() | DUMB)
+    in_file = subprocess.run(
+        command(name),
+        env=usual() | SENSIBLE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    ).stdout
+    for written in (on_dumb, in_file):
+        assert not CONTROL.search(written)
+        assert "━" not in written
+        assert re.search(rf"^{DONE[name]}: ([\d,]+) of \1 \w+ done\r?$", written, re.MULTILINE)
+    assert "\r" not in in_file
+    assert on_dumb.replace("\r\n", "\n").splitlines() == in_file.splitlines()
