@@ -114,6 +114,16 @@ def _land(stage, host, file):
     return key
 
 
+def test_the_key_of_storage_is_written_nowhere(stage, host, landed):
+    key = re.search("AccountKey=([^;]+)", stage.connection)[1]
+    store = stage.context.store
+    for container in (store.models, store.preds, store.runs):
+        for blob in container.list(metadata=True):
+            assert key.encode() not in container.read(blob.name).data, blob.name
+            assert key not in str(blob.metadata)
+    assert not [line for line in list(host.lines) if key in line]
+
+
 def test_the_commands_of_the_readme_work_as_they_stand(stage, host, landed, small_fleet):
     lines = [line for line in console_commands(README) if line.startswith(("curl", "python -m pipeline"))]
     assert len(lines) >= 6

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.context import Context
+from pipeline.engines.azureml import AzureMLEngine
 from tests.pipeline import small_fleet
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,10 +61,8 @@ def put_models(store):
 
 def set_up(azureml_settings):
     """The cluster and the datastores, which the templates create in Azure."""
-    from pipeline.context import Context
-
     context = Context.open(azureml_settings)
-    context.engine.set_up()
+    AzureMLEngine(azureml_settings, context.store, context.runs).set_up()
     context.store.close()
 
 

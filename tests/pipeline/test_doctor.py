@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.context import Context
 from pipeline.doctor import examine
+from pipeline.engines.azureml import AzureMLEngine
 from pipeline.publish import publish
 from tests.pipeline import small_fleet
 
@@ -15,7 +16,7 @@ def context(request, store):
     for name, content in small_fleet.models().items():
         store.models.put(name, content)
     context = Context.open(settings)
-    if request.param == "azureml":
+    if isinstance(context.engine, AzureMLEngine):
         context.engine.set_up()
     yield context
     context.store.close()

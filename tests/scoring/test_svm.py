@@ -160,6 +160,6 @@ def test_detectors_together_say_what_each_says_alone(
         for _ in readings
     ]
     alone = [detector.predict(np.array(values)) for detector, values in zip(detectors, readings, strict=True)]
-    together = predict_together(detectors, list(map(len, readings)), np.concatenate(readings))
-    for ours, parts in zip(together, zip(*alone, strict=True), strict=True):
-        assert ours.tobytes() == np.concatenate(parts).tobytes()
+    labels, scores = predict_together(detectors, list(map(len, readings)), np.concatenate(readings))
+    assert labels.tobytes() == np.concatenate([ours for ours, _ in alone]).tobytes()
+    assert scores.tobytes() == np.concatenate([ours for _, ours in alone]).tobytes()
