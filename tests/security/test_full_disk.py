@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def scoring(*words: object, limit: int | None = None) -> subprocess.CompletedProcess[str]:
+def scoring(*words: object, limit: int = resource.RLIM_INFINITY) -> subprocess.CompletedProcess[str]:
     """Run a command; no file that it writes can become larger than `limit` bytes."""
 
     def limited() -> None:
@@ -19,7 +19,7 @@ def scoring(*words: object, limit: int | None = None) -> subprocess.CompletedPro
     return subprocess.run(
         [sys.executable, "-m", "scoring", *map(str, words)],
         cwd=ROOT,
-        preexec_fn=limited if limit else None,
+        preexec_fn=limited,
         capture_output=True,
         text=True,
         check=False,

@@ -6,7 +6,7 @@ import sys
 import pytest
 import yaml
 
-from pipeline.engines.local import ROOT
+from pipeline.engines.environment import ROOT
 from pipeline.landings import Manifest
 from pipeline.publish import load_documents
 from pipeline.records import RunState
