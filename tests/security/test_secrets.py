@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 import traceback
 from dataclasses import replace
 
@@ -66,13 +67,17 @@ def test_all_that_a_run_leaves_is_free_of_secrets(fleet, azurite, monkeypatch):
     (fleet.engine.code / "scoring" / "__init__.py").write_text(shown)
     fleet.models(s1_1="score", s1_2=f"fail cannot read https://a.invalid/b?{SIGNED}")
     fleet.publish()
+    runs = fleet.context.store.runs
     with FaultProxy(azurite.ports["Blob"], at_random(seed=5, share=0.1)) as proxy:
         connection = Connection(connection_string(proxy.port))
         fleet.engine.settings = replace(fleet.engine.settings, connection=connection)
         record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
+        deadline = time.monotonic() + 60
+        while not runs.exists(f"{record.run}/logs/worker.log"):  # a worker's last word, after the record's
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         assert sum(proxy.done.values()) > 0
     assert record.state is RunState.PARTLY
-    runs = fleet.context.store.runs
     left = {blob.name: runs.read(blob.name).data.decode() for blob in runs.list()}
     assert {f"{record.run}/record.json", f"{record.run}/logs/worker.log"} <= left.keys()
     for name, text in left.items():
