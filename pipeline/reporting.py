@@ -65,13 +65,17 @@ def facts(view: "View") -> dict[str, Any]:
         "published": record.published or None,
         "tries": record.tries,
         "error": record.error,
-        "steps": f"{steps[StepState.SUCCEEDED]:,} of {steps.total():,} steps succeeded" if steps else None,
+        "steps": _told(steps[StepState.SUCCEEDED], steps.total()) if steps else None,
         "troubles": [
             {"step": step.name, "state": step.state.value, "error": step.error}
             for step in view.steps
             if step.state in _TROUBLE
         ],
     }
+
+
+def _told(succeeded: int, steps: int) -> str:
+    return f"{steps:,} steps" if succeeded == steps else f"{succeeded:,} of {steps:,} steps succeeded"
 
 
 def _scoring(seconds: float, *arguments: str | Path) -> None:

@@ -78,15 +78,17 @@ def finding_list(found: list[Finding]) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    links = ", ".join(
+    links = [
         f'<a href="#sensors" data-open="{position}">{name(label)}</a>{text(note)}'
         for position, label, note in finding.sensors
-    )
+    ]
+    # A link and its note stay together, with the comma after them.
+    kept = " ".join(f"<span>{link}{',' * (link is not links[-1])}</span>" for link in links)
     more = f" and {finding.more:,} more" if finding.more else ""
     return (
         f'<li class="{finding.kind}"><span class="glyph" aria-hidden="true">{text(finding.glyph)}</span>'
         f"<div><b>{text(finding.title)}</b> {name(finding.what)}"
-        f"{f'<p>{links}{more}</p>' if links else ''}</div></li>"
+        f"{f'<p>{kept}{more}</p>' if links else ''}</div></li>"
     )
 
 
