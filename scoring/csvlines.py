@@ -8,6 +8,7 @@ stand in columns that are not read, and where none of those lines is a reading b
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -24,10 +25,18 @@ _COMMA, _QUOTE, _CR, _LF = b',"\r\n'
 _BESIDES_QUOTES = np.zeros(256, bool)
 _BESIDES_QUOTES[[_COMMA, _QUOTE, _CR, _LF]] = True
 
-_FIELD = re.compile(rb'"((?:[^"]++|"")*+)"(?=,|\Z)|((?:[^",][^,]*+)?)(?=,|\Z)')
-_CLOSED = re.compile(rb'"(?:[^"]++|"")*+"')
-_REST = re.compile(rb'((?:[^"]++|"")*+)"(?=,|\Z)|(?!)()')
-_REST_CLOSED = re.compile(rb'(?:[^"]++|"")*+"')
+
+class _Patterns:
+    """Compiled when a line is first looked at: nearly all files have none that needs it."""
+
+    def __init__(self) -> None:
+        self.field = re.compile(rb'"((?:[^"]++|"")*+)"(?=,|\Z)|((?:[^",][^,]*+)?)(?=,|\Z)')
+        self.closed = re.compile(rb'"(?:[^"]++|"")*+"')
+        self.rest = re.compile(rb'((?:[^"]++|"")*+)"(?=,|\Z)|(?!)()')
+        self.rest_closed = re.compile(rb'(?:[^"]++|"")*+"')
+
+
+_patterns = cache(_Patterns)
 
 
 class Layout(NamedTuple):
@@ -73,7 +82,9 @@ def split_row(line: bytes, layout: Layout, open_after: list[bytes] | None = None
     With `open_after` the line goes on with a quoted field that was opened before, after those fields.
     """
     fields = [] if open_after is None else open_after.copy()
-    pattern, closed = (_FIELD, _CLOSED) if open_after is None else (_REST, _REST_CLOSED)
+    known = _patterns()
+    first = (known.field, known.closed) if open_after is None else (known.rest, known.rest_closed)
+    pattern, closed = first
     position = 0
     while position <= len(line):
         column = len(fields)
@@ -89,7 +100,7 @@ def split_row(line: bytes, layout: Layout, open_after: list[bytes] | None = None
             return _Problem(f"stray quote in column {column + 1}")
         fields.append(plain if quoted is None else quoted.replace(b'""', b'"'))
         position = match.end() + 1
-        pattern, closed = _FIELD, _CLOSED
+        pattern, closed = known.field, known.closed
     if len(fields) != layout.width:
         return _Problem(f"expected {layout.width} fields, found {len(fields)}")
     return fields

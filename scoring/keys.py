@@ -5,7 +5,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import quote, unquote_to_bytes
 
 from scoring.errors import ScoringError
 
@@ -66,6 +65,8 @@ class SensorKey:
             return cls(*parts)
         if len(parts) != 2 or not all(_PLAIN.fullmatch(part) for part in parts):  # noqa: PLR2004
             raise InvalidKey(f"{encoded[:80]!r} is not an encoded sensor key such as '1_3'")
+        from urllib.parse import unquote_to_bytes
+
         try:
             key = cls(*(unquote_to_bytes(part).decode() for part in parts))
         except UnicodeDecodeError as error:
@@ -105,6 +106,8 @@ def encode_part(text: str) -> str:
     """Percent-encode one part of a key, `_` too, so that `_` can stand between the parts."""
     if _encodes_as_itself(text):
         return text
+    from urllib.parse import quote
+
     return quote(text, safe="").replace("_", "%5F")
 
 

@@ -1,10 +1,7 @@
 """One model per sensor key: `model_{device}_{sensor}.skops` in a folder."""
 
 import hashlib
-import io
-import json
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +11,6 @@ import numpy as np
 from scoring.errors import ModelError, ModelMissing, UsageError
 from scoring.files import write_atomically
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
-from scoring.parameters import read_parameters
 from scoring.svm import SvmDetector
 
 MOST_BYTES = 256 << 20
@@ -76,6 +72,8 @@ def missing(name: str) -> str:
 
 def detector_from(content: bytes, name: str) -> Detector:
     """The detector in a .skops file; the common kind without importing scikit-learn."""
+    from scoring.parameters import read_parameters
+
     try:
         parameters = read_parameters(content)
         if parameters is not None:
@@ -133,6 +131,13 @@ def scan(directory: Path) -> list[os.DirEntry[str]]:
 
 def _canonical(content: bytes) -> bytes:
     """The same model without what changes from run to run: addresses as ids, times, order; and compressed."""
+    import io
+    import json
+    import zipfile
+
+    def member(name: str) -> zipfile.ZipInfo:
+        return zipfile.ZipInfo(name, _ZIP_TIME)
+
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema = json.loads(archive.read("schema.json"))
         ids: dict[int, int] = {}
@@ -141,14 +146,10 @@ def _canonical(content: bytes) -> bytes:
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
             text = json.dumps(schema, separators=(",", ":")).encode()
-            target.writestr(_member("schema.json"), text, zipfile.ZIP_DEFLATED)
+            target.writestr(member("schema.json"), text, zipfile.ZIP_DEFLATED)
             for old, new in names.items():
-                target.writestr(_member(new), archive.read(old), zipfile.ZIP_DEFLATED)
+                target.writestr(member(new), archive.read(old), zipfile.ZIP_DEFLATED)
     return out.getvalue()
-
-
-def _member(name: str) -> zipfile.ZipInfo:
-    return zipfile.ZipInfo(name, _ZIP_TIME)
 
 
 def _renumber(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:

@@ -25,7 +25,6 @@ from scoring.errors import ModelError
 from scoring.files import atomic_path
 from scoring.keys import PACK_NAME, InvalidKey, SensorKey
 from scoring.models import LoadedModel, detector_from, read_file, scan
-from scoring.parameters import read_parameters
 from scoring.svm import SvmDetector, SvmParameters
 
 VERSION = b"1"
@@ -93,6 +92,8 @@ def write_pack(directory: Path) -> PackReport:
 
 
 def _row(name: str) -> dict[str, Any]:
+    from scoring.parameters import read_parameters
+
     path = Path(name)
     size, mtime, ctime = _stat(path)  # before reading: a change in between shows as a difference later
     row: dict[str, Any] = {"file": path.name, "size": size, "mtime": mtime, "ctime": ctime, "kind": "file"}
