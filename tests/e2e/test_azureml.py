@@ -12,6 +12,7 @@ from dev.demo.fleet import Landing
 from pipeline.names import blob_run
 from pipeline.records import RunState
 from tests.e2e.conftest import staged, wait_for_end
+from tests.pipeline.conftest import until
 
 REPO = Path(__file__).parents[2]
 
@@ -108,3 +109,15 @@ def test_the_timer_submits_what_no_event_told_of(stage, host, small_fleet):
     assert host.call("score_on_timer") == 202
     host.wait_for(r"run timer-\d+-\d+ is submitted")
     assert wait_for_end(stage, stage.claims([key])[key]).state is RunState.SUCCEEDED
+
+
+def test_the_timer_finds_that_a_run_is_over_and_renews_the_page_of_runs(stage, host, drop):
+    """Nobody else looks: no worker of ours tells that a job on Azure ML has ended."""
+    run = drop("seen.csv")
+    preds = stage.context.store.preds
+    host.wait_for(f"run {run} is submitted")
+    until(lambda: stage.context.engine.status(run).state.final)
+    assert not preds.exists("index.html") or run not in preds.read("index.html").data.decode()
+    assert host.call("score_on_timer") == 202
+    link = f'<a href="{run}/report.html">'
+    until(lambda: preds.exists("index.html") and link in preds.read("index.html").data.decode())
