@@ -32,8 +32,15 @@ echo "Blob events reach $FUNCTION_APP_NAME."
 
 make setup
 . .venv/bin/activate
-if python -m pipeline publish; then
+if said=$(python -m pipeline publish 2>&1); then
+    echo "$said"
     python -m pipeline doctor
 else
-    echo "Nothing is published yet (no models yet? upload them to the container models of $STORAGE_NAME). Then run: python -m pipeline publish" >&2
+    echo "$said" >&2
+    case "$said" in
+    *"there are no models"*)
+        echo "Nothing is published yet: upload models to the container models of $STORAGE_NAME, then run: python -m pipeline publish" >&2
+        ;;
+    *) exit 1 ;;
+    esac
 fi
