@@ -83,8 +83,9 @@ def split_row(line: bytes, layout: Layout, open_after: list[bytes] | None = None
     """
     fields = [] if open_after is None else open_after.copy()
     known = _patterns()
-    first = (known.field, known.closed) if open_after is None else (known.rest, known.rest_closed)
-    pattern, closed = first
+    pattern, closed = known.field, known.closed
+    if open_after is not None:
+        pattern, closed = known.rest, known.rest_closed
     position = 0
     while position <= len(line):
         column = len(fields)

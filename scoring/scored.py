@@ -45,6 +45,8 @@ class _Parts:
 
     keys: list[SensorKey]
     models: list[LoadedModel | ModelError]
+    forms: list[tuple[object, ...]]
+    """What detectors that can work together have in common; nothing for one that works alone."""
     order: np.ndarray
     bounds: np.ndarray
 
@@ -82,15 +84,22 @@ def score_batch(batch: Batch, model_of: FindModel, selection: Selection) -> list
 
 def _split(batch: Batch, model_of: FindModel, selection: Selection) -> _Parts:
     """The parts of a batch, those whose detectors can work together next to each other."""
-    chosen = [(i, key, model_of(key)) for i, key in enumerate(batch.keys) if selection.covers(key)]
-    chosen.sort(key=lambda part: _form(part[2]))
+    models = {i: model_of(key) for i, key in enumerate(batch.keys) if selection.covers(key)}
+    forms = {i: _form(model) for i, model in models.items()}
+    chosen = sorted(models, key=forms.__getitem__)
     places = np.full(len(batch.keys), len(chosen), batch.codes.dtype)  # those not chosen come last
-    places[[i for i, _, _ in chosen]] = np.arange(len(chosen))
+    places[chosen] = np.arange(len(chosen))
     codes = places[batch.codes]
     bounds = np.zeros(len(chosen) + 1, np.int64)
     np.cumsum(np.bincount(codes, minlength=len(chosen))[: len(chosen)], out=bounds[1:])
     order = np.argsort(codes, kind="stable")[: bounds[-1]]
-    return _Parts([key for _, key, _ in chosen], [model for _, _, model in chosen], order, bounds)
+    return _Parts(
+        keys=[batch.keys[i] for i in chosen],
+        models=[models[i] for i in chosen],
+        forms=[forms[i] for i in chosen],
+        order=order,
+        bounds=bounds,
+    )
 
 
 def _predict(parts: _Parts, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, ModelError]]:
@@ -117,8 +126,7 @@ def _predict(parts: _Parts, values: np.ndarray) -> tuple[np.ndarray, np.ndarray,
 
 def _groups(parts: _Parts, bounds: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Ranges of parts that are predicted at once."""
-    first = 0
-    forms = [_form(model) for model in parts.models]
+    first, forms = 0, parts.forms
     for i, form in enumerate(forms):
         last = i + 1
         if last == len(forms) or not form or forms[last] != form or bounds[last] - bounds[first] >= _TOGETHER:
@@ -133,7 +141,6 @@ def _svm(model: LoadedModel | ModelError) -> SvmDetector | None:
 
 
 def _form(model: LoadedModel | ModelError) -> tuple[object, ...]:
-    """What detectors that can work together have in common; nothing for one that works alone."""
     detector = _svm(model)
     return detector.form if detector else ()
 
