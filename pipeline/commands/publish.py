@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline.errors import EXIT_DONE, UsageError
+from pipeline.errors import EXIT_DONE
 
 if TYPE_CHECKING:
     from pipeline.context import Context
@@ -75,8 +75,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _azureml(context: "Context") -> "AzureMLEngine":
-    if context.settings.engine != "azureml":
-        raise UsageError("--setup and --endpoint are for Azure ML: set SCORING_ENGINE=azureml")
     from pipeline.engines.azureml import AzureMLEngine
 
-    return AzureMLEngine(context.settings, context.store, context.runs)
+    return AzureMLEngine.of(context, "--setup and --endpoint")

@@ -2,7 +2,7 @@
 
 import argparse
 
-from pipeline.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from pipeline.errors import EXIT_DONE, EXIT_FAILED
 
 _EXAMPLE = """\
 For those who want no function app: the Azure ML workspace itself submits the published pipeline at set
@@ -40,9 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "create":
         trigger = Trigger(args.every, args.cron, args.time_zone)
     context = open_context()
-    if context.settings.engine != "azureml":
-        raise UsageError("schedules are for Azure ML: set SCORING_ENGINE=azureml")
-    engine = AzureMLEngine(context.settings, context.store, context.runs)
+    engine = AzureMLEngine.of(context, "schedules")
     if args.action == "create":
         published = publish.current(context.store)
         engine.schedule(published, trigger)

@@ -10,7 +10,7 @@ The SDK is imported when it is first used, which takes a second; a local engine 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
@@ -21,13 +21,13 @@ from pipeline.engines import (
     azureml_schedule,
     azureml_setup,
 )
-from pipeline.engines.azureml_environment import ROOT
 from pipeline.engines.azureml_setup import Datastores, datastore_uri
 from pipeline.engines.azureml_statuses import states
 from pipeline.engines.azureml_workspace import Workspace
 from pipeline.engines.base import PublishedPipeline, RunStatus, StepState, StepStatus
+from pipeline.engines.environment import ROOT
 from pipeline.engines.verdict import SUCCESS, SUMMARY, judge
-from pipeline.errors import EngineError, IllegalTransition, PublishError, SettingsError
+from pipeline.errors import EngineError, IllegalTransition, PublishError, SettingsError, UsageError
 from pipeline.publish import load_documents
 from pipeline.records import RunRecord, RunState
 from pipeline.runs import Runs
@@ -35,6 +35,7 @@ from pipeline.settings import Settings
 from pipeline.store import Store
 
 if TYPE_CHECKING:
+    from pipeline.context import Context
     from pipeline.steps import Documents
 
 NAME = "azureml"
@@ -52,6 +53,17 @@ class AzureMLEngine:
         self.code = code
         self.workspace = Workspace(settings.azureml, settings.connection.client_id)
         self.datastores = Datastores(store.account, settings.containers)
+
+    @classmethod
+    def of(cls, context: "Context", what: str) -> Self:
+        """This engine, where it is the one of the settings; `what` asks for it.
+
+        Raises:
+            UsageError: the settings name another.
+        """
+        if context.settings.engine != NAME:
+            raise UsageError(f"{what} are for Azure ML: set SCORING_ENGINE={NAME}")
+        return cls(context.settings, context.store, context.runs)
 
     # Publishing
 

@@ -9,7 +9,7 @@ an earlier version only changes which.
 
 import hashlib
 
-from pipeline.engines.azureml_workspace import Workspace, is_missing
+from pipeline.engines.azureml_workspace import Workspace
 from pipeline.errors import PublishError
 
 
@@ -60,16 +60,12 @@ def roll_back(workspace: Workspace, version: str) -> str:
 
 def deployments(workspace: Workspace) -> set[str]:
     """Names of the deployments behind the endpoint: the published versions."""
-    from azure.core.exceptions import HttpResponseError
-
     name = endpoint_name(workspace)
-    with workspace.asked(f"cannot list deployments of batch endpoint {name!r}"):
-        try:
-            return {str(one.name) for one in workspace.client.batch_deployments.list(endpoint_name=name)}
-        except HttpResponseError as error:
-            if is_missing(error):
-                return set()
-            raise
+
+    def names() -> set[str]:
+        return {str(one.name) for one in workspace.client.batch_deployments.list(endpoint_name=name)}
+
+    return workspace.found(f"cannot list deployments of batch endpoint {name!r}", names) or set()
 
 
 def _make_default(workspace: Workspace, version: str) -> None:

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pipeline.engines.environment import ROOT
 from pipeline.errors import PublishError
-
-ROOT = Path(__file__).parents[2]
-"""The folder that the project lies in: `scoring` and requirements.txt are deployed side by side."""
 
 CODE = "scoring"
 NAME = "fleet-scoring"

@@ -73,15 +73,7 @@ def is_taken(error: "HttpResponseError") -> bool:
 
 def find(workspace: Workspace, run: str) -> Any | None:
     """The job of a run, or None where there is none: one call."""
-    from azure.core.exceptions import HttpResponseError
-
-    with workspace.asked(f"cannot look up run {run}"):
-        try:
-            return workspace.client.jobs.get(run)
-        except HttpResponseError as error:
-            if is_missing(error):
-                return None
-            raise
+    return workspace.found(f"cannot look up run {run}", lambda: workspace.client.jobs.get(run))
 
 
 def cancel(workspace: Workspace, run: str) -> None:

@@ -16,13 +16,13 @@ import yaml
 from pipeline.engines.azureml_environment import (
     IMAGE,
     NAME,
-    ROOT,
     conda_file,
     copy_code,
     environment_version,
 )
 from pipeline.engines.azureml_setup import Datastores, check
-from pipeline.engines.azureml_workspace import Workspace, is_missing
+from pipeline.engines.azureml_workspace import Workspace
+from pipeline.engines.environment import ROOT
 
 if TYPE_CHECKING:
     from pipeline.steps import Documents
@@ -111,13 +111,5 @@ def _prefixed(arm_id: str) -> str:
 
 
 def _found(workspace: Workspace, operations: Any, name: str, version: str) -> bool:
-    from azure.core.exceptions import HttpResponseError
-
-    with workspace.asked(f"cannot look up {name}:{version}"):
-        try:
-            operations.get(name=name, version=version)
-        except HttpResponseError as error:
-            if is_missing(error):
-                return False
-            raise
-    return True
+    doing = f"cannot look up {name}:{version}"
+    return workspace.found(doing, lambda: operations.get(name=name, version=version)) is not None

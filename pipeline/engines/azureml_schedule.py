@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.engines.azureml_jobs import Request, pipeline_job
-from pipeline.engines.azureml_workspace import Workspace, is_missing
+from pipeline.engines.azureml_workspace import Workspace
 from pipeline.errors import UsageError
 
 NAME = "fleet-scoring"
@@ -90,15 +90,7 @@ def remove(workspace: Workspace) -> bool:
 
 
 def _get(workspace: Workspace) -> Any | None:
-    from azure.core.exceptions import HttpResponseError
-
-    with workspace.asked(f"cannot look up schedule {NAME!r}"):
-        try:
-            return workspace.client.schedules.get(NAME)
-        except HttpResponseError as error:
-            if is_missing(error):
-                return None
-            raise
+    return workspace.found(f"cannot look up schedule {NAME!r}", lambda: workspace.client.schedules.get(NAME))
 
 
 def _sdk_trigger(trigger: Trigger) -> Any:

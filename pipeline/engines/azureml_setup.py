@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.engines.azureml_workspace import Workspace, is_missing
+from pipeline.engines.azureml_workspace import Workspace
 from pipeline.errors import PublishError
 from pipeline.settings import Containers
 
@@ -97,16 +97,9 @@ def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
 
 def has_compute(workspace: Workspace) -> bool:
     """Whether the cluster of the settings is there."""
-    from azure.core.exceptions import HttpResponseError
-
-    with workspace.asked(f"cannot look up compute {workspace.where.compute!r}"):
-        try:
-            workspace.client.compute.get(workspace.where.compute)
-        except HttpResponseError as error:
-            if is_missing(error):
-                return False
-            raise
-    return True
+    name = workspace.where.compute
+    look = f"cannot look up compute {name!r}"
+    return workspace.found(look, lambda: workspace.client.compute.get(name)) is not None
 
 
 def existing(workspace: Workspace) -> dict[str, tuple[str, str]]:

@@ -1,7 +1,7 @@
 """One Azure ML workspace through azure-ai-ml: its client, its ids, and the SDK's exceptions as ours."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -88,6 +88,18 @@ class Workspace:
             yield
         except (AzureError, MlException, DeserializationError, SerializationError) as error:
             raise self._translated(error, doing) from tellable(error)
+
+    def found[Answer](self, doing: str, look: Callable[[], Answer]) -> Answer | None:
+        """What `look` asks the SDK for, or None where the workspace has no such thing."""
+        from azure.core.exceptions import HttpResponseError
+
+        with self.asked(doing):
+            try:
+                return look()
+            except HttpResponseError as error:
+                if is_missing(error):
+                    return None
+                raise
 
     def _translated(self, error: Exception, doing: str) -> EngineError:
         from azure.core import exceptions as azure

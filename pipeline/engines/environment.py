@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-"""The project's folder."""
+"""The project's folder: `scoring` and requirements.txt are deployed side by side."""
 
 _SHOWN = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "VIRTUAL_ENV")
 _SHOWN_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON", "COVERAGE_", "COV_CORE_")

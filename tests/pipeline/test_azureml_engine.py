@@ -19,7 +19,7 @@ from dev.azureml.history import PAGE
 from dev.azureml.jobs import Step
 from pipeline import steps
 from pipeline.context import Context
-from pipeline.engines import azureml_environment
+from pipeline.engines import azureml_environment, environment
 from pipeline.engines.azureml_endpoint import deployments
 from pipeline.engines.azureml_statuses import TABLE, states
 from pipeline.engines.base import StepState
@@ -184,7 +184,7 @@ class TestPublishing:
         import importlib.metadata
         import re
 
-        root = azureml_environment.ROOT
+        root = environment.ROOT
         imported = (
             {
                 name.split(".")[0]
@@ -359,7 +359,7 @@ class TestRunning:
 
     @pytest.mark.usefixtures("unregistered")
     def test_steps_run_the_code_that_was_uploaded(self, ready, tmp_path):
-        root = azureml_environment.ROOT
+        root = environment.ROOT
         shutil.copytree(root / "scoring", tmp_path / "scoring")
         start = tmp_path / "scoring" / "__main__.py"
         start.write_text(f"print('not what lies in the working tree')\n{start.read_text()}")
@@ -489,10 +489,7 @@ def test_the_local_engine_never_imports_the_sdk():
         "import sys, pipeline.engines.local, pipeline.engines.azureml\n"
         "sys.exit('azure.ai.ml' in sys.modules or 'azure.identity' in sys.modules)"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", script], check=False, cwd=azureml_environment.ROOT).returncode
-        == 0
-    )
+    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=environment.ROOT).returncode == 0
 
 
 def test_a_conda_file_is_plain_yaml():
