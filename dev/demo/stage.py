@@ -72,7 +72,10 @@ class Stage:
         return landing_key(self.context.store.account, data.name, landing.name, etag)
 
     def withhold(self, landing: Landing) -> str:
-        """Upload readings and make the host believe that it has told of them, as if their event was lost."""
+        """Upload readings and make the host believe that it has told of them, as if their event was lost.
+
+        A host that is up already must be `held` meanwhile: it could look between the two.
+        """
         from azure.core.exceptions import ResourceExistsError
         from azure.storage.blob import ContainerClient
 

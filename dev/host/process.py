@@ -1,13 +1,15 @@
 """The host as a process, for programs that drive it: the demo, tests and measurements."""
 
+import contextlib
 import os
 import re
+import signal
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from threading import Condition, Thread
@@ -104,6 +106,15 @@ class HostProcess:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Stand it still for a while: nothing that happens meanwhile is seen by it half done."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def let_go(self) -> None:
         """End it as the end of this process would: its standard input ends."""

@@ -105,7 +105,8 @@ def test_a_bad_moment_is_one_job_and_a_run_that_is_submitted(stage, host, drop, 
 
 
 def test_the_timer_submits_what_no_event_told_of(stage, host, small_fleet):
-    key = stage.withhold(small_fleet.landings[1])
+    with host.held():
+        key = stage.withhold(small_fleet.landings[1])
     assert host.call("score_on_timer") == 202
     host.wait_for(r"run timer-\d+-\d+ is submitted")
     assert wait_for_end(stage, stage.claims([key])[key]).state is RunState.SUCCEEDED

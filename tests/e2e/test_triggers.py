@@ -85,7 +85,8 @@ def test_the_timer_with_nothing_new_starts_no_run_and_says_so_in_one_line(stage,
 
 
 def test_the_timer_takes_up_a_landing_whose_event_was_lost(stage, host, landed, small_fleet):
-    key = stage.withhold(small_fleet.landings[1])
+    with host.held():
+        key = stage.withhold(small_fleet.landings[1])
     assert host.call("score_on_timer") == 202
     run = stage.claims([key])[key]
     record = wait_for_end(stage, run)
