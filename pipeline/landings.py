@@ -6,9 +6,9 @@ let `Manifest.from_json` read the old one too, and keep a sample of it in `tests
 
 import json
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
-from pipeline.errors import RunDocumentError
+from pipeline.documents import read_document
 
 VERSION = 1
 
@@ -42,26 +42,21 @@ class Manifest:
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod
-    def from_bytes(cls, data: bytes, where: str) -> Self:
+    def from_bytes(cls, data: bytes, where: str) -> "Manifest":
         """The manifest in `data`, which was read from `where`.
 
         Raises:
             RunDocumentError: it is not a manifest, or of a version that is not known here.
         """
-        try:
-            document: Any = json.loads(data)
-            if document["version"] != VERSION:
-                raise RunDocumentError(
-                    f"{where} is a manifest of version {document['version']!r}; "
-                    f"this program reads {VERSION}: update it"
-                )
+
+        def manifest(document: Any) -> Manifest:
             landings = tuple(
                 Landing(str(entry["name"]), str(entry["etag"]), int(entry["size"]), entry["md5"])
                 for entry in document["landings"]
             )
             return cls(str(document["run"]), landings)
-        except (ValueError, TypeError, KeyError) as error:
-            raise RunDocumentError(f"{where} is not a manifest ({error!r}): the file is damaged") from error
+
+        return read_document(data, manifest, version=VERSION, where=where, what="a manifest")
 
 
 def skipped_because(name: str, size: int | None = None) -> str | None:

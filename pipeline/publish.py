@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.documents import read_document
 from pipeline.engines.base import PublishedPipeline
 from pipeline.errors import ContainerMissing, NotFound, NothingPublished, PublishError
 from pipeline.store import Store, in_parallel
@@ -125,13 +126,13 @@ def current(store: Store) -> PublishedPipeline:
         raise
     except NotFound as error:
         raise NothingPublished from error
-    return _from_bytes(content.data, f"{store.runs.name}/{CURRENT}")
+    return from_bytes(content.data, f"{store.runs.name}/{CURRENT}")
 
 
 def load(store: Store, version: str) -> PublishedPipeline:
     """One published version. Raises PublishError where there is none of that name."""
     path = f"{FOLDER}/{version}/published.json"
-    return _from_bytes(_read(store, version, path), f"{store.runs.name}/{path}")
+    return from_bytes(_read(store, version, path), f"{store.runs.name}/{path}")
 
 
 def load_documents(store: Store, version: str) -> tuple[bytes, bytes]:
@@ -175,17 +176,27 @@ def _to_bytes(published: PublishedPipeline) -> bytes:
     return json.dumps(document, indent=1).encode() + b"\n"
 
 
-def _from_bytes(data: bytes, where: str) -> PublishedPipeline:
-    try:
-        document: Any = json.loads(data)
-        version = document["version"]
-        if version == VERSION:
-            return PublishedPipeline(
-                version=str(document["published"]),
-                engine=str(document["engine"]),
-                component=document["component"],
-                steps=int(document["steps"]),
-            )
-    except (ValueError, TypeError, KeyError) as error:
-        raise PublishError(f"{where} cannot be read ({error!r}): publish again") from error
-    raise PublishError(f"{where} has version {version!r}; this program reads {VERSION}: update it")
+def from_bytes(data: bytes, where: str) -> PublishedPipeline:
+    """What was published, from `data`, which was read from `where`.
+
+    Raises:
+        PublishError: it is no such document, or of a version that is not known here.
+    """
+
+    def published(document: Any) -> PublishedPipeline:
+        return PublishedPipeline(
+            version=str(document["published"]),
+            engine=str(document["engine"]),
+            component=document["component"],
+            steps=int(document["steps"]),
+        )
+
+    return read_document(
+        data,
+        published,
+        version=VERSION,
+        where=where,
+        what="a published pipeline",
+        hint="publish again",
+        error=PublishError,
+    )

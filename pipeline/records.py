@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pipeline.errors import RunDocumentError
+from pipeline.documents import moment, read_document
 
 VERSION = 1
 
@@ -143,15 +143,12 @@ class RunRecord:
         Raises:
             RunDocumentError: it is not a record, or of a version that is not known here.
         """
-        try:
-            document: Any = json.loads(data)
-            version = document["version"]
-            if version == VERSION:
-                return cls._from_json(document, etag)
-        except (ValueError, TypeError, KeyError) as error:
-            raise RunDocumentError(f"{where} is not a run record ({error!r}): the file is damaged") from error
-        raise RunDocumentError(
-            f"{where} is a run record of version {version!r}; this program reads {VERSION}: update it"
+        return read_document(
+            data,
+            lambda document: cls._from_json(document, etag),
+            version=VERSION,
+            where=where,
+            what="a run record",
         )
 
     @classmethod
@@ -161,7 +158,7 @@ class RunRecord:
             cause=Cause(CauseKind(document["cause"]["kind"]), str(document["cause"]["detail"])),
             state=RunState(document["state"]),
             published=str(document["published"]),
-            created=datetime.fromisoformat(document["created"]),
+            created=moment(document["created"]),
             submitted=_read(document["submitted"]),
             started=_read(document["started"]),
             ended=_read(document["ended"]),
@@ -181,4 +178,4 @@ def _written(time: datetime | None) -> str | None:
 
 
 def _read(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return None if text is None else moment(text)

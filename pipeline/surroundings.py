@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.context import Context
+from pipeline.documents import DAMAGED, damage
 from pipeline.errors import SettingsError
 from pipeline.settings import Settings
 
@@ -25,9 +26,9 @@ def environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
         values = {str(name): str(value) for name, value in document["Values"].items()}
     except FileNotFoundError:
         values = {}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except DAMAGED as error:
         raise SettingsError(
-            f"{path} cannot be read ({error!r}): expected a JSON object with an object 'Values'; "
+            f"{path} cannot be read ({damage(error)}): expected a JSON object with an object 'Values'; "
             "copy local.settings.example.json"
         ) from error
     return values | dict(environ)

@@ -12,10 +12,12 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from pipeline.attend import Attended, attend
 from pipeline.context import Context
-from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound, RunDocumentError
+from pipeline.documents import moment, read_document
+from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound
 from pipeline.landings import Landing, skipped_because
 from pipeline.names import manual_run, timer_run
 from pipeline.records import Cause, CauseKind
@@ -123,20 +125,22 @@ def _start(context: Context) -> _Start:
         with suppress(AlreadyExists):  # another sweep's
             runs.create(WATERMARK, _document(None))
         content = runs.read(WATERMARK)
-    return _Start(_watermark(content.data, f"{runs.name}/{WATERMARK}"), content.etag, content.served)
+    return _Start(read_watermark(content.data, f"{runs.name}/{WATERMARK}"), content.etag, content.served)
 
 
-def _watermark(data: bytes, where: str) -> datetime | None:
-    try:
-        document = json.loads(data)
-        version, text = document["version"], document["watermark"]
-        if version == VERSION:
-            return None if text is None else datetime.fromisoformat(text)
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunDocumentError(
-            f"{where} is not a watermark ({error!r}): delete it, and the next sweep looks at everything"
-        ) from error
-    raise RunDocumentError(f"{where} has version {version!r}; this program reads {VERSION}: update it")
+def read_watermark(data: bytes, where: str) -> datetime | None:
+    """The watermark in `data`, which was read from `where`; None before the first sweep has ended.
+
+    Raises:
+        RunDocumentError: it is no such document, or of a version that is not known here.
+    """
+
+    def time(document: Any) -> datetime | None:
+        text = document["watermark"]
+        return None if text is None else moment(text)
+
+    hint = "delete it, and the next sweep looks at everything"
+    return read_document(data, time, version=VERSION, where=where, what="a watermark", hint=hint)
 
 
 def _move_watermark(context: Context, start: _Start) -> None:

@@ -1,6 +1,7 @@
 """Fixtures that all tests share."""
 
 import os
+import signal
 import uuid
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from pipeline.store import Store
 # A machine that is busy is no failure: time is judged in bench/ only.
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
+
+# A shell that runs this in the background has it ignore Ctrl-C, and all that it starts with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OURS = ("SCORING_", "ScoringStorage", "AZURE_", "AZUREML_")
 

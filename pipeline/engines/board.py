@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.documents import moment, read_document
 from pipeline.engines.base import StepState, StepStatus
-from pipeline.errors import ContainerMissing, NotFound, RunDocumentError
+from pipeline.errors import ContainerMissing, NotFound
 from pipeline.store import Container
 
 VERSION = 1
@@ -88,16 +89,22 @@ def read(container: Container, run: str) -> list[StepStatus]:
         raise
     except NotFound:
         return []
-    try:
-        document = json.loads(data)
-        if document["version"] != VERSION:
-            raise RunDocumentError(
-                f"{container.name}/{path(run)} has version {document['version']!r}; "
-                f"this program reads {VERSION}: update it"
-            )
-        return [_from_json(step) for step in document["steps"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunDocumentError(f"{container.name}/{path(run)} cannot be read ({error!r})") from error
+    return from_bytes(data, f"{container.name}/{path(run)}")
+
+
+def from_bytes(data: bytes, where: str) -> list[StepStatus]:
+    """The steps in `data`, which was read from `where`.
+
+    Raises:
+        RunDocumentError: it is no such document, or of a version that is not known here.
+    """
+    return read_document(
+        data,
+        lambda document: [_from_json(step) for step in document["steps"]],
+        version=VERSION,
+        where=where,
+        what="a list of steps",
+    )
 
 
 def _to_json(step: StepStatus) -> dict[str, object]:
@@ -127,4 +134,4 @@ def _written(time: datetime | None) -> str | None:
 
 
 def _read(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    return None if text is None else moment(text)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import yaml
 
+from pipeline.documents import DAMAGED, damage
 from pipeline.engines.commands import arguments, placeholders, resolve
 from pipeline.errors import PublishError
 
@@ -99,10 +100,9 @@ class Pipeline:
             }
             nodes = {name: _node(name, job, components) for name, job in document["jobs"].items()}
             return cls(tuple(_in_order(nodes)))
-        except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
-            line = " ".join(str(error).split())
+        except (yaml.YAMLError, *DAMAGED) as error:
             raise PublishError(
-                f"the published documents cannot be read ({type(error).__name__}: {line}): publish again"
+                f"the published documents cannot be read ({damage(error)}): publish again"
             ) from error
 
 

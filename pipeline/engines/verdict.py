@@ -1,11 +1,10 @@
 """What a run's summary says of the run: its final state, its counts, and its error in one line."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.errors import RunDocumentError
+from pipeline.documents import read_document
 from pipeline.records import RunState
 
 SUMMARY = "summary.json"
@@ -35,15 +34,14 @@ def judge(summary: bytes, where: str) -> Verdict:
     Raises:
         RunDocumentError: it is not a summary.
     """
-    try:
-        document = json.loads(summary)
-        if document["version"] != VERSION:
-            raise RunDocumentError(f"{where} has version {document['version']!r}, not {VERSION}: update")
+
+    def read(document: Any) -> tuple[dict[str, int], list[str], int]:
         counts = {str(name): int(count) for name, count in document["totals"].items()}
-        problems = list(_problems(document, counts))
-        scored = counts["scored"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunDocumentError(f"{where} is not a summary ({error!r})") from error
+        return counts, list(_problems(document, counts)), counts["scored"]
+
+    counts, problems, scored = read_document(
+        summary, read, version=VERSION, where=where, what="a summary", hint="see the log of collect"
+    )
     if not problems:
         return Verdict(RunState.SUCCEEDED, counts=counts)
     more = f"; and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""

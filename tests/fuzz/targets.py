@@ -1,0 +1,250 @@
+"""What is read and was written by others. Each target takes bytes, and raises only where there is a bug."""
+
+import gzip
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pa_parquet
+from hypothesis import strategies as st
+from sklearn.ensemble import IsolationForest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
+
+from pipeline import publish, sweep
+from pipeline.engines import board
+from pipeline.engines.graph import Pipeline
+from pipeline.engines.verdict import judge
+from pipeline.errors import PipelineError
+from pipeline.landings import Manifest as RunManifest
+from pipeline.records import RunRecord
+from pipeline.settings import Settings
+from pipeline.steps import SCORE_FILE, build
+from scoring import PACK_NAME, SensorKey
+from scoring.errors import ScoringError
+from scoring.legacy import read_pickle
+from scoring.manifest import Manifest
+from scoring.models import detector_from, save_model
+from scoring.packs import ModelStore, write_pack
+from scoring.readings import Source, read_batches
+from tests.fuzz.mutation import changed_json, damaged
+
+TESTS = Path(__file__).parents[1]
+SAMPLES = TESTS / "pipeline" / "samples"
+LEGACY = TESTS / "scoring" / "legacy_models"
+PROBE = np.linspace(-100.0, 100.0, 50)
+MOST_WORDS = 2000
+"""Characters of an error."""
+KEYS = (SensorKey("1", "1"), SensorKey("1", "2"))
+
+READINGS = (
+    b"TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,1,20.5\n2026-01-01T00:00:05Z,1,2,-3e2\n",
+    b'\xef\xbb\xbfunit,Value,Sensor,Device,TS\r\n"\xc2\xb0C",1.5,"a ""b""",pump 7,2026-01-01\r\n',
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One kind of document."""
+
+    read: Callable[[bytes], object]
+    allowed: type[Exception]
+    """What reading may raise."""
+    inputs: st.SearchStrategy[bytes]
+
+    def try_out(self, content: bytes) -> None:
+        """Read it; any error but the one that is allowed, with a line of words, is a bug."""
+        words = "it was read"
+        try:
+            self.read(content)
+        except self.allowed as error:
+            words = str(error)
+        assert words.strip(), "an error says nothing"
+        assert "\n" not in words, f"more than one line: {words!r}"
+        assert len(words) <= MOST_WORDS, f"{len(words)} characters: {words[:200]!r}"
+
+
+def targets(folder: Path) -> dict[str, Target]:
+    """All targets by name; they write into `folder`."""
+    return {**_readings(folder), **_documents(folder), **_models(folder)}
+
+
+def _readings(folder: Path) -> dict[str, Target]:
+    file = folder / "readings"
+
+    def read(content: bytes) -> None:
+        file.write_bytes(content)
+        for batch in read_batches(Source("it", file), block_bytes=64):
+            assert len(batch.codes) == len(batch.ts) == len(batch.values)
+            assert np.isfinite(batch.values).all()
+
+    table = pa.table(
+        {
+            "TS": ["2026-01-01 00:00:00", "2026-01-02"],
+            "Device": [1, 2],
+            "Sensor": ["1", "b"],
+            "Value": [1.5, None],
+        }
+    )
+    parquet = []
+    for options in ({}, {"compression": "none", "use_dictionary": False}, {"compression": "zstd"}):
+        stream = io.BytesIO()
+        pa_parquet.write_table(table, stream, **options)
+        parquet.append(stream.getvalue())
+    zipped = [gzip.compress(text, mtime=0) for text in READINGS]
+    return {
+        "csv": Target(read, ScoringError, damaged(READINGS)),
+        "gzip": Target(read, ScoringError, st.one_of(damaged(zipped), damaged(READINGS).map(gzip.compress))),
+        "parquet": Target(read, ScoringError, damaged(parquet)),
+    }
+
+
+def _documents(folder: Path) -> dict[str, Target]:
+    manifest_file = folder / "manifest.json"
+
+    def read_manifest(content: bytes) -> None:
+        manifest_file.write_bytes(content)
+        Manifest.read(manifest_file)
+
+    manifest = (SAMPLES / "manifest-1.json").read_bytes()
+    record = (SAMPLES / "record-1.json").read_bytes()
+    readers: dict[str, tuple[Callable[[bytes], object], type[Exception], bytes]] = {
+        "manifest of a step": (read_manifest, ScoringError, manifest),
+        "manifest of a run": (lambda data: RunManifest.from_bytes(data, "it"), PipelineError, manifest),
+        "record": (lambda data: RunRecord.from_bytes(data, "it").to_bytes(), PipelineError, record),
+        "summary": (lambda data: judge(data, "it"), PipelineError, _SUMMARY),
+        "watermark": (
+            lambda data: sweep.read_watermark(data, "it"),
+            PipelineError,
+            b'{"version": 1, "watermark": "2026-01-01T00:00:00+00:00"}',
+        ),
+        "steps": (lambda data: board.from_bytes(data, "it"), PipelineError, _STEPS),
+        "published": (lambda data: publish.from_bytes(data, "it"), PipelineError, _PUBLISHED),
+    }
+    found = {
+        name: Target(reader, allowed, st.one_of(damaged([seed]), changed_json([seed])))
+        for name, (reader, allowed, seed) in readers.items()
+    }
+    documents = build(KEYS, max_steps=9, time_limit=timedelta(minutes=1), environment="azureml:a:1", code="c")
+    score = documents.score_yml
+
+    def read_pipeline(content: bytes) -> None:
+        for node in Pipeline.read(content, {SCORE_FILE: score}).nodes:
+            node.arguments(dict.fromkeys(("data", "manifest", "models", "run"), "x"), {}, "preds")
+
+    def read_settings(content: bytes) -> None:
+        lines = content.decode(errors="replace").split("\n")
+        pairs = (line.partition("=") for line in lines)
+        Settings.from_environment({name: text for name, _, text in pairs if name})
+
+    return found | {
+        "pipeline": Target(read_pipeline, PipelineError, damaged([documents.pipeline_yml])),
+        "settings": Target(read_settings, PipelineError, damaged([_SETTINGS])),
+    }
+
+
+def _models(folder: Path) -> dict[str, Target]:
+    models = folder / "models"
+    models.mkdir()
+    values = np.random.default_rng(0).normal(50, 10, (60, 1))
+    for key, detector in zip(KEYS, (OneClassSVM(nu=0.1), IsolationForest(n_estimators=2)), strict=True):
+        save_model(make_pipeline(StandardScaler(), detector).fit(values), models, key)
+    write_pack(models)
+    files = [(models / key.model_name).read_bytes() for key in KEYS]
+    schemas = {_member(content, "schema.json"): content for content in files}
+    pack = (models / PACK_NAME).read_bytes()
+    pickles = [file.read_bytes() for file in sorted(LEGACY.glob("*/*.pkl"))]
+
+    def read_model(content: bytes) -> None:
+        _ask(detector_from(content, "model_1_1.skops"))
+
+    def read_schema(content: bytes) -> None:
+        for whole in files:
+            read_model(_with_schema(whole, content))
+
+    def read_pack(content: bytes) -> None:
+        (models / PACK_NAME).write_bytes(content)
+        store = ModelStore(models)
+        for key in KEYS:
+            _ask(store.get(key).detector)
+
+    return {
+        "model": Target(read_model, ScoringError, damaged(files)),
+        "schema of a model": Target(
+            read_schema, ScoringError, st.one_of(damaged(list(schemas)), changed_json(list(schemas)))
+        ),
+        "pack": Target(read_pack, ScoringError, damaged([pack])),
+        "pickle": Target(read_pickle, ScoringError, damaged(pickles)),
+    }
+
+
+def _ask(detector: Any) -> None:
+    """A detector that was taken answers."""
+    labels, scores = detector.predict(PROBE)
+    assert len(labels) == len(scores) == len(PROBE)
+
+
+def _member(content: bytes, name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.read(name)
+
+
+def _with_schema(content: bytes, schema: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(out, "w") as target:
+        for name in archive.namelist():
+            target.writestr(name, schema if name == "schema.json" else archive.read(name))
+    return out.getvalue()
+
+
+def _json(document: object) -> bytes:
+    return json.dumps(document).encode()
+
+
+_SUMMARY = _json(
+    {
+        "version": 1,
+        "run": "blob-1",
+        "totals": {"readings": 2, "scored": 1, "rejected": 1, "anomalies": 0, "sensors": 2},
+        "sensors": [
+            {"device": "1", "sensor": "1", "status": "scored", "reason": None},
+            {"device": "1", "sensor": "2", "status": "failed", "reason": "it is broken"},
+        ],
+        "landings": [{"name": "a.csv", "status": "unreadable", "reason": "it is empty"}],
+    }
+)
+_STEPS = _json(
+    {
+        "version": 1,
+        "steps": [
+            {
+                "name": "score_1_1",
+                "state": "running",
+                "started": datetime(2026, 1, 1, tzinfo=UTC).isoformat(),
+                "ended": None,
+                "tries": 1,
+                "error": None,
+            }
+        ],
+    }
+)
+_PUBLISHED = _json({"version": 1, "published": "v1", "engine": "local", "component": None, "steps": 2})
+_SETTINGS = b"""ScoringStorage=UseDevelopmentStorage=true
+ScoringStorage__blobServiceUri=https://a.blob.core.windows.net
+SCORING_ENGINE=azureml
+AZURE_SUBSCRIPTION_ID=00000000-0000-0000-0000-000000000000
+AZURE_RESOURCE_GROUP=g
+AZUREML_WORKSPACE_NAME=w
+AZUREML_COMPUTE=c
+SCORING_MAX_STEPS=10
+SCORING_GRACE_MINUTES=1.5
+SCORING_SCHEDULE=0 */5 * * * *
+SCORING_DATA_CONTAINER=data"""

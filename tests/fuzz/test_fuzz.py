@@ -1,0 +1,43 @@
+"""Damaged documents end in an error of one line, or are read; a few of each here, many in `make soak`."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from tests.fuzz.targets import targets
+
+CORPUS = Path(__file__).parent / "corpus"
+FOUND = sorted(file for file in CORPUS.glob("*/*") if file.is_file())
+NAMES = (
+    *("csv", "gzip", "parquet"),
+    *("manifest of a step", "manifest of a run", "record", "summary", "watermark", "steps", "published"),
+    *("pipeline", "settings", "model", "schema of a model", "pack", "pickle"),
+)
+
+
+@pytest.fixture(scope="module")
+def all_targets(tmp_path_factory):
+    return targets(tmp_path_factory.mktemp("fuzz"))
+
+
+def test_every_target_is_tried(all_targets):
+    assert set(all_targets) == set(NAMES)
+    assert {file.parent.name for file in FOUND} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_damaged_is_read_or_refused_in_a_line(all_targets, name):
+    target = all_targets[name]
+
+    @settings(max_examples=40)
+    @given(target.inputs)
+    def check(content):
+        target.try_out(content)
+
+    check()
+
+
+@pytest.mark.parametrize("file", FOUND, ids=[f"{file.parent.name}/{file.name}" for file in FOUND])
+def test_what_was_found_once_is_not_found_again(all_targets, file):
+    all_targets[file.parent.name].try_out(file.read_bytes())
