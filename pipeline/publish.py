@@ -77,6 +77,7 @@ def prepare(settings: "Settings", fleet: Fleet) -> "Documents":
         fleet.keys,
         max_steps=settings.max_steps,
         time_limit=settings.step_time_limit,
+        limits=steps.Limits(settings.max_row_mb, settings.max_unpacked_mb),
         environment=f"azureml:{needs.NAME}:{needs.environment_version(needs.conda_file())}",
         code=f"azureml:{needs.NAME}:v{needs.code_hash()[:16]}",
     )

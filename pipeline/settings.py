@@ -83,6 +83,10 @@ class Settings:
     """How many steps the local engine runs at once."""
     step_time_limit: timedelta = timedelta(minutes=60)
     step_tries: int = 3
+    max_row_mb: int = 4
+    """A longer row of CSV is rejected."""
+    max_unpacked_mb: int = 10_240
+    """A compressed file of readings that holds more cannot be read."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -114,6 +118,8 @@ class Settings:
             local_processes=reader.number("SCORING_LOCAL_PROCESSES", os.process_cpu_count() or 1, 1, 1_000),
             step_time_limit=reader.minutes("SCORING_STEP_MINUTES", 60),
             step_tries=reader.number("SCORING_STEP_TRIES", 3, 1, 100),
+            max_row_mb=reader.number("SCORING_MAX_ROW_MB", 4, 1, 1_000),
+            max_unpacked_mb=reader.number("SCORING_MAX_UNPACKED_MB", 10_240, 1, 10_000_000),
         )
         if reader.problems:
             raise SettingsError(f"wrong settings: {'; '.join(sorted(reader.problems))}")

@@ -54,6 +54,17 @@ _LONGEST_PLAIN = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a file of readings may ask for, in MB; `str()` is what steps are told."""
+
+    row_mb: int
+    unpacked_mb: int
+
+    def __str__(self) -> str:
+        return f"--max-row-mb {self.row_mb} --max-unpacked-mb {self.unpacked_mb}"
+
+
+@dataclass(frozen=True, slots=True)
 class Documents:
     """The two documents, ready to be written down."""
 
@@ -72,7 +83,13 @@ class Documents:
 
 
 def build(
-    keys: Iterable[SensorKey], *, max_steps: int, time_limit: timedelta, environment: str, code: str
+    keys: Iterable[SensorKey],
+    *,
+    max_steps: int,
+    time_limit: timedelta,
+    limits: Limits,
+    environment: str,
+    code: str,
 ) -> Documents:
     """The documents for a fleet.
 
@@ -80,6 +97,7 @@ def build(
         keys: the sensors that have a model, in any order.
         max_steps: more sensors than this are scored in so many shards.
         time_limit: how long one step may take.
+        limits: how much a file of readings may ask for.
         environment: what steps run in, as Azure ML refers to it.
         code: the code that steps run, as Azure ML refers to it.
 
@@ -92,11 +110,13 @@ def build(
     sharded = len(fleet) > max_steps
     inputs = _shard_inputs(max_steps) if sharded else {step_name(key): {"key": key.encoded} for key in fleet}
     runs_in = {"environment": environment, "code": code}
-    pipeline = _pipeline(inputs, seconds=max(1, round(time_limit.total_seconds())), runs_in=runs_in)
+    seconds = max(1, round(time_limit.total_seconds()))
+    pipeline = _pipeline(inputs, seconds=seconds, limits=limits, runs_in=runs_in)
     return Documents(
         pipeline_yml=_written(pipeline, f"Scores a fleet: {_told(len(inputs), sharded)}, then `collect`."),
         score_yml=_written(
-            _score(runs_in), "What the steps of pipeline.yml run: each scores one sensor, or one shard."
+            _score(limits, runs_in),
+            "What the steps of pipeline.yml run: each scores one sensor, or one shard.",
         ),
         steps=len(inputs),
         sharded=sharded,
@@ -127,19 +147,19 @@ def _told(count: int, sharded: bool) -> str:
     )
 
 
-def _score(runs_in: Mapping[str, str]) -> dict[str, Any]:
+def _score(limits: Limits, runs_in: Mapping[str, str]) -> dict[str, Any]:
     optional = {"type": "string", "optional": True}
     return {
         "$schema": f"{_SCHEMA}/commandComponent.schema.json",
         "name": SCORE_NAME,
         "display_name": "Score sensors",
         "description": "Scores the readings of one sensor, or of one shard of the sensors.",
-        **_command(_SCORE, {**_inputs(), "key": optional, "shard": optional}, runs_in),
+        **_command(f"{_SCORE} {limits}", {**_inputs(), "key": optional, "shard": optional}, runs_in),
     }
 
 
 def _pipeline(
-    steps: Mapping[str, Mapping[str, str]], *, seconds: int, runs_in: Mapping[str, str]
+    steps: Mapping[str, Mapping[str, str]], *, seconds: int, limits: Limits, runs_in: Mapping[str, str]
 ) -> dict[str, Any]:
     jobs = {name: _node(f"./{SCORE_FILE}", own, seconds) for name, own in steps.items()}
     last = list(steps)
@@ -148,7 +168,7 @@ def _pipeline(
         last = [f"gather_{number:04}" for number in range(len(groups))]
         for name, group in zip(last, groups, strict=True):
             jobs[name] = _after(group, _GATHER, runs_in, seconds)
-    jobs[COLLECT] = _after(last, _COLLECT, runs_in, seconds)
+    jobs[COLLECT] = _after(last, f"{_COLLECT} {limits}", runs_in, seconds)
     return {
         "$schema": f"{_SCHEMA}/pipelineComponent.schema.json",
         "name": NAME,

@@ -22,7 +22,6 @@ from scoring.errors import ReadingsError
 
 COLUMNS = ("TS", "Device", "Sensor", "Value")
 
-MAX_ROW_BYTES = 4 << 20
 MAX_HEADER_BYTES = 1 << 20
 MAX_COLUMNS = 10_000
 MAX_LINES = 1 << 17
@@ -68,15 +67,17 @@ class CsvFile:
 
     name: str
     layout: Layout
+    row_bytes: int
+    """A longer row is a reject."""
     names: Names = field(default_factory=Names)
 
 
 class BlockCutter:
     """Cuts a stream at line ends."""
 
-    def __init__(self, stream: ByteStream, block_bytes: int) -> None:
-        self._stream, self._size = stream, block_bytes
-        self._longest = max(MAX_ROW_BYTES, block_bytes)
+    def __init__(self, stream: ByteStream, block_bytes: int, row_bytes: int) -> None:
+        """Read so much at once, and more only for a row, which may have `row_bytes`."""
+        self._stream, self._size, self._longest = stream, min(block_bytes, row_bytes), row_bytes
         self._rest = b""
         self._ended = False
 
@@ -179,7 +180,7 @@ def _parts(data: memoryview, *, cr_ends: bool, final: bool) -> Iterator[Block]:
 def parse_block(block: Block, file: CsvFile) -> Parsed:
     """Readings and rejects of one block; depends on nothing but its arguments."""
     if block.too_long is not None:
-        reason = f"row of more than {MAX_ROW_BYTES:,} bytes"
+        reason = f"row of more than {file.row_bytes:,} bytes"
         reject = Reject(0, reason, shown(block.too_long, TEXT_LIMIT))
         return Parsed(only_rejects([reject], file.name), 1)
     if len(block.data) == 0:

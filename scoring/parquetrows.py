@@ -48,16 +48,20 @@ _COLUMNS: dict[str, tuple[str, tuple[_Test, ...]]] = {
 """What each column may be, in words and in types."""
 
 
-def read_parquet(file: BinaryIO, name: str) -> Iterator[Batch]:
+def read_parquet(file: BinaryIO, name: str, most: int) -> Iterator[Batch]:
     """Read a Parquet file in batches.
 
     Raises:
-        ReadingsError: it is damaged, or lacks a column, or one has a type that cannot be.
+        ReadingsError: it is damaged, or lacks a column, or one has a type that cannot be; or it says itself
+            that it holds more than `most` bytes.
     """
     first, names = 1, Names()
     try:
         opened = pq.ParquetFile(file)
         _check_schema(opened.schema_arrow)
+        groups = (opened.metadata.row_group(number) for number in range(opened.num_row_groups))
+        if sum(group.total_byte_size for group in groups) > most:
+            raise ReadingsError(f"it unpacks to more than {most:,} bytes: split it, or raise that limit")
         parquet = pq.ParquetFile(
             file,
             metadata=opened.metadata,

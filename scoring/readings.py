@@ -15,7 +15,7 @@ from scoring.csvblocks import Block, BlockCutter, ByteStream, CsvFile, Parsed, p
 from scoring.errors import ReadingsError, UsageError
 from scoring.manifest import Manifest, locate
 
-__all__ = ["BLOCK_BYTES", "Batch", "LandingStatus", "Source", "find_sources", "read_batches"]
+__all__ = ["BLOCK_BYTES", "Batch", "LandingStatus", "Limits", "Source", "find_sources", "read_batches"]
 
 BLOCK_BYTES = 2 << 20
 
@@ -25,11 +25,25 @@ _AHEAD = 2
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
 
+class Limits(NamedTuple):
+    """How much one file may ask for."""
+
+    row_bytes: int = 4 << 20
+    """A longer row of CSV is a reject."""
+    unpacked_bytes: int = 10 << 30
+    """A compressed file that holds more cannot be read."""
+
+
+LIMITS = Limits()
+"""Where nobody says otherwise."""
+
+
 class Source(NamedTuple):
     """One file of readings; `name` is how people know it."""
 
     name: str
     path: Path
+    limits: Limits = LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +55,9 @@ class LandingStatus:
     reason: str | None
 
 
-def find_sources(data: Path, manifest: Manifest | None) -> tuple[list[Source], list[LandingStatus]]:
+def find_sources(
+    data: Path, manifest: Manifest | None, limits: Limits = LIMITS
+) -> tuple[list[Source], list[LandingStatus]]:
     """The files to read, and the landings that cannot be.
 
     Without a manifest: `data` itself, or every file below it, in the order of their names, but none whose
@@ -54,8 +70,9 @@ def find_sources(data: Path, manifest: Manifest | None) -> tuple[list[Source], l
         raise UsageError(f"--data {data}: there is no such file or folder")
     if manifest is None:
         if not data.is_dir():
-            return [Source(_readable(data.name), data)], []
-        return [Source(_readable(path.relative_to(data).as_posix()), path) for path in _files_below(data)], []
+            return [Source(_readable(data.name), data, limits)], []
+        below = _files_below(data)
+        return [Source(_readable(path.relative_to(data).as_posix()), path, limits) for path in below], []
     if not data.is_dir():
         raise UsageError(f"--data {data} is a file: a manifest names files in a folder")
     sources, missing = [], []
@@ -64,7 +81,7 @@ def find_sources(data: Path, manifest: Manifest | None) -> tuple[list[Source], l
         if path is None:
             missing.append(LandingStatus(landing.name, status, reason))
         else:
-            sources.append(Source(landing.name, path))
+            sources.append(Source(landing.name, path, limits))
     return sources, missing
 
 
@@ -88,10 +105,10 @@ def read_batches(
             if start.startswith(_PARQUET):
                 from scoring.parquetrows import read_parquet
 
-                yield from read_parquet(file, source.name)
+                yield from read_parquet(file, source.name, source.limits.unpacked_bytes)
             else:
-                stream = _Gunzip(file) if start.startswith(_GZIP) else file
-                yield from _read_csv(stream, source.name, block_bytes, executor)
+                stream = _Gunzip(file, source.limits.unpacked_bytes) if start.startswith(_GZIP) else file
+                yield from _read_csv(stream, source, block_bytes, executor)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise ReadingsError(f"{source.name}: {error.strerror}") from error
     except ReadingsError as error:
@@ -114,19 +131,29 @@ def _readable(name: str) -> str:
 class _Gunzip:
     """What a gzip'd file holds, as it is read."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, most: int) -> None:
         self._file = gzip.GzipFile(fileobj=file)
+        self._most = self._left = most
 
     def readinto(self, buffer: memoryview, /) -> int:
         try:
-            return self._file.readinto(buffer)
+            count = self._file.readinto(buffer)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise ReadingsError(f"expected a whole gzip file, found it damaged ({error})") from error
+        self._left -= count
+        if self._left < 0:
+            raise ReadingsError(
+                f"it unpacks to more than {self._most:,} bytes: split it, or raise that limit"
+            )
+        return count
 
 
-def _read_csv(stream: ByteStream, name: str, block_bytes: int, executor: Executor | None) -> Iterator[Batch]:
-    cutter = BlockCutter(stream, block_bytes)
-    file = CsvFile(name, cutter.layout())
+def _read_csv(
+    stream: ByteStream, source: Source, block_bytes: int, executor: Executor | None
+) -> Iterator[Batch]:
+    longest = source.limits.row_bytes
+    cutter = BlockCutter(stream, block_bytes, longest)
+    file = CsvFile(source.name, cutter.layout(), longest)
     line, tail = 2, b""
     for block, future in _ahead(cutter.blocks(cr_ends=file.layout.cr_ends), file, executor):
         if tail and block.too_long is not None:

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from scoring.commands.limits import add_limits, limits_of
 from scoring.errors import EXIT_DONE, UsageError
 
 _EXAMPLE = """\
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preds", type=Path, required=True, help="the folder that the steps wrote to")
     parser.add_argument("--manifest", type=Path, help="the same manifest, if there was one")
     parser.add_argument("--run", help="the run's name, for the summary")
+    add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 
@@ -43,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     from scoring.survey import Survey, survey_sources
 
     manifest = Manifest.read(args.manifest) if args.manifest else None
-    sources, not_read = find_sources(args.data, manifest)
+    sources, not_read = find_sources(args.data, manifest, limits_of(args))
     if not args.preds.is_dir():
         raise UsageError(f"--preds {args.preds} is not there: it is the folder that the steps wrote to")
     unmark(args.preds)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoring.commands.complaints import complain
+from scoring.commands.limits import add_limits, limits_of
 from scoring.errors import UsageError
 from scoring.keys import InvalidKey, SensorKey
 
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--shard", help="score shard i of n, counted from 0, such as 0/10")
     parser.add_argument("--sensor", help="see --device")
     parser.add_argument("--run", help="the run's name, for the summary")
+    add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
         )
     manifest = Manifest.read(args.manifest) if args.manifest else None
-    sources, not_read = find_sources(args.data, manifest)
+    sources, not_read = find_sources(args.data, manifest, limits_of(args))
     store = ModelStore(args.models, use_pack=not (args.key or args.device))
     if isinstance(selection, Everything):
         return _score_everything(args, sources, not_read, store)

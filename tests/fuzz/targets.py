@@ -27,7 +27,7 @@ from pipeline.errors import PipelineError
 from pipeline.landings import Manifest as RunManifest
 from pipeline.records import RunRecord
 from pipeline.settings import Settings
-from pipeline.steps import SCORE_FILE, build
+from pipeline.steps import SCORE_FILE, Limits, build
 from scoring import PACK_NAME, SensorKey
 from scoring.errors import ScoringError
 from scoring.legacy import read_pickle
@@ -133,7 +133,14 @@ def _documents(folder: Path) -> dict[str, Target]:
         name: Target(reader, allowed, st.one_of(damaged([seed]), changed_json([seed])))
         for name, (reader, allowed, seed) in readers.items()
     }
-    documents = build(KEYS, max_steps=9, time_limit=timedelta(minutes=1), environment="azureml:a:1", code="c")
+    documents = build(
+        KEYS,
+        max_steps=9,
+        time_limit=timedelta(minutes=1),
+        limits=Limits(4, 10_240),
+        environment="azureml:a:1",
+        code="c",
+    )
     score = documents.score_yml
 
     def read_pipeline(content: bytes) -> None:

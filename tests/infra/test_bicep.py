@@ -32,7 +32,9 @@ LEFT_TO_DEFAULTS = {
     "SCORING_GRACE_MINUTES",
     "SCORING_MAX_ACTIVE_RUNS",
     "SCORING_MAX_STEPS",
+    "SCORING_MAX_ROW_MB",
     "SCORING_MAX_TRIES",
+    "SCORING_MAX_UNPACKED_MB",
     "SCORING_PENDING_MINUTES",
     "SCORING_TIMER_MODE",
     # The local engine's own, and a connection string is for Azurite only.

@@ -7,6 +7,8 @@ Copied to `<code>/scoring/__main__.py`. A model's file holds one line:
     exit N           say something, leave nothing
     sleep SECONDS    then score
     die              be killed
+    say BYTES        say so much, then a last line, then score
+    note PATH        note there when it begins and when it ends a second later, then score
     flaky PATH       pass away once, so that a second try helps; PATH is where that is noted
     spawn PATH       start a process that outlives the step, note its id in PATH, and sleep
 """
@@ -28,7 +30,7 @@ def main() -> int:
     parser.add_argument("command")
     for name in ("data", "manifest", "models", "out", "preds"):
         parser.add_argument(f"--{name}", type=Path)
-    for name in ("key", "shard", "run"):
+    for name in ("key", "shard", "run", "max-row-mb", "max-unpacked-mb"):
         parser.add_argument(f"--{name}")
     args = parser.parse_args()
     return score(args) if args.command == "score" else collect(args)
@@ -65,6 +67,13 @@ def score_key(args: argparse.Namespace, key: str) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
     if word == "sleep":
         time.sleep(float(rest))
+    if word == "say":
+        print("x" * int(rest), "the last line", sep="\n")
+    if word == "note":
+        began = time.time()
+        time.sleep(1)
+        with Path(rest).open("a") as notes:
+            notes.write(f"{began} {time.time()}\n")
     if word == "flaky" and not Path(rest).exists():
         Path(rest).touch()
         print("error: not this time")

@@ -159,6 +159,7 @@ class TestPublishing:
             [SensorKey(str(device), "1") for device in range(sensors)],
             max_steps=1000,
             time_limit=timedelta(hours=1),
+            limits=steps.Limits(4, 10_240),
             environment="azureml:replaced:1",
             code="azureml:replaced:1",
         )

@@ -83,7 +83,9 @@ def test_no_models_and_no_publication_are_told_with_what_to_do(fleet):
 )
 def test_a_damaged_publication_is_told_as_such(fleet, content):
     fleet.context.store.runs.put(publish.CURRENT, content)
-    with pytest.raises(PublishError, match=r"current is (not )?a published pipeline .*: (publish again|update it)"):
+    with pytest.raises(
+        PublishError, match=r"current is (not )?a published pipeline .*: (publish again|update it)"
+    ):
         publish.current(fleet.context.store)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.engines.graph import Pipeline
 from pipeline.errors import PublishError
-from pipeline.steps import SCORE_FILE, build, step_name
+from pipeline.steps import SCORE_FILE, Limits, build, step_name
 from scoring import InvalidKey, SensorKey
 
 HOSTILE = [
@@ -30,15 +30,26 @@ HOSTILE = [
 ]
 
 
+LIMITS = Limits(4, 10_240)
+
+
 def documents(
     keys,
     *,
     max_steps=100,
     time_limit=timedelta(minutes=60),
+    limits=LIMITS,
     environment="azureml:fleet-scoring:v1",
     code="azureml:fleet-scoring:v2",
 ):
-    return build(keys, max_steps=max_steps, time_limit=time_limit, environment=environment, code=code)
+    return build(
+        keys,
+        max_steps=max_steps,
+        time_limit=time_limit,
+        limits=limits,
+        environment=environment,
+        code=code,
+    )
 
 
 def fleet(count):
@@ -87,12 +98,19 @@ def test_the_same_fleet_gives_the_same_bytes_in_whatever_order_it_comes():
         documents(fleet(3), environment="azureml:fleet-scoring:v3"),
         documents(fleet(3), code="azureml:fleet-scoring:v3"),
         documents(fleet(3), max_steps=2),
+        documents(fleet(3), limits=Limits(8, 10_240)),
     ],
-    ids=["another sensor", "time limit", "environment", "code", "shards"],
+    ids=["another sensor", "time limit", "environment", "code", "shards", "limits"],
 )
 def test_whatever_changes_what_runs_changes_the_version(other):
     assert other.version != documents(fleet(3)).version
     assert re.fullmatch(r"v[0-9a-f]{16}", other.version)
+
+
+def test_steps_that_read_are_told_how_much_a_file_may_ask_for():
+    pipeline, score = read(documents(fleet(3), limits=Limits(8, 99)))
+    for command in (score["command"], pipeline["jobs"]["collect"]["component"]["command"]):
+        assert command.endswith("--max-row-mb 8 --max-unpacked-mb 99")
 
 
 def test_shards_take_over_beyond_the_most_steps_and_then_new_sensors_change_nothing():
@@ -146,7 +164,7 @@ def test_what_comes_from_data_stands_in_values_only(found):
         command = node.arguments(given_values, {}, "p")
         assert command == [
             *("python", "-m", "scoring", "score", "--data", "d", "--manifest=m", "--models", "o"),
-            *(f"--key={node.inputs['key']}", "--out", "p/r"),
+            *(f"--key={node.inputs['key']}", "--out", "p/r", *str(LIMITS).split()),
         ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from scoring.errors import ReadingsError, UsageError
 from scoring.keys import SensorKey
 from scoring.manifest import Landing, Manifest
-from scoring.readings import Batch, Source, find_sources, read_batches
+from scoring.readings import Batch, Limits, Source, find_sources, read_batches
 
 HEADER = b"TS,Device,Sensor,Value\n"
 ROW = b"2018-08-28 23:00:05.000,1,3,10.16\n"
@@ -257,6 +257,30 @@ def test_a_gzip_file_that_breaks_off_gives_what_came_before_and_an_error(path):
         path.write_bytes(whole[:end])
         with pytest.raises(ReadingsError):
             batches(path)
+
+
+@pytest.mark.parametrize("limits", [Limits(row_bytes=1000), Limits(row_bytes=100)])
+def test_a_row_may_be_as_long_as_the_limit_says_and_no_longer(path, limits):
+    start = b"2018-08-28,1,3,0"
+    fits = start + b"0" * (limits.row_bytes - len(start) - 1) + b"\n"
+    path.write_bytes(HEADER + fits + start + b"00" + fits[len(start) :] + ROW)
+    for block_bytes in (64, 1 << 20):
+        found = list(read_batches(Source("it", path, limits), block_bytes=block_bytes))
+        assert sum(len(batch.values) for batch in found) == 2
+        (told,) = [reject for batch in found for reject in batch.rejects.to_pylist()]
+        assert (told["line"], told["reason"]) == (3, f"row of more than {limits.row_bytes:,} bytes")
+
+
+def test_a_file_that_unpacks_to_more_than_the_limit_gives_what_fits_and_an_error(path):
+    path.write_bytes(gzip.compress(HEADER + ROW * 10_000))
+    unpacked = len(HEADER) + 10_000 * len(ROW)
+    reading = read_batches(Source("it", path, Limits(unpacked_bytes=unpacked)), block_bytes=1000)
+    assert sum(len(batch.values) for batch in reading) == 10_000
+    found: list[Batch] = []
+    reading = read_batches(Source("it", path, Limits(unpacked_bytes=unpacked - 1)), block_bytes=1000)
+    with pytest.raises(ReadingsError, match=f"it: it unpacks to more than {unpacked - 1:,} bytes: split it"):
+        found.extend(reading)
+    assert 9_900 < sum(len(batch.values) for batch in found) < 10_000
 
 
 def test_blocks_parsed_ahead_come_in_order(path):

@@ -1,5 +1,6 @@
 """A disk that is full: a limit on the size of files stands in for it, which fails a write the same way."""
 
+import gzip
 import resource
 import subprocess
 import sys
@@ -90,3 +91,27 @@ def test_a_model_that_is_trained_is_whole_or_not_there(small, tmp_path):
     readings, _ = small
     told(scoring("train", "--data", readings, "--models", tmp_path / "trained", limit=500), "model_1_1.skops")
     assert files(tmp_path / "trained") <= {"trained"}
+
+
+def test_a_model_that_is_imported_is_whole_or_not_there(tmp_path):
+    legacy = ROOT / "tests" / "scoring" / "legacy_models" / "1.9.1"
+    source = tmp_path / "legacy"
+    source.mkdir()
+    (source / "model_1_1").write_bytes((legacy / "svm-rbf.pkl").read_bytes())
+    told(scoring("import-models", source, tmp_path / "models", limit=500), "model_1_1.skops")
+    assert files(tmp_path / "models") == set()
+
+
+def test_a_small_file_that_unpacks_to_rejects_without_end_does_not_fill_the_disk(small, tmp_path):
+    readings, models = small
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "a.csv").write_bytes(readings.read_bytes())
+    (data / "b.csv.gz").write_bytes(gzip.compress(b"TS,Device,Sensor,Value\n" + b"x\n" * 20_000_000))
+    assert (data / "b.csv.gz").stat().st_size < 50_000
+    words = ("score", "--data", data, "--models", models, "--out", tmp_path / "out")
+    done = scoring(*words, "--max-unpacked-mb", 1)
+    assert done.returncode == 1
+    assert "b.csv.gz: it unpacks to more than 1,048,576 bytes: split it" in done.stderr
+    assert (tmp_path / "out" / "rejects.csv").stat().st_size < 50 << 20
+    assert len((tmp_path / "out" / "preds_1_1.csv").read_text().splitlines()) == 2001

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.engines import worker
 from pipeline.settings import Settings
-from scoring import csvblocks, estimators, keys, legacy, models, parquetrows, predictions
+from scoring import csvblocks, estimators, keys, legacy, models, parquetrows, predictions, readings
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 TABLE = {
@@ -23,7 +23,6 @@ def numbers(row: str) -> list[int]:
 
 
 def test_limits_of_files_are_those_of_the_code():
-    assert numbers("row of CSV") == [csvblocks.MAX_ROW_BYTES // MB]
     assert numbers("first line of CSV") == [csvblocks.MAX_HEADER_BYTES // MB, csvblocks.MAX_COLUMNS]
     assert numbers("text in Parquet") == [parquetrows._LONGEST_TEXT]
     for module in (models, estimators, legacy):
@@ -40,3 +39,6 @@ def test_limits_that_are_settings_have_these_defaults():
     minutes = settings.step_time_limit.total_seconds() / 60
     assert numbers("time and tries of a step") == [minutes, settings.step_tries]
     assert numbers("tries of a run") == [settings.max_tries]
+    assert numbers("row of CSV") == [settings.max_row_mb]
+    assert numbers("compressed readings, unpacked") == [settings.max_unpacked_mb]
+    assert readings.Limits() == (settings.max_row_mb * MB, settings.max_unpacked_mb * MB)
