@@ -2,16 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dev.host.admin import AdminServer, CallFunction, WrongInput
 from dev.host.blobs import HOSTS_CONTAINER, POISON_QUEUE, BlobListener, Storage
 from dev.host.errors import HostError
-from dev.host.settings import HOST_STORAGE, HostOptions, connection_string, host_id, load_host_options
+from dev.host.settings import (
+    HOST_STORAGE,
+    HostOptions,
+    connection_string,
+    host_id,
+    is_disabled,
+    load_host_options,
+)
 from dev.host.timers import BlobStatusStore, TimerListener
 from dev.host.triggers import BlobTrigger, TimerTrigger, Trigger, read_trigger
 from dev.host.worker import Worker
@@ -65,11 +73,12 @@ class Host:
         store = BlobStatusStore(hosts, identity)
         functions: dict[str, CallFunction] = {}
         runs = []
+        run: Callable[[], Coroutine[Any, Any, None]]
         for trigger in triggers:
             if isinstance(trigger, TimerTrigger):
                 timer = TimerListener(trigger, worker, store, lambda: datetime.now(UTC), stopping)
                 functions[trigger.function.name] = _ticker(timer)
-                runs.append(timer.run())
+                run = timer.run
             else:
                 listener = BlobListener(
                     trigger,
@@ -80,12 +89,16 @@ class Host:
                     tries=options.poison_threshold,
                 )
                 functions[trigger.function.name] = _blob_caller(listener, trigger)
-                runs.append(listener.run(self.look_every, stopping))
+                run = partial(listener.run, self.look_every, stopping)
+            if is_disabled(trigger.function.name, self.settings):
+                _log.info("%s is disabled: nothing triggers it", trigger.function.name)
+            else:
+                runs.append(run())
         with AdminServer(functions, self.port) as admin:
             for trigger in triggers:
                 _log.info("%s", _describe(trigger))
             _log.info("Host started at %s (host id %s)", admin.address, identity)
-            await _until_stopped([asyncio.ensure_future(run) for run in runs], stopping)
+            await _until_stopped([asyncio.ensure_future(each) for each in runs], stopping)
         _log.info("Host stopped")
 
     def _storage(self, trigger: BlobTrigger, hosts: "ContainerClient") -> Storage:
@@ -159,7 +172,7 @@ async def _until_stopped(runs: list[asyncio.Future[None]], stopping: asyncio.Eve
     await asyncio.wait([asyncio.ensure_future(told()), *runs], return_when=asyncio.FIRST_COMPLETED)
     stopping.set()
     _log.info("Stopping ...")
-    done, late = await asyncio.wait(runs, timeout=_LAST_WORDS)
+    done, late = await asyncio.wait(runs, timeout=_LAST_WORDS) if runs else (set(), set())
     for run in late:
         run.cancel()
     for run in done:

@@ -34,8 +34,8 @@ HOSTS_CONTAINER = "azure-webjobs-hosts"
 _REMEMBERED = 100_000
 """Handled blobs that are known without asking storage for their receipts."""
 
-_PAGE = 200
-"""Blobs that are listed at a time: the SDK's objects are cyclic, and more of them outlive a collection."""
+_PAGE = 2_000
+"""Blobs that are listed at a time: Azurite sorts all that there are for each page, and memory holds one."""
 
 _LONGEST_BREAK = 5.0
 """Seconds: looking at many blobs takes no more than half of the time, but new ones do not wait for long."""

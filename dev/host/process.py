@@ -127,6 +127,12 @@ class HostProcess:
         self._reader.join()
         return code
 
+    def kill(self) -> None:
+        """End it in the middle of whatever it does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.stop()
+
     def wait(self) -> int:
         """Wait until it ends by itself; returns its exit code."""
         code = self._child.wait()

@@ -87,6 +87,11 @@ def resolve(text: str, settings: Mapping[str, str]) -> str:
     return re.sub(r"%([^%]+)%", value, text)
 
 
+def is_disabled(function: str, settings: Mapping[str, str]) -> bool:
+    """Whether nothing triggers a function; it can be called out of turn all the same, as in Azure."""
+    return settings.get(f"AzureWebJobs.{function}.Disabled", "").lower() in {"1", "true"}
+
+
 def connection_string(name: str, settings: Mapping[str, str]) -> str:
     """The connection string called `name`."""
     if found := settings.get(name):

@@ -69,6 +69,20 @@ def ask(host, method, path, body=b"", headers=None):
         return answer.status, json.loads(text) if text else None
 
 
+def test_functions_that_are_disabled_are_called_out_of_turn_only(azurite, blobs):
+    blobs.create_container("disabled")
+    disabled = {f"AzureWebJobs.{name}.Disabled": "true" for name in ("landed", "tick")}
+    settings = settings_for(azurite, "disabled", SAMPLE_SCHEDULE="* * * * * *", **disabled)
+    blobs.get_blob_client("disabled", "in/a.csv").upload_blob(b"x")
+    with HostProcess(APPS / "both", settings, poll=0.1) as host:
+        host.wait_until_started()
+        time.sleep(2)
+        assert not [line for line in host.lines if "Executing 'Functions." in line]
+        assert host.call("landed", '{"input": "disabled/in/a.csv"}') == 202
+        host.wait_for("landed in/a.csv in disabled try 1")
+        assert host.stop() == 0
+
+
 class TestBlobs:
     def test_a_new_blob_is_told_once_with_its_name_and_container(self, host, blobs):
         etag = blobs.get_blob_client("shared", "in/once.csv").upload_blob(b"x")["etag"]
