@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline import ended
+from pipeline import claims, ended
 from pipeline.context import Context
 from pipeline.errors import ContainerMissing, NotFound, UnknownRun
 from pipeline.landings import Landing
@@ -65,9 +65,9 @@ def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Remo
     if any(in_parallel(lambda landing: _is_there(context, landing), landings)):
         kept = {f"{record.run}/record.json", f"{record.run}/manifest.json"}
         return Removal(record.run, preds, tuple(name for name in blobs if name not in kept))
-    claims = [f"landings/{context.runs.key(landing)}" for landing in landings] if record.claims else []
-    held = in_parallel(lambda claim: _holder(context, claim) == record.run, claims)
-    ours = [claim for claim, is_ours in zip(claims, held, strict=True) if is_ours]
+    paths = [claims.path(context.runs.key(landing)) for landing in landings] if record.claims else []
+    held = in_parallel(lambda path: _holder(context, path) == record.run, paths)
+    ours = [path for path, is_ours in zip(paths, held, strict=True) if is_ours]
     return Removal(record.run, preds, (*ours, *blobs))
 
 

@@ -22,9 +22,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from pipeline import ended
+from pipeline import claims, ended
 from pipeline.errors import (
-    AlreadyExists,
     Changed,
     ContainerMissing,
     IllegalTransition,
@@ -36,7 +35,7 @@ from pipeline.errors import (
 )
 from pipeline.hush import hushed
 from pipeline.landings import Landing, Manifest
-from pipeline.names import RESERVED, landing_key, split_try
+from pipeline.names import RESERVED, landing_key
 from pipeline.records import Cause, CauseKind, RunRecord, RunState
 from pipeline.store import Lease, Store, in_parallel
 
@@ -252,30 +251,13 @@ class Runs:
 
         A claim that already holds this name counts; one of an earlier try of the same run is taken over.
         """
-        won = in_parallel(lambda landing: self._claim(landing, run), landings)
-        return tuple(landing for landing, ours in zip(landings, won, strict=True) if ours)
+        ours = claims.take(self.store.runs, [self.key(landing) for landing in landings], run)
+        return tuple(landing for landing, won in zip(landings, ours, strict=True) if won)
 
     def unclaimed(self, landings: Sequence[Landing]) -> tuple[Landing, ...]:
         """Those of `landings` that no run has claimed, in their order."""
-        taken = in_parallel(lambda landing: self.store.runs.exists(_claim(self.key(landing))), landings)
+        taken = claims.held(self.store.runs, [self.key(landing) for landing in landings])
         return tuple(landing for landing, claimed in zip(landings, taken, strict=True) if not claimed)
-
-    def _claim(self, landing: Landing, run: str) -> bool:
-        path, ours = _claim(self.key(landing)), run.encode()
-        while True:
-            try:
-                self.store.runs.create(path, ours)
-            except AlreadyExists as taken:
-                if not _is_earlier_try(taken.found.decode(errors="replace"), run):
-                    return False
-            else:
-                return True
-            try:
-                claim = self.store.runs.read(path)
-                if _is_earlier_try(claim.data.decode(errors="replace"), run):
-                    self.store.runs.replace(path, ours, claim.etag)
-            except (Changed, NotFound):
-                pass  # somebody else is at it too: look again
 
     def _read(self, run: str, path: str) -> Any:
         try:
@@ -304,12 +286,6 @@ def _timed(record: RunRecord, now: datetime) -> RunRecord:
     )
 
 
-def _is_earlier_try(holder: str, run: str) -> bool:
-    base, number = split_try(run)
-    holders_base, holders_number = split_try(holder)
-    return holders_base == base and holders_number < number
-
-
 def _marker(run: str) -> str:
     return f"open/{run}"
 
@@ -324,7 +300,3 @@ def _manifest(run: str) -> str:
 
 def _cancel(run: str) -> str:
     return f"{run}/cancel"
-
-
-def _claim(key: str) -> str:
-    return f"landings/{key}"

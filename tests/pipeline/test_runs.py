@@ -6,9 +6,12 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline import claims
 from pipeline.errors import AlreadyExists, IllegalTransition, LeaseHeld, NotFound, UnknownRun
 from pipeline.landings import Landing, Manifest
 from pipeline.runs import Cause, CauseKind, RunRecord, Runs, RunState
+from pipeline.store import Store
+from tests.pipeline.counting import CountingTransport
 from tests.pipeline.file_engine import Clock
 
 A, B, C = (Landing(f"{name}.csv", "0x8D", 1, None) for name in "abc")
@@ -243,6 +246,16 @@ class TestManifests:
         assert runs.cancel_requested("x")
 
 
+@pytest.fixture(params=["one by one", "listed", "listed in part"])
+def ways(request, monkeypatch):
+    """Every way of finding out who holds a claim."""
+    if request.param != "one by one":
+        monkeypatch.setattr(claims, "MANY", 1)
+    if request.param == "listed in part":
+        monkeypatch.setattr(claims, "_LOOKED_AT", 1)
+
+
+@pytest.mark.usefixtures("ways")
 class TestClaims:
     def test_a_landing_belongs_to_who_claims_it_first(self, runs):
         assert runs.claim([A, B], "x") == (A, B)
@@ -274,3 +287,26 @@ class TestClaims:
         landings = [Landing(f"{number}.csv", "0x8D", 1, None) for number in range(12)]
         won = in_threads(lambda number: runs.claim(landings, f"run{number}"), 6)
         assert sorted(landing for some in won for landing in some) == sorted(landings)
+
+    def test_a_claim_that_does_not_say_in_its_metadata_who_holds_it_counts_as_well(self, runs):
+        runs.store.runs.put(claims.path(runs.key(A)), b"x")
+        assert runs.unclaimed([A, B]) == (B,)
+        assert runs.claim([A, B], "y") == (B,)
+        assert runs.claim([A], "x-2") == (A,)
+        assert runs.claim([A], "x") == ()
+
+
+def test_of_many_claims_only_those_that_are_missing_are_made(settings, clock):
+    """A sweep that is ended again and again before it has claimed a large backlog goes on where it was."""
+    counting = CountingTransport()
+    store = Store.connect(settings, transport=counting)
+    store.runs.ensure()
+    runs = Runs(store, clock)
+    landings = [Landing(f"{number}.csv", "0x8D", 1, None) for number in range(400)]
+    runs.claim(landings[:350], "x")
+    counting.requests.clear()
+    assert runs.unclaimed(landings) == tuple(landings[350:])
+    assert len(counting.requests) == 1
+    assert runs.claim(landings, "x") == tuple(landings)
+    assert len(counting.requests) == 1 + 1 + 50
+    store.close()

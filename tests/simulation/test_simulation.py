@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from pipeline import store
+from pipeline import claims, store
 from tests.simulation.machine import Fleet
 
 
@@ -12,6 +12,7 @@ from tests.simulation.machine import Fleet
 def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that go out side by side would come in any order: the simulation wants to decide it."""
     monkeypatch.setattr(store, "PARALLEL", 1)
+    monkeypatch.setattr(claims, "MANY", 2)  # of more, listings tell, which may be late
 
 
 def test_no_order_of_events_and_failures_loses_a_landing_or_scores_it_twice() -> None:
