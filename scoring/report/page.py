@@ -28,7 +28,17 @@ from scoring.report.words import GLYPHS, findings, headline, headline_without_su
 REPORT_NAME = "report.html"
 
 _STYLES = ("look.css", "report.css")
-_SCRIPTS = ("dom.js", "decode.js", "paint.js", "when.js", "plot.js", "grid.js", "sensors.js", "report.js")
+_SCRIPTS = (
+    "dom.js",
+    "decode.js",
+    "paint.js",
+    "share.js",
+    "when.js",
+    "plot.js",
+    "grid.js",
+    "sensors.js",
+    "report.js",
+)
 
 _REJECTS_SHOWN = 20
 

@@ -16,7 +16,7 @@ from scoring.report.telling import duration, moment, percent
 VERSION = 1
 
 _STYLES = ("look.css", "runs.css")
-_SCRIPTS = ("dom.js", "paint.js", "runs.js")
+_SCRIPTS = ("dom.js", "paint.js", "share.js", "runs.js")
 
 _STATES = {
     "failed": ("✕", "failed"),

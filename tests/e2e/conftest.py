@@ -3,13 +3,15 @@
 import contextlib
 import os
 import secrets
+import subprocess
+import sys
 import time
 
 import pytest
 
 from dev.demo.fleet import simulated_fleet
 from dev.demo.leftovers import end_marked
-from dev.demo.stage import set_stage
+from dev.demo.stage import REPO, set_stage
 from pipeline.follow import look
 
 
@@ -32,6 +34,17 @@ def staged(fleet, more=None, *, publish=True, engine="local"):
         if publish:
             stage.publish()
         yield stage
+
+
+def scored_directly(landing, fleet, folder):
+    """What `python -m scoring score` makes of a landing: predictions by name of their file."""
+    readings, out = folder / "readings", folder / "direct"
+    target = readings / landing.name
+    target.parent.mkdir(parents=True)
+    target.write_bytes(landing.file.read_bytes())
+    command = [sys.executable, "-m", "scoring", "score", "--data", readings, "--models", fleet.models]
+    subprocess.run([*command, "--out", out], cwd=REPO, check=True, capture_output=True)
+    return {file.name: file.read_bytes() for file in out.glob("preds_*.csv")}
 
 
 def wait_for_end(stage, run, seconds=60):

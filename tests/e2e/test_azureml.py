@@ -1,9 +1,6 @@
 """From a blob to predictions on the emulator of Azure ML, through the real Functions worker."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -11,10 +8,8 @@ from dev.azureml.faults import Fault, Kind
 from dev.demo.fleet import Landing
 from pipeline.names import blob_run
 from pipeline.records import RunState
-from tests.e2e.conftest import staged, wait_for_end
+from tests.e2e.conftest import scored_directly, staged, wait_for_end
 from tests.pipeline.conftest import until
-
-REPO = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.xdist_group("azureml")
 
@@ -65,13 +60,7 @@ def test_a_blob_that_lands_is_one_job_and_scored_as_python_m_scoring_score_would
     host.wait_for(f"run {run} is submitted")
     assert len(puts(stage, run)) == len(stage.emulator.requests) == 1
     assert wait_for_end(stage, run).state is RunState.SUCCEEDED
-    readings, direct = tmp_path / "readings", tmp_path / "direct"
-    target = readings / landing.name
-    target.parent.mkdir(parents=True)
-    target.write_bytes(landing.file.read_bytes())
-    command = [sys.executable, "-m", "scoring", "score", "--data", readings, "--models", small_fleet.models]
-    subprocess.run([*command, "--out", direct], cwd=REPO, check=True, capture_output=True)
-    expected = {file.name: file.read_bytes() for file in direct.glob("preds_*.csv")}
+    expected = scored_directly(landing, small_fleet, tmp_path)
     assert len(expected) == 4
     for name, content in expected.items():
         assert stage.context.store.preds.read(f"{run}/{name}").data == content

@@ -1,8 +1,6 @@
 """From a blob or a tick to predictions, through the real Functions worker, on Azurite."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ import pytest
 from dev.demo.fleet import Landing
 from pipeline.names import blob_run
 from pipeline.records import CauseKind, RunState
-from tests.e2e.conftest import staged, wait_for_end
+from tests.e2e.conftest import scored_directly, staged, wait_for_end
 from tests.test_docs import README, console_commands, run_in
 
 REPO = Path(__file__).parents[2]
@@ -48,13 +46,7 @@ def landed(stage, host, small_fleet):
 
 
 def test_a_blob_that_lands_is_scored_as_python_m_scoring_score_would(stage, landed, small_fleet, tmp_path):
-    readings, direct = tmp_path / "readings", tmp_path / "direct"
-    target = readings / small_fleet.landings[0].name
-    target.parent.mkdir(parents=True)
-    target.write_bytes(small_fleet.landings[0].file.read_bytes())
-    command = [sys.executable, "-m", "scoring", "score", "--data", readings, "--models", small_fleet.models]
-    subprocess.run([*command, "--out", direct], cwd=REPO, check=True, capture_output=True)
-    expected = {file.name: file.read_bytes() for file in direct.glob("preds_*.csv")}
+    expected = scored_directly(small_fleet.landings[0], small_fleet, tmp_path)
     assert len(expected) == 4
     for name, text in expected.items():
         assert stage.context.store.preds.read(f"{landed}/{name}").data == text

@@ -129,11 +129,11 @@ def test_sensors_that_cannot_be_trained_are_named_and_the_others_trained(tmp_pat
 
 
 def test_the_same_readings_give_the_same_models_in_one_process_or_several(tmp_path: Path):
-    readings = write_readings(tmp_path / "history.csv", replace(DAY, devices=50, sensors=3, readings=60))
+    readings = write_readings(tmp_path / "history.csv", replace(DAY, devices=6, sensors=3, readings=60))
     for jobs in (1, 1, 2):
         folder = tmp_path / f"models-{jobs}"
         assert run(readings, folder, "--jobs", jobs) == 0
-    assert len(contents(tmp_path / "models-1")) == 150
+    assert len(contents(tmp_path / "models-1")) == 18
     assert contents(tmp_path / "models-1") == contents(tmp_path / "models-2")
 
 

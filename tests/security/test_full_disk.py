@@ -31,7 +31,7 @@ def scoring(*words: object, limit: int = resource.RLIM_INFINITY) -> subprocess.C
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     readings, models = folder / "readings.csv", folder / "models"
-    made = ("simulate", "--devices", 1, "--sensors", 2, "--readings", 2000, "--out", readings)
+    made = ("simulate", "--devices", 1, "--sensors", 2, "--readings", 500, "--out", readings)
     assert scoring(*made).returncode == 0
     assert scoring("train", "--data", readings, "--models", models).returncode == 0
     return readings, models
@@ -114,4 +114,4 @@ def test_a_small_file_that_unpacks_to_rejects_without_end_does_not_fill_the_disk
     assert done.returncode == 1
     assert "b.csv.gz: it unpacks to more than 1,048,576 bytes: split it" in done.stderr
     assert (tmp_path / "out" / "rejects.csv").stat().st_size < 50 << 20
-    assert len((tmp_path / "out" / "preds_1_1.csv").read_text().splitlines()) == 2001
+    assert len((tmp_path / "out" / "preds_1_1.csv").read_text().splitlines()) == 501

@@ -4,7 +4,7 @@ const list = new SensorList(find('#sensors'));
 
 if (page.when && page.when.readings.length > 1) {
   find('#when').hidden = false;
-  new WhenChart(find('.when'), page.when);
+  drawWhen(find('.when'), page.when);
 }
 
 if (page.sensors.device.length) new FleetGrid(find('#fleet'), (i) => list.open(i));
