@@ -8,12 +8,13 @@ not ask for each again.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
 from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.names import split_try
-from pipeline.store import Container, in_parallel
+from pipeline.store import BlobInfo, Container, in_parallel
 
 FOLDER = "landings/"
 
@@ -33,7 +34,7 @@ def held(container: Container, keys: Sequence[str]) -> list[bool]:
     listed = _list(container, keys)
 
     def is_held(key: str) -> bool:
-        return key in listed.holders if listed.tells_of(key) else container.exists(path(key))
+        return key in listed.claims if listed.tells_of(key) else container.exists(path(key))
 
     return in_parallel(is_held, keys)
 
@@ -46,22 +47,22 @@ def take(container: Container, keys: Sequence[str], run: str) -> list[bool]:
     listed = _list(container, keys)
 
     def taken(key: str) -> bool:
-        holder = listed.holders.get(key)
+        claim = listed.claims.get(key)
+        holder = claim.metadata.get("run") if claim else None
+        if claim is None or holder is None:
+            return _take(container, key, run)
         if holder == run:
             return True
-        if holder and not _is_earlier_try(holder, run):
-            return False
-        return _take(container, key, run)
+        return _is_earlier_try(holder, run) and _take_over(container, key, run, claim.etag)
 
     return in_parallel(taken, keys)
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What a listing told: the holders of claims, up to a key, or of all."""
+    """What a listing told: claims by key, up to some key, or all that there are."""
 
-    holders: dict[str, str]
-    """By key; empty text where the claim does not say it in its metadata."""
+    claims: dict[str, BlobInfo]
     end: str | None = ""
 
     def tells_of(self, key: str) -> bool:
@@ -72,30 +73,36 @@ class _Listed:
 def _list(container: Container, keys: Sequence[str]) -> _Listed:
     if len(keys) < MANY:
         return _Listed({})
-    wanted, holders, end, left = set(keys), {}, "", _LOOKED_AT * len(keys)
+    wanted, claims, end, left = set(keys), {}, "", _LOOKED_AT * len(keys)
     for blob in islice(container.list(FOLDER, metadata=True), left):
         end, left = blob.name.removeprefix(FOLDER), left - 1
         if end in wanted:
-            holders[end] = blob.metadata.get("run", "")
-    return _Listed(holders, None if left else end)
+            claims[end] = blob
+    return _Listed(claims, None if left else end)
 
 
 def _take(container: Container, key: str, run: str) -> bool:
-    ours, metadata = run.encode(), {"run": run}
+    """Make the claim, or take it over from an earlier try, whatever has become of it meanwhile."""
     while True:
         try:
-            container.create(path(key), ours, metadata=metadata)
+            container.create(path(key), run.encode(), metadata={"run": run})
         except AlreadyExists as taken:
             if not _is_earlier_try(taken.found.decode(errors="replace"), run):
                 return False
         else:
             return True
-        try:
+        with suppress(NotFound):
             claim = container.read(path(key))
             if _is_earlier_try(claim.data.decode(errors="replace"), run):
-                container.replace(path(key), ours, claim.etag, metadata=metadata)
-        except (Changed, NotFound):
-            pass  # somebody else is at it too: look again
+                return _take_over(container, key, run, claim.etag)
+
+
+def _take_over(container: Container, key: str, run: str, etag: str) -> bool:
+    try:
+        container.replace(path(key), run.encode(), etag, metadata={"run": run})
+    except (Changed, NotFound):  # somebody else is at it too: look again
+        return _take(container, key, run)
+    return True
 
 
 def _is_earlier_try(holder: str, run: str) -> bool:

@@ -309,4 +309,7 @@ def test_of_many_claims_only_those_that_are_missing_are_made(settings, clock):
     assert len(counting.requests) == 1
     assert runs.claim(landings, "x") == tuple(landings)
     assert len(counting.requests) == 1 + 1 + 50
+    counting.requests.clear()
+    assert runs.claim(landings, "x-2") == tuple(landings)
+    assert len(counting.requests) == 1 + 400
     store.close()
