@@ -52,10 +52,10 @@ class Azurite:
         script = DEV / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
         if not script.is_file():
             raise AzuriteError(f"Azurite is not installed in {DEV / 'node_modules'}: run make setup")
-        place = ["--inMemoryPersistence"]
+        preloaded, place = ["end-with-parent.cjs", "many-blobs.cjs"], ["--inMemoryPersistence"]
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            place = ["--location", str(self.folder)]
+            preloaded, place = preloaded[:1], ["--location", str(self.folder)]
         ports = [
             word
             for service, port in zip(SERVICES, self.asked, strict=True)
@@ -63,7 +63,10 @@ class Azurite:
         ]
         options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--disableProductStyleUrl"]
         self._process = subprocess.Popen(
-            [node(), "--require", str(DEV / "end-with-parent.cjs"), str(script), *place, *ports, *options],
+            [
+                *(node(), *(word for file in preloaded for word in ("--require", str(DEV / file)))),
+                *(str(script), *place, *ports, *options),
+            ],
             stdin=subprocess.PIPE,
             stdout=self._words,
             stderr=subprocess.STDOUT,
