@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help setup run start lock format check test bench clean
+.PHONY: help setup run start lock format check test soak bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,13 @@ check: setup ## lint, types, import contracts, lock files, templates
 test: setup ## all tests, with coverage
 	$(PY) -m pytest -n auto --dist loadgroup --cov --cov-report=term
 
+soak: setup ## load, faults and kills (SECONDS=600) with a proof; simulation; fuzzing
+	$(PY) -m dev.soak --seconds $(or $(SECONDS),600)
+	$(PY) -m tests.simulation --steps 100000
+	$(PY) -m tests.fuzz --seconds 120
+
 bench: setup ## measurements, as ratios
 	@for b in bench/*.py; do echo "== $$b"; PYTHONPATH=. $(PY) $$b || exit 1; done
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) dev/node_modules out .coverage .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dev/node_modules out .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -108,6 +108,7 @@ class FaultProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection, one after the other, until a fault breaks it."""
+        server = _Server(self.to)
         try:
             while (head := await _head(reader)) is not None:
                 body = await _body(reader, head)
@@ -116,51 +117,66 @@ class FaultProxy:
                 fault = self.choose(Request(self.seen, method, target))
                 if fault is not None:
                     self.done[fault] += 1
-                if not await self._answer(writer, method, head + body, fault):
+                if not await _answer(server, writer, method, head + body, fault):
                     break
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client or Azurite went away
         finally:
+            server.close()
             writer.close()
 
-    async def _answer(
-        self, writer: asyncio.StreamWriter, method: str, request: bytes, fault: Fault | None
-    ) -> bool:
-        """Answer one request; False where the connection is broken."""
-        if fault in _REASONS:
-            writer.write(_refusal(fault))
-            await writer.drain()
-            return True
-        if fault is Fault.RESET:
-            return _reset(writer)
-        if fault is Fault.DELAY:
-            await asyncio.sleep(DELAY_SECONDS)
-        answer = await self._forward(method, request)
-        if fault is Fault.LOST:
-            return _reset(writer)
-        if fault is Fault.CUT:
-            writer.write(answer[: len(answer) // 2])
-            await writer.drain()
-            return _reset(writer)
-        writer.write(answer)
+
+class _Server:
+    """The real server, over a connection that is kept for the next request where the server keeps it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, method: str, request: bytes) -> bytes:
+        """The whole answer to a request."""
+        if self._open is None or self._open[0].at_eof():
+            self.close()
+            self._open = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._open
+        writer.write(request)
+        await writer.drain()
+        head = await _head(reader)
+        while head is not None and head.startswith(b"HTTP/1.1 100"):
+            head = await _head(reader)
+        if head is None:
+            raise asyncio.IncompleteReadError(b"", None)
+        no_body = method == "HEAD" or head[9:12] in {b"204", b"304"}
+        return head if no_body else head + await _body(reader, head)
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open[1].close()
+            self._open = None
+
+
+async def _answer(
+    server: _Server, writer: asyncio.StreamWriter, method: str, request: bytes, fault: Fault | None
+) -> bool:
+    """Answer one request; False where the connection is broken."""
+    if fault in _REASONS:
+        writer.write(_refusal(fault))
         await writer.drain()
         return True
-
-    async def _forward(self, method: str, request: bytes) -> bytes:
-        """The whole answer of the real server."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.to)
-        try:
-            writer.write(request)
-            await writer.drain()
-            head = await _head(reader)
-            while head is not None and head.startswith(b"HTTP/1.1 100"):
-                head = await _head(reader)
-            if head is None:
-                raise asyncio.IncompleteReadError(b"", None)
-            no_body = method == "HEAD" or head[9:12] in {b"204", b"304"}
-            return head if no_body else head + await _body(reader, head)
-        finally:
-            writer.close()
+    if fault is Fault.RESET:
+        return _reset(writer)
+    if fault is Fault.DELAY:
+        await asyncio.sleep(DELAY_SECONDS)
+    answer = await server.ask(method, request)
+    if fault is Fault.LOST:
+        return _reset(writer)
+    if fault is Fault.CUT:
+        writer.write(answer[: len(answer) // 2])
+        await writer.drain()
+        return _reset(writer)
+    writer.write(answer)
+    await writer.drain()
+    return True
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes | None:

@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings as hypothesis_settings
 
 from dev.azurite import Azurite
@@ -19,6 +20,7 @@ hypothesis_settings.load_profile("patient")
 # A shell that runs this in the background has it ignore Ctrl-C, and all that it starts with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+ROOT = Path(__file__).parents[1]
 OURS = ("SCORING_", "ScoringStorage", "AZURE_", "AZUREML_")
 
 
@@ -30,10 +32,18 @@ def clean_environment(monkeypatch):
             monkeypatch.delenv(name)
 
 
+@pytest.fixture
+def measured(monkeypatch):
+    """What processes of a test do counts as covered, where that is measured; it costs each some time."""
+    if Coverage.current() is not None:
+        monkeypatch.setenv("COVERAGE_PROCESS_START", str(ROOT / "pyproject.toml"))
+        monkeypatch.setenv("COVERAGE_FILE", str(ROOT / ".coverage"))
+
+
 @pytest.fixture(scope="session")
 def seed() -> Path:
     """The folder of real readings, models and expected answers, from FLEET_SEED or beside the repository."""
-    beside = Path(__file__).parents[2] / "shared" / "seed"
+    beside = ROOT.parent / "shared" / "seed"
     folder = Path(os.environ.get("FLEET_SEED", beside))
     if not (folder / "sensor_data.csv").is_file():
         pytest.skip(f"no seed data in {folder}: set FLEET_SEED")

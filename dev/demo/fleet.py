@@ -39,11 +39,13 @@ def simulated_fleet(
     fleet = ("--devices", str(devices), "--sensors", str(sensors), "--interval", "1m")
     batch = (*fleet, "--readings", "720")
     say(f"Simulating {devices * sensors} sensors: a day to learn from, the day after to score ...")
-    _scoring(environment, "simulate", *fleet, "--readings", "1440", "--anomaly-rate", "0", "--out", history)
-    _scoring(environment, "simulate", *batch, "--start", "2026-01-02T00:00:00", "--out", first)
-    _scoring(environment, "simulate", *batch, "--start", "2026-01-02T12:00:00", "--out", second)
+    run_scoring(
+        environment, "simulate", *fleet, "--readings", "1440", "--anomaly-rate", "0", "--out", history
+    )
+    run_scoring(environment, "simulate", *batch, "--start", "2026-01-02T00:00:00", "--out", first)
+    run_scoring(environment, "simulate", *batch, "--start", "2026-01-02T12:00:00", "--out", second)
     say("Training a model for each sensor ...")
-    _scoring(environment, "train", "--data", history, "--models", folder / "models")
+    run_scoring(environment, "train", "--data", history, "--models", folder / "models")
     landings = [Landing(first, "2026/01/02/site-a.csv"), Landing(second, "2026/01/02/site-b.csv")]
     return Fleet(landings, folder / "models")
 
@@ -55,14 +57,14 @@ def own_fleet(
     landings = _landings(data)
     if models is None:
         say(f"Training a model for each sensor on {data} itself: give MODELS to score with your own ...")
-        _scoring(environment, "train", "--data", data, "--models", folder / "models")
+        run_scoring(environment, "train", "--data", data, "--models", folder / "models")
         return Fleet(landings, folder / "models")
     if not models.is_dir():
         raise DemoError(f"no folder {models}: MODELS should be a folder of models")
     if any(models.glob("model_*.skops")):
         return Fleet(landings, models)
     say(f"Importing legacy models from {models}, running nothing of them ...")
-    _scoring(environment, "import-models", models, folder / "models")
+    run_scoring(environment, "import-models", models, folder / "models")
     return Fleet(landings, folder / "models")
 
 
@@ -77,8 +79,12 @@ def _landings(data: Path) -> list[Landing]:
     return [Landing(file, file.relative_to(data).as_posix()) for file in files]
 
 
-def _scoring(environment: Mapping[str, str], *arguments: str | Path) -> None:
-    """Run one command of `python -m scoring`; what it complains about becomes our own end."""
+def run_scoring(environment: Mapping[str, str], *arguments: str | Path) -> None:
+    """Run one command of `python -m scoring`.
+
+    Raises:
+        DemoError: with what it complains about.
+    """
     command = [sys.executable, "-m", "scoring", *map(str, arguments)]
     done = subprocess.run(
         command, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False

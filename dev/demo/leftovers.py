@@ -17,7 +17,7 @@ def end_marked(value: str) -> int:
     again until none is found: one that is just being started has its parent's mark.
     """
     ended = 0
-    while found := _marked(value):
+    while found := marked(value):
         ended += len(found)
         for process in found:
             with contextlib.suppress(psutil.Error):
@@ -26,7 +26,8 @@ def end_marked(value: str) -> int:
     return ended
 
 
-def _marked(value: str) -> list[psutil.Process]:
+def marked(value: str) -> list[psutil.Process]:
+    """All living processes with this mark but this one."""
     mine, found = os.getpid(), []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):

@@ -106,16 +106,9 @@ class Stage:
         return HostProcess(REPO, self.environment, poll=0.5, echo=echo)
 
 
-def set_stage(
-    engine: str, mark: str, stack: contextlib.ExitStack, more: Mapping[str, str] | None = None
-) -> Stage:
-    """Start Azurite, and the emulator of Azure Machine Learning where that is the engine.
-
-    `more` are settings beside or in place of the demo's own.
-    """
-    azurite = stack.enter_context(Azurite())
-    connection = azurite.connection_string
-    environment = {
+def app_environment(engine: str, mark: str, connection: str) -> dict[str, str]:
+    """This process's environment, but with settings of the app for storage at `connection`."""
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("SCORING_", "Scoring"))},
         MARK: mark,
         "PYTHONPATH": str(REPO),
@@ -126,8 +119,19 @@ def set_stage(
         "SCORING_BLOB_SOURCE": "LogsAndContainerScan",
         "SCORING_SCHEDULE": "0 0 * * * *",
         "SCORING_DATA_CONTAINER": "data",
-        **(more or {}),
     }
+
+
+def set_stage(
+    engine: str, mark: str, stack: contextlib.ExitStack, more: Mapping[str, str] | None = None
+) -> Stage:
+    """Start Azurite, and the emulator of Azure Machine Learning where that is the engine.
+
+    `more` are settings beside or in place of the demo's own.
+    """
+    azurite = stack.enter_context(Azurite())
+    connection = azurite.connection_string
+    environment = {**app_environment(engine, mark, connection), **(more or {})}
     emulator = None
     if engine == "azureml":
         from dev.azureml.server import Emulator

@@ -25,6 +25,8 @@ from pipeline.submit import submit_landing, submit_manual
 from tests.pipeline import small_fleet
 from tests.pipeline.conftest import Fleet, until
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 QUICK = {"SCORING_LOCAL_PROCESSES": "2", "SCORING_STEP_TRIES": "1"}
 
 

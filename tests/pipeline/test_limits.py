@@ -9,6 +9,8 @@ from pipeline.records import RunState
 from pipeline.settings import Settings
 from pipeline.sweep import sweep
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 @pytest.fixture
 def at_once(fleet, environment):

@@ -25,6 +25,8 @@ from pipeline.submit import submit_manual
 from pipeline.sweep import sweep
 from tests.pipeline.conftest import Fleet, until
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 
 def all_workers() -> dict[str, list[psutil.Process]]:
     """Workers that are alive, by run."""
@@ -392,11 +394,11 @@ def test_a_fleet_of_real_detectors_is_scored_as_on_the_command_line(fleet, seed,
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
-    """20 workers, each killed at its own moment; every landing is scored exactly once all the same."""
+    """12 workers, each killed at its own moment; every landing is scored exactly once all the same."""
     fleet.models(s1_1="score", s1_2="sleep 0.1", s1_3="score")
     fleet.publish()
-    runs = [fleet.start(fleet.land(f"{number}.csv", "1_1", "1_2", "1_3")) for number in range(20)]
-    moments = random.Random(20)  # noqa: S311 - the same moments each time
+    runs = [fleet.start(fleet.land(f"{number}.csv", "1_1", "1_2", "1_3")) for number in range(12)]
+    moments = random.Random(12)
     killers = [threading.Timer(moments.uniform(0, 4), kill_workers, (run,)) for run in runs]
     for killer in killers:
         killer.start()
@@ -404,11 +406,11 @@ def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
         killer.join()
     until(lambda: swept(fleet, runs))
     records = [fleet.context.runs.load(run) for run in runs]
-    assert [record.state for record in records] == [RunState.SUCCEEDED] * 20
+    assert [record.state for record in records] == [RunState.SUCCEEDED] * 12
     assert any(record.restarts for record in records)  # how many depends on how busy the machine is
     assert all(fleet.finished(run) for run in runs)
-    assert [len(fleet.predictions(run)) for run in runs] == [6] * 20
-    assert len(list(fleet.context.store.runs.list("landings/"))) == 20
+    assert [len(fleet.predictions(run)) for run in runs] == [6] * 12
+    assert len(list(fleet.context.store.runs.list("landings/"))) == 12
     folders = {path.name.split("/")[0] for path in fleet.context.store.preds.list()}
     assert folders - {"index.html"} == set(runs)
     assert {row["run"] for row in noted(fleet.context.store.runs, 100)} == set(runs)

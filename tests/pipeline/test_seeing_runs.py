@@ -21,6 +21,8 @@ from scoring.report.facts import RunFacts
 from tests.pipeline import small_fleet
 from tests.pipeline.conftest import until
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 HOSTILE = "<script>alert(1)</script>"
 
 

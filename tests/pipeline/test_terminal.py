@@ -15,6 +15,8 @@ from pipeline.records import Cause, CauseKind, RunRecord, RunState
 from pipeline.runs import Runs
 from tests.terminal import COLUMNS, CONTROL, colours, frames, in_terminal, screen
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 SENSIBLE = {"TERM": "xterm-256color"}
 NO_COLOUR = {"TERM": "xterm-256color", "NO_COLOR": "1"}
 DUMB = {"TERM": "dumb"}

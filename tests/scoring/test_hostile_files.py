@@ -11,6 +11,8 @@ import pytest
 from scoring import SensorKey
 from tests.scoring.hostile_files import MARKER, broken_pickles, broken_skops, good_skops, pickles
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 WATCHED = """\

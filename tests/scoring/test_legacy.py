@@ -27,6 +27,8 @@ from scoring.legacy import read_pickle
 from scoring.legacy_estimators import convert
 from scoring.models import list_models, load_model
 
+pytestmark = pytest.mark.usefixtures("measured")
+
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = np.random.default_rng(1).normal(50, 30, 300)
 KERNELS = ("linear", "poly", "rbf", "sigmoid")

@@ -1,0 +1,148 @@
+"""What the containers hold in the end, as the soak's checker reads it: landings, claims and runs.
+
+Names, keys and formats are written here again from their description.
+"""
+
+import csv
+import hashlib
+import io
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from dev.soak.readings import Kind, Row, parse, parse_name
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobProperties, BlobServiceClient, ContainerClient
+
+_PARALLEL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A landing that is there in the end."""
+
+    name: str
+    key: str
+    landed: datetime
+    kind: Kind
+    number: int
+    rows: Sequence[Row]
+    bad: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is there of one run."""
+
+    name: str
+    record: Mapping[str, Any]
+    manifest: Mapping[str, str]
+    """Names of blobs by the keys of their claims."""
+    finished: datetime | None
+    """When its `_SUCCESS` was written."""
+    summary: Mapping[str, Any] | None
+    rejects: Sequence[tuple[str, int]]
+    """Name of the blob, and line; of a finished run."""
+    predictions: Sequence[tuple[Row, int, float]]
+    """Readings with label and score; of a finished run."""
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """How each landing of it was found."""
+        landings = self.summary["landings"] if self.summary else ()
+        return {str(landing["name"]): str(landing["status"]) for landing in landings}
+
+
+def read_blobs(data: "ContainerClient") -> tuple[list[Blob], dict[str, str]]:
+    """The landings that are there, and by their keys the names of blobs that are none."""
+    listed = list(data.list_blobs())
+    none = {
+        _key(data, blob.name, blob.etag): blob.name for blob in listed if blob.size == 0 or _hidden(blob.name)
+    }
+    there = [blob for blob in listed if blob.size and not _hidden(blob.name)]
+
+    def read(blob: "BlobProperties") -> Blob:
+        kind, number = parse_name(blob.name)
+        rows, bad = parse(_content(data, blob.name)) if kind.readable else ([], [])
+        key = _key(data, blob.name, blob.etag)
+        return Blob(blob.name, key, blob.last_modified, kind, number, rows, bad)
+
+    return _many(read, there), none
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(("_", ".")) for part in name.split("/"))
+
+
+def _key(data: "ContainerClient", name: str, etag: str) -> str:
+    text = "\0".join((str(data.account_name), data.container_name, name, etag.strip('"')))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def read_claims(state: "ContainerClient", names: Sequence[str]) -> dict[str, str]:
+    """The runs that claims name, by key."""
+    claims = [name for name in names if name.startswith("landings/")]
+    holders = _many(lambda name: _content(state, name).decode().strip(), claims)
+    return {name.removeprefix("landings/"): run for name, run in zip(claims, holders, strict=True)}
+
+
+def read_runs(service: "BlobServiceClient", names: Sequence[str]) -> dict[str, Run]:
+    """All runs that have a record, by name; `names` are those of all blobs in the runs container."""
+    state, preds, data = (service.get_container_client(name) for name in ("runs", "preds", "data"))
+    there = set(names)
+    written = {blob.name: blob.last_modified for blob in preds.list_blobs()}
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    for name in written:
+        files[name.partition("/")[0]].append(name)
+
+    def read(name: str) -> Run:
+        manifest: Mapping[str, str] = {}
+        if f"{name}/manifest.json" in there:
+            landings = json.loads(_content(state, f"{name}/manifest.json"))["landings"]
+            manifest = {_key(data, one["name"], one["etag"]): one["name"] for one in landings}
+        finished = written.get(f"{name}/_SUCCESS")
+        summary, rejects = f"{name}/summary.json", f"{name}/rejects.csv"
+        return Run(
+            name=name,
+            record=json.loads(_content(state, f"{name}/record.json")),
+            manifest=manifest,
+            finished=finished,
+            summary=json.loads(_content(preds, summary)) if summary in written else None,
+            rejects=_rejects(preds, rejects) if finished and rejects in written else (),
+            predictions=list(_predictions(preds, files[name])) if finished else (),
+        )
+
+    suffix = "/record.json"
+    runs = _many(read, [name.removesuffix(suffix) for name in names if name.endswith(suffix)])
+    return {run.name: run for run in runs}
+
+
+def _rejects(preds: "ContainerClient", name: str) -> list[tuple[str, int]]:
+    return [(str(row["file"]), int(row["line"])) for row in _table(preds, name)]
+
+
+def _predictions(preds: "ContainerClient", names: Sequence[str]) -> Iterator[tuple[Row, int, float]]:
+    for name in names:
+        if name.partition("/")[2].startswith("preds_"):
+            for row in _table(preds, name):
+                reading = Row(row["Device"], row["Sensor"], row["TS"], row["Val"])
+                yield reading, int(row["Prediction"]), float(row["Score"])
+
+
+def _table(container: "ContainerClient", name: str) -> Iterator[dict[str, str]]:
+    return csv.DictReader(io.StringIO(_content(container, name).decode(), newline=""))
+
+
+def _content(container: "ContainerClient", name: str) -> bytes:
+    found: bytes = container.download_blob(name).readall()
+    return found
+
+
+def _many[One, Answer](work: Callable[[One], Answer], what: Sequence[One]) -> list[Answer]:
+    with ThreadPoolExecutor(_PARALLEL) as threads:
+        return list(threads.map(work, what))
