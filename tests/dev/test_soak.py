@@ -17,7 +17,7 @@ from pipeline.submit import submit_landing
 from pipeline.sweep import sweep
 from tests.e2e.conftest import wait_for_end
 
-pytestmark = pytest.mark.xdist_group("soak")
+pytestmark = [pytest.mark.xdist_group("soak"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pipeline.records import RunState
 from tests.e2e.conftest import scored_directly, staged, wait_for_end
 from tests.pipeline.conftest import until
 
-pytestmark = pytest.mark.xdist_group("azureml")
+pytestmark = [pytest.mark.xdist_group("azureml"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from dev.children import end_child, start_child
 
 REPO = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.xdist_group("demo")
+pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.slow]
 
 
 class Demo:

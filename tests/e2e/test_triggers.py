@@ -13,7 +13,7 @@ from tests.test_docs import README, console_commands, run_in
 
 REPO = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.xdist_group("triggers")
+pytestmark = [pytest.mark.xdist_group("triggers"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -95,6 +95,7 @@ def assert_each_is_scored_once(context, names):
     assert states[RunState.SUBMITTED] == len(context.engine.taken())
 
 
+@pytest.mark.slow
 def test_events_told_ten_times_by_eight_processes_with_a_sweep_among_them(context, carry_out):
     names = land(context, 60)
     events = names * 10
@@ -106,6 +107,7 @@ def test_events_told_ten_times_by_eight_processes_with_a_sweep_among_them(contex
     assert_each_is_scored_once(context, names)
 
 
+@pytest.mark.slow
 def test_submitters_killed_at_fifty_points(context, carry_out):
     """Wherever a process dies that submits landings or sweeps, the next sweeps finish its work."""
     names = land(context, 50)
@@ -123,6 +125,7 @@ def test_submitters_killed_at_fifty_points(context, carry_out):
     assert_each_is_scored_once(context, names)
 
 
+@pytest.mark.slow
 def test_retries_killed_at_each_of_their_requests(context, carry_out):
     """A failed run's landings are never without a run, wherever the sweep dies that tries it again."""
     names = land(context, 1)
@@ -137,6 +140,7 @@ def test_retries_killed_at_each_of_their_requests(context, carry_out):
     assert open_runs(context) == [f"{run}-2"]
 
 
+@pytest.mark.slow
 def test_storage_that_fails_in_one_request_of_ten(context, carry_out, azurite):
     names = land(context, 30)
     events = names * 3

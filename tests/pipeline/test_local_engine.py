@@ -366,6 +366,7 @@ def test_documents_that_cannot_be_executed_fail_their_run_for_good(fleet):
     assert fleet.context.runs.open() == []
 
 
+@pytest.mark.slow
 def test_a_fleet_of_real_detectors_is_scored_as_on_the_command_line(fleet, seed, tmp_path):
     """The project's own steps, on two devices' readings of the seed data."""
     imported, readings = tmp_path / "models", tmp_path / "readings.csv"

@@ -21,7 +21,7 @@ from scoring.report.page import write_report
 from scoring.report.runs import RunRow, write_index
 from tests.scoring.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 ARGUMENTS = [

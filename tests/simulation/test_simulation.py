@@ -15,6 +15,7 @@ def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "MANY", 2)  # of more, listings tell, which may be late
 
 
+@pytest.mark.slow
 def test_no_order_of_events_and_failures_loses_a_landing_or_scores_it_twice() -> None:
     run_state_machine_as_test(
         Fleet,
