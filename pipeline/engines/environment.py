@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 """The project's folder: `scoring` and requirements.txt are deployed side by side."""
 
 _SHOWN = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "VIRTUAL_ENV")
-_SHOWN_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON", "COVERAGE_", "COV_CORE_")
+_SHOWN_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON")
 """Variables that they see. No others: a machine keeps secrets under more names than anyone can list."""
 
 

@@ -334,11 +334,12 @@ def test_nothing_is_wider_than_the_window(browser: Browser, folder: Path, width:
 def test_colours_follow_the_system_while_the_page_is_open(opened: Opened) -> None:
     plot = near(opened.card("pump-1", "pressure"))
     ground = "getComputedStyle(document.body).backgroundColor"
-    picture = "(plot) => plot.querySelector('.values canvas').toDataURL()"
-    light = opened.page.evaluate(ground), plot.evaluate(picture)
+    picture = "plot.querySelector('.values canvas').toDataURL()"
+    light = opened.page.evaluate(ground), plot.evaluate(f"(plot) => {picture}")
     opened.page.emulate_media(color_scheme="dark")
     opened.page.wait_for_function(f"(light) => {ground} !== light", arg=light[0])
-    assert plot.evaluate(picture) != light[1]
+    now = [plot.element_handle(), light[1]]  # it is painted again a moment later
+    opened.page.wait_for_function(f"([plot, light]) => {picture} !== light", arg=now)
 
 
 def test_on_paper_the_page_is_light_and_has_its_charts(browser: Browser, folder: Path) -> None:
