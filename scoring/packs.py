@@ -197,6 +197,13 @@ class _Pack:
             self._check(self._file.schema_arrow)
             table = self._file.read_all(range(len(columns))).combine_chunks()
             self._columns = {name: _chunk(table, name) for name in columns}
+            for name in (
+                "file",
+                "sha256",
+                "kind",
+                "kernel",
+            ):  # text that is none would break whoever reads it
+                self._columns[name].validate(full=True)
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             reason = str(error).splitlines()[0][:120]
             raise ModelError(f"{path.name} is not used: it cannot be read ({reason})") from error

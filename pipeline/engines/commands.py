@@ -20,6 +20,10 @@ _PLACEHOLDER = re.compile(r"\$\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-
 _LEFT_OVER = re.compile(r"\$\{\{|\$\[\[")
 
 
+_SHOWN = 300
+"""Characters of a command that a message repeats."""
+
+
 class CommandError(EngineError):
     """A command or a binding of a published pipeline cannot be resolved."""
 
@@ -48,7 +52,9 @@ def arguments(
     try:
         words = shlex.split(tight)
     except ValueError as error:
-        raise CommandError(f"the command {template!r} cannot be cut into arguments: {error}") from error
+        raise CommandError(
+            f"the command {template[:_SHOWN]!r} cannot be cut into arguments: {error}"
+        ) from error
     if not words:
         raise CommandError("a component has an empty command")
     return [resolve(word, values) for word in words]
@@ -64,7 +70,7 @@ def resolve(text: str, values: Mapping[str, str]) -> str:
     def value(found: re.Match[str]) -> str:
         if found[1] not in values:
             known = ", ".join(sorted(values)) or "none"
-            raise CommandError(f"{found[0]} in {text!r} has no value; those that have one: {known}")
+            raise CommandError(f"{found[0]} in {text[:_SHOWN]!r} has no value; those that have one: {known}")
         return values[found[1]]
 
     _reject_left_overs(_PLACEHOLDER.sub("", text), text)
@@ -79,4 +85,4 @@ def placeholders(text: str) -> list[str]:
 def _reject_left_overs(rest: str, text: str) -> None:
     """A placeholder that is not understood must not reach a command as it is."""
     if found := _LEFT_OVER.search(rest):
-        raise CommandError(f"{text!r} holds {found[0]!r} that belongs to no placeholder known here")
+        raise CommandError(f"{text[:_SHOWN]!r} holds {found[0]!r} that belongs to no placeholder known here")
