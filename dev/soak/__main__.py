@@ -12,8 +12,9 @@ from pathlib import Path
 
 from dev.demo.leftovers import end_marked
 from dev.soak.check import Findings, check
-from dev.soak.load import Load, Plan, Repeater
-from dev.soak.scene import VERSIONS, set_scene
+from dev.soak.load import Load, Plan
+from dev.soak.repeat import Repeater
+from dev.soak.scene import MODEL_VERSIONS, set_scene
 from dev.soak.steady import growth
 from dev.soak.trouble import Hosts, Weather
 from pipeline.context import Context
@@ -61,7 +62,7 @@ def soak(plan: Plan, seed: int, mark: str, folder: Path, stack: contextlib.ExitS
                 flush=True,
             )
             settled = _settle(scene.stage.context, time.monotonic())
-    findings = check(scene.service, VERSIONS)
+    findings = check(scene.service, MODEL_VERSIONS)
     if settled is None:
         findings.say("not quiet", [f"after {_LONGEST_SETTLING:g} s"])
     findings.say("host grows", growth(hosts.samples))
@@ -87,12 +88,9 @@ def _settle(context: Context, began: float) -> float | None:
 
 def _unclaimed(context: Context) -> int:
     """How many landings are there that no run has."""
-    claims = {blob.name.removeprefix("landings/") for blob in context.store.runs.list("landings/")}
-    return sum(
-        context.runs.key(to_landing(blob)) not in claims
-        for blob in context.store.data.list()
-        if not skipped_because(blob.name, blob.size)
-    )
+    blobs = context.store.data.list()
+    landings = [to_landing(blob) for blob in blobs if not skipped_because(blob.name, blob.size)]
+    return len(context.runs.unclaimed(landings))
 
 
 def _tell(what: str, figures: Mapping[str, int]) -> None:

@@ -1,15 +1,13 @@
 """Readings that land: a steady stream and bursts of it, replaced and removed now and then, told of twice."""
 
-import hashlib
 import heapq
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dev.soak.readings import VERSIONS, Kind, blob_name, content
@@ -54,7 +52,7 @@ class Load:
         self._events: ThreadPoolExecutor
 
     def run(self, plan: Plan) -> None:
-        """Everything in the plan, in its time; a machine that is too slow for it takes longer."""
+        """Everything in the plan, in its time; what a slow machine is behind with lands at once."""
         began, steady = time.monotonic(), 0
         due = [plan.seconds * (2 * number + 1) / (2 * plan.bursts) for number in range(plan.bursts)]
         with ThreadPoolExecutor(_UPLOADS) as uploads, ThreadPoolExecutor(_EVENTS) as self._events:
@@ -121,54 +119,3 @@ class Load:
         what = "events" if self._tell(name) else "events lost"
         with self._counting:
             self.done[what] += 1
-
-
-class Models:
-    """Replaces models by other versions, which all stay under their SHA-256 in their own container."""
-
-    def __init__(
-        self, models: "ContainerClient", versions: "ContainerClient", folders: Sequence[Path], seed: int
-    ) -> None:
-        self._models = models
-        self._chance = random.Random(seed)  # noqa: S311
-        self._files: Mapping[str, list[bytes]] = {
-            file.name: [(folder / file.name).read_bytes() for folder in folders]
-            for file in sorted(folders[0].glob("model_*.skops"))
-        }
-        for contents in self._files.values():
-            for each in contents:
-                versions.upload_blob(hashlib.sha256(each).hexdigest(), each, overwrite=True)
-
-    def replace_one(self) -> None:
-        """Put another version in place of some model."""
-        name = self._chance.choice(list(self._files))
-        self._models.upload_blob(name, self._chance.choice(self._files[name]), overwrite=True)
-
-
-class Repeater:
-    """Does something now and then in a thread of its own, until stopped; use as a context manager."""
-
-    def __init__(self, what: Callable[[], None], every: float, seed: int) -> None:
-        """`every` is the mean of seconds between two times."""
-        self._what, self._every = what, every
-        self._chance = random.Random(seed)  # noqa: S311
-        self._stopping = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._chance.expovariate(1 / self._every)):
-            try:
-                self._what()
-            except Exception as error:  # noqa: BLE001 - raised where it is stopped
-                self._failure = error
-                return

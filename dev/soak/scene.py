@@ -12,12 +12,12 @@ from dev.azurite import Azurite, connection_string
 from dev.demo.fleet import run_scoring
 from dev.demo.stage import Stage, app_environment
 from dev.proxy import Choose, FaultProxy
-from dev.soak.load import Models
+from dev.soak.models import Models
 from dev.soak.readings import SENSORS, value
 from pipeline.context import Context
 from pipeline.settings import Settings
 
-VERSIONS = "versions"
+MODEL_VERSIONS = "versions"
 """Container of all versions of all models."""
 
 _SETTINGS = {
@@ -74,12 +74,12 @@ def _publish(stage: Stage, service: BlobServiceClient, folder: Path, seed: int) 
         run_scoring(os.environ, "train", "--data", history, "--models", models)
         versions.append(models)
     stage.make_containers()
-    service.create_container(VERSIONS)
+    service.create_container(MODEL_VERSIONS)
     for file in sorted(versions[0].glob("model_*.skops")):
         stage.context.store.models.upload(file.name, file)
     stage.publish()
     return Models(
-        service.get_container_client("models"), service.get_container_client(VERSIONS), versions, seed
+        service.get_container_client("models"), service.get_container_client(MODEL_VERSIONS), versions, seed
     )
 
 

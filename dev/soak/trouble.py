@@ -1,8 +1,6 @@
 """What goes wrong in a soak: storage fails, in fair weather and in storms, and processes are killed."""
 
-import os
 import random
-import signal
 import threading
 import time
 from collections import Counter
@@ -74,8 +72,8 @@ class Hosts:
         found = [process for process in marked(self._mark) if _is_worker(process)]
         if found:
             worker = self._chance.choice(found)
-            with suppress(psutil.Error):
-                os.kill(worker.pid, signal.SIGKILL)
+            with suppress(psutil.Error):  # it may have ended meanwhile
+                worker.kill()
                 self.killed["workers"] += 1
 
     def sample(self) -> None:

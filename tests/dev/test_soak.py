@@ -11,7 +11,7 @@ from dev.demo.leftovers import end_marked
 from dev.soak.check import check
 from dev.soak.contents import read_blobs
 from dev.soak.readings import Kind, blob_name, content, parse, parse_name, parse_stamp, stamp
-from dev.soak.scene import VERSIONS, set_scene
+from dev.soak.scene import MODEL_VERSIONS, set_scene
 from dev.soak.steady import growth
 from pipeline.submit import submit_landing
 from pipeline.sweep import sweep
@@ -64,7 +64,7 @@ def containers(scene):
 
 
 def violations(scene):
-    return check(scene.service, VERSIONS).violations
+    return check(scene.service, MODEL_VERSIONS).violations
 
 
 def finished(containers):
@@ -84,7 +84,7 @@ def change(container, name, how):
 
 
 def test_where_nothing_was_lost_nothing_is_found(scene, containers):
-    findings = check(scene.service, VERSIONS)
+    findings = check(scene.service, MODEL_VERSIONS)
     assert findings.violations == []
     assert findings.figures["landings there in the end"] == 6
     assert findings.figures["claims"] == 8

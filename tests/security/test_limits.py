@@ -1,11 +1,13 @@
 """The limits that the operations guide tells of are those that hold."""
 
+import argparse
 import re
 from pathlib import Path
 
 from pipeline.engines import worker
 from pipeline.settings import Settings
 from scoring import csvblocks, estimators, keys, legacy, models, parquetrows, predictions, readings
+from scoring.commands import limits
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 TABLE = {
@@ -42,3 +44,6 @@ def test_limits_that_are_settings_have_these_defaults():
     assert numbers("row of CSV") == [settings.max_row_mb]
     assert numbers("compressed readings, unpacked") == [settings.max_unpacked_mb]
     assert readings.Limits() == (settings.max_row_mb * MB, settings.max_unpacked_mb * MB)
+    parser = argparse.ArgumentParser()
+    limits.add_limits(parser)
+    assert limits.limits_of(parser.parse_args([])) == readings.Limits()
