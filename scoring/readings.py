@@ -17,7 +17,7 @@ from scoring.manifest import Manifest, locate
 
 __all__ = ["BLOCK_BYTES", "Batch", "LandingStatus", "Limits", "Source", "find_sources", "read_batches"]
 
-BLOCK_BYTES = 2 << 20
+BLOCK_BYTES = 4 << 20
 
 _AHEAD = 2
 """Blocks that an executor may parse before they are asked for."""
