@@ -1,0 +1,102 @@
+"""What Azure installs is enough: the app and the steps with requirements.txt and nothing besides."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[1]
+PACKAGES = ("pipeline", "scoring")
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deployment")]
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory) -> Path:
+    """The files that are deployed, and `site` with every distribution that requirements.txt names."""
+    place: Path = tmp_path_factory.mktemp("deployed")
+    shutil.copy(REPO / "function_app.py", place)
+    for package in PACKAGES:
+        shutil.copytree(REPO / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
+    pins = re.findall(r"^([\w.-]+)==", (REPO / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    for name in pins:
+        for file in distribution(name).files or []:
+            if not {"..", "__pycache__"} & {*file.parts}:  # scripts lie beside the libraries
+                link_to(Path(str(file.locate())), place / "site" / file)
+    return place
+
+
+def link_to(file: Path, link: Path) -> None:
+    if not link.parent.exists():
+        link.parent.mkdir(parents=True)
+        if (compiled := file.parent / "__pycache__").exists():  # azure.ai.ml takes half a minute to compile
+            (link.parent / compiled.name).symlink_to(compiled)
+    link.symlink_to(file)
+
+
+def python(deployed: Path, *arguments: str) -> str:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COVERAGE"))},
+        "PYTHONPATH": str(deployed / "site"),
+        "ScoringStorage": "UseDevelopmentStorage=true",
+    }
+    done = subprocess.run(
+        [sys.executable, "-S", *arguments],  # -S: the site-packages of this interpreter stay out
+        cwd=deployed,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_app_has_its_functions(deployed):
+    code = (
+        "import function_app; print(sorted(f.get_function_name() for f in function_app.app.get_functions()))"
+    )
+    assert python(deployed, "-c", code).strip() == "['score_on_blob', 'score_on_timer']"
+
+
+def test_every_import_is_there_also_those_inside_functions(deployed):
+    names = {name for path in [REPO / "function_app.py", *sources()] for name in imported(path)}
+    assert {"azure.ai.ml", "skops.io"} <= names  # which are imported inside functions
+    python(deployed, "-c", f"import importlib\nfor name in {sorted(names)}: importlib.import_module(name)")
+
+
+def test_what_is_only_for_development_is_not_there(deployed):
+    code = "import importlib.util as u; print(u.find_spec('pytest'), u.find_spec('azure_functions_runtime'))"
+    assert python(deployed, "-c", code).strip() == "None None"
+
+
+def test_a_fleet_is_simulated_trained_scored_and_shown(deployed):
+    size = ("--devices", "1", "--sensors", "2", "--readings", "200")
+    data, models, preds = ("--data", "readings.csv"), ("--models", "models"), ("--out", "preds")
+    python(deployed, "-m", "scoring", "simulate", *size, "--out", "readings.csv")
+    python(deployed, "-m", "scoring", "train", *data, *models)
+    said = python(deployed, "-m", "scoring", "score", *data, *models, *preds)
+    assert "readings of 2 sensors" in said
+    python(deployed, "-m", "scoring", "report", "--preds", "preds")
+    assert (deployed / "preds" / "report.html").stat().st_size > 0
+
+
+def sources() -> list[Path]:
+    return [path for package in PACKAGES for path in (REPO / package).rglob("*.py")]
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports, wherever in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
