@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow._parquet import ParquetReader
 
-from scoring.columns import strings, to_numpy
+from scoring.columns import call, strings, to_numpy
 from scoring.errors import ModelError
 from scoring.files import atomic_path
 from scoring.keys import PACK_NAME, InvalidKey, SensorKey
@@ -210,6 +210,8 @@ class _Pack:
         numbers = ("size", "mtime", "ctime", "mean", "scale", "gamma", "coef0", "degree", "intercept")
         self._numbers = {name: to_numpy(self._columns[name]) for name in numbers}
         self._lists = {name: _list_parts(self._columns[name]) for name in ("support", "dual")}
+        self._given = {name: _given(self._columns[name]) for name in ("mean", "scale")}
+        self._complete = np.logical_and.reduce([_given(self._columns[name]) for name in _NEEDED])
         self._rows: dict[str, int] | None = None
         self.unchanged = np.zeros(table.num_rows, bool)
 
@@ -252,26 +254,24 @@ class _Pack:
         """The parameters of an `svm` row, None of another kind."""
         if self._columns["kind"][row].as_py() != "svm":
             return None
-        number = {name: float(values[row]) for name, values in self._numbers.items() if name not in _COUNTS}
-        mean, scale = (
-            number[name] if self._columns[name][row].is_valid else None for name in ("mean", "scale")
-        )
-        kernel, degree = self._columns["kernel"][row].as_py(), self._numbers["degree"][row]
-        complete = all(self._columns[name][row].is_valid for name in _NEEDED)
-        if not complete or not 0 <= degree < 1 << 31:
+        degree = int(self._numbers["degree"][row])
+        if not self._complete[row] or not 0 <= degree < 1 << 31:
             raise ModelError("its row in the pack lacks or spoils a parameter; pack the models again")
         support, dual = (_slice(self._lists[name], row) for name in ("support", "dual"))
         return SvmParameters(
-            mean=mean,
-            scale=scale,
-            kernel=kernel,
-            gamma=number["gamma"],
-            coef0=number["coef0"],
-            degree=int(degree),
+            mean=self._number("mean", row) if self._given["mean"][row] else None,
+            scale=self._number("scale", row) if self._given["scale"][row] else None,
+            kernel=self._columns["kernel"][row].as_py(),
+            gamma=self._number("gamma", row),
+            coef0=self._number("coef0", row),
+            degree=degree,
             support=support,
             dual=dual,
-            intercept=number["intercept"],
+            intercept=self._number("intercept", row),
         )
+
+    def _number(self, name: str, row: int) -> float:
+        return float(self._numbers[name][row])
 
     def skops(self, row: int) -> bytes | None:
         """The bytes of a `skops` row."""
@@ -290,13 +290,17 @@ class _Pack:
         return self._rows
 
 
-_COUNTS = frozenset({"size", "mtime", "ctime", "degree"})
 _NEEDED = ("kernel", "gamma", "coef0", "degree", "intercept", "support", "dual")
 
 
 def _chunk(table: Any, name: str) -> Any:
     column = table[name]
     return column.chunk(0) if column.num_chunks else pa.nulls(0, column.type)
+
+
+def _given(column: Any) -> np.ndarray:
+    """Which rows have a value, as bool of shape (rows,)."""
+    return to_numpy(call("is_valid", [column]))
 
 
 def _list_parts(column: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from scoring.errors import OutputError
 from scoring.files import write_atomically
 from scoring.keys import SensorKey
 from scoring.models import missing
-from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome, by_key, json_bytes
+from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome, by_key, json_bytes, row_of
 from scoring.survey import LandingCount, Survey
 
 VERSION = 1
@@ -56,9 +56,9 @@ class Summary:
         }
         write_atomically(out / SUMMARY_JSON, json_bytes(document))
         text = io.StringIO()
-        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        table.writerows(self.sensors)
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows(row.values() for row in self.sensors)
         write_atomically(out / SUMMARY_CSV, text.getvalue().encode())
 
 
@@ -136,7 +136,7 @@ def _outcome(
 def _row(outcome: SensorOutcome, survey: Survey) -> dict[str, Any]:
     key = outcome.key
     file = key.preds_name if outcome.status is SensorStatus.SCORED and outcome.readings else None
-    facts = asdict(outcome) | {"rejected": survey.rejected[key], "file": file}
+    facts = row_of(outcome) | {"rejected": survey.rejected[key], "file": file}
     return {column: facts[column] for column in COLUMNS}
 
 

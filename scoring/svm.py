@@ -151,7 +151,7 @@ def _check(p: SvmParameters) -> None:
     if p.support.shape != p.dual.shape or p.support.ndim != 1:
         raise ModelError(f"{p.support.shape} support vectors do not go with {p.dual.shape} coefficients")
     numbers = [p.gamma, p.coef0, p.intercept, *(x for x in (p.mean, p.scale) if x is not None)]
-    if not (np.isfinite(numbers).all() and np.isfinite(p.support).all() and np.isfinite(p.dual).all()):
+    if not (all(map(math.isfinite, numbers)) and np.isfinite(p.support).all() and np.isfinite(p.dual).all()):
         raise ModelError("a parameter is not a finite number: train this model again")
     if p.gamma < 0 or p.degree < 0 or p.scale == 0:
         raise ModelError(f"gamma {p.gamma}, degree {p.degree} or scale {p.scale} is out of range")
