@@ -3,8 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from scoring.errors import ScoringError
 
@@ -25,25 +24,39 @@ class InvalidKey(ScoringError, ValueError):
     """A text that cannot be a sensor key, or a file name that names none."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SensorKey:
-    """One sensor of one device; it has one model."""
-
+class _Key(NamedTuple):
     device: str
     sensor: str
 
-    def __post_init__(self) -> None:
-        together = self.device + self.sensor
-        if self.device and self.sensor and len(together) <= MAX_KEY_PART and _encodes_as_itself(together):
-            return  # as nearly all are
-        for what, text in (("Device", self.device), ("Sensor", self.sensor)):
+
+class SensorKey(_Key):
+    """One sensor of one device; it has one model.
+
+    A tuple, because a fleet's keys are looked up for every batch of readings, and tuples are hashed,
+    compared and sorted without a line of Python.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, device: str, sensor: str) -> Self:
+        """Make a key.
+
+        Raises:
+            InvalidKey: the texts cannot be one.
+        """
+        key = super().__new__(cls, device, sensor)
+        together = device + sensor
+        if device and sensor and len(together) <= MAX_KEY_PART and _encodes_as_itself(together):
+            return key  # as nearly all are
+        for what, text in (("Device", device), ("Sensor", sensor)):
             if reason := invalid_part(text):
                 raise InvalidKey(f"{what} {text[:40]!r} {reason}")
-        if len(self.encoded) > MAX_ENCODED_KEY:
+        if len(key.encoded) > MAX_ENCODED_KEY:
             raise InvalidKey(
-                f"Device and Sensor {self.encoded[:40]!r}... are too long together to name a file "
-                f"({len(self.encoded)} characters encoded, {MAX_ENCODED_KEY} at most)"
+                f"Device and Sensor {key.encoded[:40]!r}... are too long together to name a file "
+                f"({len(key.encoded)} characters encoded, {MAX_ENCODED_KEY} at most)"
             )
+        return key
 
     def __str__(self) -> str:
         return f"{self.device}/{self.sensor}"
