@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow._compute import CastOptions
 from pyarrow._compute import call_function as call
 
-__all__ = ["call", "cast", "from_numpy", "strings", "take", "to_bytes", "to_numpy"]
+__all__ = ["call", "cast", "from_numpy", "strings", "take", "text_places", "to_bytes", "to_numpy"]
 
 _TYPES = {
     np.dtype(np.bool_): pa.bool_(),
@@ -57,6 +57,15 @@ def to_bytes(texts: pa.StringArray) -> list[bytes]:
     """The texts of an array without nulls as they stand, whether they are UTF-8 or not."""
     found: list[bytes] = texts.view(pa.binary()).to_pylist()
     return found
+
+
+def text_places(texts: pa.StringArray, rows: np.ndarray) -> np.ndarray:
+    """Where each of `rows` begins in all the texts joined, int64; a row may be one past the last."""
+    if len(texts) == 0:
+        return np.zeros(len(rows), np.int64)
+    places = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
+    ends: np.ndarray = places[rows] - np.int64(places[0])
+    return ends
 
 
 def cast(column: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -18,8 +18,9 @@ from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome
 from scoring.packs import ModelStore
 from scoring.predictions import PredictionFiles
 from scoring.readings import Batch, LandingStatus, Source, read_batches
-from scoring.scored import SensorRows, score_batch
+from scoring.scored import ScoredBatch, score_batch
 from scoring.selection import OneSensor, Selection
+from scoring.totals import Totals
 
 THREADS = min(4, os.cpu_count() or 1)
 
@@ -65,65 +66,24 @@ def score(
     says so. Neither is in the way of the others.
     """
     models = _Models(store)
-    total = _Total(files)
+    totals = Totals(files)
     landings: list[LandingStatus] = []
     with ThreadPoolExecutor(THREADS) as pool:
         for source in sources:
             try:
                 batches = _watched(source, watcher, pool)
-                for rows in _in_order(pool, batches, models, selection):
-                    total.add(rows)
+                for scored in _in_order(pool, batches, models, selection):
+                    totals.add(scored)
                 status = LandingStatus(source.name, "read", None)
             except ReadingsError as error:
                 status = LandingStatus(source.name, "unreadable", str(error))
             landings.append(status)
             if watcher:
                 watcher.ended(status)
-    outcomes = total.outcomes
+    outcomes = totals.outcomes()
     if isinstance(selection, OneSensor) and not outcomes:
-        device, sensor = selection.key.device, selection.key.sensor
-        outcomes[selection.key] = SensorOutcome(device, sensor, SensorStatus.NO_READINGS)
-    return StepOutcome(selection.step, [outcomes[key] for key in sorted(outcomes)], landings)
-
-
-class _Total:
-    """Adds up the parts of each sensor and hands their rows to the files."""
-
-    def __init__(self, files: PredictionFiles) -> None:
-        self.outcomes: dict[SensorKey, SensorOutcome] = {}
-        self._spans: dict[SensorKey, tuple[int, int]] = {}
-        self._files = files
-
-    def add(self, parts: list[SensorRows]) -> None:
-        for part in parts:
-            so_far = self.outcomes.get(part.key)
-            if part.outcome.status is SensorStatus.SCORED:
-                if so_far is None or so_far.status is SensorStatus.SCORED:
-                    self._files.append(part.key, part.rows)
-            elif so_far is not None:
-                self._files.drop(part.key)
-            if so_far is None:
-                self.outcomes[part.key] = part.outcome
-                self._spans[part.key] = part.first, part.last
-            else:
-                self._merge(so_far, part)
-
-    def _merge(self, so_far: SensorOutcome, part: SensorRows) -> None:
-        new = part.outcome
-        first, last = self._spans[part.key]
-        if part.first < first:
-            so_far.first = new.first
-        if part.last > last:
-            so_far.last = new.last
-        self._spans[part.key] = min(first, part.first), max(last, part.last)
-        so_far.readings += new.readings
-        if new.status is not SensorStatus.SCORED:
-            so_far.status, so_far.reason = new.status, new.reason
-        if so_far.status is not SensorStatus.SCORED or so_far.worst is None or new.worst is None:
-            so_far.anomalies, so_far.worst, so_far.model = 0, None, None
-        else:
-            so_far.anomalies += new.anomalies
-            so_far.worst = min(so_far.worst, new.worst)
+        outcomes = [SensorOutcome(*selection.key, SensorStatus.NO_READINGS)]
+    return StepOutcome(selection.step, outcomes, landings)
 
 
 def _watched(source: Source, watcher: Watcher | None, pool: ThreadPoolExecutor) -> Iterator[Batch]:
@@ -135,9 +95,9 @@ def _watched(source: Source, watcher: Watcher | None, pool: ThreadPoolExecutor) 
 
 def _in_order(
     pool: ThreadPoolExecutor, batches: Iterable[Batch], models: _Models, selection: Selection
-) -> Iterator[list[SensorRows]]:
+) -> Iterator[ScoredBatch]:
     """Score batches in the pool, a few ahead; what came before an error is given out before it is raised."""
-    waiting: deque[Future[list[SensorRows]]] = deque()
+    waiting: deque[Future[ScoredBatch]] = deque()
     failure: ReadingsError | None = None
     iterator = iter(batches)
     while True:

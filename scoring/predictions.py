@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from scoring.columns import cast
+from scoring.columns import text_places
 from scoring.errors import OutputError
 from scoring.files import name_full
 from scoring.keys import SensorKey
@@ -25,7 +25,6 @@ MOST_HELD = 64 << 20
 _MOST_CHUNKS = 512
 """Fewer than a system takes in one call."""
 
-_NEWLINE = ord("\n")
 _STRUCTURAL = frozenset(',"\r\n')
 
 
@@ -34,31 +33,33 @@ def csv_text(text: str) -> str:
     return text if _STRUCTURAL.isdisjoint(text) else '"' + text.replace('"', '""') + '"'
 
 
-def format_rows(columns: Sequence[pa.Array], *, quoted: bool) -> tuple[memoryview, np.ndarray]:
+def format_rows(
+    columns: Sequence[pa.Array], bounds: np.ndarray, *, quoted: bool
+) -> tuple[memoryview, np.ndarray]:
     """Predictions as CSV rows without a header.
 
     Args:
-        columns: the six columns in their order; Device and Sensor as `csv_text` gives them.
+        columns: the six columns in their order, as texts; Device and Sensor as `csv_text` gives them.
+        bounds: rows, of which it is to be known where in the bytes they begin; one may be past the last.
         quoted: whether one of those has quotes. arrow's CSV writer either quotes every text or refuses such
             a one, so these rows are joined, which takes a little longer.
 
     Returns:
-        The bytes, and where each row ends in them: int64, shape (rows + 1,), from 0.
+        The bytes, and where the rows of `bounds` begin in them: int64.
     """
     if quoted:
         import pyarrow.compute as pc
 
-        texts = [cast(column, pa.string()) for column in columns]
-        rows = pc.binary_join_element_wise(*texts, ",")
+        rows = pc.binary_join_element_wise(*columns, ",")
         buffer = pc.binary_join_element_wise(rows, "", "\n").buffers()[2]
     else:
         options = pa_csv.WriteOptions(include_header=False, batch_size=16384, quoting_style="none")
         sink = pa.BufferOutputStream()
         pa_csv.write_csv(pa.table(list(columns), names=NAMES), sink, options)
         buffer = sink.getvalue()
-    # No field holds a newline: keys, timestamps and numbers have no control characters.
-    newlines = np.flatnonzero(np.frombuffer(buffer, np.uint8) == _NEWLINE)
-    return memoryview(buffer), np.concatenate([[0], newlines + 1])
+    # Each text of a row is followed by one comma or newline.
+    places = sum((text_places(column, bounds) for column in columns), bounds * len(columns))
+    return memoryview(buffer), places
 
 
 class PredictionFiles:

@@ -6,19 +6,16 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from scoring.columns import from_numpy, strings, take
-from scoring.errors import ModelError, ModelMissing
+from scoring.columns import cast, from_numpy, strings, take
+from scoring.errors import ModelError
 from scoring.keys import SensorKey
 from scoring.models import LoadedModel
-from scoring.outcomes import SensorOutcome, SensorStatus
 from scoring.predictions import csv_text, format_rows
 from scoring.readings import Batch
 from scoring.selection import Selection
 from scoring.svm import SvmDetector, predict_together
-
-type _Facts = tuple[int, int, str, str, float]
-"""Of one part: readings, anomalies, first and last timestamp, worst score."""
 
 type FindModel = Callable[[SensorKey], LoadedModel | ModelError]
 
@@ -29,14 +26,36 @@ _LABELS = strings(["0", "1"])
 """Taken from here, labels are written in a third of the time that numbers take."""
 
 
-class SensorRows(NamedTuple):
-    """One sensor's part of a batch: how it went, its times in nanoseconds, and its rows as CSV."""
+FACTS = np.dtype(
+    [
+        ("readings", np.int64),
+        ("anomalies", np.int64),
+        ("worst", np.float64),  # the lowest score
+        ("first", np.int64),  # nanoseconds since 1970 in UTC
+        ("last", np.int64),
+        ("first_ts", object),  # the same two as they came in
+        ("last_ts", object),
+    ]
+)
+"""What is known of one sensor's readings."""
 
-    key: SensorKey
-    outcome: SensorOutcome
-    first: int
-    last: int
+
+class ScoredBatch(NamedTuple):
+    """A batch, scored, with an entry for each of its selected sensors that has readings in it.
+
+    Attributes:
+        keys: the sensors.
+        models: what scored each, or why nothing did.
+        facts: of `FACTS`; where there is no model, only the readings and their times mean something.
+        rows: predictions as CSV, one sensor's after the other's.
+        bounds: where each sensor's rows begin in `rows`, and their end.
+    """
+
+    keys: list[SensorKey]
+    models: list[LoadedModel | ModelError]
+    facts: np.ndarray
     rows: memoryview
+    bounds: list[int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,35 +73,23 @@ class _Parts:
     bounds: np.ndarray
 
 
-def score_batch(batch: Batch, model_of: FindModel, selection: Selection) -> list[SensorRows]:
-    """Score the selected sensors' readings; one that fails has a reason, and rows that mean nothing."""
+def score_batch(batch: Batch, model_of: FindModel, selection: Selection) -> ScoredBatch:
+    """Score the selected sensors' readings."""
     parts = _split(batch, model_of, selection)
+    facts = np.empty(len(parts.keys), FACTS)
     if not parts.keys:
-        return []
+        return ScoredBatch([], [], facts, memoryview(b""), [0])
     labels, scores, failures = _predict(parts, batch.values[parts.order])
     ts, times = take(batch.ts, parts.order), batch.times[parts.order]
     firsts, lasts = _extremes(times, parts.bounds)
-    facts = zip(
-        np.diff(parts.bounds).tolist(),
-        np.add.reduceat(labels, parts.bounds[:-1], dtype=np.int64).tolist(),
-        take(ts, firsts).to_pylist(),
-        take(ts, lasts).to_pylist(),
-        np.minimum.reduceat(scores, parts.bounds[:-1]).tolist(),
-        strict=True,
-    )
-    outcomes = [
-        _failed(key, failures[i], fact[0]) if i in failures else _scored(key, parts.models[i], fact)
-        for i, (key, fact) in enumerate(zip(parts.keys, facts, strict=True))
-    ]
-    rows, ends = _format(parts, ts, take(batch.value_text, parts.order), labels, scores)
-    spans = pairwise(ends[parts.bounds].tolist())
-    moments = zip(times[firsts].tolist(), times[lasts].tolist(), strict=True)
-    return [
-        SensorRows(key, outcome, first, last, rows[begin:end])
-        for key, outcome, (first, last), (begin, end) in zip(
-            parts.keys, outcomes, moments, spans, strict=True
-        )
-    ]
+    facts["readings"] = np.diff(parts.bounds)
+    facts["anomalies"] = np.add.reduceat(labels, parts.bounds[:-1], dtype=np.int64)
+    facts["worst"] = np.minimum.reduceat(scores, parts.bounds[:-1])
+    facts["first"], facts["last"] = times[firsts], times[lasts]
+    facts["first_ts"], facts["last_ts"] = take(ts, firsts).to_pylist(), take(ts, lasts).to_pylist()
+    rows, bounds = _format(parts, ts, take(batch.value_text, parts.order), labels, scores)
+    models = [failures.get(i, model) for i, model in enumerate(parts.models)]
+    return ScoredBatch(parts.keys, models, facts, rows, bounds.tolist())
 
 
 def _split(batch: Batch, model_of: FindModel, selection: Selection) -> _Parts:
@@ -148,16 +155,6 @@ def _form(model: LoadedModel | ModelError) -> tuple[object, ...]:
     return detector.form if detector else ()
 
 
-def _scored(key: SensorKey, model: LoadedModel | ModelError, facts: _Facts) -> SensorOutcome:
-    sha256 = model.sha256 if isinstance(model, LoadedModel) else None
-    return SensorOutcome(key.device, key.sensor, SensorStatus.SCORED, None, *facts, sha256)
-
-
-def _failed(key: SensorKey, error: ModelError, readings: int) -> SensorOutcome:
-    status = SensorStatus.NO_MODEL if isinstance(error, ModelMissing) else SensorStatus.FAILED
-    return SensorOutcome(key.device, key.sensor, status, reason=str(error), readings=readings)
-
-
 def _format(
     parts: _Parts, ts: Any, value_text: Any, labels: np.ndarray, scores: np.ndarray
 ) -> tuple[memoryview, np.ndarray]:
@@ -170,9 +167,9 @@ def _format(
         take(strings(sensors), codes),
         value_text,
         take(_LABELS, labels),
-        from_numpy(scores),
+        cast(from_numpy(scores), pa.string()),
     )
-    return format_rows(columns, quoted=any('"' in text for text in (*devices, *sensors)))
+    return format_rows(columns, parts.bounds, quoted=any('"' in text for text in (*devices, *sensors)))
 
 
 def _extremes(times: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
