@@ -1,20 +1,12 @@
-"""The emulator itself: TLS on loopback, a table of routes, and a record of what was asked."""
+"""The emulator itself: a table of routes, and a record of what was asked."""
 
-import asyncio
-import contextlib
-import json
 import re
-import ssl
 import tempfile
-import threading
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from aiohttp import web
 
 from dev.azureml.answers import Answer, Call, Refusal
 from dev.azureml.assets import Assets
@@ -25,12 +17,12 @@ from dev.azureml.history import History
 from dev.azureml.identity import Identity
 from dev.azureml.infrastructure import Infrastructure
 from dev.azureml.jobs import Jobs
+from dev.azureml.listener import LOOPBACK, Listener
 from dev.azureml.schedules import Schedules
 from dev.azureml.storage import Storage
 from dev.azureml.workspace import DEFAULT_CONTAINER, Scope, Workspace
 
 DEFAULT_LIFETIME = 3600
-MAX_BODY = 64 * 1024 * 1024
 VERSIONS = {
     "": {"2023-08-01-preview", "2024-10-01-preview"},
     "environments": {"2023-04-01-preview"},
@@ -82,10 +74,7 @@ class Emulator:
         """`METHOD path` of each call so far, without those for tokens."""
         self.port = port
         self._routes = self._table()
-        self._transports: weakref.WeakSet[asyncio.Transport] = weakref.WeakSet()
         self.certificate, self._key = make_certificate(Path(self._folder.name))
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="azureml-emulator", daemon=True)
 
     @property
     def url(self) -> str:
@@ -108,18 +97,16 @@ class Emulator:
 
     def __enter__(self) -> Self:
         self.workspace.storage.make_container(DEFAULT_CONTAINER)
-        self._thread.start()
-        self._runner = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(30)
+        self._listener = Listener(self._serve, self.port, self.certificate, self._key)
+        self.port = self._listener.port
+        self.workspace.url = f"https://{LOOPBACK}:{self.port}"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.execution.stop()
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(30)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(30)
-        self._loop.close()
+        self._listener.close()
         self.workspace.storage.client.close()
         self._folder.cleanup()
 
@@ -133,49 +120,18 @@ class Emulator:
         self.identity.lifetime = DEFAULT_LIFETIME
         self.requests.clear()
 
-    async def _listen(self) -> web.AppRunner:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, self._key)
-        server = web.Application(client_max_size=MAX_BODY)
-        server.router.add_route("*", "/{path:.*}", self._serve)
-        runner = web.AppRunner(server, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=context)
-        await site.start()
-        self.port = runner.addresses[0][1]
-        self.workspace.url = f"https://127.0.0.1:{self.port}"
-        return runner
-
-    async def _close(self) -> None:
-        """Drop every connection: clients keep theirs open, and TLS would wait for their farewell."""
-        for transport in self._transports:
-            transport.abort()
-        await self._runner.cleanup()
-        await self._loop.shutdown_default_executor()
-
-    async def _serve(self, request: web.Request) -> web.StreamResponse:
-        if request.transport is not None:
-            self._transports.add(request.transport)
-        line = f"{request.method} {request.path}"
+    def _serve(self, call: Call) -> Answer | None:
+        """Note the call and answer it, unless something is to go wrong with it."""
+        line = f"{call.method} {call.path}"
         fault = self.faults.take(line)
-        if not request.path.startswith("/msi/"):
+        if not call.path.startswith("/msi/"):
             self.requests.append(line)
         if fault and fault.kind is Kind.STATUS:
             return _broken(fault)
         if fault and fault.kind is Kind.CUT_BEFORE:
-            return _cut(request)
-        try:
-            body = await request.json() if request.can_read_body else {}
-        except ValueError:
-            return _response(
-                Refusal(400, "InvalidRequestContent", "The request content is not JSON.").answer()
-            )
-        headers = {name.lower(): text for name, text in request.headers.items()}
-        call = Call(request.method, request.path, dict(request.query), headers, body)
-        answer = await asyncio.to_thread(self._answer, call)
-        if fault and fault.kind is Kind.CUT_AFTER:
-            return _cut(request)
-        return _response(answer)
+            return None
+        answer = self._answer(call)
+        return None if fault else answer
 
     def _answer(self, call: Call) -> Answer:
         try:
@@ -262,25 +218,8 @@ class Emulator:
         return [(method, re.compile(pattern), handler) for method, pattern, handler in table]
 
 
-def _response(answer: Answer) -> web.Response:
-    if isinstance(answer.body, str):
-        return web.Response(status=answer.status, text=answer.body)
-    text = "" if answer.body is None else json.dumps(answer.body)
-    return web.Response(
-        status=answer.status, text=text, content_type="application/json", headers=dict(answer.headers)
-    )
-
-
-def _broken(fault: Fault) -> web.Response:
+def _broken(fault: Fault) -> Answer:
     headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
     code = "TooManyRequests" if fault.status == 429 else "ServiceError"  # noqa: PLR2004
     answer = Refusal(fault.status, code, f"The emulator was told to answer {fault.status}.").answer()
-    return _response(replace(answer, headers=headers))
-
-
-def _cut(request: web.Request) -> web.StreamResponse:
-    """End the connection with nothing said."""
-    if request.transport is not None:
-        with contextlib.suppress(OSError):
-            request.transport.abort()
-    return web.Response(status=500)
+    return replace(answer, headers=headers)
