@@ -8,6 +8,8 @@ bytes, unless the predictions are finished already.
 """
 
 import argparse
+import atexit
+import gc
 import logging
 import os
 import signal
@@ -241,4 +243,6 @@ def _connected() -> Iterator[tuple[Settings, Store]]:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(100_000)  # as for commands, see pipeline/__main__.py
+    atexit.register(gc.freeze)
     sys.exit(main(sys.argv[1:]))
