@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import gc
 import os
 import signal
 import uuid
@@ -22,6 +23,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 OURS = ("SCORING_", "ScoringStorage", "AZURE_", "AZUREML_")
+
+
+def pytest_collection_finish():
+    """All that was imported stays: it need not be looked through for cycles in each test."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -416,6 +416,7 @@ class TestRefusals:
             (make_token("https://management.azure.com", 1), "ExpiredAuthenticationToken"),
             (make_token("https://storage.azure.com", 1 << 40), "InvalidAuthenticationTokenAudience"),
         ],
+        ids=["none", "nonsense", "expired", "for storage"],
     )
     def test_a_token_that_cannot_be_one_is_refused(self, emulator, token, code):
         answer = ask(emulator, "GET", emulator.workspace.scope.id, version="2024-10-01-preview", token=token)
