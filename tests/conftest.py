@@ -25,6 +25,11 @@ ROOT = Path(__file__).parents[1]
 OURS = ("SCORING_", "ScoringStorage", "AZURE_", "AZUREML_")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: a test now and then waits for others to notice something."""
+    return (os.process_cpu_count() or 1) + 1
+
+
 def pytest_collection_finish():
     """All that was imported stays: it need not be looked through for cycles in each test."""
     gc.freeze()

@@ -97,8 +97,26 @@ def test_from_nothing_to_predictions_with_one_command(demo, tmp_path):
     assert "All 2 runs succeeded" in (tmp_path / "out" / "index.html").read_text()
     (report,) = tmp_path.glob("out/timer-*/report.html")
     assert "a sweep by the timer at" in report.read_text()
+    assert_says_in_order(run.lines, in_the_readme())
     assert columns_by(run.lines) == "['TS', 'Device', 'Sensor', 'Val', 'Prediction', 'Score']"
     assert run.left() == []
+
+
+def in_the_readme():
+    """What the README shows of it."""
+    (block,) = re.findall(r"```text\n(Azurite is up.*?)```", (REPO / "README.md").read_text(), re.DOTALL)
+    return block.splitlines()
+
+
+def assert_says_in_order(lines, some):
+    """That `some` stand among `lines`, but for names of runs and numbers."""
+
+    def shape(line):
+        return re.sub(r"\S*\d\S*", "#", line)
+
+    said = iter([shape(line) for line in lines])
+    for line in some:
+        assert shape(line) in said, line
 
 
 def columns_by(lines):

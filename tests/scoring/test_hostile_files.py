@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("measured")
 
 ROOT = Path(__file__).resolve().parents[2]
 
-WATCHED = """\
+WATCH = """\
 import os, sys
 sys.path.insert(0, sys.argv[1])
 log, allowed = open(sys.argv[2], "w"), [os.path.realpath(path) for path in sys.argv[3].split(os.pathsep)]
@@ -29,6 +29,9 @@ def hook(event, args):
         if path != os.devnull and not any(path.startswith(folder + os.sep) for folder in allowed):
             print("write", path, file=log, flush=True)
 sys.dont_write_bytecode = True
+"""
+
+WATCHED = f"""{WATCH}
 import scoring.cli
 import numpy, pyarrow, sklearn.pipeline, sklearn.preprocessing, sklearn.svm, skops.io
 sys.addaudithook(hook)
@@ -58,8 +61,7 @@ def good_pickle() -> bytes:
 @pytest.mark.parametrize("way", ["reduce-0", "reduce-4", "inst", "obj"])
 def test_the_gadgets_do_run_where_pickles_are_trusted_and_the_watch_sees_it(tmp_path: Path, way: str) -> None:
     (tmp_path / "gadget").write_bytes(dict(pickles())[f"os-system-{way}"])
-    load = "import pickle; pickle.loads(open('gadget', 'rb').read())"
-    code = WATCHED.replace("sys.exit(scoring.cli.main(sys.argv[4:]))", load)
+    code = f"{WATCH}sys.addaudithook(hook)\nimport pickle; pickle.loads(open('gadget', 'rb').read())"
     command = [sys.executable, "-c", code, str(ROOT), "audit.log", ""]
     subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
     assert (tmp_path / MARKER).exists()
