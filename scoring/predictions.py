@@ -68,8 +68,9 @@ class PredictionFiles:
     A killed process leaves only that hidden folder, which the next one removes.
     """
 
-    def __init__(self, out: Path, step: str) -> None:
+    def __init__(self, out: Path, step: str, most_held: int = MOST_HELD) -> None:
         self._out = out
+        self._most_held = most_held
         self._partial = out / f".partial-{step}"
         self._names: dict[SensorKey, str] = {}
         self._held: dict[SensorKey, list[memoryview]] = {}
@@ -99,7 +100,7 @@ class PredictionFiles:
         """Add rows to a sensor's file."""
         self._held.setdefault(key, []).append(rows)
         self._bytes += len(rows)
-        if self._bytes > MOST_HELD:
+        if self._bytes > self._most_held:
             self._flush()
 
     def drop(self, key: SensorKey) -> None:

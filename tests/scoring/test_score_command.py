@@ -178,6 +178,26 @@ def test_other_detectors_answer_through_scikit_learn(tmp_path: Path, models: Pat
     np.testing.assert_allclose([float(p["Score"]) for p in preds], model.decision_function(values), rtol=1e-9)
 
 
+def test_a_sensor_that_fails_half_way_has_no_predictions_and_the_others_are_whole(
+    tmp_path: Path, models: Path
+) -> None:
+    forest = IsolationForest(n_estimators=10, random_state=0)
+    save_model(forest.fit(np.random.default_rng(0).normal(50, 10, (200, 1))), models, KEYS[0])
+    data = tmp_path / "data"
+    data.mkdir()
+    write_csv(data / "a.csv", rows(10))
+    write_csv(data / "b.csv", [["2026-01-02 00:00:00", "1", "1", "1e300"]])  # more than a forest can take
+    write_csv(data / "c.csv", rows(10))
+    assert score(data, models, tmp_path / "out") == 1
+    first, *others = summary(tmp_path / "out")["sensors"]
+    assert (first["status"], first["readings"], first["worst"]) == ("failed", 21, None)
+    assert "scikit-learn refuses to predict" in first["reason"]
+    assert not (tmp_path / "out" / KEYS[0].preds_name).exists()
+    assert [(other["status"], other["readings"]) for other in others] == [("scored", 20)] * 2
+    for key in KEYS[1:]:
+        assert len(read_preds(tmp_path / "out" / key.preds_name)) == 20
+
+
 def test_rejected_rows_are_written_with_line_and_reason_and_counted(tmp_path: Path, models: Path) -> None:
     data = [["2026-01-01 00:00:00", "1", "1", "50"], ["2026-01-01 00:00:01", "1", "1", ""]]
     score(write_csv(tmp_path / "r.csv", data), models, tmp_path / "out")
