@@ -36,7 +36,7 @@ check: setup ## lint, types, import contracts, lock files, templates
 	@bash infra/check.sh
 
 test: setup ## all tests, with coverage
-	$(PY) -m pytest -n auto --dist loadgroup --cov --cov-report=term
+	$(PY) -m pytest -n auto --cov --cov-report=term
 
 soak: setup ## load, faults and kills (SECONDS=600) with a proof; simulation; fuzzing
 	$(PY) -m dev.soak --seconds $(or $(SECONDS),600)
