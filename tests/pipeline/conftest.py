@@ -99,6 +99,15 @@ class Fleet:
 
 
 @pytest.fixture
+def here(environment, monkeypatch, tmp_path):
+    """A working directory of its own, and an environment that leads to containers that are there."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment
+
+
+@pytest.fixture
 def code(tmp_path: Path) -> Path:
     """A folder where `python -m scoring` is the stand-in."""
     package = tmp_path / "code" / "scoring"

@@ -5,7 +5,10 @@ import json
 import pytest
 
 from pipeline.cli import COMMANDS, main
+from pipeline.errors import EngineError
+from pipeline.records import RunState
 from pipeline.store import Store
+from pipeline.submit import submit_landing
 
 ARGUMENTS = {
     "publish": [],
@@ -21,15 +24,6 @@ ARGUMENTS = {
     "schedule": ["show"],
 }
 ABOUT_A_RUN = ["status", "watch", "report", "cancel"]
-
-
-@pytest.fixture
-def here(environment, monkeypatch, tmp_path):
-    """A working directory of its own, and an environment that leads to containers that are there."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    return environment
 
 
 @pytest.fixture
@@ -159,6 +153,25 @@ def test_submit_asks_for_exactly_one_way_to_name_blobs(in_place, capsys):
 def test_a_sweep_with_nothing_new_says_so(in_place, capsys):
     assert main(["sweep"]) == 0
     assert said(capsys)[0] == "sweep: nothing new; no run needs attention\n"
+
+
+def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):
+    context.engine.refuses = "it is busy"
+    in_place.data.put("a.csv", b"TS")
+    with pytest.raises(EngineError):
+        submit_landing(context, "a.csv")
+    (pending,) = context.runs.newest()
+    assert main(["cancel", pending.run]) == 0
+    assert said(capsys)[0] == f"run {pending.run} is asked to stop\n"
+    assert context.runs.cancel_requested(pending.run)
+
+
+def test_cancel_says_of_a_run_that_is_over_how_it_ended(in_place, context, capsys):
+    in_place.data.put("a.csv", b"TS")
+    run = submit_landing(context, "a.csv").run
+    context.runs.advance(context.runs.load(run), RunState.SUCCEEDED)
+    assert main(["cancel", run]) == 2
+    assert f"run {run} is succeeded already" in said(capsys)[1]
 
 
 def test_settings_of_the_function_host_are_read_where_the_environment_has_none(
