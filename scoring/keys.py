@@ -74,8 +74,13 @@ class SensorKey(_Key):
             InvalidKey: it names none, or is not the one spelling of the key that it names.
         """
         parts = encoded.split("_")
-        if len(parts) == 2 and _encodes_as_itself(parts[0]) and _encodes_as_itself(parts[1]):  # noqa: PLR2004
-            return cls(*parts)
+        if (
+            len(parts) == 2  # noqa: PLR2004
+            and len(encoded) <= MAX_KEY_PART
+            and _encodes_as_itself(parts[0])
+            and _encodes_as_itself(parts[1])
+        ):
+            return cls._make(parts)  # not looked at once more: a fleet has many
         if len(parts) != 2 or not all(_PLAIN.fullmatch(part) for part in parts):  # noqa: PLR2004
             raise InvalidKey(f"{encoded[:80]!r} is not an encoded sensor key such as '1_3'")
         from urllib.parse import unquote_to_bytes
