@@ -33,7 +33,7 @@ def until[Answer](ask: Callable[[], Answer | None], seconds: float = PATIENCE) -
         if answer := ask():
             return answer
         assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(0.1)  # more often, asking would take the time of what is waited for
 
 
 @dataclass
