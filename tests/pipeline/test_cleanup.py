@@ -7,7 +7,7 @@ import pytest
 from pipeline.cleanup import old_runs, remove
 from pipeline.cli import main
 from pipeline.records import RunState
-from pipeline.submit import submit_landing
+from pipeline.submit import Outcome, submit_landing
 from pipeline.sweep import sweep
 
 COUNTS = {"scored": 1, "anomalies": 0, "sensors": 1, "sensors_failed": 0, "sensors_missing": 0}
@@ -47,7 +47,7 @@ def test_a_landing_that_is_still_there_is_remembered_and_not_scored_again(contex
     assert names(context.store.preds, run) == set()
     assert names(context.store.runs, f"{run}/") == {f"{run}/record.json", f"{run}/manifest.json"}
     assert claimed(context) == 1
-    assert submit_landing(context, "a.csv").run in {None, run}
+    assert submit_landing(context, "a.csv").outcome is Outcome.ALREADY
     assert sweep(context, context.clock(), random_hex="000000").run is None
     assert context.engine.calls(run) == 1
 

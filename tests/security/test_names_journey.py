@@ -80,10 +80,8 @@ def test_hostile_names_are_scored_like_any_other_and_stay_names(scored, tmp_path
 
     expected = {"_SUCCESS", "rejects.csv", "report.html", "summary.csv", "summary.json"}
     expected |= {key.preds_name for key in KEYS}
-    there = {blob.name for blob in store.preds.list()}
-    assert there - {"index.html"} == {
-        f"{run}/{name}" for name in expected
-    }  # the page of runs comes a little later
+    there = {blob.name for blob in store.preds.list()} - {"index.html"}  # which comes a little later
+    assert there == {f"{run}/{name}" for name in expected}
 
     page = store.preds.read(f"{run}/report.html").data.decode()
     assert "<img src=x" not in page
