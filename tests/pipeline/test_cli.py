@@ -168,10 +168,11 @@ def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):
 
 def test_cancel_says_of_a_run_that_is_over_how_it_ended(in_place, context, capsys):
     in_place.data.put("a.csv", b"TS")
-    run = submit_landing(context, "a.csv").run
-    context.runs.advance(context.runs.load(run), RunState.SUCCEEDED)
-    assert main(["cancel", run]) == 2
-    assert f"run {run} is succeeded already" in said(capsys)[1]
+    submit_landing(context, "a.csv")
+    (over,) = context.runs.newest()
+    context.runs.advance(over, RunState.SUCCEEDED)
+    assert main(["cancel", over.run]) == 2
+    assert f"run {over.run} is succeeded already" in said(capsys)[1]
 
 
 def test_settings_of_the_function_host_are_read_where_the_environment_has_none(
