@@ -1,17 +1,15 @@
 """What a step found of each sensor, added up from batch to batch."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from scoring.errors import ModelError, ModelMissing
+from scoring.keys import SensorKey
 from scoring.models import LoadedModel
 from scoring.outcomes import SensorOutcome, SensorStatus
 from scoring.predictions import PredictionFiles
 from scoring.scored import FACTS, ScoredBatch
-
-if TYPE_CHECKING:
-    from scoring.keys import SensorKey
 
 
 class Totals:
@@ -29,7 +27,8 @@ class Totals:
         places = np.array([self._places.setdefault(key, len(self._places)) for key in batch.keys], np.intp)
         old = places < known
         self._merge(places[old], batch.facts[old])
-        self._facts = np.concatenate([self._facts, batch.facts[~old]])
+        if len(self._places) > known:
+            self._facts = np.concatenate([self._facts, batch.facts[~old]])
         for i, (place, key, model) in enumerate(zip(places.tolist(), batch.keys, batch.models, strict=True)):
             if place == len(self._models):
                 self._models.append(model)
@@ -59,7 +58,7 @@ class Totals:
         ]
 
 
-def _outcome(key: "SensorKey", model: LoadedModel | ModelError, told: Any) -> SensorOutcome:
+def _outcome(key: SensorKey, model: LoadedModel | ModelError, told: Any) -> SensorOutcome:
     readings, anomalies, first, last, worst = told
     if isinstance(model, ModelError):
         status = SensorStatus.NO_MODEL if isinstance(model, ModelMissing) else SensorStatus.FAILED
