@@ -426,6 +426,20 @@ class TestRefusals:
         answer = ask(emulator, "GET", "/msi/token", token=None)
         assert answer["error"]["code"] == "Unauthorized"
 
+    @pytest.mark.parametrize(
+        ("body", "length", "code"),
+        [("{", 1, "InvalidRequestContent"), ("{}", 1 << 40, "RequestEntityTooLarge")],
+        ids=["no JSON", "too large"],
+    )
+    def test_a_body_that_cannot_be_read_is_refused_and_the_next_call_is_answered(
+        self, emulator, body, length, code
+    ):
+        headers = {"Content-Length": str(length)}
+        answer = send(emulator, "PUT", emulator.workspace.scope.id, body, headers)
+        assert answer["error"]["code"] == code
+        answer = ask(emulator, "GET", emulator.workspace.scope.id, version="2024-10-01-preview")
+        assert answer["name"] == emulator.workspace.scope.workspace
+
     def test_a_job_needs_the_second_token(self, emulator):
         answer = ask(
             emulator, "PUT", emulator.workspace.id("jobs", "x"), version="2024-01-01-preview", body={}
@@ -506,11 +520,15 @@ def ask(emulator, method, path, *, version="", body=None, token=GOOD_TOKEN, job=
         headers["Authorization"] = f"Bearer {token}"
     if job:
         headers["x-azureml-token"] = make_token("https://ml.azure.com", 1 << 40)
+    address = f"{quote(path)}?api-version={version}"
+    return send(emulator, method, address, None if body is None else json.dumps(body), headers)
+
+
+def send(emulator, method, address, body, headers):
     context = ssl.create_default_context(cafile=emulator.certificate)
     connection = http.client.HTTPSConnection("127.0.0.1", emulator.port, context=context)
     try:
-        address = f"{quote(path)}?api-version={version}"
-        connection.request(method, address, None if body is None else json.dumps(body), headers)
+        connection.request(method, address, body, headers)
         return json.load(connection.getresponse())
     finally:
         connection.close()
