@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,8 +144,14 @@ class Output:
         for file in sorted(changed, key=lambda file: (file.name.startswith("_"), file)):
             name = file.relative_to(self.folder)
             self.storage.upload_file(file, self.container, self.path, name.as_posix())
-            (self.mount / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(file, self.mount / name)
+            self._show(file, self.mount / name)
+
+    def _show(self, file: Path, target: Path) -> None:
+        """Put a file into the mount, whole at once: steps that begin now link what they see there."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        whole = self.mount.with_name(f"{self.mount.name}.{uuid.uuid4().hex}")
+        shutil.copy2(file, whole)
+        whole.replace(target)
 
     def _files(self) -> dict[Path, tuple[int, int, int]]:
         states = {file: file.stat() for file in self.folder.rglob("*") if file.is_file()}

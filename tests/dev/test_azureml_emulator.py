@@ -134,7 +134,7 @@ def write(folder, *, work=WORK, component=COMPONENT):
     return folder / "work.yml"
 
 
-def make_pipeline(command, name, words, folder, *, chained=False):
+def make_pipeline(command, name, words, folder, *, chained=False, mode="upload"):
     """A pipeline component with one step per word, the later ones after the first where `chained`."""
     from azure.ai.ml import load_component
 
@@ -148,7 +148,7 @@ def make_pipeline(command, name, words, folder, *, chained=False):
     for step, word in words.items():
         place = {
             "type": "uri_folder",
-            "mode": "upload",
+            "mode": mode,
             "path": f"azureml://datastores/results/paths/{name}/",
         }
         inputs = {"data": "${{parent.inputs.data}}", "word": word}
@@ -304,6 +304,17 @@ class TestJobs:
         assert ended(client, "chained") == "Failed"
         found = datastores.get_blob_client("results", "chained/four.txt").download_blob().readall()
         assert found.endswith(b"[]")
+
+    def test_a_step_may_write_over_what_an_earlier_one_left_in_the_same_place(
+        self, client, command, compute, datastores, tmp_path
+    ):
+        words = {"first": "same", "second": "same"}
+        mounted = make_pipeline(command, "mounted", words, tmp_path, chained=True, mode="rw_mount")
+        mounted = client.components.create_or_update(mounted)
+        client.jobs.create_or_update(job(mounted, compute, "mounted"))
+        assert ended(client, "mounted") == "Completed"
+        found = datastores.get_blob_client("results", "mounted/same.txt").download_blob().readall()
+        assert found.endswith(b"['--before']")
 
     def test_a_cancelled_job_ends_its_steps(self, client, command, compute, tmp_path):
         waiting = make_pipeline(command, "waiting", {"first": "wait"}, tmp_path)
