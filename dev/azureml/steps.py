@@ -111,7 +111,7 @@ class StepRun:
         ended = self.job.processes.run(
             [sys.executable if command[0] == "python" else command[0], *command[1:]],
             folder=folder,
-            environment={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
+            environment=environment,
             log=self.step.log,
             seconds=seconds(self.node.get("limits", {}).get("timeout")),
         )
