@@ -13,3 +13,11 @@ queries.findAnd = queries.$and = function (parts) {
   const exact = (part) => typeof part.name === "string";
   return findAnd.call(this, [...parts].sort((a, b) => exact(b) - exact(a)));
 };
+
+// Where one blob is deleted, it sorts all indexes anew. It has a way to remove one document that does not.
+const collections = Object.getPrototypeOf(new Loki("").addCollection("any"));
+const { removeBatchByPositions } = collections;
+collections.removeBatchByPositions = function (positions) {
+  if (positions.length === 1) this.remove(this.data[positions[0]]);
+  else removeBatchByPositions.call(this, positions);
+};
