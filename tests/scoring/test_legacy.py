@@ -6,7 +6,6 @@ import gzip
 import lzma
 import pickle
 import shutil
-import subprocess
 import sys
 import zlib
 from collections.abc import Callable
@@ -26,10 +25,10 @@ from scoring.errors import ModelError, ModelRefused
 from scoring.legacy import read_pickle
 from scoring.legacy_estimators import convert
 from scoring.models import list_models, load_model
+from tests.scoring.said import scoring
 
 pytestmark = pytest.mark.usefixtures("measured")
 
-ROOT = Path(__file__).resolve().parents[2]
 PROBE = np.random.default_rng(1).normal(50, 30, 300)
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
@@ -234,15 +233,6 @@ def test_extension_codes_are_refused() -> None:
         read_pickle(content)
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """The command, without what it says of its progress."""
-    command = [sys.executable, "-m", "scoring", "import-models", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    lines = done.stderr.splitlines(keepends=True)
-    done.stderr = "".join(line for line in lines if not line.startswith("importing: "))
-    return done
-
-
 def test_the_command_imports_what_it_can_and_tells_the_rest_line_by_line(tmp_path: Path) -> None:
     source, models = tmp_path / "old", tmp_path / "new"
     source.mkdir()
@@ -266,10 +256,10 @@ def test_the_command_imports_what_it_can_and_tells_the_rest_line_by_line(tmp_pat
     (source / "model_9_2").write_bytes(b"")
     (source / "model_9_3").write_bytes(b"\x1f\x8b broken")
     (source / "model_9_4").write_bytes(b"cevil\x1b[2J\nrun\n.")
-    done = run(source, models)
-    assert done.returncode == 1
-    assert done.stdout == f"imported 5 of 14 models -> {models}\n"
-    lines = done.stderr.splitlines()
+    done = scoring("import-models", source, models)
+    assert done.code == 1
+    assert done.out == f"imported 5 of 14 models -> {models}\n"
+    lines = done.err.splitlines()
     assert len(lines) == len(bad)
     for name, reason in bad.items():
         (line,) = [line for line in lines if line.startswith(f"refused {name!r}: ")]
@@ -280,24 +270,24 @@ def test_the_command_imports_what_it_can_and_tells_the_rest_line_by_line(tmp_pat
 
 def test_the_command_takes_a_single_file_and_ends_well(tmp_path: Path) -> None:
     (tmp_path / "model_1_3.pkl").write_bytes(pickle.dumps(bare()))
-    done = run(tmp_path / "model_1_3.pkl", tmp_path / "new", "--json")
-    assert (done.returncode, done.stdout, done.stderr) == (0, '{"imported": 1, "refused": 0}\n', "")
+    done = scoring("import-models", tmp_path / "model_1_3.pkl", tmp_path / "new", "--json")
+    assert (done.code, done.out, done.err) == (0, '{"imported": 1, "refused": 0}\n', "")
     assert list(list_models(tmp_path / "new")) == [SensorKey("1", "3")]
 
 
 @pytest.mark.parametrize("source", ["nowhere", "empty"])
 def test_nothing_to_import_is_wrong_use(tmp_path: Path, source: str) -> None:
     (tmp_path / "empty").mkdir()
-    done = run(tmp_path / source, tmp_path / "new")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
+    done = scoring("import-models", tmp_path / source, tmp_path / "new")
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert done.err.count("\n") == 1
 
 
 def test_the_seed_models_are_all_imported_and_keep_their_numbers(seed: Path, tmp_path: Path) -> None:
     shutil.copytree(seed / "models", tmp_path / "old")
-    done = run(tmp_path / "old", tmp_path / "new")
-    assert (done.returncode, done.stderr) == (0, "")
+    done = scoring("import-models", tmp_path / "old", tmp_path / "new")
+    assert (done.code, done.err) == (0, "")
     models = list_models(tmp_path / "new")
     assert len(models) == 15
     for key in models:

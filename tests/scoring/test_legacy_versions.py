@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from scoring.errors import ModelError, ModelRefused
 from scoring.legacy import read_pickle
 from scoring.legacy_estimators import convert
 from scoring.models import load_model
+from tests.scoring.said import scoring
 
 FOLDER = Path(__file__).parent / "legacy_models"
 ROOT = FOLDER.parents[2]
@@ -84,10 +83,9 @@ def test_the_command_imports_them_and_what_it_saved_answers_alike(tmp_path: Path
     ]
     for version, path in chosen:
         os.link(path, source / f"model_{path.stem}_{version}{path.suffix}")
-    command = [sys.executable, "-m", "scoring", "import-models", str(source), str(models)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stdout == f"imported {len(chosen)} of {len(chosen)} models -> {models}\n"
-    assert done.returncode == 0
+    done = scoring("import-models", source, models)
+    assert done.out == f"imported {len(chosen)} of {len(chosen)} models -> {models}\n"
+    assert done.code == 0
     for version, path in chosen:
         told = answers(version)
         detector = load_model(models, SensorKey(path.stem, version)).detector

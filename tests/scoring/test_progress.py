@@ -30,7 +30,7 @@ def usual() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """The three commands that take long, on work that does not."""
+    """Commands that take long, on work that does not."""
     folder = tmp_path_factory.mktemp("work")
     arguments: dict[str, list[str | Path]] = {
         "simulate": [
@@ -43,18 +43,15 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
             "--out",
             folder / "readings.csv",
         ],
-        "train": ["--data", folder / "readings.csv", "--models", folder / "models"],
         "import-models": [folder / "legacy", folder / "imported"],
     }
     (folder / "legacy").mkdir()
     source = next(path for path in sorted(LEGACY.rglob("*")) if path.is_file() and path.suffix != ".md")
     (folder / "legacy" / "model_1_1").write_bytes(source.read_bytes())
-    simulated = [sys.executable, "-m", "scoring", "simulate", *map(str, arguments["simulate"])]
-    subprocess.run(simulated, check=True, capture_output=True)
     return lambda name: [sys.executable, "-m", "scoring", name, *map(str, arguments[name])]
 
 
-DONE = {"simulate": "simulating", "train": "training", "import-models": "importing"}
+DONE = {"simulate": "simulating", "import-models": "importing"}
 
 
 @pytest.mark.parametrize("name", DONE)
@@ -64,7 +61,7 @@ def test_a_person_who_watches_sees_a_bar_that_fits(command: Command, name: str) 
     assert bars
     assert {len(line) for line in bars} == {COLUMNS}
     last = next(line for line in screen(written) if line.startswith(DONE[name]))
-    assert re.fullmatch(rf"{DONE[name]} ━+ ([\d,]+) of \1 (readings|sensors|models) 0:00:\d\d", last)
+    assert re.fullmatch(rf"{DONE[name]} ━+ ([\d,]+) of \1 (readings|models) 0:00:\d\d", last)
     assert colours(written)
 
 
@@ -74,11 +71,10 @@ def test_without_colour_the_bar_is_there_all_the_same(command: Command) -> None:
     assert any(re.match("simulating ━+ ", line) for line in screen(written))
 
 
-@pytest.mark.parametrize("name", ["simulate", "import-models"])
-def test_a_dumb_terminal_and_a_file_get_plain_lines(command: Command, name: str) -> None:
-    _, on_dumb = in_terminal(command(name), usual() | DUMB)
+def test_a_dumb_terminal_and_a_file_get_plain_lines(command: Command) -> None:
+    _, on_dumb = in_terminal(command("simulate"), usual() | DUMB)
     in_file = subprocess.run(
-        command(name),
+        command("simulate"),
         env=usual() | SENSIBLE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -88,6 +84,6 @@ def test_a_dumb_terminal_and_a_file_get_plain_lines(command: Command, name: str)
     for written in (on_dumb, in_file):
         assert not CONTROL.search(written)
         assert "━" not in written
-        assert re.search(rf"^{DONE[name]}: ([\d,]+) of \1 \w+ done\r?$", written, re.MULTILINE)
+        assert re.search(r"^simulating: ([\d,]+) of \1 \w+ done\r?$", written, re.MULTILINE)
     assert "\r" not in in_file
     assert on_dumb.replace("\r\n", "\n").splitlines() == in_file.splitlines()

@@ -469,6 +469,7 @@ def test_an_open_side_of_the_normal_values_stays_open() -> None:
     st.recursive(
         st.text() | st.none() | st.integers(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=12,
     )
 )
 def test_json_in_a_script_is_the_same_json_and_no_markup(document: object) -> None:

@@ -45,13 +45,13 @@ def labelled(fleet):
         Fleet,
         devices=st.integers(1, 4),
         sensors=st.integers(1, 4),
-        readings=st.integers(1, 200),
+        readings=st.integers(1, 60),
         interval_ms=st.sampled_from([1, 500, 5000, 7777]),
         start_ms=st.integers(0, NEW_YEAR),
         seed=st.integers(0, 3),
         anomaly_rate=st.sampled_from([0.0, 0.15]),
     ),
-    chunk_rows=st.integers(1, 500),
+    chunk_rows=st.integers(1, 200),
 )
 def test_chunks_of_any_size_hold_the_same_rows(fleet, chunk_rows):
     assert [rows(table) for table in tables(fleet, chunk_rows=chunk_rows)] == [
@@ -62,9 +62,10 @@ def test_chunks_of_any_size_hold_the_same_rows(fleet, chunk_rows):
 @given(split=st.integers(1, 719))
 @settings(max_examples=20, deadline=None)
 def test_a_later_start_continues_the_same_fleet(split):
-    later = replace(FLEET, readings=720 - split, start_ms=NEW_YEAR + split * 5000)
-    parts = zip(tables(replace(FLEET, readings=split)), tables(later), strict=True)
-    assert [rows(first) + rows(second) for first, second in parts] == [rows(whole) for whole in tables(FLEET)]
+    few = replace(FLEET, devices=1, sensors=3)
+    later = replace(few, readings=720 - split, start_ms=NEW_YEAR + split * 5000)
+    parts = zip(tables(replace(few, readings=split)), tables(later), strict=True)
+    assert [rows(first) + rows(second) for first, second in parts] == [rows(whole) for whole in tables(few)]
 
 
 def test_rows_come_in_the_order_of_time_device_and_sensor():
@@ -116,7 +117,7 @@ def anomalies(fleet):
 
 def test_labelled_anomalies_are_what_their_kind_says():
     found = dict.fromkeys(KINDS, 0)
-    for anomaly in anomalies(replace(ANOMALOUS, readings=2500, anomaly_rate=0.1)):
+    for anomaly in anomalies(replace(ANOMALOUS, readings=800, anomaly_rate=0.1)):
         kind, off = anomaly.Kind.iloc[0], anomaly.Off.to_numpy()
         found[kind] += 1
         match kind:
@@ -133,7 +134,7 @@ def test_labelled_anomalies_are_what_their_kind_says():
                 assert (anomaly.Value == anomaly.Value.iloc[0]).all()
             case "dropout":
                 assert anomaly.Value.isna().all()
-    assert min(found.values()) > 50
+    assert min(found.values()) > 10
 
 
 def test_readings_without_a_label_are_untouched():

@@ -8,19 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.scoring.said import scoring
+
 ROOT = Path(__file__).parents[2]
 
 
-def scoring(*words: object, limit: int = resource.RLIM_INFINITY) -> subprocess.CompletedProcess[str]:
-    """Run a command; no file that it writes can become larger than `limit` bytes."""
+def limited(limit: int, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process whose files cannot become larger than `limit` bytes."""
 
-    def limited() -> None:
+    def set_limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     return subprocess.run(
         [sys.executable, "-m", "scoring", *map(str, words)],
         cwd=ROOT,
-        preexec_fn=limited,
+        preexec_fn=set_limit,
         capture_output=True,
         text=True,
         check=False,
@@ -32,8 +34,8 @@ def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     readings, models = folder / "readings.csv", folder / "models"
     made = ("simulate", "--devices", 1, "--sensors", 2, "--readings", 500, "--out", readings)
-    assert scoring(*made).returncode == 0
-    assert scoring("train", "--data", readings, "--models", models).returncode == 0
+    assert scoring(*made).code == 0
+    assert scoring("train", "--data", readings, "--models", models).code == 0
     return readings, models
 
 
@@ -53,28 +55,28 @@ def told(done: subprocess.CompletedProcess[str], file: str) -> None:
 def test_a_step_leaves_no_predictions_and_no_refuse(small, tmp_path, limit):
     readings, models = small
     words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--shard", "0/1")
-    told(scoring(*words, limit=limit), "preds_1_")
+    told(limited(limit, *words), "preds_1_")
     assert files(tmp_path) == set()
-    assert scoring(*words).returncode == 0
+    assert scoring(*words).code == 0
     assert {"preds_1_1.csv", "preds_1_2.csv"} <= files(tmp_path)
 
 
 def test_predictions_of_a_step_before_stay_as_they_were(small, tmp_path):
     readings, models = small
     words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--key", "1_1")
-    assert scoring(*words).returncode == 0
+    assert scoring(*words).code == 0
     before = (tmp_path / "preds_1_1.csv").read_bytes()
-    told(scoring(*words, limit=5_000), "preds_1_1.csv")
+    told(limited(5_000, *words), "preds_1_1.csv")
     assert (tmp_path / "preds_1_1.csv").read_bytes() == before
 
 
 def test_collect_that_cannot_write_all_does_not_call_the_folder_finished(small, tmp_path):
     readings, models = small
     words = ("score", "--data", readings, "--models", models, "--out", tmp_path)
-    assert scoring(*words).returncode == 0
+    assert scoring(*words).code == 0
     assert (tmp_path / "_SUCCESS").exists()
     told(
-        scoring("collect", "--data", readings, "--models", models, "--preds", tmp_path, limit=5_000),
+        limited(5_000, "collect", "--data", readings, "--models", models, "--preds", tmp_path),
         "report.html",
     )
     assert "_SUCCESS" not in files(tmp_path)
@@ -83,13 +85,13 @@ def test_collect_that_cannot_write_all_does_not_call_the_folder_finished(small, 
 
 def test_a_pack_is_whole_or_not_there(small):
     _, models = small
-    told(scoring("pack", "--models", models, limit=1_000), "models.parquet")
+    told(limited(1_000, "pack", "--models", models), "models.parquet")
     assert files(models) == {"model_1_1.skops", "model_1_2.skops"}
 
 
 def test_a_model_that_is_trained_is_whole_or_not_there(small, tmp_path):
     readings, _ = small
-    told(scoring("train", "--data", readings, "--models", tmp_path / "trained", limit=500), "model_1_1.skops")
+    told(limited(500, "train", "--data", readings, "--models", tmp_path / "trained"), "model_1_1.skops")
     assert files(tmp_path / "trained") <= {"trained"}
 
 
@@ -98,7 +100,7 @@ def test_a_model_that_is_imported_is_whole_or_not_there(tmp_path):
     source = tmp_path / "legacy"
     source.mkdir()
     (source / "model_1_1").write_bytes((legacy / "svm-rbf.pkl").read_bytes())
-    told(scoring("import-models", source, tmp_path / "models", limit=500), "model_1_1.skops")
+    told(limited(500, "import-models", source, tmp_path / "models"), "model_1_1.skops")
     assert files(tmp_path / "models") == set()
 
 
@@ -111,7 +113,7 @@ def test_a_small_file_that_unpacks_to_rejects_without_end_does_not_fill_the_disk
     assert (data / "b.csv.gz").stat().st_size < 50_000
     words = ("score", "--data", data, "--models", models, "--out", tmp_path / "out")
     done = scoring(*words, "--max-unpacked-mb", 1)
-    assert done.returncode == 1
-    assert "b.csv.gz: it unpacks to more than 1,048,576 bytes: split it" in done.stderr
+    assert done.code == 1
+    assert "b.csv.gz: it unpacks to more than 1,048,576 bytes: split it" in done.err
     assert (tmp_path / "out" / "rejects.csv").stat().st_size < 50 << 20
     assert len((tmp_path / "out" / "preds_1_1.csv").read_text().splitlines()) == 501

@@ -1,8 +1,5 @@
 """Names from outside, from landing to report, with the project's own steps on Azurite."""
 
-import subprocess
-import sys
-
 import pytest
 import yaml
 
@@ -12,6 +9,7 @@ from pipeline.publish import load_documents
 from pipeline.records import RunState
 from pipeline.submit import Outcome, submit_landing, submit_manual
 from scoring import SensorKey
+from tests.scoring.said import scoring
 
 BLOBS = (
     "$(touch pwned).csv",
@@ -46,10 +44,8 @@ def scored(fleet, tmp_path):
         row(key, 20 + number % 7) for number in range(60) for key in KEYS
     )
     (tmp_path / "training.csv").write_text(training, "utf-8")
-    words = ("train", "--data", tmp_path / "training.csv", "--models", tmp_path / "trained")
-    subprocess.run(
-        [sys.executable, "-m", "scoring", *map(str, words)], cwd=ROOT, check=True, capture_output=True
-    )
+    trained = scoring("train", "--data", tmp_path / "training.csv", "--models", tmp_path / "trained")
+    assert trained.code == 0
     for model in (tmp_path / "trained").iterdir():
         fleet.context.store.models.upload(model.name, model)
     fleet.engine.code = ROOT
