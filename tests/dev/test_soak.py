@@ -43,24 +43,29 @@ def scene(tmp_path_factory):
         yield scene
 
 
+@pytest.fixture(scope="module")
+def kept(scene):
+    """What is in the containers that tests change: by name of a blob its ETag and its content."""
+    return {name: contents(scene.service.get_container_client(name)) for name in ("runs", "preds")}
+
+
+def contents(client):
+    return {blob.name: (blob.etag, client.download_blob(blob.name).readall()) for blob in client.list_blobs()}
+
+
 @pytest.fixture
-def containers(scene):
-    """All containers; what a test does to them is undone."""
-    names = ("data", "runs", "preds")
-    clients = {name: scene.service.get_container_client(name) for name in names}
-    before = {
-        name: {blob.name: client.download_blob(blob.name).readall() for blob in client.list_blobs()}
-        for name, client in clients.items()
-        if name != "data"  # a blob that is put back has another ETag
-    }
+def containers(scene, kept):
+    """All containers; what a test does is undone, but with landings: they would get new ETags."""
+    clients = {name: scene.service.get_container_client(name) for name in ("data", "runs", "preds")}
     yield clients
-    for name, blobs in before.items():
-        there = {blob.name for blob in clients[name].list_blobs()}
-        for extra in there - blobs.keys():
+    for name, blobs in kept.items():
+        there = {blob.name: blob.etag for blob in clients[name].list_blobs()}
+        for extra in there.keys() - blobs.keys():
             clients[name].delete_blob(extra)
-        for blob, text in blobs.items():
-            if blob not in there or clients[name].download_blob(blob).readall() != text:
-                clients[name].upload_blob(blob, text, overwrite=True)
+        for blob, (etag, text) in blobs.items():
+            if there.get(blob) != etag:
+                put = clients[name].get_blob_client(blob).upload_blob(text, overwrite=True)
+                blobs[blob] = (put["etag"].strip('"'), text)
 
 
 def violations(scene):

@@ -1,15 +1,18 @@
 """The whole chain on one machine: Azurite, models, a published pipeline, the app in its host."""
 
 import contextlib
+import fcntl
+import json
 import os
 import secrets
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from dev.demo.fleet import simulated_fleet
+from dev.demo.fleet import Fleet, Landing, simulated_fleet
 from dev.demo.leftovers import end_marked
 from dev.demo.stage import REPO, set_stage
 from pipeline.follow import look
@@ -17,9 +20,18 @@ from pipeline.follow import look
 
 @pytest.fixture(scope="session")
 def small_fleet(tmp_path_factory):
-    """Two devices of two sensors each, with trained models."""
-    folder = tmp_path_factory.mktemp("fleet")
-    return simulated_fleet(folder, os.environ, print, devices=2, sensors=2)
+    """Two devices of two sensors each, with trained models: made by the first test process that needs it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small-fleet"
+    folder.mkdir(exist_ok=True)
+    made = folder / "landings.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            fleet = simulated_fleet(folder, os.environ, print, devices=2, sensors=2)
+            made.write_text(json.dumps([(str(landing.file), landing.name) for landing in fleet.landings]))
+    landings = [Landing(Path(file), name) for file, name in json.loads(made.read_text())]
+    return Fleet(landings, folder / "models")
 
 
 @contextlib.contextmanager

@@ -61,13 +61,12 @@ class Demo:
         return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     demos = []
-    folder = tmp_path_factory.mktemp("temporary")
 
     def start(*options):
-        demos.append(Demo(folder, *options))
+        demos.append(Demo(tmp_path_factory.mktemp("temporary"), *options))
         return demos[-1]
 
     yield start
@@ -83,8 +82,23 @@ def own(fleet, tmp_path):
     return "--data", fleet.landings[0].file, "--models", fleet.models, "--out", tmp_path / "out"
 
 
-def test_from_nothing_to_predictions_with_one_command(demo, tmp_path):
-    run = demo("--out", tmp_path / "out")
+@pytest.fixture(scope="module")
+def two_at_once(demo, small_fleet, tmp_path_factory):
+    """A demo from nothing, and at the same time one that lacks half of its models; and their outputs."""
+    folder = tmp_path_factory.mktemp("two")
+    models = folder / "models"
+    models.mkdir()
+    for file in sorted(small_fleet.models.glob("model_1_*.skops")):
+        (models / file.name).write_bytes(file.read_bytes())
+    data = small_fleet.landings[0].file
+    return (
+        (demo("--out", folder / "nothing"), folder / "nothing"),
+        (demo("--data", data, "--models", models, "--out", folder / "lacking"), folder / "lacking"),
+    )
+
+
+def test_from_nothing_to_predictions_with_one_command(two_at_once):
+    (run, out), _ = two_at_once
     assert run.end() == 0, "\n".join(run.lines)
     said = "\n".join(run.lines)
     assert re.search(r"Run blob-[0-9a-f]{32}: 10,\d{3} of 10,\d{3} readings of 15 sensors scored", said)
@@ -92,10 +106,10 @@ def test_from_nothing_to_predictions_with_one_command(demo, tmp_path):
     assert re.search(r"device +sensor +readings +anomalies", said)
     assert "Everything was scored" in run.lines[-1]
     assert "\x1b" not in said
-    assert len(list(tmp_path.glob("out/blob-*/preds_*.csv"))) == 15
-    assert list(tmp_path.glob("out/timer-*/_SUCCESS"))
-    assert "All 2 runs succeeded" in (tmp_path / "out" / "index.html").read_text()
-    (report,) = tmp_path.glob("out/timer-*/report.html")
+    assert len(list(out.glob("blob-*/preds_*.csv"))) == 15
+    assert list(out.glob("timer-*/_SUCCESS"))
+    assert "All 2 runs succeeded" in (out / "index.html").read_text()
+    (report,) = out.glob("timer-*/report.html")
     assert "a sweep by the timer at" in report.read_text()
     assert_says_in_order(run.lines, in_the_readme())
     assert columns_by(run.lines) == "['TS', 'Device', 'Sensor', 'Val', 'Prediction', 'Score']"
@@ -142,20 +156,12 @@ def test_the_real_readings_are_scored_with_the_real_legacy_models(demo, seed, tm
             assert labels == [row["Prediction"] for row in csv.DictReader(theirs)], expected.name
 
 
-def test_two_at_once_do_not_meet_and_one_that_lacks_models_says_so(demo, small_fleet, tmp_path):
-    models = tmp_path / "models"
-    models.mkdir()
-    for file in sorted(small_fleet.models.glob("model_1_*.skops")):
-        (models / file.name).write_bytes(file.read_bytes())
-    whole = demo(*own(small_fleet, tmp_path / "whole"))
-    lacking = demo("--data", small_fleet.landings[0].file, "--models", models, "--out", tmp_path / "lacking")
-    assert whole.end() == 0, "\n".join(whole.lines)
-    assert list((tmp_path / "whole").glob("out/blob-*/_SUCCESS"))
-    assert lacking.end() == 1
-    assert "Not everything was scored" in "\n".join(lacking.lines)
-    assert [
-        line for line in lacking.lines if re.search(r"not scored: run blob-\w+: sensor 2/1: no-model", line)
-    ]
+def test_one_that_lacks_models_says_so_and_two_at_once_do_not_meet(two_at_once):
+    _, (run, out) = two_at_once
+    assert run.end() == 1
+    assert "Not everything was scored" in "\n".join(run.lines)
+    assert [line for line in run.lines if re.search(r"not scored: run blob-\w+: sensor 2/1: no-model", line)]
+    assert len(list(out.glob("blob-*/preds_*.csv"))) == 2
 
 
 @pytest.mark.parametrize(

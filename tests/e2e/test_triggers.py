@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dev.demo.fleet import Landing
+from dev.host.process import HostProcess
 from pipeline.names import blob_run
 from pipeline.records import CauseKind, RunState
 from tests.e2e.conftest import scored_directly, staged, wait_for_end
@@ -161,13 +162,10 @@ def test_with_nothing_published_calls_fail_until_the_blob_is_given_up_and_the_sw
         assert wait_for_end(stage, stage.claims([key])[key]).state is RunState.SUCCEEDED
 
 
-def test_wrong_settings_keep_the_app_from_starting_and_are_all_named(small_fleet):
+def test_wrong_settings_keep_the_app_from_starting_and_are_all_named(stage):
     wrong = {"SCORING_ENGINE": "locale", "SCORING_MAX_STEPS": "many", "SCORING_BLOB_SOURCE": "pigeons"}
-    with staged(small_fleet, publish=False) as stage:
-        from dev.host.process import HostProcess
-
-        with HostProcess(REPO, {**stage.environment, **wrong}) as host:
-            assert host.wait() == 1
+    with HostProcess(REPO, {**stage.environment, **wrong}) as host:
+        assert host.wait() == 1
     for name, value in wrong.items():
         assert f"{name}: expected" in host.lines[-1]
         assert repr(value) in host.lines[-1]

@@ -153,7 +153,7 @@ class TestPublishing:
         assert publish(published).changed
         assert not [line for line in calls(emulator) if line.startswith(("PUT /codes", "PUT /environments"))]
 
-    @pytest.mark.parametrize(("sensors", "gathering"), [(15, 0), (100, 0), (250, 2)])
+    @pytest.mark.parametrize(("sensors", "gathering"), [(15, 0), (191, 2)])
     def test_fleets_of_any_size_are_published(self, ready, emulator, sensors, gathering):
         documents = steps.build(
             [SensorKey(str(device), "1") for device in range(sensors)],

@@ -97,7 +97,7 @@ def assert_each_is_scored_once(context, names):
 
 @pytest.mark.slow
 def test_events_told_ten_times_by_eight_processes_with_a_sweep_among_them(context, carry_out):
-    names = land(context, 60)
+    names = land(context, 24)
     events = names * 10
     random.Random(1).shuffle(events)
     children = [Child(events=tuple(events[number::8])) for number in range(8)]
@@ -142,7 +142,7 @@ def test_retries_killed_at_each_of_their_requests(context, carry_out):
 
 @pytest.mark.slow
 def test_storage_that_fails_in_one_request_of_ten(context, carry_out, azurite):
-    names = land(context, 30)
+    names = land(context, 20)
     events = names * 3
     random.Random(3).shuffle(events)
     children = [Child(events=tuple(events[number::4])) for number in range(4)]

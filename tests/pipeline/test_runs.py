@@ -302,14 +302,14 @@ def test_of_many_claims_only_those_that_are_missing_are_made(settings, clock):
     store = Store.connect(settings, transport=counting)
     store.runs.ensure()
     runs = Runs(store, clock)
-    landings = [Landing(f"{number}.csv", "0x8D", 1, None) for number in range(400)]
-    runs.claim(landings[:350], "x")
+    landings = [Landing(f"{number}.csv", "0x8D", 1, None) for number in range(320)]
+    runs.claim(landings[:310], "x")
     counting.requests.clear()
-    assert runs.unclaimed(landings) == tuple(landings[350:])
+    assert runs.unclaimed(landings) == tuple(landings[310:])
     assert len(counting.requests) == 1
     assert runs.claim(landings, "x") == tuple(landings)
-    assert len(counting.requests) == 1 + 1 + 50
+    assert len(counting.requests) == 1 + 1 + 10
     counting.requests.clear()
     assert runs.claim(landings, "x-2") == tuple(landings)
-    assert len(counting.requests) == 1 + 400
+    assert len(counting.requests) == 1 + 320
     store.close()

@@ -157,7 +157,7 @@ texts = st.text(max_size=2000) | st.text("😀\U0010ffff", min_size=500, max_siz
     error=texts | st.none(),
     run=st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}", fullmatch=True),
 )
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_whatever_a_row_says_fits_into_the_metadata_of_a_blob(cause, error, run):
     written: dict[str, str] = {}
 

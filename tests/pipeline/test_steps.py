@@ -123,7 +123,7 @@ def test_shards_take_over_beyond_the_most_steps_and_then_new_sensors_change_noth
     assert not documents(fleet(10), max_steps=10).sharded
 
 
-@pytest.mark.parametrize("sensors", [190, 191, 1000])
+@pytest.mark.parametrize("sensors", [190, 191, 400])
 def test_no_step_has_more_inputs_than_azure_ml_allows_and_collect_comes_after_all(sensors):
     made = documents(fleet(sensors), max_steps=10_000)
     assert (made.steps, made.sharded) == (sensors, False)
@@ -151,11 +151,10 @@ def test_every_sensor_has_a_step_name_of_its_own_that_azure_ml_takes(found):
     assert "collect" not in names
 
 
-@given(st.lists(keys(), min_size=1, max_size=5))
+@given(st.lists(keys(), min_size=1, max_size=3))
 def test_what_comes_from_data_stands_in_values_only(found):
     made = documents(found)
-    _, score = read(made)
-    assert score == read(documents([SensorKey("1", "1")]))[1]
+    assert made.score_yml == documents([SensorKey("1", "1")]).score_yml
     nodes = Pipeline.read(made.pipeline_yml, {SCORE_FILE: made.score_yml}).nodes
     steps = [node for node in nodes if "key" in node.inputs]
     assert {node.inputs["key"] for node in steps} == {key.encoded for key in found}
