@@ -68,8 +68,7 @@ def azurite():
         yield azurite
 
 
-@pytest.fixture
-def environment(azurite) -> dict[str, str]:
+def new_environment(azurite: Azurite) -> dict[str, str]:
     """Environment variables that lead to the storage server, and to four containers that nobody else uses."""
     own = uuid.uuid4().hex[:12]
     return {
@@ -79,6 +78,12 @@ def environment(azurite) -> dict[str, str]:
             for what in ("data", "models", "preds", "runs")
         },
     }
+
+
+@pytest.fixture
+def environment(azurite) -> dict[str, str]:
+    """Variables that lead to containers of the test's own."""
+    return new_environment(azurite)
 
 
 @pytest.fixture

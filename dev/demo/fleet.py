@@ -50,22 +50,39 @@ def simulated_fleet(
     return Fleet(landings, folder / "models")
 
 
-def own_fleet(
-    data: Path, models: Path | None, folder: Path, environment: Mapping[str, str], say: Say
-) -> Fleet:
-    """Your readings, a file or a folder, with your models or with some that are trained on the readings."""
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Your readings and, where you gave some, your models: both are there."""
+
+    data: Path
+    landings: Sequence[Landing]
+    models: Path | None
+
+    def fleet(self, folder: Path, environment: Mapping[str, str], say: Say) -> Fleet:
+        """With your models, imported where they are legacy pickles, or with some trained on the readings."""
+        if self.models is None:
+            say(
+                f"Training models on {self.data} itself: give MODELS to score with your own ..."
+            )
+            run_scoring(environment, "train", "--data", self.data, "--models", folder / "models")
+            return Fleet(self.landings, folder / "models")
+        if any(self.models.glob("model_*.skops")):
+            return Fleet(self.landings, self.models)
+        say(f"Importing legacy models from {self.models}, running nothing of them ...")
+        run_scoring(environment, "import-models", self.models, folder / "models")
+        return Fleet(self.landings, folder / "models")
+
+
+def given(data: Path, models: Path | None) -> Given:
+    """Look for your readings, a file or a folder, and your models.
+
+    Raises:
+        DemoError: they are not there.
+    """
     landings = _landings(data)
-    if models is None:
-        say(f"Training a model for each sensor on {data} itself: give MODELS to score with your own ...")
-        run_scoring(environment, "train", "--data", data, "--models", folder / "models")
-        return Fleet(landings, folder / "models")
-    if not models.is_dir():
+    if models is not None and not models.is_dir():
         raise DemoError(f"no folder {models}: MODELS should be a folder of models")
-    if any(models.glob("model_*.skops")):
-        return Fleet(landings, models)
-    say(f"Importing legacy models from {models}, running nothing of them ...")
-    run_scoring(environment, "import-models", models, folder / "models")
-    return Fleet(landings, folder / "models")
+    return Given(data, landings, models)
 
 
 def _landings(data: Path) -> list[Landing]:

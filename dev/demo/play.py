@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dev.demo.fleet import DemoError, Fleet, Landing, Say, own_fleet, simulated_fleet
+from dev.demo.fleet import DemoError, Fleet, Landing, Say, given, simulated_fleet
 from dev.demo.results import Results, fetch_results, table
 from dev.demo.stage import Stage, set_stage
 from dev.demo.watch import watch
@@ -26,13 +26,15 @@ def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.Ex
     def say(line: str) -> None:
         print(line, flush=True)
 
+    own = given(args.data, args.models) if args.data else None
     stage = set_stage(args.engine, mark, stack, {"TMPDIR": str(folder)})
     say("Azurite is up: data in memory, everything on loopback, and all of it ends with this.")
     if args.engine == "azureml":
         from dev.azureml import SUMMARY
 
         say(f"In place of Azure Machine Learning: {SUMMARY}.")
-    fleet = _fleet(args, folder, stage, say)
+    make = simulated_fleet if own is None else own.fleet
+    fleet = make(folder, stage.environment, say)
     stage.make_containers()
     say(f"Uploaded {stage.upload_models(fleet):,} models.")
     say(stage.publish())
@@ -60,12 +62,6 @@ def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.Ex
         )
     write_page(stage.context.store, stage.context.runs.newest(), args.out / "index.html")
     return _end(results, args.out, time.monotonic() - began, say)
-
-
-def _fleet(args: argparse.Namespace, folder: Path, stage: Stage, say: Say) -> Fleet:
-    if args.data is None:
-        return simulated_fleet(folder, stage.environment, say)
-    return own_fleet(args.data, args.models, folder, stage.environment, say)
 
 
 def parts(fleet: Fleet, say: Say) -> tuple[list[Landing], list[Landing]]:

@@ -19,6 +19,8 @@ from dev.azureml.identity import make_token
 from dev.azureml.server import Emulator
 from dev.azurite import connection_string
 
+pytestmark = pytest.mark.xdist_group("azureml")
+
 COMPONENT = """
 name: work
 version: "1"

@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from dev.demo.fleet import DemoError, Fleet, Landing, own_fleet
+from dev.demo.fleet import DemoError, Fleet, Landing, given
 from dev.demo.leftovers import MARK, end_marked
 from dev.demo.play import parts
 from dev.demo.results import Results, table
@@ -19,7 +19,7 @@ def test_a_folder_of_readings_lands_under_its_own_names(tmp_path):
     models = tmp_path / "models"
     models.mkdir()
     (models / "model_1_1.skops").write_bytes(b"x")
-    fleet = own_fleet(tmp_path / "data", models, tmp_path, {}, print)
+    fleet = given(tmp_path / "data", models).fleet(tmp_path, {}, print)
     assert [landing.name for landing in fleet.landings] == ["a.csv", "a.csv.gz", "b/late.parquet"]
     assert fleet.models == models
 
@@ -31,7 +31,7 @@ def test_a_folder_of_readings_lands_under_its_own_names(tmp_path):
 def test_a_place_without_readings_is_refused(tmp_path, data, complaint):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DemoError, match=complaint):
-        own_fleet(tmp_path / data, tmp_path, tmp_path, {}, print)
+        given(tmp_path / data, tmp_path)
 
 
 def test_of_several_landings_the_last_is_left_to_the_timer_and_no_landings_are_left_out(tmp_path, capsys):

@@ -11,6 +11,8 @@ from pipeline.context import Context
 from pipeline.engines.azureml import AzureMLEngine
 from tests.pipeline import small_fleet
 
+pytestmark = pytest.mark.xdist_group("azureml")
+
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "k3y-0f-the-webh00k"
 

@@ -107,14 +107,19 @@ def here(environment, monkeypatch, tmp_path):
     return environment
 
 
-@pytest.fixture
-def code(tmp_path: Path) -> Path:
-    """A folder where `python -m scoring` is the stand-in."""
-    package = tmp_path / "code" / "scoring"
+def make_code(folder: Path) -> Path:
+    """A folder in this one where `python -m scoring` is the stand-in."""
+    package = folder / "code" / "scoring"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     shutil.copyfile(standin.__file__, package / "__main__.py")
     return package.parent
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """Code with the stand-in."""
+    return make_code(tmp_path)
 
 
 @pytest.fixture

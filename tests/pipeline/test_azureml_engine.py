@@ -31,6 +31,8 @@ from scoring import SensorKey
 from tests.pipeline import small_fleet
 from tests.pipeline.counting import CountingTransport
 
+pytestmark = pytest.mark.xdist_group("azureml")
+
 DEADLINE = 90
 
 

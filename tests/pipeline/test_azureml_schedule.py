@@ -9,6 +9,8 @@ from pipeline.cli import main
 from pipeline.engines.azureml_schedule import NAME
 from tests.pipeline import small_fleet
 
+pytestmark = pytest.mark.xdist_group("azureml")
+
 
 @pytest.fixture
 def fleet(environment, emulator, store, monkeypatch, tmp_path):

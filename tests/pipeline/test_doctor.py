@@ -8,6 +8,8 @@ from pipeline.engines.azureml import AzureMLEngine
 from pipeline.publish import publish
 from tests.pipeline import small_fleet
 
+pytestmark = pytest.mark.xdist_group("azureml")
+
 
 @pytest.fixture(params=["local", "azureml"])
 def context(request, store):

@@ -6,55 +6,21 @@ The steps are a stand-in's (see `standin.py`), except where both engines have to
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pipeline.context import Context, utc_now
 from pipeline.engines import ENGINES
-from pipeline.engines.base import PublishedPipeline, StepState
-from pipeline.errors import EngineError, PublishError, UnknownRun
-from pipeline.follow import follow, look
+from pipeline.engines.base import StepState
+from pipeline.errors import PublishError, UnknownRun
+from pipeline.follow import follow
 from pipeline.publish import publish
 from pipeline.records import RunState
-from pipeline.runs import Runs
-from pipeline.settings import Settings
-from pipeline.store import Store
 from pipeline.submit import submit_landing, submit_manual
 from tests.pipeline import small_fleet
 from tests.pipeline.conftest import Fleet, until
+from tests.pipeline.either_engine import finish, open_fleet
 
-pytestmark = pytest.mark.usefixtures("measured")
-
-QUICK = {"SCORING_LOCAL_PROCESSES": "2", "SCORING_STEP_TRIES": "1"}
-
-
-def open_fleet(name: str, environment: dict[str, str], machine: Path, code: Path | None) -> Fleet:
-    """A fleet with the engine of this name; `code` is what steps run, or the project's own."""
-    settings = Settings.from_environment(
-        {**environment, **QUICK, "SCORING_ENGINE": name, "AZUREML_COMPUTE": "cpu-cluster"}
-    )
-    store = Store.connect(settings)
-    runs = Runs(store, utc_now)
-    more: dict[str, Any] = {} if code is None else {"code": code}
-    engine: Any
-    if name == "local":
-        from pipeline.engines.local import LocalEngine
-
-        engine = LocalEngine(settings, store, runs, folder=machine, **more)
-    else:
-        from pipeline.engines.azureml import AzureMLEngine
-
-        engine = AzureMLEngine(settings, store, runs, **more)
-        engine.set_up()
-    return Fleet(Context(settings, store, engine, utc_now), engine)
-
-
-def finish(fleet: Fleet, run: str) -> RunState:
-    """Follow a run to its end as `watch` does; returns how it ended."""
-    until(lambda: look(fleet.context, run).state.final)
-    return fleet.context.runs.load(run).state
+pytestmark = [pytest.mark.usefixtures("measured"), pytest.mark.xdist_group("azureml")]
 
 
 @pytest.fixture(params=sorted(ENGINES))
@@ -139,25 +105,6 @@ def test_a_run_that_is_handed_in_again_is_the_same_run(fleet):
     assert len(fleet.context.runs.newest()) == 1
 
 
-def test_a_failing_step_fails_itself_and_no_other(fleet):
-    """Why: one bad model in a fleet must not cost the others their predictions."""
-    fleet.models(s1_1="score", s1_2="fail its model is broken", s1_3="score")
-    fleet.publish()
-    run = fleet.start(fleet.land("a.csv", "1_1", "1_2", "1_3"))
-    assert finish(fleet, run) is RunState.PARTLY
-    assert "sensor 1/2 failed: its model is broken" in str(fleet.context.runs.load(run).error)
-    assert len(fleet.predictions(run)) == 4
-    states = {step.name: step.state for step in fleet.engine.steps(run)}
-    assert states == {
-        "score_1_1": StepState.SUCCEEDED,
-        "score_1_2": StepState.FAILED,
-        "score_1_3": StepState.SUCCEEDED,
-        "collect": StepState.SUCCEEDED,
-    }
-    (failed,) = [step for step in fleet.engine.steps(run) if step.error]
-    assert "its model is broken" in str(failed.error)
-
-
 def test_a_run_in_which_nothing_was_scored_has_failed(fleet):
     """Why: an operator who looks at states only must see it."""
     fleet.models(s1_1="fail no luck")
@@ -165,21 +112,6 @@ def test_a_run_in_which_nothing_was_scored_has_failed(fleet):
     run = fleet.start(fleet.land("a.csv", "1_1"))
     assert finish(fleet, run) is RunState.FAILED
     assert "no luck" in str(fleet.context.runs.load(run).error)
-
-
-def test_the_steps_stand_in_the_order_of_the_pipeline(fleet):
-    """Why: `watch` and `status` list them, and must not jump."""
-    fleet.models(s2_1="score", s1_2="score", s1_1="score")
-    fleet.publish()
-    run = fleet.start(fleet.land("a.csv", "1_1"))
-    finish(fleet, run)
-    steps = fleet.engine.steps(run)
-    assert [step.name for step in steps] == ["score_1_1", "score_1_2", "score_2_1", "collect"]
-    for step in steps:
-        assert step.started is not None
-        assert step.ended is not None
-        assert step.started <= step.ended
-        assert step.tries == 1
 
 
 def test_what_the_steps_say_is_told_once_and_whole(fleet, capsys):
@@ -191,17 +123,6 @@ def test_what_the_steps_say_is_told_once_and_whole(fleet, capsys):
     said = [line for line in capsys.readouterr().out.splitlines() if " | " in line]
     assert said == ["score_1_2 | error: its model is broken"]
     assert {step for step, _ in fleet.engine.logs(run, {"score_1_1", "collect"})} == {"score_1_2"}
-
-
-def test_the_totals_of_the_summary_are_the_counts_of_the_run(fleet):
-    """Why: the list of runs shows them without opening a file."""
-    fleet.models(s1_1="score")
-    fleet.publish()
-    run = fleet.start(fleet.land("a.csv", "1_1", rows=5))
-    finish(fleet, run)
-    status = fleet.engine.status(run)
-    assert status.counts["readings"] == 5
-    assert status.counts == fleet.context.runs.load(run).counts
 
 
 def test_a_canceled_run_ends_so_and_stays_so(fleet):
@@ -216,16 +137,6 @@ def test_a_canceled_run_ends_so_and_stays_so(fleet):
     assert fleet.engine.status(run).state is RunState.CANCELED
     assert not fleet.finished(run)
     assert StepState.SUCCEEDED not in {step.state for step in fleet.engine.steps(run)}
-
-
-def test_a_run_that_is_over_cannot_be_canceled(fleet):
-    """Why: results that were read must not be declared void afterwards."""
-    fleet.models(s1_1="score")
-    fleet.publish()
-    run = fleet.start(fleet.land("a.csv", "1_1"))
-    finish(fleet, run)
-    fleet.engine.cancel(run)
-    assert fleet.engine.status(run).state is RunState.SUCCEEDED
 
 
 @pytest.mark.parametrize("ask", ["status", "cancel"])
@@ -246,17 +157,6 @@ def test_any_process_can_follow_and_stop_a_run(fleet, other):
     other.engine.cancel(run)
     assert finish(other, run) is RunState.CANCELED
     assert finish(fleet, run) is RunState.CANCELED
-
-
-def test_a_pipeline_that_was_published_for_another_engine_is_refused(fleet):
-    """Why: after a change of engine the old publication is still the current one."""
-    fleet.models(s1_1="score")
-    published = fleet.publish().published
-    run = fleet.start(fleet.land("a.csv", "1_1"))
-    finish(fleet, run)
-    strange = PublishedPipeline(version=published.version, engine="another", steps=1)
-    with pytest.raises(EngineError, match=r"was published for another.*python -m pipeline publish"):
-        fleet.engine.submit(fleet.context.runs.load(run), strange)
 
 
 def test_a_run_ends_with_the_version_that_it_began_with(fleet):

@@ -296,20 +296,21 @@ class TestClaims:
         assert runs.claim([A], "x") == ()
 
 
-def test_of_many_claims_only_those_that_are_missing_are_made(settings, clock):
+def test_of_many_claims_only_those_that_are_missing_are_made(settings, clock, monkeypatch):
     """A sweep that is ended again and again before it has claimed a large backlog goes on where it was."""
+    monkeypatch.setattr(claims, "MANY", 40)
     counting = CountingTransport()
     store = Store.connect(settings, transport=counting)
     store.runs.ensure()
     runs = Runs(store, clock)
-    landings = [Landing(f"{number}.csv", "0x8D", 1, None) for number in range(320)]
-    runs.claim(landings[:310], "x")
+    landings = [Landing(f"{number}.csv", "0x8D", 1, None) for number in range(50)]
+    runs.claim(landings[:40], "x")
     counting.requests.clear()
-    assert runs.unclaimed(landings) == tuple(landings[310:])
+    assert runs.unclaimed(landings) == tuple(landings[40:])
     assert len(counting.requests) == 1
     assert runs.claim(landings, "x") == tuple(landings)
     assert len(counting.requests) == 1 + 1 + 10
     counting.requests.clear()
     assert runs.claim(landings, "x-2") == tuple(landings)
-    assert len(counting.requests) == 1 + 320
+    assert len(counting.requests) == 1 + 50
     store.close()
