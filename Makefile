@@ -35,8 +35,9 @@ check: setup ## lint, types, import contracts, lock files, templates
 	$(PY) -m pytest -q -n 0 tests/security/test_locks.py
 	@bash infra/check.sh
 
-test: setup ## all tests, with coverage
-	$(PY) -m pytest -n auto --cov --cov-report=term
+# What was compiled once is kept, whatever the shell says: tests start hundreds of processes of the project.
+test: setup ## all tests (COVERAGE=1: measured, and at least 95 %)
+	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=95)
 
 soak: setup ## load, faults and kills (SECONDS=600) with a proof; simulation; fuzzing
 	$(PY) -m dev.soak --seconds $(or $(SECONDS),600)

@@ -30,6 +30,8 @@ STOP_SECONDS = 10
 
 _LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at http://127\.0\.0\.1:(\d+)")
 _OLDEST_NODE = 18
+_FEWER_COLLECTIONS = "--max-semi-space-size=64"
+"""MB for what is young, instead of 16: a tenth of its time would go to looking through it."""
 
 
 class AzuriteError(Exception):
@@ -61,12 +63,10 @@ class Azurite:
             for service, port in zip(SERVICES, self.asked, strict=True)
             for word in (f"--{service.lower()}Port", str(port))
         ]
+        required = [word for file in preloaded for word in ("--require", str(DEV / file))]
         options = ["--silent", "--disableTelemetry", "--skipApiVersionCheck", "--disableProductStyleUrl"]
         self._process = subprocess.Popen(
-            [
-                *(node(), *(word for file in preloaded for word in ("--require", str(DEV / file)))),
-                *(str(script), *place, *ports, *options),
-            ],
+            [node(), _FEWER_COLLECTIONS, *required, str(script), *place, *ports, *options],
             stdin=subprocess.PIPE,
             stdout=self._words,
             stderr=subprocess.STDOUT,

@@ -61,9 +61,7 @@ class Given:
     def fleet(self, folder: Path, environment: Mapping[str, str], say: Say) -> Fleet:
         """With your models, imported where they are legacy pickles, or with some trained on the readings."""
         if self.models is None:
-            say(
-                f"Training models on {self.data} itself: give MODELS to score with your own ..."
-            )
+            say(f"Training models on {self.data} itself: give MODELS to score with your own ...")
             run_scoring(environment, "train", "--data", self.data, "--models", folder / "models")
             return Fleet(self.landings, folder / "models")
         if any(self.models.glob("model_*.skops")):

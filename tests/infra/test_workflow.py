@@ -22,7 +22,7 @@ def commands(job: dict[str, Any]) -> list[str]:
 
 
 def test_a_change_is_checked_and_tested_as_on_a_developers_machine(jobs: dict[str, Any]) -> None:
-    assert commands(jobs["test"]) == ["make check", "make test"]
+    assert commands(jobs["test"]) == ["make check", "make test COVERAGE=1"]
     assert commands(jobs["test"]) == (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-2:]
 
 
