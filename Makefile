@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help setup run start lock format check test soak bench clean
+.PHONY: help setup run start lock format check test quick soak bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,9 +35,14 @@ check: setup ## lint, types, import contracts, lock files, templates
 	$(PY) -m pytest -q -n 0 tests/security/test_locks.py
 	@bash infra/check.sh
 
-# What was compiled once is kept, whatever the shell says: tests start hundreds of processes of the project.
+# Tests start hundreds of processes of the project: what was compiled once is kept, whatever the shell says.
+test quick: export PYTHONDONTWRITEBYTECODE =
+
 test: setup ## all tests (COVERAGE=1: measured, and at least 95 %)
-	PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=95)
+	$(PY) -m pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=95)
+
+quick: setup ## tests but those marked as slow
+	$(PY) -m pytest -n auto -m "not slow"
 
 soak: setup ## load, faults and kills (SECONDS=600) with a proof; simulation; fuzzing
 	$(PY) -m dev.soak --seconds $(or $(SECONDS),600)

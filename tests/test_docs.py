@@ -92,6 +92,7 @@ def test_every_command_is_told_of_in_the_readme_or_the_operations_guide():
             assert re.search(rf"(`{command}|python -m {module} {command})\b", told), f"{module} {command}"
 
 
+@pytest.mark.slow
 def test_scoring_from_a_shell_works_as_the_readme_says(tmp_path: Path):
     block = next(block for block in blocks(README, "console") if "scoring simulate" in block)
     lines = [line[2:] for line in block.splitlines()]

@@ -16,6 +16,7 @@ from dev.soak.steady import growth
 from pipeline.submit import submit_landing
 from pipeline.sweep import sweep
 from tests.e2e.conftest import wait_for_end
+from tests.pipeline.conftest import until
 
 pytestmark = [pytest.mark.xdist_group("soak"), pytest.mark.slow]
 
@@ -40,7 +41,9 @@ def scene(tmp_path_factory):
         land(names[0], version=1)
         wait_for_end(scene.stage, sweep(context, context.clock(), random_hex="000000").run)
         context.store.data.delete(names[-1])
-        yield scene
+        runs = context.runs.newest()
+        until(lambda: all(context.store.runs.exists(f"{record.run}/logs/worker.log") for record in runs))
+        yield scene  # the workers are gone: their own logs are the last that they write
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,7 @@ def set_up(azureml_settings):
     context.store.close()
 
 
+@pytest.mark.slow
 def test_events_reach_the_app_and_the_pipeline_is_published_and_everything_examined(
     hook, store, emulator, azureml_settings, tmp_path
 ):

@@ -80,6 +80,7 @@ def test_creating_it_again_changes_the_one_that_there_is(fleet, emulator):
     assert len(emulator.workspace.below(emulator.workspace.id("schedules"))) == 1
 
 
+@pytest.mark.slow
 def test_each_of_its_jobs_scores_all_readings_into_a_folder_of_its_own(fleet, emulator):
     assert main(["schedule", "create", "--every", "1h"]) == 0
     for _ in range(2):

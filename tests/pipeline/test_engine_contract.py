@@ -170,6 +170,7 @@ def test_a_run_ends_with_the_version_that_it_began_with(fleet):
     assert [step.name for step in fleet.engine.steps(run)] == ["score_1_1", "collect"]
 
 
+@pytest.mark.slow
 def test_all_engines_come_to_the_same_bytes(environment, store, emulator, tmp_path):
     """Why: what was tried on one machine is what the cluster will say."""
     for model, content in small_fleet.models().items():

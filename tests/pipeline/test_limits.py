@@ -23,6 +23,7 @@ def at_once(fleet, environment):
     return set_to
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_steps_of_all_runs_wait_for_their_turn(fleet, at_once, tmp_path, count):
     at_once(count)

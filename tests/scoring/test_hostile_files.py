@@ -68,6 +68,7 @@ def test_the_gadgets_do_run_where_pickles_are_trusted_and_the_watch_sees_it(tmp_
     assert "os.system" in (tmp_path / "audit.log").read_text()
 
 
+@pytest.mark.slow
 def test_hostile_pickles_are_refused_line_by_line_and_nothing_of_them_runs(
     tmp_path: Path, good_pickle: bytes
 ) -> None:
@@ -92,6 +93,7 @@ def test_hostile_pickles_are_refused_line_by_line_and_nothing_of_them_runs(
     assert [path.name for path in models.iterdir()] == ["model_good_1.skops"]
 
 
+@pytest.mark.slow
 def test_hostile_models_fail_their_own_sensors_and_nothing_of_them_runs(
     tmp_path: Path, good_pickle: bytes
 ) -> None:

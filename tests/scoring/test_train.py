@@ -169,6 +169,7 @@ def batches(rows, sizes):
     return found
 
 
+@pytest.mark.slow
 def test_a_training_process_that_is_killed_is_told(tmp_path: Path):
     rows = [(str(sensor), value % 7) for sensor in range(640) for value in range(8)]
     samples = Samples(1000)

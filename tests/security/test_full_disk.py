@@ -89,12 +89,14 @@ def test_a_pack_is_whole_or_not_there(small):
     assert files(models) == {"model_1_1.skops", "model_1_2.skops"}
 
 
+@pytest.mark.slow
 def test_a_model_that_is_trained_is_whole_or_not_there(small, tmp_path):
     readings, _ = small
     told(limited(500, "train", "--data", readings, "--models", tmp_path / "trained"), "model_1_1.skops")
     assert files(tmp_path / "trained") <= {"trained"}
 
 
+@pytest.mark.slow
 def test_a_model_that_is_imported_is_whole_or_not_there(tmp_path):
     legacy = ROOT / "tests" / "scoring" / "legacy_models" / "1.9.1"
     source = tmp_path / "legacy"
