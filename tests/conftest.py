@@ -30,9 +30,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.process_cpu_count() or 1) + 1
 
 
+gc.disable()  # while tests are collected: what is imported stays
+
+
 def pytest_collection_finish():
-    """All that was imported stays: it need not be looked through for cycles in each test."""
+    """Nor need it be looked through for cycles in each test."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
