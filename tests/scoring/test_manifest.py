@@ -95,7 +95,10 @@ def test_a_wrong_manifest_is_refused_with_what_is_wrong(write, change, complaint
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000, b"null", b"[]", b'"x"'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff", pytest.param(b"[" * 100_000, id="deeply nested"), b"null", b"[]", b'"x"'],
+)
 def test_what_is_no_document_is_refused_in_one_line(write, content):
     with pytest.raises(ManifestError) as caught:
         Manifest.read(write(content))
