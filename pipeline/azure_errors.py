@@ -1,4 +1,4 @@
-"""The Azure SDK's exceptions become ours: the one place where they do."""
+"""The exceptions of storage's SDK become ours: the one place where they do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

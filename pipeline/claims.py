@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
+from pipeline.container import BlobInfo, Container
 from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.names import split_try
-from pipeline.store import BlobInfo, Container, in_parallel
+from pipeline.store import in_parallel
 
 FOLDER = "landings/"
 

@@ -1,4 +1,4 @@
-"""Connecting to blob storage, as whom the settings say. Only loaded by `pipeline.store`, when it connects."""
+"""Connecting to blob storage, as whom the settings say. Only loaded when a store connects."""
 
 import logging
 from typing import Any

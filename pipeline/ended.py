@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote, unquote
 
+from pipeline.container import Container
 from pipeline.records import RunRecord
-from pipeline.store import Container
 
 VERSION = "1"
 FOLDER = "ended"

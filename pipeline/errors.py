@@ -21,8 +21,8 @@ PipelineError
 ├── ReportError              a page for people cannot be written
 └── EngineError              the engine refused a run, or cannot be asked about it
 
-A message says what, where, and what to do, in one line. The Azure SDK's exceptions become these in one
-place, `pipeline.store`.
+A message says what, where, and what to do, in one line. The exceptions of storage's SDK become these in
+one place, `pipeline.azure_errors`.
 """
 
 from typing import ClassVar

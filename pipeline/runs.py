@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import Any
 
 from pipeline import claims, ended
+from pipeline.container import Lease
 from pipeline.errors import (
     Changed,
     ContainerMissing,
@@ -37,7 +38,7 @@ from pipeline.hush import hushed
 from pipeline.landings import Landing, Manifest
 from pipeline.names import RESERVED, landing_key
 from pipeline.records import Cause, CauseKind, RunRecord, RunState
-from pipeline.store import Lease, Store, in_parallel
+from pipeline.store import Store, in_parallel
 
 __all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "Runs"]
 

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import ended
+from pipeline.container import BlobInfo
 from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound
 from pipeline.records import RunRecord
 from pipeline.reporting import write_index
-from pipeline.store import BlobInfo, Store, in_parallel
+from pipeline.store import Store, in_parallel
 
 PAGE = "index.html"
 MOST_RUNS = 1000

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pipeline.container import BlobInfo
 from pipeline.context import Context
 from pipeline.errors import (
     AlreadyExists,
@@ -32,7 +33,7 @@ from pipeline.errors import (
 from pipeline.landings import Landing, Manifest, skipped_because
 from pipeline.names import blob_run, given_run, manual_run
 from pipeline.runs import Cause, CauseKind, RunRecord, RunState
-from pipeline.store import BlobInfo, in_parallel
+from pipeline.store import in_parallel
 
 if TYPE_CHECKING:
     from pipeline.engines.base import PublishedPipeline

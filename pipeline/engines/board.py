@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.container import Container
 from pipeline.documents import moment, read_document
 from pipeline.engines.base import StepState, StepStatus
 from pipeline.errors import ContainerMissing, NotFound
-from pipeline.store import Container
 
 VERSION = 1
 

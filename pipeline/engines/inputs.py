@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.container import BlobInfo
 from pipeline.errors import Changed, ContainerMissing, NotFound
 from pipeline.landings import VERSION, Landing, Manifest
-from pipeline.store import BlobInfo, Store, in_parallel
+from pipeline.store import Store, in_parallel
 from scoring import PACK_NAME, InvalidKey, SensorKey
 
 _LOOKS = 5

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
+from pipeline.container import Lease
 from pipeline.errors import LeaseHeld, NotFound, PipelineError
 from pipeline.runs import LEASE_SECONDS
-from pipeline.store import Lease
 
 RENEW_SECONDS = LEASE_SECONDS / 3
 

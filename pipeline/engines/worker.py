@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pipeline.container import Lease
 from pipeline.context import utc_now
 from pipeline.engines import inputs
 from pipeline.engines.board import Board
@@ -43,7 +44,7 @@ from pipeline.runs import Runs
 from pipeline.runspage import renew
 from pipeline.settings import Settings
 from pipeline.steps import COLLECT, SCORE_FILE
-from pipeline.store import Lease, Store, in_parallel
+from pipeline.store import Store, in_parallel
 
 TELL_SECONDS = 1.0
 """How often the steps are told of, and a cancellation is looked for."""
