@@ -35,7 +35,8 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
     code = getattr(error, "error_code", None) or ""
     code = str(getattr(code, "value", code))
     reason = _first_line(error)
-    overtaken = (azure.ResourceModifiedError, azure.ResourceExistsError)
+    # The SDK has this class for every 409, also for that of a blob in the archive tier, which cannot be read.
+    exists = isinstance(error, azure.ResourceExistsError) and (not code or code.endswith("AlreadyExists"))
     rules: tuple[tuple[bool, type[StorageError], str], ...] = (
         (
             code == "ContainerNotFound",
@@ -50,7 +51,7 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
             f"{address} refuses the credential ({reason}): check {CONNECTION} and its roles",
         ),
         (
-            isinstance(error, overtaken) or status in {409, 412},
+            exists or isinstance(error, azure.ResourceModifiedError) or status == 412,  # noqa: PLR2004
             Changed,
             f"somebody else was faster ({code or reason})",
         ),

@@ -1,10 +1,11 @@
 """The manifest of a run: which landings it scores, and whether they are still what they were.
 
-    {"version": 1, "run": "blob-…", "landings": [{"name", "etag", "size", "md5", "file", "found"}]}
+    {"version": 1, "run": "blob-…", "landings": [{"name", "etag", "size", "md5", "file", "found", "reason"}]}
 
 `md5` is base64 or null. An engine that fetches landings adds `file`, where one lies below the data folder if
-that is not its name, and `found`, "superseded" or "vanished", where it could not be fetched. Fields may be
-added within a version; one that changes its meaning makes a new version.
+that is not its name, and `found`, "superseded", "vanished" or "unreadable", where it could not be fetched,
+the last with its `reason`. Fields may be added within a version; one that changes its meaning makes a new
+version.
 """
 
 import base64
@@ -29,12 +30,13 @@ MD5_BYTES = 16
 _REASONS = {
     "superseded": "it was replaced after this run was made; its new version is another run's",
     "vanished": "it was deleted after this run was made",
+    "unreadable": "storage does not give it out",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """One data blob at one ETag. `file` and `found` are set by an engine that fetched it."""
+    """One data blob at one ETag. `file`, `found` and `reason` are set by an engine that fetched it."""
 
     name: str
     etag: str
@@ -42,6 +44,7 @@ class Landing:
     md5: str | None = None
     file: str | None = None
     found: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def locate(landing: Landing, data_root: Path) -> tuple[Path | None, str, str | N
     `data_root` is opened, whatever the name says and wherever links lead.
     """
     if landing.found:
-        return None, landing.found, _REASONS[landing.found]
+        return None, landing.found, landing.reason or _REASONS[landing.found]
     try:
         return _verified(landing, data_root), "read", None
     except _NotRead as found:
@@ -165,6 +168,7 @@ def _landing(index: int, entry: Any) -> Landing:
         md5=_md5(entry, where),
         file=_optional_text(entry, "file", where),
         found=found,
+        reason=_optional_text(entry, "reason", where),
     )
 
 

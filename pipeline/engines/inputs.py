@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.container import BlobInfo
-from pipeline.errors import Changed, ContainerMissing, NotFound
+from pipeline.errors import (
+    Changed,
+    ContainerMissing,
+    NotFound,
+    StorageDenied,
+    StorageError,
+    StorageUnreachable,
+)
 from pipeline.landings import VERSION, Landing, Manifest
 from pipeline.store import Store, in_parallel
 from scoring import PACK_NAME, InvalidKey, SensorKey
@@ -46,17 +53,20 @@ def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
     """Fetch each landing that still is what it was; returns the manifest for this machine.
 
     Names of blobs may be no names of files, so a landing's file is called by its number. One that was
-    replaced or is gone stays away, and the manifest says so.
+    replaced or is gone stays away, and so does one that storage does not give out (it may be archived); the
+    manifest says so.
     """
 
     def fetched(number: int, landing: Landing) -> dict[str, object]:
         file = f"{number:06}"
         try:
             store.data.download(landing.name, data / file, etag=landing.etag)
-        except ContainerMissing:
+        except (ContainerMissing, StorageDenied, StorageUnreachable):  # nor will others be had now
             raise
         except (NotFound, Changed):  # a condition fails on a blob that is gone, too, on some servers
             return {"found": "superseded" if store.data.exists(landing.name) else "vanished"}
+        except StorageError as error:
+            return {"found": "unreadable", "reason": str(error)}
         return {"file": file}
 
     more = in_parallel(lambda pair: fetched(*pair), list(enumerate(manifest.landings)))

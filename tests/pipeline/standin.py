@@ -116,7 +116,7 @@ def collect(args: Options) -> int:
             sensors.append({**sensor, "readings": count})
     scored = [sensor for sensor in sensors if sensor["status"] == "scored"]
     landings = [
-        {"name": one["name"], "status": one.get("found", "read"), "reason": None}
+        {"name": one["name"], "status": one.get("found", "read"), "reason": one.get("reason")}
         for one in json.loads(args.manifest.read_text())["landings"]
     ]
     totals = {

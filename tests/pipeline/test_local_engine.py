@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import psutil
 import pytest
-from azure.storage.blob import BlobLeaseClient
+from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 
 from dev.azurite import connection_string
 from dev.proxy import FaultProxy, at_random
@@ -169,6 +169,22 @@ def test_sensors_beyond_the_most_steps_are_scored_in_shards(fleet, environment):
     record = fleet.score(fleet.land("a.csv", *keys))
     assert record.state is RunState.SUCCEEDED
     assert len(fleet.predictions(record.run)) == 12
+
+
+def test_a_landing_that_storage_does_not_give_out_is_told_as_such_and_not_in_the_way_of_others(
+    fleet, azurite
+):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    for name in ("a.csv", "b.csv"):
+        fleet.land(name, "1_1")
+    with BlobServiceClient.from_connection_string(azurite.connection_string) as service:
+        blob = service.get_blob_client(fleet.context.store.data.name, "a.csv")
+        blob.set_standard_blob_tier("Archive")
+    record = fleet.ended(submit_manual(fleet.context, prefix="", random_hex="abcdef").run)
+    assert (record.state, len(fleet.predictions(record.run))) == (RunState.PARTLY, 2)
+    assert (record.error or "").startswith("a.csv is unreadable: ")
+    assert "archived" in (record.error or "")
 
 
 def test_a_landing_that_was_replaced_or_removed_meanwhile_is_not_scored(fleet):

@@ -94,7 +94,7 @@ class TestErrors:
             (401, StorageDenied),
             (403, StorageDenied),
             (404, NotFound),
-            (409, Changed),
+            (409, StorageError),  # a conflict of which nothing is known: what is there already has a class
             (412, Changed),
             (408, StorageUnreachable),
             (429, StorageUnreachable),

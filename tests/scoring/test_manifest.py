@@ -158,12 +158,13 @@ def test_a_landing_that_is_gone_has_vanished(data, name):
     assert locate(landing(name), data)[:2] == (None, "vanished")
 
 
-@pytest.mark.parametrize("found", ["superseded", "vanished"])
+@pytest.mark.parametrize("found", ["superseded", "vanished", "unreadable"])
 def test_what_the_engine_found_is_taken_over(data, found):
     (data / "a.csv").write_bytes(b"TS\n1\n")
     path, status, reason = locate(landing("a.csv", found=found), data)
     assert (path, status) == (None, found)
     assert reason
+    assert locate(landing("a.csv", found=found, reason="it is archived"), data)[2] == "it is archived"
 
 
 @pytest.mark.parametrize(
