@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.container import Container
 from pipeline.documents import moment, read_document
 from pipeline.engines.base import StepState, StepStatus
-from pipeline.errors import ContainerMissing, NotFound
+from pipeline.errors import ContainerMissing, NotFound, StorageError
 
 VERSION = 1
 
@@ -70,7 +70,11 @@ class Board:
             self._written = True
             steps = [_to_json(step) for step in self._steps.values()]
         document = {"version": VERSION, "run": self._run, "steps": steps}
-        self._container.put(path(self._run), json.dumps(document, ensure_ascii=False).encode() + b"\n")
+        try:
+            self._container.put(path(self._run), json.dumps(document, ensure_ascii=False).encode() + b"\n")
+        except StorageError:
+            self._written = False  # the next time, then
+            raise
 
     def _change(self, step: StepStatus) -> None:
         self._steps[step.name] = step

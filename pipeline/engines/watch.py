@@ -40,8 +40,11 @@ class Stop:
 
 
 @contextmanager
-def held(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[None]:
-    """Renew `lease` inside this block; where that fails for too long it is lost, and `stop` is set."""
+def held(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Callable[[], None]]:
+    """Renew `lease` inside this block; where that fails for too long it is lost, and `stop` is set.
+
+    Hands out what renews it at once.
+    """
     last = time.monotonic()
 
     def renew() -> None:
@@ -58,7 +61,7 @@ def held(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Non
                 stop(Why.LOST)
 
     with _repeatedly(renew, every):
-        yield
+        yield renew
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -77,8 +77,8 @@ class Worker:
             logger.info("nothing to do: another worker has run %s, or it is over (%s)", self.run, error)
             return EXIT_DONE
         try:
-            with held(lease, self.stop):
-                verdict = self._verdict()
+            with held(lease, self.stop) as renew_lease:
+                verdict = self._verdict(renew_lease)
             if verdict is not None:
                 self._say(verdict, lease)
                 renew(self.store)
@@ -103,7 +103,7 @@ class Worker:
             retry=verdict.retry,
         )
 
-    def _verdict(self) -> Verdict | None:
+    def _verdict(self, renew_lease: Callable[[], None]) -> Verdict | None:
         """Execute the run; None where another worker has it, or shall have it."""
         record = self.runs.load(self.run)
         if record.state.final:
@@ -114,7 +114,7 @@ class Worker:
             with suppress(IllegalTransition):
                 self.runs.advance(record, RunState.RUNNING)
         try:
-            verdict = self._finished() or self._execute(record)
+            verdict = self._finished() or self._execute(record, renew_lease)
         except StorageError as error:
             verdict = Verdict(RunState.FAILED, str(error), retry=True)
         except PipelineError as error:
@@ -135,7 +135,7 @@ class Worker:
         path = f"{self.run}/{SUMMARY}"
         return judge(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
 
-    def _execute(self, record: RunRecord) -> Verdict | None:
+    def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> Verdict | None:
         pipeline_yml, score_yml = load_documents(self.store, record.published)
         pipeline = Pipeline.read(pipeline_yml, {SCORE_FILE: score_yml})
         board = Board((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
@@ -156,6 +156,7 @@ class Worker:
                 board.cancel()
             if self.stop.why is not Why.LOST:
                 board.write()
+            renew_lease()  # a worker that was frozen may have lost it, and another may have stored everything
             return None if self.stop.why else self._conclude(execution, place.out)
 
     def _workplace(self, folder: Path) -> Workplace:
@@ -191,10 +192,13 @@ class Worker:
         return verdict
 
     def _store(self, out: Path, *, finished: bool) -> None:
-        """Upload what the run made, the mark that it is whole last; what an earlier worker left goes."""
+        """Upload what the run made, the mark that it is whole last; what an earlier worker left goes.
+
+        But not its mark: there was none when this worker began, so whoever has set it was faster.
+        """
         preds, folder = self.store.preds, f"{self.run}/"
         files = [file for file in out.iterdir() if file.is_file() and not file.name.startswith(("_", "."))]
-        names = {folder + file.name for file in files}
+        names = {folder + file.name for file in files} | {folder + SUCCESS}
         old = [blob.name for blob in preds.list(folder) if blob.name not in names]
         in_parallel(preds.delete, old)
         in_parallel(lambda file: preds.upload(folder + file.name, file), sorted(files))

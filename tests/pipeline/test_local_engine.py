@@ -219,6 +219,23 @@ def test_a_run_that_is_submitted_many_times_has_one_worker(fleet):
     assert fleet.context.runs.load(run).ended == fleet.ended(run).ended
 
 
+def test_a_worker_that_was_frozen_until_another_had_its_run_touches_nothing_any_more(fleet, tmp_path):
+    fleet.models(s1_1=f"flaky {tmp_path / 'tried'}")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    until((tmp_path / "tried").exists)
+    (frozen,) = workers(run)
+    frozen.suspend()
+    break_lease(fleet, run)
+    fleet.engine.submit(fleet.context.runs.load(run), fleet.context.published())
+    assert fleet.ended(run).state is RunState.SUCCEEDED
+    stored = list(fleet.context.store.preds.list(run))
+    frozen.resume()
+    until(lambda: not workers(run))
+    assert list(fleet.context.store.preds.list(run)) == stored
+    assert fleet.finished(run)
+
+
 def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
     fleet.models(s1_1="sleep 600", s1_2="score")
     fleet.publish()
