@@ -123,13 +123,19 @@ def _start(context: Context) -> _Start:
         raise
     except NotFound:
         with suppress(AlreadyExists):  # another sweep's
-            runs.create(WATERMARK, _document(None))
+            runs.create(WATERMARK, _document(_source(context), None))
         content = runs.read(WATERMARK)
-    return _Start(read_watermark(content.data, f"{runs.name}/{WATERMARK}"), content.etag, content.served)
+    watermark = read_watermark(content.data, f"{runs.name}/{WATERMARK}", _source(context))
+    return _Start(watermark, content.etag, content.served)
 
 
-def read_watermark(data: bytes, where: str) -> datetime | None:
-    """The watermark in `data`, which was read from `where`; None before the first sweep has ended.
+def _source(context: Context) -> str:
+    """The container that a watermark is for: of any other it says nothing."""
+    return f"{context.store.account}/{context.store.data.name}"
+
+
+def read_watermark(data: bytes, where: str, source: str) -> datetime | None:
+    """The watermark of `source` in `data`, read from `where`; None before the first sweep of it has ended.
 
     Raises:
         RunDocumentError: it is no such document, or of a version that is not known here.
@@ -137,7 +143,7 @@ def read_watermark(data: bytes, where: str) -> datetime | None:
 
     def time(document: Any) -> datetime | None:
         text = document["watermark"]
-        return None if text is None else moment(text)
+        return None if text is None or document["source"] != source else moment(text)
 
     hint = "delete it, and the next sweep looks at everything"
     return read_document(data, time, version=VERSION, where=where, what="a watermark", hint=hint)
@@ -149,11 +155,11 @@ def _move_watermark(context: Context, start: _Start) -> None:
     if start.watermark is not None and watermark <= start.watermark:
         return
     try:
-        context.store.runs.replace(WATERMARK, _document(watermark), start.etag)
+        context.store.runs.replace(WATERMARK, _document(_source(context), watermark), start.etag)
     except Changed:
         logger.info("another sweep moved the watermark")
 
 
-def _document(watermark: datetime | None) -> bytes:
+def _document(source: str, watermark: datetime | None) -> bytes:
     text = None if watermark is None else watermark.isoformat()
-    return json.dumps({"version": VERSION, "watermark": text}).encode() + b"\n"
+    return json.dumps({"version": VERSION, "source": source, "watermark": text}).encode() + b"\n"

@@ -122,9 +122,9 @@ def _documents(folder: Path) -> dict[str, Target]:
         "record": (lambda data: RunRecord.from_bytes(data, "it").to_bytes(), PipelineError, record),
         "summary": (lambda data: judge(data, "it"), PipelineError, _SUMMARY),
         "watermark": (
-            lambda data: sweep.read_watermark(data, "it"),
+            lambda data: sweep.read_watermark(data, "it", "account/data"),
             PipelineError,
-            b'{"version": 1, "watermark": "2026-01-01T00:00:00+00:00"}',
+            b'{"version": 1, "source": "account/data", "watermark": "2026-01-01T00:00:00+00:00"}',
         ),
         "steps": (lambda data: board.from_bytes(data, "it"), PipelineError, _STEPS),
         "published": (lambda data: publish.from_bytes(data, "it"), PipelineError, _PUBLISHED),

@@ -136,9 +136,18 @@ class TestWatermark:
     def test_what_is_older_is_not_looked_at(self, context, store, land):
         land("a.csv")
         future = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-        store.runs.put("sweep.json", json.dumps({"version": 1, "watermark": future}).encode())
+        source = f"{store.account}/{store.data.name}"
+        document = {"version": 1, "source": source, "watermark": future}
+        store.runs.put("sweep.json", json.dumps(document).encode())
         assert "nothing new" in str(sweep(context, TICK, random_hex=HEX))
         assert watermark(context) == future  # it never goes back
+
+    @pytest.mark.parametrize("source", ["devstoreaccount1/another", "another/data"])
+    def test_it_says_nothing_of_another_container(self, context, store, land, source):
+        land("a.csv")
+        document = {"version": 1, "source": source, "watermark": later(hours=1).isoformat()}
+        store.runs.put("sweep.json", json.dumps(document).encode())
+        assert sweep(context, TICK, random_hex=HEX).landings == 1
 
     def test_what_landed_within_the_grace_period_is_looked_at_again(self, using, context, land):
         patient = using(grace=timedelta(minutes=10))
