@@ -108,7 +108,7 @@ def _care(context: Context, marker: Marker, now: datetime) -> Care:
         context.runs.unmark(record.run)
         return Care.CLOSED
     if record.state is RunState.PENDING:
-        return _take_up(context, record) if is_old else Care.NONE
+        return _take_up(context, record) if is_old or marker.left else Care.NONE
     return _follow(context, record)
 
 

@@ -2,7 +2,7 @@
 
 What is where, in the runs container:
 
-    open/<run>           marker: this run may still need attention; metadata state=active|failed.
+    open/<run>           marker: this run may still need attention; metadata state=active|left|failed.
                          It is made before all else and deleted last. The local engine's worker holds a
                          lease on it while it lives.
     <run>/record.json    what the run is and how it stands (`pipeline.records`)
@@ -18,6 +18,7 @@ sweep's sight until its run is over.
 import logging
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,7 @@ from pipeline.errors import (
     NotFound,
     PipelineError,
     RunDocumentError,
+    StorageError,
     UnknownRun,
 )
 from pipeline.hush import hushed
@@ -55,6 +57,8 @@ class Marker:
     run: str
     failed: bool
     """The run has failed and may be tried again; otherwise it is under way."""
+    left: bool
+    """Its submitter met an error and gave up: whoever comes next may go on at once."""
     held: bool
     """Somebody (a worker of the local engine) holds the lease."""
     touched: datetime
@@ -186,6 +190,7 @@ class Runs:
             Marker(
                 run=found.name.removeprefix(_marker("")),
                 failed=found.metadata.get("state") == "failed",
+                left=found.metadata.get("state") == "left",
                 held=found.leased,
                 touched=found.last_modified,
             )
@@ -195,6 +200,20 @@ class Runs:
     def mark(self, run: str) -> bool:
         """Make the marker of `run`; False where it is there already, or was made by an attempt before."""
         return self.store.runs.touch(_marker(run), metadata={"state": "active"})
+
+    def leave(self, run: str) -> None:
+        """Note that its submitter gave up; where that fails too, it is taken up when it is old enough."""
+        with suppress(StorageError):
+            self.store.runs.annotate(_marker(run), {"state": "left"})
+
+    def is_left(self, run: str) -> bool:
+        """Whether its submitter gave up, and said so."""
+        try:
+            return self.store.runs.head(_marker(run)).metadata.get("state") == "left"
+        except ContainerMissing:
+            raise
+        except NotFound:
+            return False
 
     def unmark(self, run: str, lease: Lease | None = None) -> None:
         """Delete the marker of `run`, if it is there."""

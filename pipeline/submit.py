@@ -10,7 +10,8 @@
 A process that dies between 1 and 2 leaves a marker without a record, between 2 and 3 a record without a
 manifest: nothing is claimed yet, and the sweep closes the run. From 3 on it takes the run up again under
 its own name. Whatever it does, it does by creating what comes next; so a process that was only slow finds
-that, and stops.
+that, and stops. A process that meets an error says so on the marker, and raises: whoever is told of the same
+cause again goes on where it was.
 """
 
 import logging
@@ -27,6 +28,7 @@ from pipeline.errors import (
     ContainerMissing,
     IllegalTransition,
     NotFound,
+    PipelineError,
     UnknownRun,
     UsageError,
 )
@@ -155,11 +157,12 @@ def submit(
     marked = context.runs.mark(run)
     if not marked:
         try:
-            context.runs.load(run)
+            known = context.runs.load(run)
         except UnknownRun:
             pass  # whoever made the marker is about to write the record: one of us will
         else:
-            return already
+            is_left = known.state is RunState.PENDING and context.runs.is_left(run)
+            return take_up(context, known, landings) if is_left else already
     try:
         record = context.runs.create(record)
     except AlreadyExists:
@@ -169,17 +172,24 @@ def submit(
     context.count_active_run()
     manifest = Manifest(run, tuple(landings))
     try:
-        context.runs.create_manifest(manifest)
-    except AlreadyExists:
-        return replace(already, reason=f"run {run} was taken up by a sweep meanwhile")
-    return _claim_and_submit(context, record, manifest, published)
+        try:
+            context.runs.create_manifest(manifest)
+        except AlreadyExists:
+            return replace(already, reason=f"run {run} was taken up by a sweep meanwhile")
+        return _claim_and_submit(context, record, manifest, published)
+    except PipelineError:
+        context.runs.leave(run)
+        raise
 
 
-def take_up(context: Context, record: RunRecord) -> Submission:
-    """Take a pending run's steps again, from the manifest on, under its own name."""
+def take_up(context: Context, record: RunRecord, landings: Sequence[Landing] = ()) -> Submission:
+    """Take a pending run's steps again, from the manifest on, under its own name.
+
+    `landings` are those of its cause, where they are known: it scores them if it has no manifest yet.
+    """
     from pipeline.publish import load
 
-    manifest = _found_manifest(context, record)
+    manifest = _found_manifest(context, record, landings)
     if context.runs.cancel_requested(record.run):
         if record.claims:
             context.runs.claim(manifest.landings, record.run)  # nor shall another run score them
@@ -189,7 +199,7 @@ def take_up(context: Context, record: RunRecord) -> Submission:
     return _claim_and_submit(context, record, manifest, load(context.store, record.published))
 
 
-def _found_manifest(context: Context, record: RunRecord) -> Manifest:
+def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Landing]) -> Manifest:
     """The manifest of a run that was left; where it has none, the one that it may have."""
     try:
         return context.runs.manifest(record.run)
@@ -197,10 +207,9 @@ def _found_manifest(context: Context, record: RunRecord) -> Manifest:
         pass
     # Nothing is claimed yet. A retry's landings are still held by the run that failed; those of others are
     # free for any run. Creating a manifest stops the submitter, if it is only slow.
-    landings: tuple[Landing, ...] = ()
     if record.cause.kind is CauseKind.RETRY:
         landings = context.runs.manifest(record.cause.detail).landings
-    manifest = Manifest(record.run, landings)
+    manifest = Manifest(record.run, tuple(landings))
     try:
         context.runs.create_manifest(manifest)
     except AlreadyExists:

@@ -25,6 +25,21 @@ def land(store):
     return land
 
 
+def pending(context, landing, **more):
+    """A run whose submitter came no further than to its record."""
+    run = f"blob-{context.runs.key(landing)}"
+    context.runs.mark(run)
+    cause = Cause(CauseKind.BLOB, landing.name)
+    fields = {
+        "run": run,
+        "cause": cause,
+        "state": RunState.PENDING,
+        "published": context.published().version,
+        **more,
+    }
+    return context.runs.create(RunRecord(created=context.clock(), **fields))
+
+
 def scored(context):
     return [landing for landings in context.engine.taken().values() for landing in landings]
 
@@ -110,9 +125,25 @@ class TestLandings:
         (marker,) = context.runs.open()
         record = context.runs.load(marker.run)
         assert record.state is RunState.PENDING
+        assert marker.left
+
+    def test_and_the_next_delivery_goes_on_where_that_one_gave_up(self, context, land):
+        land()
+        context.engine.refuses = "the cluster is gone"
+        for _ in range(2):
+            with pytest.raises(EngineError, match="the cluster is gone"):
+                submit_landing(context, "a.csv")
         context.engine.refuses = None
-        assert take_up(context, record).outcome is Outcome.SUBMITTED
+        assert submit_landing(context, "a.csv").outcome is Outcome.SUBMITTED
+        assert submit_landing(context, "a.csv").outcome is Outcome.ALREADY
         assert len(scored(context)) == 1
+
+    def test_one_that_gave_up_before_it_had_a_manifest_is_gone_on_with_too(self, context, land):
+        landing = land()
+        record = pending(context, landing)
+        context.runs.leave(record.run)
+        assert submit_landing(context, "a.csv").run == record.run
+        assert scored(context) == [(landing.name, landing.etag)]
 
     def test_one_landing_costs_at_most_six_requests(self, context, settings, land):
         land("first.csv")
@@ -247,29 +278,16 @@ class TestByHand:
 class TestTakingUp:
     """What the sweep does with a run whose submitter died, at each step that it may have died at."""
 
-    def pending(self, context, landing, **more):
-        run = f"blob-{context.runs.key(landing)}"
-        context.runs.mark(run)
-        cause = Cause(CauseKind.BLOB, landing.name)
-        fields = {
-            "run": run,
-            "cause": cause,
-            "state": RunState.PENDING,
-            "published": context.published().version,
-            **more,
-        }
-        return context.runs.create(RunRecord(created=context.clock(), **fields))
-
     def test_before_the_manifest_nothing_was_claimed_so_the_run_ends(self, context, land):
         landing = land()
-        record = self.pending(context, landing)
+        record = pending(context, landing)
         assert take_up(context, record).outcome is Outcome.EMPTY
         assert "left to the sweep" in str(context.runs.load(record.run).error)
         assert context.runs.unclaimed([landing]) == (landing,)
 
     def test_and_a_submitter_that_was_only_slow_stops_at_the_manifest(self, context, land):
         landing = land()
-        record = self.pending(context, landing)
+        record = pending(context, landing)
         take_up(context, record)
         submission = submit(context, record.run, record.cause, [landing])
         assert submission.outcome is Outcome.ALREADY
@@ -277,21 +295,21 @@ class TestTakingUp:
 
     def test_after_the_manifest_it_goes_on(self, context, land):
         landing = land()
-        record = self.pending(context, landing)
+        record = pending(context, landing)
         context.runs.create_manifest(Manifest(record.run, (landing,)))
         assert take_up(context, record).outcome is Outcome.SUBMITTED
         assert scored(context) == [(landing.name, landing.etag)]
 
     def test_after_the_claims_too(self, context, land):
         landing = land()
-        record = self.pending(context, landing)
+        record = pending(context, landing)
         context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.claim([landing], record.run)
         assert take_up(context, record).outcome is Outcome.SUBMITTED
 
     def test_after_the_submission_the_engine_is_asked_again_and_has_it_once(self, context, land):
         landing = land()
-        record = self.pending(context, landing)
+        record = pending(context, landing)
         context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.claim([landing], record.run)
         context.engine.submit(record, context.published())
@@ -301,7 +319,7 @@ class TestTakingUp:
 
     def test_what_somebody_canceled_meanwhile_is_not_begun(self, context, land):
         landing = land()
-        record = self.pending(context, landing)
+        record = pending(context, landing)
         context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.request_cancel(record.run)
         assert take_up(context, record).outcome is Outcome.CANCELED
@@ -312,7 +330,7 @@ class TestTakingUp:
 
     def test_a_run_that_is_canceled_while_it_is_submitted_is_canceled_in_the_engine(self, context, land):
         landing = land()
-        record = self.pending(context, landing)
+        record = pending(context, landing)
         context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.advance(record, RunState.CANCELED)
         assert take_up(context, record).outcome is Outcome.CANCELED

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.attend import attend
-from pipeline.errors import NothingPublished, RunDocumentError
+from pipeline.errors import EngineError, NothingPublished, RunDocumentError
 from pipeline.landings import Manifest
 from pipeline.runs import Cause, CauseKind, RunRecord, RunState
 from pipeline.store import in_parallel
@@ -269,6 +269,15 @@ class TestPendingRuns:
         assert str(attended) == "1 left to the next sweep"
         context.engine.refuses = None
         assert attend(context, later(hours=1)).taken_up == 1
+
+    def test_one_whose_submitter_says_that_it_gave_up_is_taken_up_at_once(self, context, land):
+        land("a.csv")
+        context.engine.refuses = "the cluster is gone"
+        with pytest.raises(EngineError):
+            submit_landing(context, "a.csv")
+        context.engine.refuses = None
+        assert attend(context, later()).taken_up == 1
+        assert scored(context) == ["a.csv"]
 
     def test_a_marker_of_a_run_that_is_over_goes(self, context, land):
         record = self.pending(context, land)
