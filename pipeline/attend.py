@@ -107,6 +107,7 @@ def _care(context: Context, marker: Marker, now: datetime) -> Care:
     if record.state.final:
         context.runs.unmark(record.run)
         return Care.CLOSED
+    context.check_engine(record)
     if record.state is RunState.PENDING:
         return _take_up(context, record) if is_old or marker.left else Care.NONE
     return _follow(context, record)
@@ -166,6 +167,9 @@ def _follow(context: Context, record: RunRecord) -> Care:
                 record, status.state, error=status.error, retry=status.retry, counts=status.counts
             )
         return Care.ENDED
+    if context.runs.cancel_requested(record.run):  # whoever asked for it may have come no further
+        context.engine.cancel(record.run)
+        return Care.NONE
     if status.lost:
         return _restart(context, record)
     if status.state is RunState.RUNNING and record.state is RunState.SUBMITTED:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
+from pipeline.errors import EngineError, PublishError
+from pipeline.records import RunRecord
 from pipeline.runs import Runs
 from pipeline.settings import Settings
 from pipeline.store import Store
@@ -39,10 +41,33 @@ class Context:
         return cls(settings, store, open_engine(settings, store, Runs(store, utc_now)), utc_now)
 
     def published(self) -> "PublishedPipeline":
-        """The pipeline that is published now, as of a few seconds ago. Raises NothingPublished."""
+        """The pipeline that is published now, as of a few seconds ago.
+
+        Raises:
+            NothingPublished: none is.
+            PublishError: it is another engine's.
+        """
         from pipeline.publish import current
 
-        return self._published.get(lambda: current(self.store))
+        published = self._published.get(lambda: current(self.store))
+        if published.engine != self.settings.engine:
+            raise PublishError(
+                f"version {published.version} is published for the engine {published.engine}, and "
+                f"SCORING_ENGINE is {self.settings.engine}: run python -m pipeline publish"
+            )
+        return published
+
+    def check_engine(self, record: RunRecord) -> None:
+        """Make sure that this context's engine is the one that has the run.
+
+        Raises:
+            EngineError: another has it, and cannot be asked here.
+        """
+        if record.engine not in {None, self.settings.engine}:
+            raise EngineError(
+                f"run {record.run} is on the engine {record.engine}, and SCORING_ENGINE is "
+                f"{self.settings.engine}: set it back until the run is over"
+            )
 
     def active_runs(self) -> int:
         """How many runs are under way, as of a few seconds ago and with what this process added since."""

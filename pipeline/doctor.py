@@ -67,11 +67,9 @@ def _models(context: Context) -> tuple[bool, str]:
 
 
 def _published(context: Context) -> tuple[bool, str]:
-    from pipeline.publish import current, find_fleet, prepare
+    from pipeline.publish import find_fleet, prepare
 
-    published = current(context.store)
-    if published.engine != context.settings.engine:
-        return False, f"{published.version} is for engine {published.engine}: run python -m pipeline publish"
+    published = context.published()
     documents = prepare(context.settings, find_fleet(context.store))
     if published.version != documents.version:
         return False, f"{published.version} is older than the models or settings: python -m pipeline publish"

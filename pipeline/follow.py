@@ -60,9 +60,11 @@ def look(context: Context, run: str) -> View:
 
     Raises:
         UnknownRun: there is no such run.
+        EngineError: its engine cannot be asked.
     """
     record = context.runs.load(run)
     if record.state in {RunState.SUBMITTED, RunState.RUNNING}:
+        context.check_engine(record)
         status = context.engine.status(run)
         if status.state is not record.state and record.state.leads_to(status.state):
             try:

@@ -91,6 +91,8 @@ class RunRecord:
     published: str
     """Version of the published pipeline that it runs."""
     created: datetime
+    engine: str | None = None
+    """Name of the engine that has it; None where that is not known."""
     submitted: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
@@ -119,6 +121,7 @@ class RunRecord:
             "cause": {"kind": self.cause.kind.value, "detail": self.cause.detail},
             "state": self.state.value,
             "published": self.published,
+            "engine": self.engine,
             "created": _written(self.created),
             "submitted": _written(self.submitted),
             "started": _written(self.started),
@@ -158,6 +161,7 @@ class RunRecord:
             cause=Cause(CauseKind(document["cause"]["kind"]), str(document["cause"]["detail"])),
             state=RunState(document["state"]),
             published=str(document["published"]),
+            engine=document.get("engine"),
             created=moment(document["created"]),
             submitted=_read(document["submitted"]),
             started=_read(document["started"]),

@@ -201,6 +201,10 @@ class Runs:
         """Make the marker of `run`; False where it is there already, or was made by an attempt before."""
         return self.store.runs.touch(_marker(run), metadata={"state": "active"})
 
+    def is_marked(self, run: str) -> bool:
+        """Whether `run` may still need attention."""
+        return self.store.runs.exists(_marker(run))
+
     def leave(self, run: str) -> None:
         """Note that its submitter gave up; where that fails too, it is taken up when it is old enough."""
         with suppress(StorageError):

@@ -149,6 +149,7 @@ def submit(
         cause=cause,
         state=RunState.PENDING,
         published=published.version,
+        engine=published.engine,
         created=context.clock(),
         tries=tries,
         claims=claims,

@@ -2,10 +2,11 @@
 
 import argparse
 
-from pipeline.errors import EXIT_DONE, UsageError
+from pipeline.errors import EXIT_DONE
 
 _EXAMPLE = """\
-Its landings stay claimed: no other run scores them, unless `submit --again` is asked to.
+Its landings stay claimed: no other run scores them, unless `submit --again` is asked to. A run that has
+failed and waits for its next try is not tried again.
 
 Example:
   python -m pipeline cancel timer-20261123-050000
@@ -22,17 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask a run to stop."""
-    from pipeline.runs import RunState
-    from pipeline.runspage import renew
+    from pipeline.cancel import cancel
     from pipeline.surroundings import open_context
 
-    context = open_context()
-    record = context.runs.load(args.run)
-    if record.state.final:
-        raise UsageError(f"run {record.run} is {record.state} already")
-    context.runs.request_cancel(record.run)
-    if record.state is not RunState.PENDING:
-        context.engine.cancel(record.run)
-        renew(context.store)  # it may be over at once
-    print(f"run {record.run} is asked to stop")
+    print(cancel(open_context(), args.run))
     return EXIT_DONE

@@ -101,4 +101,4 @@ class Engine(Protocol):
         """Step by step, its name and what it has written so far; without the steps that are `known`."""
 
     def cancel(self, run: str) -> None:
-        """Ask it to stop; it says `canceled` when it has."""
+        """Ask it to stop; it says `canceled` when it has. One that nobody works on is over at once."""

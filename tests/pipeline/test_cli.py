@@ -163,7 +163,7 @@ def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):
     (pending,) = context.runs.newest()
     assert main(["cancel", pending.run]) == 0
     assert said(capsys)[0] == f"run {pending.run} is asked to stop\n"
-    assert context.runs.cancel_requested(pending.run)
+    assert context.runs.load(pending.run).state is RunState.CANCELED
 
 
 def test_cancel_says_of_a_run_that_is_over_how_it_ended(in_place, context, capsys):

@@ -70,7 +70,9 @@ def test_a_pipeline_published_for_another_engine_is_told(settings, azureml_setti
     local, azureml = Context.open(settings), Context.open(azureml_settings)
     publish(local)
     found = findings(azureml)
-    assert "is for engine local: run python -m pipeline publish" in found["published pipeline"].found
+    assert (
+        "published for the engine local, and SCORING_ENGINE is azureml" in found["published pipeline"].found
+    )
     local.store.close()
     azureml.store.close()
 

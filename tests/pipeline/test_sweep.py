@@ -7,8 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.attend import attend
-from pipeline.errors import EngineError, NothingPublished, RunDocumentError
+from pipeline.context import Context
+from pipeline.errors import EngineError, NothingPublished, PublishError, RunDocumentError
+from pipeline.follow import look
 from pipeline.landings import Manifest
+from pipeline.publish import make_current
 from pipeline.runs import Cause, CauseKind, RunRecord, RunState
 from pipeline.store import in_parallel
 from pipeline.submit import Outcome, submit_landing, to_landing
@@ -285,6 +288,30 @@ class TestPendingRuns:
         context.runs.mark(record.run)
         assert attend(context, later()).closed == 1
         assert context.runs.open() == []
+
+
+class TestAnotherEngine:
+    def test_its_runs_are_left_alone_and_told(self, context, store, land, caplog):
+        land("a.csv")
+        run = str(submit_landing(context, "a.csv").run)
+        record = context.runs.load(run)
+        store.runs.put(f"{run}/record.json", replace(record, engine="azureml").to_bytes())
+        with caplog.at_level(logging.WARNING):
+            attended = attend(context, later(hours=1))
+        assert attended.left == 1
+        assert "is on the engine azureml, and SCORING_ENGINE is local: set it back" in caplog.text
+        with pytest.raises(EngineError, match="SCORING_ENGINE"):
+            look(context, run)
+
+    def test_what_is_published_for_it_is_refused_before_anything_is_claimed(self, context, store, land):
+        landing = land("a.csv")
+        make_current(store, replace(context.published(), engine="azureml"))
+        fresh = Context(context.settings, store, context.engine, context.clock)
+        for submit in (lambda: submit_landing(fresh, "a.csv"), lambda: sweep(fresh, TICK, random_hex=HEX)):
+            with pytest.raises(PublishError, match="run python -m pipeline publish"):
+                submit()
+        assert context.runs.open() == []
+        assert context.runs.unclaimed([landing]) == (landing,)
 
 
 class TestRetries:

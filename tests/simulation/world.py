@@ -7,9 +7,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from pipeline.cancel import cancel
 from pipeline.context import Context
 from pipeline.engines.base import PublishedPipeline, RunStatus
-from pipeline.errors import EngineError, PipelineError, StorageUnreachable, UnknownRun
+from pipeline.errors import (
+    EngineError,
+    IllegalTransition,
+    PipelineError,
+    StorageUnreachable,
+    UnknownRun,
+    UsageError,
+)
 from pipeline.landings import Landing
 from pipeline.publish import make_current
 from pipeline.records import RunRecord, RunState
@@ -122,12 +130,15 @@ class Engine:
         return RunStatus(state=record.state, lost=not record.state.final)
 
     def cancel(self, run: str) -> None:
-        def effect() -> None:
+        def effect() -> bool:
             job = self.world.jobs.get(run)
             if job and not job.state.final:
                 job.state = RunState.CANCELED
+            return job is None
 
-        self._asked(effect)
+        if self._asked(effect):
+            with suppress(IllegalTransition):
+                self.runs.advance(self.runs.load(run), RunState.CANCELED)
 
     def _asked(self, effect: Callable[[], Any]) -> Any:
         try:
@@ -194,9 +205,8 @@ class World:
                 runs = sorted(self.known)
                 if runs:
                     run = runs[call.which % len(runs)]
-                    context.runs.request_cancel(run)
-                    if context.runs.load(run).state is not RunState.PENDING:
-                        context.engine.cancel(run)
+                    with suppress(UsageError):  # it is over
+                        cancel(context, run)
 
     def end_job(self, which: int, outcome: str) -> None:
         """One of the jobs under way ends, or is gone as if it had never been."""
