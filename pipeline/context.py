@@ -69,13 +69,21 @@ class Context:
                 f"{self.settings.engine}: set it back until the run is over"
             )
 
-    def active_runs(self) -> int:
-        """How many runs are under way, as of a few seconds ago and with what this process added since."""
-        return self._active.get(lambda: sum(not marker.failed for marker in self.runs.open()))
+    def take_place(self) -> bool:
+        """Take one of the places of active runs, if there is one.
 
-    def count_active_run(self) -> None:
-        """This process has added one."""
-        self._active.change(lambda count: count + 1)
+        As of a few seconds ago, and with what this process took since: several hosts that look at the same
+        time may together take a few more than there are.
+        """
+        places = self.settings.max_active_runs
+        return self._active.change(self._count_active, lambda count: count + 1 if count < places else None)
+
+    def give_place_back(self) -> None:
+        """The place was not needed."""
+        self._active.change(self._count_active, lambda count: max(count - 1, 0))
+
+    def _count_active(self) -> int:
+        return sum(not marker.failed for marker in self.runs.open())
 
 
 class _Recent[Value]:
@@ -88,15 +96,22 @@ class _Recent[Value]:
 
     def get(self, ask: Callable[[], Value]) -> Value:
         with self._lock:
-            now = self._clock()
-            if self._known is None or not timedelta(0) <= now - self._known[0] < FRESH:
-                self._known = (now, ask())
-            return self._known[1]
+            return self._fresh(ask)[1]
 
-    def change(self, change: Callable[[Value], Value]) -> None:
+    def change(self, ask: Callable[[], Value], change: Callable[[Value], Value | None]) -> bool:
+        """Put what `change` makes of the value in its place; False where it makes nothing of it."""
         with self._lock:
-            if self._known is not None:
-                self._known = (self._known[0], change(self._known[1]))
+            asked, value = self._fresh(ask)
+            changed = change(value)
+            if changed is not None:
+                self._known = (asked, changed)
+            return changed is not None
+
+    def _fresh(self, ask: Callable[[], Value]) -> tuple[datetime, Value]:
+        now = self._clock()
+        if self._known is None or not timedelta(0) <= now - self._known[0] < FRESH:
+            self._known = (now, ask())
+        return self._known
 
 
 def utc_now() -> datetime:

@@ -85,7 +85,7 @@ def submit_landing(context: Context, name: str) -> Submission:
         return Submission(Outcome.GONE, None, f"{name!r} is not there any more")
     if reason := skipped_because(name, blob.size):
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
-    if context.active_runs() >= context.settings.max_active_runs:
+    if not context.take_place():
         return Submission(
             Outcome.DEFERRED,
             None,
@@ -93,7 +93,10 @@ def submit_landing(context: Context, name: str) -> Submission:
             "(SCORING_MAX_ACTIVE_RUNS)",
         )
     landing = to_landing(blob)
-    return submit(context, blob_run(context.runs.key(landing)), Cause(CauseKind.BLOB, name), [landing])
+    submission = submit(context, blob_run(context.runs.key(landing)), Cause(CauseKind.BLOB, name), [landing])
+    if submission.outcome is not Outcome.SUBMITTED:
+        context.give_place_back()
+    return submission
 
 
 def submit_manual(
@@ -170,7 +173,6 @@ def submit(
         if marked and context.runs.load(run).state.final:
             context.runs.unmark(run)  # ours came after its end
         return already
-    context.count_active_run()
     manifest = Manifest(run, tuple(landings))
     try:
         try:

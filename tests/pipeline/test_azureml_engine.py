@@ -258,7 +258,7 @@ class TestSubmitting:
         store = Store.connect(azureml_settings, transport=transport)
         engine = AzureMLEngine(azureml_settings, store, Runs(store, taken.clock))
         context = Context(azureml_settings, store, engine, taken.clock)
-        context.published(), context.active_runs()  # a host that has been at work knows both
+        context.published(), context.take_place()  # a host that has been at work knows both
         transport.requests.clear()
         assert submit_landing(context, "2026/a.csv").outcome is Outcome.SUBMITTED
         store.close()

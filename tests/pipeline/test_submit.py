@@ -6,7 +6,7 @@ from pipeline.context import Context
 from pipeline.errors import ContainerMissing, EngineError, InvalidRunName, NothingPublished, UsageError
 from pipeline.landings import Manifest
 from pipeline.runs import Cause, CauseKind, RunRecord, RunState
-from pipeline.store import Store
+from pipeline.store import Store, in_parallel
 from pipeline.submit import Outcome, submit, submit_landing, submit_manual, take_up, to_landing
 from tests.pipeline.counting import CountingTransport
 from tests.pipeline.file_engine import open_context
@@ -164,7 +164,7 @@ class TestLandings:
         transport = CountingTransport()
         counted = open_context(settings, tmp_path / "engine", context.clock, transport=transport)
         counted.published()
-        counted.active_runs()
+        counted.take_place()
         transport.requests.clear()
         assert submit_landing(counted, "a.csv").outcome is Outcome.ALREADY
         assert len(transport.requests) == 3, transport.requests
@@ -181,6 +181,16 @@ class TestBursts:
         assert "left to the next sweep: 2 runs are active (SCORING_MAX_ACTIVE_RUNS)" in str(
             submit_landing(context, "3.csv")
         )
+
+    def test_many_at_once_are_no_more(self, context, land):
+        names = [land(f"{number}.csv").name for number in range(8)]
+        outcomes = in_parallel(lambda name: submit_landing(context, name).outcome, names)
+        assert outcomes.count(Outcome.SUBMITTED) == 2
+
+    def test_what_is_told_twice_takes_no_place_twice(self, context, land):
+        land("0.csv")
+        assert [submit_landing(context, "0.csv").outcome for _ in range(3)][1:] == [Outcome.ALREADY] * 2
+        assert submit_landing(context, land("1.csv").name).outcome is Outcome.SUBMITTED
 
     def test_once_runs_have_ended_there_is_room_again(self, context, land, clock):
         runs = [submit_landing(context, land(f"{number}.csv").name).run for number in range(2)]
