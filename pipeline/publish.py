@@ -11,12 +11,21 @@ A version is made from its content and never changes, so publishing what is ther
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipeline.container import Content
 from pipeline.documents import read_document
 from pipeline.engines.base import PublishedPipeline
-from pipeline.errors import ContainerMissing, NotFound, NothingPublished, PublishError
+from pipeline.errors import (
+    AlreadyExists,
+    Changed,
+    ContainerMissing,
+    NotFound,
+    NothingPublished,
+    PublishError,
+)
 from pipeline.store import Store, in_parallel
 from scoring import PACK_NAME, InvalidKey, SensorKey
 
@@ -27,6 +36,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the format of published.json."""
+
+_TRIES = 5
+"""So often others may publish meanwhile."""
 
 FOLDER = "published"
 CURRENT = f"{FOLDER}/current"
@@ -86,37 +98,59 @@ def prepare(settings: "Settings", fleet: Fleet) -> "Documents":
 def publish(context: "Context") -> Publication:
     """Build the documents, hand them to the engine, and make the result the current version.
 
+    Where somebody else publishes meanwhile, the models are looked at again: the version that stays was made
+    from a listing that no other is ahead of.
+
     Raises:
-        PublishError: there are no models, or the engine refuses the documents.
+        PublishError: there are no models, the engine refuses the documents, or others publish all the time.
     """
-    fleet = find_fleet(context.store)
-    documents = prepare(context.settings, fleet)
-    published = context.engine.publish(documents)
-    folder = f"{FOLDER}/{published.version}"
-    runs = context.store.runs
-    in_parallel(
-        lambda file: runs.put(f"{folder}/{file[0]}", file[1]),
-        (
-            ("pipeline.yml", documents.pipeline_yml),
-            ("score.yml", documents.score_yml),
-            ("published.json", _to_bytes(published)),
-        ),
-    )
-    return Publication(published, documents, fleet, make_current(context.store, published))
+    for _ in range(_TRIES):
+        before = _found(context.store)
+        fleet = find_fleet(context.store)
+        documents = prepare(context.settings, fleet)
+        published = context.engine.publish(documents)
+        _store(context.store, documents, published)
+        with suppress(AlreadyExists, Changed):
+            return Publication(published, documents, fleet, _put(context.store, published, before))
+    raise PublishError("others publish at the same time, again and again: publish later")
 
 
 def make_current(store: Store, published: PublishedPipeline) -> bool:
-    """Let new runs use this version; False where they do so already."""
-    content = _to_bytes(published)
+    """Let new runs use this version; False where they do so already.
+
+    Raises:
+        Changed, AlreadyExists: somebody else publishes at the same time.
+    """
+    return _put(store, published, _found(store))
+
+
+def _found(store: Store) -> Content | None:
     try:
-        if store.runs.read(CURRENT).data == content:
-            return False
+        return store.runs.read(CURRENT)
     except ContainerMissing:
         raise
     except NotFound:
-        pass
-    store.runs.put(CURRENT, content)
+        return None
+
+
+def _put(store: Store, published: PublishedPipeline, before: Content | None) -> bool:
+    """Put a version in the place of the one that was found before; False where it is the same."""
+    content = _to_bytes(published)
+    if before is None:
+        store.runs.create(CURRENT, content)
+        return True
+    if before.data == content:
+        return False
+    store.runs.replace(CURRENT, content, before.etag)
     return True
+
+
+def _store(store: Store, documents: "Documents", published: PublishedPipeline) -> None:
+    """Store a version: published.json last, because where that is, all of it is."""
+    folder = f"{FOLDER}/{published.version}"
+    files = (("pipeline.yml", documents.pipeline_yml), ("score.yml", documents.score_yml))
+    in_parallel(lambda file: store.runs.put(f"{folder}/{file[0]}", file[1]), files)
+    store.runs.put(f"{folder}/published.json", _to_bytes(published))
 
 
 def current(store: Store) -> PublishedPipeline:

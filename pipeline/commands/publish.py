@@ -47,24 +47,26 @@ def run(args: argparse.Namespace) -> int:
     context = open_context()
     if args.dry_run:
         documents = publish.prepare(context.settings, publish.find_fleet(context.store))
-        for name, content in (("pipeline.yml", documents.pipeline_yml), ("score.yml", documents.score_yml)):
-            print(f"# --- {name}\n{content.decode()}")
+        _show_documents({"pipeline.yml": documents.pipeline_yml, "score.yml": documents.score_yml}, args.json)
         return EXIT_DONE
+    azureml = _azureml(context) if args.setup or args.endpoint else None  # before anything is published
+    lines = azureml.set_up() if azureml and args.setup else []
+    others: tuple[str, ...] = ()
     if args.rollback:
         published = publish.load(context.store, args.rollback)
         changed = publish.make_current(context.store, published)
-        more = [] if not args.endpoint else [_azureml(context).roll_back(args.rollback)]
-        others: tuple[str, ...] = ()
     else:
-        more = _azureml(context).set_up() if args.setup else []
         publication = publish.publish(context)
         published, changed, others = publication.published, publication.changed, publication.fleet.others
-        if args.endpoint:
-            more.append(f"batch endpoint {_azureml(context).deploy(published)}")
+    answer = {"published": published.version, "steps": published.steps, "changed": changed}
+    if azureml and args.endpoint:
+        endpoint = azureml.roll_back(published.version) if args.rollback else azureml.deploy(published)
+        answer["endpoint"] = endpoint
+        lines.append(f"batch endpoint {endpoint}")
     if args.json:
-        show_json({"published": published.version, "steps": published.steps, "changed": changed})
+        show_json(answer)
         return EXIT_DONE
-    for line in more:
+    for line in lines:
         print(line)
     if others:
         print(f"not models, left alone: {', '.join(others[:5])} ({len(others):,} in all)", file=sys.stderr)
@@ -72,6 +74,16 @@ def run(args: argparse.Namespace) -> int:
     news = "published" if changed else "already published, nothing changed"
     print(f"{published.version}: {news} ({count}, engine {published.engine})")
     return EXIT_DONE
+
+
+def _show_documents(documents: dict[str, bytes], as_json: bool) -> None:
+    from pipeline.tables import show_json
+
+    if as_json:
+        show_json({name: content.decode() for name, content in documents.items()})
+        return
+    for name, content in documents.items():
+        print(f"# --- {name}\n{content.decode()}")
 
 
 def _azureml(context: "Context") -> "AzureMLEngine":

@@ -118,6 +118,18 @@ def test_a_dry_run_prints_both_documents_and_stores_none(in_place, capsys):
     out, _ = said(capsys)
     assert "score_1_1:" in out
     assert "python -m scoring score" in out
+    assert main(["publish", "--dry-run", "--json"]) == 0
+    documents = json.loads(said(capsys)[0])
+    assert all(text in out for text in documents.values())
+    assert documents.keys() == {"pipeline.yml", "score.yml"}
+    assert list(in_place.runs.list()) == []
+
+
+@pytest.mark.parametrize("option", ["--endpoint", "--setup"])
+def test_what_only_azure_ml_has_is_refused_before_anything_is_published(in_place, capsys, option):
+    in_place.models.put("model_1_1.skops", b"model")
+    assert main(["publish", option]) == 2
+    assert "set SCORING_ENGINE=azureml" in said(capsys)[1]
     assert list(in_place.runs.list()) == []
 
 

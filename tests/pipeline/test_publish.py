@@ -49,6 +49,21 @@ def test_an_earlier_version_can_be_made_the_current_one_again(fleet):
     assert publish.current(fleet.context.store) == first
 
 
+def test_whoever_publishes_last_has_looked_at_the_models_last(fleet):
+    fleet.models(s1_1="score")
+    publish_there = fleet.engine.publish
+
+    def meanwhile(documents):
+        fleet.engine.publish = publish_there
+        fleet.models(s1_2="score")
+        assert fleet.publish().published.steps == 2
+        return publish_there(documents)
+
+    fleet.engine.publish = meanwhile
+    assert fleet.publish().published.steps == 2
+    assert publish.current(fleet.context.store).steps == 2
+
+
 def test_what_is_no_model_is_left_alone_and_named(fleet):
     fleet.models(s1_1="score")
     for name in (
