@@ -123,6 +123,7 @@ def _close_unborn(context: Context, run: str) -> Care:
         state=RunState.EMPTY,
         published="",
         created=context.clock(),
+        ended=context.clock(),
         error="its submission broke off before it began; its landings are left to the sweep",
     )
     with suppress(AlreadyExists):  # it was only slow

@@ -2,11 +2,13 @@
 
 A claim says that a landing has been scored, so it is kept as long as its landing is there: without it the
 next sweep would score the landing again. Where all of a run's landings are gone, everything of it goes,
-claims included. Otherwise its record, manifest and claims stay, which are small, and the rest goes.
-Either way it goes from the page of runs: it has no report any more.
+claims included, and so it does where a run claimed nothing. Otherwise its record, manifest and claims stay,
+which are small, and the rest goes. Either way it goes from the page of runs: it has no report any more.
+A run that may be tried again, or that the next sweep has still to look at, is not touched.
 """
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,8 +35,10 @@ class Removal:
 def old_runs(context: Context, age: timedelta, now: datetime) -> Iterator[Removal]:
     """What would go of each run that ended longer than `age` ago, oldest last."""
     rows = {blob.name for blob in context.store.runs.list(f"{ended.FOLDER}/")}
+    marked = {marker.run for marker in context.runs.open()}
     for record in context.runs.newest():
-        if record.state.final and record.ended is not None and now - record.ended > age:
+        is_over = record.state.final and record.run not in marked
+        if is_over and record.ended is not None and now - record.ended > age:
             removal = _removal(context, record, rows)
             if removal.preds or removal.runs:
                 yield removal
@@ -58,14 +62,14 @@ def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Remo
     blobs = [blob.name for blob in store.runs.list(f"{record.run}/")]
     if (row := ended.blob_name(record)) and row in rows:
         blobs.append(row)
-    try:
-        landings = context.runs.manifest(record.run).landings
-    except UnknownRun:
-        landings = ()
+    landings: tuple[Landing, ...] = ()
+    if record.claims:
+        with suppress(UnknownRun):
+            landings = context.runs.manifest(record.run).landings
     if any(in_parallel(lambda landing: _is_there(context, landing), landings)):
         kept = {f"{record.run}/record.json", f"{record.run}/manifest.json"}
         return Removal(record.run, preds, tuple(name for name in blobs if name not in kept))
-    paths = [claims.path(context.runs.key(landing)) for landing in landings] if record.claims else []
+    paths = [claims.path(context.runs.key(landing)) for landing in landings]
     held = in_parallel(lambda path: _holder(context, path) == record.run, paths)
     ours = [path for path, is_ours in zip(paths, held, strict=True) if is_ours]
     return Removal(record.run, preds, (*ours, *blobs))

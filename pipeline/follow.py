@@ -18,6 +18,8 @@ from pipeline.tables import plain, show_table, told_duration, told_time, watched
 INTERVAL = 1.0
 """Seconds between two looks."""
 
+_LOST = "nobody works on it: the next sweep begins it again, python -m pipeline sweep does so now"
+
 _URGENCY = (StepState.FAILED, StepState.RUNNING, StepState.CANCELED, StepState.WAITING, StepState.SUCCEEDED)
 
 
@@ -27,6 +29,8 @@ class View:
 
     record: RunRecord
     steps: list[StepStatus]
+    lost: bool = False
+    """It is not over, and nobody works on it."""
 
     @property
     def state(self) -> RunState:
@@ -46,13 +50,14 @@ class View:
             }
             for step in self.steps
         ]
-        return {**self.record.to_json(), "steps": steps}
+        return {**self.record.to_json(), "lost": self.lost, "steps": steps}
 
     def line(self) -> str:
         """Where it stands, in one line."""
         counts = Counter(step.state for step in self.steps)
         told = ", ".join(f"{counts[state]:,} {state}" for state in _URGENCY if counts[state])
-        return f"{self.record.run}: {self.state}" + (f" ({told})" if told else "")
+        lost = f", but {_LOST}" if self.lost else ""
+        return f"{self.record.run}: {self.state}" + (f" ({told})" if told else "") + lost
 
 
 def look(context: Context, run: str) -> View:
@@ -63,9 +68,11 @@ def look(context: Context, run: str) -> View:
         EngineError: its engine cannot be asked.
     """
     record = context.runs.load(run)
+    lost = False
     if record.state in {RunState.SUBMITTED, RunState.RUNNING}:
         context.check_engine(record)
         status = context.engine.status(run)
+        lost = status.lost
         if status.state is not record.state and record.state.leads_to(status.state):
             try:
                 record = context.runs.advance(
@@ -75,7 +82,7 @@ def look(context: Context, run: str) -> View:
                 record = context.runs.load(run)
             if record.state.final:
                 renew(context.store)
-    return View(record, [] if record.state is RunState.PENDING else context.engine.steps(run))
+    return View(record, [] if record.state is RunState.PENDING else context.engine.steps(run), lost)
 
 
 def show(view: View, now: datetime) -> None:
@@ -83,6 +90,8 @@ def show(view: View, now: datetime) -> None:
     record = view.record
     print(f"run        {record.run}")
     print(f"state      {record.state}" + (f": {plain(record.error)}" if record.error else ""))
+    if view.lost:
+        print(f"           {_LOST}")
     print(f"cause      {plain(record.cause.sentence)}")
     print(f"published  {record.published}")
     print(f"created    {told_time(record.created)} UTC")
@@ -173,9 +182,13 @@ def _follow_live(context: Context, run: str, sleep: Callable[[float], None], wor
     from pipeline.bars import StepBars
 
     told: set[str] = set()
+    was_lost = False
     with StepBars() as bars:
         while True:
             view = look(context, run)
+            if view.lost and not was_lost:
+                bars.say(f"{run}: {_LOST}")
+            was_lost = view.lost
             over = [step for step in view.steps if step.state.final]
             bars.show(run, view.state, len(over), len(view.steps))
             for step in over:

@@ -10,7 +10,9 @@ import json
 import logging
 import tempfile
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pipeline import ended
 from pipeline.container import BlobInfo
@@ -37,14 +39,20 @@ def renew(store: Store) -> None:
 
 
 def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
-    """Write a page of these runs to a file; their reports are fetched beside it, if they are not there yet.
+    """Write a page of these runs to a file; their reports are fetched beside it.
+
+    One that is there already is fetched again only if it is from before its run was over.
 
     Raises:
         ReportError: it cannot be written.
     """
-    rows = [ended.row(record) for record in records]
-    there = in_parallel(lambda row: bool(row["report"]) and _fetched(store, row["report"], page.parent), rows)
-    rows = [row if found else row | {"report": None} for row, found in zip(rows, there, strict=True)]
+
+    def row(record: RunRecord) -> dict[str, Any]:
+        told = ended.row(record)
+        found = told["report"] and record.ended and _fetched(store, told["report"], record.ended, page.parent)
+        return told if found else told | {"report": None}
+
+    rows = in_parallel(row, records)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_index(rows, page)
 
@@ -81,14 +89,15 @@ def _page(store: Store) -> BlobInfo | None:
         return None
 
 
-def _fetched(store: Store, report: str, folder: Path) -> bool:
+def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:
     path = folder / report
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            store.preds.download(report, path)
-        except ContainerMissing:
-            raise
-        except NotFound:  # cleaned up
-            return False
+    if path.is_file() and path.stat().st_mtime >= ended.timestamp():
+        return True
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        store.preds.download(report, path)
+    except ContainerMissing:
+        raise
+    except NotFound:  # cleaned up
+        return False
     return True

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipeline.attend import attend
 from pipeline.cleanup import old_runs, remove
 from pipeline.cli import main
 from pipeline.records import RunState
-from pipeline.submit import Outcome, submit_landing
+from pipeline.submit import Outcome, submit_landing, submit_manual
 from pipeline.sweep import sweep
 
 COUNTS = {"scored": 1, "anomalies": 0, "sensors": 1, "sensors_failed": 0, "sensors_missing": 0}
@@ -74,6 +75,34 @@ def test_what_another_run_has_claimed_since_stays_claimed(context, clock):
     clock.move(days=31)
     assert clean_up(context) == [run]
     assert claimed(context) == 1
+
+
+def test_of_a_run_that_claimed_nothing_nothing_stays(context, clock):
+    context.store.data.put("a.csv", b"TS")
+    run = str(submit_manual(context, prefix="", again=True, random_hex="3fa94c").run)
+    context.runs.advance(context.runs.load(run), RunState.SUCCEEDED, counts=COUNTS)
+    clock.move(days=31)
+    assert clean_up(context) == [run]
+    assert names(context.store.runs, f"{run}/") == set()
+    assert names(context.store.data) == {"a.csv"}
+
+
+def test_a_run_that_waits_for_its_next_try_keeps_all_that_it_needs(context, clock):
+    context.store.data.put("a.csv", b"TS")
+    run = str(submit_landing(context, "a.csv").run)
+    context.runs.advance(context.runs.load(run), RunState.FAILED, retry=True)
+    context.store.data.delete("a.csv")
+    clock.move(days=31)
+    assert clean_up(context) == []
+    assert sweep(context, context.clock(), random_hex="000000").attended.retried == 1
+
+
+def test_one_that_never_began_goes_too(context, clock):
+    context.runs.mark("blob-1")
+    attend(context, datetime.now(UTC) + timedelta(hours=1))
+    assert context.runs.load("blob-1").state is RunState.EMPTY
+    clock.move(days=31)
+    assert clean_up(context) == ["blob-1"]
 
 
 def test_readings_models_and_young_or_open_runs_are_not_touched(context, clock):

@@ -20,6 +20,7 @@ from pipeline.engines.base import PublishedPipeline, StepState
 from pipeline.engines.environment import ROOT
 from pipeline.engines.local import settings_environment, worker_environment
 from pipeline.errors import EngineError
+from pipeline.follow import look, show
 from pipeline.records import RunRecord, RunState
 from pipeline.settings import Connection, Settings
 from pipeline.submit import submit_manual
@@ -234,6 +235,20 @@ def test_a_worker_that_was_frozen_until_another_had_its_run_touches_nothing_any_
     until(lambda: not workers(run))
     assert list(fleet.context.store.preds.list(run)) == stored
     assert fleet.finished(run)
+
+
+def test_whoever_watches_a_run_without_a_worker_is_told_what_to_do(fleet, capsys):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    fleet.engine.submit = no_worker
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    assert look(fleet.context, run).line() == f"{run}: submitted"  # it may be starting
+    fleet.ahead += timedelta(minutes=1)
+    view = look(fleet.context, run)
+    assert view.to_json()["lost"] is True
+    assert view.line().endswith("python -m pipeline sweep does so now")
+    show(view, fleet.context.clock())
+    assert "nobody works on it" in capsys.readouterr().out
 
 
 def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -316,3 +317,19 @@ def test_a_page_in_a_file_has_the_reports_beside_it(store, tmp_path):
     assert '<a href="over/report.html">' in text
     assert text.count("<a ") == 1
     assert (tmp_path / "out" / "over" / "report.html").read_bytes() == b"the report"
+
+
+def test_a_report_from_before_its_run_was_over_is_fetched_again(store, tmp_path):
+    over = record("over")
+    path = tmp_path / "over" / "report.html"
+    path.parent.mkdir()
+    path.write_bytes(b"it is running")
+    store.preds.put("over/report.html", b"the report")
+    assert over.ended
+    early, late = over.ended.timestamp() - 1, over.ended.timestamp() + 1
+    os.utime(path, (late, late))
+    write_page(store, [over], tmp_path / "runs.html")
+    assert path.read_bytes() == b"it is running"
+    os.utime(path, (early, early))
+    write_page(store, [over], tmp_path / "runs.html")
+    assert path.read_bytes() == b"the report"
