@@ -18,8 +18,8 @@ from pathlib import Path
 
 from dev.azurite import STANDARD_PORTS, Azurite, AzuriteError
 from dev.host.errors import HostError
-from dev.host.settings import effective, load_local_settings
 from pipeline.errors import PipelineError
+from pipeline.surroundings import load_local_settings
 
 REPO = Path(__file__).resolve().parents[1]
 LOCAL_SETTINGS = REPO / "local.settings.json"
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
             if not file.exists():
                 shutil.copyfile(REPO / "local.settings.example.json", file)
                 print(f"Made {file.name} from local.settings.example.json.", flush=True)
-            settings = effective(load_local_settings(file), os.environ)
+            settings = load_local_settings(file) | dict(os.environ)
             if "UseDevelopmentStorage=true" in (
                 settings.get("AzureWebJobsStorage"),
                 settings.get("ScoringStorage"),

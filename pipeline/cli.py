@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -25,6 +26,7 @@ COMMANDS = {
 """Name and one-line help of each sub-command; its module in `pipeline.commands` has the same name."""
 
 _INTERRUPTED = 130
+_CLOSED = 141
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,8 +57,14 @@ def main(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     try:
         code: int = importlib.import_module(f"pipeline.commands.{args.command}").run(args)
+        sys.stdout.flush()
     except PipelineError as error:
         return _say(error, error.exit_code)
+    except (
+        BrokenPipeError
+    ):  # whoever reads it has read enough: nothing more is written, not at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CLOSED
     except OSError as error:
         return _say(error, 1)
     except KeyboardInterrupt:

@@ -61,8 +61,19 @@ class Manifest:
 
 def skipped_because(name: str, size: int | None = None) -> str | None:
     """Why a blob is not a landing, or None where it is one; `size` is None where it is not known yet."""
+    if not name or not is_text(name):
+        return "no blob has such a name"
     if any(segment.startswith(("_", ".")) for segment in name.split("/")):
         return "a part of its name starts with '_' or '.'"
     if size == 0:
         return "it is empty"
     return None
+
+
+def is_text(name: str) -> bool:
+    """Whether `name` can be written as UTF-8: what a shell hands over as other bytes cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

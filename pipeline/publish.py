@@ -186,12 +186,14 @@ def versions(store: Store) -> list[str]:
 
 def _read(store: Store, version: str, path: str) -> bytes:
     try:
-        return store.runs.read(path).data
+        if version.isascii() and version.isalnum():
+            return store.runs.read(path).data
     except ContainerMissing:
         raise
-    except NotFound as error:
-        there = _told(versions(store))
-        raise PublishError(f"no version {version[:80]!r} is published ({there}): publish again") from error
+    except NotFound:
+        pass
+    there = _told(versions(store))
+    raise PublishError(f"no version {version[:80]!r} is published ({there}): publish again")
 
 
 def _told(names: Iterable[str]) -> str:

@@ -38,7 +38,7 @@ from pipeline.errors import (
 )
 from pipeline.hush import hushed
 from pipeline.landings import Landing, Manifest
-from pipeline.names import RESERVED, landing_key
+from pipeline.names import RESERVED, RUN_NAME, landing_key
 from pipeline.records import Cause, CauseKind, RunRecord, RunState
 from pipeline.store import Store, in_parallel
 
@@ -284,15 +284,18 @@ class Runs:
         return tuple(landing for landing, claimed in zip(landings, taken, strict=True) if not claimed)
 
     def _read(self, run: str, path: str) -> Any:
+        unknown = UnknownRun(
+            f"there is no run {run[:80]!r} in container {self.store.runs.name!r}: "
+            "python -m pipeline runs lists them"
+        )
+        if not RUN_NAME.fullmatch(run):
+            raise unknown
         try:
             return self.store.runs.read(path)
         except ContainerMissing:
             raise
         except NotFound as error:
-            raise UnknownRun(
-                f"there is no run {run!r} in container {self.store.runs.name!r}: "
-                "python -m pipeline runs lists them"
-            ) from error
+            raise unknown from error
 
 
 def _token() -> str:

@@ -18,6 +18,7 @@ CONNECTION = "ScoringStorage"
 MAX_TRIES_LIMIT = 99
 
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_-]*)?/?")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SCHEDULE_FIELD = re.compile(r"[0-9A-Za-z*/,-]+")
 _SHOWN = 60
@@ -152,7 +153,7 @@ class _Reader:
         value = self.text(name)
         if value is None:
             return default
-        if value.isascii() and value.isdecimal() and least <= int(value[:20]) <= most:
+        if re.fullmatch(r"[0-9]{1,15}", value) and least <= int(value) <= most:
             return int(value)
         self.wrong(name, f"a whole number from {least:,} to {most:,}", value)
         return default
@@ -254,5 +255,7 @@ def _is_connection_string(text: str) -> bool:
         return False
     if values.get("usedevelopmentstorage") == "true":
         return True
+    if not _ENDPOINT.fullmatch(values.get("blobendpoint", "https://account")):
+        return False
     has_secret = "sharedaccesssignature" in values or {"accountname", "accountkey"} <= values.keys()
     return has_secret and bool({"accountname", "blobendpoint"} & values.keys())

@@ -32,7 +32,7 @@ from pipeline.errors import (
     UnknownRun,
     UsageError,
 )
-from pipeline.landings import Landing, Manifest, skipped_because
+from pipeline.landings import Landing, Manifest, is_text, skipped_because
 from pipeline.names import blob_run, given_run, manual_run
 from pipeline.runs import Cause, CauseKind, RunRecord, RunState
 from pipeline.store import in_parallel
@@ -119,6 +119,8 @@ def submit_manual(
         InvalidRunName: `name` cannot name a run.
     """
     run = manual_run(context.clock(), random_hex) if name is None else given_run(name)
+    if prefix is not None and not is_text(prefix):
+        raise UsageError(f"no blob has a name that starts with {prefix!r}")
     if prefix is None:
         landings = _named(context, blobs)
         detail = blobs[0] if len(blobs) == 1 else f"{len(blobs):,} blobs"
@@ -259,6 +261,8 @@ def _canceled(run: str) -> Submission:
 
 def _named(context: Context, blobs: Sequence[str]) -> list[Landing]:
     def find(name: str) -> Landing | str:
+        if reason := skipped_because(name):
+            return f"{name!r} is never scored: {reason}"
         try:
             blob = context.store.data.head(name)
         except ContainerMissing:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +13,31 @@ from pipeline.settings import Settings
 LOCAL_SETTINGS = "local.settings.json"
 
 
-def environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """`environ`, and beneath it the values of the folder's local.settings.json, if there is one.
+def load_local_settings(path: Path) -> dict[str, str]:
+    """The `Values` of a local.settings.json; none where there is no such file.
 
     Raises:
-        SettingsError: that file is not what `func` would load.
+        SettingsError: it is not what `func` would load.
     """
-    path = folder / LOCAL_SETTINGS
+    hint = "copy local.settings.example.json"
     try:
         document: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-        values = {str(name): str(value) for name, value in document["Values"].items()}
     except FileNotFoundError:
-        values = {}
+        return {}
     except DAMAGED as error:
-        raise SettingsError(
-            f"{path} cannot be read ({damage(error)}): expected a JSON object with an object 'Values'; "
-            "copy local.settings.example.json"
-        ) from error
-    return values | dict(environ)
+        raise SettingsError(f"{path} is not JSON ({damage(error)}): {hint}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("Values", {}), dict):
+        raise SettingsError(f"{path}: expected an object with an object 'Values' in it: {hint}")
+    if document.get("IsEncrypted"):
+        raise SettingsError(f"{path} is encrypted: decrypt it with 'func settings decrypt'")
+    values: dict[str, Any] = document.get("Values", {})
+    if wrong := sorted(name for name, value in values.items() if not isinstance(value, str)):
+        raise SettingsError(f"{path}: Values must be texts in quotes; these are not: {', '.join(wrong)}")
+    return values
 
 
 def open_context() -> Context:
     """The context of a command line. What it starts finds the same settings in its environment."""
-    os.environ.update(environment(os.environ, Path.cwd()))
+    found = load_local_settings(Path.cwd() / LOCAL_SETTINGS)
+    os.environ.update(found | dict(os.environ))
     return Context.open(Settings.from_environment(os.environ))

@@ -11,21 +11,13 @@ from pathlib import Path
 
 from dev.host.app import Host
 from dev.host.errors import HostError
-from dev.host.settings import effective, load_local_settings
+from pipeline.errors import SettingsError
+from pipeline.surroundings import LOCAL_SETTINGS, load_local_settings
 
 _BANNER = (
     "Development host for Python functions with timer and blob triggers, on this machine only. "
     "The real one is 'func start' (Azure Functions Core Tools)."
 )
-_LEVELS = {
-    "Trace": 10,
-    "Debug": 10,
-    "Information": 20,
-    "Warning": 30,
-    "Error": 40,
-    "Critical": 50,
-    "None": 60,
-}
 
 
 def main(argv: list[str]) -> int:
@@ -38,7 +30,7 @@ def main(argv: list[str]) -> int:
         _set_up_logging()
         host = Host(app, dict(os.environ), look_every=args.poll, port=args.port)
         asyncio.run(_run(host, end_with_input=args.end_with_input))
-    except HostError as error:
+    except (HostError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return 1
     return 0
@@ -48,10 +40,10 @@ def _load_settings(given: Path | None, app: Path) -> None:
     """Put local settings into the environment, where the app reads them."""
     if given and not given.is_file():
         raise HostError(f"no file {given}: copy local.settings.example.json to it")
-    found = load_local_settings(given or app / "local.settings.json")
+    found = load_local_settings(given or app / LOCAL_SETTINGS)
     for name in sorted(found.keys() & os.environ.keys()):
         print(f"Skipping '{name}' of local settings: it is set in the environment.", flush=True)
-    os.environ.update(effective(found, os.environ))
+    os.environ.update(found | dict(os.environ))
 
 
 async def _run(host: Host, *, end_with_input: bool) -> None:
@@ -101,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port",
         type=int,
+        choices=range(65_536),
+        metavar="PORT",
         default=7071,
         help="port of the admin address; any free one where it is taken (7071)",
     )

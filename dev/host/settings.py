@@ -1,4 +1,4 @@
-"""What the host is told: local.settings.json and host.json of an app, and the environment."""
+"""What the host is told: the settings and the host.json of an app."""
 
 import hashlib
 import json
@@ -27,30 +27,6 @@ class HostOptions:
 
     blobs_at_once: int
     poison_threshold: int
-    log_level: str
-
-
-def load_local_settings(path: Path) -> dict[str, str]:
-    """The `Values` of a local.settings.json; none where there is no such file."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise HostError(f"{path} is not JSON: {error}") from error
-    if not isinstance(document, dict) or not isinstance(document.get("Values", {}), dict):
-        raise HostError(f"{path}: expected an object with an object 'Values' in it")
-    if document.get("IsEncrypted"):
-        raise HostError(f"{path} is encrypted: decrypt it with 'func settings decrypt'")
-    values = document.get("Values", {})
-    if wrong := sorted(name for name, value in values.items() if not isinstance(value, str)):
-        raise HostError(f"{path}: Values must be texts in quotes; these are not: {', '.join(wrong)}")
-    return dict(values)
-
-
-def effective(values: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Settings as an app sees them: the environment wins over local.settings.json, as with `func`."""
-    return {**values, **environment}
 
 
 def load_host_options(app: Path) -> HostOptions:
@@ -69,7 +45,6 @@ def load_host_options(app: Path) -> HostOptions:
             path, document, "extensions.blobs.maxDegreeOfParallelism", _BLOBS_PER_CORE * (os.cpu_count() or 1)
         ),
         poison_threshold=_number(path, document, "extensions.blobs.poisonBlobThreshold", _POISON_THRESHOLD),
-        log_level=str(_look_up(document, "logging.logLevel.default") or "Information"),
     )
 
 

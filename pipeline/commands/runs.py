@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.open and not args.html:
         raise UsageError("--open shows the page that --html writes: give both")
+    if args.limit < 0:
+        raise UsageError(f"--limit {args.limit}: expected a number of runs, or 0 for all")
     context = open_context()
     records = context.runs.newest(args.limit or None)
     if args.html:

@@ -5,45 +5,10 @@ import pytest
 from dev.host.errors import HostError
 from dev.host.settings import (
     connection_string,
-    effective,
     host_id,
     load_host_options,
-    load_local_settings,
     resolve,
 )
-
-
-def test_values_of_local_settings_are_read(tmp_path):
-    file = tmp_path / "local.settings.json"
-    file.write_text('\ufeff{"IsEncrypted": false, "Values": {"A": "1"}}', encoding="utf-8")
-    assert load_local_settings(file) == {"A": "1"}
-
-
-def test_without_the_file_there_are_no_local_settings(tmp_path):
-    assert load_local_settings(tmp_path / "none.json") == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "complaint"),
-    [
-        ("{", "is not JSON"),
-        ("[]", "expected an object"),
-        ('{"Values": []}', "expected an object"),
-        ('{"IsEncrypted": true, "Values": {}}', "is encrypted"),
-        ('{"Values": {"B": 1, "A": null, "C": "x"}}', "must be texts in quotes; these are not: A, B"),
-    ],
-    ids=["broken", "list", "list of values", "encrypted", "numbers"],
-)
-def test_wrong_local_settings_are_refused_with_the_files_name(tmp_path, text, complaint):
-    file = tmp_path / "local.settings.json"
-    file.write_text(text, encoding="utf-8")
-    with pytest.raises(HostError, match=complaint) as refusal:
-        load_local_settings(file)
-    assert str(file) in str(refusal.value)
-
-
-def test_the_environment_wins_over_local_settings():
-    assert effective({"A": "file", "B": "file"}, {"A": "shell"}) == {"A": "shell", "B": "file"}
 
 
 def test_settings_are_put_in_place_of_their_names():

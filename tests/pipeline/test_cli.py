@@ -1,10 +1,14 @@
 """`python -m pipeline` as its users meet it: what it says and how it ends, in good cases and bad."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
 from pipeline.cli import COMMANDS, main
+from pipeline.engines.environment import ROOT
 from pipeline.errors import EngineError
 from pipeline.records import RunState
 from pipeline.store import Store
@@ -199,7 +203,38 @@ def test_settings_of_the_function_host_are_read_where_the_environment_has_none(
     for name in here:
         monkeypatch.delenv(name, raising=False)
     assert main(["runs"]) == 2
-    assert "local.settings.json cannot be read" in said(capsys)[1]
+    assert "local.settings.json is not JSON" in said(capsys)[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        (["submit", ""], 2, "no blob has such a name"),
+        (["submit", "\udcff"], 2, "no blob has such a name"),
+        (["submit", "../models/model_1_3.skops"], 2, "starts with '_' or '.'"),
+        (["submit", "--prefix", "\udcff"], 2, "no blob has a name that starts with"),
+        (["status", "\udcff"], 1, "there is no run"),
+        (["status", "../data/a.csv"], 1, "there is no run"),
+        (["publish", "--rollback", "../x"], 1, "no version '../x' is published"),
+        (["runs", "--limit", "-2"], 2, "expected a number of runs"),
+    ],
+    ids=lambda value: " ".join(value).encode("unicode_escape").decode() if isinstance(value, list) else "",
+)
+def test_what_can_name_nothing_is_told_in_one_line(in_place, capsys, words, code, complaint):
+    assert main(words) == code
+    (line,) = said(capsys)[1].splitlines()
+    assert complaint in line
+
+
+def test_whoever_reads_only_the_first_lines_ends_it_quietly(in_place):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "pipeline", "runs"]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=os.environ, stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 def test_storage_that_is_down_is_told_in_one_line(here, monkeypatch, capsys):

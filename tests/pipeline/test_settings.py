@@ -145,7 +145,18 @@ class TestConnection:
         assert settings.connection.connection_string == text
 
     @pytest.mark.parametrize(
-        "text", ["AccountKey=" + KEY, KEY, "AccountName=fleet", "UseDevelopmentStorage=maybe", ";;", "a=b=c"]
+        "text",
+        [
+            "AccountKey=" + KEY,
+            KEY,
+            "AccountName=fleet",
+            "UseDevelopmentStorage=maybe",
+            ";;",
+            "a=b=c",
+            "BlobEndpoint=fleet;SharedAccessSignature=sig",
+            "BlobEndpoint=;SharedAccessSignature=sig",
+            "BlobEndpoint=https://[fleet/;SharedAccessSignature=sig",
+        ],
     )
     def test_what_is_none_is_refused_without_showing_it(self, text):
         message = problems({"ScoringStorage": text})
