@@ -25,6 +25,10 @@ def main(argv: list[str]) -> int:
     if args.models and not args.data:
         print("error: MODELS without DATA: give readings to score with these models", file=sys.stderr)
         return 2
+    there = next(part for part in (args.out, *args.out.parents) if part.exists())
+    if not there.is_dir():
+        print(f"error: {args.out} cannot be a folder for predictions: {there} is a file", file=sys.stderr)
+        return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     mark = os.environ[MARK] = secrets.token_hex(8)
     try:

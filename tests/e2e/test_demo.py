@@ -170,8 +170,9 @@ def test_one_that_lacks_models_says_so_and_two_at_once_do_not_meet(two_at_once):
         (("--data", "no/such/file.csv"), "error: no no/such/file.csv: DATA should be"),
         (("--models", "models"), "error: MODELS without DATA"),
         (("--data", "README.md", "--models", "no/such/folder"), "error: no folder no/such/folder"),
+        (("--out", "README.md/out"), "error: README.md/out cannot be a folder for predictions"),
     ],
-    ids=["no data", "models alone", "no models"],
+    ids=["no data", "models alone", "no models", "a file in the way"],
 )
 def test_what_cannot_be_is_refused_in_one_line(demo, options, complaint):
     run = demo(*options)
