@@ -71,8 +71,8 @@ def find_sources(
     if manifest is None:
         if not data.is_dir():
             return [Source(_readable(data.name), data, limits)], []
-        below = _files_below(data)
-        return [Source(_readable(path.relative_to(data).as_posix()), path, limits) for path in below], []
+        below, unreadable = _files_below(data)
+        return [Source(_name_below(data, path), path, limits) for path in below], unreadable
     if not data.is_dir():
         raise UsageError(f"--data {data} is a file: a manifest names files in a folder")
     sources, missing = [], []
@@ -115,12 +115,35 @@ def read_batches(
         raise ReadingsError(f"{source.name}: {error}") from error
 
 
-def _files_below(folder: Path) -> list[Path]:
-    found = []
-    for base, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(("_", "."))]
-        found += [Path(base, name) for name in files if not name.startswith(("_", "."))]
-    return sorted(path for path in found if path.is_file())
+def _files_below(folder: Path) -> tuple[list[Path], list[LandingStatus]]:
+    """All files below a folder in order, and what stands there as if it were one, or a folder of them."""
+    found: list[Path] = []
+    unreadable: list[LandingStatus] = []
+
+    def skip(path: Path, reason: str) -> None:
+        unreadable.append(LandingStatus(_name_below(folder, path), "unreadable", reason))
+
+    def closed(error: OSError) -> None:
+        skip(
+            Path(os.fsdecode(error.filename)), f"{error.strerror}: it is a folder that cannot be looked into"
+        )
+
+    for base, folders, files in os.walk(folder, onerror=closed):
+        folders[:] = sorted(name for name in folders if not name.startswith(("_", ".")))
+        for path in (Path(base, name) for name in folders):
+            if os.path.islink(path):  # noqa: PTH114 - that of pathlib raises where a path is too long
+                skip(path, "it is a link to a folder, which is not followed: name that folder")
+        for path in (Path(base, name) for name in files if not name.startswith(("_", "."))):
+            if os.path.isfile(path):  # noqa: PTH113
+                found.append(path)
+            else:
+                is_link = os.path.islink(path)  # noqa: PTH114
+                skip(path, "it is a link that leads nowhere" if is_link else "it is no file")
+    return sorted(found), sorted(unreadable, key=lambda status: status.name)
+
+
+def _name_below(folder: Path, path: Path) -> str:
+    return _readable(path.relative_to(folder).as_posix())
 
 
 def _readable(name: str) -> str:

@@ -15,10 +15,16 @@ _THREADS = 2
 
 
 class Intake:
-    """Reads every file of `data`, and counts what is no reading; `on_rejects` is handed those rows."""
+    """Reads every file of `data`, and counts what is no reading; `on_rejects` is handed those rows.
+
+    Raises:
+        ReadingsError: something below `data` cannot be read, or there is nothing.
+    """
 
     def __init__(self, data: Path, on_rejects: Callable[[pa.Table], None] | None = None) -> None:
-        self._sources, _ = find_sources(data, None)
+        self._sources, unreadable = find_sources(data, None)
+        for status in unreadable:
+            raise ReadingsError(f"{status.name}: {status.reason}")
         if not self._sources:
             raise ReadingsError(f"--data {data}: there is no file in this folder")
         self._on_rejects = on_rejects

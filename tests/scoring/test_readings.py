@@ -1,9 +1,11 @@
 import base64
 import gzip
 import hashlib
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -304,12 +306,41 @@ def test_a_folder_is_read_in_order_of_names_without_hidden_files(tmp_path):
     for name in ("b.csv", "a/2.csv", "a/1.csv.gz", "_SUCCESS", ".hidden", "_tmp/3.csv", ".git/4.csv", "a/.5"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    (tmp_path / "gone.csv").symlink_to("nowhere")
     sources, missing = find_sources(tmp_path, None)
     assert [source.name for source in sources] == ["a/1.csv.gz", "a/2.csv", "b.csv"]
     assert [source.path for source in sources] == [tmp_path / source.name for source in sources]
     assert missing == []
     assert find_sources(tmp_path / "b.csv", None) == ([Source("b.csv", tmp_path / "b.csv")], [])
+
+
+def test_what_cannot_be_read_in_a_folder_is_told(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.csv").write_bytes(HEADER + ROW)
+    (tmp_path / "linked").symlink_to("folder")
+    (tmp_path / "nowhere.csv").symlink_to("gone.csv")
+    (tmp_path / "round.csv").symlink_to("round.csv")
+    (tmp_path / "_hidden").symlink_to("folder")
+    os.mkfifo(tmp_path / "pipe.csv")
+    sources, missing = find_sources(tmp_path, None)
+    assert [source.name for source in sources] == ["folder/a.csv"]
+    assert {status.name: status.reason for status in missing} == {
+        "linked": "it is a link to a folder, which is not followed: name that folder",
+        "nowhere.csv": "it is a link that leads nowhere",
+        "pipe.csv": "it is no file",
+        "round.csv": "it is a link that leads nowhere",
+    }
+    assert {status.status for status in missing} == {"unreadable"}
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(20):  # deeper than the system takes in one path
+        Path("d" * 250).mkdir()
+        os.chdir("d" * 250)
+    sources, (closed,) = find_sources(tmp_path, None)
+    assert sources == []
+    assert closed.status == "unreadable"
+    assert closed.reason == "File name too long: it is a folder that cannot be looked into"
 
 
 def test_a_file_name_that_is_not_utf_8_can_still_be_told(tmp_path):

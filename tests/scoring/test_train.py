@@ -247,3 +247,11 @@ def test_one_unreadable_file_stops_the_training_before_anything_is_written(tmp_p
     assert run(tmp_path / "data", tmp_path / "models") == 1
     assert "error: b.csv: " in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
+
+
+def test_nor_does_one_that_is_not_even_a_file_go_unnoticed(tmp_path: Path, capsys):
+    (tmp_path / "data").mkdir()
+    write_readings(tmp_path / "data" / "a.csv")
+    (tmp_path / "data" / "b.csv").symlink_to("gone.csv")
+    assert run(tmp_path / "data", tmp_path / "models") == 1
+    assert "error: b.csv: it is a link that leads nowhere" in capsys.readouterr().err
