@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from scoring.errors import ModelError, ModelRefused
+from scoring.estimator_checks import DETECTORS, checked
 
 MOST_BYTES = 256 << 20
 """Largest model, as a file and unpacked."""
@@ -21,16 +22,6 @@ MOST_MEMBERS = 100_000
 
 _COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _AGAIN = "; save it again with skops.io.dump"
-
-DETECTORS = frozenset(
-    {
-        "sklearn.covariance._elliptic_envelope.EllipticEnvelope",
-        "sklearn.ensemble._iforest.IsolationForest",
-        "sklearn.linear_model._stochastic_gradient.SGDOneClassSVM",
-        "sklearn.neighbors._lof.LocalOutlierFactor",
-        "sklearn.svm._classes.OneClassSVM",
-    }
-)
 
 TRUSTED_TYPES = DETECTORS | {
     "builtins.dict",
@@ -49,7 +40,6 @@ TRUSTED_TYPES = DETECTORS | {
     "numpy.random.mtrand.RandomState",
     "scipy.interpolate._bsplines.BSpline",
     "scipy.interpolate._bsplines._BSpline",
-    "scipy.sparse._csr.csr_matrix",
     "sklearn.decomposition._factor_analysis.FactorAnalysis",
     "sklearn.decomposition._fastica.FastICA",
     "sklearn.decomposition._incremental_pca.IncrementalPCA",
@@ -61,6 +51,7 @@ TRUSTED_TYPES = DETECTORS | {
     "sklearn.kernel_approximation.RBFSampler",
     "sklearn.kernel_approximation.SkewedChi2Sampler",
     "sklearn.linear_model._sgd_fast.Hinge",
+    "sklearn.metrics._dist_metrics.ChebyshevDistance64",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
     "sklearn.metrics._dist_metrics.ManhattanDistance64",
     "sklearn.metrics._dist_metrics.MinkowskiDistance64",
@@ -98,7 +89,6 @@ _LOADERS = frozenset(
         "RandomStateNode",
         "SetNode",
         "SliceNode",
-        "SparseMatrixNode",
         "TreeNode",
         "TupleNode",
         "TypeNode",
@@ -242,65 +232,11 @@ def _construct(members: dict[str, bytes]) -> Any:
         with warnings.catch_warnings():
             # A model of another scikit-learn version: its answers are checked by whoever trained it.
             warnings.simplefilter("ignore")
-            return _checked(skops.io.loads(plain.getvalue(), trusted=sorted(TRUSTED_TYPES)))
+            return checked(skops.io.loads(plain.getvalue(), trusted=sorted(TRUSTED_TYPES)))
     except (ModelError, MemoryError):
         raise
     except Exception as error:
         raise ModelError(f"cannot be loaded ({_first_line(error)}); save it again") from error
-
-
-def _checked(estimator: Any) -> Any:
-    from sklearn.pipeline import Pipeline
-
-    steps = [step for _, step in estimator.steps] if isinstance(estimator, Pipeline) else [estimator]
-    last = steps[-1]
-    name = f"{type(last).__module__}.{type(last).__name__}"
-    if name not in DETECTORS:
-        raise ModelRefused(f"ends in {name}, which is no outlier detector")
-    if getattr(last, "novelty", True) is not True:
-        raise ModelRefused("is a LocalOutlierFactor without novelty=True, which cannot predict")
-    features = getattr(steps[0], "n_features_in_", None)
-    if features != 1:
-        raise ModelError(f"expects {features} features, and a reading has one: its Value")
-    for step in steps:  # else scikit-learn warns at every prediction that an array has no column names
-        if hasattr(step, "feature_names_in_"):
-            del step.feature_names_in_
-    for tree in getattr(last, "estimators_", ()):
-        _check_tree(tree.tree_)
-    if name.endswith(".OneClassSVM"):
-        _check_svm(last)
-    return estimator
-
-
-def _check_svm(svm: Any) -> None:
-    """Libsvm copies these arrays by the length of another one."""
-    count = len(svm.support_vectors_)
-    good = (
-        not svm._sparse  # noqa: SLF001
-        and np.shape(svm.support_) == (count,)
-        and svm.support_vectors_.ndim == 2  # noqa: PLR2004
-        and np.shape(svm._dual_coef_) == (1, count)
-        and np.shape(svm._intercept_) == (1,)
-        and np.array_equal(svm._n_support, [count, count])  # noqa: SLF001
-    )
-    if not good:
-        raise ModelRefused("holds support vectors, indexes and coefficients that do not fit")
-
-
-def _check_tree(tree: Any) -> None:
-    """Compiled code walks a tree without looking: every child and feature must be one that is there."""
-    left, right = tree.children_left, tree.children_right
-    inner = left != -1
-    count = np.arange(tree.node_count)
-    good = (
-        (left[inner] > count[inner]).all()
-        and (right[inner] > count[inner]).all()
-        and (left[inner] < tree.node_count).all()
-        and (right[inner] < tree.node_count).all()
-        and (tree.feature[inner] == 0).all()
-    )
-    if not good:
-        raise ModelRefused("holds a tree whose nodes lead nowhere")
 
 
 def _first_line(error: BaseException) -> str:

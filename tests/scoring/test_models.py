@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
+from scipy.sparse import csr_matrix
 from sklearn.covariance import EllipticEnvelope
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -19,7 +21,13 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import SGDOneClassSVM
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    RobustScaler,
+    SplineTransformer,
+    StandardScaler,
+)
 from sklearn.svm import SVC, OneClassSVM
 
 from scoring import SensorKey
@@ -88,12 +96,25 @@ def test_the_common_model_is_read_from_its_numbers_and_answers_like_scikit_learn
         make_pipeline(RobustScaler(), IsolationForest(n_estimators=5, random_state=0)),
         LocalOutlierFactor(novelty=True),
         LocalOutlierFactor(novelty=True, algorithm="ball_tree"),
+        LocalOutlierFactor(novelty=True, algorithm="brute"),
+        LocalOutlierFactor(novelty=True, metric="chebyshev"),
         EllipticEnvelope(random_state=0),
         make_pipeline(MinMaxScaler(), OneClassSVM()),
         make_pipeline(StandardScaler(), PCA(), OneClassSVM()),
         make_pipeline(StandardScaler(), Nystroem(n_components=5, random_state=0), SGDOneClassSVM()),
     ],
-    ids=["sgd", "forest", "lof", "lof-ball", "envelope", "minmax", "pca", "nystroem"],
+    ids=[
+        "sgd",
+        "forest",
+        "lof",
+        "lof-ball",
+        "lof-brute",
+        "chebyshev",
+        "envelope",
+        "minmax",
+        "pca",
+        "nystroem",
+    ],
 )
 def test_every_other_detector_answers_through_scikit_learn_itself(tmp_path: Path, estimator: Any) -> None:
     estimator.fit(readings())
@@ -198,6 +219,72 @@ def test_a_tree_that_leads_nowhere_is_refused_before_compiled_code_walks_it(tmp_
     save_model(forest, tmp_path, KEY)
     with pytest.raises(ModelError, match=r"leads? nowhere|cannot be loaded"):
         load_model(tmp_path, KEY)
+
+
+@pytest.mark.parametrize("algorithm", ["kd_tree", "ball_tree"])
+@pytest.mark.parametrize("what", ["indexes", "nodes"])
+def test_a_tree_of_neighbours_is_grown_anew_whatever_the_file_says_of_it(
+    tmp_path: Path, algorithm: str, what: str
+) -> None:
+    honest = LocalOutlierFactor(novelty=True, algorithm=algorithm, leaf_size=5).fit(readings())
+    tampered = LocalOutlierFactor(novelty=True, algorithm=algorithm, leaf_size=5).fit(readings())
+    state = list(tampered._tree.__getstate__())
+    indexes, nodes = state[1].copy(), state[2].copy()
+    if what == "indexes":
+        indexes[:] = 1 << 50
+    else:
+        nodes["idx_end"] = 1 << 50
+    state[1], state[2] = indexes, nodes
+    tampered._tree.__setstate__(tuple(state))
+    save_model(tampered, tmp_path, KEY)
+    values = np.linspace(0, 100, 50)
+    labels, scores = load_model(tmp_path, KEY).detector.predict(values)
+    assert (labels == (honest.predict(values[:, None]) == -1)).all()
+    assert (scores == honest.decision_function(values[:, None])).all()
+
+
+def test_a_kernel_that_is_computed_before_is_refused(tmp_path: Path) -> None:
+    model = OneClassSVM(kernel="precomputed").fit(np.eye(1))
+    model.support_[:] = 1 << 30
+    model.support_vectors_ = np.ones((1, 1))
+    save_model(model, tmp_path, KEY)
+    with pytest.raises(ModelRefused, match="do not fit"):
+        load_model(tmp_path, KEY)
+
+
+def test_splines_whose_knots_do_not_fit_are_refused(tmp_path: Path) -> None:
+    model = make_pipeline(SplineTransformer(n_knots=3), OneClassSVM()).fit(readings())
+    model[0].bsplines_[0].k = 100_000
+    save_model(model, tmp_path, KEY)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_model(tmp_path, KEY)
+
+
+def test_sparse_numbers_are_refused_as_compiled_code_follows_their_indexes(tmp_path: Path) -> None:
+    model = make_pipeline(Nystroem(n_components=5, random_state=0), SGDOneClassSVM()).fit(readings())
+    model[0].components_ = csr_matrix(model[0].components_)
+    save_model(model, tmp_path, KEY)
+    with pytest.raises(ModelRefused, match="csr_matrix"):
+        load_model(tmp_path, KEY)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        make_pipeline("passthrough", OneClassSVM()),
+        make_pipeline(make_pipeline(MinMaxScaler(), "passthrough"), OneClassSVM()),
+        make_pipeline(SplineTransformer(n_knots=3), OneClassSVM()),
+    ],
+    ids=["passthrough", "nested", "splines"],
+)
+def test_less_common_pipelines_that_were_fitted_to_a_table_answer_as_well(
+    tmp_path: Path, estimator: Any
+) -> None:
+    estimator.fit(pd.DataFrame({"Value": readings()[:, 0]}))
+    save_model(estimator, tmp_path, KEY)
+    values = np.linspace(0, 100, 50)
+    scores = load_model(tmp_path, KEY).detector.predict(values)[1]
+    assert (scores == estimator.decision_function(pd.DataFrame({"Value": values}))).all()
 
 
 @pytest.mark.parametrize("name", ["support_", "_dual_coef_", "_intercept_", "_n_support"])
