@@ -76,3 +76,16 @@ def array_of(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
     flat = np.frombuffer(data, numeric(dtype))
     native = flat.dtype.newbyteorder("=")
     return flat.reshape(shape_of(shape), order="F" if order == "F" else "C").astype(native)
+
+
+def numbers(value: Any, kind: Any = np.float64) -> np.ndarray:
+    """An array, or a single number, as an array of `kind`.
+
+    No list: one that holds another twice, which does so too, is short to write and endless to unfold.
+
+    Raises:
+        ModelError: it is something else.
+    """
+    if isinstance(value, np.ndarray | np.generic | int | float):
+        return np.asarray(value, kind)
+    raise ModelError(f"holds a {type(value).__name__} where numbers should be")

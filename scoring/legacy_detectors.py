@@ -12,6 +12,7 @@ import numpy as np
 
 from scoring.errors import ModelError, ModelRefused
 from scoring.legacy import Record
+from scoring.legacy_arrays import numbers
 from scoring.svm import SvmParameters, plain_scores
 
 type Formula = Callable[[np.ndarray], np.ndarray]
@@ -54,22 +55,22 @@ def _single(value: Any) -> Any:
 
 def one(array: Any, what: str) -> float:
     """The number of a single feature."""
-    numbers = np.asarray(array, np.float64)
-    if numbers.size != 1:
-        raise ModelError(f"has a {what} of shape {numbers.shape}, and a reading has one feature: its Value")
-    return float(numbers.reshape(-1)[0])
+    found = numbers(array)
+    if found.size != 1:
+        raise ModelError(f"has a {what} of shape {found.shape}, and a reading has one feature: its Value")
+    return float(found.reshape(-1)[0])
 
 
 def column(array: Any, what: str) -> np.ndarray:
     """Numbers of shape (n, 1), as float64 of shape (n,)."""
-    numbers = np.asarray(array, np.float64)
-    if numbers.ndim != 2 or not len(numbers):  # noqa: PLR2004
-        raise ModelError(f"has {what} of shape {numbers.shape}")
-    if numbers.shape[1] != 1:
-        raise ModelError(f"expects {numbers.shape[1]} features, and a reading has one: its Value")
-    if not np.isfinite(numbers).all():
+    found = numbers(array)
+    if found.ndim != 2 or not len(found):  # noqa: PLR2004
+        raise ModelError(f"has {what} of shape {found.shape}")
+    if found.shape[1] != 1:
+        raise ModelError(f"expects {found.shape[1]} features, and a reading has one: its Value")
+    if not np.isfinite(found).all():
         raise ModelError(f"has {what} that are no finite numbers")
-    return np.ascontiguousarray(numbers[:, 0])
+    return np.ascontiguousarray(found[:, 0])
 
 
 def svm(record: Record) -> Converted:
@@ -85,7 +86,7 @@ def svm(record: Record) -> Converted:
     model._gamma = raw.gamma  # noqa: SLF001
     model._sparse = False  # noqa: SLF001
     model._effective_probability = False  # noqa: SLF001
-    model.support_ = np.asarray(state["support_"], np.int32)
+    model.support_ = numbers(state["support_"], np.int32)
     model.support_vectors_ = np.ascontiguousarray(raw.support[:, None])
     model._n_support = np.array([count, count], np.int32)  # noqa: SLF001
     model.dual_coef_ = model._dual_coef_ = np.ascontiguousarray(raw.dual[None, :])
@@ -105,10 +106,12 @@ def svm(record: Record) -> Converted:
 
 def _svm_parameters(state: Mapping[str, Any]) -> SvmParameters:
     support = column(state["support_vectors_"], "support vectors")
-    dual = np.asarray(state["_dual_coef_"] if "_dual_coef_" in state else state["dual_coef_"], np.float64)
+    dual = numbers(state["_dual_coef_"] if "_dual_coef_" in state else state["dual_coef_"])
     if dual.shape != (1, len(support)) or not isinstance(state["kernel"], str):
         raise ModelError("has support vectors and coefficients that do not fit, or a kernel of its own")
-    if np.shape(state["support_"]) != (len(support),):  # compiled code copies it without looking
+    if numbers(state["support_"], np.int32).shape != (
+        len(support),
+    ):  # compiled code copies it without looking
         raise ModelError("has support vectors and indexes of them that do not fit")
     intercept = state["_intercept_"] if "_intercept_" in state else state["intercept_"]
     return SvmParameters(
@@ -198,8 +201,8 @@ def outlier_factor(record: Record) -> Converted:
         raise ModelRefused("is a LocalOutlierFactor with a metric of its own, which cannot be converted")
     readings = column(state["_fit_X"], "readings")
     count = int(state["n_neighbors_"])
-    density = np.asarray(state["_lrd"], np.float64)
-    distances = np.asarray(state["_distances_fit_X_"], np.float64)
+    density = numbers(state["_lrd"])
+    distances = numbers(state["_distances_fit_X_"])
     if (density.shape, distances.shape) != (readings.shape, (len(readings), count)) or count < 1:
         raise ModelError("holds densities and distances that do not go with its readings")
     model = LocalOutlierFactor(
@@ -208,7 +211,7 @@ def outlier_factor(record: Record) -> Converted:
     model._fit(readings[:, None])  # noqa: SLF001 - what fit does first
     model.n_neighbors_ = count
     model._lrd, model._distances_fit_X_ = density, distances  # noqa: SLF001
-    model.negative_outlier_factor_ = np.asarray(state["negative_outlier_factor_"], np.float64)
+    model.negative_outlier_factor_ = numbers(state["negative_outlier_factor_"])
     model.offset_ = offset = one(state["offset_"], "offset_")
 
     def score(x: float) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from scoring.errors import ModelError
 from scoring.legacy import Record
+from scoring.legacy_arrays import numbers
 from scoring.legacy_detectors import Converted, arguments, one
 
 _FIELDS = (
@@ -121,15 +122,15 @@ def _guess(samples: np.ndarray, version: str) -> np.ndarray:
 
 def _tree(estimator: Any) -> _Tree:
     record = estimator.state["tree_"]
-    nodes, values = record.state["nodes"], np.asarray(record.state["values"], np.float64)
+    nodes, values = record.state["nodes"], numbers(record.state["values"])
     count = len(nodes)
     if nodes.ndim != 1 or not count or values.shape != (count, 1, 1):
         raise ModelError("holds a tree that is none of one feature")
-    left, right, numbers = nodes["left_child"], nodes["right_child"], np.arange(count)
+    left, right, places = nodes["left_child"], nodes["right_child"], np.arange(count)
     inner = left != _LEAF
     if not (
-        (left[inner] > numbers[inner]).all()
-        and (right[inner] > numbers[inner]).all()
+        (left[inner] > places[inner]).all()
+        and (right[inner] > places[inner]).all()
         and (np.maximum(left, right)[inner] < count).all()
         and (nodes["feature"][inner] == 0).all()
     ):

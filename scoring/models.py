@@ -1,7 +1,9 @@
 """One model per sensor key: `model_{device}_{sensor}.skops` in a folder."""
 
+import errno
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +17,9 @@ from scoring.svm import SvmDetector
 
 MOST_BYTES = 256 << 20
 """Largest file that is read as a model."""
+
+_CLOSED = frozenset({errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EPERM})
+"""What is wrong with one file, and stays so."""
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -51,18 +56,27 @@ def read_file(path: Path) -> bytes:
 
     Raises:
         ModelMissing: there is no such file.
-        ModelError: it is too large.
+        ModelError: it is too large, or no file that can be read.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ModelError(f"{path.name} is a folder or the like, and a model is a file")
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise ModelMissing(missing(path.name)) from error
-    except IsADirectoryError as error:
-        raise ModelError(f"{path.name} is a folder, and a model is a file") from error
+    except OSError as error:
+        if error.errno not in _CLOSED:
+            raise
+        raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
     if len(content) > MOST_BYTES:
         raise ModelError(f"{path.name} is larger than {MOST_BYTES >> 20} MB")
     return content
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Not waiting for whoever might write to it, if it is a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def missing(name: str) -> str:
@@ -87,11 +101,16 @@ def detector_from(content: bytes, name: str) -> Detector:
 
 def save_model(estimator: Any, directory: Path, key: SensorKey) -> Path:
     """Write a fitted estimator as this sensor's model; the same estimator gives the same bytes."""
+    path = directory / key.model_name
+    write_atomically(path, model_bytes(estimator))
+    return path
+
+
+def model_bytes(estimator: Any) -> bytes:
+    """A fitted estimator as a .skops file."""
     import skops.io
 
-    path = directory / key.model_name
-    write_atomically(path, _canonical(skops.io.dumps(estimator)))
-    return path
+    return _canonical(skops.io.dumps(estimator))
 
 
 def list_models(directory: Path) -> dict[SensorKey, Path]:

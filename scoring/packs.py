@@ -21,10 +21,10 @@ import pyarrow as pa
 from pyarrow._parquet import ParquetReader
 
 from scoring.columns import call, strings, to_numpy
-from scoring.errors import ModelError
+from scoring.errors import ModelError, UsageError
 from scoring.files import atomic_path
 from scoring.keys import PACK_NAME, InvalidKey, SensorKey
-from scoring.models import LoadedModel, detector_from, read_file, scan
+from scoring.models import LoadedModel, detector_from, load_model, read_file, scan
 from scoring.svm import SvmDetector, SvmParameters
 
 VERSION = b"1"
@@ -112,7 +112,7 @@ def _row(name: str) -> dict[str, Any]:
 def _stat(file: Path | os.DirEntry[str]) -> tuple[int, int, int]:
     try:
         stat = file.stat()
-    except FileNotFoundError:  # removed meanwhile, or a link that leads nowhere: a model that is missing
+    except OSError:  # removed meanwhile, or a link that leads nowhere: whoever reads it says what is wrong
         return -1, -1, -1
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
@@ -125,16 +125,20 @@ class ModelStore:
     """
 
     def __init__(self, directory: Path, *, use_pack: bool = True) -> None:
+        if not directory.is_dir():
+            raise UsageError(f"{directory} is no folder of models")
         self._directory = directory
         self._entries = scan(directory) if use_pack else []
         self._pack: _Pack | None = None
         self.source = "single files"
-        """Where models come from, in words; where a pack is not used, why."""
+        """Where models come from, in words."""
+        self.unused: str | None = None
+        """Why there is a pack that is not used."""
         if use_pack and (directory / PACK_NAME).is_file():
             try:
                 self._pack = _Pack(directory / PACK_NAME)
             except ModelError as error:
-                self.source = f"single files: {error}"
+                self.unused = str(error)
             else:
                 self.source = self._pack.compare(self._entries)
 
@@ -162,8 +166,7 @@ class ModelStore:
         name = key.model_name
         row = self._pack.row(name) if self._pack else None
         if self._pack is None or row is None:
-            content = read_file(self._directory / name)
-            return LoadedModel(key, detector_from(content, name), hashlib.sha256(content).hexdigest())
+            return load_model(self._directory, key)
         sha256 = self._pack.sha256(row)
         if not self._pack.unchanged[row]:
             content = read_file(self._directory / name)
@@ -177,9 +180,7 @@ class ModelStore:
         except ModelError as error:
             raise type(error)(f"{name}: {error}") from error
         packed = self._pack.skops(row)
-        if (
-            packed is None
-        ):  # it could not be read when it was packed, or not from the pack: its own file tells why
+        if packed is None:  # nor could it be read when it was packed: its own file tells why
             packed = read_file(self._directory / name)
         return LoadedModel(key, detector_from(packed, name), sha256)
 

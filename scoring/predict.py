@@ -45,12 +45,15 @@ class _Models:
         known = self._known.get(key)
         if known is None:
             with self._lock:
-                try:
-                    known = self._store.get(key)
-                except ModelError as error:
-                    known = error
+                known = self._known.get(key) or self._load(key)
                 self._known[key] = known
         return known
+
+    def _load(self, key: SensorKey) -> LoadedModel | ModelError:
+        try:
+            return self._store.get(key)
+        except ModelError as error:
+            return error
 
 
 def score(

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from scoring.models import Detector
 
 _ENDINGS = (".pkl", ".pickle", ".joblib", ".sav")
+_COMPRESSED = (".z", ".gz", ".bz2", ".xz", ".lzma")
 
 _EXAMPLE = """\
-Reads each pickle or joblib file named model_DEVICE_SENSOR (also with .pkl, .pickle, .joblib, .sav) as data:
+Reads each pickle or joblib file named model_DEVICE_SENSOR (also with .pkl, .pickle, .joblib, .sav, and .gz or
+the like after that) as data:
 nothing that a pickle asks for is run, and one that asks for more than a model is made of is refused by name.
 Each converted model is compared with the numbers of its pickle before it is kept.
 
@@ -75,8 +77,12 @@ def _files(source: Path) -> list[Path]:
 
 def _key(name: str) -> SensorKey:
     stem = name
-    for ending in _ENDINGS:
+    for ending in (*_COMPRESSED, *_ENDINGS):
         stem = stem.removesuffix(ending)
+    if any(f"{ending}." in stem for ending in _ENDINGS):
+        raise InvalidKey(
+            f"its name goes on after the ending: is it a copy? Rename it to {stem.split('.')[0]}"
+        )
     parts = stem.removeprefix(MODEL_PREFIX).split("_")
     if not stem.startswith(MODEL_PREFIX) or len(parts) != 2:  # noqa: PLR2004 - device and sensor
         raise InvalidKey("its name does not say whose model it is: expected model_DEVICE_SENSOR")
@@ -84,10 +90,11 @@ def _key(name: str) -> SensorKey:
 
 
 def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
-    """Convert, save, and see that what was saved answers alike."""
+    """Convert, see that what will be read answers alike, and save."""
+    from scoring.files import write_atomically
     from scoring.legacy import read_pickle
     from scoring.legacy_estimators import convert
-    from scoring.models import load_model, read_file, save_model
+    from scoring.models import detector_from, model_bytes, read_file
 
     if path.name.endswith(MODEL_SUFFIX):
         raise InvalidKey("it is a .skops file already: copy it")
@@ -95,12 +102,9 @@ def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
     if key in taken:
         raise InvalidKey(f"{taken[key].name!r} is a model of the same sensor")
     estimator = convert(read_pickle(read_file(path)))
-    saved = save_model(estimator, models, key)
-    try:
-        _compare(estimator, load_model(models, key).detector)
-    except ModelError:
-        saved.unlink()
-        raise
+    content = model_bytes(estimator)
+    _compare(estimator, detector_from(content, key.model_name))
+    write_atomically(models / key.model_name, content)
     taken[key] = path
 
 

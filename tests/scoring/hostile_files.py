@@ -98,7 +98,30 @@ def broken_pickles(good: bytes) -> Iterator[tuple[str, bytes]]:
     yield "zlib-bomb", zlib.compress(bytes(300 << 20), 1)
     yield "zlib-broken", zlib.compress(good)[:60] + b"broken"
     yield "array-huge", b"cnumpy\ndtype\n(S'f8'\nI0\nI1\ntR."
+    for name in ("support_vectors_", "support_", "_dual_coef_"):
+        yield f"lists-in-lists-{name}", _svm_pickle(name)
     yield "text", "not a pickle: \u2028 \x1b[2J".encode()
+
+
+def _svm_pickle(name: str) -> bytes:
+    """A OneClassSVM of one support vector, but for an attribute of a billion billion numbers."""
+    numbers: list[object] = [1.0]
+    for _ in range(60):
+        numbers = [numbers, numbers]
+    state = {
+        "kernel": "rbf",
+        "gamma": 1.0,
+        "_gamma": 1.0,
+        "coef0": 0.0,
+        "degree": 3,
+        "nu": 0.5,
+        "support_vectors_": np.ones((1, 1)),
+        "_dual_coef_": np.ones((1, 1)),
+        "_intercept_": np.ones(1),
+        "support_": np.zeros(1, np.int32),
+        name: numbers,
+    }
+    return b"\x80\x02csklearn.svm.classes\nOneClassSVM\n)\x81" + pickle.dumps(state, 2)[2:-1] + b"b."
 
 
 def _zip(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:

@@ -275,6 +275,31 @@ def test_the_command_takes_a_single_file_and_ends_well(tmp_path: Path) -> None:
     assert list(list_models(tmp_path / "new")) == [SensorKey("1", "3")]
 
 
+@pytest.mark.parametrize("ending", ["", ".pkl", ".joblib.gz", ".pkl.z", ".sav.xz", ".gz"])
+def test_endings_of_pickles_are_no_part_of_a_sensor(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"model_1_3{ending}").write_bytes(zlib.compress(pickle.dumps(bare())))
+    assert scoring("import-models", tmp_path / f"model_1_3{ending}", tmp_path / "new").code == 0
+    assert list(list_models(tmp_path / "new")) == [SensorKey("1", "3")]
+
+
+def test_a_copy_that_was_put_aside_is_no_model_of_another_sensor(tmp_path: Path) -> None:
+    (tmp_path / "model_1_3.pkl.bak").write_bytes(pickle.dumps(bare()))
+    done = scoring("import-models", tmp_path / "model_1_3.pkl.bak", tmp_path / "new")
+    assert done.code == 1
+    assert "is it a copy? Rename it to model_1_3" in done.err
+
+
+def test_a_refused_pickle_leaves_the_model_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "model_1_3.pkl").write_bytes(pickle.dumps(bare()))
+    scoring("import-models", tmp_path / "model_1_3.pkl", tmp_path / "new")
+    before = (tmp_path / "new" / "model_1_3.skops").read_bytes()
+    spoilt = bare()
+    spoilt._gamma = -0.0001
+    (tmp_path / "model_1_3.pkl").write_bytes(pickle.dumps(spoilt))
+    assert scoring("import-models", tmp_path / "model_1_3.pkl", tmp_path / "new").code == 1
+    assert (tmp_path / "new" / "model_1_3.skops").read_bytes() == before
+
+
 @pytest.mark.parametrize("source", ["nowhere", "empty"])
 def test_nothing_to_import_is_wrong_use(tmp_path: Path, source: str) -> None:
     (tmp_path / "empty").mkdir()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -34,6 +35,7 @@ from scoring import SensorKey
 from scoring.errors import ModelError, ModelMissing, ModelRefused
 from scoring.estimators import EstimatorDetector
 from scoring.models import list_models, load_model, save_model
+from scoring.packs import write_pack
 from scoring.parameters import read_parameters
 from scoring.svm import SvmDetector
 
@@ -172,6 +174,18 @@ def test_what_is_not_the_common_model_to_the_letter_is_left_to_the_audit(
 def test_a_model_that_is_not_there_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match=r"there is no model_1_3\.skops: train or upload it"):
         load_model(tmp_path, KEY)
+
+
+def test_what_is_no_file_that_can_be_read_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "model_1_1.skops").symlink_to("model_1_1.skops")
+    (tmp_path / "model_1_2.skops").mkdir()
+    os.mkfifo(tmp_path / "model_1_3.skops")
+    for sensor, reason in (("1", "symbolic links"), ("2", "directory"), ("3", "a folder or the like")):
+        with pytest.raises(ModelError, match=reason):
+            load_model(tmp_path, SensorKey("1", sensor))
+    save_model(common(), tmp_path, SensorKey("1", "4"))
+    report = write_pack(tmp_path)
+    assert (report.svm, report.refused) == (1, 3)
 
 
 def test_functions_are_refused_and_all_offending_types_are_named(tmp_path: Path) -> None:

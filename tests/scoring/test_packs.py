@@ -150,7 +150,7 @@ def test_a_folder_named_like_a_model_fails_its_own_sensor_only(models: Path) -> 
     (models / OTHER.model_name).mkdir()
     assert write_pack(models).refused == 1
     store = ModelStore(models)
-    with pytest.raises(ModelError, match="is a folder"):
+    with pytest.raises(ModelError, match="Is a directory"):
         store.get(OTHER)
     assert answers(store, SVM) == single(models, SVM)
 
@@ -226,8 +226,10 @@ def spoilt(path: Path) -> None:
 def test_a_malformed_pack_is_not_used_and_says_why(models: Path, damage: Callable[[Path], None]) -> None:
     damage(models / PACK_NAME)
     store = ModelStore(models)
-    assert store.source.startswith(f"single files: {PACK_NAME} is not used: it ")
-    assert "\n" not in store.source
+    assert store.source == "single files"
+    assert store.unused
+    assert store.unused.startswith(f"{PACK_NAME} is not used: it ")
+    assert "\n" not in store.unused
     assert answers(store, SVM) == single(models, SVM)
 
 
