@@ -18,7 +18,7 @@ from pipeline.errors import (
     UnknownRun,
 )
 from pipeline.names import next_try, split_try
-from pipeline.runs import Cause, CauseKind, Marker, RunRecord, RunState
+from pipeline.runs import Cause, CauseKind, Marker, RunRecord, RunState, tell_failed
 from pipeline.submit import Outcome, submit, take_up
 
 logger = logging.getLogger(__name__)
@@ -141,7 +141,10 @@ def _take_up(context: Context, record: RunRecord) -> Care:
 
 def _retry(context: Context, record: RunRecord) -> Care:
     """Try a failed run again under its next name, unless it had its tries or somebody canceled it."""
-    if record.tries >= context.settings.max_tries or context.runs.cancel_requested(record.run):
+    has_no_try = record.tries >= context.settings.max_tries
+    if has_no_try or context.runs.cancel_requested(record.run):
+        if has_no_try:
+            tell_failed(record)
         context.runs.unmark(record.run)
         return Care.CLOSED
     run = next_try(record.run)

@@ -120,6 +120,8 @@ class Runs:
         why = f": {new.error}" if new.error else ""
         logger.info("run %s is %s%s", new.run, state, why, extra={"run": new.run})
         new = replace(new, etag=etag)
+        if state is RunState.FAILED and not new.retry:
+            tell_failed(new)
         if state.final:
             self.note_end(new)
             self.settle(new, lease)
@@ -296,6 +298,16 @@ class Runs:
             raise
         except NotFound as error:
             raise unknown from error
+
+
+def tell_failed(record: RunRecord) -> None:
+    """Say that a run has failed and has no try left: `infra/modules/alerts.bicep` waits for these words."""
+    logger.error(
+        "run %s has failed for good: %s",
+        record.run,
+        record.error or "see its steps",
+        extra={"run": record.run},
+    )
 
 
 def _token() -> str:

@@ -27,7 +27,7 @@ var rules = [
     name: 'failed-runs'
     title: 'A scoring run failed'
     text: 'A run ended as failed and has no try left. See: python -m pipeline runs; docs/operations.md, "A run failed".'
-    query: 'traces | where message has "run ended: failed"'
+    query: 'traces | where message has "has failed for good"'
   }
   {
     name: 'poison-queue'

@@ -61,3 +61,24 @@ def test_it_tests_with_the_projects_version_of_python(jobs: dict[str, Any]) -> N
     required = re.search(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
     assert required
     assert versions == {required[1]}
+
+
+def test_a_deployment_knows_all_that_was_chosen_for_the_one_before(jobs: dict[str, Any]) -> None:
+    parameters = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
+    chosen = set(re.findall(r"\$\{(SCORING_\w+)=", parameters))
+    assert len(chosen) == 6
+    assert {name for name in jobs["deploy"]["env"] if name.startswith("SCORING_")} == chosen
+    azure = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
+    assert set(azure["pipeline"]["variables"]) == chosen
+
+
+def test_azure_trusts_tokens_of_the_branch_which_name_no_environment(jobs: dict[str, Any]) -> None:
+    assert "environment" not in jobs["deploy"]
+
+
+def test_the_app_is_looked_for_where_it_is_whatever_workspace_is_used() -> None:
+    azure = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
+    template = (ROOT / "infra" / "main.bicep").read_text(encoding="utf-8")
+    assert "output FUNCTION_APP_GROUP string = group.name\n" in template
+    app = azure["services"]["app"]
+    assert (app["resourceName"], app["resourceGroup"]) == ("${FUNCTION_APP_NAME}", "${FUNCTION_APP_GROUP}")

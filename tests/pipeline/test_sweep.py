@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,7 @@ import pytest
 
 from pipeline.attend import attend
 from pipeline.context import Context
+from pipeline.engines.environment import ROOT
 from pipeline.errors import EngineError, NothingPublished, PublishError, RunDocumentError
 from pipeline.follow import look
 from pipeline.landings import Manifest
@@ -20,6 +22,9 @@ from tests.pipeline.file_engine import open_context, publish_one_sensor
 
 TICK = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 HEX = "3fa94c"
+ALERTS = ROOT / "infra" / "modules" / "alerts.bicep"
+(WAITED_FOR,) = re.findall(r'"(has failed [a-z ]+)"', ALERTS.read_text(encoding="utf-8"))
+"""What the operator's alert looks for in the logs."""
 
 
 @pytest.fixture
@@ -331,17 +336,20 @@ class TestRetries:
         assert context.store.runs.read(f"landings/{context.runs.key(landing)}").data == f"{run}-2".encode()
         assert [marker.run for marker in context.runs.open()] == [f"{run}-2"]
 
-    def test_until_it_has_had_its_tries(self, context, land, settings):
+    def test_until_it_has_had_its_tries(self, context, land, settings, caplog):
         _, run = self.failed(context, land)
         for number in range(2, settings.max_tries + 1):
             assert attend(context, later()).retried == 1
             context.runs.advance(context.runs.load(f"{run}-{number}"), RunState.FAILED, retry=True)
+        assert WAITED_FOR not in caplog.text
         assert attend(context, later()).closed == 1
+        assert f"run {run}-{settings.max_tries} {WAITED_FOR}" in caplog.text
         assert context.runs.open() == []
         assert len(context.engine.taken()) == settings.max_tries
 
-    def test_one_that_no_try_can_help_is_left_alone(self, context, land):
-        self.failed(context, land, retry=False)
+    def test_one_that_no_try_can_help_is_left_alone(self, context, land, caplog):
+        _, run = self.failed(context, land, retry=False)
+        assert f"run {run} {WAITED_FOR}: no disk" in caplog.text
         assert str(attend(context, later())) == "no run needs attention"
 
     def test_nor_one_that_somebody_canceled(self, context, land):
