@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from scoring.columns import text_places
-from scoring.errors import OutputError
-from scoring.files import name_full
+from scoring.files import name_full, writing
 from scoring.keys import SensorKey
 
 NAMES = ["TS", "Device", "Sensor", "Val", "Prediction", "Score"]
@@ -77,12 +76,9 @@ class PredictionFiles:
         self._bytes = 0
 
     def __enter__(self) -> Self:
-        try:
+        with writing(self._out):
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial.mkdir(parents=True)
-        except (FileExistsError, NotADirectoryError, PermissionError) as error:
-            message = f"cannot write to {self._out}: {error.strerror}; choose another --out"
-            raise OutputError(message) from error
         return self
 
     def __exit__(

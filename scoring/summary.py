@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scoring.errors import OutputError
-from scoring.files import write_atomically
+from scoring.files import write_atomically, writing
 from scoring.keys import SensorKey
 from scoring.models import missing
 from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome, by_key, json_bytes, row_of
@@ -71,12 +70,11 @@ def unmark(out: Path) -> None:
     """Take the mark away: what follows is not finished.
 
     Raises:
-        OutputError: `out` is no folder.
+        OutputError: `out` is no folder, or one that cannot be written.
     """
-    try:
-        (out / SUCCESS).unlink(missing_ok=True)
-    except NotADirectoryError as error:
-        raise OutputError(f"cannot write to {out}: it is a file; name a folder") from error
+    mark = out / SUCCESS
+    with writing(mark):
+        mark.unlink(missing_ok=True)
 
 
 def summarize(

@@ -1,0 +1,36 @@
+"""Places where nothing can be written: told as such, as trying again does not help."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scoring.errors import OutputError
+from scoring.predictions import PredictionFiles
+from scoring.summary import SUCCESS, mark, unmark
+from scoring.survey import Survey
+
+SYSTEM = Path("/sys")
+"""Where nobody makes files, not even root: the kernel's own folder, or one that is not there."""
+
+
+def enter_survey() -> None:
+    with Survey(SYSTEM):
+        pytest.fail("nothing can be written here")
+
+
+def enter_predictions() -> None:
+    with PredictionFiles(SYSTEM, "all"):
+        pytest.fail("nothing can be written here")
+
+
+@pytest.mark.parametrize("write", [enter_survey, enter_predictions, lambda: mark(SYSTEM)])
+def test_a_folder_that_nothing_can_be_written_to_is_told_before_any_work_is_done(write) -> None:
+    with pytest.raises(OutputError, match=r"cannot write /sys.*; choose another place"):
+        write()
+
+
+def test_a_mark_that_cannot_be_taken_away_is_told(tmp_path: Path) -> None:
+    (tmp_path / SUCCESS).mkdir()
+    with pytest.raises(OutputError, match=re.escape(f"cannot write {tmp_path / SUCCESS}: ")):
+        unmark(tmp_path)
