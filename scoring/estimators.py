@@ -15,6 +15,7 @@ import numpy as np
 
 from scoring.errors import ModelError, ModelRefused
 from scoring.estimator_checks import DETECTORS, checked
+from scoring.isolate import answerable
 
 MOST_BYTES = 256 << 20
 """Largest model, as a file and unpacked."""
@@ -105,13 +106,35 @@ class EstimatorDetector:
     def predict(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Labels (1 is an anomaly) and scores (below zero is anomalous) of readings, all of shape (n,).
 
+        A reading so far out that the estimator refuses it is an anomaly with a score of minus infinity.
+
         Raises:
-            ModelError: the estimator refuses, or answers with what is no number.
+            ModelError: the estimator refuses others, too, or answers with what is no number.
         """
+        try:
+            return self._ask(values)
+        except ModelError:
+            good = answerable(values, self._answers)
+            if good is None or good.all():
+                raise
+        labels, scores = np.ones(len(values), np.uint8), np.full(len(values), -np.inf)
+        if good.any():
+            labels[good], scores[good] = self._ask(values[good])
+        return labels, scores
+
+    def _answers(self, values: np.ndarray) -> bool:
+        try:
+            self._ask(values)
+        except ModelError:
+            return False
+        return True
+
+    def _ask(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         column = values.reshape(-1, 1)
         try:
-            labels = np.asarray(self.estimator.predict(column)) == -1
-            scores = np.asarray(self.estimator.decision_function(column), dtype=np.float64).reshape(-1)
+            with np.errstate(all="ignore"):  # overflow ends in inf or nan, which are dealt with
+                labels = np.asarray(self.estimator.predict(column)) == -1
+                scores = np.asarray(self.estimator.decision_function(column), dtype=np.float64).reshape(-1)
         except Exception as error:
             raise ModelError(
                 f"scikit-learn refuses to predict ({_first_line(error)}); train it again"
