@@ -1,10 +1,12 @@
 """What one step says of its work: a JSON file that `collect` reads."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from scoring.errors import ScoringError
@@ -14,6 +16,22 @@ from scoring.readings import LandingStatus
 
 VERSION = 1
 FOLDER = "_steps"
+
+_TEXT, _COUNT, _OPTIONAL = (str,), (int,), (str, NoneType)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "device": _TEXT,
+    "sensor": _TEXT,
+    "status": _TEXT,
+    "reason": _OPTIONAL,
+    "readings": _COUNT,
+    "anomalies": _COUNT,
+    "first": _OPTIONAL,
+    "last": _OPTIONAL,
+    "worst": (float, int, str, NoneType),
+    "model": _OPTIONAL,
+}
+_LANDING_KINDS = {"name": _TEXT, "status": _TEXT, "reason": _OPTIONAL}
+"""What each field of a sensor, and of a landing, may be."""
 
 
 class SensorStatus(StrEnum):
@@ -61,7 +79,7 @@ class StepOutcome:
         document = {
             "version": VERSION,
             "step": self.step,
-            "sensors": [row_of(sensor) for sensor in self.sensors],
+            "sensors": [json_row(row_of(sensor)) for sensor in self.sensors],
             "landings": [asdict(landing) for landing in self.landings],
         }
         write_atomically(out / FOLDER / f"{self.step}.json", json_bytes(document))
@@ -91,12 +109,32 @@ def _value(value: Any) -> str:
     return _ENCODE(value)
 
 
-_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def row_of(outcome: SensorOutcome) -> dict[str, Any]:
     """What `SensorOutcome(**row)` makes again; `asdict` copies deeply, which is slow."""
     return {name: getattr(outcome, name) for name in SensorOutcome.__slots__}
+
+
+def json_row(row: dict[str, Any]) -> dict[str, Any]:
+    """A sensor's row for JSON, which has no infinity: the text "-Infinity" instead, which `float` reads."""
+    worst = row["worst"]
+    if worst is None or math.isfinite(worst):
+        return row
+    return row | {"worst": "Infinity" if worst > 0 else "-Infinity"}
+
+
+def read_worst(told: float | str | None) -> float | None:
+    """The lowest score in a row that `json_row` made.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    worst = None if told is None else float(told)
+    if worst is not None and math.isnan(worst):
+        raise ValueError("worst is not a number")
+    return worst
 
 
 def _read(path: Path) -> StepOutcome:
@@ -105,16 +143,32 @@ def _read(path: Path) -> StepOutcome:
         if document["version"] != VERSION:
             raise ScoringError(f"{path}: version {document['version']} is not {VERSION}; update this project")
         return StepOutcome(
-            step=document["step"],
+            step=str(document["step"]),
             sensors=[_sensor(row) for row in document["sensors"]],
-            landings=[LandingStatus(**row) for row in document["landings"]],
+            landings=[_landing(row) for row in document["landings"]],
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ScoringError(f"{path} is not the outcome of a step ({error}); run that step again") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        line = " ".join(str(error).split())[:200]
+        raise ScoringError(f"{path} is not the outcome of a step ({line}); run that step again") from error
 
 
 def _sensor(row: dict[str, Any]) -> SensorOutcome:
-    return SensorOutcome(**{**row, "status": SensorStatus(row["status"])})
+    _check(row, _KINDS)
+    SensorKey(row["device"], row["sensor"])  # what cannot be a key is told here, where the file is known
+    return SensorOutcome(
+        **{**row, "status": SensorStatus(row["status"]), "worst": read_worst(row.get("worst"))}
+    )
+
+
+def _check(row: dict[str, Any], kinds: Mapping[str, tuple[type, ...]]) -> None:
+    for name, value in row.items():
+        if type(value) not in kinds[name]:
+            raise ValueError(f"{name} should not be {str(value)[:40]!r}")
+
+
+def _landing(row: dict[str, Any]) -> LandingStatus:
+    _check(row, _LANDING_KINDS)
+    return LandingStatus(**row)
 
 
 def by_key(outcomes: Iterable[StepOutcome]) -> dict[SensorKey, SensorOutcome]:

@@ -10,7 +10,7 @@ from typing import Any
 from scoring.files import write_atomically, writing
 from scoring.keys import SensorKey
 from scoring.models import missing
-from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome, by_key, json_bytes, row_of
+from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome, by_key, json_bytes, json_row, row_of
 from scoring.survey import LandingCount, Survey
 
 VERSION = 1
@@ -50,7 +50,7 @@ class Summary:
             "version": VERSION,
             "run": self.run,
             "totals": self.totals,
-            "sensors": self.sensors,
+            "sensors": [json_row(row) for row in self.sensors],
             "landings": [asdict(landing) for landing in self.landings],
         }
         write_atomically(out / SUMMARY_JSON, json_bytes(document))

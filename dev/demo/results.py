@@ -76,5 +76,5 @@ def _row(sensor: Mapping[str, Any]) -> tuple[str, ...]:
         f"{sensor['readings']:,}",
         f"{sensor['anomalies']:,}",
         f"{sensor['anomalies'] / sensor['readings']:.1%}",
-        "" if worst is None else f"{worst:.4g}",
+        "" if worst is None else f"{float(worst):.4g}",
     )

@@ -23,8 +23,8 @@ def earlier_boundaries(page: Path) -> FindBoundary:
     try:
         found = _DATA.search(page.read_bytes())
         known = _exact(json.loads(found[1])) if found else {}
-    except (OSError, ValueError, KeyError, TypeError, IndexError):  # it is written anew, whatever it was
-        known = {}
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
+        known = {}  # it is written anew, whatever it was
 
     def find(sensor: Sensor) -> Boundary | None:
         return known.get((sensor.device, sensor.sensor, (sensor.model or "")[:MODEL_DIGITS]))

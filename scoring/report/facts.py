@@ -63,7 +63,7 @@ class RunFacts:
                 Trouble(**{name: _checked(path, name, row.get(name)) for name in ("step", "state", "error")})
                 for row in document.get("troubles") or ()
             )
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ScoringError(f"{path} holds no facts of a run: {error!r}") from error
         return cls(**known, troubles=troubles)
 

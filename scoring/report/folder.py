@@ -15,6 +15,7 @@ import pyarrow.csv as pa_csv
 
 from scoring import timestamps
 from scoring.errors import ScoringError
+from scoring.outcomes import read_worst
 
 SUMMARY_NAME, REJECTS_NAME = "summary.json", "rejects.csv"
 VERSION = 1
@@ -87,14 +88,14 @@ class Folder:
                 path,
                 document["run"],
                 {name: int(count) for name, count in document["totals"].items()},
-                [_pick(Sensor, row) for row in document["sensors"]],
+                [_pick(Sensor, row | {"worst": read_worst(row["worst"])}) for row in document["sensors"]],
                 [_pick(Landing, row) for row in document["landings"]],
             )
         except FileNotFoundError as error:
             raise ScoringError(
                 f"{path} holds no {SUMMARY_NAME}: run `python -m scoring collect` first"
             ) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ScoringError(
                 f"{summary} is not the summary of a run ({error!r}); collect it again"
             ) from error

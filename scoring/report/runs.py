@@ -64,7 +64,7 @@ class RunRow:
                 )
             rows = [cls(**{key: row[key] for key in known if key in row}) for row in document["runs"]]
             note = document.get("note")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ScoringError(f"{path} holds no list of runs: {error!r}") from error
         return rows, note
 

@@ -12,12 +12,13 @@ import pytest
 from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import OneClassSVM
 
 from scoring import SensorKey
 from scoring.cli import main
 from scoring.models import save_model
+from scoring.report.folder import Folder
 
 KEYS = [SensorKey("1", "1"), SensorKey("1", "2"), SensorKey("pump,7", 'say "x"_')]
 
@@ -178,15 +179,35 @@ def test_other_detectors_answer_through_scikit_learn(tmp_path: Path, models: Pat
     np.testing.assert_allclose([float(p["Score"]) for p in preds], model.decision_function(values), rtol=1e-9)
 
 
+def test_a_score_below_all_numbers_is_a_text_in_json_and_stands_in_the_report(
+    tmp_path: Path, models: Path
+) -> None:
+    factor = LocalOutlierFactor(novelty=True).fit(np.random.default_rng(0).normal(50, 10, (200, 1)))
+    save_model(factor, models, KEYS[0])
+    far = ["2026-01-02 00:00:00", *KEYS[0], "1e300"]
+    readings, out = write_csv(tmp_path / "r.csv", [*rows(10), far]), tmp_path / "out"
+    assert score(readings, models, out, "--shard=0/1") == 0
+    assert main(["collect", "--data", str(readings), "--models", str(models), "--preds", str(out)]) == 0
+    assert summary(out)["sensors"][0]["worst"] == "-Infinity"
+    for name in ("summary.json", "_steps/shard-0000-of-0001.json"):
+        assert ": -Infinity" not in (out / name).read_text()
+    with (out / "summary.csv").open(newline="") as file:
+        assert float(next(csv.DictReader(file))["worst"]) == -np.inf
+    assert read_preds(out / KEYS[0].preds_name)[-1]["Score"] == "-inf"
+    assert Folder.read(out).sensors[0].worst == -np.inf
+    assert "cannot be drawn" not in (out / "report.html").read_text()
+
+
 def test_a_sensor_that_fails_half_way_has_no_predictions_and_the_others_are_whole(
     tmp_path: Path, models: Path
 ) -> None:
-    forest = IsolationForest(n_estimators=10, random_state=0)
-    save_model(forest.fit(np.random.default_rng(0).normal(50, 10, (200, 1))), models, KEYS[0])
+    known = [float(row[3]) for row in rows(10) if row[1:3] == list(KEYS[0])]
+    model = make_pipeline(OneHotEncoder(sparse_output=False), OneClassSVM())
+    save_model(model.fit(np.array(known).reshape(-1, 1)), models, KEYS[0])
     data = tmp_path / "data"
     data.mkdir()
     write_csv(data / "a.csv", rows(10))
-    write_csv(data / "b.csv", [["2026-01-02 00:00:00", "1", "1", "1e300"]])  # more than a forest can take
+    write_csv(data / "b.csv", [["2026-01-02 00:00:00", "1", "1", "49.5"]])  # none of those it knows
     write_csv(data / "c.csv", rows(10))
     assert score(data, models, tmp_path / "out") == 1
     first, *others = summary(tmp_path / "out")["sensors"]
