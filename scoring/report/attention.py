@@ -76,7 +76,10 @@ def why(ranked: Ranked, predictions: Predictions | None, boundary: Boundary | No
         case Attention.SILENT:
             return "A model is there, but no reading came."
         case Attention.NORMAL:
-            return f"All {_readings(sensor.readings)} are normal." + _normal_range(boundary)
+            all_of_them = (
+                "The only reading is" if sensor.readings == 1 else f"All {sensor.readings:,} readings are"
+            )
+            return f"{all_of_them} normal." + _normal_range(boundary)
         case Attention.ALWAYS:
             return f"Every one of {_readings(sensor.readings)} is anomalous." + _nothing_normal(boundary)
     parts = [f"{sensor.anomalies:,} of {_readings(sensor.readings)} anomalous ({percent(sensor.share)})"]

@@ -46,6 +46,8 @@ def from_readings(values: np.ndarray, scores: np.ndarray, anomalous: np.ndarray)
     with np.errstate(all="ignore"):
         part = np.nan_to_num(before / (before - after), nan=0.5).clip(0, 1)
         crossings = values[changes] * (1 - part) + values[changes + 1] * part
+    if not np.isfinite(crossings).all():
+        return None
     return _boundary(crossings, starts_normal=not anomalous[0], exact=False)
 
 
@@ -53,7 +55,7 @@ def from_model(detector: Detector, values: np.ndarray) -> Boundary | None:
     """The same, asked of the model, as far as three times the readings' own range reaches."""
     low, high = float(values.min()), float(values.max())
     span = (high - low) or max(abs(high) * 0.1, 1.0)
-    if not math.isfinite(3 * span):
+    if not (math.isfinite(3 * span) and math.isfinite(low - span) and math.isfinite(high + span)):
         return None
     grid = np.linspace(low - span, high + span, _GRID)
     try:

@@ -79,10 +79,13 @@ def _told(path: Path, ranked: list[Ranked], exact: _Exact, when: When) -> Iterat
         except (ScoringError, OSError) as error:
             yield Told(each, f"{why(each, None, None)} Its file cannot be drawn: {error}")
             continue
-        when.add(predictions)
         told = _drawn(each, predictions, exact(each.sensor, predictions.values), points)
         left -= _size(told.chart)
-        yield told if left >= 0 else replace(told, chart=None)
+        if left < 0:
+            yield replace(told, chart=None)
+            continue
+        when.add(predictions)
+        yield told
 
 
 def _affordable(path: Path, ranked: Iterable[Ranked]) -> Iterator[Ranked]:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html
 import json
+import re
 from collections.abc import Iterable
 from importlib.resources import files
 from string import Template
@@ -63,6 +64,10 @@ def frame(title: str, body: str, data: Any, styles: Iterable[str], scripts: Iter
     return page.encode(errors="replace")  # a lone surrogate, as in a damaged blob name, is no UTF-8
 
 
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that begin or end a stretch of another direction: those in a name could end ours."""
+
+
 def template(file: str) -> Template:
     """A template in `assets`; what is put in must be HTML already."""
     return Template(_asset(file))
@@ -70,7 +75,12 @@ def template(file: str) -> Template:
 
 def text(value: object) -> str:
     """Plain text as HTML, in content and in attributes."""
-    return html.escape(str(value), quote=True)
+    return html.escape(visible(str(value)), quote=True)
+
+
+def visible(value: str) -> str:
+    """`value` with what would turn the direction of the text around it shown by its code."""
+    return _TURNING.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", value)
 
 
 def name(value: object) -> str:

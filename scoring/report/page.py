@@ -10,7 +10,7 @@ from scoring.report.charts import FindDetector, Told, tell
 from scoring.report.earlier import earlier_boundaries
 from scoring.report.facts import RunFacts
 from scoring.report.folder import SUMMARY_NAME, Folder, Rejects
-from scoring.report.frame import frame, name, template, text
+from scoring.report.frame import frame, name, template, text, visible
 from scoring.report.telling import percent
 from scoring.report.top import (
     finding_list,
@@ -82,7 +82,7 @@ def _write_unfinished(path: Path, facts: RunFacts) -> Path:
         headline=text(title),
         run=run_line(facts, []),
         tiles=tile_list(times(facts)),
-        findings=finding_list(found) if found else "",
+        findings=finding_list(found, 0) if found else "",
         troubles=trouble_table(facts.troubles),
         name=name(facts.run or "RUN"),
     )
@@ -105,15 +105,15 @@ def _data(told: list[Told], when: When) -> dict[str, Any]:
             {"name": group.value[0], "what": group.value[1], "glyph": GLYPHS[group]} for group in groups
         ],
         "sensors": {
-            "device": [sensor.device for sensor in sensors],
-            "sensor": [sensor.sensor for sensor in sensors],
+            "device": [visible(sensor.device) for sensor in sensors],
+            "sensor": [visible(sensor.sensor) for sensor in sensors],
             "status": [sensor.status for sensor in sensors],
             "group": [groups.index(each.ranked.attention) for each in told],
             "readings": [sensor.readings for sensor in sensors],
             "anomalies": [sensor.anomalies for sensor in sensors],
             "percent": [percent(sensor.share) for sensor in sensors],
             "file": [sensor.file for sensor in sensors],
-            "why": [each.why for each in told],
+            "why": [visible(each.why) for each in told],
             "chart": [next(positions) if each.chart else None for each in told],
         },
         "charts": charts,
@@ -129,8 +129,10 @@ def _body(folder: Folder, rejects: Rejects, facts: RunFacts, told: list[Told], w
         headline=text(headline(told)),
         run=run_line(facts, folder.landings),
         tiles=tiles(folder, facts, when),
-        findings=finding_list(findings(folder, rejects, told, facts)),
-        drawn="all scored sensors" if not listed else f"the {len(drawn):,} sensors with a chart",
+        findings=finding_list(findings(folder, rejects, told, facts), folder.totals["readings"]),
+        drawn="all scored sensors"
+        if not listed
+        else f"the {len(drawn):,} sensor{'s' if len(drawn) != 1 else ''} with a chart",
         listed=f"; {listed:,} sensors further down are listed without a chart" if listed else "",
         edges="" if exact else ", read off the scores of neighbouring readings",
         landings=landing_table(folder.landings),

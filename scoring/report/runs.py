@@ -31,6 +31,9 @@ _STATES = {
 """What needs a look comes first. States are told apart by shape and word, not only by colour."""
 
 
+_COUNTS = frozenset({"readings", "anomalies", "sensors", "unscored"})
+
+
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """One run; what is not known is None."""
@@ -62,7 +65,10 @@ class RunRow:
                 raise ScoringError(
                     f"{path}: version {document['version']} is not {VERSION}; update this project"
                 )
-            rows = [cls(**{key: row[key] for key in known if key in row}) for row in document["runs"]]
+            rows = [
+                cls(**{key: _checked(path, key, row[key]) for key in known if key in row})
+                for row in document["runs"]
+            ]
             note = document.get("note")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ScoringError(f"{path} holds no list of runs: {error!r}") from error
@@ -125,6 +131,15 @@ def _row(row: RunRow) -> str:
         f'<td class="n">{took}</td><td class="n">{_count(row.readings)}</td>'
         f'<td class="n">{_count(row.anomalies)}{share}</td><td class="n">{_sensors(row)}</td></tr>'
     )
+
+
+def _checked(path: Path, name: str, value: Any) -> Any:
+    expected = int if name in _COUNTS else (int, float) if name == "seconds" else str
+    optional = name not in {"run", "state"}
+    is_good = isinstance(value, expected) and not isinstance(value, bool) and value == value  # noqa: PLR0124
+    if (value is None and optional) or is_good:
+        return value
+    raise ScoringError(f"{path} holds no list of runs: {name} is {value!r}")
 
 
 def _count(number: int | None) -> str:

@@ -69,8 +69,10 @@ def tile_list(rows: Iterable[tuple[str, str, str]]) -> str:
     return f'<dl class="tiles">{"".join(cells)}</dl>'
 
 
-def finding_list(found: list[Finding]) -> str:
-    """What needs attention; sensors are links that the script follows."""
+def finding_list(found: list[Finding], readings: int) -> str:
+    """What needs attention among so many readings; sensors are links that the script follows."""
+    if not found and not readings:
+        return '<p class="fine">Nothing, and no reading either.</p>'
     if not found:
         glyph = '<span class="glyph" aria-hidden="true">✓</span>'
         return f'<p class="fine">{glyph} Nothing: every reading is normal.</p>'

@@ -10,7 +10,7 @@ from datetime import datetime
 from scoring.report.attention import Attention
 from scoring.report.charts import Told
 from scoring.report.facts import RunFacts
-from scoring.report.folder import Folder, Landing, Rejects
+from scoring.report.folder import MOST_REJECTS_COUNTED, Folder, Landing, Rejects
 from scoring.report.telling import percent
 
 GLYPHS = {
@@ -89,7 +89,11 @@ def findings(folder: Folder, rejects: Rejects, told: list[Told], facts: RunFacts
     if total := folder.totals["rejected"]:
         reasons = [f"{reason} ({count:,})" for reason, count in rejects.reasons]
         title = f"{total:,} row{'s' if total > 1 else ''} rejected."
-        found.append(Finding("data", "!", title, _first(reasons)))
+        only = "" if rejects.all_counted else f"Of the first {MOST_REJECTS_COUNTED:,}: "
+        found.append(Finding("data", "!", title, only + _first(reasons)))
+    if (unlisted := folder.totals["models_without_readings"] - len(members[Attention.SILENT])) > 0:
+        title = f"{unlisted:,} more models without readings."
+        found.append(Finding("silent", GLYPHS[Attention.SILENT], title, "Too many to be listed."))
     return found
 
 

@@ -22,16 +22,16 @@ from scoring.keys import SensorKey
 from scoring.models import save_model
 from scoring.report import charts as charts_module
 from scoring.report.attention import natural
-from scoring.report.boundary import from_model, from_readings
 from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder, Predictions, trailing_anomalies
-from scoring.report.frame import json_in_script
+from scoring.report.frame import json_in_script, visible
 from scoring.report.page import write_report
 from scoring.report.reduce import keep, thin
 from scoring.report.runs import RunRow
 from scoring.report.telling import duration, percent
-from scoring.svm import SvmDetector, SvmParameters
+from scoring.svm import SvmDetector
 from tests.scoring.finished_runs import HIGH, MadeRun, MadeSensor, landing, normal, with_spikes
+from tests.scoring.test_report_boundary import SVM
 
 HOSTILE = [
     "<script>hacked=1</script>",
@@ -157,6 +157,23 @@ def test_a_run_without_anomalies_says_that_nothing_needs_attention(tmp_path: Pat
     assert "Nothing: every reading is normal." in text
 
 
+def test_a_run_without_readings_is_not_called_normal(tmp_path: Path) -> None:
+    text = report(MadeRun([MadeSensor("1", "1", [], status="no-readings")]), tmp_path).text
+    assert "No readings came" in text
+    assert "Nothing, and no reading either." in text
+    assert "every reading is normal" not in text
+
+
+def test_models_without_readings_that_are_too_many_to_list_are_counted(tmp_path: Path) -> None:
+    folder = MadeRun([MadeSensor("1", "1", normal(20))]).write(tmp_path)
+    summary = json.loads((folder / "summary.json").read_text())
+    summary["totals"]["models_without_readings"] = 1001
+    (folder / "summary.json").write_text(json.dumps(summary))
+    page = Reader()
+    page.feed(write_report(folder).read_text())
+    assert "1,001 more models without readings." in page.text
+
+
 def test_each_sensor_is_explained_in_words(tmp_path: Path) -> None:
     page = report(
         MadeRun(
@@ -219,9 +236,10 @@ def test_names_from_data_are_text_and_nothing_else(tmp_path: Path) -> None:
     assert {tag for tag, _ in page.tags}.isdisjoint({"img", "b onclick", "iframe"})
     assert len(page.scripts) == 3
     assert not [names for _, names in page.tags if any(name.startswith("on") for name in names)]
-    assert set(HOSTILE) <= set(page.data["sensors"]["device"])
+    assert {visible(name) for name in HOSTILE} <= set(page.data["sensors"]["device"])
+    assert "\u202e" not in page.text + page.scripts[0]
     for name in HOSTILE:
-        assert " ".join(name.split()) in page.text
+        assert " ".join(visible(name).split()) in page.text
 
 
 def test_the_browser_is_told_to_run_and_load_nothing_but_what_is_in_the_page(tmp_path: Path) -> None:
@@ -358,7 +376,19 @@ def test_the_command_lists_runs_on_a_page(tmp_path: Path, capsys: pytest.Capture
     assert [names["href"] for tag, names in page.tags if tag == "a"] == ["javascript%3Aalert%281%29"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": 2}', '{"version": 1, "runs": [{}]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"version": 2}',
+        '{"version": 1, "runs": [{}]}',
+        '{"version": 1, "runs": [{"run": "a", "state": "failed", "readings": "many"}]}',
+        '{"version": 1, "runs": [{"run": "a", "state": "failed", "seconds": NaN}]}',
+        '{"version": 1, "runs": [{"run": "a", "state": "failed", "started": 5}]}',
+        '{"version": 1, "runs": [{"run": "a", "state": null}]}',
+    ],
+)
 def test_rows_that_are_none_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "rows.json").write_text(content)
     with pytest.raises(ScoringError, match=re.escape("rows.json")):
@@ -390,25 +420,6 @@ def test_thinning_keeps_both_ends() -> None:
     assert thin(np.arange(5), 10).tolist() == [0, 1, 2, 3, 4]
 
 
-SVM = SvmParameters(
-    mean=50.0, scale=5.0, kernel="rbf", gamma=0.5, coef0=0.0, degree=3,
-    support=np.array([-1.0, 1.0]), dual=np.array([1.0, 1.0]), intercept=-1.0,
-)  # fmt: skip
-
-
-def test_the_model_tells_its_boundary_exactly() -> None:
-    detector = SvmDetector(SVM)
-    boundary = from_model(detector, np.linspace(40, 60, 50))
-    assert boundary is not None
-    assert boundary.exact
-    ((low, high),) = boundary.normal
-    assert low is not None
-    assert high is not None
-    _, scores = detector.predict(np.array([low, high]))
-    assert np.abs(scores).max() < 1e-4
-    assert low + high == pytest.approx(100)
-
-
 def test_models_are_asked_only_if_they_are_those_that_scored(tmp_path: Path) -> None:
     key, replaced = SensorKey("1", "1"), SensorKey("1", "2")
     estimator = OneClassSVM(nu=0.1, gamma=0.01).fit(np.linspace(45, 55, 50).reshape(-1, 1))
@@ -436,33 +447,6 @@ def test_a_model_that_calls_nothing_normal_is_said_to_be_so(tmp_path: Path) -> N
     assert page.data["sensors"]["why"][0].startswith(
         "Every one of 5 readings is anomalous. Its model calls no value"
     )
-
-
-def test_the_readings_tell_the_boundary_closely() -> None:
-    detector = SvmDetector(SVM)
-    shown = np.random.default_rng(0).uniform(30, 70, 2000)
-    labels, scores = detector.predict(shown)
-    boundary, exact = from_readings(shown, scores, labels == 1), from_model(detector, shown)
-    assert boundary is not None
-    assert exact is not None
-    np.testing.assert_allclose(np.array(boundary.normal, float), np.array(exact.normal, float), atol=1e-3)
-
-
-def test_a_boundary_that_was_not_seen_is_not_drawn() -> None:
-    values_seen = np.array([1.0, 2.0, 3.0])
-    assert from_readings(values_seen, np.ones(3), np.zeros(3, bool)) is None
-    assert from_readings(values_seen, -np.ones(3), np.ones(3, bool)) is None
-    scattered = np.arange(40.0)
-    odd = scattered % 2 == 1
-    assert from_readings(scattered, np.where(odd, -1.0, 1.0), odd) is None
-
-
-def test_an_open_side_of_the_normal_values_stays_open() -> None:
-    boundary = from_readings(
-        np.array([1.0, 2.0, 3.0]), np.array([2.0, 1.0, -1.0]), np.array([False, False, True])
-    )
-    assert boundary is not None
-    assert boundary.normal == ((None, 2.5),)
 
 
 @given(
