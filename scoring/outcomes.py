@@ -73,6 +73,8 @@ class StepOutcome:
     step: str
     sensors: list[SensorOutcome] = field(default_factory=list)
     landings: list[LandingStatus] = field(default_factory=list)
+    written: int = field(default=0, compare=False)
+    """When it was left, in nanoseconds since 1970; 0 where it was not read from a file."""
 
     def write(self, out: Path) -> None:
         """Leave this under the folder of the run's predictions."""
@@ -146,6 +148,7 @@ def _read(path: Path) -> StepOutcome:
             step=str(document["step"]),
             sensors=[_sensor(row) for row in document["sensors"]],
             landings=[_landing(row) for row in document["landings"]],
+            written=path.stat().st_mtime_ns,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         line = " ".join(str(error).split())[:200]
@@ -172,5 +175,20 @@ def _landing(row: dict[str, Any]) -> LandingStatus:
 
 
 def by_key(outcomes: Iterable[StepOutcome]) -> dict[SensorKey, SensorOutcome]:
-    """Each sensor's outcome."""
-    return {sensor.key: sensor for outcome in outcomes for sensor in outcome.sensors}
+    """Each sensor's outcome; where steps left several, the newest: that step's predictions lie there."""
+    ordered = sorted(outcomes, key=lambda outcome: (outcome.written, outcome.step))
+    return {sensor.key: sensor for outcome in ordered for sensor in outcome.sensors}
+
+
+def told_twice(outcomes: Iterable[StepOutcome]) -> str | None:
+    """In words, which sensors stand in the outcomes of several steps, if any do."""
+    steps: dict[SensorKey, list[str]] = {}
+    for outcome in outcomes:
+        for sensor in outcome.sensors:
+            steps.setdefault(sensor.key, []).append(outcome.step)
+    twice = [key for key, names in steps.items() if len(names) > 1]
+    if not twice:
+        return None
+    by = " and ".join(steps[min(twice)])
+    sensors = "1 sensor was" if len(twice) == 1 else f"{len(twice):,} sensors were"
+    return f"{sensors} scored by several steps, the first is {min(twice)} by {by}: the newest outcome counts"

@@ -21,6 +21,9 @@ HEADER = (",".join(NAMES) + "\n").encode()
 MOST_HELD = 64 << 20
 """Bytes of rows that wait in memory, so that a file is opened once for many batches."""
 
+PARTIAL_PREFIX = ".partial-"
+"""How the name of that hidden folder begins; the step's follows."""
+
 _MOST_CHUNKS = 512
 """Fewer than a system takes in one call."""
 
@@ -64,13 +67,14 @@ def format_rows(
 class PredictionFiles:
     """Collects predictions in a hidden folder below `out`; on a good end each file takes its place.
 
-    A killed process leaves only that hidden folder, which the next one removes.
+    A killed process leaves only that hidden folder, which goes when the same step scores again, or everything
+    is scored or summed up.
     """
 
     def __init__(self, out: Path, step: str, most_held: int = MOST_HELD) -> None:
         self._out = out
         self._most_held = most_held
-        self._partial = out / f".partial-{step}"
+        self._partial = out / f"{PARTIAL_PREFIX}{step}"
         self._names: dict[SensorKey, str] = {}
         self._held: dict[SensorKey, list[memoryview]] = {}
         self._bytes = 0
@@ -91,6 +95,11 @@ class PredictionFiles:
                     os.replace(f"{self._partial}/{name}", f"{self._out}/{name}")  # noqa: PTH105 - see `_write`
         finally:  # a disk that is full most often shows in the last write
             shutil.rmtree(self._partial, ignore_errors=True)
+
+    @property
+    def written(self) -> set[str]:
+        """The names of the files, after a good end."""
+        return set(self._names.values())
 
     def append(self, key: SensorKey, rows: memoryview) -> None:
         """Add rows to a sensor's file."""

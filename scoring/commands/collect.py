@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from scoring.commands.limits import add_limits, limits_of
@@ -16,7 +17,9 @@ Example:
   python -m scoring score --data readings.csv --models models --out out --shard 1/2
   python -m scoring collect --data readings.csv --models models --preds out
 
-Exit codes: 0 done, also where sensors failed: the summary tells which; 1 and 2 as for score.
+Exit codes: 0 done, also where sensors failed or files could not be read: the summary tells which; 1 what a
+step left cannot be read, or PREDS cannot be written; 2 wrong use; 75 failed for a reason that may pass, such
+as a full disk.
 """
 
 
@@ -34,9 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sum up, and say in one line what came out."""
+    from scoring.leftovers import remove_partials
     from scoring.manifest import Manifest
     from scoring.models import list_models
-    from scoring.outcomes import read_outcomes
+    from scoring.outcomes import read_outcomes, told_twice
     from scoring.readings import find_sources
     from scoring.report.detectors import model_finder
     from scoring.report.facts import RunFacts
@@ -48,12 +52,16 @@ def run(args: argparse.Namespace) -> int:
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     if not args.preds.is_dir():
         raise UsageError(f"--preds {args.preds} is not there: it is the folder that the steps wrote to")
+    models, outcomes = list_models(args.models), read_outcomes(args.preds)
+    if twice := told_twice(outcomes):
+        print(twice, file=sys.stderr)
     unmark(args.preds)
+    remove_partials(args.preds)
     with Survey(args.preds) as survey:
         survey_sources(sources, survey)
     for status in not_read:
         survey.ended(status)
-    summary = summarize(args.run, survey, read_outcomes(args.preds), list_models(args.models))
+    summary = summarize(args.run, survey, outcomes, models)
     summary.write(args.preds)
     write_report(args.preds, RunFacts(run=args.run), model_finder(args.models))
     mark(args.preds)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _EXAMPLE = """\
 Without --key, --device or --shard, everything is scored and summed up: preds_*.csv, rejects.csv,
 summary.json, summary.csv and _SUCCESS. A step of a pipeline scores its part only; `collect` sums up later.
+In a folder that was written to before, predictions of sensors that have none now are removed; a step removes
+_SUCCESS and only its own sensors' predictions.
 
 Example:
   python -m scoring score --data readings.csv --models models --out out
@@ -52,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Score, and say in one line what came out."""
     # Before numpy is imported: batches are scored side by side already, and threads below them only spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from scoring.leftovers import begin, remove_old_predictions
     from scoring.manifest import Manifest
     from scoring.packs import ModelStore
     from scoring.predict import score
@@ -71,8 +74,10 @@ def run(args: argparse.Namespace) -> int:
         print(store.unused, file=sys.stderr)
     if isinstance(selection, Everything):
         return _score_everything(args, sources, not_read, store)
+    begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
         outcome = score(sources, store, selection, files)
+    remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
     totals: dict[str, object] = {
@@ -91,15 +96,18 @@ def run(args: argparse.Namespace) -> int:
 def _score_everything(
     args: argparse.Namespace, sources: "list[Source]", not_read: "list[LandingStatus]", store: "ModelStore"
 ) -> int:
+    from scoring.leftovers import begin, remove_old_predictions
     from scoring.predict import score
     from scoring.predictions import PredictionFiles
     from scoring.selection import Everything
-    from scoring.summary import mark, summarize, unmark
+    from scoring.summary import mark, summarize
     from scoring.survey import Survey
 
-    unmark(args.out)
-    with PredictionFiles(args.out, "all") as files, Survey(args.out) as survey:
-        outcome = score(sources, store, Everything(), files, survey)
+    everything = Everything()
+    begin(args.out, everything)
+    with PredictionFiles(args.out, everything.step) as files, Survey(args.out) as survey:
+        outcome = score(sources, store, everything, files, survey)
+    remove_old_predictions(args.out, everything, files.written)
     for status in not_read:
         survey.ended(status)
     outcome.landings.extend(not_read)
