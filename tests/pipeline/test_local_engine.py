@@ -220,6 +220,20 @@ def test_a_run_that_is_submitted_many_times_has_one_worker(fleet):
     assert fleet.context.runs.load(run).ended == fleet.ended(run).ended
 
 
+def test_what_a_worker_before_it_left_goes_and_of_a_long_log_the_end_stays(fleet):
+    fleet.models(s1_1=f"say {3 << 20}")
+    fleet.publish()
+    submit, fleet.engine.submit = fleet.engine.submit, no_worker
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    fleet.context.store.preds.put(f"{run}/preds_9_9.csv", b"of a sensor that had a model then")
+    submit(fleet.context.runs.load(run), fleet.context.published())
+    assert fleet.ended(run).state is RunState.SUCCEEDED
+    assert not fleet.context.store.preds.exists(f"{run}/preds_9_9.csv")
+    log = fleet.context.store.runs.read(f"{run}/logs/score_1_1.log").data
+    assert len(log) == 1 << 20
+    assert log.endswith(b"\nthe last line\n")
+
+
 def test_a_worker_that_was_frozen_until_another_had_its_run_touches_nothing_any_more(fleet, tmp_path):
     fleet.models(s1_1=f"flaky {tmp_path / 'tried'}")
     fleet.publish()

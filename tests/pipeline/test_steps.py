@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.engines.graph import Pipeline
 from pipeline.errors import PublishError
-from pipeline.steps import SCORE_FILE, Limits, build, step_name
+from pipeline.steps import MOST_AFTER, SCORE_FILE, Limits, build, step_name
 from scoring import InvalidKey, SensorKey
 
 HOSTILE = [
@@ -83,6 +83,18 @@ def test_collect_comes_after_every_step_also_after_those_that_fail():
     after = {name for name in collect["inputs"] if name.startswith("after_")}
     assert after == {f"after_{name}" for name in pipeline["jobs"] if name != "collect"}
     assert all(collect["component"]["inputs"][name]["optional"] for name in after)
+
+
+def test_only_more_steps_than_one_can_wait_for_are_gathered_first():
+    for count, gathers in ((MOST_AFTER, 0), (MOST_AFTER + 1, 2)):
+        pipeline, _ = read(documents(fleet(count), max_steps=1000))
+        assert sum(name.startswith("gather_") for name in pipeline["jobs"]) == gathers
+
+
+def test_no_step_is_taken_for_an_earlier_one_with_the_same_inputs():
+    pipeline, score = read(documents(fleet(3)))
+    assert score["is_deterministic"] is False
+    assert pipeline["jobs"]["collect"]["component"]["is_deterministic"] is False
 
 
 def test_the_same_fleet_gives_the_same_bytes_in_whatever_order_it_comes():

@@ -172,6 +172,12 @@ class TestWatermark:
             sweep(context, TICK, random_hex=HEX)
         assert watermark(context) is None
 
+    def test_sweeps_that_score_everything_leave_it_where_it_is(self, using, context, land):
+        land("a.csv")
+        sweep(using(timer_mode="all", grace=timedelta(0)), TICK, random_hex=HEX)
+        assert watermark(context) is None
+        assert sweep(context, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
+
     def test_a_damaged_one_says_what_to_do(self, context, store):
         store.runs.put("sweep.json", b"{")
         with pytest.raises(RunDocumentError, match="delete it"):
