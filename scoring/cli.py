@@ -2,7 +2,9 @@
 
 import argparse
 import importlib
+import io
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -31,6 +33,15 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code (see `scoring.errors`)."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what a terminal cannot show
+    with warnings.catch_warnings():
+        if not sys.warnoptions:  # their warnings are for who trains a model, and name files of theirs
+            warnings.filterwarnings("ignore", module=r"(joblib|scipy|skops|sklearn)\b")
+        return _run(argv)
+
+
+def _run(argv: Sequence[str]) -> int:
     parser = _Parser(
         prog="python -m scoring",
         description="Readings and models in, predictions out. Each command has its own --help.",

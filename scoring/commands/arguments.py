@@ -23,6 +23,13 @@ def duration(text: str) -> int:
     return milliseconds
 
 
+def plain_text(text: str) -> str:
+    """Text that can be written to a file: a command line may hold bytes that are none."""
+    if not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} holds what cannot be printed: give plain text")
+    return text
+
+
 def at_least(lowest: int) -> Callable[[str], int]:
     """A whole number that is not below `lowest`."""
 

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from scoring.commands.arguments import plain_text
 from scoring.commands.limits import add_limits, limits_of
 from scoring.errors import EXIT_DONE, UsageError
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, required=True, help="the same folder of models")
     parser.add_argument("--preds", type=Path, required=True, help="the folder that the steps wrote to")
     parser.add_argument("--manifest", type=Path, help="the same manifest, if there was one")
-    parser.add_argument("--run", help="the run's name, for the summary")
+    parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
     add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 

@@ -4,9 +4,11 @@ import argparse
 import json
 import os
 import sys
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scoring.commands.arguments import plain_text
 from scoring.commands.complaints import complain
 from scoring.commands.limits import add_limits, limits_of
 from scoring.errors import UsageError
@@ -30,6 +32,8 @@ Exit codes: 0 all scored; 1 some sensor or file failed, the rest is scored, and 
 2 wrong use; 75 failed for a reason that may pass.
 """
 
+_SHARD = re.compile(r"[0-9]{1,9}/[0-9]{1,9}")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
@@ -45,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--device", help="score one sensor of this device; needs --sensor")
     which.add_argument("--shard", help="score shard i of n, counted from 0, such as 0/10")
     parser.add_argument("--sensor", help="see --device")
-    parser.add_argument("--run", help="the run's name, for the summary")
+    parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
     add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
@@ -143,8 +147,7 @@ def _selection(args: argparse.Namespace) -> "Selection":
     except InvalidKey as error:
         raise UsageError(str(error)) from error
     if args.shard is not None:
-        index, _, count = args.shard.partition("/")
-        if not (index.isdecimal() and count.isdecimal()):
-            raise UsageError(f"--shard {args.shard}: expected i/n, such as 0/10")
-        return Shard(int(index), int(count))
+        if not _SHARD.fullmatch(args.shard):
+            raise UsageError(f"--shard {args.shard[:40]}: expected i/n, such as 0/10")
+        return Shard(*(int(number) for number in args.shard.split("/")))
     return Everything()

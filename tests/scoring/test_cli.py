@@ -1,3 +1,5 @@
+import contextlib
+import io
 import shlex
 from pathlib import Path
 
@@ -40,3 +42,15 @@ def test_the_examples_work_as_they_stand(command, capsys, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     lines = examples(help_of(command, capsys))
     assert [main(line) for line in lines] == [0] * len(lines)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_path_that_standard_output_cannot_show_is_told_all_the_same(encoding, tmp_path: Path):
+    out = tmp_path / "\u00e9\udcff.csv"
+    words = ["simulate", "--devices", "1", "--sensors", "1", "--readings", "1", "--out", str(out)]
+    written = io.BytesIO()
+    with contextlib.redirect_stdout(io.TextIOWrapper(written, encoding)) as stdout:
+        assert main(words) == 0
+        stdout.flush()
+    assert out.exists()
+    assert rb"\udcff.csv" in written.getvalue()

@@ -304,11 +304,13 @@ def test_readings_out_of_order_and_over_many_batches_have_the_right_first_and_la
     [
         (["--shard", "3/3"], "0 <= i < n"),
         (["--shard", "x"], "expected i/n"),
+        (["--shard", "0/" + "9" * 5000], "expected i/n"),
+        (["--shard", "0/\u0663"], "expected i/n"),
         (["--key", "1"], "is not an encoded sensor key"),
         (["--device", "1"], "give both"),
         (["--device", "", "--sensor", "1"], "is empty"),
     ],
-    ids=["shard-range", "shard-form", "key", "device-alone", "empty-device"],
+    ids=["shard-range", "shard-form", "shard-long", "shard-digits", "key", "device-alone", "empty-device"],
 )
 def test_wrong_use_ends_with_2_and_one_line(
     tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
@@ -318,6 +320,27 @@ def test_wrong_use_ends_with_2_and_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert words in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("run", ["x\udcff", "two\nlines"], ids=["no text", "two lines"])
+def test_a_name_of_a_run_that_cannot_be_written_is_wrong_use_before_anything_is_scored(
+    tmp_path: Path, models: Path, run: str
+) -> None:
+    data, out = write_csv(tmp_path / "r.csv", rows(1)), tmp_path / "out"
+    with pytest.raises(SystemExit, match="2"):
+        score(data, models, out, "--run", run)
+    assert not out.exists()
+
+
+def test_what_scikit_learn_warns_of_is_not_said_to_who_scores(
+    tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoder = OneHotEncoder(sparse_output=False, handle_unknown="warn")
+    save_model(make_pipeline(encoder, OneClassSVM()).fit([[1.0], [2.0]]), models, KEYS[0])
+    assert score(write_csv(tmp_path / "r.csv", rows(10)), models, tmp_path / "out") == 0
+    assert capsys.readouterr().err == ""
+    scores = [float(p["Score"]) for p in read_preds(tmp_path / "out" / KEYS[0].preds_name)]
+    assert np.isfinite(scores).all()  # a warning that became an error would keep them from being scored
 
 
 def test_data_that_is_not_there_and_an_out_inside_the_data_are_wrong_use(
