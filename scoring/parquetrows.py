@@ -38,12 +38,12 @@ _TEXT: tuple[_Test, ...] = (
     types.is_null,
 )
 _MOMENT: tuple[_Test, ...] = (types.is_timestamp, types.is_date)
-_NUMBER: tuple[_Test, ...] = (types.is_integer, types.is_floating)
+_NUMBER: tuple[_Test, ...] = (types.is_integer, types.is_floating, types.is_decimal)
 _COLUMNS: dict[str, tuple[str, tuple[_Test, ...]]] = {
     "TS": ("text or a timestamp", (*_TEXT, *_MOMENT)),
     "Device": ("text or a number", (*_TEXT, *_NUMBER)),
     "Sensor": ("text or a number", (*_TEXT, *_NUMBER)),
-    "Value": ("a number", (*_TEXT, *_NUMBER, types.is_decimal)),
+    "Value": ("a number", (*_TEXT, *_NUMBER)),
 }
 """What each column may be, in words and in types."""
 
@@ -116,6 +116,8 @@ def _texts(column: pa.Array, *, whole: bool = False) -> pa.StringArray:
         texts = column.cast(pa.timestamp("ms")).cast(pa.timestamp("s"), safe=False).cast(pa.string())
     elif types.is_binary(kind) or types.is_large_binary(kind):
         texts = column.cast(pa.binary()).view(pa.string())
+    elif types.is_decimal(kind) and whole:
+        texts = _short_decimals(column)
     elif types.is_floating(kind):
         texts = _whole_texts(column) if whole else column.cast(pa.float64()).cast(pa.string())
     else:
@@ -129,6 +131,12 @@ def _whole_texts(column: pa.Array) -> pa.StringArray:
     same = pc.equal(pc.cast(integers, pa.float64(), safe=False), numbers)
     texts = pc.if_else(same, integers.cast(pa.string()), numbers.cast(pa.string()))
     return pc.if_else(pc.is_finite(numbers), texts, None)
+
+
+def _short_decimals(column: pa.Array) -> pa.StringArray:
+    """Decimals without the zeros after the point that their type gives them."""
+    texts = pc.replace_substring_regex(column.cast(pa.string()), r"^0E-[0-9]+$", "0")
+    return pc.replace_substring_regex(texts, r"^(-?[0-9]+(?:\.[0-9]*[1-9])?)\.?0*$", r"\1")
 
 
 def _moments(column: pa.Array) -> pa.StringArray:

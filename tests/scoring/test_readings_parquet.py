@@ -64,6 +64,10 @@ def test_a_file_is_known_by_its_first_bytes_and_its_columns_by_their_names(path)
         pa.float16(),
         pa.float32(),
         pa.float64(),
+        pa.decimal32(4, 0),
+        pa.decimal128(10, 0),
+        pa.decimal128(10, 3),
+        pa.decimal256(60, 20),
     ],
     ids=str,
 )
@@ -72,6 +76,8 @@ def test_device_and_sensor_may_be_text_or_numbers_and_read_the_same(path, kind):
     column = pa.array(np.array([12, 3]), pa.int64()) if numeric else pa.array(["12", "3"])
     if kind == pa.dictionary(pa.int8(), pa.int64()):
         column = pa.array([12, 3]).dictionary_encode()
+    elif pa.types.is_decimal(kind):
+        column = pa.array([decimal.Decimal(12), decimal.Decimal(3)], kind)
     else:
         column = column.cast(kind)
     write(path, Device=column, Sensor=column)
@@ -83,6 +89,23 @@ def test_device_and_sensor_may_be_text_or_numbers_and_read_the_same(path, kind):
 def test_a_device_that_is_no_whole_number_reads_as_the_number_it_is(path):
     write(path, Device=pa.array([1.5, -2.0]))
     assert [key.device for _, key, _, _ in rows(path)[0]] == ["1.5", "-2"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "told", "expected"),
+    [
+        (0, ["100", "-7"], ["100", "-7"]),
+        (2, ["1.50", "-0.01"], ["1.5", "-0.01"]),
+        (2, ["100.00", "0.00"], ["100", "0"]),
+        (10, ["0", "20.0000000001"], ["0", "20.0000000001"]),
+    ],
+)
+def test_a_device_that_is_a_decimal_reads_as_that_number_without_zeros_at_its_end(
+    path, scale, told, expected
+):
+    device = pa.array([decimal.Decimal(text) for text in told], pa.decimal128(20, scale))
+    write(path, Device=device)
+    assert [key.device for _, key, _, _ in rows(path)[0]] == expected
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
