@@ -2,7 +2,8 @@
 
 Rows come in any order and in batches of any size, and the same rows should give the same bytes. A sum is
 kept as `high + low` of twice the digits of a double, so that its order of addition is lost in digits which
-the mean, rounded to one double, does not have.
+the mean, rounded to one double, does not have. It shows where values cancel each other out so far that only
+those digits are left, and where a sum passes beyond all doubles on its way.
 """
 
 from dataclasses import dataclass
