@@ -15,8 +15,8 @@ per sensor and window: the mean of its values. Windows are cut from 1970-01-01 0
 bears the time at which its window ends: the 5-second mean of 23:00:05 is made of what came after 23:00:00 up
 to and with 23:00:05. Windows without readings are left out. Rows may come late and in any order: the result,
 in the order of TS, Device and Sensor, is the same, but where values of a window cancel each other out from
-the 30th digit on, or their sum passes beyond all numbers on its way. Memory grows with the number of means, not
-of rows.
+the 30th digit on, or their sum passes beyond all numbers on its way. Memory grows with the number of means,
+not of rows.
 
 Example: raw readings twice a second, then their 5-second means
   python -m scoring simulate --interval 500ms --readings 7200 --out raw.csv
@@ -50,7 +50,8 @@ def run(args: argparse.Namespace) -> int:
     from scoring.aggregate import WindowMeans
     from scoring.batches import NO_REJECTS
     from scoring.commands.intake import Intake
-    from scoring.tables import READINGS_SCHEMA, needs_quotes, table_writer
+    from scoring.quoting import needs_quotes
+    from scoring.tables import READINGS_SCHEMA, table_writer
 
     _check(args)
     means = WindowMeans(args.window)
