@@ -27,13 +27,6 @@ PARTIAL_PREFIX = ".partial-"
 _MOST_CHUNKS = 512
 """Fewer than a system takes in one call."""
 
-_STRUCTURAL = frozenset(',"\r\n')
-
-
-def csv_text(text: str) -> str:
-    """A Device or a Sensor as a field of CSV, in quotes only where it needs them."""
-    return text if _STRUCTURAL.isdisjoint(text) else '"' + text.replace('"', '""') + '"'
-
 
 def format_rows(
     columns: Sequence[pa.Array], bounds: np.ndarray, *, quoted: bool

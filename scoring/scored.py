@@ -12,7 +12,8 @@ from scoring.columns import cast, from_numpy, strings, take
 from scoring.errors import ModelError
 from scoring.keys import SensorKey
 from scoring.models import LoadedModel
-from scoring.predictions import csv_text, format_rows
+from scoring.predictions import format_rows
+from scoring.quoting import csv_text
 from scoring.readings import Batch
 from scoring.selection import Selection
 from scoring.svm import SvmDetector, predict_together

@@ -1,7 +1,7 @@
 """Tables written batch by batch: CSV, gzip'd CSV or Parquet, by how the file's name ends."""
 
 import gzip
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +28,6 @@ READINGS_SCHEMA = pa.schema(
 )
 """Readings as they are written here; TS in UTC."""
 
-_STRUCTURAL = frozenset(',"\r\n')
-
 _GZIP_LEVEL = 1
 """A quarter of the time of level 6 for files a quarter larger: readings are made by the gigabyte."""
 
@@ -45,11 +43,6 @@ def check_output(path: Path, option: str) -> None:
         raise UsageError(f"{option} {path}: the name tells the format and should end in {endings}")
     if path.exists() and not path.is_file():
         raise UsageError(f"{option} {path} is not a file that can be replaced: choose another name")
-
-
-def needs_quotes(texts: Iterable[str]) -> bool:
-    """Whether any of `texts` can stand in CSV only in quotes."""
-    return any(not _STRUCTURAL.isdisjoint(text) for text in texts)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring import SensorKey
-from scoring.predictions import HEADER, PredictionFiles, csv_text, format_rows
+from scoring.predictions import HEADER, PredictionFiles, format_rows
+from scoring.quoting import csv_text
 
 KEYS = [SensorKey("1", str(number)) for number in range(5)]
 
