@@ -3,8 +3,8 @@
 import argparse
 import json
 import os
-import sys
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
