@@ -16,12 +16,12 @@ import numpy as np
 from scoring.errors import ModelError, ModelRefused
 from scoring.estimator_checks import DETECTORS, checked
 from scoring.isolate import answerable
+from scoring.parameters import COMPRESSIONS
 
 MOST_BYTES = 256 << 20
 """Largest model, as a file and unpacked."""
 MOST_MEMBERS = 100_000
 
-_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _AGAIN = "; save it again with skops.io.dump"
 
 TRUSTED_TYPES = DETECTORS | {
@@ -79,7 +79,6 @@ TRUSTED_TYPES = DETECTORS | {
 
 _LOADERS = frozenset(
     {
-        "CachedNode",
         "DTypeNode",
         "DictNode",
         "JsonNode",
@@ -153,9 +152,20 @@ def load_detector(content: bytes) -> EstimatorDetector:
         ModelRefused: it asks for what is not trusted, or is no outlier detector.
         ModelError: it is broken, or expects another number of features.
     """
+    return EstimatorDetector(_construct(audited(content)))
+
+
+def audited(content: bytes) -> dict[str, bytes]:
+    """The members of a .skops file that asks for nothing but trusted types.
+
+    Raises:
+        ModelRefused: it asks for more, and all of it is named.
+        ModelError: it is broken, or too large.
+    """
     members = unpack(content)
-    audit(read_schema(members))
-    return EstimatorDetector(_construct(members))
+    schema = read_schema(members)
+    audit(schema)
+    return members | {"schema.json": _spelt_out(schema, members)}
 
 
 def unpack(content: bytes) -> dict[str, bytes]:
@@ -180,7 +190,7 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
         raise ModelError(f"unpacks to more than {MOST_BYTES >> 20} MB or {MOST_MEMBERS:,} members")
     if len({member.filename for member in members}) < len(members):
         raise ModelError("holds two members of one name")
-    if any(member.compress_type not in _COMPRESSIONS for member in members):
+    if any(member.compress_type not in COMPRESSIONS for member in members):
         raise ModelError("is compressed in a way that skops does not use; save it again")
 
 
@@ -240,6 +250,29 @@ def audit(schema: Any) -> None:
     if refused:
         names = _plain(", ".join(sorted(refused)))[:300]
         raise ModelRefused(f"asks for types that are not trusted: {names}; only known detectors are loaded")
+
+
+def _spelt_out(schema: Any, members: dict[str, bytes]) -> bytes:
+    """The schema without ids, which skops writes beside a full copy at each place, and needs for nothing.
+
+    For an id that it met before it takes what it met, whatever stands there: lists that hold such a part
+    twice, level by level, are short to write and endless to unfold.
+    """
+    room = MOST_BYTES
+    waiting = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            node.pop("__id__", None)
+            file = node.get("file")
+            if isinstance(file, str):
+                room -= len(members.get(file, b""))  # each place gets an array of its own
+            waiting.extend(node.values())
+    if room < 0:
+        raise ModelError(f"unpacks to more than {MOST_BYTES >> 20} MB of numbers")
+    return json.dumps(schema).encode()
 
 
 def _construct(members: dict[str, bytes]) -> Any:

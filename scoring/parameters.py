@@ -21,7 +21,8 @@ MOST_BYTES = 16 << 20
 """A larger model, unpacked, is no common one."""
 MOST_MEMBERS = 64
 
-_COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""Those that skops uses."""
 
 _PIPELINE = ("sklearn.pipeline", "Pipeline")
 _SCALER = ("sklearn.preprocessing._data", "StandardScaler")
@@ -48,7 +49,7 @@ class _Document:
         members = archive.infolist()
         names = {member.filename for member in members}
         small = sum(member.file_size for member in members) <= MOST_BYTES
-        known = all(member.compress_type in _COMPRESSIONS for member in members)
+        known = all(member.compress_type in COMPRESSIONS for member in members)
         if not (small and known and len(names) == len(members) <= MOST_MEMBERS):
             raise _UnrecognisedError
         self._archive = archive

@@ -143,6 +143,21 @@ def good_skops() -> bytes:
     return content
 
 
+def lists_in_lists(good: bytes) -> bytes:
+    """A model with a list for its intercept that names another twice by its id, which does so too."""
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    schema = json.loads(members["schema.json"])
+    numbers = _node("builtins", "str", "JsonNode", content="1.0", is_json=True)
+    for level in range(1, 60):
+        again = {**numbers, "content": "1.0" if level == 1 else []}
+        numbers = _node("builtins", "list", "ListNode", content=[numbers, again])
+        numbers["__id__"] = 10_000 + level
+    _, svm = schema["content"]["content"]["steps"]["content"]
+    svm["content"][1]["content"]["content"]["_intercept_"] = numbers
+    return _zip(members | {"schema.json": json.dumps(schema).encode()})
+
+
 def broken_skops() -> Iterator[tuple[str, bytes]]:
     """Files named like models: not zips, cut off, of wrong types, or asking for what is not trusted."""
     good = good_skops()
@@ -202,6 +217,7 @@ def broken_skops() -> Iterator[tuple[str, bytes]]:
         ("array-empty", b""),
     ):
         yield name, _zip(members | dict.fromkeys(arrays, content))
+    yield "lists-in-lists", lists_in_lists(good)
     yield "array-gone", _zip({name: data for name, data in members.items() if name not in arrays})
     schema_text = members["schema.json"].decode()
     climbing = re.sub(r"\d+\.npy", "../../../etc/passwd", schema_text)
