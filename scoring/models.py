@@ -47,7 +47,15 @@ def load_model(directory: Path, key: SensorKey) -> LoadedModel:
         ModelRefused: it asks for types that are not trusted.
         ModelError: it is broken or does not fit.
     """
-    content = read_file(directory / key.model_name)
+    return model_from(read_file(directory / key.model_name), key)
+
+
+def model_from(content: bytes, key: SensorKey) -> LoadedModel:
+    """The model in the bytes of its file.
+
+    Raises:
+        ModelError: it is refused or broken.
+    """
     return LoadedModel(key, detector_from(content, key.model_name), hashlib.sha256(content).hexdigest())
 
 

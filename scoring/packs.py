@@ -24,7 +24,7 @@ from scoring.columns import call, strings, to_numpy
 from scoring.errors import ModelError, UsageError
 from scoring.files import atomic_path
 from scoring.keys import PACK_NAME, InvalidKey, SensorKey
-from scoring.models import LoadedModel, detector_from, load_model, read_file, scan
+from scoring.models import LoadedModel, load_model, model_from, read_file, scan
 from scoring.svm import SvmDetector, SvmParameters
 
 VERSION = b"1"
@@ -58,7 +58,7 @@ _PARALLEL_FROM = 2_000
 
 @dataclass(frozen=True, slots=True)
 class PackReport:
-    """What a pack was made of."""
+    """What a pack was made of; `refused` models are broken, or ask for more than is trusted."""
 
     path: Path
     svm: int
@@ -104,9 +104,20 @@ def _row(name: str) -> dict[str, Any]:
     row["sha256"] = hashlib.sha256(content).hexdigest()
     parameters = read_parameters(content)
     if parameters is None:
-        return row | {"kind": "skops", "skops": content}
+        return row | _whole(content)
     names = ("mean", "scale", "kernel", "gamma", "coef0", "degree", "intercept", "support", "dual")
     return row | {"kind": "svm"} | {name: getattr(parameters, name) for name in names}
+
+
+def _whole(content: bytes) -> dict[str, Any]:
+    """A model that scikit-learn is to load; whether it does shows only then, and would take long here."""
+    from scoring.estimators import audited
+
+    try:
+        audited(content)
+    except ModelError:
+        return {}
+    return {"kind": "skops", "skops": content}
 
 
 def _stat(file: Path | os.DirEntry[str]) -> tuple[int, int, int]:
@@ -130,17 +141,18 @@ class ModelStore:
         self._directory = directory
         self._entries = scan(directory) if use_pack else []
         self._pack: _Pack | None = None
-        self.source = "single files"
-        """Where models come from, in words."""
-        self.unused: str | None = None
-        """Why there is a pack that is not used."""
+        self.unchanged = 0
+        """How many models are taken from the pack without a look at their files."""
+        self.notice: str | None = None
+        """Why there is a pack that is not used, or not for all models."""
         if use_pack and (directory / PACK_NAME).is_file():
             try:
                 self._pack = _Pack(directory / PACK_NAME)
             except ModelError as error:
-                self.unused = str(error)
+                self.notice = str(error)
             else:
-                self.source = self._pack.compare(self._entries)
+                self.unchanged = self._pack.compare(self._entries)
+                self.notice = _outdated(self.unchanged, len(self._entries))
 
     def keys(self) -> AbstractSet[SensorKey]:
         """The keys of all models, by the names of their files."""
@@ -170,9 +182,8 @@ class ModelStore:
         sha256 = self._pack.sha256(row)
         if not self._pack.unchanged[row]:
             content = read_file(self._directory / name)
-            found = hashlib.sha256(content).hexdigest()
-            if found != sha256:
-                return LoadedModel(key, detector_from(content, name), found)
+            if hashlib.sha256(content).hexdigest() != sha256:
+                return model_from(content, key)
         try:
             parameters = self._pack.parameters(row)
             if parameters is not None:
@@ -182,7 +193,7 @@ class ModelStore:
         packed = self._pack.skops(row)
         if packed is None:  # nor could it be read when it was packed: its own file tells why
             packed = read_file(self._directory / name)
-        return LoadedModel(key, detector_from(packed, name), sha256)
+        return model_from(packed, key)
 
 
 class _Pack:
@@ -223,8 +234,8 @@ class _Pack:
                 f"{self._path.name} is not used: it is of another version; pack the models again"
             )
 
-    def compare(self, entries: list[Any]) -> str:
-        """Find out which files are unchanged since they were packed; says in words what is used."""
+    def compare(self, entries: list[Any]) -> int:
+        """Find out which files are unchanged since they were packed, and how many."""
         names = strings([entry.name for entry in entries])
         stats = np.array([_stat(entry) for entry in entries], np.int64).reshape(-1, 3)
         found = dict(zip(("size", "mtime", "ctime"), stats.T, strict=True))
@@ -238,10 +249,7 @@ class _Pack:
         for name, values in found.items():
             same &= np.where(packed, self._numbers[name][rows] if len(self.unchanged) else 0, -1) == values
         self.unchanged[rows[same]] = True
-        if same.all() and len(rows) == len(self.unchanged):
-            return self._path.name
-        other = int((~same).sum())
-        return f"{self._path.name}, {other:,} of {len(entries):,} models compared by content or read singly"
+        return int(same.sum())
 
     def row(self, name: str) -> int | None:
         """Where a file's row is."""
@@ -289,6 +297,16 @@ class _Pack:
         if self._rows is None:
             self._rows = {name: row for row, name in enumerate(self._columns["file"].to_pylist())}
         return self._rows
+
+
+def _outdated(unchanged: int, models: int) -> str | None:
+    """Told of some models only: where all differ the folder was copied, and contents decide in silence."""
+    if unchanged in {0, models}:
+        return None
+    return (
+        f"{PACK_NAME} is not up to date: {models - unchanged:,} of {models:,} models are looked up in their "
+        "own files; pack the models again"
+    )
 
 
 _NEEDED = ("kernel", "gamma", "coef0", "degree", "intercept", "support", "dual")

@@ -13,7 +13,7 @@ noticed, and read from its own file until the models are packed again.
 Example:
   python -m scoring pack --models models
 
-Exit codes: 0 done, also where models cannot be read: they are counted; 1 the pack cannot be written; 2 wrong
+Exit codes: 0 done, also where models are refused: they are counted; 1 the pack cannot be written; 2 wrong
 use; 75 failed for a reason that may pass, such as a full disk.
 """
 
@@ -33,6 +33,6 @@ def run(args: argparse.Namespace) -> int:
     counts = {"svm": report.svm, "skops": report.skops, "refused": report.refused}
     line = f"packed {report.svm + report.skops:,} models -> {report.path}"
     if report.refused:
-        line += f"; {report.refused:,} cannot be read and stay single files"
+        line += f"; {report.refused:,} refused: to be told with their sensors"
     print(json.dumps(counts) if args.json else line)
     return EXIT_DONE

@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
     manifest = Manifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     store = ModelStore(args.models, use_pack=not (args.key or args.device))
-    if store.unused:
-        print(store.unused, file=sys.stderr)
+    if store.notice:
+        print(store.notice, file=sys.stderr)
     if isinstance(selection, Everything):
         return _score_everything(args, sources, not_read, store)
     begin(args.out, selection)

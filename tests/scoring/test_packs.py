@@ -74,11 +74,15 @@ def rewritten(models: Path, change: Callable[[list[dict[str, Any]]], None]) -> N
     pa_parquet.write_table(pa.Table.from_pylist(rows, schema=table.schema), models / PACK_NAME)
 
 
-def test_a_fresh_pack_is_used_and_says_so(models: Path) -> None:
-    assert ModelStore(models).source == PACK_NAME
-    assert ModelStore(models, use_pack=False).source == "single files"
+def test_a_fresh_pack_is_used_for_all_models_without_a_word(models: Path) -> None:
+    def seen(**options: bool) -> tuple[int, str | None]:
+        store = ModelStore(models, **options)
+        return store.unchanged, store.notice
+
+    assert seen() == (4, None)
+    assert seen(use_pack=False) == (0, None)
     (models / PACK_NAME).unlink()
-    assert ModelStore(models).source == "single files"
+    assert seen() == (0, None)
 
 
 def test_packed_models_answer_like_their_single_files_to_the_bit(models: Path) -> None:
@@ -106,7 +110,9 @@ def test_a_model_replaced_by_one_of_the_same_size_and_time_is_noticed(models: Pa
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert (path.stat().st_size, path.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
     store = ModelStore(models)
-    assert store.source == f"{PACK_NAME}, 1 of 4 models compared by content or read singly"
+    assert store.unchanged == 3
+    assert store.notice
+    assert store.notice.startswith(f"{PACK_NAME} is not up to date: 1 of 4 models are looked up in their own")
     assert answers(store, SVM) == single(models, SVM) != before
     assert answers(store, SVM)[1] == answers(store, OTHER)[1]
 
@@ -115,7 +121,7 @@ def test_a_copied_folder_gives_the_same_answers_after_comparing_content(models: 
     copy = tmp_path / "copy"
     shutil.copytree(models, copy)
     store = ModelStore(copy)
-    assert "4 of 4 models compared by content" in store.source
+    assert (store.unchanged, store.notice) == (0, None)
     for key in (SVM, FOREST, OTHER):
         assert answers(store, key) == single(models, key)
 
@@ -140,7 +146,7 @@ def test_a_refused_model_stays_refused_with_its_reason(models: Path) -> None:
 def test_a_model_too_broken_to_be_read_stays_broken(models: Path) -> None:
     (models / OTHER.model_name).write_bytes(b"PK no archive")
     report = write_pack(models)
-    assert (report.svm, report.skops, report.refused) == (1, 3, 0)
+    assert (report.svm, report.skops, report.refused) == (1, 1, 2)
     with pytest.raises(ModelError, match=r"model_1_4\.skops: is not a \.skops file"):
         ModelStore(models).get(OTHER)
 
@@ -148,7 +154,7 @@ def test_a_model_too_broken_to_be_read_stays_broken(models: Path) -> None:
 def test_a_folder_named_like_a_model_fails_its_own_sensor_only(models: Path) -> None:
     (models / OTHER.model_name).unlink()
     (models / OTHER.model_name).mkdir()
-    assert write_pack(models).refused == 1
+    assert write_pack(models).refused == 2
     store = ModelStore(models)
     with pytest.raises(ModelError, match="Is a directory"):
         store.get(OTHER)
@@ -163,13 +169,13 @@ def test_a_link_that_leads_nowhere_is_a_missing_model(models: Path) -> None:
         with pytest.raises(ModelMissing):
             store.get(OTHER)
         assert answers(store, SVM) == single(models, SVM)
-        assert write_pack(models).refused == 1
+        assert write_pack(models).refused == 2
 
 
 def test_names_that_are_no_text_are_somebody_elses_files(models: Path) -> None:
     Path(os.fsdecode(os.fsencode(models) + b"/model_\xff_1.skops")).touch()
     write_pack(models)
-    assert ModelStore(models).source == PACK_NAME
+    assert ModelStore(models).unchanged == 4
     assert ModelStore(models).keys() == {SVM, FOREST, REFUSED, OTHER}
 
 
@@ -226,10 +232,10 @@ def spoilt(path: Path) -> None:
 def test_a_malformed_pack_is_not_used_and_says_why(models: Path, damage: Callable[[Path], None]) -> None:
     damage(models / PACK_NAME)
     store = ModelStore(models)
-    assert store.source == "single files"
-    assert store.unused
-    assert store.unused.startswith(f"{PACK_NAME} is not used: it ")
-    assert "\n" not in store.unused
+    assert store.unchanged == 0
+    assert store.notice
+    assert store.notice.startswith(f"{PACK_NAME} is not used: it ")
+    assert "\n" not in store.notice
     assert answers(store, SVM) == single(models, SVM)
 
 
@@ -243,7 +249,7 @@ def test_a_pack_that_is_spoilt_in_its_bytes_only_leaves_the_single_files(models:
     content[start : start + chunk.total_compressed_size] = b"\xff" * chunk.total_compressed_size
     path.write_bytes(content)
     store = ModelStore(models)
-    assert store.source == PACK_NAME
+    assert store.unchanged == 4
     assert answers(store, SVM) == single(models, SVM)
     assert answers(store, FOREST) == single(models, FOREST)
 
@@ -290,7 +296,6 @@ def test_packing_twice_gives_the_same_bytes(models: Path) -> None:
 
 def test_an_empty_folder_can_be_packed(tmp_path: Path) -> None:
     write_pack(tmp_path)
-    assert ModelStore(tmp_path).source == PACK_NAME
     assert not ModelStore(tmp_path).keys()
     save_model(svm(), tmp_path, SVM)
     assert answers(ModelStore(tmp_path), SVM) == single(tmp_path, SVM)
@@ -301,6 +306,8 @@ def test_a_folder_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
         write_pack(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="is no folder of models"):
         ModelStore(tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="is no folder of models"):
+        ModelStore(tmp_path / "nowhere", use_pack=False)
 
 
 def test_the_command_says_in_one_line_what_it_packed(models: Path) -> None:
@@ -311,7 +318,9 @@ def test_the_command_says_in_one_line_what_it_packed(models: Path) -> None:
         text=True,
         check=False,
     )
-    assert done.stdout == f"packed 4 models -> {models / PACK_NAME}\n"
+    assert (
+        done.stdout == f"packed 3 models -> {models / PACK_NAME}; 1 refused: to be told with their sensors\n"
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -320,9 +329,9 @@ def test_packed_support_vector_machines_need_neither_scikit_learn_nor_skops(mode
         "import sys, pathlib; from scoring import SensorKey; from scoring.packs import ModelStore\n"
         "store = ModelStore(pathlib.Path(sys.argv[1]))\n"
         "store.get(SensorKey('1', '1')); store.get(SensorKey('1', '4'))\n"
-        "print(store.source, [n for n in ('sklearn', 'skops', 'scipy') if n in sys.modules])"
+        "print(store.unchanged, [n for n in ('sklearn', 'skops', 'scipy') if n in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(models)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"{PACK_NAME} []\n"
+    assert done.stdout == "4 []\n"
