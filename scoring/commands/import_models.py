@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,14 @@ from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
 if TYPE_CHECKING:
     from scoring.models import Detector
 
-_ENDINGS = (".pkl", ".pickle", ".joblib", ".sav")
-_COMPRESSED = (".z", ".gz", ".bz2", ".xz", ".lzma")
+_PICKLE, _COMPRESSED = r"\.(?:pkl|pickle|joblib|sav)", r"\.(?:z|gz|bz2|xz|lzma)"
+_ENDING = re.compile(f"(?:{_PICKLE})?(?:{_COMPRESSED})?$", re.IGNORECASE)
+_COPY = re.compile(f"(?P<good>.+?{_PICKLE})(?![a-z])", re.IGNORECASE)
 
 _EXAMPLE = """\
-Reads each pickle or joblib file named model_DEVICE_SENSOR (also with .pkl, .pickle, .joblib, .sav, and .gz or
-the like after that) as data:
-nothing that a pickle asks for is run, and one that asks for more than a model is made of is refused by name.
+Reads each pickle or joblib file named model_DEVICE_SENSOR as data, also with .pkl, .pickle, .joblib or .sav,
+and .z, .gz, .bz2, .xz or .lzma after that: nothing that a pickle asks for is run, and one that asks for more
+than a model is made of is refused by name.
 Each converted model is compared with the numbers of its pickle before it is kept.
 
 Example:
@@ -69,20 +71,16 @@ def _files(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise UsageError(f"{source} is not there: name a legacy model, or a folder of them")
-    files = sorted(path for path in source.iterdir() if path.is_file() and path.name[:1] not in "._")
+    files = sorted(path for path in source.iterdir() if not path.is_dir() and path.name[:1] not in "._")
     if not files:
         raise UsageError(f"{source} is empty: name a folder of legacy models")
     return files
 
 
 def _key(name: str) -> SensorKey:
-    stem = name
-    for ending in (*_COMPRESSED, *_ENDINGS):
-        stem = stem.removesuffix(ending)
-    if any(f"{ending}." in stem for ending in _ENDINGS):
-        raise InvalidKey(
-            f"its name goes on after the ending: is it a copy? Rename it to {stem.split('.')[0]}"
-        )
+    stem = _ENDING.sub("", name)
+    if copy := _COPY.match(stem):
+        raise InvalidKey(f"its name goes on after the ending: is it a copy? Rename it to {copy['good']}")
     parts = stem.removeprefix(MODEL_PREFIX).split("_")
     if not stem.startswith(MODEL_PREFIX) or len(parts) != 2:  # noqa: PLR2004 - device and sensor
         raise InvalidKey("its name does not say whose model it is: expected model_DEVICE_SENSOR")

@@ -4,6 +4,7 @@ import bz2
 import copyreg
 import gzip
 import lzma
+import os
 import pickle
 import shutil
 import sys
@@ -275,18 +276,44 @@ def test_the_command_takes_a_single_file_and_ends_well(tmp_path: Path) -> None:
     assert list(list_models(tmp_path / "new")) == [SensorKey("1", "3")]
 
 
-@pytest.mark.parametrize("ending", ["", ".pkl", ".joblib.gz", ".pkl.z", ".sav.xz", ".gz"])
+@pytest.mark.parametrize("ending", ["", ".pkl", ".joblib.gz", ".pkl.z", ".sav.xz", ".gz", ".PKL"])
 def test_endings_of_pickles_are_no_part_of_a_sensor(tmp_path: Path, ending: str) -> None:
     (tmp_path / f"model_1_3{ending}").write_bytes(zlib.compress(pickle.dumps(bare())))
     assert scoring("import-models", tmp_path / f"model_1_3{ending}", tmp_path / "new").code == 0
     assert list(list_models(tmp_path / "new")) == [SensorKey("1", "3")]
 
 
-def test_a_copy_that_was_put_aside_is_no_model_of_another_sensor(tmp_path: Path) -> None:
-    (tmp_path / "model_1_3.pkl.bak").write_bytes(pickle.dumps(bare()))
-    done = scoring("import-models", tmp_path / "model_1_3.pkl.bak", tmp_path / "new")
+@pytest.mark.parametrize("sensor", ["3.5", "3%", "3.saved", "3.old"])
+def test_other_dots_are_part_of_a_sensor(tmp_path: Path, sensor: str) -> None:
+    (tmp_path / f"model_1_{sensor}.pkl").write_bytes(pickle.dumps(bare()))
+    scoring("import-models", tmp_path / f"model_1_{sensor}.pkl", tmp_path / "new")
+    assert list(list_models(tmp_path / "new")) == [SensorKey("1", sensor)]
+
+
+@pytest.mark.parametrize("more", [".bak", "~", " (copy)", "-old", ".gz.1", "2"])
+def test_a_copy_that_was_put_aside_is_no_model_of_another_sensor(tmp_path: Path, more: str) -> None:
+    (tmp_path / f"model_1_3.5.pkl{more}").write_bytes(pickle.dumps(bare()))
+    done = scoring("import-models", tmp_path / f"model_1_3.5.pkl{more}", tmp_path / "new")
     assert done.code == 1
-    assert "is it a copy? Rename it to model_1_3" in done.err
+    assert done.err.endswith(
+        ": its name goes on after the ending: is it a copy? Rename it to model_1_3.5.pkl\n"
+    )
+
+
+def test_what_is_no_file_that_can_be_read_is_told_and_the_others_are_imported(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    (old / "model_1_0").mkdir(parents=True)
+    (old / "model_1_1").symlink_to("model_1_1")
+    (old / "model_1_2").symlink_to("gone")
+    os.mkfifo(old / "model_1_3")
+    (old / "model_1_4").write_bytes(pickle.dumps(bare()))
+    done = scoring("import-models", old, tmp_path / "new")
+    assert (done.code, done.out) == (1, f"imported 1 of 4 models -> {tmp_path / 'new'}\n")
+    assert [line.split(":")[0] for line in done.err.splitlines()] == [
+        "refused 'model_1_1'",
+        "refused 'model_1_2'",
+        "refused 'model_1_3'",
+    ]
 
 
 def test_a_refused_pickle_leaves_the_model_that_is_there(tmp_path: Path) -> None:
