@@ -136,13 +136,13 @@ def load_pack(place: Path) -> float:
         "start = time.perf_counter()\n"
         "store = ModelStore(pathlib.Path(sys.argv[1]), use_pack=True)\n"
         "keys = store.keys()\n"
-        "print(__import__('json').dumps([len(keys), time.perf_counter() - start, str(store.source)]))"
+        "print(__import__('json').dumps([len(keys), time.perf_counter() - start, store.unchanged]))"
     )
     answer = subprocess.run(
         [sys.executable, "-c", code, str(models)], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    count, seconds, _ = json.loads(answer.stdout)
-    assert count == PACKED, answer.stdout
+    count, seconds, unchanged = json.loads(answer.stdout)
+    assert count == unchanged == PACKED, answer.stdout
     return float(seconds)
 
 
