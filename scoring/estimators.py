@@ -9,6 +9,7 @@ import json
 import math
 import warnings
 import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -234,19 +235,13 @@ def audit(schema: Any) -> None:
         ModelRefused: names all that are not trusted, sorted.
     """
     refused: set[str] = set()
-    waiting = [schema]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, list):
-            waiting.extend(node)
-        elif isinstance(node, dict):
-            waiting.extend(node.values())
-            if "__loader__" in node:
-                name = f"{node.get('__module__')}.{node.get('__class__')}"
-                if name not in TRUSTED_TYPES:
-                    refused.add(name)
-                elif str(node["__loader__"]) not in _LOADERS:
-                    refused.add(f"{name} by {node['__loader__']}")
+    for node in _objects(schema):
+        if "__loader__" in node:
+            name = f"{node.get('__module__')}.{node.get('__class__')}"
+            if name not in TRUSTED_TYPES:
+                refused.add(name)
+            elif str(node["__loader__"]) not in _LOADERS:
+                refused.add(f"{name} by {node['__loader__']}")
     if refused:
         names = _plain(", ".join(sorted(refused)))[:300]
         raise ModelRefused(f"asks for types that are not trusted: {names}; only known detectors are loaded")
@@ -259,20 +254,26 @@ def _spelt_out(schema: Any, members: dict[str, bytes]) -> bytes:
     twice, level by level, are short to write and endless to unfold.
     """
     room = MOST_BYTES
+    for node in _objects(schema):
+        node.pop("__id__", None)
+        file = node.get("file")
+        if isinstance(file, str):
+            room -= len(members.get(file, b""))  # each place gets an array of its own
+    if room < 0:
+        raise ModelError(f"unpacks to more than {MOST_BYTES >> 20} MB of numbers")
+    return json.dumps(schema).encode()
+
+
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every object in the document, however deep it stands."""
     waiting = [schema]
     while waiting:
         node = waiting.pop()
         if isinstance(node, list):
             waiting.extend(node)
         elif isinstance(node, dict):
-            node.pop("__id__", None)
-            file = node.get("file")
-            if isinstance(file, str):
-                room -= len(members.get(file, b""))  # each place gets an array of its own
+            yield node
             waiting.extend(node.values())
-    if room < 0:
-        raise ModelError(f"unpacks to more than {MOST_BYTES >> 20} MB of numbers")
-    return json.dumps(schema).encode()
 
 
 def _construct(members: dict[str, bytes]) -> Any:
