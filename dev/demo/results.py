@@ -59,7 +59,9 @@ def fetch_results(store: Store, run: str, out: Path) -> Results:
 
 
 def table(sensors: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    """Lines of a table of sensors."""
+    """Lines of a table of sensors; none where there are none."""
+    if not sensors:
+        return
     rows = [_COLUMNS, *(_row(sensor) for sensor in sensors[:_LONGEST_TABLE])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     for row in rows:

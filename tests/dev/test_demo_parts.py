@@ -74,6 +74,10 @@ def test_the_table_tells_a_score_below_all_numbers():
     assert list(table([sensor("1", 1) | {"worst": "-Infinity"}]))[-1].endswith("0.1%   -inf")
 
 
+def test_of_no_sensors_there_is_no_table():
+    assert list(table([])) == []
+
+
 def test_a_long_table_ends_with_how_many_there_are_beside():
     assert list(table([sensor(str(number), 1) for number in range(1_025)]))[-1] == (
         "  ... and 1,005 more: see summary.csv"
