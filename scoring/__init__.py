@@ -3,6 +3,7 @@
 Importing this package costs next to nothing: the function app does it at every cold start.
 """
 
-from scoring.keys import PACK_NAME, InvalidKey, SensorKey
+from scoring.formats import PACK_NAME
+from scoring.keys import InvalidKey, SensorKey
 
 __all__ = ["PACK_NAME", "InvalidKey", "SensorKey"]

@@ -12,11 +12,12 @@ from scoring.commands.arguments import plain_text
 from scoring.commands.complaints import complain
 from scoring.commands.limits import add_limits, limits_of
 from scoring.errors import UsageError
+from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 
 if TYPE_CHECKING:
     from scoring.packs import ModelStore
-    from scoring.readings.files import LandingStatus, Source
+    from scoring.readings.files import FoundLanding, Source
     from scoring.step.selection import Selection
 
 _EXAMPLE = """\
@@ -92,13 +93,13 @@ def run(args: argparse.Namespace) -> int:
     line = f"{outcome.step}: {totals['readings']:,} readings, {totals['anomalies']:,} anomalies -> {args.out}"
     print(json.dumps(totals) if args.json else line)
     # A shard meets sensors that have no model as a matter of course; who asks for one sensor wants its model.
-    failures = {"failed"} if args.shard else {"failed", "no-model"}
+    failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}
     return complain(failed, outcome.landings)
 
 
 def _score_everything(
-    args: argparse.Namespace, sources: "list[Source]", not_read: "list[LandingStatus]", store: "ModelStore"
+    args: argparse.Namespace, sources: "list[Source]", not_read: "list[FoundLanding]", store: "ModelStore"
 ) -> int:
     from scoring.collect.rejects import Survey
     from scoring.collect.summary import summarize
@@ -126,11 +127,10 @@ def _score_everything(
         f"{totals['anomalies']:,} anomalies, {totals['rejected']:,} rows rejected -> {args.out}"
     )
     print(json.dumps(totals) if args.json else line)
-    failures = {"failed", "no-model", "missing"}
     failed = {
         f"{sensor['device']}/{sensor['sensor']}": sensor["reason"]
         for sensor in summary.sensors
-        if sensor["status"] in failures
+        if sensor["status"] in NOT_SCORED
     }
     return complain(failed, survey.landings.values())
 

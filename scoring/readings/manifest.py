@@ -20,17 +20,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from scoring.errors import ManifestError
+from scoring.formats import MANIFEST_VERSION, LandingStatus
 
-VERSION = 1
 MAX_SEGMENT = 255
 """Bytes in one part of a path, as file systems have it."""
 
 MD5_BYTES = 16
 
 _REASONS = {
-    "superseded": "it was replaced after this run was made; its new version is another run's",
-    "vanished": "it was deleted after this run was made",
-    "unreadable": "storage does not give it out",
+    LandingStatus.SUPERSEDED: "it was replaced after this run was made; its new version is another run's",
+    LandingStatus.VANISHED: "it was deleted after this run was made",
+    LandingStatus.UNREADABLE: "storage does not give it out",
 }
 
 
@@ -43,7 +43,7 @@ class Landing:
     size: int
     md5: str | None = None
     file: str | None = None
-    found: str | None = None
+    found: LandingStatus | None = None
     reason: str | None = None
 
 
@@ -78,8 +78,8 @@ class Manifest:
         if not isinstance(document, dict):
             raise ManifestError("expected an object")
         version = document.get("version")
-        if type(version) is not int or version != VERSION:
-            raise ManifestError(f"expected version {VERSION}, found {str(version)[:40]!r}")
+        if type(version) is not int or version != MANIFEST_VERSION:
+            raise ManifestError(f"expected version {MANIFEST_VERSION}, found {str(version)[:40]!r}")
         run = _text(document, "run", "the manifest")
         landings = document.get("landings")
         if not isinstance(landings, list):
@@ -90,7 +90,7 @@ class Manifest:
         return manifest
 
 
-def locate(landing: Landing, data_root: Path) -> tuple[Path | None, str, str | None]:
+def locate(landing: Landing, data_root: Path) -> tuple[Path | None, LandingStatus, str | None]:
     """Where a landing lies below `data_root`: its path, its status, and the reason if it is not to be read.
 
     Its size, and its MD5 where that is known, must be those of the manifest. Nothing outside of
@@ -99,21 +99,21 @@ def locate(landing: Landing, data_root: Path) -> tuple[Path | None, str, str | N
     if landing.found:
         return None, landing.found, landing.reason or _REASONS[landing.found]
     try:
-        return _verified(landing, data_root), "read", None
+        return _verified(landing, data_root), LandingStatus.READ, None
     except _NotRead as found:
         return None, found.status, found.reason
     except (FileNotFoundError, NotADirectoryError):
-        return None, "vanished", "there is no such file in the data folder"
+        return None, LandingStatus.VANISHED, "there is no such file in the data folder"
     except PermissionError:
-        return None, "unreadable", "permission to read it is denied"
+        return None, LandingStatus.UNREADABLE, "permission to read it is denied"
     except OSError as error:
         if error.errno not in {errno.ELOOP, errno.ENAMETOOLONG}:
             raise
-        return None, "refused", f"its name cannot be opened ({error.strerror})"
+        return None, LandingStatus.REFUSED, f"its name cannot be opened ({error.strerror})"
 
 
 class _NotRead(Exception):
-    def __init__(self, status: str, reason: str) -> None:
+    def __init__(self, status: LandingStatus, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
 
@@ -121,21 +121,21 @@ class _NotRead(Exception):
 def _verified(landing: Landing, data_root: Path) -> Path:
     relative = landing.name if landing.file is None else landing.file
     if reason := _unsafe(relative):
-        raise _NotRead("refused", f"its name {reason}, so that it cannot be a file")
+        raise _NotRead(LandingStatus.REFUSED, f"its name {reason}, so that it cannot be a file")
     path = (data_root / relative).resolve(strict=True)
     if not path.is_relative_to(data_root.resolve()):
-        raise _NotRead("refused", "it is a link that leads out of the data folder")
+        raise _NotRead(LandingStatus.REFUSED, "it is a link that leads out of the data folder")
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise _NotRead("refused", "it is not a file")
+        raise _NotRead(LandingStatus.REFUSED, "it is not a file")
     if found.st_size != landing.size:
         sizes = f"it has {found.st_size:,} bytes, not the {landing.size:,} of the manifest"
-        raise _NotRead("superseded", sizes)
+        raise _NotRead(LandingStatus.SUPERSEDED, sizes)
     if landing.md5 is not None:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
         if digest != base64.b64decode(landing.md5):
-            raise _NotRead("superseded", "its MD5 is not that of the manifest")
+            raise _NotRead(LandingStatus.SUPERSEDED, "its MD5 is not that of the manifest")
     return path
 
 
@@ -167,7 +167,7 @@ def _landing(index: int, entry: Any) -> Landing:
         size=size,
         md5=_md5(entry, where),
         file=_optional_text(entry, "file", where),
-        found=found,
+        found=LandingStatus(found) if found else None,
         reason=_optional_text(entry, "reason", where),
     )
 

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.report.boundary import Boundary
 from scoring.report.folder import Predictions, Sensor
 from scoring.report.formatting import number, percent
@@ -33,9 +34,12 @@ class Attention(Enum):
     @classmethod
     def of(cls, sensor: Sensor, trailing: int) -> Self:
         """The group of a sensor whose last `trailing` readings are anomalies."""
-        by_status = {"no-model": "NO_MODEL", "no-readings": "SILENT", "scored": ""}
-        if (name := by_status.get(sensor.status, "UNSCORED")) or not sensor.readings:
-            return cls[name or "SILENT"]
+        if sensor.status is SensorStatus.NO_MODEL:
+            return cls["NO_MODEL"]
+        if sensor.status in NOT_SCORED:
+            return cls["UNSCORED"]
+        if sensor.status is SensorStatus.NO_READINGS or not sensor.readings:
+            return cls["SILENT"]
         if not sensor.anomalies:
             return cls["NORMAL"]
         if sensor.anomalies == sensor.readings >= NOW_READINGS:

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from scoring.errors import ScoringError
-
-VERSION = 1
+from scoring.formats import FACTS_VERSION
 
 _NUMBERS = {"seconds": (int, float), "tries": (int,)}
 
@@ -53,9 +52,9 @@ class RunFacts:
         """
         try:
             document = json.loads(path.read_bytes())
-            if document["version"] != VERSION:
+            if document["version"] != FACTS_VERSION:
                 raise ScoringError(
-                    f"{path}: version {document['version']} is not {VERSION}; update this project"
+                    f"{path}: version {document['version']} is not {FACTS_VERSION}; update this project"
                 )
             names = [field.name for field in fields(cls) if field.name != "troubles"]
             known = {name: _checked(path, name, document.get(name)) for name in names}

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from scoring.formats import LandingStatus, SensorStatus
 from scoring.report.attention import Attention
 from scoring.report.charts import Told
 from scoring.report.facts import RunFacts
@@ -23,6 +24,14 @@ GLYPHS = {
     Attention.SILENT: "○",
 }
 """Told apart by shape, not only by colour."""
+
+UNSCORED_CELLS = {
+    SensorStatus.FAILED: ("✕", "failed"),
+    SensorStatus.MISSING: ("!", "missing: no step wrote a result"),
+    SensorStatus.NO_MODEL: ("?", "no model"),
+    SensorStatus.NO_READINGS: ("○", "no readings"),
+}
+"""The fleet's cell of a sensor that was not scored: its glyph, and what it means."""
 
 _HEADLINE = {
     Attention.UNSCORED: ("was not scored", "were not scored"),
@@ -82,9 +91,9 @@ def findings(folder: Folder, rejects: Rejects, told: list[Told], facts: RunFacts
     found = [
         *run_findings(facts),
         *(_group(group, members[group]) for group in (Attention.UNSCORED,) if members[group]),
-        *_landings(folder, "unreadable", "refused"),
+        *_landings(folder, LandingStatus.UNREADABLE, LandingStatus.REFUSED),
         *(_group(group, members[group]) for group in list(_HEADLINE)[1:] if members[group]),
-        *_landings(folder, "vanished", "superseded"),
+        *_landings(folder, LandingStatus.VANISHED, LandingStatus.SUPERSEDED),
     ]
     if total := folder.totals["rejected"]:
         reasons = [f"{reason} ({count:,})" for reason, count in rejects.reasons]
@@ -98,14 +107,14 @@ def findings(folder: Folder, rejects: Rejects, told: list[Told], facts: RunFacts
 
 
 _LANDING = {
-    "unreadable": "could not be read",
-    "refused": "refused",
-    "vanished": "gone before it was read",
-    "superseded": "replaced before it was read; the new version has a run of its own",
+    LandingStatus.UNREADABLE: "could not be read",
+    LandingStatus.REFUSED: "refused",
+    LandingStatus.VANISHED: "gone before it was read",
+    LandingStatus.SUPERSEDED: "replaced before it was read; the new version has a run of its own",
 }
 
 
-def _landings(folder: Folder, *statuses: str) -> Iterator[Finding]:
+def _landings(folder: Folder, *statuses: LandingStatus) -> Iterator[Finding]:
     for status in statuses:
         found = [landing for landing in folder.landings if landing.status == status]
         if found:

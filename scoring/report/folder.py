@@ -14,11 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from scoring.errors import ScoringError
+from scoring.formats import REJECTS_CSV, SUMMARY_JSON, SUMMARY_VERSION, LandingStatus, SensorStatus
 from scoring.readings import timestamps
 from scoring.step.outcome import read_worst
-
-SUMMARY_NAME, REJECTS_NAME = "summary.json", "rejects.csv"
-VERSION = 1
 
 MOST_REJECTS_COUNTED = 100_000
 """Reasons are counted in so many rejects at the beginning of the file; their total is in the summary."""
@@ -32,7 +30,7 @@ class Sensor:
 
     device: str
     sensor: str
-    status: str
+    status: SensorStatus
     reason: str | None
     readings: int
     rejected: int
@@ -54,7 +52,7 @@ class Landing:
     """One landing, and how it was found."""
 
     name: str
-    status: str
+    status: LandingStatus
     reason: str | None
     readings: int
     rejected: int
@@ -77,23 +75,32 @@ class Folder:
         Raises:
             ScoringError: there is no summary, or it is not one.
         """
-        summary = path / SUMMARY_NAME
+        summary = path / SUMMARY_JSON
         try:
             document = json.loads(summary.read_bytes())
-            if document["version"] != VERSION:
+            if document["version"] != SUMMARY_VERSION:
                 raise ScoringError(
-                    f"{summary}: version {document['version']} is not {VERSION}; update this project"
+                    f"{summary}: version {document['version']} is not {SUMMARY_VERSION}; update this project"
                 )
             return cls(
                 path,
                 document["run"],
                 {name: int(count) for name, count in document["totals"].items()},
-                [_pick(Sensor, row | {"worst": read_worst(row["worst"])}) for row in document["sensors"]],
-                [_pick(Landing, row) for row in document["landings"]],
+                [
+                    _pick(
+                        Sensor,
+                        row | {"status": SensorStatus(row["status"]), "worst": read_worst(row["worst"])},
+                    )
+                    for row in document["sensors"]
+                ],
+                [
+                    _pick(Landing, row | {"status": LandingStatus(row["status"])})
+                    for row in document["landings"]
+                ],
             )
         except FileNotFoundError as error:
             raise ScoringError(
-                f"{path} holds no {SUMMARY_NAME}: run `python -m scoring collect` first"
+                f"{path} holds no {SUMMARY_JSON}: run `python -m scoring collect` first"
             ) from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ScoringError(
@@ -168,7 +175,7 @@ class Rejects:
         """The rejects of a run; `most` of them as they are."""
         reasons: Counter[str] = Counter()
         first: list[dict[str, str]] = []
-        path = folder / REJECTS_NAME
+        path = folder / REJECTS_CSV
         if not path.is_file():
             return cls([], [], all_counted=True)
         with path.open(encoding="utf-8", errors="replace", newline="") as file:

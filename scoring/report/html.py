@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from scoring.formats import LandingStatus
 from scoring.report.facts import RunFacts, Trouble
 from scoring.report.findings import TOLD, Finding, cause_of
 from scoring.report.folder import Folder, Landing, Rejects
@@ -96,7 +97,7 @@ def _finding(finding: Finding) -> str:
 
 def landing_table(landings: list[Landing]) -> str:
     """How each landing was found, those with trouble first."""
-    rows = sorted(landings, key=lambda landing: landing.status == "read")
+    rows = sorted(landings, key=lambda landing: landing.status is LandingStatus.READ)
     cells = (
         f"<tr{_bad(row)}><td>{name(row.name)}</td><td>{text(row.status)}</td><td class=n>{row.readings:,}"
         f"</td><td class=n>{row.rejected:,}</td><td>{name(row.reason or '')}</td></tr>"
@@ -141,4 +142,4 @@ def _table(head: str, rows: Iterable[str]) -> str:
 
 
 def _bad(landing: Landing) -> str:
-    return "" if landing.status == "read" else " class=bad"
+    return "" if landing.status is LandingStatus.READ else " class=bad"

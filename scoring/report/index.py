@@ -10,10 +10,9 @@ from urllib.parse import quote
 
 from scoring.atomic_files import write_atomically
 from scoring.errors import ScoringError
+from scoring.formats import ROWS_VERSION
 from scoring.report.formatting import duration, moment, percent
 from scoring.report.frame import frame, name, template, text
-
-VERSION = 1
 
 _STYLES = ("look.css", "runs.css")
 _SCRIPTS = ("dom.js", "paint.js", "share.js", "runs.js")
@@ -61,9 +60,9 @@ class RunRow:
         known = [field.name for field in fields(cls)]
         try:
             document = json.loads(path.read_bytes())
-            if document["version"] != VERSION:
+            if document["version"] != ROWS_VERSION:
                 raise ScoringError(
-                    f"{path}: version {document['version']} is not {VERSION}; update this project"
+                    f"{path}: version {document['version']} is not {ROWS_VERSION}; update this project"
                 )
             rows = [
                 cls(**{key: _checked(path, key, row[key]) for key in known if key in row})

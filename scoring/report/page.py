@@ -5,12 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from scoring.atomic_files import write_atomically
+from scoring.formats import REPORT_HTML, SUMMARY_JSON
 from scoring.report.attention import Attention
 from scoring.report.charts import FindDetector, Told, tell
 from scoring.report.earlier import earlier_boundaries
 from scoring.report.facts import RunFacts
-from scoring.report.findings import GLYPHS, findings, headline, headline_without_summary, run_findings
-from scoring.report.folder import SUMMARY_NAME, Folder, Rejects
+from scoring.report.findings import (
+    GLYPHS,
+    UNSCORED_CELLS,
+    findings,
+    headline,
+    headline_without_summary,
+    run_findings,
+)
+from scoring.report.folder import Folder, Rejects
 from scoring.report.formatting import percent
 from scoring.report.frame import frame, name, template, text, visible
 from scoring.report.html import (
@@ -24,8 +32,6 @@ from scoring.report.html import (
     trouble_table,
 )
 from scoring.report.timeline import When
-
-REPORT_NAME = "report.html"
 
 _STYLES = ("look.css", "report.css")
 _SCRIPTS = (
@@ -59,9 +65,9 @@ def write_report(
         ScoringError: there is no summary, nor facts that say why, or it cannot be read.
         OutputError: the page cannot be written.
     """
-    path = preds / REPORT_NAME
+    path = preds / REPORT_HTML
     facts = facts or RunFacts()
-    if facts.state and not (preds / SUMMARY_NAME).exists():
+    if facts.state and not (preds / SUMMARY_JSON).exists():
         return _write_unfinished(path, facts)
     folder = Folder.read(preds)
     rejects = Rejects.read(preds, _REJECTS_SHOWN)
@@ -104,6 +110,9 @@ def _data(told: list[Told], when: When) -> dict[str, Any]:
         "groups": [
             {"name": group.value[0], "what": group.value[1], "glyph": GLYPHS[group]} for group in groups
         ],
+        "unscored": {
+            status: {"glyph": glyph, "what": what} for status, (glyph, what) in UNSCORED_CELLS.items()
+        },
         "sensors": {
             "device": [visible(sensor.device) for sensor in sensors],
             "sensor": [visible(sensor.sensor) for sensor in sensors],

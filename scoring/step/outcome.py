@@ -4,18 +4,15 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
 from scoring.atomic_files import write_atomically
 from scoring.errors import ScoringError
+from scoring.formats import OUTCOME_VERSION, OUTCOMES_FOLDER, LandingStatus, SensorStatus
 from scoring.keys import SensorKey
-from scoring.readings.files import LandingStatus
-
-VERSION = 1
-FOLDER = "_steps"
+from scoring.readings.files import FoundLanding
 
 _TEXT, _COUNT, _OPTIONAL = (str,), (int,), (str, NoneType)
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -32,17 +29,6 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 _LANDING_KINDS = {"name": _TEXT, "status": _TEXT, "reason": _OPTIONAL}
 """What each field of a sensor, and of a landing, may be."""
-
-
-class SensorStatus(StrEnum):
-    """How a sensor came out of a run."""
-
-    SCORED = "scored"
-    FAILED = "failed"
-    NO_MODEL = "no-model"
-    NO_READINGS = "no-readings"
-    MISSING = "missing"
-    """There are readings and a model, but no step left a result."""
 
 
 @dataclass(slots=True)
@@ -72,19 +58,19 @@ class StepOutcome:
 
     step: str
     sensors: list[SensorOutcome] = field(default_factory=list)
-    landings: list[LandingStatus] = field(default_factory=list)
+    landings: list[FoundLanding] = field(default_factory=list)
     written: int = field(default=0, compare=False)
     """When it was left, in nanoseconds since 1970; 0 where it was not read from a file."""
 
     def write(self, out: Path) -> None:
         """Leave this under the folder of the run's predictions."""
         document = {
-            "version": VERSION,
+            "version": OUTCOME_VERSION,
             "step": self.step,
             "sensors": [json_row(row_of(sensor)) for sensor in self.sensors],
             "landings": [asdict(landing) for landing in self.landings],
         }
-        write_atomically(out / FOLDER / f"{self.step}.json", json_bytes(document))
+        write_atomically(out / OUTCOMES_FOLDER / f"{self.step}.json", json_bytes(document))
 
 
 def read_outcomes(out: Path) -> list[StepOutcome]:
@@ -93,7 +79,7 @@ def read_outcomes(out: Path) -> list[StepOutcome]:
     Raises:
         ScoringError: a file is not an outcome.
     """
-    return [_read(path) for path in sorted((out / FOLDER).glob("*.json"))]
+    return [_read(path) for path in sorted((out / OUTCOMES_FOLDER).glob("*.json"))]
 
 
 def json_bytes(document: Mapping[str, Any]) -> bytes:
@@ -142,8 +128,10 @@ def read_worst(told: float | str | None) -> float | None:
 def _read(path: Path) -> StepOutcome:
     try:
         document = json.loads(path.read_bytes())
-        if document["version"] != VERSION:
-            raise ScoringError(f"{path}: version {document['version']} is not {VERSION}; update this project")
+        if document["version"] != OUTCOME_VERSION:
+            raise ScoringError(
+                f"{path}: version {document['version']} is not {OUTCOME_VERSION}; update this project"
+            )
         return StepOutcome(
             step=str(document["step"]),
             sensors=[_sensor(row) for row in document["sensors"]],
@@ -169,9 +157,9 @@ def _check(row: dict[str, Any], kinds: Mapping[str, tuple[type, ...]]) -> None:
             raise ValueError(f"{name} should not be {str(value)[:40]!r}")
 
 
-def _landing(row: dict[str, Any]) -> LandingStatus:
+def _landing(row: dict[str, Any]) -> FoundLanding:
     _check(row, _LANDING_KINDS)
-    return LandingStatus(**row)
+    return FoundLanding(**{**row, "status": LandingStatus(row["status"])})
 
 
 def by_key(outcomes: Iterable[StepOutcome]) -> dict[SensorKey, SensorOutcome]:

@@ -12,12 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from scoring.errors import ModelError, ReadingsError
+from scoring.formats import LandingStatus, SensorStatus
 from scoring.keys import SensorKey
 from scoring.models import LoadedModel
 from scoring.packs import ModelStore
-from scoring.readings.files import Batch, LandingStatus, Source, read_batches
+from scoring.readings.files import Batch, FoundLanding, Source, read_batches
 from scoring.step.batch import ScoredBatch, score_batch
-from scoring.step.outcome import SensorOutcome, SensorStatus, StepOutcome
+from scoring.step.outcome import SensorOutcome, StepOutcome
 from scoring.step.predictions import PredictionFiles
 from scoring.step.selection import OneSensor, Selection
 from scoring.step.totals import Totals
@@ -30,7 +31,7 @@ class Watcher(Protocol):
 
     def add(self, source: Source, batch: Batch) -> None: ...  # noqa: D102
 
-    def ended(self, status: LandingStatus) -> None: ...  # noqa: D102
+    def ended(self, status: FoundLanding) -> None: ...  # noqa: D102
 
 
 class _Models:
@@ -70,16 +71,16 @@ def score(
     """
     models = _Models(store)
     totals = Totals(files)
-    landings: list[LandingStatus] = []
+    landings: list[FoundLanding] = []
     with ThreadPoolExecutor(THREADS) as pool:
         for source in sources:
             try:
                 batches = _watched(source, watcher, pool)
                 for scored in _in_order(pool, batches, models, selection):
                     totals.add(scored)
-                status = LandingStatus(source.name, "read", None)
+                status = FoundLanding(source.name, LandingStatus.READ, None)
             except ReadingsError as error:
-                status = LandingStatus(source.name, "unreadable", str(error))
+                status = FoundLanding(source.name, LandingStatus.UNREADABLE, str(error))
             landings.append(status)
             if watcher:
                 watcher.ended(status)

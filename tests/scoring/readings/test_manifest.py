@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import ManifestError
+from scoring.formats import LandingStatus
 from scoring.readings.manifest import Landing, Manifest, locate
 
 ENTRY: dict[str, object] = {"name": "2018/08/28/site-a.csv", "etag": "0x8D", "size": 5, "md5": None}
@@ -53,7 +54,7 @@ def test_a_manifest_is_read_as_it_was_written(write):
         "blob-1",
         (
             Landing("2018/08/28/site-a.csv", "0x8D", 5),
-            Landing("b.csv", "0x8D", 5, md5(b""), "000001.csv", "vanished"),
+            Landing("b.csv", "0x8D", 5, md5(b""), "000001.csv", LandingStatus.VANISHED),
         ),
     )
 

@@ -18,6 +18,7 @@ from sklearn.svm import OneClassSVM
 
 from scoring.cli import main
 from scoring.errors import ScoringError
+from scoring.formats import LandingStatus, SensorStatus
 from scoring.keys import SensorKey
 from scoring.models import save_model
 from scoring.report import charts as charts_module
@@ -134,9 +135,11 @@ def test_sensors_that_deserve_attention_come_first(tmp_path: Path) -> None:
                 MadeSensor("2", "often", with_spikes(100, [3, 9, 30])),
                 MadeSensor("2", "all", [99.0] * 100),
                 MadeSensor("2", "now", with_spikes(200, range(195, 200))),
-                MadeSensor("2", "broken", status="failed", reason="the model is refused", readings=5),
-                MadeSensor("2", "unknown", status="no-model", reason="no such model", readings=5),
-                MadeSensor("2", "silent", status="no-readings"),
+                MadeSensor(
+                    "2", "broken", status=SensorStatus.FAILED, reason="the model is refused", readings=5
+                ),
+                MadeSensor("2", "unknown", status=SensorStatus.NO_MODEL, reason="no such model", readings=5),
+                MadeSensor("2", "silent", status=SensorStatus.NO_READINGS),
             ]
         ),
         tmp_path,
@@ -148,7 +151,7 @@ def test_sensors_that_deserve_attention_come_first(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert order[4:6] == [("2", "rare"), ("10", "rare")]
     assert "1 of 8 sensors was not scored, 1 is anomalous at the end, 5 more need a look" in page.text
-    assert "the model is refused" in page.text
+    assert "model refused" in page.text
 
 
 def test_a_run_without_anomalies_says_that_nothing_needs_attention(tmp_path: Path) -> None:
@@ -158,7 +161,7 @@ def test_a_run_without_anomalies_says_that_nothing_needs_attention(tmp_path: Pat
 
 
 def test_a_run_without_readings_is_not_called_normal(tmp_path: Path) -> None:
-    text = report(MadeRun([MadeSensor("1", "1", [], status="no-readings")]), tmp_path).text
+    text = report(MadeRun([MadeSensor("1", "1", [], status=SensorStatus.NO_READINGS)]), tmp_path).text
     assert "No readings came" in text
     assert "Nothing, and no reading either." in text
     assert "every reading is normal" not in text
@@ -200,8 +203,8 @@ def test_what_is_wrong_with_the_data_is_said_at_the_top(tmp_path: Path) -> None:
             [MadeSensor("1", "1", normal(20))],
             landings=[
                 landing("good.csv"),
-                landing("bad.csv", "unreadable", "bad.csv: no column Value"),
-                landing("old.csv", "superseded"),
+                landing("bad.csv", LandingStatus.UNREADABLE, "bad.csv: no column Value"),
+                landing("old.csv", LandingStatus.SUPERSEDED),
             ],
             rejects=[["good.csv", "7", "Value is not a number", "1", "1", "2026,1,1,x"]] * 3,
         ),
@@ -224,11 +227,11 @@ def test_the_pipeline_tells_why_and_how_long(tmp_path: Path) -> None:
 
 def test_names_from_data_are_text_and_nothing_else(tmp_path: Path) -> None:
     sensors = [MadeSensor(name, name, with_spikes(50, [7])) for name in HOSTILE]
-    sensors.append(MadeSensor("x", "y", status="failed", reason=HOSTILE[0], readings=1))
+    sensors.append(MadeSensor("x", "y", status=SensorStatus.FAILED, reason=HOSTILE[0], readings=1))
     run = MadeRun(
         sensors,
         run=HOSTILE[2],
-        landings=[landing(name, "unreadable", name) for name in HOSTILE],
+        landings=[landing(name, LandingStatus.UNREADABLE, name) for name in HOSTILE],
         rejects=[[name] * 6 for name in HOSTILE],
     )
     facts = RunFacts(cause=HOSTILE[0], state=HOSTILE[1], started=HOSTILE[2])

@@ -15,6 +15,7 @@ from sklearn.svm import OneClassSVM
 
 from scoring.cli import main
 from scoring.errors import ScoringError
+from scoring.formats import LandingStatus, SensorStatus
 from scoring.keys import SensorKey
 from scoring.models import save_model
 from scoring.report.boundary import Boundary
@@ -25,7 +26,7 @@ from scoring.report.folder import Landing, Sensor
 from scoring.report.page import write_report
 from tests.scoring.report.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
 
-LANDED = [Landing("2026/01/01/site-a.csv", "read", None, 1, 0)]
+LANDED = [Landing("2026/01/01/site-a.csv", LandingStatus.READ, None, 1, 0)]
 
 
 class Words(HTMLParser):
@@ -217,7 +218,9 @@ def test_a_boundary_is_taken_from_a_page_only_as_it_was_written(
 
 
 def sensor(device: str, name: str) -> Sensor:
-    return Sensor(device, name, "scored", None, 1, 0, 0, None, None, None, "ab" * 32, "preds_1_1.csv")
+    return Sensor(
+        device, name, SensorStatus.SCORED, None, 1, 0, 0, None, None, None, "ab" * 32, "preds_1_1.csv"
+    )
 
 
 def test_a_finding_says_on_which_side_the_anomalies_lie(tmp_path: Path) -> None:
