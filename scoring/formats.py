@@ -1,8 +1,8 @@
 """What is stored: names of files, versions of formats, and the words for states. The one place for all three.
 
 `pipeline` and the report's script use it too, so it imports the standard library only. Stored documents
-outlive the code that wrote them. To change a format: raise its version here, let its reader take the old one as well,
-and keep a sample of the old one under `tests/`.
+outlive the code that wrote them. To change a format: raise its version here, let its reader accept the old
+one as well, and keep a sample of the old one under `tests/`.
 """
 
 from enum import StrEnum
@@ -18,8 +18,6 @@ OUTCOMES_FOLDER = "_steps"
 """Below a run's predictions: an outcome of each step, a JSON file each."""
 
 PACK_NAME = "models.parquet"
-BOUNDARIES_JSON = "boundaries.json"
-"""Where each sensor's model draws the line: the report reads it where there are no models."""
 
 SUMMARY_VERSION = 1
 OUTCOME_VERSION = 1
@@ -28,7 +26,6 @@ FACTS_VERSION = 1
 """What `python -m scoring report --facts` reads."""
 ROWS_VERSION = 1
 """What `python -m scoring index --rows` reads."""
-BOUNDARIES_VERSION = 1
 
 READING_COLUMNS = ("TS", "Device", "Sensor", "Value")
 PREDICTION_COLUMNS = ("TS", "Device", "Sensor", "Val", "Prediction", "Score")

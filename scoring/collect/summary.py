@@ -17,13 +17,13 @@ from scoring.formats import (
     LandingStatus,
     SensorStatus,
 )
+from scoring.json_files import json_bytes
 from scoring.keys import SensorKey
 from scoring.models import missing
 from scoring.step.outcome import (
     SensorOutcome,
     StepOutcome,
     by_key,
-    json_bytes,
     json_row,
     row_of,
 )

@@ -11,16 +11,14 @@ version.
 import base64
 import errno
 import hashlib
-import json
 import stat
 import unicodedata
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 from scoring.errors import ManifestError
 from scoring.formats import MANIFEST_VERSION, LandingStatus
+from scoring.json_files import Document
 
 MAX_SEGMENT = 255
 """Bytes in one part of a path, as file systems have it."""
@@ -46,6 +44,14 @@ class Landing:
     found: LandingStatus | None = None
     reason: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            raise ValueError(f"size {self.size} is not a number of bytes")
+        if self.found is not None and self.found not in _REASONS:
+            raise ValueError(f"found {self.found} is not one of {', '.join(_REASONS)}")
+        if self.md5 is not None and len(base64.b64decode(self.md5, validate=True)) != MD5_BYTES:
+            raise ValueError(f"md5 {self.md5[:40]} is not {MD5_BYTES} bytes in base64")
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -54,40 +60,26 @@ class Manifest:
     run: str
     landings: tuple[Landing, ...]
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
+    @staticmethod
+    def read(path: Path) -> "Manifest":
         """Read a manifest.
 
         Raises:
             ManifestError: there is none at `path`, or it is not a manifest.
         """
         try:
-            content = path.read_bytes()
+            return _MANIFEST.read(path)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
             raise ManifestError(f"manifest {path}: {error.strerror}") from error
-        try:
-            return cls._from_json(json.loads(content))
-        except (ManifestError, ValueError, RecursionError) as error:
-            line = " ".join(str(error).split())
-            raise ManifestError(
-                f"{path} is not the manifest of a run: {line}; submit the run again"
-            ) from error
 
-    @classmethod
-    def _from_json(cls, document: Any) -> Self:
-        if not isinstance(document, dict):
-            raise ManifestError("expected an object")
-        version = document.get("version")
-        if type(version) is not int or version != MANIFEST_VERSION:
-            raise ManifestError(f"expected version {MANIFEST_VERSION}, found {str(version)[:40]!r}")
-        run = _text(document, "run", "the manifest")
-        landings = document.get("landings")
-        if not isinstance(landings, list):
-            raise ManifestError("expected landings to be a list")
-        manifest = cls(run, tuple(_landing(index, entry) for index, entry in enumerate(landings)))
-        if len({landing.name for landing in manifest.landings}) != len(landings):
-            raise ManifestError("a landing stands in it twice")
-        return manifest
+    def __post_init__(self) -> None:
+        if len({landing.name for landing in self.landings}) != len(self.landings):
+            raise ValueError("a landing is listed twice")
+
+
+_MANIFEST = Document(
+    Manifest, MANIFEST_VERSION, "the manifest of a run", "submit the run again", ManifestError
+)
 
 
 def locate(landing: Landing, data_root: Path) -> tuple[Path | None, LandingStatus, str | None]:
@@ -149,49 +141,3 @@ def _unsafe(name: str) -> str | None:
         if len(segment.encode()) > MAX_SEGMENT:
             return f"has a part of more than {MAX_SEGMENT} bytes"
     return None
-
-
-def _landing(index: int, entry: Any) -> Landing:
-    where = f"landing {index}"
-    if not isinstance(entry, dict):
-        raise ManifestError(f"expected {where} to be an object")
-    size = entry.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise ManifestError(f"expected size of {where} to be a number of bytes")
-    found = _optional_text(entry, "found", where)
-    if found is not None and found not in _REASONS:
-        raise ManifestError(f"expected found of {where} to be one of {', '.join(_REASONS)}")
-    return Landing(
-        name=_text(entry, "name", where),
-        etag=_text(entry, "etag", where),
-        size=size,
-        md5=_md5(entry, where),
-        file=_optional_text(entry, "file", where),
-        found=LandingStatus(found) if found else None,
-        reason=_optional_text(entry, "reason", where),
-    )
-
-
-def _md5(entry: dict[str, Any], where: str) -> str | None:
-    md5 = _optional_text(entry, "md5", where)
-    with suppress(ValueError):
-        if md5 is None or len(base64.b64decode(md5, validate=True)) == MD5_BYTES:
-            return md5
-    raise ManifestError(f"expected md5 of {where} to be {MD5_BYTES} bytes in base64")
-
-
-def _text(entry: dict[str, Any], name: str, where: str) -> str:
-    text = _optional_text(entry, name, where)
-    if text is None:
-        raise ManifestError(f"{where} lacks {name}")
-    return text
-
-
-def _optional_text(entry: dict[str, Any], name: str, where: str) -> str | None:
-    text = entry.get(name)
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise ManifestError(f"expected {name} of {where} to be a text")
-    text.encode()  # half of a surrogate pair can stand in JSON, but in no name
-    return text

@@ -9,7 +9,7 @@ import numpy as np
 
 from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.report.boundary import Boundary
-from scoring.report.folder import Predictions, Sensor
+from scoring.report.folder import Predictions, SensorRow
 from scoring.report.formatting import number, percent
 
 _DIGITS = re.compile(r"([0-9]+)")
@@ -32,7 +32,7 @@ class Attention(Enum):
     SILENT = "No readings", "a model is there, but no reading came"
 
     @classmethod
-    def of(cls, sensor: Sensor, trailing: int) -> Self:
+    def of(cls, sensor: SensorRow, trailing: int) -> Self:
         """The group of a sensor whose last `trailing` readings are anomalies."""
         if sensor.status is SensorStatus.NO_MODEL:
             return cls["NO_MODEL"]
@@ -51,7 +51,7 @@ class Attention(Enum):
 class Ranked:
     """A sensor, its group, and how many readings at its end are anomalies."""
 
-    sensor: Sensor
+    sensor: SensorRow
     attention: Attention
     trailing: int
 

@@ -16,13 +16,13 @@ from scoring.report import columns, downsample
 from scoring.report.attention import Attention, Ranked, order, side, why
 from scoring.report.boundary import Boundary, Detector, from_model, from_readings
 from scoring.report.earlier import MODEL_DIGITS, FindBoundary
-from scoring.report.folder import Folder, Predictions, Sensor, trailing_anomalies
+from scoring.report.folder import Folder, Predictions, SensorRow, trailing_anomalies
 from scoring.report.timeline import When
 
-type FindDetector = Callable[[Sensor], Detector | None]
+type FindDetector = Callable[[SensorRow], Detector | None]
 """The model of a sensor, if it can be asked."""
 
-type _Exact = Callable[[Sensor, np.ndarray], Boundary | None]
+type _Exact = Callable[[SensorRow, np.ndarray], Boundary | None]
 
 MOST_DRAWN = 1_000
 MOST_POINTS, LEAST_POINTS, POINTS_IN_ALL = 4_000, 720, 800_000
@@ -52,7 +52,7 @@ class Told:
 def tell(folder: Folder, find_detector: FindDetector, when: When, find_boundary: FindBoundary) -> list[Told]:
     """Every sensor of a run, the one that deserves attention most first."""
 
-    def exact(sensor: Sensor, values: np.ndarray) -> Boundary | None:
+    def exact(sensor: SensorRow, values: np.ndarray) -> Boundary | None:
         detector = find_detector(sensor) if len(values) else None
         return from_model(detector, values) if detector else find_boundary(sensor)
 
@@ -61,7 +61,7 @@ def tell(folder: Folder, find_detector: FindDetector, when: When, find_boundary:
     return sorted(told, key=lambda each: order(each.ranked))
 
 
-def _rank(path: Path, sensor: Sensor) -> Ranked:
+def _rank(path: Path, sensor: SensorRow) -> Ranked:
     trailing = trailing_anomalies(path / sensor.file) if sensor.file and sensor.anomalies else 0
     return Ranked(sensor, Attention.of(sensor, trailing), trailing)
 

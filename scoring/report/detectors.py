@@ -6,7 +6,7 @@ from scoring.errors import ModelError
 from scoring.keys import SensorKey
 from scoring.report.boundary import Detector
 from scoring.report.charts import FindDetector
-from scoring.report.folder import Sensor
+from scoring.report.folder import SensorRow
 
 
 def model_finder(models: Path) -> FindDetector:
@@ -15,7 +15,7 @@ def model_finder(models: Path) -> FindDetector:
 
     store = ModelStore(models)
 
-    def find(sensor: Sensor) -> Detector | None:
+    def find(sensor: SensorRow) -> Detector | None:
         try:
             loaded = store.get(SensorKey(sensor.device, sensor.sensor))
         except (ModelError, OSError):

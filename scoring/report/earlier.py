@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from scoring.report.boundary import Boundary
-from scoring.report.folder import Sensor
+from scoring.report.folder import SensorRow
 
-type FindBoundary = Callable[[Sensor], Boundary | None]
+type FindBoundary = Callable[[SensorRow], Boundary | None]
 """The boundary of a sensor's model, if it is known."""
 
 _DATA = re.compile(rb'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
@@ -26,7 +26,7 @@ def earlier_boundaries(page: Path) -> FindBoundary:
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         known = {}  # it is written anew, whatever it was
 
-    def find(sensor: Sensor) -> Boundary | None:
+    def find(sensor: SensorRow) -> Boundary | None:
         return known.get((sensor.device, sensor.sensor, (sensor.model or "")[:MODEL_DIGITS]))
 
     return find

@@ -11,7 +11,7 @@ from scoring.formats import LandingStatus, SensorStatus
 from scoring.report.attention import Attention
 from scoring.report.charts import Told
 from scoring.report.facts import RunFacts
-from scoring.report.folder import MOST_REJECTS_COUNTED, Folder, Landing, Rejects
+from scoring.report.folder import MOST_REJECTS_COUNTED, Folder, LandingRow, Rejects
 from scoring.report.formatting import percent
 
 GLYPHS = {
@@ -95,12 +95,12 @@ def findings(folder: Folder, rejects: Rejects, told: list[Told], facts: RunFacts
         *(_group(group, members[group]) for group in list(_HEADLINE)[1:] if members[group]),
         *_landings(folder, LandingStatus.VANISHED, LandingStatus.SUPERSEDED),
     ]
-    if total := folder.totals["rejected"]:
+    if total := folder.totals.rejected:
         reasons = [f"{reason} ({count:,})" for reason, count in rejects.reasons]
         title = f"{total:,} row{'s' if total > 1 else ''} rejected."
         only = "" if rejects.all_counted else f"Of the first {MOST_REJECTS_COUNTED:,}: "
         found.append(Finding("data", "!", title, only + _first(reasons)))
-    if (unlisted := folder.totals["models_without_readings"] - len(members[Attention.SILENT])) > 0:
+    if (unlisted := folder.totals.models_without_readings - len(members[Attention.SILENT])) > 0:
         title = f"{unlisted:,} more models without readings."
         found.append(Finding("silent", GLYPHS[Attention.SILENT], title, "Too many to be listed."))
     return found
@@ -122,7 +122,7 @@ def _landings(folder: Folder, *statuses: LandingStatus) -> Iterator[Finding]:
             yield Finding("data", "!", title, _first([_landing(each) for each in found]))
 
 
-def _landing(landing: Landing) -> str:
+def _landing(landing: LandingRow) -> str:
     reason = landing.reason or ""
     return reason if landing.name in reason else f"{landing.name}: {reason}" if reason else landing.name
 
@@ -163,7 +163,7 @@ def _note(told: Told) -> str:
     return ""
 
 
-def cause_of(run: str | None, landings: Sequence[Landing]) -> str | None:
+def cause_of(run: str | None, landings: Sequence[LandingRow]) -> str | None:
     """Why a run was started, as far as its name and what it scored tell."""
     found = _NAME.fullmatch(run or "")
     if not found or found["kind"] not in _CAUSES:

@@ -1,12 +1,11 @@
 """The finished folder of a run, as it stands on disk."""
 
 import csv
-import json
 import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +14,8 @@ import pyarrow.csv as pa_csv
 
 from scoring.errors import ScoringError
 from scoring.formats import REJECTS_CSV, SUMMARY_JSON, SUMMARY_VERSION, LandingStatus, SensorStatus
+from scoring.json_files import Document
 from scoring.readings import timestamps
-from scoring.step.outcome import read_worst
 
 MOST_REJECTS_COUNTED = 100_000
 """Reasons are counted in so many rejects at the beginning of the file; their total is in the summary."""
@@ -25,8 +24,8 @@ _TAIL_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Sensor:
-    """One row of the summary."""
+class SensorRow:
+    """A sensor's row of the summary."""
 
     device: str
     sensor: str
@@ -37,7 +36,6 @@ class Sensor:
     anomalies: int
     first: str | None
     last: str | None
-    worst: float | None
     model: str | None
     file: str | None
 
@@ -48,8 +46,8 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
-    """One landing, and how it was found."""
+class LandingRow:
+    """A landing's row of the summary."""
 
     name: str
     status: LandingStatus
@@ -59,14 +57,29 @@ class Landing:
 
 
 @dataclass(frozen=True, slots=True)
+class RunTotals:
+    """The numbers of the summary that a report shows."""
+
+    readings: int
+    scored: int
+    rejected: int
+    anomalies: int
+    sensors: int
+    sensors_scored: int
+    models_without_readings: int
+    landings: int
+    landings_read: int
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
     """What a run left: `read` takes in all but the predictions."""
 
     path: Path
     run: str | None
-    totals: dict[str, int]
-    sensors: list[Sensor]
-    landings: list[Landing]
+    totals: RunTotals
+    sensors: list[SensorRow]
+    landings: list[LandingRow]
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -75,37 +88,24 @@ class Folder:
         Raises:
             ScoringError: there is no summary, or it is not one.
         """
-        summary = path / SUMMARY_JSON
         try:
-            document = json.loads(summary.read_bytes())
-            if document["version"] != SUMMARY_VERSION:
-                raise ScoringError(
-                    f"{summary}: version {document['version']} is not {SUMMARY_VERSION}; update this project"
-                )
-            return cls(
-                path,
-                document["run"],
-                {name: int(count) for name, count in document["totals"].items()},
-                [
-                    _pick(
-                        Sensor,
-                        row | {"status": SensorStatus(row["status"]), "worst": read_worst(row["worst"])},
-                    )
-                    for row in document["sensors"]
-                ],
-                [
-                    _pick(Landing, row | {"status": LandingStatus(row["status"])})
-                    for row in document["landings"]
-                ],
-            )
+            summary = _SUMMARY.read(path / SUMMARY_JSON)
         except FileNotFoundError as error:
             raise ScoringError(
                 f"{path} holds no {SUMMARY_JSON}: run `python -m scoring collect` first"
             ) from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ScoringError(
-                f"{summary} is not the summary of a run ({error!r}); collect it again"
-            ) from error
+        return cls(path, summary.run, summary.totals, summary.sensors, summary.landings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    run: str | None
+    totals: RunTotals
+    sensors: list[SensorRow]
+    landings: list[LandingRow]
+
+
+_SUMMARY = Document(_Summary, SUMMARY_VERSION, "the summary of a run", "collect it again")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,7 +196,3 @@ def _numbers(texts: pa.ChunkedArray) -> np.ndarray:
     except pa.ArrowInvalid:
         numbers = np.array([float(text) for text in texts.to_pylist()])
     return numbers
-
-
-def _pick[Row: (Sensor, Landing)](kind: type[Row], row: dict[str, Any]) -> Row:
-    return kind(**{name: row[name] for name in kind.__slots__})

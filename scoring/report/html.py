@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from scoring.formats import LandingStatus
 from scoring.report.facts import RunFacts, Trouble
 from scoring.report.findings import TOLD, Finding, cause_of
-from scoring.report.folder import Folder, Landing, Rejects
+from scoring.report.folder import Folder, LandingRow, Rejects
 from scoring.report.formatting import duration, moment, percent, period
 from scoring.report.frame import name, text
 from scoring.report.timeline import When
@@ -13,7 +13,7 @@ from scoring.report.timeline import When
 _LANDINGS_OPEN, _LANDINGS_SHOWN = 10, 200
 
 
-def run_line(facts: RunFacts, landings: Sequence[Landing]) -> str:
+def run_line(facts: RunFacts, landings: Sequence[LandingRow]) -> str:
     """Why there is this run, how it stands, which it is, and which pipeline it ran."""
     words = [
         facts.cause or cause_of(facts.run, landings),
@@ -33,13 +33,13 @@ def run_line(facts: RunFacts, landings: Sequence[Landing]) -> str:
 def tiles(folder: Folder, facts: RunFacts, when: When) -> str:
     """The numbers of the run."""
     totals = folder.totals
-    scored, anomalies, rejected = totals["scored"], totals["anomalies"], totals["rejected"]
+    scored, anomalies, rejected = totals.scored, totals.anomalies, totals.rejected
     share = percent(anomalies / scored if scored else 0)
     rows = [
         ("Anomalies", f"{anomalies:,}", f"{share} of what was scored"),
-        ("Readings scored", f"{scored:,}", f"of {totals['readings']:,}; {rejected:,} rows rejected"),
-        ("Sensors scored", f"{totals['sensors_scored']:,}", f"of {totals['sensors']:,} with readings"),
-        ("Landings", f"{totals['landings']:,}", _read(totals["landings"], totals["landings_read"])),
+        ("Readings scored", f"{scored:,}", f"of {totals.readings:,}; {rejected:,} rows rejected"),
+        ("Sensors scored", f"{totals.sensors_scored:,}", f"of {totals.sensors:,} with readings"),
+        ("Landings", f"{totals.landings:,}", _read(totals.landings, totals.landings_read)),
     ]
     if when.first is not None and when.last is not None:
         span = duration((when.last - when.first) / 1000)
@@ -95,7 +95,7 @@ def _finding(finding: Finding) -> str:
     )
 
 
-def landing_table(landings: list[Landing]) -> str:
+def landing_table(landings: list[LandingRow]) -> str:
     """How each landing was found, those with trouble first."""
     rows = sorted(landings, key=lambda landing: landing.status is LandingStatus.READ)
     cells = (
@@ -141,5 +141,5 @@ def _table(head: str, rows: Iterable[str]) -> str:
     return f'<div class="scroll"><table><thead><tr>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _bad(landing: Landing) -> str:
+def _bad(landing: LandingRow) -> str:
     return "" if landing.status is LandingStatus.READ else " class=bad"

@@ -1,16 +1,15 @@
 """`index.html`: a page that lists runs, and how many anomalies each found."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from scoring.atomic_files import write_atomically
-from scoring.errors import ScoringError
 from scoring.formats import ROWS_VERSION
+from scoring.json_files import Document
 from scoring.report.formatting import duration, moment, percent
 from scoring.report.frame import frame, name, template, text
 
@@ -30,9 +29,6 @@ _STATES = {
 """What needs a look comes first. States are told apart by shape and word, not only by colour."""
 
 
-_COUNTS = frozenset({"readings", "anomalies", "sensors", "unscored"})
-
-
 @dataclass(frozen=True, slots=True)
 class RunRow:
     """One run; what is not known is None."""
@@ -50,28 +46,25 @@ class RunRow:
     error: str | None = None
     report: str | None = None
 
-    @classmethod
-    def read_all(cls, path: Path) -> tuple[list[Self], str | None]:
-        """The runs in a JSON file, and its note; unknown names are let be.
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the page lists: the runs, and a note that says which these are."""
+
+    runs: list[RunRow]
+    note: str | None = None
+
+    @staticmethod
+    def read(path: Path) -> "Rows":
+        """The runs in a JSON file; unknown names are ignored.
 
         Raises:
             ScoringError: the file holds no runs.
         """
-        known = [field.name for field in fields(cls)]
-        try:
-            document = json.loads(path.read_bytes())
-            if document["version"] != ROWS_VERSION:
-                raise ScoringError(
-                    f"{path}: version {document['version']} is not {ROWS_VERSION}; update this project"
-                )
-            rows = [
-                cls(**{key: _checked(path, key, row[key]) for key in known if key in row})
-                for row in document["runs"]
-            ]
-            note = document.get("note")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ScoringError(f"{path} holds no list of runs: {error!r}") from error
-        return rows, note
+        return _ROWS.read(path)
+
+
+_ROWS = Document(Rows, ROWS_VERSION, "a list of runs", "see `index --help` for an example")
 
 
 def write_index(rows: Sequence[RunRow], path: Path, note: str | None = None) -> Path:
@@ -130,15 +123,6 @@ def _row(row: RunRow) -> str:
         f'<td class="n">{took}</td><td class="n">{_count(row.readings)}</td>'
         f'<td class="n">{_count(row.anomalies)}{share}</td><td class="n">{_sensors(row)}</td></tr>'
     )
-
-
-def _checked(path: Path, name: str, value: Any) -> Any:
-    expected = int if name in _COUNTS else (int, float) if name == "seconds" else str
-    optional = name not in {"run", "state"}
-    is_good = isinstance(value, expected) and not isinstance(value, bool) and value == value  # noqa: PLR0124
-    if (value is None and optional) or is_good:
-        return value
-    raise ScoringError(f"{path} holds no list of runs: {name} is {value!r}")
 
 
 def _count(number: int | None) -> str:

@@ -138,12 +138,12 @@ def _body(folder: Folder, rejects: Rejects, facts: RunFacts, told: list[Told], w
         headline=text(headline(told)),
         run=run_line(facts, folder.landings),
         tiles=tiles(folder, facts, when),
-        findings=finding_list(findings(folder, rejects, told, facts), folder.totals["readings"]),
+        findings=finding_list(findings(folder, rejects, told, facts), folder.totals.readings),
         drawn="all scored sensors"
         if not listed
         else f"the {len(drawn):,} sensor{'s' if len(drawn) != 1 else ''} with a chart",
         listed=f"; {listed:,} sensors further down are listed without a chart" if listed else "",
         edges="" if exact else ", read off the scores of neighbouring readings",
         landings=landing_table(folder.landings),
-        rejects=reject_table(folder.totals["rejected"], rejects),
+        rejects=reject_table(folder.totals.rejected, rejects),
     )

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from scoring.readings import timestamps
-from scoring.report.folder import Predictions, Sensor
+from scoring.report.folder import Predictions, SensorRow
 
 MOST_BINS = 120
 
@@ -23,7 +23,7 @@ _STEPS = [
 class When:
     """Counts readings and anomalies in equal stretches of time between the first and the last reading."""
 
-    def __init__(self, sensors: Iterable[Sensor]) -> None:
+    def __init__(self, sensors: Iterable[SensorRow]) -> None:
         texts = [text for sensor in sensors for text in (sensor.first, sensor.last) if text and sensor.file]
         times, valid = timestamps.parse(pa.array(texts, pa.string()))
         times = times[valid] // 1_000_000

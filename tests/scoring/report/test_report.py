@@ -28,7 +28,7 @@ from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder, Predictions, trailing_anomalies
 from scoring.report.formatting import duration, percent
 from scoring.report.frame import json_in_script, visible
-from scoring.report.index import RunRow
+from scoring.report.index import Rows
 from scoring.report.page import write_report
 from scoring.svm import SvmDetector
 from tests.scoring.report.finished_runs import HIGH, MadeRun, MadeSensor, landing, normal, with_spikes
@@ -151,7 +151,7 @@ def test_sensors_that_deserve_attention_come_first(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert order[4:6] == [("2", "rare"), ("10", "rare")]
     assert "1 of 8 sensors was not scored, 1 is anomalous at the end, 5 more need a look" in page.text
-    assert "model refused" in page.text
+    assert "the model is refused" in page.text
 
 
 def test_a_run_without_anomalies_says_that_nothing_needs_attention(tmp_path: Path) -> None:
@@ -395,7 +395,7 @@ def test_the_command_lists_runs_on_a_page(tmp_path: Path, capsys: pytest.Capture
 def test_rows_that_are_none_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "rows.json").write_text(content)
     with pytest.raises(ScoringError, match=re.escape("rows.json")):
-        RunRow.read_all(tmp_path / "rows.json")
+        Rows.read(tmp_path / "rows.json")
 
 
 def test_names_sort_as_a_person_sorts_them() -> None:

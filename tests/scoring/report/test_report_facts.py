@@ -22,11 +22,11 @@ from scoring.report.boundary import Boundary
 from scoring.report.earlier import earlier_boundaries
 from scoring.report.facts import RunFacts, Trouble
 from scoring.report.findings import cause_of
-from scoring.report.folder import Landing, Sensor
+from scoring.report.folder import LandingRow, SensorRow
 from scoring.report.page import write_report
 from tests.scoring.report.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
 
-LANDED = [Landing("2026/01/01/site-a.csv", LandingStatus.READ, None, 1, 0)]
+LANDED = [LandingRow("2026/01/01/site-a.csv", LandingStatus.READ, None, 1, 0)]
 
 
 class Words(HTMLParser):
@@ -74,7 +74,7 @@ def charts(page: Path) -> list[dict[str, object]]:
     ],
 )
 def test_the_name_of_a_run_tells_its_cause(
-    run: str | None, landings: list[Landing], cause: str | None
+    run: str | None, landings: list[LandingRow], cause: str | None
 ) -> None:
     assert cause_of(run, landings) == cause
 
@@ -217,10 +217,8 @@ def test_a_boundary_is_taken_from_a_page_only_as_it_was_written(
     assert earlier_boundaries(page)(sensor("1", "1")) == boundary
 
 
-def sensor(device: str, name: str) -> Sensor:
-    return Sensor(
-        device, name, SensorStatus.SCORED, None, 1, 0, 0, None, None, None, "ab" * 32, "preds_1_1.csv"
-    )
+def sensor(device: str, name: str) -> SensorRow:
+    return SensorRow(device, name, SensorStatus.SCORED, None, 1, 0, 0, None, None, "ab" * 32, "preds_1_1.csv")
 
 
 def test_a_finding_says_on_which_side_the_anomalies_lie(tmp_path: Path) -> None:
