@@ -17,6 +17,9 @@ SUCCESS = "_SUCCESS"
 OUTCOMES_FOLDER = "_steps"
 """Below a run's predictions: an outcome of each step, a JSON file each."""
 
+BOUNDARIES_JSON = "boundaries.json"
+"""What each sensor's model calls normal: a report that has no models reads it."""
+
 PACK_NAME = "models.parquet"
 
 SUMMARY_VERSION = 1
@@ -26,6 +29,7 @@ FACTS_VERSION = 1
 """What `python -m scoring report --facts` reads."""
 ROWS_VERSION = 1
 """What `python -m scoring index --rows` reads."""
+BOUNDARIES_VERSION = 1
 
 READING_COLUMNS = ("TS", "Device", "Sensor", "Value")
 PREDICTION_COLUMNS = ("TS", "Device", "Sensor", "Val", "Prediction", "Score")

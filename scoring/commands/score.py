@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from scoring.step.selection import Selection
 
 _EXAMPLE = """\
-Without --key, --device or --shard, everything is scored and summed up: preds_*.csv, rejects.csv,
-summary.json, summary.csv and _SUCCESS. A step of a pipeline scores its part only; `collect` sums up later.
+Without --key or --shard, everything is scored and summed up: preds_*.csv, rejects.csv, summary.json,
+summary.csv, report.html, boundaries.json and, last, _SUCCESS. A step of a pipeline scores its part only;
+`collect` sums up later.
 In a folder that was written to before, predictions of sensors that have none now are removed; a step removes
 _SUCCESS and only its own sensors' predictions.
 
@@ -47,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, help="JSON list of the landings in --data to score")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--key", help="score one sensor, by its encoded key, such as 1_3")
-    which.add_argument("--device", help="score one sensor of this device; needs --sensor")
     which.add_argument("--shard", help="score shard i of n, counted from 0, such as 0/10")
-    parser.add_argument("--sensor", help="see --device")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
     add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
@@ -64,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from scoring.readings.manifest import Manifest
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
-    from scoring.step.score import score
+    from scoring.step.score import ModelCache, score
     from scoring.step.selection import Everything
 
     selection = _selection(args)
@@ -74,14 +73,14 @@ def run(args: argparse.Namespace) -> int:
         )
     manifest = Manifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
-    store = ModelStore(args.models, use_pack=not (args.key or args.device))
+    store = ModelStore(args.models, use_pack=not args.key)
     if store.notice:
         print(store.notice, file=sys.stderr)
     if isinstance(selection, Everything):
         return _score_everything(args, sources, not_read, store)
     begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
-        outcome = score(sources, store, selection, files)
+        outcome = score(sources, ModelCache(store), selection, files)
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
@@ -101,26 +100,24 @@ def run(args: argparse.Namespace) -> int:
 def _score_everything(
     args: argparse.Namespace, sources: "list[Source]", not_read: "list[FoundLanding]", store: "ModelStore"
 ) -> int:
+    from scoring.collect.finish import finish_run
     from scoring.collect.rejects import Survey
-    from scoring.collect.summary import summarize
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
-    from scoring.step.score import score
+    from scoring.step.score import ModelCache, score
     from scoring.step.selection import Everything
-    from scoring.success_mark import mark
 
     everything = Everything()
     begin(args.out, everything)
+    models = ModelCache(store)
     with PredictionFiles(args.out, everything.step) as files, Survey(args.out) as survey:
-        outcome = score(sources, store, everything, files, survey)
+        outcome = score(sources, models, everything, files, survey)
     remove_old_predictions(args.out, everything, files.written)
     for status in not_read:
         survey.ended(status)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
-    summary = summarize(args.run, survey, [outcome], store.keys())
-    summary.write(args.out)
-    mark(args.out)
+    summary = finish_run(args.out, args.run, survey, [outcome], models)
     totals = summary.totals
     line = (
         f"scored {totals['scored']:,} of {totals['readings']:,} readings of {totals['sensors']:,} sensors: "
@@ -138,13 +135,9 @@ def _score_everything(
 def _selection(args: argparse.Namespace) -> "Selection":
     from scoring.step.selection import Everything, OneSensor, Shard
 
-    if (args.device is None) != (args.sensor is None):
-        raise UsageError("--device and --sensor name one sensor together: give both, or --key")
     try:
         if args.key is not None:
             return OneSensor(SensorKey.from_encoded(args.key))
-        if args.device is not None:
-            return OneSensor(SensorKey(args.device, args.sensor))
     except InvalidKey as error:
         raise UsageError(str(error)) from error
     if args.shard is not None:

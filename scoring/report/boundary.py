@@ -2,22 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from scoring.errors import ModelError
+from scoring.models import Detector
 
 MOST_STRETCHES = 6
 """A detector whose normal values lie in more pieces than this has no boundary worth drawing."""
 
 _GRID, _REFINE, _ROUNDS = 513, 65, 3
-
-
-class Detector(Protocol):
-    """A model that is ready to predict: labels (1 is an anomaly) and scores of values."""
-
-    def predict(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

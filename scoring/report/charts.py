@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from scoring.errors import ScoringError
+from scoring.models import Detector
 from scoring.report import columns, downsample
 from scoring.report.attention import Attention, Ranked, order, side, why
-from scoring.report.boundary import Boundary, Detector, from_model, from_readings
-from scoring.report.earlier import MODEL_DIGITS, FindBoundary
+from scoring.report.boundary import Boundary, from_model, from_readings
+from scoring.report.boundary_file import FindBoundary
 from scoring.report.folder import Folder, Predictions, SensorRow, trailing_anomalies
 from scoring.report.timeline import When
 
@@ -47,6 +48,8 @@ class Told:
     chart: dict[str, Any] | None = None
     side: str = ""
     """"too high" or "too low", where nearly all of its anomalies are."""
+    boundary: Boundary | None = None
+    """What the model calls normal, where that is known exactly."""
 
 
 def tell(folder: Folder, find_detector: FindDetector, when: When, find_boundary: FindBoundary) -> list[Told]:
@@ -109,10 +112,13 @@ def _drawn(ranked: Ranked, predictions: Predictions, boundary: Boundary | None, 
         ranked = Ranked(ranked.sensor, Attention.of(ranked.sensor, trailing), trailing)
     if boundary is None:
         boundary = from_readings(predictions.values, predictions.scores, predictions.anomalous)
-    chart = _chart(predictions, boundary, points)
-    if chart["exact"]:
-        chart["model"] = (ranked.sensor.model or "")[:MODEL_DIGITS]
-    return Told(ranked, why(ranked, predictions, boundary), chart, side(predictions, boundary))
+    return Told(
+        ranked,
+        why(ranked, predictions, boundary),
+        _chart(predictions, boundary, points),
+        side(predictions, boundary),
+        boundary if boundary and boundary.exact else None,
+    )
 
 
 def _chart(predictions: Predictions, boundary: Boundary | None, points: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`report.html`: the top of the page as plain HTML, all else as data that its script draws."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,8 @@ from typing import Any
 from scoring.atomic_files import write_atomically
 from scoring.formats import REPORT_HTML, SUMMARY_JSON
 from scoring.report.attention import Attention
+from scoring.report.boundary_file import SensorBoundary, read_boundaries, write_boundaries
 from scoring.report.charts import FindDetector, Told, tell
-from scoring.report.earlier import earlier_boundaries
 from scoring.report.facts import RunFacts
 from scoring.report.findings import (
     GLYPHS,
@@ -58,8 +59,8 @@ def write_report(
         preds: the folder, with its summary, rejects and predictions. Where there is no summary, the page
             tells what the facts say.
         facts: what else is known of the run.
-        find_detector: where models are at hand, boundaries are exact; without, they are those of an earlier
-            page in the folder, or read off the scores.
+        find_detector: finds the models. With it, boundaries are exact, and are stored in `boundaries.json`;
+            without, they come from that file, or are estimated from the scores.
 
     Raises:
         ScoringError: there is no summary, nor facts that say why, or it cannot be read.
@@ -73,7 +74,9 @@ def write_report(
     rejects = Rejects.read(preds, _REJECTS_SHOWN)
     facts = replace(facts, run=facts.run or folder.run)
     when = When(folder.sensors)
-    told = tell(folder, find_detector or _no_detector, when, earlier_boundaries(path))
+    told = tell(folder, find_detector or _no_detector, when, read_boundaries(preds))
+    if find_detector:
+        write_boundaries(preds, _exact_boundaries(told))
     body = _body(folder, rejects, facts, told, when)
     title = f"{facts.run or 'Run'}: {headline(told)}"
     write_atomically(path, frame(title, body, _data(told, when), _STYLES, _SCRIPTS))
@@ -94,6 +97,13 @@ def _write_unfinished(path: Path, facts: RunFacts) -> Path:
     )
     write_atomically(path, frame(f"{facts.run or 'Run'}: {title}", body, {}, _STYLES, ()))
     return path
+
+
+def _exact_boundaries(told: list[Told]) -> Iterator[SensorBoundary]:
+    for each in told:
+        sensor = each.ranked.sensor
+        if each.boundary and sensor.model:
+            yield SensorBoundary(sensor.device, sensor.sensor, sensor.model, each.boundary.normal)
 
 
 def _no_detector(_: object) -> None:

@@ -9,6 +9,7 @@ import pytest
 from scoring import formats
 from scoring.errors import ScoringError
 from scoring.readings.manifest import Manifest
+from scoring.report.boundary_file import read_boundaries
 from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder
 from scoring.report.index import Rows
@@ -42,6 +43,11 @@ STORED: dict[str, tuple[Path, str, Callable[[Path], object]]] = {
         Path("facts.json"),
         '{"version": 1, "cause": "a.csv landed"}',
         lambda folder: RunFacts.read(folder / "facts.json"),
+    ),
+    "BOUNDARIES_VERSION": (
+        Path(formats.BOUNDARIES_JSON),
+        '{"version": 1, "boundaries": [{"device": "1", "sensor": "1", "model": "", "normal": [[1, null]]}]}',
+        read_boundaries,
     ),
     "ROWS_VERSION": (
         Path("rows.json"),

@@ -305,10 +305,9 @@ def test_readings_out_of_order_and_over_many_batches_have_the_right_first_and_la
         (["--shard", "0/" + "9" * 5000], "expected i/n"),
         (["--shard", "0/\u0663"], "expected i/n"),
         (["--key", "1"], "is not an encoded sensor key"),
-        (["--device", "1"], "give both"),
-        (["--device", "", "--sensor", "1"], "is empty"),
+        (["--key", "_1"], "is not an encoded sensor key"),
     ],
-    ids=["shard-range", "shard-form", "shard-long", "shard-digits", "key", "device-alone", "empty-device"],
+    ids=["shard-range", "shard-form", "shard-long", "shard-digits", "key", "empty-device"],
 )
 def test_wrong_use_ends_with_2_and_one_line(
     tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
