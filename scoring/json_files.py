@@ -21,6 +21,8 @@ class Document[T]:
     error: type[ScoringError] = ScoringError
     strict: bool = True
     """False reads numbers from texts as well: JSON has no infinity, so that is stored as "-Infinity"."""
+    replace_surrogates: bool = False
+    """Read half a surrogate pair, as in a damaged blob name, as "?": such a name must not fail a page."""
 
     def read(self, path: Path) -> T:
         """The document in a file.
@@ -33,6 +35,8 @@ class Document[T]:
 
         content = path.read_bytes()
         try:
+            if self.replace_surrogates:
+                content = json.dumps(json.loads(content), ensure_ascii=False).encode(errors="replace")
             version = msgspec.json.decode(content, type=_Version).version
             if version == self.version:
                 return msgspec.json.decode(content, type=self.kind, strict=self.strict)

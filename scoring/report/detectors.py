@@ -2,8 +2,8 @@
 
 from scoring.keys import SensorKey
 from scoring.models import Detector, LoadedModel
-from scoring.report.charts import FindDetector
 from scoring.report.folder import SensorRow
+from scoring.report.sensor_views import FindDetector
 from scoring.step.batch import FindModel
 
 

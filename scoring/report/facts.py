@@ -1,4 +1,4 @@
-"""What only the pipeline knows of a run: why it was started, when, how it stands and what went wrong."""
+"""What only the pipeline knows of a run: why it was started, when, its state and what went wrong."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from scoring.json_files import Document
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A step of the run that did not do its work."""
+    """A step of the run that failed or was canceled."""
 
     step: str
     state: str
@@ -18,9 +18,9 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """All of it may be unknown: the page then shows what the folder tells.
+    """Each fact can be unknown: the page then shows what is in the folder.
 
-    `cause` is a sentence a person reads ("2018/08/28/site-a.csv landed"), `state` the record's word; `asked`,
+    `cause` is a sentence for people ("2018/08/28/site-a.csv landed"), `state` the record's word; `asked`,
     `started` and `ended` are ISO 8601 texts, `seconds` the time from the first to the last of them;
     `published` is the version of the pipeline, `error` what went wrong in one line, `steps` how many steps
     there are ("14 of 16 succeeded") and `troubles` those that failed.
@@ -49,4 +49,10 @@ class RunFacts:
         return _FACTS.read(path)
 
 
-_FACTS = Document(RunFacts, FACTS_VERSION, "a file of facts on a run", "see `report --help` for an example")
+_FACTS = Document(
+    RunFacts,
+    FACTS_VERSION,
+    "a file of facts on a run",
+    "see `report --help` for an example",
+    replace_surrogates=True,
+)

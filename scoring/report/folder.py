@@ -1,4 +1,4 @@
-"""The finished folder of a run, as it stands on disk."""
+"""The folder of a finished run: its summary, predictions and rejects."""
 
 import csv
 import os
@@ -18,7 +18,7 @@ from scoring.json_files import Document
 from scoring.readings import timestamps
 
 MOST_REJECTS_COUNTED = 100_000
-"""Reasons are counted in so many rejects at the beginning of the file; their total is in the summary."""
+"""Reasons are counted in this many rejects at the start of the file; the total is in the summary."""
 
 _TAIL_BYTES = 4096
 
@@ -73,7 +73,7 @@ class RunTotals:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What a run left: `read` takes in all but the predictions."""
+    """What a run wrote; `read` reads everything but the predictions."""
 
     path: Path
     run: str | None
@@ -127,7 +127,7 @@ class Predictions:
         """
         columns = ["TS", "Val", "Prediction", "Score"]
         types = {"TS": pa.string(), "Val": pa.string(), "Prediction": pa.uint8(), "Score": pa.float64()}
-        # A name may hold a line break only in quotes, and such a name is no sensor key.
+        # A name with a line break would be quoted, but is not a sensor key, so there is none.
         options = pa_csv.ConvertOptions(
             column_types=types, include_columns=columns, strings_can_be_null=False
         )
@@ -138,7 +138,7 @@ class Predictions:
         except (pa.ArrowException, ValueError, KeyError) as error:
             raise ScoringError(f"{path} is not a file of predictions: {error}") from error
         if not valid.all():
-            raise ScoringError(f"{path}: a TS cannot be read; score its sensor again")
+            raise ScoringError(f"{path}: a TS is not a timestamp; score its sensor again")
         times = moments // 1_000_000
         order = np.argsort(times, kind="stable")
         scores, labels = table["Score"].to_numpy(), table["Prediction"].to_numpy()
@@ -146,12 +146,12 @@ class Predictions:
 
 
 def trailing_anomalies(path: Path) -> int:
-    """How many readings at the end of a file of predictions are anomalies, as far as its last bytes tell."""
+    """How many of the last readings in a file of predictions are anomalies, judged by its last bytes."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL_BYTES))
-            lines = file.read().split(b"\n")[1:-1]  # the first is cut, or is the header
+            lines = file.read().split(b"\n")[1:-1]  # the first is incomplete, or is the header
     except FileNotFoundError:
         return 0
     count = 0
@@ -164,7 +164,7 @@ def trailing_anomalies(path: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Rejects:
-    """Rows that could not be scored: how many for which reason, and the first of them."""
+    """Rows that could not be scored: how many for each reason, and the first of them."""
 
     reasons: list[tuple[str, int]]
     first: list[dict[str, str]]
@@ -172,7 +172,7 @@ class Rejects:
 
     @classmethod
     def read(cls, folder: Path, most: int) -> Self:
-        """The rejects of a run; `most` of them as they are."""
+        """The rejects of a run; the first `most` of them whole."""
         reasons: Counter[str] = Counter()
         first: list[dict[str, str]] = []
         path = folder / REJECTS_CSV
@@ -190,7 +190,7 @@ class Rejects:
 
 
 def _numbers(texts: pa.ChunkedArray) -> np.ndarray:
-    """Values as floats; Python's own reading of them where they are not written in the common way."""
+    """Values as floats; read by Python where they are written in an uncommon way."""
     try:
         numbers: np.ndarray = pc.cast(texts, pa.float64()).to_numpy()
     except pa.ArrowInvalid:

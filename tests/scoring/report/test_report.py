@@ -21,15 +21,15 @@ from scoring.errors import ScoringError
 from scoring.formats import LandingStatus, SensorStatus
 from scoring.keys import SensorKey
 from scoring.models import save_model
-from scoring.report import charts as charts_module
-from scoring.report.attention import natural
+from scoring.report import sensor_views
+from scoring.report.attention import natural_key
 from scoring.report.downsample import keep, thin
 from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder, Predictions, trailing_anomalies
-from scoring.report.formatting import duration, percent
-from scoring.report.frame import json_in_script, visible
+from scoring.report.formatting import format_duration, format_share
 from scoring.report.index import Rows
 from scoring.report.page import write_report
+from scoring.report.templates import escape_bidi, json_in_script
 from scoring.svm import SvmDetector
 from tests.scoring.report.finished_runs import HIGH, MadeRun, MadeSensor, landing, normal, with_spikes
 from tests.scoring.report.test_report_boundary import SVM
@@ -150,7 +150,7 @@ def test_sensors_that_deserve_attention_come_first(tmp_path: Path) -> None:
         "broken", "now", "all", "often", "rare", "rare", "unknown", "1", "silent",
     ]  # fmt: skip
     assert order[4:6] == [("2", "rare"), ("10", "rare")]
-    assert "1 of 8 sensors was not scored, 1 is anomalous at the end, 5 more need a look" in page.text
+    assert "1 of 8 sensors was not scored, 1 is anomalous at the end, 5 more need attention" in page.text
     assert "the model is refused" in page.text
 
 
@@ -162,8 +162,8 @@ def test_a_run_without_anomalies_says_that_nothing_needs_attention(tmp_path: Pat
 
 def test_a_run_without_readings_is_not_called_normal(tmp_path: Path) -> None:
     text = report(MadeRun([MadeSensor("1", "1", [], status=SensorStatus.NO_READINGS)]), tmp_path).text
-    assert "No readings came" in text
-    assert "Nothing, and no reading either." in text
+    assert "There are no readings" in text
+    assert "Nothing: there are no readings." in text
     assert "every reading is normal" not in text
 
 
@@ -239,10 +239,10 @@ def test_names_from_data_are_text_and_nothing_else(tmp_path: Path) -> None:
     assert {tag for tag, _ in page.tags}.isdisjoint({"img", "b onclick", "iframe"})
     assert len(page.scripts) == 3
     assert not [names for _, names in page.tags if any(name.startswith("on") for name in names)]
-    assert {visible(name) for name in HOSTILE} <= set(page.data["sensors"]["device"])
+    assert {escape_bidi(name) for name in HOSTILE} <= set(page.data["sensors"]["device"])
     assert "\u202e" not in page.text + page.scripts[0]
     for name in HOSTILE:
-        assert " ".join(visible(name).split()) in page.text
+        assert " ".join(escape_bidi(name).split()) in page.text
 
 
 def test_the_browser_is_told_to_run_and_load_nothing_but_what_is_in_the_page(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_sensors_beyond_what_a_page_holds_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts_module, "MOST_DRAWN", 2)
+    monkeypatch.setattr(sensor_views, "MOST_DRAWN", 2)
     run = MadeRun([MadeSensor("1", str(i), with_spikes(100, range(i))) for i in range(4)])
     page = report(run, tmp_path)
     assert page.data["sensors"]["anomalies"] == [3, 2, 1, 0]
@@ -274,7 +274,7 @@ def test_sensors_beyond_what_a_page_holds_are_listed(tmp_path: Path, monkeypatch
 
 
 def test_a_page_keeps_to_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts_module, "MOST_BYTES", 25_000)
+    monkeypatch.setattr(sensor_views, "MOST_BYTES", 25_000)
     run = MadeRun([MadeSensor("1", str(i), [99.0 + i] * 2000) for i in range(4)])
     drawn = [place is not None for place in report(run, tmp_path).data["sensors"]["chart"]]
     assert drawn[0]
@@ -400,7 +400,7 @@ def test_rows_that_are_none_are_refused(tmp_path: Path, content: str) -> None:
 
 def test_names_sort_as_a_person_sorts_them() -> None:
     names = ["pump-10", "pump-2", "10", "2", "b", "a"]
-    assert sorted(names, key=natural) == ["2", "10", "a", "b", "pump-2", "pump-10"]
+    assert sorted(names, key=natural_key) == ["2", "10", "a", "b", "pump-2", "pump-10"]
 
 
 series = hnp.arrays(np.float64, st.integers(1, 400), elements=st.floats(-1e6, 1e6))
@@ -470,7 +470,7 @@ def test_json_in_a_script_is_the_same_json_and_no_markup(document: object) -> No
 @settings(max_examples=200)
 def test_a_share_is_never_written_as_none_or_all_unless_it_is(some: int, of: int) -> None:
     some = min(some, of)
-    told = percent(some / of)
+    told = format_share(some / of)
     assert (told == "0 %") == (some == 0)
     assert (told == "100 %") == (some == of)
 
@@ -488,11 +488,11 @@ def test_a_share_is_never_written_as_none_or_all_unless_it_is(some: int, of: int
     ],
 )
 def test_durations_are_told_in_two_units(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+    assert format_duration(seconds) == told
 
 
 def test_the_plotting_library_is_the_one_that_is_written_down() -> None:
-    assets = Path(charts_module.__file__).parent / "assets"
+    assets = Path(sensor_views.__file__).parent / "assets"
     notes = (assets / "uPlot.md").read_text()
     version = re.search(r"# uPlot ([\d.]+)", notes)
     assert version is not None

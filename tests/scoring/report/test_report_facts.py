@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scoring.errors import ScoringError
 from scoring.formats import LandingStatus
 from scoring.report.facts import RunFacts, Trouble
-from scoring.report.findings import cause_of
+from scoring.report.findings import infer_cause
 from scoring.report.folder import LandingRow
 from scoring.report.page import write_report
 from tests.scoring.report.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
@@ -68,12 +68,12 @@ def charts(page: Path) -> list[dict[str, object]]:
 def test_the_name_of_a_run_tells_its_cause(
     run: str | None, landings: list[LandingRow], cause: str | None
 ) -> None:
-    assert cause_of(run, landings) == cause
+    assert infer_cause(run, landings) == cause
 
 
 @given(st.text())
 def test_no_name_of_a_run_breaks_the_page(run: str) -> None:
-    cause = cause_of(run, LANDED)
+    cause = infer_cause(run, LANDED)
     assert cause is None or cause
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_was_summed_up_says_who_asked_when_and_with_which_pipeline(tm
         "asked for by hand: 3 blobs · partly · 2 of 3 steps succeeded · try 2 ·",
         "pipeline v5eb457d70e20992b",
         "42 s from 2026-11-23 05:00:02 UTC",
-        "1 step did not do its work. score_1_1 failed: killed: out of memory?",
+        "1 step was not completed. score_1_1 failed: killed: out of memory?",
     ):
         assert told in text
     assert "sensor 1/1 failed" not in text, "the summary's findings say it already"
@@ -107,7 +107,7 @@ def test_a_run_that_failed_before_it_was_summed_up_says_what_went_wrong(tmp_path
         troubles=tuple(Trouble(f"score_1_{i}", "failed", f"reason {i}") for i in range(5)),
     )  # fmt: skip
     words = Words(write_report(tmp_path, facts))
-    assert "The run failed before anything was summed up" in words.text
+    assert "The run failed before it wrote a summary" in words.text
     assert "The run failed. no worker: disk full" in words.text
     assert "reason 4" in words.text
     assert "python -m pipeline status blob-00" in words.text
@@ -116,10 +116,10 @@ def test_a_run_that_failed_before_it_was_summed_up_says_what_went_wrong(tmp_path
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        ("pending", "has not begun"),
-        ("running", "is still under way"),
+        ("pending", "has not started"),
+        ("running", "is still running"),
         ("canceled", "was canceled"),
-        ("x", "no s"),
+        ("x", "no summary"),
     ],
 )
 def test_a_run_that_left_nothing_says_how_it_stands(tmp_path: Path, state: str, told: str) -> None:

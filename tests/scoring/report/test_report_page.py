@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from scoring.cli import main
 from scoring.formats import LandingStatus, SensorStatus
-from scoring.report import columns
+from scoring.report import encoding
 from scoring.report.facts import RunFacts, Trouble
 from scoring.report.index import RunRow, write_index
 from scoring.report.page import write_report
@@ -34,7 +34,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ASSETS = Path(columns.__file__).parent / "assets"
+ASSETS = Path(encoding.__file__).parent / "assets"
 HOSTILE = [
     "<script>hacked = 1</script>",
     "</script><script>hacked = 1</script>",
@@ -418,10 +418,10 @@ def test_numbers_come_out_of_the_page_as_they_went_in(browser: Browser) -> None:
         values = rng.integers(-500, 500, 50) * scale
         marks = np.flatnonzero(rng.random(50) < 0.3)
         chart = {
-            "times": columns.moments(times),
-            "values": columns.numbers(values),
-            "scores": columns.floats(values),
-            "marks": columns.whole(np.diff(marks, prepend=0)),
+            "times": encoding.times(times),
+            "values": encoding.numbers(values),
+            "scores": encoding.floats(values),
+            "marks": encoding.whole(np.diff(marks, prepend=0)),
         }
         read = page.evaluate(
             "(chart) => { const { times, values, scores, marks } = readings(chart); "
