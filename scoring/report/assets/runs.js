@@ -10,7 +10,7 @@ if (timed.length > 1) {
   });
   const words = (i) => `${moment(timed[i].at)}: ${count(timed[i].anomalies)} of ${plural(timed[i].readings, 'reading')} anomalous in ${timed[i].run}`;
   const data = [timed.map((run) => run.at), timed.map((run) => (100 * run.anomalies) / run.readings)];
-  new ShareChart(find('.when'), 180, data, look, words);
+  new ShareChart(find('.timeline'), 180, data, look, words);
 }
 
 for (const link of document.querySelectorAll('tbody a')) link.setAttribute('href', link.getAttribute('href') + signature);
