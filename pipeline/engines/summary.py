@@ -6,13 +6,8 @@ from typing import Any
 
 from pipeline.json_documents import read_document
 from pipeline.runs.record import RunState
+from scoring.formats import NOT_READ, NOT_SCORED, REJECTS_CSV, SUMMARY_VERSION, SensorStatus
 
-SUMMARY = "summary.json"
-SUCCESS = "_SUCCESS"
-VERSION = 1
-
-_BAD_SENSORS = frozenset({"failed", "missing", "no-model"})
-_BAD_LANDINGS = frozenset({"unreadable", "refused"})
 _SHOWN = 3
 
 
@@ -40,7 +35,7 @@ def judge(summary: bytes, where: str) -> Verdict:
         return counts, list(_problems(document, counts)), counts["scored"]
 
     counts, problems, scored = read_document(
-        summary, read, version=VERSION, where=where, what="a summary", hint="see the log of collect"
+        summary, read, version=SUMMARY_VERSION, where=where, what="a summary", hint="see the log of collect"
     )
     if not problems:
         return Verdict(RunState.SUCCEEDED, counts=counts)
@@ -51,14 +46,18 @@ def judge(summary: bytes, where: str) -> Verdict:
 
 def _problems(document: Mapping[str, Any], counts: Mapping[str, int]) -> Iterator[str]:
     for landing in document["landings"]:
-        if landing["status"] in _BAD_LANDINGS:
+        if landing["status"] in NOT_READ:
             yield f"{landing['name']} is {landing['status']}: {landing['reason']}"
     for sensor in document["sensors"]:
-        if sensor["status"] in _BAD_SENSORS:
+        if sensor["status"] in NOT_SCORED:
             why = f": {sensor['reason']}" if sensor["reason"] else ""
             yield f"sensor {sensor['device']}/{sensor['sensor']} {_WORDS[sensor['status']]}{why}"
     if counts["rejected"] and not counts["readings"]:
-        yield f"all {counts['rejected']:,} rows were rejected: rejects.csv tells why"
+        yield f"all {counts['rejected']:,} rows were rejected: {REJECTS_CSV} tells why"
 
 
-_WORDS = {"failed": "failed", "missing": "is missing", "no-model": "has no model"}
+_WORDS = {
+    SensorStatus.FAILED: "failed",
+    SensorStatus.MISSING: "is missing",
+    SensorStatus.NO_MODEL: "has no model",
+}

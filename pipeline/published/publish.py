@@ -27,7 +27,8 @@ from pipeline.json_documents import read_document
 from pipeline.published.documents import PublishedPipeline
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Content
-from scoring import PACK_NAME, InvalidKey, SensorKey
+from scoring import InvalidKey, SensorKey
+from scoring.formats import PACK_NAME
 
 if TYPE_CHECKING:
     from pipeline.published.documents import Documents

@@ -1,7 +1,8 @@
 """Landings, and the manifest of those that one run scores.
 
-The manifest is stored, and steps read it, so its format has a version. To change it: raise `VERSION`,
-let `Manifest.from_json` read the old one too, and keep a sample of it in `tests/pipeline/samples`.
+The manifest is stored, and steps read it, so its format has a version. To change it: raise
+`scoring.formats.MANIFEST_VERSION`, let `Manifest.from_bytes` read the old one too, and keep a sample of the
+old one in `tests/pipeline/samples`.
 """
 
 import json
@@ -9,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.json_documents import read_document
-
-VERSION = 1
+from scoring.formats import MANIFEST_VERSION
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,7 +38,7 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """The document as it is stored: the same manifest gives the same bytes."""
         entries = [landing.to_json() for landing in self.landings]
-        document = {"version": VERSION, "run": self.run, "landings": entries}
+        document = {"version": MANIFEST_VERSION, "run": self.run, "landings": entries}
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod
@@ -56,7 +56,7 @@ class Manifest:
             )
             return cls(str(document["run"]), landings)
 
-        return read_document(data, manifest, version=VERSION, where=where, what="a manifest")
+        return read_document(data, manifest, version=MANIFEST_VERSION, where=where, what="a manifest")
 
 
 def skipped_because(name: str, size: int | None = None) -> str | None:

@@ -41,6 +41,7 @@ from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
+from scoring.formats import MANIFEST_JSON
 
 __all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "Runs"]
 
@@ -334,7 +335,7 @@ def _record(run: str) -> str:
 
 
 def _manifest(run: str) -> str:
-    return f"{run}/manifest.json"
+    return f"{run}/{MANIFEST_JSON}"
 
 
 def _cancel(run: str) -> str:

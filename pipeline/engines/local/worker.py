@@ -25,7 +25,7 @@ from pipeline.engines.local.graph import Pipeline
 from pipeline.engines.local.lease import Stop, Why, held, told
 from pipeline.engines.local.machine import Machine
 from pipeline.engines.local.step_states import Board
-from pipeline.engines.summary import SUCCESS, SUMMARY, Verdict, judge
+from pipeline.engines.summary import Verdict, judge
 from pipeline.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -45,6 +45,7 @@ from pipeline.settings import Settings
 from pipeline.step_environment import step_environment
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
+from scoring.formats import SUCCESS, SUMMARY_JSON
 
 TELL_SECONDS = 1.0
 """How often the steps are told of, and a cancellation is looked for."""
@@ -132,7 +133,7 @@ class Worker:
         """
         if not self.store.preds.exists(f"{self.run}/{SUCCESS}"):
             return None
-        path = f"{self.run}/{SUMMARY}"
+        path = f"{self.run}/{SUMMARY_JSON}"
         return judge(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
 
     def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> Verdict | None:
@@ -182,9 +183,9 @@ class Worker:
         if failed := execution.failed.get(COLLECT):
             return Verdict(RunState.FAILED, f"{COLLECT}: {failed.error}", failed.retry)
         try:
-            verdict = judge((out / SUMMARY).read_bytes(), SUMMARY)
+            verdict = judge((out / SUMMARY_JSON).read_bytes(), SUMMARY_JSON)
         except FileNotFoundError:
-            return Verdict(RunState.FAILED, f"{COLLECT} left no {SUMMARY}: see its log")
+            return Verdict(RunState.FAILED, f"{COLLECT} left no {SUMMARY_JSON}: see its log")
         self._store(out, finished=verdict.state is not RunState.FAILED)
         if verdict.state is RunState.FAILED:
             retry = any(ended.retry for ended in execution.failed.values())
