@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from pipeline.clock import in_utc
 from pipeline.published.documents import Documents, PublishedPipeline
 from pipeline.runs.record import RunRecord, RunState
 
@@ -51,6 +52,11 @@ class StepStatus:
     tries: int = 0
     error: str | None = None
     """Why it failed, in one line."""
+
+    def __post_init__(self) -> None:
+        for name in ("started", "ended"):
+            if (time := getattr(self, name)) is not None:
+                object.__setattr__(self, name, in_utc(time))
 
 
 class Engine(Protocol):

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pipeline.json_documents import read_document
 from pipeline.runs.record import RunState
-from scoring.formats import NOT_READ, NOT_SCORED, REJECTS_CSV, SUMMARY_VERSION, SensorStatus
+from scoring.formats import NOT_READ, NOT_SCORED, REJECTS_CSV, SUMMARY_VERSION, LandingStatus, SensorStatus
 
 _SHOWN = 3
 
@@ -21,6 +20,34 @@ class Verdict:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Sensor:
+    device: str
+    sensor: str
+    status: SensorStatus
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Landing:
+    name: str
+    status: LandingStatus
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """summary.json, as far as it is read."""
+
+    totals: dict[str, int]
+    sensors: tuple[_Sensor, ...]
+    landings: tuple[_Landing, ...]
+
+    def __post_init__(self) -> None:
+        if missing := {"readings", "rejected", "scored"} - self.totals.keys():
+            raise ValueError(f"its totals have no {min(missing)}")
+
+
 def judge(summary: bytes, where: str) -> Verdict:
     """The verdict of a summary: succeeded, partly where something was not scored, failed where nothing was.
 
@@ -29,31 +56,32 @@ def judge(summary: bytes, where: str) -> Verdict:
     Raises:
         RunDocumentError: it is not a summary.
     """
-
-    def read(document: Any) -> tuple[dict[str, int], list[str], int]:
-        counts = {str(name): int(count) for name, count in document["totals"].items()}
-        return counts, list(_problems(document, counts)), counts["scored"]
-
-    counts, problems, scored = read_document(
-        summary, read, version=SUMMARY_VERSION, where=where, what="a summary", hint="see the log of collect"
+    found = read_document(
+        summary,
+        _Summary,
+        version=SUMMARY_VERSION,
+        where=where,
+        what="a summary",
+        hint="see the log of collect",
     )
+    counts, problems = found.totals, list(_problems(found))
     if not problems:
         return Verdict(RunState.SUCCEEDED, counts=counts)
     more = f"; and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
     line = "; ".join(problems[:_SHOWN]) + more
-    return Verdict(RunState.PARTLY if scored else RunState.FAILED, line, counts=counts)
+    return Verdict(RunState.PARTLY if counts["scored"] else RunState.FAILED, line, counts=counts)
 
 
-def _problems(document: Mapping[str, Any], counts: Mapping[str, int]) -> Iterator[str]:
-    for landing in document["landings"]:
-        if landing["status"] in NOT_READ:
-            yield f"{landing['name']} is {landing['status']}: {landing['reason']}"
-    for sensor in document["sensors"]:
-        if sensor["status"] in NOT_SCORED:
-            why = f": {sensor['reason']}" if sensor["reason"] else ""
-            yield f"sensor {sensor['device']}/{sensor['sensor']} {_WORDS[sensor['status']]}{why}"
-    if counts["rejected"] and not counts["readings"]:
-        yield f"all {counts['rejected']:,} rows were rejected: {REJECTS_CSV} tells why"
+def _problems(summary: _Summary) -> Iterator[str]:
+    for landing in summary.landings:
+        if landing.status in NOT_READ:
+            yield f"{landing.name} is {landing.status}: {landing.reason}"
+    for sensor in summary.sensors:
+        if sensor.status in NOT_SCORED:
+            why = f": {sensor.reason}" if sensor.reason else ""
+            yield f"sensor {sensor.device}/{sensor.sensor} {_WORDS[sensor.status]}{why}"
+    if summary.totals["rejected"] and not summary.totals["readings"]:
+        yield f"all {summary.totals['rejected']:,} rows were rejected: {REJECTS_CSV} tells why"
 
 
 _WORDS = {

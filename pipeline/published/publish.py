@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.errors import (
     AlreadyExists,
@@ -51,6 +51,16 @@ class Fleet:
     keys: tuple[SensorKey, ...]
     others: tuple[str, ...]
     """Names of blobs that are not models, and that no step looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """published.json, without the version of its format."""
+
+    published: str
+    engine: str
+    component: str | None
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,21 +235,15 @@ def from_bytes(data: bytes, where: str) -> PublishedPipeline:
     Raises:
         PublishError: it is no such document, or of a version that is not known here.
     """
-
-    def published(document: Any) -> PublishedPipeline:
-        return PublishedPipeline(
-            version=str(document["published"]),
-            engine=str(document["engine"]),
-            component=document["component"],
-            steps=int(document["steps"]),
-        )
-
-    return read_document(
+    found = read_document(
         data,
-        published,
+        _Published,
         version=VERSION,
         where=where,
         what="a published pipeline",
         hint="publish again",
         error=PublishError,
+    )
+    return PublishedPipeline(
+        version=found.published, engine=found.engine, component=found.component, steps=found.steps
     )

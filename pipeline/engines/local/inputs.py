@@ -15,6 +15,7 @@ from pipeline.errors import (
     StorageError,
     StorageUnreachable,
 )
+from pipeline.json_documents import to_json
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import BlobInfo
@@ -72,7 +73,7 @@ def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
         return {"file": file}
 
     more = in_parallel(lambda pair: fetched(*pair), list(enumerate(manifest.landings)))
-    entries = [landing.to_json() | how for landing, how in zip(manifest.landings, more, strict=True)]
+    entries = [to_json(landing) | how for landing, how in zip(manifest.landings, more, strict=True)]
     document = {"version": MANIFEST_VERSION, "run": manifest.run, "landings": entries}
     return json.dumps(document, ensure_ascii=False).encode()
 
