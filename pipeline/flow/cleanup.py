@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.errors import ContainerMissing, NotFound, UnknownRun
+from pipeline.errors import NotFound, UnknownRun
 from pipeline.flow.context import Context
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing
@@ -77,18 +77,12 @@ def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Remo
 
 
 def _is_there(context: Context, landing: Landing) -> bool:
-    try:
-        return context.store.data.head(landing.name).etag == landing.etag
-    except ContainerMissing:
-        raise
-    except NotFound:
-        return False
+    found = context.store.data.find(landing.name)
+    return found is not None and found.etag == landing.etag
 
 
 def _holder(context: Context, claim: str) -> str | None:
     try:
         return context.store.runs.read(claim).data.decode(errors="replace")
-    except ContainerMissing:
-        raise
     except NotFound:
         return None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.clock import in_utc
-from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound
+from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.flow.context import Context
 from pipeline.flow.recover import Attended, attend
 from pipeline.flow.submit import Outcome, submit, to_landing
@@ -131,8 +131,6 @@ def _start(context: Context) -> _Start:
     runs = context.store.runs
     try:
         content = runs.read(WATERMARK)
-    except ContainerMissing:
-        raise
     except NotFound:
         with suppress(AlreadyExists):  # another sweep's
             runs.create(WATERMARK, _document(_source(context), None))

@@ -14,12 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound
+from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.pages.run_scoring import write_index
 from pipeline.runs import history
 from pipeline.runs.record import RunRecord
 from pipeline.storage.account import Store, in_parallel
-from pipeline.storage.container import BlobInfo
 from scoring.formats import INDEX_HTML
 
 MOST_RUNS = 1000
@@ -60,7 +59,7 @@ def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
 
 def _renewed(store: Store) -> bool:
     """Write the page once, if it is not up to date; False where another was faster."""
-    there = _page(store)  # before the listing: see above
+    there = store.preds.find(INDEX_HTML)  # before the listing: see above
     rows = history.noted(store.runs, MOST_RUNS)
     version = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     if there and there.metadata.get("rows") == version:
@@ -81,15 +80,6 @@ def _renewed(store: Store) -> bool:
     return True
 
 
-def _page(store: Store) -> BlobInfo | None:
-    try:
-        return store.preds.head(INDEX_HTML)
-    except ContainerMissing:
-        raise
-    except NotFound:
-        return None
-
-
 def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:
     path = folder / report
     if path.is_file() and path.stat().st_mtime >= ended.timestamp():
@@ -97,8 +87,6 @@ def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         store.preds.download(report, path)
-    except ContainerMissing:
-        raise
     except NotFound:  # cleaned up
         return False
     return True

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Protocol
 from pipeline.errors import (
     AlreadyExists,
     Changed,
-    ContainerMissing,
     NotFound,
     NothingPublished,
     PublishError,
@@ -143,8 +142,6 @@ def make_current(store: Store, published: PublishedPipeline) -> bool:
 def _found(store: Store) -> Content | None:
     try:
         return store.runs.read(CURRENT)
-    except ContainerMissing:
-        raise
     except NotFound:
         return None
 
@@ -173,8 +170,6 @@ def current(store: Store) -> PublishedPipeline:
     """What new runs use. Raises NothingPublished."""
     try:
         content = store.runs.read(CURRENT)
-    except ContainerMissing:
-        raise
     except NotFound as error:
         raise NothingPublished from error
     return from_bytes(content.data, f"{store.runs.name}/{CURRENT}")
@@ -204,8 +199,6 @@ def _read(store: Store, version: str, path: str) -> bytes:
     try:
         if version.isascii() and version.isalnum():
             return store.runs.read(path).data
-    except ContainerMissing:
-        raise
     except NotFound:
         pass
     there = _told(versions(store))

@@ -25,7 +25,6 @@ from typing import Any
 
 from pipeline.errors import (
     Changed,
-    ContainerMissing,
     IllegalTransition,
     LeaseHeld,
     NotFound,
@@ -159,8 +158,6 @@ class Runs:
                     lease.release()
             else:
                 self.unmark(record.run, lease)
-        except ContainerMissing:
-            raise
         except NotFound:
             pass
         except LeaseHeld:  # its worker still breathes: the marker is the worker's, or the next sweep's
@@ -215,12 +212,8 @@ class Runs:
 
     def is_left(self, run: str) -> bool:
         """Whether its submitter gave up, and said so."""
-        try:
-            return self.store.runs.head(_marker(run)).metadata.get("state") == "left"
-        except ContainerMissing:
-            raise
-        except NotFound:
-            return False
+        marker = self.store.runs.find(_marker(run))
+        return marker is not None and marker.metadata.get("state") == "left"
 
     def unmark(self, run: str, lease: Lease | None = None) -> None:
         """Delete the marker of `run`, if it is there."""
@@ -295,8 +288,6 @@ class Runs:
             raise unknown
         try:
             return self.store.runs.read(path)
-        except ContainerMissing:
-            raise
         except NotFound as error:
             raise unknown from error
 

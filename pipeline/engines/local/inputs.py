@@ -114,14 +114,13 @@ def _fetch_model(store: Store, blob: BlobInfo, cache: Path, models: Path) -> str
     for _ in range(_LOOKS):
         try:
             store.models.download(blob.name, path, etag=blob.etag)
-        except ContainerMissing:
-            raise
         except NotFound:
             return blob.name
         except Changed:
-            if not store.models.exists(blob.name):
+            found = store.models.find(blob.name)
+            if found is None:
                 return blob.name
-            blob = store.models.head(blob.name)
+            blob = found
         else:
             # Linked when whole, so that a worker beside this one never finds half of it.
             with suppress(FileExistsError):

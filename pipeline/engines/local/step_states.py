@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.engine import StepState, StepStatus
-from pipeline.errors import ContainerMissing, NotFound, StorageError
+from pipeline.errors import NotFound, StorageError
 from pipeline.json_documents import read_document, to_json
 from pipeline.storage.container import Container
 
@@ -95,8 +95,6 @@ def read(container: Container, run: str) -> list[StepStatus]:
     """
     try:
         data = container.read(path(run)).data
-    except ContainerMissing:
-        raise
     except NotFound:
         return []
     return from_bytes(data, f"{container.name}/{path(run)}")

@@ -29,7 +29,6 @@ from pipeline.engines.summary import Verdict, judge
 from pipeline.errors import (
     EXIT_DONE,
     EXIT_FAILED,
-    ContainerMissing,
     IllegalTransition,
     LeaseHeld,
     NotFound,
@@ -72,8 +71,6 @@ class Worker:
         """Take the run, if nobody else has it, and bring it to its end; returns an exit code."""
         try:
             lease = self.runs.hold(self.run)
-        except ContainerMissing:
-            raise
         except (LeaseHeld, NotFound) as error:
             logger.info("nothing to do: another worker has run %s, or it is over (%s)", self.run, error)
             return EXIT_DONE

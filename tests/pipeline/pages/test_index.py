@@ -126,9 +126,9 @@ def test_a_run_that_is_noted_again_is_listed_once_and_the_page_stays_as_it_is(st
     for _ in range(2):
         history.note(store.runs, record())
         renew(store)
-    before = store.preds.head(INDEX_HTML)
+    before = store.preds.find(INDEX_HTML)
     renew(store)
-    assert store.preds.head(INDEX_HTML).etag == before.etag
+    assert store.preds.find(INDEX_HTML).etag == before.etag
     assert len(history.noted(store.runs, 10)) == 1
 
 
@@ -275,9 +275,9 @@ class TestWhoRenews:
         context.engine.say(run, state="partly", counts=COUNTS, error="sensor 1/2 failed")
         sweep(context, None, random_hex="3fa94c")
         assert f'<a href="{run}/report.html">' in page(store)
-        before = store.preds.head(INDEX_HTML).etag
+        before = store.preds.find(INDEX_HTML).etag
         sweep(context, None, random_hex="3fa94c")
-        assert store.preds.head(INDEX_HTML).etag == before
+        assert store.preds.find(INDEX_HTML).etag == before
 
     def test_a_run_whose_worker_died_before_it_noted_the_end_is_noted_by_the_sweep(self, context, store):
         store.data.put("a.csv", b"TS")
