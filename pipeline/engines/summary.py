@@ -1,23 +1,13 @@
 """What a run's summary says of the run: its final state, its counts, and its error in one line."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pipeline.json_documents import read_document
-from pipeline.runs.record import RunState
+from pipeline.runs.record import RunState, RunStatus
 from scoring.formats import NOT_READ, NOT_SCORED, REJECTS_CSV, SUMMARY_VERSION, LandingStatus, SensorStatus
 
 _SHOWN = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a run came out."""
-
-    state: RunState
-    error: str | None = None
-    retry: bool = False
-    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +38,8 @@ class _Summary:
             raise ValueError(f"its totals have no {min(missing)}")
 
 
-def judge(summary: bytes, where: str) -> Verdict:
-    """The verdict of a summary: succeeded, partly where something was not scored, failed where nothing was.
+def read_summary(data: bytes, where: str) -> RunStatus:
+    """How a run ended, from its summary: succeeded, partly if something was not scored, failed if nothing was.
 
     A landing that was replaced or removed meanwhile is no failure, nor is a model without readings.
 
@@ -57,7 +47,7 @@ def judge(summary: bytes, where: str) -> Verdict:
         RunDocumentError: it is not a summary.
     """
     found = read_document(
-        summary,
+        data,
         _Summary,
         version=SUMMARY_VERSION,
         where=where,
@@ -66,10 +56,11 @@ def judge(summary: bytes, where: str) -> Verdict:
     )
     counts, problems = found.totals, list(_problems(found))
     if not problems:
-        return Verdict(RunState.SUCCEEDED, counts=counts)
+        return RunStatus(state=RunState.SUCCEEDED, counts=counts)
     more = f"; and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
     line = "; ".join(problems[:_SHOWN]) + more
-    return Verdict(RunState.PARTLY if counts["scored"] else RunState.FAILED, line, counts=counts)
+    state = RunState.PARTLY if counts["scored"] else RunState.FAILED
+    return RunStatus(state=state, error=line, counts=counts)
 
 
 def _problems(summary: _Summary) -> Iterator[str]:

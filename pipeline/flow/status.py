@@ -58,9 +58,7 @@ def look(context: Context, run: str) -> View:
         lost = status.lost
         if status.state is not record.state and record.state.leads_to(status.state):
             try:
-                record = context.runs.advance(
-                    record, status.state, error=status.error, retry=status.retry, counts=status.counts
-                )
+                record = context.runs.advance_to(record, status)
             except IllegalTransition:  # somebody else was faster
                 record = context.runs.load(run)
             if record.state.final:

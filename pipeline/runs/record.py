@@ -51,6 +51,21 @@ class RunState(StrEnum):
         return not self.final and order.index(state) > order.index(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """How a run stands, as its engine or its summary says, and how it ended where it has."""
+
+    state: RunState
+    error: str | None = None
+    """What went wrong, in one line."""
+    retry: bool = False
+    """Whether another try can help, where it failed."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """The totals of its summary, where it has ended and they are known."""
+    lost: bool = False
+    """It has not ended, and nothing works on it any more: submitting it again brings it back."""
+
+
 class CauseKind(StrEnum):
     """Why a run was started."""
 

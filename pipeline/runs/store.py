@@ -37,12 +37,12 @@ from pipeline.redact import hushed
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
-from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
 from scoring.formats import MANIFEST_JSON
 
-__all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "Runs"]
+__all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "RunStatus", "Runs"]
 
 LEASE_SECONDS = 30
 """How long after its last sign of life a worker counts as dead."""
@@ -126,6 +126,21 @@ class Runs:
             self.note_end(new)
             self.settle(new, lease)
         return new
+
+    def advance_to(self, record: RunRecord, status: RunStatus, *, lease: Lease | None = None) -> RunRecord:
+        """Bring a run to the state that its engine or summary reports, with its counts and error.
+
+        Raises:
+            IllegalTransition: the run is in a state that does not lead there.
+        """
+        return self.advance(
+            record,
+            status.state,
+            lease=lease,
+            error=status.error,
+            retry=status.retry,
+            counts=status.counts,
+        )
 
     def note_end(self, record: RunRecord) -> None:
         """Write down for the page of runs that a run is over; one that cannot be noted is over, too."""

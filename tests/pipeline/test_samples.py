@@ -19,7 +19,7 @@ SAMPLES = Path(__file__).parent / "samples"
 READERS: dict[str, tuple[int, Callable[[bytes, str], object]]] = {
     "manifest": (formats.MANIFEST_VERSION, Manifest.from_bytes),
     "record": (record.VERSION, record.RunRecord.from_bytes),
-    "summary": (formats.SUMMARY_VERSION, summary.judge),
+    "summary": (formats.SUMMARY_VERSION, summary.read_summary),
     "steps": (step_states.VERSION, step_states.from_bytes),
     "published": (publish.VERSION, publish.from_bytes),
     "watermark": (sweep.VERSION, lambda data, where: sweep.read_watermark(data, where, "account/data")),
@@ -52,4 +52,4 @@ def test_samples_hold_what_was_stored():
     assert publish.from_bytes(sample("published"), "it").steps == 15
     watermark = sweep.read_watermark(sample("watermark"), "it", "account/data")
     assert watermark == datetime(2026, 11, 23, 5, tzinfo=UTC)
-    assert summary.judge(sample("summary"), "it").error == "sensor 1/2 failed: the model is refused"
+    assert summary.read_summary(sample("summary"), "it").error == "sensor 1/2 failed: the model is refused"
