@@ -39,7 +39,7 @@ class _Summary:
 
 
 def read_summary(data: bytes, where: str) -> RunStatus:
-    """How a run ended, from its summary: succeeded, partly if something was not scored, failed if nothing was.
+    """How a run ended, by its summary: partly succeeded if a sensor was not scored, failed if none was.
 
     A landing that was replaced or removed meanwhile is no failure, nor is a model without readings.
 
