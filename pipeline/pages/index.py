@@ -14,14 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound
+from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.pages.run_scoring import write_index
 from pipeline.runs import history
 from pipeline.runs.record import RunRecord
 from pipeline.storage.account import Store, in_parallel
-from pipeline.storage.container import BlobInfo
+from scoring.formats import INDEX_HTML
 
-PAGE = "index.html"
 MOST_RUNS = 1000
 TRIES = 10
 """So often another may be faster; then the page is left to the next run that ends."""
@@ -31,11 +30,12 @@ logger = logging.getLogger(__name__)
 
 def renew(store: Store) -> None:
     """Bring the page up to the runs that are over. What goes wrong is told in the log and harms no run."""
+    page = f"{store.preds.name}/{INDEX_HTML}"
     try:
         if not any(_renewed(store) for _ in range(TRIES)):
-            logger.info("%s/%s is left to the next run that ends: others write it", store.preds.name, PAGE)
+            logger.info("%s is left to the next run that ends: others write it", page)
     except Exception as error:  # noqa: BLE001 - a page is never worth a run, whatever it is that is wrong
-        logger.warning("%s/%s is not renewed: %s", store.preds.name, PAGE, error)
+        logger.warning("%s is not renewed: %s", page, error)
 
 
 def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
@@ -59,34 +59,25 @@ def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
 
 def _renewed(store: Store) -> bool:
     """Write the page once, if it is not up to date; False where another was faster."""
-    there = _page(store)  # before the listing: see above
+    there = store.preds.find(INDEX_HTML)  # before the listing: see above
     rows = history.noted(store.runs, MOST_RUNS)
     version = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     if there and there.metadata.get("rows") == version:
         return True
     with tempfile.TemporaryDirectory(prefix="fleet-runs-") as folder:
-        page = Path(folder) / PAGE
+        page = Path(folder) / INDEX_HTML
         write_index(
             rows, page, f"The {MOST_RUNS:,} runs that ended last." if len(rows) == MOST_RUNS else None
         )
         data = page.read_bytes()
     try:
         if there:
-            store.preds.replace(PAGE, data, there.etag, metadata={"rows": version})
+            store.preds.replace(INDEX_HTML, data, there.etag, metadata={"rows": version})
         else:
-            store.preds.create(PAGE, data, metadata={"rows": version})
+            store.preds.create(INDEX_HTML, data, metadata={"rows": version})
     except (AlreadyExists, Changed):
         return False
     return True
-
-
-def _page(store: Store) -> BlobInfo | None:
-    try:
-        return store.preds.head(PAGE)
-    except ContainerMissing:
-        raise
-    except NotFound:
-        return None
 
 
 def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:
@@ -96,8 +87,6 @@ def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         store.preds.download(report, path)
-    except ContainerMissing:
-        raise
     except NotFound:  # cleaned up
         return False
     return True

@@ -34,7 +34,7 @@ def land(store):
     def land(*names, data=b"TS"):
         for name in names:
             store.data.put(name, data)
-        return to_landing(store.data.head(names[-1]))
+        return to_landing(store.data.find(names[-1]))
 
     return land
 
