@@ -1,7 +1,7 @@
 """What can go wrong between a cause and its run.
 
 PipelineError
-├── UsageError               the command line asks for what cannot be: exit code 2
+├── InvalidRequest               the command line asks for what cannot be: exit code 2
 ├── SettingsError            settings are missing or wrong, all of them in one message: exit code 2
 ├── StorageError             blob storage did not do as asked
 │   ├── StorageUnreachable   no answer, or only failures, after all retries
@@ -39,7 +39,7 @@ class PipelineError(Exception):
     """How a command line ends that cannot go on because of this."""
 
 
-class UsageError(PipelineError):
+class InvalidRequest(PipelineError):
     """The command line or an argument asks for what cannot be."""
 
     exit_code = EXIT_USAGE

@@ -9,12 +9,12 @@ _SECRET = re.compile(
 _BEARER = re.compile(r"(?i)\b(Bearer|SharedKey(?:Lite)?) [A-Za-z0-9._~+/:=-]{8,}")
 
 
-def hushed(text: str) -> str:
+def redacted(text: str) -> str:
     """`text` with what follows `sig=`, `AccountKey=`, `Bearer` and their like left out."""
     return _BEARER.sub(r"\1 ***", _SECRET.sub(r"\1\2***", text))
 
 
-def tellable(error: BaseException) -> BaseException | None:
+def safe_cause(error: BaseException) -> BaseException | None:
     """`error` to be raised from, or None where it or what lies beneath it holds a secret.
 
     A traceback shows all that led to an exception, and the address in a message of `requests` ends in the
@@ -23,7 +23,7 @@ def tellable(error: BaseException) -> BaseException | None:
     beneath: BaseException | None = error
     while beneath is not None:
         text = str(beneath)
-        if hushed(text) != text:
+        if redacted(text) != text:
             return None
         beneath = beneath.__cause__ or beneath.__context__
     return error

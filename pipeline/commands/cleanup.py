@@ -4,7 +4,7 @@ import argparse
 import re
 from datetime import UTC, datetime, timedelta
 
-from pipeline.errors import EXIT_DONE, UsageError
+from pipeline.errors import EXIT_DONE, InvalidRequest
 
 _EXAMPLE = """\
 Removes predictions, logs and records of runs that ended long ago. Readings and models are never touched, and
@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Remove, and say a line for each run."""
     from pipeline.commands.local_settings import open_context
     from pipeline.flow.cleanup import old_runs, remove
-    from pipeline.pages.index import renew
+    from pipeline.pages.index import update_index
 
     age = _age(args.older_than)
     context = open_context()
@@ -41,13 +41,13 @@ def run(args: argparse.Namespace) -> int:
         print(removal)
         count += 1
     if count and not args.dry_run:
-        renew(context.store)
+        update_index(context.store)
     print(f"{count:,} runs {'would be' if args.dry_run else 'are'} cleaned up")
     return EXIT_DONE
 
 
 def _age(text: str) -> timedelta:
     if not (found := re.fullmatch(r"([0-9]{1,5})([hd])", text)):
-        raise UsageError(f"--older-than {text}: expected hours or days, such as 12h or 90d")
+        raise InvalidRequest(f"--older-than {text}: expected hours or days, such as 12h or 90d")
     number = int(found[1])
     return timedelta(hours=number) if found[2] == "h" else timedelta(days=number)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import EXIT_DONE, UsageError
+from pipeline.errors import EXIT_DONE, InvalidRequest
 
 if TYPE_CHECKING:
     from pipeline.flow.context import Context
@@ -44,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List runs."""
     from pipeline.commands.local_settings import open_context
-    from pipeline.terminal.tables import show_json, show_table, told_duration, told_time
+    from pipeline.terminal.tables import format_duration, format_time, show_json, show_table
 
     if args.open and not args.html:
-        raise UsageError("--open shows the page that --html writes: give both")
+        raise InvalidRequest("--open shows the page that --html writes: give both")
     if args.limit < 0:
-        raise UsageError(f"--limit {args.limit}: expected a number of runs, or 0 for all")
+        raise InvalidRequest(f"--limit {args.limit}: expected a number of runs, or 0 for all")
     context = open_context()
     records = context.runs.newest(args.limit or None)
     if args.html:
@@ -66,8 +66,8 @@ def run(args: argparse.Namespace) -> int:
             (
                 record.run,
                 record.state.value,
-                told_time(record.created),
-                told_duration(record.created, record.ended),
+                format_time(record.created),
+                format_duration(record.created, record.ended),
                 _count(record.counts.get("scored")),
                 _count(record.counts.get("anomalies")),
                 record.cause.sentence[:_LONGEST_CAUSE],

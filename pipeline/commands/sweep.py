@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
             {
                 "run": report.run,
                 "landings": report.landings,
-                "attended": asdict(report.attended),
+                "recovered": asdict(report.recovered),
                 "reason": report.reason,
             }
         )

@@ -71,7 +71,7 @@ class Context:
                 f"{self.settings.engine}: set it back until the run is over"
             )
 
-    def take_place(self) -> bool:
+    def acquire_slot(self) -> bool:
         """Take one of the places of active runs, if there is one.
 
         As of a few seconds ago, and with what this process took since: several hosts that look at the same
@@ -80,7 +80,7 @@ class Context:
         places = self.settings.max_active_runs
         return self._active.change(self._count_active, lambda count: count + 1 if count < places else None)
 
-    def give_place_back(self) -> None:
+    def release_slot(self) -> None:
         """The place was not needed."""
         self._active.change(self._count_active, lambda count: max(count - 1, 0))
 

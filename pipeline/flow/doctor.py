@@ -8,7 +8,7 @@ from pipeline.flow.context import Context
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at."""
 
     what: str
@@ -17,10 +17,10 @@ class Finding:
     """What was found, and what to do where it is not good; one line."""
 
 
-def examine(context: Context) -> Iterator[Finding]:
+def examine(context: Context) -> Iterator[CheckResult]:
     """Look at everything, in the order in which it must be put right; ends where storage cannot be asked."""
     settings = context.settings
-    yield Finding("settings", good=True, found=f"engine {settings.engine}, schedule {settings.schedule}")
+    yield CheckResult("settings", good=True, found=f"engine {settings.engine}, schedule {settings.schedule}")
     reachable = True
     for what, container in (
         ("data", context.store.data),
@@ -33,12 +33,12 @@ def examine(context: Context) -> Iterator[Finding]:
         except ContainerMissing:
             reachable = False
             fix = f"create it, or set SCORING_{what.upper()}_CONTAINER"
-            yield Finding(f"container {what}", good=False, found=f"{container.name!r} is missing: {fix}")
+            yield CheckResult(f"container {what}", good=False, found=f"{container.name!r} is missing: {fix}")
         except PipelineError as error:
-            yield Finding("storage", good=False, found=str(error))
+            yield CheckResult("storage", good=False, found=str(error))
             return
         else:
-            yield Finding(
+            yield CheckResult(
                 f"container {what}", good=True, found=f"{container.name!r} in {context.store.address}"
             )
     if reachable:
@@ -48,12 +48,12 @@ def examine(context: Context) -> Iterator[Finding]:
         yield _checked("runs", lambda: _runs(context))
 
 
-def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> Finding:
+def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> CheckResult:
     try:
         good, found = look()
     except PipelineError as error:
-        return Finding(what, good=False, found=str(error))
-    return Finding(what, good=good, found=found)
+        return CheckResult(what, good=False, found=str(error))
+    return CheckResult(what, good=good, found=found)
 
 
 def _models(context: Context) -> tuple[bool, str]:

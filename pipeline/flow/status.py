@@ -8,7 +8,7 @@ from pipeline.engine import StepState, StepStatus
 from pipeline.errors import IllegalTransition
 from pipeline.flow.context import Context
 from pipeline.json_documents import to_json
-from pipeline.pages.index import renew
+from pipeline.pages.index import update_index
 from pipeline.runs.record import RunRecord, RunState
 
 LOST = "nobody works on it: the next sweep begins it again, python -m pipeline sweep does so now"
@@ -62,5 +62,5 @@ def look(context: Context, run: str) -> View:
             except IllegalTransition:  # somebody else was faster
                 record = context.runs.load(run)
             if record.state.final:
-                renew(context.store)
+                update_index(context.store)
     return View(record, [] if record.state is RunState.PENDING else context.engine.steps(run), lost)

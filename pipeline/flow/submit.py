@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 from pipeline.errors import (
     AlreadyExists,
     IllegalTransition,
+    InvalidRequest,
     PipelineError,
     UnknownRun,
-    UsageError,
 )
 from pipeline.flow.context import Context
-from pipeline.runs.landing import Landing, Manifest, is_text, skipped_because
+from pipeline.runs.landing import Landing, RunManifest, is_text, skipped_because
 from pipeline.runs.names import blob_run, given_run, manual_run
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.account import in_parallel
@@ -80,7 +80,7 @@ def submit_landing(context: Context, name: str) -> Submission:
         return Submission(Outcome.GONE, None, f"{name!r} is not there any more")
     if reason := skipped_because(name, blob.size):
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
-    if not context.take_place():
+    if not context.acquire_slot():
         return Submission(
             Outcome.DEFERRED,
             None,
@@ -90,7 +90,7 @@ def submit_landing(context: Context, name: str) -> Submission:
     landing = to_landing(blob)
     submission = submit(context, blob_run(context.runs.key(landing)), Cause(CauseKind.BLOB, name), [landing])
     if submission.outcome is not Outcome.SUBMITTED:
-        context.give_place_back()
+        context.release_slot()
     return submission
 
 
@@ -110,12 +110,12 @@ def submit_manual(
     no limit of active runs here: a person asked for it.
 
     Raises:
-        UsageError: a named blob is not there or is never a landing, or nothing starts with `prefix`.
+        InvalidRequest: a named blob is not there or is never a landing, or nothing starts with `prefix`.
         InvalidRunName: `name` cannot name a run.
     """
     run = manual_run(context.clock(), random_hex) if name is None else given_run(name)
     if prefix is not None and not is_text(prefix):
-        raise UsageError(f"no blob has a name that starts with {prefix!r}")
+        raise InvalidRequest(f"no blob has a name that starts with {prefix!r}")
     if prefix is None:
         landings = _named(context, blobs)
         detail = blobs[0] if len(blobs) == 1 else f"{len(blobs):,} blobs"
@@ -124,7 +124,7 @@ def submit_manual(
         landings = [to_landing(blob) for blob in found if not skipped_because(blob.name, blob.size)]
         detail = f"all that starts with {prefix!r}" if prefix else "everything"
         if not landings:
-            raise UsageError(f"there is nothing to score in container {context.store.data.name!r}: {detail}")
+            raise InvalidRequest(f"container {context.store.data.name!r} has nothing to score: {detail}")
     return submit(context, run, Cause(CauseKind.MANUAL, detail), landings, claims=not again)
 
 
@@ -162,15 +162,15 @@ def submit(
         except UnknownRun:
             pass  # whoever made the marker is about to write the record: one of us will
         else:
-            is_left = known.state is RunState.PENDING and context.runs.is_left(run)
-            return take_up(context, known, landings) if is_left else already
+            is_abandoned = known.state is RunState.PENDING and context.runs.is_abandoned(run)
+            return resume(context, known, landings) if is_abandoned else already
     try:
         record = context.runs.create(record)
     except AlreadyExists:
         if marked and context.runs.load(run).state.final:
             context.runs.unmark(run)  # ours came after its end
         return already
-    manifest = Manifest(run, tuple(landings))
+    manifest = RunManifest(run, tuple(landings))
     try:
         try:
             context.runs.create_manifest(manifest)
@@ -178,11 +178,11 @@ def submit(
             return replace(already, reason=f"run {run} was taken up by a sweep meanwhile")
         return _claim_and_submit(context, record, manifest, published)
     except PipelineError:
-        context.runs.leave(run)
+        context.runs.abandon(run)
         raise
 
 
-def take_up(context: Context, record: RunRecord, landings: Sequence[Landing] = ()) -> Submission:
+def resume(context: Context, record: RunRecord, landings: Sequence[Landing] = ()) -> Submission:
     """Take a pending run's steps again, from the manifest on, under its own name.
 
     `landings` are those of its cause, where they are known: it scores them if it has no manifest yet.
@@ -199,7 +199,7 @@ def take_up(context: Context, record: RunRecord, landings: Sequence[Landing] = (
     return _claim_and_submit(context, record, manifest, load(context.store, record.published))
 
 
-def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Landing]) -> Manifest:
+def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Landing]) -> RunManifest:
     """The manifest of a run that was left; where it has none, the one that it may have."""
     try:
         return context.runs.manifest(record.run)
@@ -209,7 +209,7 @@ def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Land
     # free for any run. Creating a manifest stops the submitter, if it is only slow.
     if record.cause.kind is CauseKind.RETRY:
         landings = context.runs.manifest(record.cause.detail).landings
-    manifest = Manifest(record.run, tuple(landings))
+    manifest = RunManifest(record.run, tuple(landings))
     try:
         context.runs.create_manifest(manifest)
     except AlreadyExists:
@@ -218,14 +218,14 @@ def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Land
 
 
 def _claim_and_submit(
-    context: Context, record: RunRecord, manifest: Manifest, published: "PublishedPipeline"
+    context: Context, record: RunRecord, manifest: RunManifest, published: "PublishedPipeline"
 ) -> Submission:
     run, runs = record.run, context.runs
     landings = runs.claim(manifest.landings, run) if record.claims else manifest.landings
     if not landings:
         return _empty(context, record, manifest)
     if landings != manifest.landings:
-        runs.write_manifest(Manifest(run, landings))
+        runs.write_manifest(RunManifest(run, landings))
     context.engine.submit(record, published)
     try:
         runs.advance(record, RunState.SUBMITTED)
@@ -238,7 +238,7 @@ def _claim_and_submit(
     return Submission(Outcome.SUBMITTED, run, f"run {run} is submitted: {what}", count)
 
 
-def _empty(context: Context, record: RunRecord, manifest: Manifest) -> Submission:
+def _empty(context: Context, record: RunRecord, manifest: RunManifest) -> Submission:
     count = len(manifest.landings)
     reason = (
         f"other runs have claimed what there was to score ({count:,})"
@@ -265,8 +265,8 @@ def _named(context: Context, blobs: Sequence[str]) -> list[Landing]:
         return f"{name!r} is never scored: {reason}" if reason else to_landing(blob)
 
     if not blobs:
-        raise UsageError("name at least one blob")
+        raise InvalidRequest("name at least one blob")
     found = in_parallel(find, dict.fromkeys(blobs))
     if problems := [answer for answer in found if isinstance(answer, str)]:
-        raise UsageError(f"in container {context.store.data.name!r}: {'; '.join(problems)}")
+        raise InvalidRequest(f"in container {context.store.data.name!r}: {'; '.join(problems)}")
     return [landing for landing in found if isinstance(landing, Landing)]

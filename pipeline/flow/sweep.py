@@ -16,10 +16,10 @@ from datetime import datetime
 from pipeline.clock import in_utc
 from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.flow.context import Context
-from pipeline.flow.recover import Attended, attend
+from pipeline.flow.recover import Recovered, recover
 from pipeline.flow.submit import Outcome, submit, to_landing
 from pipeline.json_documents import read_document
-from pipeline.pages.index import renew
+from pipeline.pages.index import update_index
 from pipeline.runs.landing import Landing, skipped_because
 from pipeline.runs.names import manual_run, timer_run
 from pipeline.runs.record import Cause, CauseKind
@@ -38,13 +38,13 @@ class SweepReport:
     """The run that it submitted, if there was anything to score."""
     landings: int
     """How many it scores."""
-    attended: Attended
+    recovered: Recovered
     """What became of the runs that needed attention."""
     reason: str
     """Why there is no run, or what is in it."""
 
     def __str__(self) -> str:
-        return f"sweep: {self.reason}; {self.attended}"
+        return f"sweep: {self.reason}; {self.recovered}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +75,26 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
     `random_hex` (six hex digits) helps to name it. Two sweeps at once are safe.
     """
     start = _start(context)
-    attended = attend(context, start.now)
+    recovered = recover(context, start.now)
     everything = context.settings.timer_mode == "all"
     landings = _listed(context, None if everything else start.watermark)
     if not everything:
         landings = list(context.runs.unclaimed(landings))
     done = True
     if landings:
-        report, done = _submit(context, tick, random_hex, landings, attended)
+        report, done = _submit(context, tick, random_hex, landings, recovered)
     else:
         what = "nothing to score" if everything else "nothing new"
-        report = SweepReport(run=None, landings=0, attended=attended, reason=what)
+        report = SweepReport(run=None, landings=0, recovered=recovered, reason=what)
     if done and not everything:
         _move_watermark(context, start)
-    if attended.ended or attended.closed:
-        renew(context.store)
+    if recovered.finished or recovered.closed:
+        update_index(context.store)
     return report
 
 
 def _submit(
-    context: Context, tick: datetime | None, random_hex: str, landings: list[Landing], attended: Attended
+    context: Context, tick: datetime | None, random_hex: str, landings: list[Landing], recovered: Recovered
 ) -> tuple[SweepReport, bool]:
     """Submit `landings`; also tells whether all of them are claimed now."""
     everything = context.settings.timer_mode == "all"
@@ -106,7 +106,7 @@ def _submit(
     report = SweepReport(
         run=run if submission.outcome is Outcome.SUBMITTED else None,
         landings=submission.landings,
-        attended=attended,
+        recovered=recovered,
         reason=str(submission),
     )
     if (

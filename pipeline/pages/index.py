@@ -28,11 +28,11 @@ TRIES = 10
 logger = logging.getLogger(__name__)
 
 
-def renew(store: Store) -> None:
+def update_index(store: Store) -> None:
     """Bring the page up to the runs that are over. What goes wrong is told in the log and harms no run."""
     page = f"{store.preds.name}/{INDEX_HTML}"
     try:
-        if not any(_renewed(store) for _ in range(TRIES)):
+        if not any(_updated(store) for _ in range(TRIES)):
             logger.info("%s is left to the next run that ends: others write it", page)
     except Exception as error:  # noqa: BLE001 - a page is never worth a run, whatever it is that is wrong
         logger.warning("%s is not renewed: %s", page, error)
@@ -57,10 +57,10 @@ def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
     write_index(rows, page)
 
 
-def _renewed(store: Store) -> bool:
+def _updated(store: Store) -> bool:
     """Write the page once, if it is not up to date; False where another was faster."""
     there = store.preds.find(INDEX_HTML)  # before the listing: see above
-    rows = history.noted(store.runs, MOST_RUNS)
+    rows = history.newest(store.runs, MOST_RUNS)
     version = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     if there and there.metadata.get("rows") == version:
         return True

@@ -55,7 +55,7 @@ _LONGEST_PLAIN = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ReadingLimits:
     """How much a file of readings may ask for, in MB; `str()` is what steps are told."""
 
     row_mb: int
@@ -70,7 +70,7 @@ def build(
     *,
     max_steps: int,
     time_limit: timedelta,
-    limits: Limits,
+    limits: ReadingLimits,
     environment: str,
     code: str,
 ) -> Documents:
@@ -130,7 +130,7 @@ def _told(count: int, sharded: bool) -> str:
     )
 
 
-def _score(limits: Limits, runs_in: Mapping[str, str]) -> dict[str, Any]:
+def _score(limits: ReadingLimits, runs_in: Mapping[str, str]) -> dict[str, Any]:
     optional = {"type": "string", "optional": True}
     return {
         "$schema": f"{_SCHEMA}/commandComponent.schema.json",
@@ -142,7 +142,7 @@ def _score(limits: Limits, runs_in: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _pipeline(
-    steps: Mapping[str, Mapping[str, str]], *, seconds: int, limits: Limits, runs_in: Mapping[str, str]
+    steps: Mapping[str, Mapping[str, str]], *, seconds: int, limits: ReadingLimits, runs_in: Mapping[str, str]
 ) -> dict[str, Any]:
     jobs = {name: _node(f"./{SCORE_FILE}", own, seconds) for name, own in steps.items()}
     last = list(steps)

@@ -44,7 +44,7 @@ CURRENT = f"{FOLDER}/current"
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class FleetModels:
     """What lies in the models container."""
 
     keys: tuple[SensorKey, ...]
@@ -68,7 +68,7 @@ class Publication:
 
     published: PublishedPipeline
     documents: "Documents"
-    fleet: Fleet
+    fleet: FleetModels
     changed: bool
     """Whether new runs use another version from now on."""
 
@@ -80,7 +80,7 @@ class Publisher(Protocol):
         """Get ready to run these documents."""
 
 
-def find_fleet(store: Store) -> Fleet:
+def find_fleet(store: Store) -> FleetModels:
     """The sensors that have a model, and what else lies beside the models."""
     keys, others = [], []
     for blob in store.models.list():
@@ -89,10 +89,10 @@ def find_fleet(store: Store) -> Fleet:
         except InvalidKey:
             if blob.name != PACK_NAME:
                 others.append(blob.name)
-    return Fleet(tuple(sorted(keys)), tuple(others))
+    return FleetModels(tuple(sorted(keys)), tuple(others))
 
 
-def prepare(settings: "Settings", fleet: Fleet) -> "Documents":
+def prepare(settings: "Settings", fleet: FleetModels) -> "Documents":
     """The documents for a fleet, as the settings and the code of this project make them.
 
     Raises:
@@ -104,7 +104,7 @@ def prepare(settings: "Settings", fleet: Fleet) -> "Documents":
         fleet.keys,
         max_steps=settings.max_steps,
         time_limit=settings.step_time_limit,
-        limits=build.Limits(settings.max_row_mb, settings.max_unpacked_mb),
+        limits=build.ReadingLimits(settings.max_row_mb, settings.max_unpacked_mb),
         environment=f"azureml:{environment.NAME}:{environment.environment_version(environment.conda_file())}",
         code=f"azureml:{environment.NAME}:v{environment.code_hash()[:16]}",
     )

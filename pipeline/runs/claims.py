@@ -35,7 +35,7 @@ def held(container: Container, keys: Sequence[str]) -> list[bool]:
     listed = _list(container, keys)
 
     def is_held(key: str) -> bool:
-        return key in listed.claims if listed.tells_of(key) else container.exists(path(key))
+        return key in listed.claims if listed.covers(key) else container.exists(path(key))
 
     return in_parallel(is_held, keys)
 
@@ -66,7 +66,7 @@ class _Listed:
     claims: dict[str, BlobInfo]
     end: str | None = ""
 
-    def tells_of(self, key: str) -> bool:
+    def covers(self, key: str) -> bool:
         """Whether a claim on this landing would be among them."""
         return self.end is None or key <= self.end
 

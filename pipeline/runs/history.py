@@ -28,14 +28,14 @@ _LONGEST_CAUSE, _LONGEST_ERROR = 120, 200
 _UNSCORED = ("sensors_failed", "sensors_missing", "sensors_without_model")
 
 
-def note(runs: Container, record: RunRecord) -> None:
+def add(runs: Container, record: RunRecord) -> None:
     """Write down that a run is over; nothing changes where that is written already."""
     if name := blob_name(record):
         text = quote(json.dumps(_short(row(record))), safe="")
         runs.put(name, b"", metadata={"version": VERSION, "row": text})
 
 
-def noted(runs: Container, most: int) -> list[dict[str, Any]]:
+def newest(runs: Container, most: int) -> list[dict[str, Any]]:
     """The rows of the runs that ended last, newest first."""
     return list(islice(_rows(runs), most))
 

@@ -1,8 +1,8 @@
 """Landings, and the manifest of those that one run scores.
 
 The manifest is stored, and steps read it, so its format has a version. To change it: raise
-`scoring.formats.MANIFEST_VERSION`, let `Manifest.from_bytes` read the old one too, and keep a sample of the
-old one in `tests/pipeline/samples`.
+`scoring.formats.MANIFEST_VERSION`, let `RunManifest.from_bytes` read the old version too, and keep a
+sample of it in `tests/pipeline/samples`.
 """
 
 import json
@@ -24,7 +24,7 @@ class Landing:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class RunManifest:
     """The landings that one run scores."""
 
     run: str
@@ -36,7 +36,7 @@ class Manifest:
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod
-    def from_bytes(cls, data: bytes, where: str) -> "Manifest":
+    def from_bytes(cls, data: bytes, where: str) -> "RunManifest":
         """The manifest in `data`, which was read from `where`.
 
         Raises:

@@ -33,9 +33,9 @@ from pipeline.errors import (
     StorageError,
     UnknownRun,
 )
-from pipeline.redact import hushed
+from pipeline.redact import redacted
 from pipeline.runs import claims, history
-from pipeline.runs.landing import Landing, Manifest
+from pipeline.runs.landing import Landing, RunManifest
 from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
@@ -57,7 +57,7 @@ class Marker:
     run: str
     failed: bool
     """The run has failed and may be tried again; otherwise it is under way."""
-    left: bool
+    abandoned: bool
     """Its submitter met an error and gave up: whoever comes next may go on at once."""
     held: bool
     """Somebody (a worker of the local engine) holds the lease."""
@@ -107,7 +107,7 @@ class Runs:
         """
         now = self.clock()
         if changes.get("error"):  # somebody else's words, as often as not
-            changes["error"] = hushed(changes["error"])
+            changes["error"] = redacted(changes["error"])
         while True:
             if not record.state.leads_to(state):
                 raise IllegalTransition(f"run {record.run} is {record.state}, it cannot become {state}")
@@ -121,9 +121,9 @@ class Runs:
         logger.info("run %s is %s%s", new.run, state, why, extra={"run": new.run})
         new = replace(new, etag=etag)
         if state is RunState.FAILED and not new.retry:
-            tell_failed(new)
+            log_failed(new)
         if state.final:
-            self.note_end(new)
+            self.add_to_history(new)
             self.settle(new, lease)
         return new
 
@@ -142,10 +142,10 @@ class Runs:
             counts=status.counts,
         )
 
-    def note_end(self, record: RunRecord) -> None:
+    def add_to_history(self, record: RunRecord) -> None:
         """Write down for the page of runs that a run is over; one that cannot be noted is over, too."""
         try:
-            history.note(self.store.runs, record)
+            history.add(self.store.runs, record)
         except PipelineError as error:
             logger.warning("the end of run %s is not noted: %s", record.run, error, extra={"run": record.run})
 
@@ -205,7 +205,7 @@ class Runs:
             Marker(
                 run=found.name.removeprefix(_marker("")),
                 failed=found.metadata.get("state") == "failed",
-                left=found.metadata.get("state") == "left",
+                abandoned=found.metadata.get("state") == "left",
                 held=found.leased,
                 touched=found.last_modified,
             )
@@ -220,12 +220,12 @@ class Runs:
         """Whether `run` may still need attention."""
         return self.store.runs.exists(_marker(run))
 
-    def leave(self, run: str) -> None:
+    def abandon(self, run: str) -> None:
         """Note that its submitter gave up; where that fails too, it is taken up when it is old enough."""
         with suppress(StorageError):
             self.store.runs.annotate(_marker(run), {"state": "left"})
 
-    def is_left(self, run: str) -> bool:
+    def is_abandoned(self, run: str) -> bool:
         """Whether its submitter gave up, and said so."""
         marker = self.store.runs.find(_marker(run))
         return marker is not None and marker.metadata.get("state") == "left"
@@ -245,7 +245,7 @@ class Runs:
 
     # Manifests, cancellation
 
-    def create_manifest(self, manifest: Manifest) -> None:
+    def create_manifest(self, manifest: RunManifest) -> None:
         """Store the first manifest of a run.
 
         Raises:
@@ -253,17 +253,17 @@ class Runs:
         """
         self.store.runs.create(_manifest(manifest.run), manifest.to_bytes())
 
-    def write_manifest(self, manifest: Manifest) -> None:
+    def write_manifest(self, manifest: RunManifest) -> None:
         """Store the manifest of a run over the one that is there."""
         self.store.runs.put(_manifest(manifest.run), manifest.to_bytes())
 
-    def manifest(self, run: str) -> Manifest:
+    def manifest(self, run: str) -> RunManifest:
         """The manifest of `run`.
 
         Raises:
             UnknownRun: there is none.
         """
-        return Manifest.from_bytes(
+        return RunManifest.from_bytes(
             self._read(run, _manifest(run)).data, f"{self.store.runs.name}/{_manifest(run)}"
         )
 
@@ -307,7 +307,7 @@ class Runs:
             raise unknown from error
 
 
-def tell_failed(record: RunRecord) -> None:
+def log_failed(record: RunRecord) -> None:
     """Say that a run has failed and has no try left: `infra/modules/alerts.bicep` waits for these words."""
     logger.error(
         "run %s has failed for good: %s",

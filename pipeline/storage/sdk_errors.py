@@ -12,7 +12,7 @@ from pipeline.errors import (
     StorageError,
     StorageUnreachable,
 )
-from pipeline.redact import hushed, tellable
+from pipeline.redact import redacted, safe_cause
 from pipeline.settings import CONNECTION
 
 
@@ -24,7 +24,7 @@ def translated(doing: str, address: str) -> Iterator[None]:
     try:
         yield
     except (AzureError, DeserializationError, SerializationError) as error:
-        raise translate(error, doing, address) from tellable(error)
+        raise translate(error, doing, address) from safe_cause(error)
 
 
 def translate(error: Exception, doing: str, address: str) -> StorageError:
@@ -92,4 +92,4 @@ def root_cause(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return hushed((str(error).strip().splitlines() or [type(error).__name__])[0])[:300]
+    return redacted((str(error).strip().splitlines() or [type(error).__name__])[0])[:300]

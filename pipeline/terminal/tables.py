@@ -15,7 +15,7 @@ _INDENT = 4
 _UNLIMITED = 1 << 20
 
 
-def watched() -> bool:
+def is_interactive() -> bool:
     """Whether a person is watching: a terminal that can draw a line anew, for output and errors alike."""
     capable = os.environ.get("TERM") not in {"dumb", "unknown"}
     return capable and sys.stdout.isatty() and sys.stderr.isatty()
@@ -76,12 +76,12 @@ def plain(text: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
-def told_time(time: datetime | None) -> str:
+def format_time(time: datetime | None) -> str:
     """A time in UTC, to the second."""
     return "" if time is None else f"{time:%Y-%m-%d %H:%M:%S}"
 
 
-def told_duration(start: datetime | None, end: datetime | None) -> str:
+def format_duration(start: datetime | None, end: datetime | None) -> str:
     """How long something took, or takes so far."""
     if start is None or end is None:
         return ""

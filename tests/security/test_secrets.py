@@ -14,7 +14,7 @@ from dev.azurite import connection_string
 from dev.proxy import Fault, FaultProxy, at_random
 from pipeline.engines.local.processes import last_line
 from pipeline.errors import PipelineError
-from pipeline.redact import hushed
+from pipeline.redact import redacted
 from pipeline.runs.record import RunState
 from pipeline.settings import Connection
 from pipeline.storage.account import Store
@@ -104,15 +104,15 @@ def test_what_a_step_says_of_itself_is_hushed_before_it_is_told_on(tmp_path):
     ],
 )
 def test_keys_signatures_and_tokens_are_left_out(text):
-    assert PLANTED not in hushed(text)
-    assert "***" in hushed(text)
+    assert PLANTED not in redacted(text)
+    assert "***" in redacted(text)
 
 
 @given(st.text())
 def test_hushing_twice_changes_nothing_more(text):
-    assert hushed(hushed(text)) == hushed(text)
+    assert redacted(redacted(text)) == redacted(text)
 
 
 def test_a_text_without_secrets_stays_as_it_is():
     for text in ("expected a column TS, found no such column", "design=3 of 4", f"{os.sep}data/a.csv"):
-        assert hushed(text) == text
+        assert redacted(text) == text

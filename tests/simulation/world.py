@@ -10,10 +10,10 @@ from typing import Any
 from pipeline.errors import (
     EngineError,
     IllegalTransition,
+    InvalidRequest,
     PipelineError,
     StorageUnreachable,
     UnknownRun,
-    UsageError,
 )
 from pipeline.flow.cancel import cancel
 from pipeline.flow.context import Context
@@ -205,7 +205,7 @@ class World:
                 runs = sorted(self.known)
                 if runs:
                     run = runs[call.which % len(runs)]
-                    with suppress(UsageError):  # it is over
+                    with suppress(InvalidRequest):  # it is over
                         cancel(context, run)
 
     def end_job(self, which: int, outcome: str) -> None:

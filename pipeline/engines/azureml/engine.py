@@ -22,7 +22,7 @@ from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
 from pipeline.engines.summary import read_summary
-from pipeline.errors import EngineError, IllegalTransition, PublishError, SettingsError, UsageError
+from pipeline.errors import EngineError, IllegalTransition, InvalidRequest, PublishError, SettingsError
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import load_documents
 from pipeline.runs.record import RunRecord, RunState, RunStatus
@@ -56,10 +56,10 @@ class AzureMLEngine:
         """The engine of the settings, if it is this one; `what` needs it.
 
         Raises:
-            UsageError: the settings name another.
+            InvalidRequest: the settings name another.
         """
         if not isinstance(engine, cls):
-            raise UsageError(f"{what} are for Azure ML: set SCORING_ENGINE={NAME}")
+            raise InvalidRequest(f"{what} are for Azure ML: set SCORING_ENGINE={NAME}")
         return engine
 
     # Publishing

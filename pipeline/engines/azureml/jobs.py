@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.engines.azureml.workspace import Workspace, is_missing, status_of
 from pipeline.errors import EngineError
-from pipeline.redact import hushed
+from pipeline.redact import redacted
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
@@ -170,7 +170,7 @@ def children(workspace: Workspace, run: str) -> list[Any]:
 def error_of(child: Any) -> str | None:
     """Why a step failed, in one line; None where nothing is known."""
     message = getattr(getattr(getattr(child, "error", None), "error", None), "message", None)
-    return hushed(" ".join(str(message).split()))[:MAX_ERROR] if message else None
+    return redacted(" ".join(str(message).split()))[:MAX_ERROR] if message else None
 
 
 def log(workspace: Workspace, child: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.engines.azureml.jobs import Request, pipeline_job
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.errors import UsageError
+from pipeline.errors import InvalidRequest
 
 NAME = "fleet-scoring"
 RUN = "${{name}}"
@@ -32,11 +32,11 @@ class Trigger:
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.cron is None):
-            raise UsageError("a schedule needs either --every, such as 1h, or --cron, such as '0 5 * * *'")
+            raise InvalidRequest("a schedule needs --every, such as 1h, or --cron, such as '0 5 * * *'")
         if self.every is not None and not _INTERVAL.fullmatch(self.every):
-            raise UsageError(f"--every {self.every}: expected a number and m, h, d or w, such as 15m or 1h")
+            raise InvalidRequest(f"--every {self.every}: expected a number and m, h, d or w, such as 15m")
         if self.cron is not None and len(self.cron.split()) != _CRON_FIELDS:
-            raise UsageError(f"--cron {self.cron!r}: expected five fields, such as '0 5 * * *'")
+            raise InvalidRequest(f"--cron {self.cron!r}: expected five fields, such as '0 5 * * *'")
 
     def __str__(self) -> str:
         return f"every {self.every}" if self.every else f"at {self.cron!r} ({self.time_zone})"

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import EngineError
-from pipeline.redact import hushed, tellable
+from pipeline.redact import redacted, safe_cause
 from pipeline.settings import AzureMLWorkspace
 from pipeline.storage.sdk_errors import root_cause
 
@@ -87,7 +87,7 @@ class Workspace:
         try:
             yield
         except (AzureError, MlException, DeserializationError, SerializationError) as error:
-            raise self._translated(error, doing) from tellable(error)
+            raise self._translated(error, doing) from safe_cause(error)
 
     def found[Answer](self, doing: str, look: Callable[[], Answer]) -> Answer | None:
         """What `look` asks the SDK for, or None where the workspace has no such thing."""
@@ -140,7 +140,7 @@ def is_missing_workspace(error: Exception) -> bool:
 def said(error: Exception) -> str:
     """What the service said, in one line."""
     message = getattr(getattr(error, "error", None), "message", None) or str(error)
-    return hushed(" ".join(str(message).split()))[:300] or type(error).__name__
+    return redacted(" ".join(str(message).split()))[:300] or type(error).__name__
 
 
 def _transport() -> Any:

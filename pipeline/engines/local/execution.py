@@ -14,8 +14,8 @@ from pathlib import Path
 from pipeline.engine import StepState
 from pipeline.engines.local.graph import Node, Pipeline
 from pipeline.engines.local.machine import Machine
-from pipeline.engines.local.processes import Ended, Processes
-from pipeline.engines.local.step_states import Board
+from pipeline.engines.local.processes import Processes, ProcessResult
+from pipeline.engines.local.step_states import StepStates
 from pipeline.published.build import COLLECT
 from scoring import SensorKey
 from scoring.formats import OUTCOME_VERSION, OUTCOMES_FOLDER, SensorStatus
@@ -60,7 +60,7 @@ class Execution:
         pipeline: Pipeline,
         place: Workplace,
         machine: Machine,
-        board: Board,
+        states: StepStates,
         stop: threading.Event,
         keep_log: Callable[[Path], None],
     ) -> None:
@@ -68,18 +68,18 @@ class Execution:
         self.pipeline = pipeline
         self.place = place
         self.machine = machine
-        self.board = board
+        self.states = states
         self.stop = stop
         self.keep_log = keep_log
         self.outputs: dict[str, str] = {}
         """Where outputs lie, by node; of those that have succeeded."""
-        self.failed: dict[str, Ended] = {}
+        self.failed: dict[str, ProcessResult] = {}
         self._processes: Processes
 
     def run(self) -> None:
         """Execute every node."""
         waiting = {node.name: node for node in self.pipeline.nodes}
-        running: dict[Future[Ended], Node] = {}
+        running: dict[Future[ProcessResult], Node] = {}
         with Processes() as self._processes, ThreadPoolExecutor(self.place.processes) as pool:
             while (waiting or running) and not self.stop.is_set():
                 unfinished = {*waiting, *(node.name for node in running.values())}
@@ -91,19 +91,19 @@ class Execution:
             self._processes.stop()
             pool.shutdown(cancel_futures=True)
 
-    def _note(self, node: Node, ended: Ended) -> None:
+    def _note(self, node: Node, ended: ProcessResult) -> None:
         if ended.ok:
             self.outputs[node.name] = str(self.place.preds)
-            self.board.ends(node.name, StepState.SUCCEEDED)
+            self.states.ends(node.name, StepState.SUCCEEDED)
         elif not self.stop.is_set():
             self.failed[node.name] = ended
-            self.board.ends(node.name, StepState.FAILED, ended.error)
+            self.states.ends(node.name, StepState.FAILED, ended.error)
             if node.name != COLLECT:
                 _leave_outcome(node, ended.error or "its step failed", self.place)
 
-    def _node(self, node: Node) -> Ended:
+    def _node(self, node: Node) -> ProcessResult:
         if lost := node.lacks(self.outputs):
-            return Ended(ok=False, error=f"step {lost}, whose result it needs, failed")
+            return ProcessResult(ok=False, error=f"step {lost}, whose result it needs, failed")
         command = node.arguments(self.place.given, self.outputs, str(self.place.preds))
         if command[0] == "python":
             command[0] = self.place.python
@@ -114,15 +114,15 @@ class Execution:
             if log.exists():
                 self.keep_log(log)
 
-    def _tried(self, node: Node, command: list[str], log: Path) -> Ended:
-        ended = Ended(ok=False, error="it was stopped")
+    def _tried(self, node: Node, command: list[str], log: Path) -> ProcessResult:
+        ended = ProcessResult(ok=False, error="it was stopped")
         for number in range(self.place.tries):
             if number and self.stop.wait(_FIRST_PAUSE * 2 ** (number - 1)):
                 break
             with self.machine.slot(self.place.processes, self.stop) as has_slot:
                 if not has_slot:
                     break
-                self.board.begins(node.name)
+                self.states.begins(node.name)
                 ended = self._processes.run(
                     command,
                     folder=self.place.code,

@@ -16,7 +16,7 @@ RENEW_SECONDS = LEASE_SECONDS / 3
 logger = logging.getLogger("pipeline.worker")
 
 
-class Why(StrEnum):
+class StopReason(StrEnum):
     """Why a worker stops before its run is over."""
 
     CANCELED = "canceled"
@@ -29,9 +29,9 @@ class Stop:
 
     def __init__(self) -> None:
         self.event = threading.Event()
-        self.why: Why | None = None
+        self.why: StopReason | None = None
 
-    def __call__(self, why: Why) -> None:
+    def __call__(self, why: StopReason) -> None:
         """Stop, and remember why."""
         if self.why is None:
             self.why = why
@@ -40,7 +40,7 @@ class Stop:
 
 
 @contextmanager
-def held(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Callable[[], None]]:
+def renewed(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Callable[[], None]]:
     """Renew `lease` inside this block; where that fails for too long it is lost, and `stop` is set.
 
     Hands out what renews it at once.
@@ -54,29 +54,31 @@ def held(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Cal
             lease.renew()
             last = asked
         except (LeaseHeld, NotFound, ContainerMissing):
-            stop(Why.LOST)
+            stop(StopReason.LOST)
         except PipelineError as error:
             logger.warning("the lease could not be renewed: %s", error)
             if time.monotonic() - last > LEASE_SECONDS:
-                stop(Why.LOST)
+                stop(StopReason.LOST)
 
     with _repeatedly(renew, every):
         yield renew
 
 
 @contextmanager
-def told(tell: Callable[[], None], canceled: Callable[[], bool], stop: Stop, every: float) -> Iterator[None]:
-    """Tell how things stand, and look whether the run was canceled, now and then inside this block."""
+def reported(
+    report: Callable[[], None], canceled: Callable[[], bool], stop: Stop, every: float
+) -> Iterator[None]:
+    """Report the state of the steps, and check for a cancellation, every few seconds inside this block."""
 
-    def look() -> None:
+    def check() -> None:
         try:
-            tell()
+            report()
             if canceled():
-                stop(Why.CANCELED)
+                stop(StopReason.CANCELED)
         except PipelineError as error:
             logger.warning("%s", error)
 
-    with _repeatedly(look, every):
+    with _repeatedly(check, every):
         yield
 
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.engines.local import orphan_killer
-from pipeline.redact import hushed
+from pipeline.redact import redacted
 
 _DONE, _FAILED, _USAGE = 0, 1, 2
 """Exit codes of steps that a further try does not change; after all others one may help."""
@@ -23,7 +23,7 @@ _LONGEST_LINE = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProcessResult:
     """How a process ended."""
 
     ok: bool
@@ -40,7 +40,7 @@ class Processes:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
-        self._keeper = subprocess.Popen(
+        self._orphan_killer = subprocess.Popen(
             [sys.executable, "-I", "-S", str(orphan_killer.__file__)],
             stdin=subprocess.PIPE,
             start_new_session=True,
@@ -53,9 +53,9 @@ class Processes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        if self._keeper.stdin:
-            self._keeper.stdin.close()
-        self._keeper.wait()
+        if self._orphan_killer.stdin:
+            self._orphan_killer.stdin.close()
+        self._orphan_killer.wait()
 
     def run(
         self,
@@ -65,15 +65,15 @@ class Processes:
         environment: Mapping[str, str],
         log: Path,
         seconds: float | None,
-    ) -> Ended:
+    ) -> ProcessResult:
         """Run a command to its end; what it says is appended to `log`."""
         try:
             with log.open("ab") as words:
                 process = self._start(command, folder, environment, words.fileno())
         except OSError as error:
-            return Ended(ok=False, retry=True, error=f"it cannot be started: {error.strerror}")
+            return ProcessResult(ok=False, retry=True, error=f"it cannot be started: {error.strerror}")
         if process is None:
-            return Ended(ok=False, error="it was stopped")
+            return ProcessResult(ok=False, error="it was stopped")
         out_of_time = threading.Event()
         timer = threading.Timer(seconds or 0, _end_late, (process, out_of_time))
         timer.daemon = True
@@ -85,13 +85,13 @@ class Processes:
             timer.cancel()
             self._ended(process)
         if code == _DONE:
-            return Ended(ok=True)
+            return ProcessResult(ok=True)
         if out_of_time.is_set():
-            return Ended(ok=False, retry=True, error=f"it took longer than its {seconds:g} seconds")
+            return ProcessResult(ok=False, retry=True, error=f"it took longer than its {seconds:g} seconds")
         if code < 0:
-            return Ended(ok=False, retry=True, error=f"it was killed by {_signal(-code)}")
+            return ProcessResult(ok=False, retry=True, error=f"it was killed by {_signal(-code)}")
         said = last_line(log)
-        return Ended(
+        return ProcessResult(
             ok=False,
             retry=code not in {_FAILED, _USAGE},
             error=said or f"it ended with exit code {code} and said nothing",
@@ -120,19 +120,19 @@ class Processes:
                 start_new_session=True,
             )
             self._running.add(process)
-            self._tell_keeper(f"+{process.pid}\n")
+            self._notify_orphan_killer(f"+{process.pid}\n")
         return process
 
     def _ended(self, process: "subprocess.Popen[bytes]") -> None:
         with self._lock:
             self._running.discard(process)
             _kill(process)  # what it has started itself and left
-            self._tell_keeper(f"-{process.pid}\n")
+            self._notify_orphan_killer(f"-{process.pid}\n")
 
-    def _tell_keeper(self, line: str) -> None:
-        if self._keeper.stdin:
+    def _notify_orphan_killer(self, line: str) -> None:
+        if self._orphan_killer.stdin:
             with suppress(BrokenPipeError):  # somebody killed it; steps run all the same
-                os.write(self._keeper.stdin.fileno(), line.encode())
+                os.write(self._orphan_killer.stdin.fileno(), line.encode())
 
 
 def last_line(log: Path) -> str:
@@ -145,7 +145,7 @@ def last_line(log: Path) -> str:
         return ""
     words = [" ".join(line.split()) for line in lines]
     last = next((line for line in reversed(words) if line), "")
-    return hushed(last.removeprefix("error: "))[:_LONGEST_LINE]
+    return redacted(last.removeprefix("error: "))[:_LONGEST_LINE]
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -29,7 +29,7 @@ def path(run: str) -> str:
     return f"{run}/steps.json"
 
 
-class Board:
+class StepStates:
     """The steps of one run; threads change them."""
 
     def __init__(

@@ -23,9 +23,9 @@ from pipeline.clock import utc_now
 from pipeline.engines.local import inputs
 from pipeline.engines.local.execution import Execution, Workplace
 from pipeline.engines.local.graph import Pipeline
-from pipeline.engines.local.lease import Stop, Why, held, told
+from pipeline.engines.local.lease import Stop, StopReason, renewed, reported
 from pipeline.engines.local.machine import Machine
-from pipeline.engines.local.step_states import Board
+from pipeline.engines.local.step_states import StepStates
 from pipeline.engines.summary import read_summary
 from pipeline.errors import (
     EXIT_DONE,
@@ -36,7 +36,7 @@ from pipeline.errors import (
     PipelineError,
     StorageError,
 )
-from pipeline.pages.index import renew
+from pipeline.pages.index import update_index
 from pipeline.published.build import COLLECT, SCORE_FILE
 from pipeline.published.publish import load_documents
 from pipeline.runs.record import RunRecord, RunState, RunStatus
@@ -47,7 +47,7 @@ from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
 from scoring.formats import SUCCESS, SUMMARY_JSON
 
-TELL_SECONDS = 1.0
+REPORT_SECONDS = 1.0
 """How often the steps are told of, and a cancellation is looked for."""
 
 LONGEST_LOG = 1 << 20
@@ -76,13 +76,13 @@ class Worker:
             logger.info("nothing to do: another worker has run %s, or it is over (%s)", self.run, error)
             return EXIT_DONE
         try:
-            with held(lease, self.stop) as renew_lease:
+            with renewed(lease, self.stop) as renew_lease:
                 status = self._status(renew_lease)
             if status is not None:
                 self._record_end(status, lease)
-                renew(self.store)
+                update_index(self.store)
         finally:
-            if self.stop.why is not Why.LOST:
+            if self.stop.why is not StopReason.LOST:
                 self._keep_log(self.machine.log(self.run), "worker.log")
                 with suppress(StorageError):
                     lease.release()  # where the run is not over, the sweep need not wait until it runs out
@@ -113,7 +113,7 @@ class Worker:
             status = RunStatus(state=RunState.FAILED, error=str(error))
         except OSError as error:
             status = RunStatus(state=RunState.FAILED, error=f"this machine says: {error}", retry=True)
-        if self.stop.why is Why.CANCELED:
+        if self.stop.why is StopReason.CANCELED:
             return RunStatus(state=RunState.CANCELED)
         return None if self.stop.why else status
 
@@ -130,24 +130,24 @@ class Worker:
     def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> RunStatus | None:
         pipeline_yml, score_yml = load_documents(self.store, record.published)
         pipeline = Pipeline.read(pipeline_yml, {SCORE_FILE: score_yml})
-        board = Board((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
+        states = StepStates((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
         canceled = self.runs.cancel_requested
         with self.machine.work_folder(self.run) as folder:
-            with told(board.write, lambda: canceled(self.run), self.stop, TELL_SECONDS):
+            with reported(states.write, lambda: canceled(self.run), self.stop, REPORT_SECONDS):
                 place = self._workplace(folder)
                 execution = Execution(
                     pipeline=pipeline,
                     place=place,
                     machine=self.machine,
-                    board=board,
+                    states=states,
                     stop=self.stop.event,
                     keep_log=self._keep_log,
                 )
                 execution.run()
             if self.stop.why:
-                board.cancel()
-            if self.stop.why is not Why.LOST:
-                board.write()
+                states.cancel()
+            if self.stop.why is not StopReason.LOST:
+                states.write()
             renew_lease()  # a worker that was frozen may have lost it, and another may have stored everything
             return None if self.stop.why else self._conclude(execution, place.out)
 
@@ -222,7 +222,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         with _connected() as (settings, store):
             worker = Worker(settings, store, Machine(args.folder), args.run, args.code)
-            signal.signal(signal.SIGTERM, lambda *_: worker.stop(Why.ENDED))
+            signal.signal(signal.SIGTERM, lambda *_: worker.stop(StopReason.ENDED))
             return worker.work()
     except PipelineError as error:
         logger.error("%s", error)  # noqa: TRY400 - it says what went wrong; a traceback would not

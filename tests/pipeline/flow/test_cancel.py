@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.errors import EngineError, UsageError
+from pipeline.errors import EngineError, InvalidRequest
 from pipeline.flow.cancel import cancel
-from pipeline.flow.recover import attend
+from pipeline.flow.recover import recover
 from pipeline.flow.submit import submit_landing, to_landing
 from pipeline.runs.record import RunState
 
@@ -59,19 +59,19 @@ def test_one_that_is_being_submitted_is_canceled_in_the_engine(context, landing)
 
 def test_a_sweep_asks_the_engine_where_whoever_canceled_it_came_no_further_than_to_a_note(context, run):
     context.runs.request_cancel(run)
-    attend(context, datetime.now(UTC))
+    recover(context, datetime.now(UTC))
     assert asked(context, run)
 
 
 def test_one_that_has_failed_is_not_tried_again(context, run):
     context.runs.advance(context.runs.load(run), RunState.FAILED, retry=True)
     assert cancel(context, run) == f"run {run} has failed, and is not tried again"
-    assert attend(context, datetime.now(UTC)).retried == 0
-    with pytest.raises(UsageError, match="failed already"):
+    assert recover(context, datetime.now(UTC)).retried == 0
+    with pytest.raises(InvalidRequest, match="failed already"):
         cancel(context, run)
 
 
 def test_one_that_is_over_is_told_as_such(context, run):
     context.runs.advance(context.runs.load(run), RunState.SUCCEEDED)
-    with pytest.raises(UsageError, match="succeeded already"):
+    with pytest.raises(InvalidRequest, match="succeeded already"):
         cancel(context, run)

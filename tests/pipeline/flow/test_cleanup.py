@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.flow.cleanup import old_runs, remove
-from pipeline.flow.recover import attend
+from pipeline.flow.recover import recover
 from pipeline.flow.submit import Outcome, submit_landing, submit_manual
 from pipeline.flow.sweep import sweep
 from pipeline.runs.record import RunState
@@ -94,12 +94,12 @@ def test_a_run_that_waits_for_its_next_try_keeps_all_that_it_needs(context, cloc
     context.store.data.delete("a.csv")
     clock.move(days=31)
     assert clean_up(context) == []
-    assert sweep(context, context.clock(), random_hex="000000").attended.retried == 1
+    assert sweep(context, context.clock(), random_hex="000000").recovered.retried == 1
 
 
 def test_one_that_never_began_goes_too(context, clock):
     context.runs.mark("blob-1")
-    attend(context, datetime.now(UTC) + timedelta(hours=1))
+    recover(context, datetime.now(UTC) + timedelta(hours=1))
     assert context.runs.load("blob-1").state is RunState.EMPTY
     clock.move(days=31)
     assert clean_up(context) == ["blob-1"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.engines.local.graph import Pipeline
 from pipeline.errors import PublishError
-from pipeline.published.build import MOST_AFTER, SCORE_FILE, Limits, build, step_name
+from pipeline.published.build import MOST_AFTER, SCORE_FILE, ReadingLimits, build, step_name
 from scoring import InvalidKey, SensorKey
 
 HOSTILE = [
@@ -30,7 +30,7 @@ HOSTILE = [
 ]
 
 
-LIMITS = Limits(4, 10_240)
+LIMITS = ReadingLimits(4, 10_240)
 
 
 def documents(
@@ -110,7 +110,7 @@ def test_the_same_fleet_gives_the_same_bytes_in_whatever_order_it_comes():
         documents(fleet(3), environment="azureml:fleet-scoring:v3"),
         documents(fleet(3), code="azureml:fleet-scoring:v3"),
         documents(fleet(3), max_steps=2),
-        documents(fleet(3), limits=Limits(8, 10_240)),
+        documents(fleet(3), limits=ReadingLimits(8, 10_240)),
     ],
     ids=["another sensor", "time limit", "environment", "code", "shards", "limits"],
 )
@@ -120,7 +120,7 @@ def test_whatever_changes_what_runs_changes_the_version(other):
 
 
 def test_steps_that_read_are_told_how_much_a_file_may_ask_for():
-    pipeline, score = read(documents(fleet(3), limits=Limits(8, 99)))
+    pipeline, score = read(documents(fleet(3), limits=ReadingLimits(8, 99)))
     for command in (score["command"], pipeline["jobs"]["collect"]["component"]["command"]):
         assert command.endswith("--max-row-mb 8 --max-unpacked-mb 99")
 

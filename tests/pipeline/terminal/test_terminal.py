@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.clock import utc_now
 from pipeline.engine import StepState
-from pipeline.engines.local.step_states import Board
+from pipeline.engines.local.step_states import StepStates
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.runs.store import Runs
 from pipeline.terminal.tables import show_table
@@ -69,13 +69,15 @@ def made(store) -> str:
     )
     runs.advance(runs.create(pending), RunState.PARTLY, counts=COUNTS, error="sensor 1/2 failed: \x1b[31mred")
     moments = iter([began + timedelta(seconds=number) for number in (0, 0, 0, 3, 5, 90)])
-    board = Board(["score_1_1", "score_1_2", "score_1_3", "collect"], store.runs, LONG, lambda: next(moments))
+    states = StepStates(
+        ["score_1_1", "score_1_2", "score_1_3", "collect"], store.runs, LONG, lambda: next(moments)
+    )
     for name in ("score_1_1", "score_1_2", "score_1_3"):
-        board.begins(name)
-    board.ends("score_1_1", StepState.SUCCEEDED)
-    board.ends("score_1_2", StepState.FAILED, f"the model is refused: {'because ' * 12}")
-    board.ends("score_1_3", StepState.SUCCEEDED)
-    board.write()
+        states.begins(name)
+    states.ends("score_1_1", StepState.SUCCEEDED)
+    states.ends("score_1_2", StepState.FAILED, f"the model is refused: {'because ' * 12}")
+    states.ends("score_1_3", StepState.SUCCEEDED)
+    states.write()
     return LONG
 
 

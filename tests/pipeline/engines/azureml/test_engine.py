@@ -161,7 +161,7 @@ class TestPublishing:
             [SensorKey(str(device), "1") for device in range(sensors)],
             max_steps=1000,
             time_limit=timedelta(hours=1),
-            limits=build.Limits(4, 10_240),
+            limits=build.ReadingLimits(4, 10_240),
             environment="azureml:replaced:1",
             code="azureml:replaced:1",
         )
@@ -256,7 +256,7 @@ class TestSubmitting:
         store = Store.connect(azureml_settings, transport=transport)
         engine = AzureMLEngine(azureml_settings, store, Runs(store, taken.clock))
         context = Context(azureml_settings, store, engine, taken.clock)
-        context.published(), context.take_place()  # a host that has been at work knows both
+        context.published(), context.acquire_slot()  # a host that has been at work knows both
         transport.requests.clear()
         assert submit_landing(context, "2026/a.csv").outcome is Outcome.SUBMITTED
         store.close()

@@ -22,7 +22,7 @@ from pipeline.flow.status import look
 from pipeline.flow.submit import submit_manual
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline
-from pipeline.runs.history import noted
+from pipeline.runs.history import newest
 from pipeline.runs.record import RunRecord, RunState
 from pipeline.settings import Connection, Settings
 from pipeline.step_environment import ROOT
@@ -477,7 +477,7 @@ def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
     assert len(list(fleet.context.store.runs.list("landings/"))) == 6
     folders = {path.name.split("/")[0] for path in fleet.context.store.preds.list()}
     assert folders - {"index.html"} == set(runs)
-    assert {row["run"] for row in noted(fleet.context.store.runs, 100)} == set(runs)
+    assert {row["run"] for row in newest(fleet.context.store.runs, 100)} == set(runs)
     assert fleet.context.runs.open() == []
     assert list((fleet.engine.folder / "runs").iterdir()) == []
 
