@@ -3,7 +3,7 @@
 import argparse
 import secrets
 
-from pipeline.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from pipeline.errors import EXIT_DONE, EXIT_FAILED, InvalidRequest
 
 _EXAMPLE = """\
 One run for all blobs that are named. What another run has claimed already is left out, unless --again.
@@ -20,8 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
     parser.add_argument("blobs", metavar="BLOB", nargs="*", help="name of a blob in the data container")
-    parser.add_argument("--prefix", help="all blobs whose names start so")
-    parser.add_argument("--all", action="store_true", help="everything in the data container")
+    parser.add_argument("--prefix", help="all blobs whose names start with this; '' is all of them")
     parser.add_argument("--again", action="store_true", help="also what other runs have scored")
     parser.add_argument("--run", metavar="NAME", help="the run's name; made from the time without it")
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
@@ -33,12 +32,12 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.flow.submit import Outcome, submit_manual
     from pipeline.terminal.tables import show_json
 
-    if bool(args.blobs) + (args.prefix is not None) + args.all != 1:
-        raise UsageError("name blobs, or --prefix, or --all: one of the three")
+    if bool(args.blobs) == (args.prefix is not None):
+        raise InvalidRequest("give either names of blobs or --prefix")
     submission = submit_manual(
         open_context(),
         blobs=args.blobs,
-        prefix="" if args.all else args.prefix,
+        prefix=args.prefix,
         name=args.run,
         again=args.again,
         random_hex=secrets.token_hex(3),

@@ -162,8 +162,8 @@ def test_submitting_before_anything_is_published_says_what_to_do(in_place, capsy
 
 def test_submit_asks_for_exactly_one_way_to_name_blobs(in_place, capsys):
     assert main(["submit"]) == 2
-    assert main(["submit", "a.csv", "--all"]) == 2
-    assert said(capsys)[1].count("one of the three") == 2
+    assert main(["submit", "a.csv", "--prefix", ""]) == 2
+    assert said(capsys)[1].count("either names of blobs or --prefix") == 2
 
 
 def test_a_sweep_with_nothing_new_says_so(in_place, capsys):
