@@ -7,7 +7,7 @@ import sys
 from pipeline.cli import main
 
 if __name__ == "__main__":
-    # The SDKs are imported once and stay: looking through them for cycles takes a fifth of a command's time.
+    # The SDKs stay loaded; searching them for reference cycles would take a fifth of a command's time.
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)
     sys.exit(main(sys.argv[1:]))

@@ -100,7 +100,7 @@ class MemoryContainer:
         try:
             found = self.read(name)
         except NotFound as error:
-            raise Changed(f"{self.name}/{name} was deleted meanwhile") from error
+            raise Changed(f"{self.name}/{name} was deleted in the meantime") from error
         if found.data == data:
             return found.etag
         raise Changed(f"{self.name}/{name} is another version")

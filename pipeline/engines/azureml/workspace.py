@@ -115,10 +115,10 @@ class Workspace:
                 "create it, or set AZUREML_WORKSPACE_NAME, AZURE_RESOURCE_GROUP and AZURE_SUBSCRIPTION_ID"
             )
         if isinstance(error, azure.ServiceRequestError | azure.ServiceResponseError):
-            return EngineError(f"{doing}: {name} gives no answer ({root_cause(error)}): try later")
+            return EngineError(f"{doing}: {name} does not respond ({root_cause(error)}); try again later")
         if status == 429 or status >= 500:  # noqa: PLR2004
-            return EngineError(f"{doing}: {name} answers {status} again and again: try later")
-        return EngineError(f"{doing}: {name} answers: {said(error)}")
+            return EngineError(f"{doing}: {name} keeps returning {status}; try again later")
+        return EngineError(f"{doing}: {name} returned: {said(error)}")
 
 
 def status_of(error: Exception) -> int:

@@ -209,13 +209,13 @@ def test_settings_of_the_function_host_are_read_where_the_environment_has_none(
 @pytest.mark.parametrize(
     ("words", "code", "complaint"),
     [
-        (["submit", ""], 2, "no blob has such a name"),
-        (["submit", "\udcff"], 2, "no blob has such a name"),
+        (["submit", ""], 2, "it cannot be the name of a blob"),
+        (["submit", "\udcff"], 2, "it cannot be the name of a blob"),
         (["submit", "../models/model_1_3.skops"], 2, "starts with '_' or '.'"),
         (["submit", "--prefix", "\udcff"], 2, "no blob has a name that starts with"),
         (["status", "\udcff"], 1, "there is no run"),
         (["status", "../data/a.csv"], 1, "there is no run"),
-        (["publish", "--rollback", "../x"], 1, "no version '../x' is published"),
+        (["publish", "--rollback", "../x"], 1, "version '../x' is not published"),
         (["runs", "--limit", "-2"], 2, "expected a number of runs"),
     ],
     ids=lambda value: " ".join(value).encode("unicode_escape").decode() if isinstance(value, list) else "",

@@ -65,7 +65,7 @@ def order(store, *runs) -> list[str]:
         (CauseKind.TIMER, "2026-11-23T06:00:00+01:00", "a sweep by the timer at 2026-11-23 05:00:00 UTC"),
         (CauseKind.TIMER, "noon", "a sweep by the timer at noon"),
         (CauseKind.MANUAL, "3 blobs", "asked for by hand: 3 blobs"),
-        (CauseKind.RETRY, "blob-1", "blob-1 failed and is tried again"),
+        (CauseKind.RETRY, "blob-1", "blob-1 failed and is retried"),
     ],
 )
 def test_a_cause_is_told_in_a_sentence(kind, detail, sentence):
@@ -252,7 +252,7 @@ class TestHarmless:
         over = context.runs.advance(before, RunState.SUCCEEDED)
         assert over.state is RunState.SUCCEEDED
         assert context.runs.open() == []
-        assert f"the end of run {before.run} is not noted" in caplog.text
+        assert f"run {before.run} is not on the page of runs" in caplog.text
 
     def test_the_page_is_written_without_settings_or_secrets(self, store, monkeypatch, tmp_path):
         """Whoever writes it sees no address of storage and no key."""

@@ -300,7 +300,7 @@ class TestSubmitting:
     def test_a_service_that_stays_away_leaves_the_run_to_be_taken_up(self, taken, emulator, monkeypatch):
         monkeypatch.setattr("pipeline.engines.azureml.workspace.LONGEST_WAIT", 0.01)
         emulator.faults.add(Fault("PUT .*/jobs/", status=503, times=99))
-        with pytest.raises(EngineError, match="answers 503 again and again: try later"):
+        with pytest.raises(EngineError, match="keeps returning 503; try again later"):
             submit_landing(taken, "2026/a.csv")
         (record,) = taken.runs.newest()
         assert record.state is RunState.PENDING

@@ -416,7 +416,7 @@ def test_a_worker_that_finds_no_storage_says_so_in_one_line(fleet):
         check=False,
     )
     assert done.returncode == 1
-    assert "gives no answer" in done.stderr.splitlines()[-1]
+    assert "does not respond" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
