@@ -56,7 +56,7 @@ def to_json(document: Any) -> Any:
 
 
 def damage(error: Exception) -> str:
-    """What is wrong, for a message: the kind of error and its text, which is cut: it can repeat a huge value."""
+    """What is wrong, for a message: kind and text of the error, cut: it can repeat a huge value."""
     return f"{type(error).__name__}: {_cut(error)}"
 
 

@@ -1,10 +1,10 @@
-"""Removing what old runs left. Readings and models are never touched.
+"""Removing the results of old runs. Readings and models are never touched.
 
-A claim says that a landing has been scored, so it is kept as long as its landing is there: without it the
-next sweep would score the landing again. Where all of a run's landings are gone, everything of it goes,
-claims included, and so it does where a run claimed nothing. Otherwise its record, manifest and claims stay,
-which are small, and the rest goes. Either way it goes from the page of runs: it has no report any more.
-A run that may be tried again, or that the next sweep has still to look at, is not touched.
+A claim says that a landing has been scored, so it is kept as long as its landing exists: without it the next
+sweep would score the landing again. If all landings of a run are deleted, or it claimed none, everything of
+the run is removed, with its claims. Otherwise its record, manifest and claims stay, which are small, and the
+rest is removed. The run also leaves the page of runs, because it has no report any more. A run that can be
+retried, or that the next sweep still has to check, is not touched.
 """
 
 from collections.abc import Collection, Iterator
@@ -23,7 +23,7 @@ from scoring.formats import MANIFEST_JSON, SUCCESS
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What goes of one run: names of blobs in the preds and in the runs container."""
+    """The blobs of one run to remove: names in the preds and in the runs container."""
 
     run: str
     preds: tuple[str, ...]
@@ -34,20 +34,20 @@ class Removal:
 
 
 def old_runs(context: Context, age: timedelta, now: datetime) -> Iterator[Removal]:
-    """What would go of each run that ended longer than `age` ago, oldest last."""
+    """What to remove of each run that finished longer than `age` ago, oldest last."""
     rows = {blob.name for blob in context.store.runs.list(f"{history.FOLDER}/")}
     marked = {marker.run for marker in context.runs.open()}
     for record in context.runs.newest():
-        is_over = record.state.final and record.run not in marked
-        if is_over and record.ended is not None and now - record.ended > age:
+        has_finished = record.state.final and record.run not in marked
+        if has_finished and record.ended is not None and now - record.ended > age:
             removal = _removal(context, record, rows)
             if removal.preds or removal.runs:
                 yield removal
 
 
 def remove(context: Context, removal: Removal) -> None:
-    """Remove it: predictions first, the record last, so that one that breaks off is found again."""
-    # `_SUCCESS` first of all: what is half removed must not look finished.
+    """Remove it: predictions first, the record last, so that the next cleanup finds an interrupted one."""
+    # `_SUCCESS` first: a partly removed run must not look finished.
     preds = sorted(removal.preds, key=lambda name: not name.endswith(f"/{SUCCESS}"))
     for name in preds[:1]:
         context.store.preds.delete(name)

@@ -1,4 +1,4 @@
-"""Runs that need attention: what a sweep does about each marker that it finds."""
+"""Recovery: what a sweep does about the run of each marker."""
 
 import logging
 from collections import Counter
@@ -25,50 +25,50 @@ logger = logging.getLogger(__name__)
 
 
 class Action(StrEnum):
-    """What became of one marker."""
+    """What the sweep did about one run."""
 
-    NONE = "none"  # it is well, or too young to tell
-    RESUMED = "resumed"  # pending for too long, submitted now
-    RETRIED = "retried"  # failed, tried again under its next name
-    RESTARTED = "restarted"  # its worker was dead, it has a new one
-    FINISHED = "finished"  # the engine had ended it, its record says so now
-    CLOSED = "closed"  # it was over, or never began
-    POSTPONED = "postponed"  # it could not be helped now: the next sweep tries again
+    NONE = "none"  # it is active, or too young to judge
+    RESUMED = "resumed"  # was pending for too long, submitted now
+    RETRIED = "retried"  # failed, submitted again under its next name
+    RESTARTED = "restarted"  # its worker had died, it has a new one
+    FINISHED = "finished"  # had finished in the engine, its record is updated
+    CLOSED = "closed"  # had finished before, or never started
+    POSTPONED = "postponed"  # recovery failed: the next sweep tries again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """How many runs got which care; `str()` tells of those that got any."""
+    """How many runs needed which action; `str()` omits actions without runs."""
 
     active: int = 0
-    """Runs under way that need nothing."""
+    """Active runs that need nothing."""
     resumed: int = 0
     retried: int = 0
     restarted: int = 0
     finished: int = 0
     closed: int = 0
     postponed: int = 0
-    """Runs that could not be helped now; each is in the log with its reason."""
+    """Runs whose recovery failed; each is logged with its reason."""
 
     def __str__(self) -> str:
         counts = (
             (self.active, "active"),
             (self.resumed, "resumed"),
-            (self.retried, "tried again"),
-            (self.restarted, "with a new worker"),
+            (self.retried, "retried"),
+            (self.restarted, "restarted"),
             (self.finished, "finished"),
             (self.closed, "closed"),
             (self.postponed, "postponed to the next sweep"),
         )
-        return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no run needs attention"
+        return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no run needs recovery"
 
 
 def recover(context: Context, now: datetime) -> Recovered:
-    """Look at each marker and do what its run needs; `now` is the server's clock.
+    """Check each marker and do what its run needs; `now` is the clock of the server.
 
-    What fails for one run is logged and left to the next sweep; storage that is gone ends the sweep.
+    If this fails for one run, it is logged and postponed to the next sweep; if storage fails, the sweep ends.
     """
-    # Failed runs first: what becomes of them may already have a marker of its own.
+    # Failed runs first: their retries can have markers already.
     markers = sorted(context.runs.open(), key=lambda marker: (not marker.failed, marker.run))
     counts: Counter[Action] = Counter()
     for marker in markers:
@@ -99,9 +99,9 @@ def _recover(context: Context, marker: Marker, now: datetime) -> Action:
     try:
         record = context.runs.load(marker.run)
     except UnknownRun:
-        return _close_unborn(context, marker.run) if is_old else Action.NONE
+        return _close_without_record(context, marker.run) if is_old else Action.NONE
     if record.state.final:
-        context.runs.add_to_history(record)  # whoever ended it may have died before
+        context.runs.add_to_history(record)  # the process that finished it may have died before this
     if record.state is RunState.FAILED and record.retry:
         return _retry(context, record)
     if record.state.final:
@@ -110,23 +110,23 @@ def _recover(context: Context, marker: Marker, now: datetime) -> Action:
     context.check_engine(record)
     if record.state is RunState.PENDING:
         return _resume(context, record) if is_old or marker.abandoned else Action.NONE
-    return _follow(context, record)
+    return _check_engine_status(context, record)
 
 
-def _close_unborn(context: Context, run: str) -> Action:
-    """End a run whose submitter died before it wrote the record; writing it stops one that is only slow."""
+def _close_without_record(context: Context, run: str) -> Action:
+    """Close a run whose submitter died before it wrote the record; writing it stops one that is only slow."""
     if split_try(run)[1] > 1:
-        return Action.NONE  # the run that failed still has its marker, and begins this try again
+        return Action.NONE  # the failed run still has its marker, and its recovery submits this try
     record = RunRecord(
         run=run,
-        cause=Cause(CauseKind.MANUAL, "unknown: its submission broke off before it was written down"),
+        cause=Cause(CauseKind.MANUAL, "unknown: its submission was interrupted before it wrote a record"),
         state=RunState.EMPTY,
         published="",
         created=context.clock(),
         ended=context.clock(),
-        error="its submission broke off before it began; its landings are left to the sweep",
+        error="its submission was interrupted; the sweep scores its landings",
     )
-    with suppress(AlreadyExists):  # it was only slow
+    with suppress(AlreadyExists):  # its submitter was only slow
         context.runs.create(record)
         context.runs.unmark(run)
         return Action.CLOSED
@@ -140,10 +140,10 @@ def _resume(context: Context, record: RunRecord) -> Action:
 
 
 def _retry(context: Context, record: RunRecord) -> Action:
-    """Try a failed run again under its next name, unless it had its tries or somebody canceled it."""
-    has_no_try = record.tries >= context.settings.max_tries
-    if has_no_try or context.runs.cancel_requested(record.run):
-        if has_no_try:
+    """Retry a failed run under its next name, unless it has no try left or was canceled."""
+    has_no_try_left = record.tries >= context.settings.max_tries
+    if has_no_try_left or context.runs.cancel_requested(record.run):
+        if has_no_try_left:
             log_failed(record)
         context.runs.unmark(record.run)
         return Action.CLOSED
@@ -156,20 +156,20 @@ def _retry(context: Context, record: RunRecord) -> Action:
         tries=record.tries + 1,
         claims=record.claims,
     )
-    # The next try has its own marker now, so this one has done its duty.
+    # The next try has its own marker now.
     context.runs.unmark(record.run)
-    logger.info("run %s failed, tried again: %s", record.run, submission, extra={"run": run})
+    logger.info("run %s failed and is retried: %s", record.run, submission, extra={"run": run})
     return Action.RETRIED if submission.outcome is Outcome.SUBMITTED else Action.CLOSED
 
 
-def _follow(context: Context, record: RunRecord) -> Action:
-    """Ask the engine about a run that nobody holds here."""
+def _check_engine_status(context: Context, record: RunRecord) -> Action:
+    """Ask the engine about a run whose lease no worker holds."""
     status = context.engine.status(record.run)
     if status.state.final:
         with suppress(IllegalTransition):
             context.runs.advance_to(record, status)
         return Action.FINISHED
-    if context.runs.cancel_requested(record.run):  # whoever asked for it may have come no further
+    if context.runs.cancel_requested(record.run):  # the requester may have died before it reached the engine
         context.engine.cancel(record.run)
         return Action.NONE
     if status.lost:
@@ -181,7 +181,7 @@ def _follow(context: Context, record: RunRecord) -> Action:
 
 
 def _restart(context: Context, record: RunRecord) -> Action:
-    """Replace a dead worker; one that dies again and again is not a matter of bad luck."""
+    """Replace a dead worker; a worker that keeps dying has a cause, so the run fails."""
     from pipeline.published.publish import load
 
     if record.restarts >= context.settings.max_tries:
@@ -191,8 +191,8 @@ def _restart(context: Context, record: RunRecord) -> Action:
         return Action.FINISHED
     published = load(context.store, record.published)
     restarted = context.runs.restart(record)
-    if restarted is None:  # another sweep does it
+    if restarted is None:  # another sweep restarts it
         return Action.NONE
     context.engine.submit(restarted, published)
-    logger.warning("run %s: its worker was dead and is replaced", record.run, extra={"run": record.run})
+    logger.warning("run %s: its worker died and is replaced", record.run, extra={"run": record.run})
     return Action.RESTARTED

@@ -168,7 +168,7 @@ def test_submit_asks_for_exactly_one_way_to_name_blobs(in_place, capsys):
 
 def test_a_sweep_with_nothing_new_says_so(in_place, capsys):
     assert main(["sweep"]) == 0
-    assert said(capsys)[0] == "sweep: nothing new; no run needs attention\n"
+    assert said(capsys)[0] == "sweep: nothing new; no run needs recovery\n"
 
 
 def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):
@@ -178,7 +178,7 @@ def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):
         submit_landing(context, "a.csv")
     (pending,) = context.runs.newest()
     assert main(["cancel", pending.run]) == 0
-    assert said(capsys)[0] == f"run {pending.run} is asked to stop\n"
+    assert said(capsys)[0] == f"run {pending.run} was asked to stop\n"
     assert context.runs.load(pending.run).state is RunState.CANCELED
 
 
@@ -212,7 +212,7 @@ def test_settings_of_the_function_host_are_read_where_the_environment_has_none(
         (["submit", ""], 2, "it cannot be the name of a blob"),
         (["submit", "\udcff"], 2, "it cannot be the name of a blob"),
         (["submit", "../models/model_1_3.skops"], 2, "starts with '_' or '.'"),
-        (["submit", "--prefix", "\udcff"], 2, "no blob has a name that starts with"),
+        (["submit", "--prefix", "\udcff"], 2, "the name of a blob cannot start with"),
         (["status", "\udcff"], 1, "there is no run"),
         (["status", "../data/a.csv"], 1, "there is no run"),
         (["publish", "--rollback", "../x"], 1, "version '../x' is not published"),

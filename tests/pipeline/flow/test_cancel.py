@@ -29,7 +29,7 @@ def asked(context, run):
 
 
 def test_the_engine_is_asked_to_stop_a_run_that_it_has(context, run):
-    assert cancel(context, run) == f"run {run} is asked to stop"
+    assert cancel(context, run) == f"run {run} was asked to stop"
     assert asked(context, run)
 
 
@@ -65,7 +65,7 @@ def test_a_sweep_asks_the_engine_where_whoever_canceled_it_came_no_further_than_
 
 def test_one_that_has_failed_is_not_tried_again(context, run):
     context.runs.advance(context.runs.load(run), RunState.FAILED, retry=True)
-    assert cancel(context, run) == f"run {run} has failed, and is not tried again"
+    assert cancel(context, run) == f"run {run} has failed, and will not be retried"
     assert recover(context, datetime.now(UTC)).retried == 0
     with pytest.raises(InvalidRequest, match="failed already"):
         cancel(context, run)

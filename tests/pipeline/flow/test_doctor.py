@@ -45,7 +45,7 @@ def test_without_a_publication_it_says_how_to_make_one(context):
 def test_files_that_are_no_models_are_counted(context, store):
     store.models.put("readme.txt", b"hello")
     publish(context.store, context.settings, context.engine)
-    assert "1 other files are left alone" in findings(context)["models"].found
+    assert "1 other files are ignored" in findings(context)["models"].found
 
 
 def test_models_that_came_after_the_publication_are_told(context, store):

@@ -93,7 +93,7 @@ class TestLandings:
     def test_a_blob_that_is_gone_is_told_not_raised(self, context):
         submission = submit_landing(context, "a.csv")
         assert (submission.outcome, submission.run) == (Outcome.GONE, None)
-        assert str(submission) == "'a.csv' is not there any more"
+        assert str(submission) == "'a.csv' does not exist any more"
 
     def test_a_container_that_is_missing_is_raised(self, context, store):
         store.data._client.delete_container()
@@ -183,7 +183,7 @@ class TestBursts:
             Outcome.DEFERRED,
             Outcome.DEFERRED,
         ]
-        assert "left to the next sweep: 2 runs are active (SCORING_MAX_ACTIVE_RUNS)" in str(
+        assert "waits for the next sweep: 2 runs are active (SCORING_MAX_ACTIVE_RUNS)" in str(
             submit_landing(context, "3.csv")
         )
 
@@ -272,15 +272,15 @@ class TestByHand:
         land("empty.csv", b"")
         with pytest.raises(InvalidRequest) as caught:
             submit_manual(context, blobs=["gone.csv", "_x.csv", "empty.csv"], random_hex=HEX)
-        assert "'gone.csv' is not there" in str(caught.value)
-        assert "'_x.csv' is never scored" in str(caught.value)
-        assert "'empty.csv' is never scored: it is empty" in str(caught.value)
+        assert "'gone.csv' does not exist" in str(caught.value)
+        assert "'_x.csv' cannot be scored" in str(caught.value)
+        assert "'empty.csv' cannot be scored: it is empty" in str(caught.value)
         assert context.runs.open() == []
 
     def test_nothing_at_all_is_told(self, context):
-        with pytest.raises(InvalidRequest, match="all that starts with '2018/'"):
+        with pytest.raises(InvalidRequest, match="all blobs that start with '2018/'"):
             submit_manual(context, prefix="2018/", random_hex=HEX)
-        with pytest.raises(InvalidRequest, match="name at least one blob"):
+        with pytest.raises(InvalidRequest, match="the name of at least one blob"):
             submit_manual(context, random_hex=HEX)
 
     def test_a_bad_name_is_refused_before_anything_is_written(self, context, land):

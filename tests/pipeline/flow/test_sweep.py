@@ -68,7 +68,7 @@ class TestNewLandings:
         assert scored(context) == ["2018/b.csv", "a.csv", "d.csv"]
         assert context.runs.load(report.run).cause == Cause(CauseKind.TIMER, "2026-11-23T05:00:00+00:00")
         assert str(report) == (
-            "sweep: run timer-20261123-050000 is submitted: 3 landings; no run needs attention"
+            "sweep: run timer-20261123-050000 is submitted: 3 landings; no run needs recovery"
         )
 
     def test_where_nothing_is_new_nothing_is_submitted(self, context, land):
@@ -113,7 +113,7 @@ class TestNewLandings:
         report = sweep(context, TICK, random_hex=HEX)
         assert report.run is None
         assert "run timer-20261123-050000 exists already" in str(report)
-        assert "1 landings are left to the next sweep" in str(report)
+        assert "1 landings wait for the next sweep" in str(report)
         assert watermark(context) == before
         assert sweep(context, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
         assert scored(context) == ["a.csv", "b.csv"]
@@ -356,7 +356,7 @@ class TestRetries:
     def test_one_that_no_try_can_help_is_left_alone(self, context, land, caplog):
         _, run = self.failed(context, land, retry=False)
         assert f"run {run} {WAITED_FOR}: no disk" in caplog.text
-        assert str(recover(context, later())) == "no run needs attention"
+        assert str(recover(context, later())) == "no run needs recovery"
 
     def test_nor_one_that_somebody_canceled(self, context, land):
         _, run = self.failed(context, land)
@@ -435,7 +435,7 @@ class TestLostWorkers:
         assert context.engine.calls(run) == 2
         record = context.runs.load(run)
         assert (record.state, record.restarts) == (RunState.SUBMITTED, 1)
-        assert f"run {run}: its worker was dead and is replaced" in caplog.text
+        assert f"run {run}: its worker died and is replaced" in caplog.text
 
     def test_but_not_for_ever(self, context, land, settings):
         run = self.running(context, land)

@@ -264,7 +264,7 @@ def test_whoever_watches_a_run_without_a_worker_is_told_what_to_do(fleet, capsys
     assert view.to_json()["lost"] is True
     assert view.line().endswith("python -m pipeline sweep does so now")
     show(view, fleet.context.clock())
-    assert "nobody works on it" in capsys.readouterr().out
+    assert "its worker or job is lost" in capsys.readouterr().out
 
 
 def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
