@@ -38,7 +38,7 @@ param clusterVmSize string = 'Standard_DS2_v2'
 @maxValue(100)
 param clusterMaxNodes int = 4
 
-@description('LowPriority nodes cost a fraction and can be evicted; the sweep retries a run that lost its node.')
+@description('LowPriority nodes cost a fraction and may be taken away; a run that lost its node is tried again by the sweep.')
 @allowed(['Dedicated', 'LowPriority'])
 param clusterPriority string = 'Dedicated'
 

@@ -105,8 +105,8 @@ def submit_manual(
     """Score the given blobs, or all whose names start with `prefix` ("" for everything), as one run.
 
     `name` is the name of the run; without one, it is made from the time and `random_hex` (six hex digits). If
-    a run of that name exists, nothing is submitted. `again` also scores landings that other runs have claimed. The
-    limit of active runs does not apply: a person requested the run.
+    a run of that name exists, nothing is submitted. `again` also scores landings of other runs.
+    The limit of active runs does not apply: a person requested the run.
 
     Raises:
         InvalidRequest: a blob does not exist or cannot be a landing, or no name starts with `prefix`.

@@ -1,4 +1,4 @@
-"""Looking at a run while it runs: its state and its steps, once or until it is over."""
+"""Shows a run: its state and its steps, once or until it finishes."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ from pipeline.flow.status import LOST, URGENCY, View, look
 from pipeline.terminal.tables import format_duration, format_time, is_interactive, plain, show_table
 
 INTERVAL = 1.0
-"""Seconds between two looks."""
+"""Seconds between two updates."""
 
 
 def show(view: View, now: datetime) -> None:
@@ -47,7 +47,7 @@ def _row(step: StepStatus, now: datetime) -> tuple[str, ...]:
 
 
 class StepLogs:
-    """What the steps of a run say, as it comes."""
+    """The logs of the steps of a run, as they grow."""
 
     def __init__(self, engine: Engine, run: str) -> None:
         self._engine = engine
@@ -58,21 +58,21 @@ class StepLogs:
         """Steps whose logs have been shown to the end."""
 
     def new(self, view: View) -> list[str]:
-        """Lines since the last time, each after the name of its step; `view` is older than they are."""
+        """New lines since the last call, each after the name of its step; `view` is older than the logs."""
         lines = []
-        over = {step.name for step in view.steps if step.state.final or view.state.final}
+        finished = {step.name for step in view.steps if step.state.final or view.state.final}
         for step, log in self._engine.logs(self._run, self._finished):
-            whole = log if step in over else log[: log.rfind("\n") + 1]
+            whole = log if step in finished else log[: log.rfind("\n") + 1]
             lines += [f"{step} | {line}" for line in whole[self._read.get(step, 0) :].splitlines()]
             self._read[step] = max(len(whole), self._read.get(step, 0))
-        self._finished = over & self._read.keys()
+        self._finished = finished & self._read.keys()
         return lines
 
 
 def follow(
     context: Context, run: str, sleep: Callable[[float], None] = time.sleep, *, logs: bool = False
 ) -> View:
-    """Show a run until it is over, with what its steps say if that is asked for; returns how it ended.
+    """Show a run until it finishes, with the logs of its steps if `logs` is set; returns the final view.
 
     Raises:
         UnknownRun: there is no such run.
@@ -96,12 +96,12 @@ def follow(
 def _follow_in_lines(
     context: Context, run: str, sleep: Callable[[float], None], step_logs: StepLogs | None
 ) -> View:
-    said = ""
+    shown = ""
     while True:
         view = look(context, run)
-        if view.line() != said:
-            said = view.line()
-            print(said, flush=True)
+        if view.line() != shown:
+            shown = view.line()
+            print(shown, flush=True)
         for line in step_logs.new(view) if step_logs else ():
             print(plain(line), flush=True)
         if view.state.final:
@@ -114,7 +114,7 @@ def _follow_live(
 ) -> View:
     from pipeline.terminal.progress import StepBars
 
-    told: set[str] = set()
+    shown: set[str] = set()
     was_lost = False
     with StepBars() as bars:
         while True:
@@ -122,11 +122,11 @@ def _follow_live(
             if view.lost and not was_lost:
                 bars.say(f"{run}: {LOST}")
             was_lost = view.lost
-            over = [step for step in view.steps if step.state.final]
-            bars.show(run, view.state, len(over), len(view.steps))
-            for step in over:
-                if step.error and step.name not in told:
-                    told.add(step.name)
+            finished = [step for step in view.steps if step.state.final]
+            bars.show(run, view.state, len(finished), len(view.steps))
+            for step in finished:
+                if step.error and step.name not in shown:
+                    shown.add(step.name)
                     bars.say(f"{step.name}: {step.error}")
             for line in step_logs.new(view) if step_logs else ():
                 bars.say(line)

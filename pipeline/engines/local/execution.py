@@ -1,7 +1,7 @@
-"""Executing the nodes of a pipeline: a few at a time, each when those before it are over.
+"""Executes the nodes of a pipeline: a few at a time, each when those before it have finished.
 
-A node that fails fails itself. Those that need its output go without where they can, and fail where they
-cannot.
+A failed node does not end the run. Nodes with an optional input from it run without that input; nodes that
+require it fail.
 """
 
 import json
@@ -24,22 +24,22 @@ _FIRST_PAUSE = 0.5
 """Seconds before a step's second try; each further pause is twice as long."""
 
 _LOOK_SECONDS = 0.2
-"""How often somebody who wants it to stop is noticed."""
+"""Seconds between two checks whether to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """What all steps of one run have in common."""
+    """What all steps of one run share."""
 
     run: str
     given: Mapping[str, str]
     """Values of the pipeline's inputs."""
     keys: tuple[SensorKey, ...]
     preds: Path
-    """Where steps write: what stands for the whole container, with a folder for this run in it."""
+    """Where steps write: stands for the preds container, and has a folder for this run."""
     logs: Path
     code: Path
-    """The folder that steps are run in: `python -m scoring` finds its code there."""
+    """The working folder of steps: `python -m scoring` finds its code there."""
     environment: Mapping[str, str]
     python: str
     processes: int
@@ -47,12 +47,12 @@ class Workplace:
 
     @property
     def out(self) -> Path:
-        """The run's own folder of predictions."""
+        """The folder of predictions of this run."""
         return self.preds / self.run
 
 
 class Execution:
-    """One run of a pipeline; `run` returns when all of it is over, or soon after `stop` is set."""
+    """One run of a pipeline; `run` returns when all nodes have finished, or soon after `stop` is set."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Execution:
         stop: threading.Event,
         keep_log: Callable[[Path], None],
     ) -> None:
-        """`keep_log` is called with a step's log once the step is over."""
+        """Calls `keep_log` with the log of each step when the step has finished."""
         self.pipeline = pipeline
         self.place = place
         self.machine = machine
@@ -72,7 +72,7 @@ class Execution:
         self.stop = stop
         self.keep_log = keep_log
         self.outputs: dict[str, str] = {}
-        """Where outputs lie, by node; of those that have succeeded."""
+        """Folders of outputs by node, for nodes that have succeeded."""
         self.failed: dict[str, ProcessResult] = {}
         self._processes: Processes
 
@@ -99,22 +99,22 @@ class Execution:
             self.failed[node.name] = ended
             self.states.ends(node.name, StepState.FAILED, ended.error)
             if node.name != COLLECT:
-                _leave_outcome(node, ended.error or "its step failed", self.place)
+                _write_outcome(node, ended.error or "its step failed", self.place)
 
     def _node(self, node: Node) -> ProcessResult:
-        if lost := node.lacks(self.outputs):
-            return ProcessResult(ok=False, error=f"step {lost}, whose result it needs, failed")
+        if failed := node.failed_requirement(self.outputs):
+            return ProcessResult(ok=False, error=f"step {failed}, whose result it needs, failed")
         command = node.arguments(self.place.given, self.outputs, str(self.place.preds))
         if command[0] == "python":
             command[0] = self.place.python
         log = self.place.logs / f"{node.name}.log"
         try:
-            return self._tried(node, command, log)
+            return self._run_with_retries(node, command, log)
         finally:
             if log.exists():
                 self.keep_log(log)
 
-    def _tried(self, node: Node, command: list[str], log: Path) -> ProcessResult:
+    def _run_with_retries(self, node: Node, command: list[str], log: Path) -> ProcessResult:
         ended = ProcessResult(ok=False, error="it was stopped")
         for number in range(self.place.tries):
             if number and self.stop.wait(_FIRST_PAUSE * 2 ** (number - 1)):
@@ -135,8 +135,8 @@ class Execution:
         return ended
 
 
-def _leave_outcome(node: Node, reason: str, place: Workplace) -> None:
-    """Tell `collect` of a step that left nothing itself: which sensors it was for, and why it failed."""
+def _write_outcome(node: Node, reason: str, place: Workplace) -> None:
+    """Write the outcome of a step that wrote none itself: its sensors, and why it failed."""
     if "key" in node.inputs:
         name, keys = node.inputs["key"], [SensorKey.from_encoded(node.inputs["key"])]
     elif "shard" in node.inputs:
@@ -148,7 +148,7 @@ def _leave_outcome(node: Node, reason: str, place: Workplace) -> None:
     path = place.out / OUTCOMES_FOLDER / f"{name}.json"
     if path.exists():
         return
-    for key in keys:  # written before it failed: the summary would not know of them
+    for key in keys:  # predictions of a failed step are not in the summary
         (place.out / key.preds_name).unlink(missing_ok=True)
     sensors = [
         {"device": key.device, "sensor": key.sensor, "status": SensorStatus.FAILED, "reason": reason}

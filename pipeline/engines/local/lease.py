@@ -1,4 +1,4 @@
-"""What a worker does beside its work: it keeps its lease, and notices who wants it to stop."""
+"""Background work of a worker: it renews its lease, reports step states and detects cancellation."""
 
 import logging
 import threading
@@ -17,15 +17,15 @@ logger = logging.getLogger("pipeline.worker")
 
 
 class StopReason(StrEnum):
-    """Why a worker stops before its run is over."""
+    """Why a worker stops before its run has finished."""
 
     CANCELED = "canceled"
-    LOST = "its lease is lost, another worker may have the run"
-    ENDED = "the worker was asked to end"
+    LOST = "its lease is lost, and another worker can have the run"
+    TERMINATED = "the worker was terminated"
 
 
 class Stop:
-    """Set once, by whoever has the first reason."""
+    """Set once, with the first reason to stop."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
@@ -41,9 +41,9 @@ class Stop:
 
 @contextmanager
 def renewed(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Callable[[], None]]:
-    """Renew `lease` inside this block; where that fails for too long it is lost, and `stop` is set.
+    """Renew `lease` inside this block; if that fails for too long, the lease is lost, and `stop` is set.
 
-    Hands out what renews it at once.
+    Yields a function that renews it at once.
     """
     last = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Running the command of one step as a process that is watched, and that nothing outlives."""
+"""Runs the commands of steps as processes that never outlive the worker."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from pipeline.engines.local import orphan_killer
 from pipeline.redact import redacted
 
 _DONE, _FAILED, _USAGE = 0, 1, 2
-"""Exit codes of steps that a further try does not change; after all others one may help."""
+"""Exit codes after which a retry does not help; after all others it can."""
 
 _LOOK_BYTES = 4_096
 _LONGEST_LINE = 300
@@ -24,17 +24,17 @@ _LONGEST_LINE = 300
 
 @dataclass(frozen=True, slots=True)
 class ProcessResult:
-    """How a process ended."""
+    """The result of a process."""
 
     ok: bool
     retry: bool = False
-    """Whether another try may help."""
+    """Whether another try can help."""
     error: str | None = None
     """What went wrong, in one line."""
 
 
 class Processes:
-    """Starts processes, each in a group of its own, and ends them with this one, however it ends."""
+    """Starts processes, each in a group of its own; they end when this process ends, for any reason."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -66,16 +66,16 @@ class Processes:
         log: Path,
         seconds: float | None,
     ) -> ProcessResult:
-        """Run a command to its end; what it says is appended to `log`."""
+        """Run a command to its end; appends its output to `log`."""
         try:
-            with log.open("ab") as words:
-                process = self._start(command, folder, environment, words.fileno())
+            with log.open("ab") as log_file:
+                process = self._start(command, folder, environment, log_file.fileno())
         except OSError as error:
-            return ProcessResult(ok=False, retry=True, error=f"it cannot be started: {error.strerror}")
+            return ProcessResult(ok=False, retry=True, error=f"cannot start it: {error.strerror}")
         if process is None:
             return ProcessResult(ok=False, error="it was stopped")
         out_of_time = threading.Event()
-        timer = threading.Timer(seconds or 0, _end_late, (process, out_of_time))
+        timer = threading.Timer(seconds or 0, _kill_late, (process, out_of_time))
         timer.daemon = True
         if seconds is not None:
             timer.start()
@@ -90,15 +90,15 @@ class Processes:
             return ProcessResult(ok=False, retry=True, error=f"it took longer than its {seconds:g} seconds")
         if code < 0:
             return ProcessResult(ok=False, retry=True, error=f"it was killed by {_signal(-code)}")
-        said = last_line(log)
+        line = last_line(log)
         return ProcessResult(
             ok=False,
             retry=code not in {_FAILED, _USAGE},
-            error=said or f"it ended with exit code {code} and said nothing",
+            error=line or f"it ended with exit code {code} and no output",
         )
 
     def stop(self) -> None:
-        """Kill what runs, and start nothing more."""
+        """Kill all running processes, and start no more."""
         with self._lock:
             self._stopped = True
             for process in self._running:
@@ -126,12 +126,12 @@ class Processes:
     def _ended(self, process: "subprocess.Popen[bytes]") -> None:
         with self._lock:
             self._running.discard(process)
-            _kill(process)  # what it has started itself and left
+            _kill(process)  # its child processes
             self._notify_orphan_killer(f"-{process.pid}\n")
 
     def _notify_orphan_killer(self, line: str) -> None:
         if self._orphan_killer.stdin:
-            with suppress(BrokenPipeError):  # somebody killed it; steps run all the same
+            with suppress(BrokenPipeError):  # it was killed; steps run all the same
                 os.write(self._orphan_killer.stdin.fileno(), line.encode())
 
 
@@ -153,7 +153,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _end_late(process: "subprocess.Popen[bytes]", out_of_time: threading.Event) -> None:
+def _kill_late(process: "subprocess.Popen[bytes]", out_of_time: threading.Event) -> None:
     out_of_time.set()
     _kill(process)
 

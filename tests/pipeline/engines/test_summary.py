@@ -27,7 +27,7 @@ def sensor(status, reason=None):
         ([], [sensor("failed", "why")], {}, RunState.FAILED, "sensor 1/3 failed: why"),
         ([], [sensor("missing")], {"scored": 1}, RunState.PARTLY, "sensor 1/3 is missing"),
         ([], [sensor("no-model")], {"scored": 1}, RunState.PARTLY, "sensor 1/3 has no model"),
-        ([], [], {"rejected": 7}, RunState.FAILED, "all 7 rows were rejected: rejects.csv tells why"),
+        ([], [], {"rejected": 7}, RunState.FAILED, "all 7 rows were rejected: see rejects.csv"),
         ([], [], {"rejected": 7, "readings": 1, "scored": 1}, RunState.SUCCEEDED, None),
         ([], [sensor("missing")] * 5, {}, RunState.FAILED, "sensor 1/3 is missing; " * 3 + "and 2 more"),
     ],

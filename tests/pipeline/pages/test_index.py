@@ -112,14 +112,14 @@ def test_beyond_the_most_the_oldest_are_left_out_in_so_many_words(store, monkeyp
         history.add(store.runs, record(run, minutes=minutes))
     update_index(store)
     assert order(store, "a", "b", "c") == ["c", "b"]
-    assert "The 2 runs that ended last." in page(store)
+    assert "The 2 runs that finished last." in page(store)
 
 
 def test_a_run_without_a_summary_has_its_error_and_no_link(store):
-    history.add(store.runs, record(state=RunState.FAILED, counts={}, error="no worker can be started"))
+    history.add(store.runs, record(state=RunState.FAILED, counts={}, error="cannot start a worker"))
     update_index(store)
     assert "<a " not in page(store)
-    assert "no worker can be started" in page(store)
+    assert "cannot start a worker" in page(store)
 
 
 def test_a_run_that_is_noted_again_is_listed_once_and_the_page_stays_as_it_is(store):
@@ -224,7 +224,7 @@ class TestHarmless:
             update_index(store)
         (line,) = caplog.messages
         assert line.startswith(
-            f"{store.preds.name}/index.html is not renewed: python -m scoring index did not run"
+            f"{store.preds.name}/index.html is not updated: python -m scoring index did not run"
         )
 
     def test_what_scoring_complains_about_is_passed_on(self, store, monkeypatch, caplog):
@@ -235,12 +235,12 @@ class TestHarmless:
     def test_a_preds_container_that_is_missing_harms_nobody(self, store, caplog):
         store.preds._client.delete_container()
         update_index(store)
-        assert "is not renewed" in caplog.text
+        assert "is not updated" in caplog.text
 
     def test_storage_that_is_gone_harms_nobody(self, settings, caplog):
         store = Store.connect(replace(settings, connection=Connection(connection_string(1))))
         update_index(store)
-        assert "is not renewed" in caplog.text
+        assert "is not updated" in caplog.text
         store.close()
 
     def test_a_run_that_cannot_be_noted_is_over_all_the_same(self, context, store, clock, caplog):

@@ -86,11 +86,11 @@ def test_the_report_of_a_real_run_is_written_again_with_what_is_known_of_it(
 
 
 def test_a_run_that_failed_before_anything_was_summed_up_has_a_report_that_says_why(here, made, opened):
-    made("blob-1", RunState.FAILED, error=f"no worker can be started: {HOSTILE}")
+    made("blob-1", RunState.FAILED, error=f"cannot start a worker: {HOSTILE}")
     assert main(["report", "blob-1"]) == 0
     page = here / "out" / "blob-1" / "report.html"
     assert "The run failed before anything was summed up" in text_of(page)
-    assert f"no worker can be started: {HOSTILE}" in text_of(page)
+    assert f"cannot start a worker: {HOSTILE}" in text_of(page)
     assert HOSTILE not in page.read_text()
     assert opened == []
 
@@ -100,7 +100,7 @@ def test_a_run_that_is_not_over_has_a_report_that_says_so(here, made, capsys, st
     made("blob-1", state)
     assert main(["report", "blob-1"]) == 1
     assert "still under way" in text_of(here / "out/blob-1/report.html") or state is RunState.PENDING
-    assert capsys.readouterr().err == f"error: run blob-1 is {state}: what it has left so far is not all\n"
+    assert capsys.readouterr().err == f"error: run blob-1 is {state}: its results are incomplete\n"
 
 
 def test_a_summary_that_is_damaged_is_told_in_one_line(here, made, store, capsys):
@@ -121,7 +121,7 @@ def test_an_engine_that_cannot_be_asked_any_more_costs_the_report_only_its_steps
     monkeypatch.setenv("AZUREML_COMPUTE", azureml_settings.azureml.compute)
     monkeypatch.setenv("AZUREML_WORKSPACE_NAME", "gone")
     assert main(["report", "blob-1"]) == 0
-    assert "tells nothing of the steps" in capsys.readouterr().err
+    assert "does not show the steps" in capsys.readouterr().err
     assert "out of quota" in text_of(here / "out/blob-1/report.html")
 
 

@@ -449,7 +449,7 @@ class TestFollowing:
         job.status = word
         status = taken.engine.status(run)
         assert (status.state, status.retry) == (RunState.FAILED, True)
-        assert status.error == "its job left no results: step collect: no space left"
+        assert status.error == "its job has no results: step collect: no space left"
 
 
 class TestEndpoint:

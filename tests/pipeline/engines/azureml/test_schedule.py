@@ -100,7 +100,7 @@ def test_each_of_its_jobs_scores_all_readings_into_a_folder_of_its_own(fleet, em
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ([], "either --every, such as 1h, or --cron"),
+        ([], "needs --every, such as 1h, or --cron"),
         (["--every", "soon"], "--every soon: expected a number and m, h, d or w"),
         (["--every", "0m"], "--every 0m: expected"),
         (["--cron", "0 5 * *"], "expected five fields"),
