@@ -202,7 +202,7 @@ class _Reader:
             if not _is_connection_string(connection_string):
                 self.problems.append(
                     f"{CONNECTION}: expected a storage connection string such as UseDevelopmentStorage=true"
-                    ", found something else (not shown here, it may hold a key)"
+                    ", found something else (not shown here, it can hold a key)"
                 )
             return Connection(connection_string)
         if uri is None:

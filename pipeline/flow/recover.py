@@ -101,7 +101,7 @@ def _recover(context: Context, marker: Marker, now: datetime) -> Action:
     except UnknownRun:
         return _close_without_record(context, marker.run) if is_old else Action.NONE
     if record.state.final:
-        context.runs.add_to_history(record)  # the process that finished it may have died before this
+        context.runs.add_to_history(record)  # the process that finished it can have died before this
     if record.state is RunState.FAILED and record.retry:
         return _retry(context, record)
     if record.state.final:
@@ -169,7 +169,7 @@ def _check_engine_status(context: Context, record: RunRecord) -> Action:
         with suppress(IllegalTransition):
             context.runs.advance_to(record, status)
         return Action.FINISHED
-    if context.runs.cancel_requested(record.run):  # the requester may have died before it reached the engine
+    if context.runs.cancel_requested(record.run):  # the requester can have died before it reached the engine
         context.engine.cancel(record.run)
         return Action.NONE
     if status.lost:

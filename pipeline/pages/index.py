@@ -33,7 +33,7 @@ def update_index(store: Store) -> None:
     page = f"{store.preds.name}/{INDEX_HTML}"
     try:
         if not any(_updated(store) for _ in range(TRIES)):
-            logger.info("%s is left for the next run that finishes: other processes keep writing it", page)
+            logger.info("%s is not updated: other processes keep writing it, and the next run does too", page)
     except Exception as error:  # noqa: BLE001 - no error of the page may fail a run
         logger.warning("%s is not updated: %s", page, error)
 

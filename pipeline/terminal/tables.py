@@ -27,7 +27,7 @@ def show_json(document: Any) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table in plain columns; on a terminal, what is too wide for it goes below its row.
+    """Print a table in plain columns; on a terminal, columns that do not fit are printed below their row.
 
     The first column is never cut: it is the name that other commands need.
     """

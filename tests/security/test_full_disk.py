@@ -52,7 +52,7 @@ def told(done: subprocess.CompletedProcess[str], file: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [100, 20_000])
-def test_a_step_leaves_no_predictions_and_no_refuse(small, tmp_path, limit):
+def test_a_step_leaves_neither_predictions_nor_temporary_files(small, tmp_path, limit):
     readings, models = small
     words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--shard", "0/1")
     told(limited(limit, *words), "preds_1_")

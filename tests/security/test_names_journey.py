@@ -111,7 +111,7 @@ def test_a_name_that_leads_elsewhere_is_never_asked_for(fleet, name):
     assert not list(fleet.context.store.runs.list())
 
 
-def test_no_process_of_ours_is_a_shell():
+def test_no_process_of_this_project_is_a_shell():
     """What is started is started from a list of arguments, in the pipeline as in scoring."""
     code = "\n".join(
         path.read_text("utf-8")

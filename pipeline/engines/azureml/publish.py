@@ -49,7 +49,7 @@ def register(workspace: Workspace, datastores: Datastores, documents: "Documents
         check(workspace, datastores)
         runs_in = {"environment": _register_environment(workspace, conda_file()), "version": version}
         component = _register_score(workspace, {**score, **runs_in}, code)
-        # `collect` stands in the pipeline itself: it runs the code that was uploaded for the others.
+        # `collect` is part of the pipeline document; it runs the code that was uploaded for the other steps.
         runs_in = {"environment": runs_in["environment"], "code": _prefixed(component.code)}
         _register_pipeline(workspace, {**pipeline, "version": version}, _prefixed(component.id), runs_in)
     return workspace.component_id(pipeline["name"], version)

@@ -2,7 +2,7 @@
 
 At each of its times the workspace submits the published pipeline with all readings of the data container.
 There is no run record and no claim, so every job scores everything: its results are in the preds container,
-in a folder that has the name of the job. The schedule keeps its version of the pipeline until it is created again.
+in a folder that has the name of the job. The schedule keeps its pipeline version until it is created again.
 """
 
 import re

@@ -59,7 +59,7 @@ def check(workspace: Workspace, datastores: Datastores) -> None:
             problems.append(f"there is no datastore {name!r} for container {place[1]!r}")
         elif found[name] != place:
             is_at, should = "/".join(found[name]), "/".join(place)
-            problems.append(f"datastore {name!r} stands for {is_at}, not for {should}: delete it")
+            problems.append(f"datastore {name!r} is for {is_at}, not for {should}: delete it")
     if problems:
         where = f"Azure ML workspace {workspace.where.workspace!r}"
         raise PublishError(f"{where} is not ready: {'; '.join(problems)}; then {_SETUP}")

@@ -18,7 +18,7 @@ TRIES = 4
 """Further tries of a call after 429, 500 to 504 or a broken connection."""
 FIRST_WAIT = 0.4
 LONGEST_WAIT = 20.0
-"""Longest wait before a further try, in seconds, whatever Retry-After says: a function has minutes."""
+"""Longest wait before a further try, in seconds, for any Retry-After: a function has minutes."""
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 60
 _SIGN_IN = (
     "sign in with az login, or give this app's identity the role AzureML Data Scientist on the workspace"

@@ -36,7 +36,7 @@ class Workplace:
     """Values of the pipeline's inputs."""
     keys: tuple[SensorKey, ...]
     preds: Path
-    """Where steps write: stands for the preds container, and has a folder for this run."""
+    """Where steps write: it represents the preds container, and has a folder for this run."""
     logs: Path
     code: Path
     """The working folder of steps: `python -m scoring` finds its code there."""

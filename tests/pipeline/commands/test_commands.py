@@ -53,7 +53,7 @@ def test_an_optional_part_goes_where_its_input_is_not_given(data, out):
     ]
 
 
-def test_an_optional_part_may_be_several_arguments():
+def test_an_optional_part_can_be_several_arguments():
     template = "run $[[--key ${{ inputs.key }} --more]] end"
     assert arguments(template, {"inputs.key": "a b"}) == ["run", "--key", "a b", "--more", "end"]
     assert arguments(template, {}, {"inputs.key"}) == ["run", "end"]

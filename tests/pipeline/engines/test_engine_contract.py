@@ -114,7 +114,7 @@ def test_a_run_in_which_nothing_was_scored_has_failed(fleet):
     assert "no luck" in str(fleet.context.runs.load(run).error)
 
 
-def test_what_the_steps_say_is_told_once_and_whole(fleet, capsys):
+def test_logs_of_steps_are_shown_once_and_complete(fleet, capsys):
     """Why: the reason of a failure is in there, and nobody reads the same line twice."""
     fleet.models(s1_1="score", s1_2="fail its model is broken")
     fleet.publish()
@@ -198,7 +198,7 @@ def test_all_engines_come_to_the_same_bytes(environment, store, emulator, tmp_pa
         assert outputs["azureml"][path] == content, path
 
 
-def test_a_landing_is_claimed_by_one_run_whatever_the_engine(fleet):
+def test_a_landing_is_claimed_by_one_run_on_every_engine(fleet):
     """Why: exactly once is the pipeline's promise, and no engine may add a second run of its own."""
     fleet.models(s1_1="score")
     fleet.publish()

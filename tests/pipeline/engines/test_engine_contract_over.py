@@ -60,7 +60,7 @@ def surroundings(over, monkeypatch):
         monkeypatch.setenv(name, text)
 
 
-def test_a_failing_step_has_failed_itself_and_no_other(over):
+def test_a_failing_step_is_the_only_failed_one(over):
     """Why: one bad model in a fleet must not cost the others their predictions."""
     assert over.state is RunState.PARTLY
     assert "sensor 1/2 failed: its model is broken" in str(over.fleet.context.runs.load(over.run).error)

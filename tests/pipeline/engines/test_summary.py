@@ -45,7 +45,7 @@ def sensor(status, reason=None):
         "many problems",
     ],
 )
-def test_a_run_is_judged_by_what_was_not_scored(landings, sensors, totals, state, error):
+def test_the_state_of_a_run_depends_on_what_was_not_scored(landings, sensors, totals, state, error):
     counts = {"scored": 0, "readings": 0, "rejected": 0} | totals
     document = {"version": 1, "run": "x", "totals": counts, "sensors": sensors, "landings": landings}
     status = read_summary(json.dumps(document).encode(), "summary.json")

@@ -33,7 +33,7 @@ def test_the_engine_is_asked_to_stop_a_run_that_it_has(context, run):
     assert asked(context, run)
 
 
-def test_a_pending_run_is_over_at_once_and_no_other_scores_its_landings(context, landing):
+def test_a_pending_run_is_canceled_at_once_and_no_other_scores_its_landings(context, landing):
     context.engine.refuses = "it is busy"
     with pytest.raises(EngineError):
         submit_landing(context, landing.name)
@@ -57,7 +57,7 @@ def test_one_that_is_being_submitted_is_canceled_in_the_engine(context, landing)
     assert asked(context, run)
 
 
-def test_a_sweep_asks_the_engine_where_whoever_canceled_it_came_no_further_than_to_a_note(context, run):
+def test_a_sweep_cancels_in_the_engine_if_the_requester_died_before_that(context, run):
     context.runs.request_cancel(run)
     recover(context, datetime.now(UTC))
     assert asked(context, run)
@@ -71,7 +71,7 @@ def test_one_that_has_failed_is_not_tried_again(context, run):
         cancel(context, run)
 
 
-def test_one_that_is_over_is_told_as_such(context, run):
+def test_a_finished_run_cannot_be_canceled(context, run):
     context.runs.advance(context.runs.load(run), RunState.SUCCEEDED)
     with pytest.raises(InvalidRequest, match="succeeded already"):
         cancel(context, run)

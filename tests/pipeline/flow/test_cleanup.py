@@ -54,7 +54,7 @@ def test_a_landing_that_is_still_there_is_remembered_and_not_scored_again(contex
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["gone", "replaced"])
-def test_of_a_landing_that_is_no_more_nothing_stays(context, clock, replaced):
+def test_everything_of_a_deleted_landing_is_removed(context, clock, replaced):
     run = scored(context, "a.csv")
     if replaced:
         context.store.data.put("a.csv", b"other readings")
@@ -159,6 +159,6 @@ class TestTheCommand:
 
     @pytest.mark.parametrize("age", ["30", "d", "1w", "-1d", "1.5d", ""])
     @pytest.mark.usefixtures("store")
-    def test_an_age_that_is_none_is_wrong_use(self, age, capsys):
+    def test_an_invalid_age_is_wrong_use(self, age, capsys):
         assert main(["cleanup", f"--older-than={age}"]) == 2
         assert "expected hours or days, such as 12h or 90d" in capsys.readouterr().err

@@ -97,7 +97,7 @@ def assert_each_is_scored_once(context, names):
 
 
 @pytest.mark.slow
-def test_events_told_ten_times_by_eight_processes_with_a_sweep_among_them(context, carry_out):
+def test_events_delivered_ten_times_by_eight_processes_with_a_sweep_among_them(context, carry_out):
     names = land(context, 24)
     events = names * 10
     random.Random(1).shuffle(events)

@@ -90,7 +90,7 @@ class TestLandings:
         assert f"{name!r} is skipped: " in str(submission)
         assert context.engine.taken() == {}
 
-    def test_a_blob_that_is_gone_is_told_not_raised(self, context):
+    def test_a_deleted_blob_is_an_outcome_not_an_error(self, context):
         submission = submit_landing(context, "a.csv")
         assert (submission.outcome, submission.run) == (Outcome.GONE, None)
         assert str(submission) == "'a.csv' does not exist any more"
@@ -108,7 +108,7 @@ class TestLandings:
         assert context.runs.unclaimed([landing]) == (landing,)
         assert context.runs.open() == []
 
-    def test_a_landing_that_another_run_has_claimed_is_left_to_it(self, context, land):
+    def test_a_landing_that_another_run_has_claimed_is_not_scored_again(self, context, land):
         context.runs.claim([land()], "timer-20261123-050000")
         submission = submit_landing(context, "a.csv")
         assert submission.outcome is Outcome.EMPTY
@@ -175,7 +175,7 @@ class TestBursts:
     def context(self, settings, context, tmp_path):
         return open_context(replace(settings, max_active_runs=2), tmp_path / "engine", context.clock)
 
-    def test_a_landing_beyond_the_limit_is_left_to_the_sweep(self, context, land):
+    def test_a_landing_beyond_the_limit_waits_for_the_sweep(self, context, land):
         outcomes = [submit_landing(context, land(f"{number}.csv").name).outcome for number in range(4)]
         assert outcomes == [
             Outcome.SUBMITTED,
@@ -187,12 +187,12 @@ class TestBursts:
             submit_landing(context, "3.csv")
         )
 
-    def test_many_at_once_are_no_more(self, context, land):
+    def test_concurrent_landings_respect_the_limit(self, context, land):
         names = [land(f"{number}.csv").name for number in range(8)]
         outcomes = in_parallel(lambda name: submit_landing(context, name).outcome, names)
         assert outcomes.count(Outcome.SUBMITTED) == 2
 
-    def test_what_is_told_twice_takes_no_place_twice(self, context, land):
+    def test_a_repeated_event_acquires_one_slot(self, context, land):
         land("0.csv")
         assert [submit_landing(context, "0.csv").outcome for _ in range(3)][1:] == [Outcome.ALREADY] * 2
         assert submit_landing(context, land("1.csv").name).outcome is Outcome.SUBMITTED
@@ -267,7 +267,7 @@ class TestByHand:
         assert submit_landing(context, "a.csv").outcome is Outcome.SUBMITTED
         assert submit_manual(context, prefix="", name="yet", again=True, random_hex=HEX).landings == 1
 
-    def test_all_that_is_wrong_with_the_blobs_is_told_at_once(self, context, land):
+    def test_all_problems_with_the_blobs_are_reported_together(self, context, land):
         land("_x.csv")
         land("empty.csv", b"")
         with pytest.raises(InvalidRequest) as caught:
@@ -277,7 +277,7 @@ class TestByHand:
         assert "'empty.csv' cannot be scored: it is empty" in str(caught.value)
         assert context.runs.open() == []
 
-    def test_nothing_at_all_is_told(self, context):
+    def test_a_submission_without_blobs_is_refused(self, context):
         with pytest.raises(InvalidRequest, match="all blobs that start with '2018/'"):
             submit_manual(context, prefix="2018/", random_hex=HEX)
         with pytest.raises(InvalidRequest, match="the name of at least one blob"):
@@ -332,7 +332,7 @@ class TestTakingUp:
         assert context.runs.load(record.run).state is RunState.SUBMITTED
         assert scored(context) == [(landing.name, landing.etag)]
 
-    def test_what_somebody_canceled_meanwhile_is_not_begun(self, context, land):
+    def test_a_run_that_was_canceled_in_the_meantime_is_not_started(self, context, land):
         landing = land()
         record = pending(context, landing)
         context.runs.create_manifest(RunManifest(record.run, (landing,)))

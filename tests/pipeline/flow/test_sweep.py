@@ -86,7 +86,7 @@ class TestNewLandings:
         assert sweep(context, TICK, random_hex=HEX).landings == 1
         assert scored(context) == ["a.csv", "b.csv"]
 
-    def test_what_a_burst_left_is_taken_in_one_run(self, using, context, land):
+    def test_the_deferred_landings_of_a_burst_become_one_run(self, using, context, land):
         narrow = using(max_active_runs=1)
         for number in range(5):
             land(f"{number}.csv")
@@ -100,7 +100,7 @@ class TestNewLandings:
         land("a.csv", data=b"other")
         assert sweep(context, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
 
-    def test_a_person_may_sweep_too(self, context, land):
+    def test_a_person_can_sweep_too(self, context, land):
         land("a.csv")
         report = sweep(context, None, random_hex=HEX)
         assert report.run == f"manual-20261123-050000-{HEX}"
@@ -205,7 +205,7 @@ class TestEverything:
         sweep(all_mode, TICK, random_hex=HEX)
         assert all_mode.runs.unclaimed([landing]) == (landing,)
 
-    def test_an_empty_container_is_no_run(self, using, store):
+    def test_an_empty_container_gives_no_run(self, using, store):
         assert list(store.data.list()) == []
         assert "nothing to score" in str(sweep(using(timer_mode="all"), TICK, random_hex=HEX))
 
@@ -228,7 +228,7 @@ class TestPendingRuns:
             context.runs.create_manifest(RunManifest(run, (landing,)))
         return record
 
-    def test_a_young_one_is_left_to_its_submitter(self, context, land):
+    def test_a_young_one_is_not_resumed(self, context, land):
         self.pending(context, land)
         assert recover(context, later()).active == 1
         assert context.engine.taken() == {}
@@ -273,7 +273,7 @@ class TestPendingRuns:
         assert sweep(context, TICK, random_hex=HEX).landings == 1
         assert context.runs.open()[0].run == "timer-20261123-050000"
 
-    def test_one_that_the_engine_refuses_is_told_and_the_others_go_on(self, context, land, caplog):
+    def test_one_that_the_engine_refuses_is_logged_and_the_others_continue(self, context, land, caplog):
         first = self.pending(context, land)
         context.engine.refuses = "the cluster is gone"
         with caplog.at_level(logging.WARNING):
@@ -293,7 +293,7 @@ class TestPendingRuns:
         assert recover(context, later()).resumed == 1
         assert scored(context) == ["a.csv"]
 
-    def test_a_marker_of_a_run_that_is_over_goes(self, context, land):
+    def test_the_marker_of_a_finished_run_is_deleted(self, context, land):
         record = self.pending(context, land)
         context.runs.advance(record, RunState.CANCELED)
         context.runs.mark(record.run)
@@ -302,7 +302,7 @@ class TestPendingRuns:
 
 
 class TestAnotherEngine:
-    def test_its_runs_are_left_alone_and_told(self, context, store, land, caplog):
+    def test_its_runs_are_logged_and_not_changed(self, context, store, land, caplog):
         land("a.csv")
         run = str(submit_landing(context, "a.csv").run)
         record = context.runs.load(run)
@@ -353,12 +353,12 @@ class TestRetries:
         assert context.runs.open() == []
         assert len(context.engine.taken()) == settings.max_tries
 
-    def test_one_that_no_try_can_help_is_left_alone(self, context, land, caplog):
+    def test_one_that_no_retry_can_help_is_not_retried(self, context, land, caplog):
         _, run = self.failed(context, land, retry=False)
         assert f"run {run} {WAITED_FOR}: no disk" in caplog.text
         assert str(recover(context, later())) == "no run needs recovery"
 
-    def test_nor_one_that_somebody_canceled(self, context, land):
+    def test_a_canceled_one_is_not_retried(self, context, land):
         _, run = self.failed(context, land)
         context.runs.request_cancel(run)
         assert recover(context, later()).closed == 1
@@ -467,7 +467,7 @@ class TestLostWorkers:
         assert recover(context, later()).retried == 1
         assert f"{run}-2" in context.engine.taken()
 
-    def test_a_run_that_began_meanwhile_says_so(self, context, land):
+    def test_a_run_that_started_in_the_meantime_becomes_running(self, context, land):
         land("a.csv")
         run = str(submit_landing(context, "a.csv").run)
         context.engine.say(run, state="running")

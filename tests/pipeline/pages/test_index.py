@@ -68,11 +68,11 @@ def order(store, *runs) -> list[str]:
         (CauseKind.RETRY, "blob-1", "blob-1 failed and is retried"),
     ],
 )
-def test_a_cause_is_told_in_a_sentence(kind, detail, sentence):
+def test_a_cause_is_shown_as_a_sentence(kind, detail, sentence):
     assert Cause(kind, detail).sentence == sentence
 
 
-def test_a_run_that_is_over_is_on_the_page_with_all_that_is_known_of_it(store):
+def test_a_finished_run_is_on_the_page_with_all_its_facts(store):
     history.add(store.runs, record(error="sensor 1/2 failed: no <b>model</b>"))
     update_index(store)
     text = page(store)
@@ -106,7 +106,7 @@ def test_the_run_that_ended_last_comes_first(store):
     assert order(store, "a", "b", "c") == ["a", "b", "c"]
 
 
-def test_beyond_the_most_the_oldest_are_left_out_in_so_many_words(store, monkeypatch):
+def test_the_page_omits_the_oldest_beyond_the_limit_and_says_so(store, monkeypatch):
     monkeypatch.setattr(index, "MOST_RUNS", 2)
     for minutes, run in enumerate("abc"):
         history.add(store.runs, record(run, minutes=minutes))
@@ -132,12 +132,12 @@ def test_a_run_that_is_noted_again_is_listed_once_and_the_page_stays_as_it_is(st
     assert len(history.newest(store.runs, 10)) == 1
 
 
-def test_a_run_that_is_not_over_is_not_noted(store):
+def test_an_unfinished_run_is_not_on_the_page(store):
     history.add(store.runs, record(state=RunState.RUNNING, ended=None))
     assert history.newest(store.runs, 10) == []
 
 
-def test_rows_of_another_version_are_left_out(store):
+def test_rows_of_another_version_are_omitted(store):
     history.add(store.runs, record("old"))
     name = history.blob_name(record("old"))
     assert name is not None
@@ -161,7 +161,7 @@ texts = st.text(max_size=2000) | st.text("😀\U0010ffff", min_size=500, max_siz
     run=st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}", fullmatch=True),
 )
 @settings(max_examples=100)
-def test_whatever_a_row_says_fits_into_the_metadata_of_a_blob(cause, error, run):
+def test_every_row_fits_into_the_metadata_of_a_blob(cause, error, run):
     written: dict[str, str] = {}
 
     class Noted:
@@ -183,13 +183,13 @@ def test_names_from_data_come_out_of_storage_as_they_went_in(store):
     assert b"<script>alert" not in store.preds.read(INDEX_HTML).data
 
 
-def test_the_folder_of_ended_runs_is_no_name_for_a_run():
+def test_the_folder_of_finished_runs_cannot_name_a_run():
     with pytest.raises(InvalidRunName):
         given_run("ended")
 
 
 class TestManyAtOnce:
-    def test_the_page_that_stays_lists_every_run_whoever_writes_last(self, store, settings):
+    def test_the_last_page_lists_every_run_in_any_order_of_writers(self, store, settings):
         def end(number: int) -> None:
             own = Store.connect(settings)
             history.add(own.runs, record(f"run-{number}", minutes=number))
@@ -199,7 +199,7 @@ class TestManyAtOnce:
         in_parallel(end, range(8))
         assert len(order(store, *(f"run-{number}" for number in range(8)))) == 8
 
-    def test_a_page_that_another_wrote_meanwhile_is_not_written_over(self, store, monkeypatch):
+    def test_a_newer_page_of_another_writer_is_not_overwritten(self, store, monkeypatch):
         """Between our listing and our write another run ends, and its writer is faster."""
         history.add(store.runs, record("ours"))
         write, calls = run_scoring.write_index, []
@@ -218,7 +218,7 @@ class TestManyAtOnce:
 
 
 class TestHarmless:
-    def test_a_page_that_cannot_be_written_is_told_in_one_line(self, store, monkeypatch, caplog):
+    def test_a_page_that_cannot_be_written_is_logged_in_one_line(self, store, monkeypatch, caplog):
         monkeypatch.setattr(run_scoring, "ROOT", Path("/nowhere"))
         with caplog.at_level(logging.WARNING):
             update_index(store)
@@ -232,18 +232,18 @@ class TestHarmless:
         update_index(store)
         assert "99 is not 1" in caplog.text
 
-    def test_a_preds_container_that_is_missing_harms_nobody(self, store, caplog):
+    def test_a_missing_preds_container_harms_no_run(self, store, caplog):
         store.preds._client.delete_container()
         update_index(store)
         assert "is not updated" in caplog.text
 
-    def test_storage_that_is_gone_harms_nobody(self, settings, caplog):
+    def test_storage_that_is_down_harms_no_run(self, settings, caplog):
         store = Store.connect(replace(settings, connection=Connection(connection_string(1))))
         update_index(store)
         assert "is not updated" in caplog.text
         store.close()
 
-    def test_a_run_that_cannot_be_noted_is_over_all_the_same(self, context, store, clock, caplog):
+    def test_a_run_finishes_even_if_it_cannot_be_added_to_the_page(self, context, store, clock, caplog):
         store.data.put("a.csv", b"TS")
         before = context.runs.load(submit_landing(context, "a.csv").run)
         name = history.blob_name(replace(before, ended=clock()))
@@ -269,7 +269,7 @@ class TestHarmless:
 
 
 class TestWhoRenews:
-    def test_a_sweep_that_finds_runs_over_renews_the_page(self, context, store):
+    def test_a_sweep_that_finds_finished_runs_updates_the_page(self, context, store):
         store.data.put("a.csv", b"TS")
         run = submit_landing(context, "a.csv").run
         context.engine.say(run, state="partly", counts=COUNTS, error="sensor 1/2 failed")
@@ -321,7 +321,7 @@ def test_a_page_in_a_file_has_the_reports_beside_it(store, tmp_path):
     assert (tmp_path / "out" / "over" / "report.html").read_bytes() == b"the report"
 
 
-def test_a_report_from_before_its_run_was_over_is_fetched_again(store, tmp_path):
+def test_a_report_older_than_the_end_of_its_run_is_downloaded_again(store, tmp_path):
     over = record("over")
     path = tmp_path / "over" / "report.html"
     path.parent.mkdir()

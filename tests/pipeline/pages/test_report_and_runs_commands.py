@@ -96,14 +96,14 @@ def test_a_run_that_failed_before_anything_was_summed_up_has_a_report_that_says_
 
 
 @pytest.mark.parametrize("state", [RunState.PENDING, RunState.RUNNING])
-def test_a_run_that_is_not_over_has_a_report_that_says_so(here, made, capsys, state):
+def test_an_unfinished_run_has_a_report_that_says_so(here, made, capsys, state):
     made("blob-1", state)
     assert main(["report", "blob-1"]) == 1
     assert "still under way" in text_of(here / "out/blob-1/report.html") or state is RunState.PENDING
     assert capsys.readouterr().err == f"error: run blob-1 is {state}: its results are incomplete\n"
 
 
-def test_a_summary_that_is_damaged_is_told_in_one_line(here, made, store, capsys):
+def test_a_damaged_summary_is_reported_in_one_line(here, made, store, capsys):
     made("blob-1", RunState.SUCCEEDED)
     store.preds.put("blob-1/summary.json", b"{")
     assert main(["report", "blob-1"]) == 1
@@ -161,7 +161,7 @@ def test_runs_are_written_as_a_page(here, made, opened, capsys):
     assert capsys.readouterr().out == "2 runs -> out/index.html\n"
 
 
-def test_the_page_of_no_runs_says_so_and_may_have_another_name(here):
+def test_a_page_without_runs_says_so_and_can_have_another_name(here):
     assert main(["runs", "--html", "some/where.html"]) == 0
     assert "No run yet" in text_of(here / "some" / "where.html")
 

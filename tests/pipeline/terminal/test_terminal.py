@@ -116,7 +116,7 @@ def test_tables_in_a_file_have_a_line_for_each_row(environment, made):
 
 
 @pytest.mark.parametrize("terminal", [SENSIBLE, NO_COLOUR], ids=["colours", "no colour"])
-def test_a_run_that_is_watched_has_a_bar_that_fits_the_terminal(environment, fleet, terminal):
+def test_watch_shows_a_bar_that_fits_the_terminal(environment, fleet, terminal):
     fleet.models(s1_1="sleep 1", s1_2="fail because", s1_3="score")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1", "1_2", "1_3"))
@@ -132,7 +132,7 @@ def test_a_run_that_is_watched_has_a_bar_that_fits_the_terminal(environment, fle
     assert bool(colours(written)) is (terminal is SENSIBLE)
 
 
-def test_a_run_that_is_watched_by_nobody_has_a_line_for_each_change(environment, fleet):
+def test_watch_prints_a_line_for_each_change_without_a_terminal(environment, fleet):
     fleet.models(s1_1="score", s1_2="fail because")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1", "1_2"))
@@ -146,7 +146,7 @@ def test_a_run_that_is_watched_by_nobody_has_a_line_for_each_change(environment,
     assert lines[-1].startswith("2 readings scored")
 
 
-def test_a_dumb_terminal_is_told_in_lines(environment, fleet):
+def test_watch_prints_lines_on_a_dumb_terminal(environment, fleet):
     fleet.models(s1_1="score")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))

@@ -79,7 +79,7 @@ def test_a_landing_is_scored_and_everything_is_where_it_belongs(fleet):
     assert "is succeeded" in worker_log
 
 
-def test_nothing_is_left_on_the_machine_but_the_models(fleet, tmp_path):
+def test_only_the_models_stay_on_the_machine(fleet, tmp_path):
     fleet.models(s1_1="score")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1"))
@@ -108,7 +108,7 @@ def test_models_are_fetched_once_for_all_runs_and_again_when_they_change(fleet, 
     assert len(kept().items() & first.items()) == 1
 
 
-def test_a_failing_step_fails_its_sensor_with_the_reason_and_no_other(fleet):
+def test_a_failing_step_fails_only_its_sensor_and_gives_the_reason(fleet):
     fleet.models(s1_1="score", s1_2="fail its model is broken", s1_3="exit 1", s1_4="die")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1", "1_2", "1_3", "1_4"))
@@ -130,7 +130,7 @@ def test_a_failing_step_fails_its_sensor_with_the_reason_and_no_other(fleet):
     assert log == "error: as it was told\n"
 
 
-def test_a_step_that_may_pass_is_tried_again(fleet, tmp_path):
+def test_a_step_is_retried_after_a_transient_failure(fleet, tmp_path):
     fleet.models(s1_1=f"flaky {tmp_path / 'note'}")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1"))
@@ -138,7 +138,7 @@ def test_a_step_that_may_pass_is_tried_again(fleet, tmp_path):
     assert fleet.engine.steps(record.run)[0].tries == 2
 
 
-def test_a_run_in_which_nothing_was_scored_has_failed_and_is_tried_again_if_that_may_help(fleet):
+def test_a_run_that_scored_nothing_has_failed_and_is_retried_if_that_can_help(fleet):
     fleet.models(s1_1="exit 75", s1_2="fail for good")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
@@ -174,9 +174,7 @@ def test_sensors_beyond_the_most_steps_are_scored_in_shards(fleet, environment):
     assert len(fleet.predictions(record.run)) == 12
 
 
-def test_a_landing_that_storage_does_not_give_out_is_told_as_such_and_not_in_the_way_of_others(
-    fleet, azurite
-):
+def test_a_landing_that_storage_does_not_return_is_reported_and_the_others_are_scored(fleet, azurite):
     fleet.models(s1_1="score")
     fleet.publish()
     for name in ("a.csv", "b.csv"):
@@ -190,7 +188,7 @@ def test_a_landing_that_storage_does_not_give_out_is_told_as_such_and_not_in_the
     assert "archived" in (record.error or "")
 
 
-def test_a_landing_that_was_replaced_or_removed_meanwhile_is_not_scored(fleet):
+def test_a_landing_that_was_replaced_or_deleted_in_the_meantime_is_not_scored(fleet):
     fleet.models(s1_1="score")
     fleet.publish()
     for name in ("a.csv", "b.csv", "c.csv"):
@@ -222,7 +220,7 @@ def test_a_run_that_is_submitted_many_times_has_one_worker(fleet):
     assert fleet.context.runs.load(run).ended == fleet.ended(run).ended
 
 
-def test_what_a_worker_before_it_left_goes_and_of_a_long_log_the_end_stays(fleet):
+def test_results_of_an_earlier_worker_are_deleted_and_a_long_log_keeps_its_end(fleet):
     fleet.models(s1_1=f"say {3 << 20}")
     fleet.publish()
     submit, fleet.engine.submit = fleet.engine.submit, no_worker
@@ -253,7 +251,7 @@ def test_a_worker_that_was_frozen_until_another_had_its_run_touches_nothing_any_
     assert fleet.finished(run)
 
 
-def test_whoever_watches_a_run_without_a_worker_is_told_what_to_do(fleet, capsys):
+def test_watching_a_run_without_a_worker_says_what_to_do(fleet, capsys):
     fleet.models(s1_1="score")
     fleet.publish()
     fleet.engine.submit = no_worker
@@ -402,7 +400,7 @@ def test_a_worker_gets_through_storage_that_fails_one_request_in_ten(fleet, azur
     assert not any("Traceback" in log for log in logs)
 
 
-def test_a_worker_that_finds_no_storage_says_so_in_one_line(fleet):
+def test_a_worker_without_storage_reports_it_in_one_line(fleet):
     settings = replace(fleet.engine.settings, connection=Connection(connection_string(1)))
     machine = fleet.engine.folder
     done = subprocess.run(

@@ -10,7 +10,7 @@ from pipeline.errors import ContainerMissing
 from pipeline.storage.account import Store
 
 
-def test_what_could_not_be_stored_is_stored_the_next_time(settings):
+def test_states_that_could_not_be_stored_are_stored_the_next_time(settings):
     store = Store.connect(settings)
     steps = step_states.StepStates(["score_1_1"], store.runs, "run-1", lambda: datetime.now(UTC))
     steps.begins("score_1_1")
