@@ -31,13 +31,13 @@ def everything_said(error: BaseException, caplog) -> str:
     return f"{lines}\n{''.join(traceback.format_exception(error))}"
 
 
-@pytest.mark.parametrize("kind", ["nobody listens", "faults"])
+@pytest.mark.parametrize("kind", ["no listener", "faults"])
 def test_no_error_traceback_or_log_contains_a_signature(settings, azurite, caplog, kind):
     caplog.set_level(logging.INFO)
     with FaultProxy(
         azurite.ports["Blob"], at_random(seed=1, share=1.0, faults=[Fault.BUSY, Fault.RESET])
     ) as proxy:
-        port = 1 if kind == "nobody listens" else proxy.port
+        port = 1 if kind == "no listener" else proxy.port
         endpoint = f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;SharedAccessSignature={SIGNED}"
         store = Store.connect(replace(settings, connection=Connection(endpoint)))
         with pytest.raises(PipelineError) as caught:

@@ -254,10 +254,10 @@ def test_storage_that_is_down_is_reported_in_one_line(here, monkeypatch, capsys)
 def test_no_error_repeats_a_credential(command, monkeypatch, tmp_path, capsys):
     secret = "c2VjcmV0" * 11
     monkeypatch.chdir(tmp_path)
-    nobody = (
+    unreachable = (
         f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey={secret};BlobEndpoint=http://127.0.0.1:9/a;"
     )
-    monkeypatch.setenv("ScoringStorage", nobody)
+    monkeypatch.setenv("ScoringStorage", unreachable)
     monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", f"InstrumentationKey={secret}")
     assert main([command, *ARGUMENTS[command]]) in {1, 2}
     out, err = said(capsys)

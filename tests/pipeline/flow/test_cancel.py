@@ -1,4 +1,4 @@
-"""A run that somebody wants to stop stops, whoever is at work on it at that moment."""
+"""A run can be canceled in every state, and stops whichever process works on it."""
 
 from datetime import UTC, datetime
 
@@ -47,11 +47,11 @@ def test_a_pending_run_is_canceled_at_once_and_no_other_scores_its_landings(cont
 def test_one_that_is_being_submitted_is_canceled_in_the_engine(context, landing):
     submit = context.engine.submit
 
-    def meanwhile(record, published):
+    def submit_and_cancel(record, published):
         submit(record, published)
         cancel(context, record.run)
 
-    context.engine.submit = meanwhile
+    context.engine.submit = submit_and_cancel
     run = str(submit_landing(context, landing.name).run)
     assert context.runs.load(run).state is RunState.CANCELED
     assert asked(context, run)

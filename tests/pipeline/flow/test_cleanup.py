@@ -16,7 +16,7 @@ AGE = timedelta(days=30)
 
 
 def scored(context, name, content=b"TS"):
-    """The name of a run that scored this blob and is over, with all that such a run leaves."""
+    """The name of a finished run that scored this blob, with all the blobs of such a run."""
     context.store.data.put(name, content)
     run = submit_landing(context, name).run
     context.runs.advance(context.runs.load(run), RunState.SUCCEEDED, counts=COUNTS)
@@ -144,11 +144,11 @@ class TestTheCommand:
         run = scored(context, "a.csv")
         context.store.data.delete("a.csv")
         assert main(["cleanup", "--older-than", "0h", "--dry-run"]) == 0
-        told = f"{run}: 3 blobs of predictions, 5 of the run\n"
-        assert capsys.readouterr().out == f"{told}1 runs would be cleaned up\n"
+        line = f"{run}: 3 blobs of predictions, 5 of the run\n"
+        assert capsys.readouterr().out == f"{line}1 runs would be cleaned up\n"
         assert len(names(context.store.preds, run)) == 3
         assert main(["cleanup", "--older-than", "0h"]) == 0
-        assert capsys.readouterr().out == f"{told}1 runs are cleaned up\n"
+        assert capsys.readouterr().out == f"{line}1 runs are cleaned up\n"
         assert names(context.store.preds) == {"index.html"}
 
     def test_it_leaves_what_is_younger(self, context, clock, capsys):

@@ -1,4 +1,4 @@
-"""What the pipeline promises: each landing is in one run, however often it is told, and whoever dies."""
+"""Each landing is in exactly one run, however often its event is delivered, and whichever process dies."""
 
 import json
 import random
@@ -160,7 +160,7 @@ def test_storage_that_fails_in_one_request_of_ten(context, carry_out, azurite):
 @pytest.mark.parametrize("dies", [False, True], ids=["whole sweep", "sweep dies after the runs"])
 @pytest.mark.parametrize("point", range(1, 9))
 def test_a_submitter_that_is_held_up_while_a_sweep_gives_it_up(context, point, dies):
-    """It may go on hours later, at any of its requests: what the sweep did then stands."""
+    """It can continue hours later, at any of its requests: what the sweep did in between stays."""
     names = land(context, 1)
 
     def hours_pass() -> None:

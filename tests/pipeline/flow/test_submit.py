@@ -291,7 +291,7 @@ class TestByHand:
 
 
 class TestTakingUp:
-    """What the sweep does with a run whose submitter died, at each step that it may have died at."""
+    """What the sweep does with a run whose submitter died, for each step at which it can die."""
 
     def test_before_the_manifest_nothing_was_claimed_so_the_run_ends(self, context, land):
         landing = land()

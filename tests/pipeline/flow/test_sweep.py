@@ -51,7 +51,7 @@ def scored(context):
 
 
 def later(**duration):
-    """The server's clock after a while, as a sweep would be told it."""
+    """The clock of the server after a while, as a sweep would get it."""
     return datetime.now(UTC) + timedelta(**duration)
 
 
@@ -401,7 +401,7 @@ class TestRetries:
         assert [marker.run for marker in context.runs.open()] == [again]
 
     def test_one_that_broke_off_waits_until_it_can_go_on(self, context, land, store):
-        """Nobody else may score its landings: the failed run holds their claims."""
+        """No other run can score its landings: the failed run holds their claims."""
         landing, run = self.failed(context, land)
         context.runs.mark(f"{run}-2")
         current = store.runs.read("published/current").data

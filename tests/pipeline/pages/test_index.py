@@ -1,4 +1,4 @@
-"""The page of runs: it says of each run that is over what became of it, and harms none."""
+"""The page of runs: it shows every finished run, and its errors harm no run."""
 
 import json
 import logging
@@ -76,7 +76,7 @@ def test_a_finished_run_is_on_the_page_with_all_its_facts(store):
     history.add(store.runs, record(error="sensor 1/2 failed: no <b>model</b>"))
     update_index(store)
     text = page(store)
-    for told in (
+    for fact in (
         "1 run: 1 partly scored",
         '<a href="blob-1/report.html">',
         "2026/11/23/site-a.csv landed",
@@ -88,7 +88,7 @@ def test_a_finished_run_is_on_the_page_with_all_its_facts(store):
         "3 not scored",
         "no <b>model</b>",
     ):
-        assert told in text, told
+        assert fact in text, fact
     assert b"<b>model</b>" not in store.preds.read(INDEX_HTML).data
 
 
@@ -256,16 +256,16 @@ class TestHarmless:
 
     def test_the_page_is_written_without_settings_or_secrets(self, store, monkeypatch, tmp_path):
         """Whoever writes it sees no address of storage and no key."""
-        told = tmp_path / "environment"
+        seen = tmp_path / "environment"
         python = tmp_path / "python"
-        program = f"import json, os\nopen({str(told)!r}, 'w').write(json.dumps(dict(os.environ)))\n"
+        program = f"import json, os\nopen({str(seen)!r}, 'w').write(json.dumps(dict(os.environ)))\n"
         python.write_text(f"#!{sys.executable}\n{program}")
         python.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(python))
         monkeypatch.setenv("ScoringStorage", "secret")
         monkeypatch.setenv("AZURE_CLIENT_SECRET", "secret")
         update_index(store)
-        assert "secret" not in json.loads(told.read_text()).values()
+        assert "secret" not in json.loads(seen.read_text()).values()
 
 
 class TestWhoRenews:

@@ -76,8 +76,8 @@ def test_the_report_of_a_real_run_is_written_again_with_what_is_known_of_it(
     assert main(["report", "august", "--open"]) == 0
     report = here / "out" / "august" / "report.html"
     text = text_of(report)
-    for told in ("asked for by hand: site-a.csv", ">4 steps<", version, "Run took"):
-        assert told in text, told
+    for fact in ("asked for by hand: site-a.csv", ">4 steps<", version, "Run took"):
+        assert fact in text, fact
     assert '"exact":true' in collected
     assert text.count('"exact":true') == collected.count('"exact":true'), "boundaries are those of the models"
     assert (here / "out" / "august" / "preds_1_1.csv").is_file()

@@ -53,13 +53,13 @@ def test_the_current_version_is_built_from_the_latest_listing(fleet):
     fleet.models(s1_1="score")
     publish_there = fleet.engine.publish
 
-    def meanwhile(documents):
+    def publish_in_between(documents):
         fleet.engine.publish = publish_there
         fleet.models(s1_2="score")
         assert fleet.publish().published.steps == 2
         return publish_there(documents)
 
-    fleet.engine.publish = meanwhile
+    fleet.engine.publish = publish_in_between
     assert fleet.publish().published.steps == 2
     assert publish.current(fleet.context.store).steps == 2
 

@@ -297,7 +297,7 @@ class TestClaims:
 
 
 def test_of_many_claims_only_those_that_are_missing_are_made(settings, clock, monkeypatch):
-    """A sweep that is ended again and again before it has claimed a large backlog goes on where it was."""
+    """A sweep that keeps being interrupted while it claims a large backlog continues where it stopped."""
     monkeypatch.setattr(claims, "MANY", 40)
     counting = CountingTransport()
     store = Store.connect(settings, transport=counting)

@@ -347,9 +347,9 @@ class TestBadDays:
             behind.runs.read("a")
 
     def test_storage_that_is_down_is_reported_within_seconds_in_one_line(self, settings):
-        with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))
-            down = Connection(connection_string(nobody.getsockname()[1]))
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            down = Connection(connection_string(unused.getsockname()[1]))
             store = Store.connect(Settings(connection=down, containers=settings.containers))
             began = datetime.now(UTC)
             with pytest.raises(StorageUnreachable, match=r"does not respond .*refused.* check") as caught:

@@ -1,4 +1,4 @@
-"""What `runs`, `status` and `watch` look like at a terminal, and in a file that they are written to."""
+"""Output of `runs`, `status` and `watch` on a terminal and in a file."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def usual() -> dict[str, str]:
 
 
 def piped(environment, *arguments) -> str:
-    """What a command writes to a file, output and errors, where nobody is watching."""
+    """Output and errors of a command without a terminal."""
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],
         env=usual() | environment | SENSIBLE,
@@ -61,7 +61,7 @@ def piped(environment, *arguments) -> str:
 
 @pytest.fixture
 def made(store) -> str:
-    """A run that is over: two steps succeeded, one failed, and its blob has a hostile name."""
+    """A finished run: two steps succeeded, one failed, and its blob has a hostile name."""
     runs = Runs(store, utc_now)
     began = utc_now()
     pending = RunRecord(

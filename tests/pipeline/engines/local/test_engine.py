@@ -119,7 +119,7 @@ def test_a_failing_step_fails_only_its_sensor_and_gives_the_reason(fleet):
     assert reasons == {
         "1": None,
         "2": "its model is broken",
-        "3": "as it was told",
+        "3": "as the model says",
         "4": "it was killed by SIGKILL (was there enough memory?)",
     }
     assert len(fleet.predictions(record.run)) == 2
@@ -127,7 +127,7 @@ def test_a_failing_step_fails_only_its_sensor_and_gives_the_reason(fleet):
     tries = {step.name: step.tries for step in fleet.engine.steps(record.run)}
     assert tries == {"score_1_1": 1, "score_1_2": 1, "score_1_3": 1, "score_1_4": 2, "collect": 1}
     log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_3.log").data.decode()
-    assert log == "error: as it was told\n"
+    assert log == "error: as the model says\n"
 
 
 def test_a_step_is_retried_after_a_transient_failure(fleet, tmp_path):
@@ -256,7 +256,7 @@ def test_watching_a_run_without_a_worker_says_what_to_do(fleet, capsys):
     fleet.publish()
     fleet.engine.submit = no_worker
     run = fleet.start(fleet.land("a.csv", "1_1"))
-    assert look(fleet.context, run).line() == f"{run}: submitted"  # it may be starting
+    assert look(fleet.context, run).line() == f"{run}: submitted"  # it can be starting
     fleet.ahead += timedelta(minutes=1)
     view = look(fleet.context, run)
     assert view.to_json()["lost"] is True
@@ -318,7 +318,7 @@ def test_a_run_whose_worker_never_came_up_is_lost_after_a_while(fleet):
 
 
 def test_a_finished_run_is_not_scored_again_by_the_next_worker(fleet):
-    """Its landings may have been replaced since: the second time would make less of it."""
+    """Landings can have been replaced since: a second execution could score fewer of them."""
     fleet.models(s1_1="score")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))
@@ -487,7 +487,7 @@ def kill_workers(run: str) -> None:
 
 
 def swept(fleet: Fleet, runs: list[str]) -> bool:
-    """Let time go by and sweep; whether all runs are over."""
+    """Let time pass and sweep; returns whether all runs have finished."""
     fleet.ahead += timedelta(minutes=1)
     alive = all_workers()
     for marker in fleet.context.runs.open():

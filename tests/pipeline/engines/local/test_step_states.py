@@ -1,4 +1,4 @@
-"""The board of a local run: what watchers read of its steps."""
+"""The stored step states of a local run."""
 
 from datetime import UTC, datetime
 
