@@ -16,7 +16,7 @@ from pipeline.errors import NotFound, UnknownRun
 from pipeline.flow.context import Context
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing
-from pipeline.runs.record import RunRecord
+from pipeline.runs.record import RECORD_JSON, RunRecord
 from pipeline.storage.account import in_parallel
 from scoring.formats import MANIFEST_JSON, SUCCESS
 
@@ -52,7 +52,7 @@ def remove(context: Context, removal: Removal) -> None:
     for name in preds[:1]:
         context.store.preds.delete(name)
     in_parallel(context.store.preds.delete, preds[1:])
-    records = [name for name in removal.runs if name.endswith("/record.json")]
+    records = [name for name in removal.runs if name.endswith(f"/{RECORD_JSON}")]
     in_parallel(context.store.runs.delete, [name for name in removal.runs if name not in records])
     in_parallel(context.store.runs.delete, records)
 
@@ -68,7 +68,7 @@ def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Remo
         with suppress(UnknownRun):
             landings = context.runs.manifest(record.run).landings
     if any(in_parallel(lambda landing: _is_there(context, landing), landings)):
-        kept = {f"{record.run}/record.json", f"{record.run}/{MANIFEST_JSON}"}
+        kept = {f"{record.run}/{RECORD_JSON}", f"{record.run}/{MANIFEST_JSON}"}
         return Removal(record.run, preds, tuple(name for name in blobs if name not in kept))
     paths = [claims.path(context.runs.key(landing)) for landing in landings]
     held = in_parallel(lambda path: _holder(context, path) == record.run, paths)

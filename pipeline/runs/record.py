@@ -24,6 +24,7 @@ from pipeline.clock import in_utc
 from pipeline.json_documents import read_document, to_json
 
 VERSION = 1
+RECORD_JSON = "record.json"
 
 
 class RunState(StrEnum):

@@ -37,7 +37,7 @@ from pipeline.redact import redacted
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing, RunManifest
 from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
-from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState, RunStatus
+from pipeline.runs.record import RECORD_JSON, Cause, CauseKind, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
 from scoring.formats import MANIFEST_JSON
@@ -339,7 +339,7 @@ def _marker(run: str) -> str:
 
 
 def _record(run: str) -> str:
-    return f"{run}/record.json"
+    return f"{run}/{RECORD_JSON}"
 
 
 def _manifest(run: str) -> str:

@@ -41,6 +41,6 @@ class StepBars:
         progress = f"{finished:,} of {steps:,} steps" if steps else ""
         self._bars.update(task, description=state, completed=finished, total=steps or None, steps=progress)
 
-    def say(self, line: str) -> None:
+    def print(self, line: str) -> None:
         """Print a line above the bars."""
         self._bars.console.print(Text(plain(line)))

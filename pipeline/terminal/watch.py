@@ -120,16 +120,16 @@ def _follow_live(
         while True:
             view = look(context, run)
             if view.lost and not was_lost:
-                bars.say(f"{run}: {LOST}")
+                bars.print(f"{run}: {LOST}")
             was_lost = view.lost
             finished = [step for step in view.steps if step.state.final]
             bars.show(run, view.state, len(finished), len(view.steps))
             for step in finished:
                 if step.error and step.name not in shown:
                     shown.add(step.name)
-                    bars.say(f"{step.name}: {step.error}")
+                    bars.print(f"{step.name}: {step.error}")
             for line in step_logs.new(view) if step_logs else ():
-                bars.say(line)
+                bars.print(line)
             if view.state.final:
                 return view
             sleep(INTERVAL)
