@@ -44,7 +44,7 @@ class Connection:
     managed_identity: bool = False
     """Use the managed identity only; otherwise any identity that this machine offers."""
     client_id: str | None = None
-    """Of the user-assigned identity, where there is one."""
+    """Client id of the user-assigned identity, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,16 @@ class Settings:
     azureml: AzureMLWorkspace | None = None
     """Always set if `engine` is `azureml`."""
     max_steps: int = 100
-    """More sensors than this are scored in shards."""
+    """If there are more sensors, they are scored in shards."""
     max_active_runs: int = 20
     """With this many active runs, a new landing waits for the sweep."""
     max_tries: int = 3
-    """How often a run is tried in all."""
+    """Most tries of a run, including the first."""
     timer_mode: Literal["new", "all"] = "new"
     pending_after: timedelta = timedelta(minutes=5)
     """A run that is pending for longer was abandoned by its submitter; the sweep resumes it."""
     grace: timedelta = timedelta(minutes=10)
-    """How far the sweep looks back behind its watermark."""
+    """How far before its watermark the sweep starts."""
     schedule: str = "0 0 * * * *"
     blob_source: Literal["EventGrid", "LogsAndContainerScan"] = "EventGrid"
     """How the blob trigger detects blobs; the second polls, for Azurite and `func start`."""

@@ -17,7 +17,7 @@ def step_environment(environ: Mapping[str, str], code: Path, temporary: Path) ->
     kept = {
         name: text for name, text in environ.items() if name in _SHOWN or name.startswith(_SHOWN_BEGINNINGS)
     }
-    kept.pop("PYTHONSAFEPATH", None)  # the folder that a step runs in is where its code is
+    kept.pop("PYTHONSAFEPATH", None)  # a step finds its code in its working folder
     path = [str(code), *filter(None, [environ.get("PYTHONPATH")])]
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
     return {**kept, **threads, "PYTHONPATH": os.pathsep.join(path), "TMPDIR": str(temporary)}

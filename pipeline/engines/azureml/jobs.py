@@ -39,7 +39,7 @@ class Request:
 
 
 def submit(workspace: Workspace, request: Request) -> None:
-    """Submit a run as one pipeline job: one PUT. A job of its name that is the same is this one.
+    """Submit a run as one pipeline job: one PUT. An equal job of this name counts as this one.
 
     The service responds to a second PUT with the existing job, or refuses it; the SDK sends a second one
     itself if the connection broke after the service accepted the first. There is one job in each case.
@@ -89,7 +89,7 @@ def cancel(workspace: Workspace, run: str) -> None:
 
 
 def pipeline_job(workspace: Workspace, request: Request) -> Any:
-    """A request as the SDK's job."""
+    """The job of the SDK for a request."""
     from azure.ai.ml import Input
     from azure.ai.ml.entities import PipelineJob, PipelineJobSettings
 
@@ -101,7 +101,7 @@ def pipeline_job(workspace: Workspace, request: Request) -> Any:
         experiment_name=EXPERIMENT,
         component=request.component,
         inputs={**folders, **files, **request.texts},
-        # What @pipeline or the component's document say about these is lost on the way: they go with the job.
+        # The service ignores these settings in @pipeline and in the document of the component.
         settings=PipelineJobSettings(
             default_compute=workspace.where.compute, continue_on_step_failure=True, force_rerun=True
         ),
@@ -132,18 +132,18 @@ def _compare(workspace: Workspace, request: Request) -> None:
 
 
 def _text(value: Any) -> str:
-    """An input of a job that was looked up, as it was given: the SDK wraps it."""
+    """The original value of an input of a job: the SDK wraps it."""
     data = getattr(value, "_data", value)
     return str(getattr(data, "path", data))
 
 
 def _place(text: str | None) -> str | None:
-    """A datastore URI without what comes before the datastore: there is a short and a long form."""
+    """A datastore URI without its beginning, which has a short and a long form."""
     return text.partition("/datastores/")[2] or text if text and text.startswith("azureml:") else text
 
 
-# Run history. In public the SDK offers a part of it: no times and no errors of steps, and the logs of whole
-# jobs only. What follows is what its own `jobs.list` and `jobs.stream` ask.
+# Run history. The public API of the SDK has neither times nor errors of steps, and logs of whole jobs only.
+# So this sends the requests that `jobs.list` and `jobs.stream` of the SDK send.
 
 
 def children(workspace: Workspace, run: str) -> list[Any]:
@@ -180,7 +180,7 @@ def log(workspace: Workspace, child: Any) -> str:
         urls = details.log_files or {}
         if _STEP_LOG not in urls:
             return ""
-        # The address carries its own permission, so no token goes with it.
+        # The URL contains a signature, so the request needs no token.
         answer = workspace.client.jobs._requests_pipeline.get(urls[_STEP_LOG])  # noqa: SLF001
         answer.raise_for_status()
         return str(answer.text())

@@ -100,7 +100,7 @@ def _register(workspace: Workspace, document: Document, folder: Path) -> Any:
     path = folder / "component.yml"
     path.write_text(yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True), "utf-8")
     # The client always prints colours for its upload. Its own validation is skipped because
-    # it takes as long as all the rest: documents are validated when they are built, and by the service.
+    # it takes as long as the whole request: build and the service validate the documents.
     with workspace.asked(f"cannot register component {what}"), contextlib.redirect_stderr(io.StringIO()):
         return workspace.client.components.create_or_update(load_component(path), skip_validation=True)
 

@@ -60,7 +60,7 @@ class Workspace:
         from azure.identity import DefaultAzureCredential
 
         # The SDK logs each request and each experimental class that it uses itself, and logs errors for
-        # what it does not find, in loggers with a level of their own.
+        # missing objects, in loggers with their own levels.
         for chatty in ("azure.ai.ml", "azure.identity", "azure.core.pipeline.policies.http_logging_policy"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
         logging.getLogger("azure.ai.ml._telemetry").propagate = False

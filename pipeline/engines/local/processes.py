@@ -136,7 +136,7 @@ class Processes:
 
 
 def last_line(log: Path) -> str:
-    """The last line that a step wrote, as a reason: without `error:` before it."""
+    """The last line of the log of a step, without `error:`."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _LOOK_BYTES))

@@ -186,7 +186,7 @@ class Worker:
     def _store(self, out: Path, *, finished: bool) -> None:
         """Upload the results, `_SUCCESS` last; delete the results of an earlier worker.
 
-        It does not delete `_SUCCESS`, which was missing at the start: another worker has finished since.
+        It does not delete `_SUCCESS`: it was missing at the start, so a worker that wrote it was faster.
         """
         preds, folder = self.store.preds, f"{self.run}/"
         files = [file for file in out.iterdir() if file.is_file() and not file.name.startswith(("_", "."))]
