@@ -8,7 +8,7 @@ from dev.demo.fleet import DemoError, Say
 from pipeline.flow.context import Context
 from pipeline.flow.status import look
 from pipeline.runs.record import RunRecord
-from pipeline.terminal.tables import watched
+from pipeline.terminal.tables import is_interactive
 
 _LOOK_SECONDS = 0.3
 _LINE_SECONDS = 3.0
@@ -22,7 +22,7 @@ def watch(context: Context, runs: Sequence[str], say: Say) -> list[RunRecord]:
     """Show these runs until all have ended; returns their records, in the same order."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     ended: dict[str, RunRecord] = {}
-    with _bars() if watched() else _lines(say) as show:
+    with _bars() if is_interactive() else _lines(say) as show:
         while len(ended) < len(runs):
             for run in runs:
                 if run not in ended and (record := _look(context, run, show)) is not None:

@@ -1,4 +1,4 @@
-"""What a run's summary says of the run: its final state, its counts, and its error in one line."""
+"""Reads the summary of a run: its final state, its counts, and its error in one line."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class _Landing:
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """summary.json, as far as it is read."""
+    """The fields of summary.json that are used."""
 
     totals: dict[str, int]
     sensors: tuple[_Sensor, ...]
@@ -41,7 +41,7 @@ class _Summary:
 def read_summary(data: bytes, where: str) -> RunStatus:
     """How a run ended, by its summary: partly succeeded if a sensor was not scored, failed if none was.
 
-    A landing that was replaced or removed meanwhile is no failure, nor is a model without readings.
+    A landing that was replaced or deleted in the meantime is not a failure, nor is a model without readings.
 
     Raises:
         RunDocumentError: it is not a summary.
@@ -72,7 +72,7 @@ def _problems(summary: _Summary) -> Iterator[str]:
             why = f": {sensor.reason}" if sensor.reason else ""
             yield f"sensor {sensor.device}/{sensor.sensor} {_WORDS[sensor.status]}{why}"
     if summary.totals["rejected"] and not summary.totals["readings"]:
-        yield f"all {summary.totals['rejected']:,} rows were rejected: {REJECTS_CSV} tells why"
+        yield f"all {summary.totals['rejected']:,} rows were rejected: see {REJECTS_CSV}"
 
 
 _WORDS = {

@@ -144,7 +144,7 @@ def test_what_is_no_landing_is_skipped_in_so_many_words(stage, host, name, conte
 
 def test_a_blob_that_is_gone_is_no_failure(host):
     call_blob(host, "gone.csv")
-    host.wait_for("'gone.csv' is not there any more")
+    host.wait_for("'gone.csv' does not exist any more")
 
 
 def test_with_nothing_published_calls_fail_until_the_blob_is_given_up_and_the_sweep_makes_up_for_it(

@@ -25,8 +25,8 @@ from pipeline.engines.summary import read_summary
 from pipeline.errors import PipelineError
 from pipeline.flow import sweep
 from pipeline.published import publish
-from pipeline.published.build import SCORE_FILE, Limits, build
-from pipeline.runs.landing import Manifest as RunManifest
+from pipeline.published.build import SCORE_FILE, ReadingLimits, build
+from pipeline.runs.landing import RunManifest
 from pipeline.runs.record import RunRecord
 from pipeline.settings import Settings
 from scoring import PACK_NAME, SensorKey
@@ -138,7 +138,7 @@ def _documents(folder: Path) -> dict[str, Target]:
         KEYS,
         max_steps=9,
         time_limit=timedelta(minutes=1),
-        limits=Limits(4, 10_240),
+        limits=ReadingLimits(4, 10_240),
         environment="azureml:a:1",
         code="c",
     )

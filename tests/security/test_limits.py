@@ -1,4 +1,4 @@
-"""The limits that the operations guide tells of are those that hold."""
+"""The limits in the operations guide are those of the code."""
 
 import argparse
 import re

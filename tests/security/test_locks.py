@@ -41,7 +41,7 @@ def test_every_requirement_is_one_version_with_its_hashes(lock):
         ), entry
 
 
-def test_the_locks_agree_with_each_other_and_with_what_is_asked_for():
+def test_the_locks_agree_with_each_other_and_with_the_requirements():
     run, dev = pins("requirements.txt"), pins("requirements-dev.txt")
     assert {name: dev.get(name) for name in run} == run
     document = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))

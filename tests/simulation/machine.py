@@ -1,4 +1,4 @@
-"""What may happen in any order, and what must always hold: hypothesis looks for a way to break it."""
+"""What can happen in any order, and what must always hold: hypothesis searches for a counterexample."""
 
 from collections import Counter
 from datetime import timedelta
@@ -33,12 +33,12 @@ def plans(deep: int) -> st.SearchStrategy[Plan]:
 
 
 def calls(deep: int) -> st.SearchStrategy[Call]:
-    what = st.sampled_from(["tell", "tell", "sweep", "manual", "cancel"])
+    what = st.sampled_from(["deliver", "deliver", "sweep", "manual", "cancel"])
     return st.builds(Call, what=what, which=st.integers(0, NAMES), plan=plans(deep))
 
 
 class Fleet(RuleBasedStateMachine):
-    """Landings come and go, events are told at any time, hosts and jobs break down."""
+    """Landings are uploaded and deleted, events are delivered at any time, hosts and jobs fail."""
 
     def __init__(self) -> None:
         super().__init__()

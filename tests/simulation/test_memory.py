@@ -25,7 +25,7 @@ def test_what_is_put_is_read_with_its_etag(container: Any) -> None:
     assert container.put("a/b", b"two") != etag
 
 
-def test_what_is_not_there_is_told(container: Any) -> None:
+def test_a_missing_blob_is_not_found(container: Any) -> None:
     with pytest.raises(NotFound):
         container.read("nothing")
     assert container.find("nothing") is None

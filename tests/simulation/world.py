@@ -10,10 +10,10 @@ from typing import Any
 from pipeline.errors import (
     EngineError,
     IllegalTransition,
+    InvalidRequest,
     PipelineError,
     StorageUnreachable,
     UnknownRun,
-    UsageError,
 )
 from pipeline.flow.cancel import cancel
 from pipeline.flow.context import Context
@@ -32,11 +32,11 @@ FOLDER = "published"
 
 
 class Crash(BaseException):
-    """The process is gone: nothing in it runs on, whatever it would have caught."""
+    """The process died: nothing in it continues, not even its exception handlers."""
 
 
 class Disturbance(StrEnum):
-    """What may happen to one request."""
+    """What can happen to one request."""
 
     CRASH_BEFORE = "the process dies before the request"
     CRASH_AFTER = "the process dies before the answer"
@@ -49,7 +49,7 @@ class Call:
     """What a host is asked to do."""
 
     what: str
-    """tell, sweep, manual or cancel."""
+    """deliver, sweep, manual or cancel."""
     which: int = 0
     plan: "Plan" = field(default_factory=lambda: Plan())  # noqa: PLW0108 - it is defined below
 
@@ -183,7 +183,7 @@ class World:
         self.server.now += duration
 
     def call(self, call: Call) -> None:
-        """Let a host do something; what it raises is what its trigger would be told, and tell again."""
+        """Let a host do something; if it raises, its trigger retries."""
         self.calls += 1
         host = Host(self, call.plan)
         store: Any = MemoryStore(self.server, host)
@@ -195,7 +195,7 @@ class World:
 
     def _do(self, context: Context, call: Call) -> None:
         match call.what:
-            case "tell":
+            case "deliver":
                 submit_landing(context, f"{call.which}.csv")
             case "sweep":
                 sweep(context, self.tick, random_hex="000000")
@@ -205,7 +205,7 @@ class World:
                 runs = sorted(self.known)
                 if runs:
                     run = runs[call.which % len(runs)]
-                    with suppress(UsageError):  # it is over
+                    with suppress(InvalidRequest):  # it has finished
                         cancel(context, run)
 
     def end_job(self, which: int, outcome: str) -> None:

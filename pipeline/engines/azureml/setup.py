@@ -1,4 +1,4 @@
-"""What a workspace needs before anything is registered in it: a cluster, a datastore per container."""
+"""Sets up a workspace: a cluster, and a datastore for each container."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +10,14 @@ from pipeline.settings import Containers
 CLUSTER_SIZE = "Standard_DS2_v2"
 MAX_NODES = 4
 IDLE_SECONDS = 120
-"""After so long without work a node is given back; with none at work the cluster costs nothing."""
+"""A node is released after this time without work; an idle cluster costs nothing."""
 
 _SETUP = "run python -m pipeline publish --setup"
 
 
 @dataclass(frozen=True, slots=True)
 class Datastores:
-    """Names of the datastores: one for each container, whatever the containers are called."""
+    """Names of the datastores, one for each container; they do not depend on the names of containers."""
 
     account: str
     containers: Containers
@@ -38,16 +38,16 @@ class Datastores:
 
 
 def datastore_uri(datastore: str, path: str = "") -> str:
-    """Where steps find or put something, in the short form that names no subscription."""
+    """URI of a path on a datastore, in the short form without a subscription."""
     return f"azureml://datastores/{datastore}/paths/{path}"
 
 
 def check(workspace: Workspace, datastores: Datastores) -> None:
-    """Look whether the workspace has all that a pipeline needs: two calls.
+    """Check that the workspace has all that a pipeline needs: two calls.
 
     Raises:
-        PublishError: it does not; the message names all that is missing.
-        EngineError: there is no such workspace, or it cannot be asked.
+        PublishError: something is missing; the message names all of it.
+        EngineError: there is no such workspace, or it does not respond.
     """
     compute = workspace.where.compute
     problems = []
@@ -59,14 +59,14 @@ def check(workspace: Workspace, datastores: Datastores) -> None:
             problems.append(f"there is no datastore {name!r} for container {place[1]!r}")
         elif found[name] != place:
             is_at, should = "/".join(found[name]), "/".join(place)
-            problems.append(f"datastore {name!r} stands for {is_at}, not for {should}: delete it")
+            problems.append(f"datastore {name!r} is for {is_at}, not for {should}: delete it")
     if problems:
         where = f"Azure ML workspace {workspace.where.workspace!r}"
         raise PublishError(f"{where} is not ready: {'; '.join(problems)}; then {_SETUP}")
 
 
 def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
-    """Create what is missing; returns a line for each thing that was created."""
+    """Create what is missing; returns a line for each."""
     from azure.ai.ml.entities import AmlCompute, AzureBlobDatastore, IdentityConfiguration
 
     created = []
@@ -96,14 +96,14 @@ def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
 
 
 def has_compute(workspace: Workspace) -> bool:
-    """Whether the cluster of the settings is there."""
+    """Whether the cluster of the settings exists."""
     name = workspace.where.compute
     look = f"cannot look up compute {name!r}"
     return workspace.found(look, lambda: workspace.client.compute.get(name)) is not None
 
 
 def existing(workspace: Workspace) -> dict[str, tuple[str, str]]:
-    """Account and container of each blob datastore that is there."""
+    """Account and container of each existing blob datastore."""
     with workspace.asked("cannot list datastores"):
         found: list[Any] = list(workspace.client.datastores.list())
     return {

@@ -98,7 +98,7 @@ def ended(context, run):
 
 class TestPublishing:
     @pytest.mark.usefixtures("unregistered")
-    def test_what_is_missing_is_told_at_once_and_nothing_is_registered(self, context, emulator):
+    def test_everything_missing_is_reported_together_and_nothing_is_registered(self, context, emulator):
         with pytest.raises(PublishError) as caught:
             publish(context.store, context.settings, context.engine)
         message = str(caught.value)
@@ -108,7 +108,7 @@ class TestPublishing:
         assert "publish --setup" in message
         assert not [line for line in emulator.requests if not line.startswith("GET")]
 
-    def test_a_missing_workspace_is_told_with_the_settings_that_name_it(self, azureml_settings, context):
+    def test_a_missing_workspace_is_reported_with_the_settings_that_name_it(self, azureml_settings, context):
         context.engine.workspace.where = type(azureml_settings.azureml)("0" * 8, "group", "nowhere", "c")
         with pytest.raises(
             EngineError, match=r"there is no Azure ML workspace 'nowhere'.*AZUREML_WORKSPACE_NAME"
@@ -130,10 +130,10 @@ class TestPublishing:
         assert not [line for line in emulator.requests if line.startswith("PUT")]
 
     @pytest.mark.usefixtures("unregistered")
-    def test_a_datastore_of_another_container_is_told(self, ready, emulator):
+    def test_a_datastore_of_another_container_is_reported(self, ready, emulator):
         path = emulator.workspace.id("datastores", "scoring_preds")
         emulator.workspace.resources[path]["properties"]["containerName"] = "elsewhere"
-        with pytest.raises(PublishError, match="'scoring_preds' stands for devstoreaccount1/elsewhere"):
+        with pytest.raises(PublishError, match="'scoring_preds' is for devstoreaccount1/elsewhere"):
             publish(ready.store, ready.settings, ready.engine)
 
     @pytest.mark.usefixtures("unregistered")
@@ -161,7 +161,7 @@ class TestPublishing:
             [SensorKey(str(device), "1") for device in range(sensors)],
             max_steps=1000,
             time_limit=timedelta(hours=1),
-            limits=build.Limits(4, 10_240),
+            limits=build.ReadingLimits(4, 10_240),
             environment="azureml:replaced:1",
             code="azureml:replaced:1",
         )
@@ -256,7 +256,7 @@ class TestSubmitting:
         store = Store.connect(azureml_settings, transport=transport)
         engine = AzureMLEngine(azureml_settings, store, Runs(store, taken.clock))
         context = Context(azureml_settings, store, engine, taken.clock)
-        context.published(), context.take_place()  # a host that has been at work knows both
+        context.published(), context.acquire_slot()  # a host that has been at work knows both
         transport.requests.clear()
         assert submit_landing(context, "2026/a.csv").outcome is Outcome.SUBMITTED
         store.close()
@@ -264,14 +264,14 @@ class TestSubmitting:
         assert len(emulator.requests) == 1
 
     @pytest.mark.parametrize("duplicates", ["same", "refuse"])
-    def test_submitting_again_is_no_second_job(self, taken, emulator, duplicates):
+    def test_submitting_again_makes_no_second_job(self, taken, emulator, duplicates):
         emulator.jobs.duplicates = duplicates
         run = submit_landing(taken, "2026/a.csv").run
         record = taken.runs.load(run)
         taken.engine.submit(record, taken.published())
         assert list(emulator.jobs.jobs) == [run]
 
-    def test_a_job_of_this_name_that_is_another_is_told(self, taken, emulator):
+    def test_another_job_of_this_name_is_reported(self, taken, emulator):
         run = submit_landing(taken, "2026/a.csv").run
         emulator.jobs.jobs[run].properties["componentId"] = "/another"
         with pytest.raises(EngineError, match=r"another job of this name.*its component is '/another'"):
@@ -300,7 +300,7 @@ class TestSubmitting:
     def test_a_service_that_stays_away_leaves_the_run_to_be_taken_up(self, taken, emulator, monkeypatch):
         monkeypatch.setattr("pipeline.engines.azureml.workspace.LONGEST_WAIT", 0.01)
         emulator.faults.add(Fault("PUT .*/jobs/", status=503, times=99))
-        with pytest.raises(EngineError, match="answers 503 again and again: try later"):
+        with pytest.raises(EngineError, match="keeps returning 503; try again later"):
             submit_landing(taken, "2026/a.csv")
         (record,) = taken.runs.newest()
         assert record.state is RunState.PENDING
@@ -330,7 +330,7 @@ class TestSubmitting:
         assert outcomes.count(Outcome.SUBMITTED) == 1
         assert len(emulator.jobs.jobs) == 1
 
-    def test_a_credential_that_is_refused_is_told_with_the_role(self, taken, emulator):
+    def test_a_refused_credential_is_reported_with_the_role(self, taken, emulator):
         emulator.identity.lifetime = -10
         with pytest.raises(EngineError, match=r"refuses the credential.*AzureML Data Scientist"):
             submit_landing(taken, "2026/a.csv")
@@ -395,7 +395,7 @@ class TestFollowing:
         final = {word for word, (state, _) in TABLE.items() if state.final}
         assert final == {"Completed", "Failed", "Canceled"}
 
-    def test_a_status_that_is_new_is_no_end(self):
+    def test_an_unknown_status_is_not_final(self):
         assert states("Hibernating") == (RunState.RUNNING, StepState.RUNNING)
 
     @pytest.mark.parametrize("word", sorted(set(TABLE) - {"Completed", "Failed"}))
@@ -404,7 +404,7 @@ class TestFollowing:
         emulator.jobs.jobs[run].status = word
         assert taken.engine.status(run).state is TABLE[word][0]
 
-    def test_a_run_that_nobody_knows_is_unknown(self, taken):
+    def test_a_run_without_record_and_job_is_unknown(self, taken):
         with pytest.raises(UnknownRun):
             taken.engine.status("manual-nothing")
 
@@ -424,7 +424,7 @@ class TestFollowing:
         assert taken.engine.status(run).state is RunState.CANCELED
         taken.engine.cancel(run)
 
-    def test_steps_on_many_pages_are_told_whole(self, taken, emulator):
+    def test_steps_on_many_pages_are_all_listed(self, taken, emulator):
         run = submit_landing(taken, "2026/a.csv").run
         emulator.jobs.jobs[run].steps = {
             name: Step(f"id-{name}", name, Path(), "Completed")
@@ -442,14 +442,14 @@ class TestFollowing:
         assert {step.state for step in found[:4]} == {StepState.WAITING}
 
     @pytest.mark.parametrize("word", ["Completed", "Failed"])
-    def test_a_job_that_left_no_results_has_failed_whatever_it_says(self, taken, emulator, word):
+    def test_a_job_without_results_has_failed_in_any_status(self, taken, emulator, word):
         run = submit_landing(taken, "2026/a.csv").run
         job = emulator.jobs.jobs[run]
         job.steps = {"collect": Step("id", "collect", Path(), "Failed", error="no space\n left")}
         job.status = word
         status = taken.engine.status(run)
         assert (status.state, status.retry) == (RunState.FAILED, True)
-        assert status.error == "its job left no results: step collect: no space left"
+        assert status.error == "its job has no results: step collect: no space left"
 
 
 class TestEndpoint:
@@ -477,7 +477,7 @@ class TestEndpoint:
         assert settings["continue_on_step_failure"] is True
         assert settings["force_rerun"] is True
 
-    def test_a_version_that_was_never_deployed_is_told_with_those_that_were(self, published):
+    def test_a_version_that_was_never_deployed_is_reported_with_those_that_were(self, published):
         published.engine.deploy(published.published())
         with pytest.raises(
             PublishError, match=f"no deployment 'v0'; there are: {published.published().version}"
