@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from scoring.arrow import text_places
+from scoring.arrow import text_offsets
 from scoring.atomic_files import name_full, writing
 from scoring.formats import PREDICTION_COLUMNS
 from scoring.keys import SensorKey
@@ -53,7 +53,7 @@ def format_rows(
         pa_csv.write_csv(pa.table(list(columns), names=list(PREDICTION_COLUMNS)), sink, options)
         buffer = sink.getvalue()
     # Each text of a row is followed by one comma or newline.
-    places = sum((text_places(column, bounds) for column in columns), bounds * len(columns))
+    places = sum((text_offsets(column, bounds) for column in columns), bounds * len(columns))
     return memoryview(buffer), places
 
 
