@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Aggregate, and say in one line what came out."""
     from scoring.commands.intake import Intake
     from scoring.csv_quoting import needs_quotes
-    from scoring.readings.checks import NO_REJECTS
+    from scoring.readings.rows import NO_REJECTS
     from scoring.tools.aggregate import WindowMeans
     from scoring.tools.tables import READINGS_SCHEMA, table_writer
 

@@ -42,13 +42,13 @@ def run(args: argparse.Namespace) -> int:
     from scoring.collect.rejects import Survey, survey_sources
     from scoring.packs import ModelStore
     from scoring.readings.files import find_sources
-    from scoring.readings.manifest import Manifest
+    from scoring.readings.manifest import RunManifest
     from scoring.step.leftovers import remove_partials
     from scoring.step.outcome import read_outcomes, told_twice
     from scoring.step.score import ModelCache
     from scoring.success_mark import unmark
 
-    manifest = Manifest.read(args.manifest) if args.manifest else None
+    manifest = RunManifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     if not args.preds.is_dir():
         raise UsageError(f"--preds {args.preds} is not there: it is the folder that the steps wrote to")

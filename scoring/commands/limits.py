@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scoring.readings.files import Limits
+    from scoring.readings.files import FileLimits
 
 MB = 1 << 20
 
@@ -23,15 +23,15 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def limits_of(args: argparse.Namespace) -> "Limits":
+def limits_of(args: argparse.Namespace) -> "FileLimits":
     """The limits that were asked for.
 
     Raises:
         UsageError: one is not above 0.
     """
     from scoring.errors import UsageError
-    from scoring.readings.files import Limits
+    from scoring.readings.files import FileLimits
 
     if min(args.max_row_mb, args.max_unpacked_mb) < 1:
         raise UsageError("--max-row-mb and --max-unpacked-mb are numbers of MB from 1")
-    return Limits(args.max_row_mb * MB, args.max_unpacked_mb * MB)
+    return FileLimits(args.max_row_mb * MB, args.max_unpacked_mb * MB)

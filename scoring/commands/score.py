@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from scoring.packs import ModelStore
     from scoring.readings.files import find_sources
-    from scoring.readings.manifest import Manifest
+    from scoring.readings.manifest import RunManifest
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
         )
-    manifest = Manifest.read(args.manifest) if args.manifest else None
+    manifest = RunManifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     store = ModelStore(args.models, use_pack=not args.key)
     if store.notice:

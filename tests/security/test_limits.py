@@ -45,7 +45,7 @@ def test_limits_that_are_settings_have_these_defaults():
     assert numbers("tries of a run") == [settings.max_tries]
     assert numbers("row of CSV") == [settings.max_row_mb]
     assert numbers("compressed readings, unpacked") == [settings.max_unpacked_mb]
-    assert files.Limits() == (settings.max_row_mb * MB, settings.max_unpacked_mb * MB)
+    assert files.FileLimits() == (settings.max_row_mb * MB, settings.max_unpacked_mb * MB)
     parser = argparse.ArgumentParser()
     limits.add_limits(parser)
-    assert limits.limits_of(parser.parse_args([])) == files.Limits()
+    assert limits.limits_of(parser.parse_args([])) == files.FileLimits()
