@@ -32,7 +32,7 @@ def test_limits_of_files_are_those_of_the_code():
     for module in (models, estimators, legacy):
         assert numbers("model, also unpacked") == [module.MOST_BYTES // MB]
     assert numbers("Device, Sensor") == [keys.MAX_KEY_PART, keys.MAX_ENCODED_KEY]
-    assert predictions.MOST_HELD // MB in numbers("memory of a step")
+    assert predictions.BUFFER_BYTES // MB in numbers("memory of a step")
     assert worker.LONGEST_LOG // MB in numbers("log of a step")
 
 
