@@ -35,7 +35,7 @@ from scoring.legacy import read_pickle
 from scoring.models import detector_from, save_model
 from scoring.packs import ModelStore, write_pack
 from scoring.readings.files import Source, read_batches
-from scoring.readings.manifest import Manifest
+from scoring.readings.manifest import RunManifest
 from tests.fuzz.mutation import changed_json, damaged
 
 TESTS = Path(__file__).parents[1]
@@ -113,7 +113,7 @@ def _documents(folder: Path) -> dict[str, Target]:
 
     def read_manifest(content: bytes) -> None:
         manifest_file.write_bytes(content)
-        Manifest.read(manifest_file)
+        RunManifest.read(manifest_file)
 
     manifest = (SAMPLES / "manifest-1.json").read_bytes()
     record = (SAMPLES / "record-1.json").read_bytes()

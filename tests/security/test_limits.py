@@ -32,7 +32,7 @@ def test_limits_of_files_are_those_of_the_code():
     for module in (models, estimators, legacy):
         assert numbers("model, also unpacked") == [module.MOST_BYTES // MB]
     assert numbers("Device, Sensor") == [keys.MAX_KEY_PART, keys.MAX_ENCODED_KEY]
-    assert predictions.MOST_HELD // MB in numbers("memory of a step")
+    assert predictions.BUFFER_BYTES // MB in numbers("memory of a step")
     assert worker.LONGEST_LOG // MB in numbers("log of a step")
 
 
@@ -45,7 +45,7 @@ def test_limits_that_are_settings_have_these_defaults():
     assert numbers("tries of a run") == [settings.max_tries]
     assert numbers("row of CSV") == [settings.max_row_mb]
     assert numbers("compressed readings, unpacked") == [settings.max_unpacked_mb]
-    assert files.Limits() == (settings.max_row_mb * MB, settings.max_unpacked_mb * MB)
+    assert files.FileLimits() == (settings.max_row_mb * MB, settings.max_unpacked_mb * MB)
     parser = argparse.ArgumentParser()
     limits.add_limits(parser)
-    assert limits.limits_of(parser.parse_args([])) == files.Limits()
+    assert limits.limits_of(parser.parse_args([])) == files.FileLimits()
