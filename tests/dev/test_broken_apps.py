@@ -1,10 +1,10 @@
-"""Each way to fail has a folder; the host says in one line what is wrong, and ends."""
+"""Each kind of broken app has a folder; the host reports the error in one line and exits."""
 
 import pytest
 
 from dev.host.process import HostProcess
 
-COMPLAINTS = {
+ERRORS = {
     "connection_missing": "error: no connection string NoSuchStorage: set it in local.settings.json",
     "import_fails": "ModuleNotFoundError: No module named 'no_such_package'",
     "no_app": "ValueError: Could not find top level function app instances in function_app.py.",
@@ -21,13 +21,13 @@ COMPLAINTS = {
 }
 
 
-@pytest.mark.parametrize("app", sorted(COMPLAINTS))
+@pytest.mark.parametrize("app", sorted(ERRORS))
 def test_a_broken_app_is_refused_in_one_line(app, azurite, broken_apps):
     with HostProcess(broken_apps / app, {"AzureWebJobsStorage": azurite.connection_string}) as host:
         assert host.wait() == 1
-    assert COMPLAINTS[app] in host.lines[-1]
+    assert ERRORS[app] in host.lines[-1]
     assert host.lines[-1].startswith("error: ")
 
 
-def test_each_broken_app_has_its_complaint(broken_apps):
-    assert sorted(folder.name for folder in broken_apps.iterdir() if folder.is_dir()) == sorted(COMPLAINTS)
+def test_each_broken_app_has_an_expected_error(broken_apps):
+    assert sorted(folder.name for folder in broken_apps.iterdir() if folder.is_dir()) == sorted(ERRORS)

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz --seconds 60`: damage documents for so long, and tell how many were tried."""
+"""`python -m tests.fuzz --seconds 60`: fuzz the readers of all documents and print the number of inputs."""
 
 import argparse
 import hashlib
@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.fuzz.targets import Target, targets
 
 CORPUS = Path(__file__).parent / "corpus"
-_AT_ONCE = 500
+_BATCH = 500
 
 
 def main() -> int:
-    """Damage documents of every kind for so long; what breaks a reader is kept in tests/fuzz/corpus."""
+    """Fuzz the readers of all kinds of documents; keep inputs that break one in tests/fuzz/corpus."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=main.__doc__)
-    parser.add_argument("--seconds", type=float, default=60, help="in all (%(default)g)")
-    parser.add_argument("--only", action="append", help="one kind of document; may be given again")
+    parser.add_argument("--seconds", type=float, default=60, help="in total (%(default)g)")
+    parser.add_argument("--only", action="append", help="one kind of document; repeatable")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)
     bugs = tried = 0
@@ -40,12 +40,12 @@ def main() -> int:
 
 
 def _fuzz(target: Target, seconds: float) -> tuple[int, bytes | None]:
-    """How many documents were tried, and the smallest that broke the reader."""
+    """The number of inputs that were tried, and the smallest that broke the reader."""
     end, count = time.monotonic() + seconds, 0
     smallest: bytes | None = None
 
     @settings(
-        max_examples=_AT_ONCE,
+        max_examples=_BATCH,
         database=None,
         deadline=None,
         phases=(Phase.generate, Phase.shrink),
@@ -56,7 +56,7 @@ def _fuzz(target: Target, seconds: float) -> tuple[int, bytes | None]:
         nonlocal count, smallest
         count += 1
         try:
-            target.try_out(content)
+            target.run(content)
         except BaseException:
             smallest = content if smallest is None or len(content) <= len(smallest) else smallest
             raise
@@ -64,7 +64,7 @@ def _fuzz(target: Target, seconds: float) -> tuple[int, bytes | None]:
     while time.monotonic() < end:
         try:
             check()
-        except Exception:  # noqa: BLE001 - whatever it is, it is a bug
+        except Exception:  # noqa: BLE001 - any exception here is a bug
             traceback.print_exc(limit=-3)
             return count, smallest
     return count, None
