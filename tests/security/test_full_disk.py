@@ -1,4 +1,4 @@
-"""A disk that is full: a limit on the size of files stands in for it, which fails a write the same way."""
+"""A full disk, simulated by a limit on the size of files, which makes writes fail in the same way."""
 
 import gzip
 import resource
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def limited(limit: int, *words: object) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process whose files cannot become larger than `limit` bytes."""
+    """Run a command in a process that cannot write files larger than `limit` bytes."""
 
     def set_limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -43,8 +43,8 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-def told(done: subprocess.CompletedProcess[str], file: str) -> None:
-    """It failed for a reason that may pass, in one line that names the file."""
+def assert_disk_full(done: subprocess.CompletedProcess[str], file: str) -> None:
+    """Assert a temporary failure, reported in one line that names the file."""
     assert done.returncode == 75, done.stderr
     last = done.stderr.splitlines()[-1]
     assert "File too large" in last
@@ -52,30 +52,30 @@ def told(done: subprocess.CompletedProcess[str], file: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [100, 20_000])
-def test_a_step_leaves_no_predictions_and_no_refuse(small, tmp_path, limit):
+def test_a_failed_step_leaves_no_predictions_and_no_temporary_files(small, tmp_path, limit):
     readings, models = small
     words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--shard", "0/1")
-    told(limited(limit, *words), "preds_1_")
+    assert_disk_full(limited(limit, *words), "preds_1_")
     assert files(tmp_path) == set()
     assert scoring(*words).code == 0
     assert {"preds_1_1.csv", "preds_1_2.csv"} <= files(tmp_path)
 
 
-def test_predictions_of_a_step_before_stay_as_they_were(small, tmp_path):
+def test_a_failed_step_keeps_earlier_predictions(small, tmp_path):
     readings, models = small
     words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--key", "1_1")
     assert scoring(*words).code == 0
     before = (tmp_path / "preds_1_1.csv").read_bytes()
-    told(limited(5_000, *words), "preds_1_1.csv")
+    assert_disk_full(limited(5_000, *words), "preds_1_1.csv")
     assert (tmp_path / "preds_1_1.csv").read_bytes() == before
 
 
-def test_collect_that_cannot_write_all_does_not_call_the_folder_finished(small, tmp_path):
+def test_collect_does_not_write_success_if_another_file_cannot_be_written(small, tmp_path):
     readings, models = small
     words = ("score", "--data", readings, "--models", models, "--out", tmp_path)
     assert scoring(*words).code == 0
     assert (tmp_path / "_SUCCESS").exists()
-    told(
+    assert_disk_full(
         limited(5_000, "collect", "--data", readings, "--models", models, "--preds", tmp_path),
         "report.html",
     )
@@ -83,30 +83,32 @@ def test_collect_that_cannot_write_all_does_not_call_the_folder_finished(small, 
     assert not [name for name in files(tmp_path) if "partial" in name]
 
 
-def test_a_pack_is_whole_or_not_there(small):
+def test_a_pack_is_written_completely_or_not_at_all(small):
     _, models = small
-    told(limited(1_000, "pack", "--models", models), "models.parquet")
+    assert_disk_full(limited(1_000, "pack", "--models", models), "models.parquet")
     assert files(models) == {"model_1_1.skops", "model_1_2.skops"}
 
 
 @pytest.mark.slow
-def test_a_model_that_is_trained_is_whole_or_not_there(small, tmp_path):
+def test_a_trained_model_is_written_completely_or_not_at_all(small, tmp_path):
     readings, _ = small
-    told(limited(500, "train", "--data", readings, "--models", tmp_path / "trained"), "model_1_1.skops")
+    assert_disk_full(
+        limited(500, "train", "--data", readings, "--models", tmp_path / "trained"), "model_1_1.skops"
+    )
     assert files(tmp_path / "trained") <= {"trained"}
 
 
 @pytest.mark.slow
-def test_a_model_that_is_imported_is_whole_or_not_there(tmp_path):
+def test_an_imported_model_is_written_completely_or_not_at_all(tmp_path):
     legacy = ROOT / "tests" / "scoring" / "legacy_models" / "1.9.1"
     source = tmp_path / "legacy"
     source.mkdir()
     (source / "model_1_1").write_bytes((legacy / "svm-rbf.pkl").read_bytes())
-    told(limited(500, "import-models", source, tmp_path / "models"), "model_1_1.skops")
+    assert_disk_full(limited(500, "import-models", source, tmp_path / "models"), "model_1_1.skops")
     assert files(tmp_path / "models") == set()
 
 
-def test_a_small_file_that_unpacks_to_rejects_without_end_does_not_fill_the_disk(small, tmp_path):
+def test_a_small_file_that_unpacks_to_millions_of_rejects_does_not_fill_the_disk(small, tmp_path):
     readings, models = small
     data = tmp_path / "data"
     data.mkdir()

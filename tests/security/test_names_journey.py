@@ -1,4 +1,4 @@
-"""Names from outside, from landing to report, with the project's own steps on Azurite."""
+"""Hostile names of blobs, devices and sensors, from landing to report, with the real steps on Azurite."""
 
 import pytest
 import yaml
@@ -39,7 +39,7 @@ def row(key: SensorKey, value: float) -> str:
 
 @pytest.fixture
 def scored(fleet, tmp_path):
-    """A run over all these names, and the fleet; each blob has a reading of each sensor and a bad row."""
+    """A fleet and a run over all these names; each blob has a reading of each sensor and a bad row."""
     training = "TS,Device,Sensor,Value\n" + "".join(
         row(key, 20 + number % 7) for number in range(60) for key in KEYS
     )
@@ -58,26 +58,27 @@ def scored(fleet, tmp_path):
     return fleet, fleet.ended(run)
 
 
-def test_hostile_names_are_scored_like_any_other_and_stay_names(scored, tmp_path):
+def test_hostile_names_are_scored_like_others_and_never_interpreted(scored, tmp_path):
     fleet, record = scored
     store, run = fleet.context.store, record.run
     assert (record.state, record.error) == (RunState.SUCCEEDED, None)
     assert record.counts["scored"] == len(BLOBS) * len(KEYS)
 
     manifest = Manifest.from_bytes(store.runs.read(f"{run}/manifest.json").data, "it")
-    landed = {blob.name for blob in store.data.list()}
-    assert len(landed) == len(BLOBS)
-    assert {landing.name for landing in manifest.landings} == landed
+    uploaded = {blob.name for blob in store.data.list()}
+    assert len(uploaded) == len(BLOBS)
+    assert {landing.name for landing in manifest.landings} == uploaded
     summary = fleet.summary(run)
-    assert {entry["name"]: entry["status"] for entry in summary["landings"]} == dict.fromkeys(landed, "read")
+    statuses = {entry["name"]: entry["status"] for entry in summary["landings"]}
+    assert statuses == dict.fromkeys(uploaded, "read")
     assert {(one["device"], one["sensor"]) for one in summary["sensors"]} == {
         (key.device, key.sensor) for key in KEYS
     }
 
     expected = {"_SUCCESS", "rejects.csv", "report.html", "summary.csv", "summary.json"}
     expected |= {key.preds_name for key in KEYS}
-    there = {blob.name for blob in store.preds.list()} - {"index.html"}  # which comes a little later
-    assert there == {f"{run}/{name}" for name in expected}
+    written = {blob.name for blob in store.preds.list()} - {"index.html"}  # which is written a little later
+    assert written == {f"{run}/{name}" for name in expected}
 
     page = store.preds.read(f"{run}/report.html").data.decode()
     assert "<img src=x" not in page
@@ -87,9 +88,9 @@ def test_hostile_names_are_scored_like_any_other_and_stay_names(scored, tmp_path
     assert not list(ROOT.glob("pwned*"))
 
 
-def test_nothing_from_data_stands_in_a_command_or_as_yaml_of_its_own(fleet):
+def test_published_commands_contain_no_names_and_yaml_quotes_all_keys(fleet):
     for key in KEYS:
-        fleet.context.store.models.put(key.model_name, b"looked into by steps only")
+        fleet.context.store.models.put(key.model_name, b"only steps read this")
     version = fleet.publish().published.version
     pipeline_yml, score_yml = load_documents(fleet.context.store, version)
     commands = [yaml.safe_load(score_yml)["command"]]
@@ -105,14 +106,14 @@ def test_nothing_from_data_stands_in_a_command_or_as_yaml_of_its_own(fleet):
 
 
 @pytest.mark.parametrize("name", ["../../x.csv", "a/../b.csv", "./a.csv", "a/..", ".hidden/a.csv"])
-def test_a_name_that_leads_elsewhere_is_never_asked_for(fleet, name):
-    """The HTTP client resolves dots in an address: such a name would be another container's blob."""
+def test_a_name_with_dot_segments_is_never_requested(fleet, name):
+    """HTTP clients resolve dot segments in a URL: such a name would address a blob in another container."""
     assert submit_landing(fleet.context, name).outcome is Outcome.SKIPPED
     assert not list(fleet.context.store.runs.list())
 
 
-def test_no_process_of_ours_is_a_shell():
-    """What is started is started from a list of arguments, in the pipeline as in scoring."""
+def test_the_product_never_starts_a_shell():
+    """All processes are started from lists of arguments."""
     code = "\n".join(
         path.read_text("utf-8")
         for folder in ("pipeline", "scoring")

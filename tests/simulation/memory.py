@@ -1,7 +1,7 @@
-"""Blob storage in memory: `pipeline.storage` again, with the same conditional writes.
+"""In-memory blob storage with the interface and the conditional writes of `pipeline.storage`.
 
-Every request goes through its process, which may break down before or after it takes effect, or let others
-go first. `test_memory.py` holds this storage against the real one.
+Every request goes through its process, which can crash before or after the request takes effect, or let other
+processes go first. `test_memory.py` runs the same tests on this storage and on Azurite.
 """
 
 import itertools
@@ -35,14 +35,14 @@ class Blob:
 
 
 class Process:
-    """Whoever sends requests; overridden by the simulation to disturb them."""
+    """A process that sends requests; the simulation overrides it to inject faults."""
 
     def request(self, effect: Callable[[], Any], *, writes: bool) -> Any:  # noqa: ARG002
         """Let a request take effect."""
         return effect()
 
     def late(self) -> timedelta:
-        """How far behind the server's clock a listing may be."""
+        """How far a listing lags behind the server's clock."""
         return timedelta(0)
 
 

@@ -1,4 +1,4 @@
-"""The storage of the simulation answers as the real one does."""
+"""The simulation's storage behaves like the real one."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,7 +25,7 @@ def test_what_is_put_is_read_with_its_etag(container: Any) -> None:
     assert container.put("a/b", b"two") != etag
 
 
-def test_what_is_not_there_is_told(container: Any) -> None:
+def test_a_missing_blob_is_reported(container: Any) -> None:
     for ask in (container.read, container.head):
         with pytest.raises(NotFound):
             ask("nothing")
