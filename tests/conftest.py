@@ -58,8 +58,8 @@ def measured(monkeypatch):
 @pytest.fixture(scope="session")
 def seed() -> Path:
     """The folder of real readings, models and expected predictions: FLEET_SEED, or next to the repository."""
-    beside = ROOT.parent / "shared" / "seed"
-    folder = Path(os.environ.get("FLEET_SEED", beside))
+    default = ROOT.parent / "shared" / "seed"
+    folder = Path(os.environ.get("FLEET_SEED", default))
     if not (folder / "sensor_data.csv").is_file():
         pytest.skip(f"no seed data in {folder}: set FLEET_SEED to its folder")
     return folder

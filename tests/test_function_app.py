@@ -15,7 +15,7 @@ REPO = Path(__file__).parents[1]
 DEPLOYED = {"function_app.py", "host.json", "requirements.txt", "pipeline", "scoring"}
 
 
-def test_the_module_is_short():
+def test_function_app_is_a_short_module():
     assert len((REPO / "function_app.py").read_text(encoding="utf-8").splitlines()) < 80
 
 

@@ -33,9 +33,6 @@ REPLACED = {
     "spelt out": "explicit",
     "written down": "stored",
     "landed": "arrived or was uploaded (a blob), is written (a result)",
-    "in silence": "silently",
-    "mend(s|ed|ing)?": "fix",
-    "anew": "again",
 }
 """Patterns of what not to write, and what to write instead. A space also stands for an underscore: names are
 English too."""

@@ -86,7 +86,8 @@ def _wait_and_fetch(
     records = wait_for_runs(sandbox.context, runs, log) if runs else []
     for record in records:
         if record.state not in {RunState.SUCCEEDED, RunState.PARTLY}:
-            raise DemoError(f"run {record.run} ended {record.state}: {record.error or 'no reason given'}")
+            reason = record.error or "no reason given"
+            raise DemoError(f"run {record.run} has finished as {record.state}: {reason}")
     return [_fetch(sandbox.context, record.run, out) for record in records]
 
 

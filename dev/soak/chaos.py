@@ -98,4 +98,4 @@ def _is_worker(process: psutil.Process) -> bool:
 
 
 def _ignore(_line: str) -> None:
-    """The host's lines are kept by its process object."""
+    """Print nothing: `HostProcess` keeps the lines."""

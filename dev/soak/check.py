@@ -69,7 +69,7 @@ def check(service: "BlobServiceClient", versions: str) -> Findings:
 
 
 def _check_finished(findings: Findings, runs: Mapping[str, Run], names: Sequence[str]) -> None:
-    findings.add("marker left", (name for name in names if name.startswith("open/")))
+    findings.add("leftover marker", (name for name in names if name.startswith("open/")))
     findings.add(
         "run not finished",
         (f"{run.name} is {run.record['state']}" for run in runs.values() if run.record["state"] not in FINAL),

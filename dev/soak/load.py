@@ -85,7 +85,7 @@ class Load:
             heapq.heappush(self._later, (when, name, kind, number, 0))
         self._uploaded.append(name)
         self.counts["landings"] += 1
-        self.counts[f"of them {kind}"] += 1
+        self.counts[f"{kind} landings"] += 1
         return name, content(kind, number, 0, chance)
 
     def _change(self, now: float) -> None:
@@ -98,7 +98,7 @@ class Load:
                 continue
             self._put((name, content(kind, number, version, self._chance)))
             self.counts["landings"] += 1
-            self.counts["of them replacements"] += 1
+            self.counts["replacements"] += 1
             if version + 1 < VERSIONS and self._chance.random() < 0.5:  # noqa: PLR2004
                 again = when + self._chance.expovariate(1 / _CHANGE_DELAY)
                 heapq.heappush(self._later, (again, name, kind, number, version + 1))

@@ -203,7 +203,7 @@ def a_claim(containers):
         (scored_by_another_run_too, "scored twice"),
         (without_success, "never scored"),
         (without_a_landing_in_the_summary, "landing not in the summary"),
-        (with_a_marker, "marker left"),
+        (with_a_marker, "leftover marker"),
         (still_running, "run not finished"),
         (without_a_record, "claim without a run"),
         (without_a_claim, "never scored"),

@@ -13,14 +13,14 @@ from tests.scoring.said import scoring
 ROOT = Path(__file__).parents[2]
 
 
-def limited(limit: int, *words: object) -> subprocess.CompletedProcess[str]:
+def limited(limit: int, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run a command in a process that cannot write files larger than `limit` bytes."""
 
     def set_limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     return subprocess.run(
-        [sys.executable, "-m", "scoring", *map(str, words)],
+        [sys.executable, "-m", "scoring", *map(str, arguments)],
         cwd=ROOT,
         preexec_fn=set_limit,
         capture_output=True,
@@ -54,26 +54,26 @@ def assert_disk_full(done: subprocess.CompletedProcess[str], file: str) -> None:
 @pytest.mark.parametrize("limit", [100, 20_000])
 def test_a_failed_step_leaves_no_predictions_and_no_temporary_files(small, tmp_path, limit):
     readings, models = small
-    words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--shard", "0/1")
-    assert_disk_full(limited(limit, *words), "preds_1_")
+    command = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--shard", "0/1")
+    assert_disk_full(limited(limit, *command), "preds_1_")
     assert files(tmp_path) == set()
-    assert scoring(*words).code == 0
+    assert scoring(*command).code == 0
     assert {"preds_1_1.csv", "preds_1_2.csv"} <= files(tmp_path)
 
 
 def test_a_failed_step_keeps_earlier_predictions(small, tmp_path):
     readings, models = small
-    words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--key", "1_1")
-    assert scoring(*words).code == 0
+    command = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--key", "1_1")
+    assert scoring(*command).code == 0
     before = (tmp_path / "preds_1_1.csv").read_bytes()
-    assert_disk_full(limited(5_000, *words), "preds_1_1.csv")
+    assert_disk_full(limited(5_000, *command), "preds_1_1.csv")
     assert (tmp_path / "preds_1_1.csv").read_bytes() == before
 
 
 def test_collect_does_not_write_success_if_another_file_cannot_be_written(small, tmp_path):
     readings, models = small
-    words = ("score", "--data", readings, "--models", models, "--out", tmp_path)
-    assert scoring(*words).code == 0
+    command = ("score", "--data", readings, "--models", models, "--out", tmp_path)
+    assert scoring(*command).code == 0
     assert (tmp_path / "_SUCCESS").exists()
     assert_disk_full(
         limited(5_000, "collect", "--data", readings, "--models", models, "--preds", tmp_path),
@@ -115,8 +115,8 @@ def test_a_small_file_that_unpacks_to_millions_of_rejects_does_not_fill_the_disk
     (data / "a.csv").write_bytes(readings.read_bytes())
     (data / "b.csv.gz").write_bytes(gzip.compress(b"TS,Device,Sensor,Value\n" + b"x\n" * 20_000_000))
     assert (data / "b.csv.gz").stat().st_size < 50_000
-    words = ("score", "--data", data, "--models", models, "--out", tmp_path / "out")
-    done = scoring(*words, "--max-unpacked-mb", 1)
+    command = ("score", "--data", data, "--models", models, "--out", tmp_path / "out")
+    done = scoring(*command, "--max-unpacked-mb", 1)
     assert done.code == 1
     assert "b.csv.gz: it unpacks to more than 1,048,576 bytes: split it" in done.err
     assert (tmp_path / "out" / "rejects.csv").stat().st_size < 50 << 20

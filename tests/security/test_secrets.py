@@ -26,26 +26,26 @@ KEY = next(part for part in connection_string(1).split(";") if part.startswith("
 ]
 
 
-def everything_said(error: BaseException, caplog) -> str:
+def all_output(error: BaseException, caplog) -> str:
     lines = "\n".join(record.getMessage() for record in caplog.records)
     return f"{lines}\n{''.join(traceback.format_exception(error))}"
 
 
-@pytest.mark.parametrize("kind", ["nobody listens", "faults"])
+@pytest.mark.parametrize("kind", ["no server", "faults"])
 def test_errors_tracebacks_and_logs_contain_no_signatures(settings, azurite, caplog, kind):
     caplog.set_level(logging.INFO)
     with FaultProxy(
         azurite.ports["Blob"], at_random(seed=1, share=1.0, faults=[Fault.BUSY, Fault.RESET])
     ) as proxy:
-        port = 1 if kind == "nobody listens" else proxy.port
+        port = 1 if kind == "no server" else proxy.port
         endpoint = f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;SharedAccessSignature={SIGNED}"
         store = Store.connect(replace(settings, connection=Connection(endpoint)))
         with pytest.raises(PipelineError) as caught:
             store.data.read("a.csv")
         store.close()
-    said = everything_said(caught.value, caplog)
-    assert "trying again" in said
-    assert PLANTED not in said
+    output = all_output(caught.value, caplog)
+    assert "trying again" in output
+    assert PLANTED not in output
 
 
 def test_an_error_does_not_repeat_a_refused_key(settings, azurite, caplog):
@@ -54,7 +54,7 @@ def test_an_error_does_not_repeat_a_refused_key(settings, azurite, caplog):
     with pytest.raises(PipelineError, match="refuses the credential") as caught:
         store.data.read("a.csv")
     store.close()
-    assert PLANTED not in everything_said(caught.value, caplog)
+    assert PLANTED not in all_output(caught.value, caplog)
     assert PLANTED not in repr(settings) + repr(Connection(text))
 
 
@@ -103,16 +103,16 @@ def test_the_last_line_of_a_step_is_redacted_before_it_is_reported(tmp_path):
         f"https%3A%2F%2Fa%3Fsig%3D{PLANTED}",
     ],
 )
-def test_keys_signatures_and_tokens_are_left_out(text):
+def test_keys_signatures_and_tokens_are_redacted(text):
     assert PLANTED not in hushed(text)
     assert "***" in hushed(text)
 
 
 @given(st.text())
-def test_hushing_twice_changes_nothing_more(text):
+def test_redacting_twice_changes_nothing_more(text):
     assert hushed(hushed(text)) == hushed(text)
 
 
-def test_a_text_without_secrets_stays_as_it_is():
+def test_a_text_without_secrets_is_unchanged():
     for text in ("expected a column TS, found no such column", "design=3 of 4", f"{os.sep}data/a.csv"):
         assert hushed(text) == text
