@@ -17,6 +17,7 @@ from pipeline.pages.index import write_page
 from pipeline.pages.run_scoring import write_report
 from pipeline.runs.landing import skipped_because
 from pipeline.runs.record import RunState
+from scoring.formats import INDEX_HTML
 
 
 def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.ExitStack) -> int:
@@ -59,7 +60,7 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
     if unclaimed := keys.keys() - sandbox.claims(keys).keys():
         names = ", ".join(sorted(keys[key] for key in unclaimed))
         raise DemoError(f"no run has claimed {names}: see the host's output above")
-    write_page(sandbox.context.store, sandbox.context.runs.newest(), args.out / "index.html")
+    write_page(sandbox.context.store, sandbox.context.runs.newest(), args.out / INDEX_HTML)
     return _print_results(results, args.out, time.monotonic() - began, log)
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz --seconds 60`: fuzz the readers of all documents and print the number of inputs."""
+"""`python -m tests.fuzz --seconds 60`: damage documents for so long, and tell how many were tried."""
 
 import argparse
 import hashlib
@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.fuzz.targets import Target, targets
 
 CORPUS = Path(__file__).parent / "corpus"
-_BATCH = 500
+_AT_ONCE = 500
 
 
 def main() -> int:
-    """Fuzz the readers of all kinds of documents; keep inputs that break one in tests/fuzz/corpus."""
+    """Damage documents of every kind for so long; what breaks a reader is kept in tests/fuzz/corpus."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=main.__doc__)
-    parser.add_argument("--seconds", type=float, default=60, help="in total (%(default)g)")
-    parser.add_argument("--only", action="append", help="one kind of document; repeatable")
+    parser.add_argument("--seconds", type=float, default=60, help="in all (%(default)g)")
+    parser.add_argument("--only", action="append", help="one kind of document; may be given again")
     args = parser.parse_args()
     logging.disable(logging.CRITICAL)
     bugs = tried = 0
@@ -45,7 +45,7 @@ def _fuzz(target: Target, seconds: float) -> tuple[int, bytes | None]:
     smallest: bytes | None = None
 
     @settings(
-        max_examples=_BATCH,
+        max_examples=_AT_ONCE,
         database=None,
         deadline=None,
         phases=(Phase.generate, Phase.shrink),
@@ -56,7 +56,7 @@ def _fuzz(target: Target, seconds: float) -> tuple[int, bytes | None]:
         nonlocal count, smallest
         count += 1
         try:
-            target.run(content)
+            target.try_out(content)
         except BaseException:
             smallest = content if smallest is None or len(content) <= len(smallest) else smallest
             raise

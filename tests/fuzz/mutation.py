@@ -49,7 +49,7 @@ def _slice(draw: st.DrawFn, content: bytes) -> bytes:
 
 @st.composite
 def changed_json(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
-    """One of `seeds`, still valid JSON, with a few values replaced, removed or copied elsewhere."""
+    """One of `seeds`, JSON that stays JSON, with a few values replaced, removed or put elsewhere."""
     document = json.loads(draw(st.sampled_from(list(seeds))))
     for _ in range(draw(st.integers(1, 4))):
         places = list(_places(document))
@@ -68,7 +68,7 @@ def changed_json(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
 
 
 def _places(node: object) -> list[tuple[Any, Any]]:
-    """Every value in a document, as its container and its key or index."""
+    """Every value in a document, as its container and where it stands there."""
     found: list[tuple[Any, Any]] = []
     todo = [node]
     while todo:

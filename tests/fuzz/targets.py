@@ -42,8 +42,8 @@ TESTS = Path(__file__).parents[1]
 SAMPLES = TESTS / "pipeline" / "samples"
 LEGACY = TESTS / "scoring" / "legacy_models"
 PROBE = np.linspace(-100.0, 100.0, 50)
-LONGEST_MESSAGE = 2000
-"""Characters of an error message."""
+MOST_WORDS = 2000
+"""Characters of an error."""
 KEYS = (SensorKey("1", "1"), SensorKey("1", "2"))
 
 READINGS = (
@@ -61,16 +61,16 @@ class Target:
     """The exception that the reader may raise."""
     inputs: st.SearchStrategy[bytes]
 
-    def run(self, content: bytes) -> None:
-        """Read `content`; any error except the allowed one with a one-line message is a bug."""
-        message = "no error"
+    def try_out(self, content: bytes) -> None:
+        """Read it; any error but the one that is allowed, with a line of words, is a bug."""
+        words = "it was read"
         try:
             self.read(content)
         except self.allowed as error:
-            message = str(error)
-        assert message.strip(), "the error message is empty"
-        assert "\n" not in message, f"more than one line: {message!r}"
-        assert len(message) <= LONGEST_MESSAGE, f"{len(message)} characters: {message[:200]!r}"
+            words = str(error)
+        assert words.strip(), "an error says nothing"
+        assert "\n" not in words, f"more than one line: {words!r}"
+        assert len(words) <= MOST_WORDS, f"{len(words)} characters: {words[:200]!r}"
 
 
 def targets(folder: Path) -> dict[str, Target]:
@@ -172,7 +172,7 @@ def _models(folder: Path) -> dict[str, Target]:
     pickles = [file.read_bytes() for file in sorted(LEGACY.glob("*/*.pkl"))]
 
     def read_model(content: bytes) -> None:
-        _predict(detector_from(content, "model_1_1.skops"))
+        _ask(detector_from(content, "model_1_1.skops"))
 
     def read_schema(content: bytes) -> None:
         for whole in files:
@@ -182,7 +182,7 @@ def _models(folder: Path) -> dict[str, Target]:
         (models / PACK_NAME).write_bytes(content)
         store = ModelStore(models)
         for key in KEYS:
-            _predict(store.get(key).detector)
+            _ask(store.get(key).detector)
 
     return {
         "model": Target(read_model, ScoringError, damaged(files)),
@@ -194,8 +194,8 @@ def _models(folder: Path) -> dict[str, Target]:
     }
 
 
-def _predict(detector: Any) -> None:
-    """A detector that was accepted must predict."""
+def _ask(detector: Any) -> None:
+    """A detector that was taken answers."""
     labels, scores = detector.predict(PROBE)
     assert len(labels) == len(scores) == len(PROBE)
 

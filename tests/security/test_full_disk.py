@@ -99,7 +99,7 @@ def test_a_trained_model_is_written_completely_or_not_at_all(small, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_imported_model_is_written_completely_or_not_at_all(tmp_path):
+def test_a_model_that_is_imported_is_whole_or_not_there(tmp_path):
     legacy = ROOT / "tests" / "scoring" / "legacy_models" / "1.9.1"
     source = tmp_path / "legacy"
     source.mkdir()
