@@ -28,7 +28,7 @@ from pipeline.errors import (
     UnknownRun,
 )
 from pipeline.flow.context import Context
-from pipeline.runs.landing import Landing, RunManifest, is_text, skipped_because
+from pipeline.runs.landing import Landing, Manifest, is_text, skipped_because
 from pipeline.runs.names import blob_run, given_run, manual_run
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.account import in_parallel
@@ -169,7 +169,7 @@ def submit(
         if marked and context.runs.load(run).state.final:
             context.runs.unmark(run)  # this marker was created after its end
         return already
-    manifest = RunManifest(run, tuple(landings))
+    manifest = Manifest(run, tuple(landings))
     try:
         try:
             context.runs.create_manifest(manifest)
@@ -198,7 +198,7 @@ def resume(context: Context, record: RunRecord, landings: Sequence[Landing] = ()
     return _claim_and_submit(context, record, manifest, load(context.store, record.published))
 
 
-def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Landing]) -> RunManifest:
+def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Landing]) -> Manifest:
     """The manifest of an abandoned run; if it has none, create one."""
     try:
         return context.runs.manifest(record.run)
@@ -208,7 +208,7 @@ def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Land
     # are free for any run. Creating a manifest stops the submitter, if it is only slow.
     if record.cause.kind is CauseKind.RETRY:
         landings = context.runs.manifest(record.cause.detail).landings
-    manifest = RunManifest(record.run, tuple(landings))
+    manifest = Manifest(record.run, tuple(landings))
     try:
         context.runs.create_manifest(manifest)
     except AlreadyExists:
@@ -217,14 +217,14 @@ def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Land
 
 
 def _claim_and_submit(
-    context: Context, record: RunRecord, manifest: RunManifest, published: "PublishedPipeline"
+    context: Context, record: RunRecord, manifest: Manifest, published: "PublishedPipeline"
 ) -> Submission:
     run, runs = record.run, context.runs
     landings = runs.claim(manifest.landings, run) if record.claims else manifest.landings
     if not landings:
         return _empty(context, record, manifest)
     if landings != manifest.landings:
-        runs.write_manifest(RunManifest(run, landings))
+        runs.write_manifest(Manifest(run, landings))
     context.engine.submit(record, published)
     try:
         runs.advance(record, RunState.SUBMITTED)
@@ -237,7 +237,7 @@ def _claim_and_submit(
     return Submission(Outcome.SUBMITTED, run, f"run {run} is submitted: {what}", count)
 
 
-def _empty(context: Context, record: RunRecord, manifest: RunManifest) -> Submission:
+def _empty(context: Context, record: RunRecord, manifest: Manifest) -> Submission:
     count = len(manifest.landings)
     reason = (
         f"other runs have claimed all of its landings ({count:,})"

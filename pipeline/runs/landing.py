@@ -1,7 +1,7 @@
 """Landings, and the manifest of the landings that one run scores.
 
 The manifest is stored, and steps read it, so its format has a version. To change it: raise
-`scoring.formats.MANIFEST_VERSION`, let `RunManifest.from_bytes` read the old version too, and keep a
+`scoring.formats.MANIFEST_VERSION`, let `Manifest.from_bytes` read the old version too, and keep a
 sample of it in `tests/pipeline/samples`.
 """
 
@@ -24,7 +24,7 @@ class Landing:
 
 
 @dataclass(frozen=True, slots=True)
-class RunManifest:
+class Manifest:
     """The landings that one run scores."""
 
     run: str
@@ -36,7 +36,7 @@ class RunManifest:
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod
-    def from_bytes(cls, data: bytes, where: str) -> "RunManifest":
+    def from_bytes(cls, data: bytes, where: str) -> "Manifest":
         """The manifest in `data`, which was read from `where`.
 
         Raises:

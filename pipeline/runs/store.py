@@ -35,7 +35,7 @@ from pipeline.errors import (
 )
 from pipeline.redact import redacted
 from pipeline.runs import claims, history
-from pipeline.runs.landing import Landing, RunManifest
+from pipeline.runs.landing import Landing, Manifest
 from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
 from pipeline.runs.record import RECORD_JSON, Cause, CauseKind, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
@@ -247,7 +247,7 @@ class Runs:
 
     # Manifests, cancellation
 
-    def create_manifest(self, manifest: RunManifest) -> None:
+    def create_manifest(self, manifest: Manifest) -> None:
         """Store the first manifest of a run.
 
         Raises:
@@ -255,17 +255,17 @@ class Runs:
         """
         self.store.runs.create(_manifest(manifest.run), manifest.to_bytes())
 
-    def write_manifest(self, manifest: RunManifest) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Overwrite the manifest of a run."""
         self.store.runs.put(_manifest(manifest.run), manifest.to_bytes())
 
-    def manifest(self, run: str) -> RunManifest:
+    def manifest(self, run: str) -> Manifest:
         """The manifest of `run`.
 
         Raises:
             UnknownRun: there is no such run.
         """
-        return RunManifest.from_bytes(
+        return Manifest.from_bytes(
             self._read(run, _manifest(run)).data, f"{self.store.runs.name}/{_manifest(run)}"
         )
 

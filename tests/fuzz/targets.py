@@ -1,4 +1,4 @@
-"""What is read and was written by others. Each target takes bytes, and raises only where there is a bug."""
+"""Fuzz targets: readers of documents from outside. Each takes bytes and fails only if there is a bug."""
 
 import gzip
 import io
@@ -26,7 +26,7 @@ from pipeline.errors import PipelineError
 from pipeline.flow import sweep
 from pipeline.published import publish
 from pipeline.published.build import SCORE_FILE, ReadingLimits, build
-from pipeline.runs.landing import RunManifest
+from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunRecord
 from pipeline.settings import Settings
 from scoring import PACK_NAME, SensorKey
@@ -39,7 +39,7 @@ from scoring.readings.manifest import RunManifest
 from tests.fuzz.mutation import changed_json, damaged
 
 TESTS = Path(__file__).parents[1]
-SAMPLES = TESTS / "pipeline" / "samples"
+SAMPLES = TESTS / "pipeline" / "runs" / "samples"
 LEGACY = TESTS / "scoring" / "legacy_models"
 PROBE = np.linspace(-100.0, 100.0, 50)
 MOST_WORDS = 2000
@@ -58,7 +58,7 @@ class Target:
 
     read: Callable[[bytes], object]
     allowed: type[Exception]
-    """What reading may raise."""
+    """The exception that the reader may raise."""
     inputs: st.SearchStrategy[bytes]
 
     def try_out(self, content: bytes) -> None:
@@ -119,7 +119,7 @@ def _documents(folder: Path) -> dict[str, Target]:
     record = (SAMPLES / "record-1.json").read_bytes()
     readers: dict[str, tuple[Callable[[bytes], object], type[Exception], bytes]] = {
         "manifest of a step": (read_manifest, ScoringError, manifest),
-        "manifest of a run": (lambda data: RunManifest.from_bytes(data, "it"), PipelineError, manifest),
+        "manifest of a run": (lambda data: Manifest.from_bytes(data, "it"), PipelineError, manifest),
         "record": (lambda data: RunRecord.from_bytes(data, "it").to_bytes(), PipelineError, record),
         "summary": (lambda data: read_summary(data, "it"), PipelineError, _SUMMARY),
         "watermark": (

@@ -12,12 +12,12 @@ from pipeline.errors import PipelineError
 from pipeline.flow import sweep
 from pipeline.published import publish
 from pipeline.runs import record
-from pipeline.runs.landing import RunManifest
+from pipeline.runs.landing import Manifest
 from scoring import formats
 
 SAMPLES = Path(__file__).parent / "samples"
 READERS: dict[str, tuple[int, Callable[[bytes, str], object]]] = {
-    "manifest": (formats.MANIFEST_VERSION, RunManifest.from_bytes),
+    "manifest": (formats.MANIFEST_VERSION, Manifest.from_bytes),
     "record": (record.VERSION, record.RunRecord.from_bytes),
     "summary": (formats.SUMMARY_VERSION, summary.read_summary),
     "steps": (step_states.VERSION, step_states.from_bytes),

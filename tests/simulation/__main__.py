@@ -15,9 +15,11 @@ EXAMPLES, STEPS = 100, 50
 
 
 def main() -> int:
-    """Run examples until so many steps were taken; a counterexample is printed and raised."""
+    """Run examples for this many steps; print and raise a counterexample."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=main.__doc__)
-    parser.add_argument("--steps", type=int, default=100_000, help="requests to storage and engine, at least")
+    parser.add_argument(
+        "--steps", type=int, default=100_000, help="minimum number of requests to storage and engine"
+    )
     wanted = parser.parse_args().steps
     account.PARALLEL = 1  # the simulation decides what comes first
     claims.MANY = 2  # from this number on it lists, and listings can be late

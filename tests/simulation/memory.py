@@ -1,4 +1,4 @@
-"""Blob storage in memory: `pipeline.storage` again, with the same conditional writes.
+"""In-memory blob storage with the interface and the conditional writes of `pipeline.storage`.
 
 Every request goes through its process, which can fail before or after it takes effect, or let others
 go first. `test_memory.py` holds this storage against the real one.
@@ -35,7 +35,7 @@ class Blob:
 
 
 class Process:
-    """Whoever sends requests; overridden by the simulation to disturb them."""
+    """A process that sends requests; the simulation overrides it to inject faults."""
 
     def request(self, effect: Callable[[], Any], *, writes: bool) -> Any:  # noqa: ARG002
         """Let a request take effect."""

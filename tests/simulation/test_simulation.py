@@ -11,7 +11,7 @@ from tests.simulation.machine import Fleet
 
 @pytest.fixture(autouse=True)
 def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests that go out side by side would come in any order: the simulation wants to decide it."""
+    """Send requests one at a time, so that the simulation decides their order."""
     monkeypatch.setattr(account, "PARALLEL", 1)
     monkeypatch.setattr(claims, "MANY", 2)  # from this number on it lists, and listings can be late
 

@@ -16,7 +16,7 @@ from pipeline.errors import (
     StorageUnreachable,
 )
 from pipeline.json_documents import to_json
-from pipeline.runs.landing import Landing, RunManifest
+from pipeline.runs.landing import Landing, Manifest
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import BlobInfo
 from scoring import InvalidKey, SensorKey
@@ -41,7 +41,7 @@ class Inputs:
         return {"data": str(self.data), "manifest": str(self.manifest), "models": str(self.models)}
 
 
-def fetch(store: Store, manifest: RunManifest, cache: Path, folder: Path) -> Inputs:
+def fetch(store: Store, manifest: Manifest, cache: Path, folder: Path) -> Inputs:
     """Download everything into `folder`; `cache` keeps models for the next run."""
     data, models = folder / "data", folder / "models"
     data.mkdir()
@@ -51,7 +51,7 @@ def fetch(store: Store, manifest: RunManifest, cache: Path, folder: Path) -> Inp
     return Inputs(data, local, models, fetch_models(store, cache, models))
 
 
-def fetch_landings(store: Store, manifest: RunManifest, data: Path) -> bytes:
+def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
     """Download each landing that has not changed; returns the manifest for this machine.
 
     Not every name of a blob can be the name of a file, so the file of a landing is named by its number. There

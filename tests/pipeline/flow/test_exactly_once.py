@@ -150,7 +150,7 @@ def test_storage_that_fails_in_one_request_of_ten(context, carry_out, azurite):
     with FaultProxy(azurite.ports["Blob"], at_random(seed=4, share=0.1)) as proxy:
         through = {"ScoringStorage": connection_string(proxy.port)}
         ended, log = carry_out([*children, Child(sweeps=3)], at_once=True, **through)
-        assert sum(proxy.done.values()) > 20
+        assert sum(proxy.faults.values()) > 20
     assert ended == [0] * 5
     assert "trying again in" in log
     sweep_until_settled(context)

@@ -5,7 +5,7 @@ import pytest
 from pipeline.errors import ContainerMissing, EngineError, InvalidRequest, InvalidRunName, NothingPublished
 from pipeline.flow.context import Context
 from pipeline.flow.submit import Outcome, resume, submit, submit_landing, submit_manual, to_landing
-from pipeline.runs.landing import RunManifest
+from pipeline.runs.landing import Manifest
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.account import Store, in_parallel
 from tests.pipeline.counting import CountingTransport
@@ -58,7 +58,7 @@ class TestLandings:
             context.published().version,
             1,
         )
-        assert context.runs.manifest(submission.run) == RunManifest(submission.run, (landing,))
+        assert context.runs.manifest(submission.run) == Manifest(submission.run, (landing,))
         assert str(submission) == f"run {submission.run} is submitted: 2018/08/28/site-a.csv"
 
     def test_a_second_delivery_finds_its_run(self, context, land):
@@ -311,21 +311,21 @@ class TestTakingUp:
     def test_after_the_manifest_it_goes_on(self, context, land):
         landing = land()
         record = pending(context, landing)
-        context.runs.create_manifest(RunManifest(record.run, (landing,)))
+        context.runs.create_manifest(Manifest(record.run, (landing,)))
         assert resume(context, record).outcome is Outcome.SUBMITTED
         assert scored(context) == [(landing.name, landing.etag)]
 
     def test_after_the_claims_too(self, context, land):
         landing = land()
         record = pending(context, landing)
-        context.runs.create_manifest(RunManifest(record.run, (landing,)))
+        context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.claim([landing], record.run)
         assert resume(context, record).outcome is Outcome.SUBMITTED
 
     def test_after_the_submission_the_engine_is_asked_again_and_has_it_once(self, context, land):
         landing = land()
         record = pending(context, landing)
-        context.runs.create_manifest(RunManifest(record.run, (landing,)))
+        context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.claim([landing], record.run)
         context.engine.submit(record, context.published())
         assert resume(context, record).outcome is Outcome.SUBMITTED
@@ -335,7 +335,7 @@ class TestTakingUp:
     def test_a_run_that_was_canceled_in_the_meantime_is_not_started(self, context, land):
         landing = land()
         record = pending(context, landing)
-        context.runs.create_manifest(RunManifest(record.run, (landing,)))
+        context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.request_cancel(record.run)
         assert resume(context, record).outcome is Outcome.CANCELED
         assert context.runs.load(record.run).state is RunState.CANCELED
@@ -346,7 +346,7 @@ class TestTakingUp:
     def test_a_run_that_is_canceled_while_it_is_submitted_is_canceled_in_the_engine(self, context, land):
         landing = land()
         record = pending(context, landing)
-        context.runs.create_manifest(RunManifest(record.run, (landing,)))
+        context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.advance(record, RunState.CANCELED)
         assert resume(context, record).outcome is Outcome.CANCELED
         assert (context.engine.folder / f"{record.run}.canceled").exists()

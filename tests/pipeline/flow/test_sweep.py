@@ -14,7 +14,7 @@ from pipeline.flow.status import look
 from pipeline.flow.submit import Outcome, submit_landing, to_landing
 from pipeline.flow.sweep import sweep
 from pipeline.published.publish import make_current
-from pipeline.runs.landing import RunManifest
+from pipeline.runs.landing import Manifest
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
 from pipeline.step_environment import ROOT
 from pipeline.storage.account import in_parallel
@@ -225,7 +225,7 @@ class TestPendingRuns:
             )
         )
         if manifest:
-            context.runs.create_manifest(RunManifest(run, (landing,)))
+            context.runs.create_manifest(Manifest(run, (landing,)))
         return record
 
     def test_a_young_one_is_not_resumed(self, context, land):
@@ -390,7 +390,7 @@ class TestRetries:
                 )
             )
         if "manifest" in done:
-            context.runs.create_manifest(RunManifest(again, (landing,)))
+            context.runs.create_manifest(Manifest(again, (landing,)))
         if "claims" in done:
             context.runs.claim([landing], again)
         if "submission" in done:

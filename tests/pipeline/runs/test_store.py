@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import AlreadyExists, IllegalTransition, LeaseHeld, NotFound, UnknownRun
 from pipeline.runs import claims
-from pipeline.runs.landing import Landing, RunManifest
+from pipeline.runs.landing import Landing, Manifest
 from pipeline.runs.store import Cause, CauseKind, RunRecord, Runs, RunState
 from pipeline.storage.account import Store
 from tests.pipeline.counting import CountingTransport
@@ -223,16 +223,16 @@ class TestMarkers:
 
 class TestManifests:
     def test_the_first_stays(self, runs):
-        first = RunManifest("x", (A, B))
+        first = Manifest("x", (A, B))
         runs.create_manifest(first)
         runs.create_manifest(first)
         with pytest.raises(AlreadyExists):
-            runs.create_manifest(RunManifest("x", ()))
+            runs.create_manifest(Manifest("x", ()))
         assert runs.manifest("x") == first
 
     def test_until_its_owner_writes_the_claimed_rest(self, runs):
-        runs.create_manifest(RunManifest("x", (A, B)))
-        runs.write_manifest(RunManifest("x", (B,)))
+        runs.create_manifest(Manifest("x", (A, B)))
+        runs.write_manifest(Manifest("x", (B,)))
         assert runs.manifest("x").landings == (B,)
 
     def test_a_run_without_one_is_reported(self, runs):

@@ -392,7 +392,7 @@ def test_a_worker_gets_through_storage_that_fails_one_request_in_ten(fleet, azur
         runs = [fleet.start(fleet.land(f"{number}.csv", "1_1", "1_2")) for number in range(3)]
         records = [fleet.ended(run) for run in runs]
         until(lambda: not all_workers().keys() & set(runs))
-        assert sum(proxy.done.values()) > 5
+        assert sum(proxy.faults.values()) > 5
     assert [record.state for record in records] == [RunState.SUCCEEDED] * 3
     assert [len(fleet.predictions(run)) for run in runs] == [4] * 3
     logs = [fleet.context.store.runs.read(f"{run}/logs/worker.log").data.decode() for run in runs]
