@@ -65,11 +65,11 @@ def test_hostile_names_are_scored_like_any_other_and_stay_names(scored, tmp_path
     assert record.counts["scored"] == len(BLOBS) * len(KEYS)
 
     manifest = Manifest.from_bytes(store.runs.read(f"{run}/manifest.json").data, "it")
-    landed = {blob.name for blob in store.data.list()}
-    assert len(landed) == len(BLOBS)
-    assert {landing.name for landing in manifest.landings} == landed
+    uploaded = {blob.name for blob in store.data.list()}
+    assert len(uploaded) == len(BLOBS)
+    assert {landing.name for landing in manifest.landings} == uploaded
     summary = fleet.summary(run)
-    assert {entry["name"]: entry["status"] for entry in summary["landings"]} == dict.fromkeys(landed, "read")
+    assert {entry["name"]: entry["status"] for entry in summary["landings"]} == dict.fromkeys(uploaded, "read")
     assert {(one["device"], one["sensor"]) for one in summary["sensors"]} == {
         (key.device, key.sensor) for key in KEYS
     }
