@@ -366,8 +366,8 @@ class TestJobs:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"name": "a:b"}, "does not match the pattern"),
-            ({"name": "x" * 256}, "does not match the pattern"),
+            ({"name": "a:b"}, "does not match"),
+            ({"name": "x" * 256}, "does not match"),
             ({"component": "azureml:plain:1"}, "Not found pipeline component"),
             ({"tags": {f"tag-{i}": "" for i in range(51)}}, "at most 50 tags"),
             ({"tags": {"long": "x" * 1001}}, "at most 1000 characters"),

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,14 @@ import yaml
 
 from dev.azureml.faults import Fault, Kind
 from dev.azureml.history import PAGE
+from dev.azureml.infrastructure import MAX_DEPLOYMENTS
 from dev.azureml.jobs import Step
 from pipeline import steps
 from pipeline.context import Context
 from pipeline.engines import azureml_environment, environment
-from pipeline.engines.azureml_endpoint import deployments
+from pipeline.engines.azureml_endpoint import KEPT, deployments
 from pipeline.engines.azureml_statuses import TABLE, states
+from pipeline.engines.azureml_workspace import is_missing_workspace
 from pipeline.engines.base import StepState
 from pipeline.errors import EngineError, PublishError, UnknownRun
 from pipeline.publish import load_documents, publish
@@ -114,6 +117,15 @@ class TestPublishing:
             EngineError, match=r"there is no Azure ML workspace 'nowhere'.*AZUREML_WORKSPACE_NAME"
         ):
             publish(context)
+
+    def test_a_missing_child_of_the_workspace_is_not_taken_for_a_missing_workspace(self, context):
+        """Azure Resource Manager has one code for both."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with pytest.raises(ResourceNotFoundError, match="ResourceNotFound") as caught:
+            context.engine.workspace.client.compute.get("cpu-cluster")
+        assert not is_missing_workspace(caught.value)
+        assert deployments(context.engine.workspace) == set()
 
     def test_setup_creates_what_is_missing_and_nothing_else(self, context, emulator):
         created = context.engine.set_up()
@@ -455,6 +467,37 @@ class TestFollowing:
 
 
 class TestEndpoint:
+    def test_the_last_versions_stay_behind_the_endpoint_and_the_default_always(self, published):
+        engine, first = published.engine, published.published()
+        versions = [f"v{number:02}" for number in range(MAX_DEPLOYMENTS + 2)]
+        engine.deploy(replace(first, version=versions[0]))
+        engine.deploy(replace(first, version=versions[1]))
+        engine.roll_back(versions[0])
+        for version in versions[2:]:
+            engine.deploy(replace(first, version=version))
+        assert deployments(engine.workspace) == set(versions[-KEPT:])
+        engine.roll_back(versions[-2])
+        engine.deploy(replace(first, version="v99"))
+        assert deployments(engine.workspace) == {*versions[-KEPT + 1 :], "v99"}
+
+    def test_an_endpoint_has_at_most_twenty_deployments(self, published):
+        from azure.ai.ml.entities import BatchEndpoint, PipelineComponentBatchDeployment
+        from azure.core.exceptions import HttpResponseError
+
+        client, component = published.engine.workspace.client, published.published().component
+
+        def deploy(number):
+            deployment = PipelineComponentBatchDeployment(
+                name=f"v{number}", endpoint_name="full", component=component
+            )
+            client.batch_deployments.begin_create_or_update(deployment).result()
+
+        client.batch_endpoints.begin_create_or_update(BatchEndpoint(name="full")).result()
+        for number in range(MAX_DEPLOYMENTS):
+            deploy(number)
+        with pytest.raises(HttpResponseError, match="at most 20 deployments"):
+            deploy(MAX_DEPLOYMENTS)
+
     def test_each_version_stays_behind_the_endpoint_for_a_roll_back(self, published, emulator):
         engine, first = published.engine, published.published()
         name = engine.deploy(first)
@@ -475,9 +518,11 @@ class TestEndpoint:
             emulator.workspace.id("batchEndpoints", name, "deployments", version)
         ]
         settings = deployment["properties"]["deploymentConfiguration"]["settings"]
-        assert settings["default_compute"] == "cpu-cluster"
-        assert settings["continue_on_step_failure"] is True
-        assert settings["force_rerun"] is True
+        assert settings == {
+            "default_compute": "cpu-cluster",
+            "continue_on_step_failure": "True",
+            "force_rerun": "True",
+        }
 
     def test_a_version_that_was_never_deployed_is_told_with_those_that_were(self, published):
         published.engine.deploy(published.published())
