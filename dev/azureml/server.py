@@ -71,7 +71,7 @@ class Emulator:
         self.schemas = Schemas(schemas)
         self.workspace = Workspace(scope or Scope(), Storage(connection))
         self._folder = tempfile.TemporaryDirectory(prefix="azureml-emulator-")
-        self.execution = Execution(self.workspace, processes, Path(self._folder.name))
+        self.execution = Execution(self.workspace, self.faults, processes, Path(self._folder.name))
         self.jobs = Jobs(self.workspace, self.execution.start)
         self.schedules = Schedules(self.workspace, self.jobs)
         self.requests: list[str] = []

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from dev.azureml.answers import bad_argument
+from dev.azureml.expressions import EXPRESSION
+from dev.azureml.mounts import DEFAULT_MODE, MODES
 from dev.azureml.workspace import Workspace
 
 NODE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
-COMPONENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_.]{0,254}")
-PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)\s*\}\}")
+COMPONENT_NAME = re.compile(r"[a-z][a-z0-9_]{0,254}")
 BINDING = re.compile(
     r"\$\{\{\s*parent\.(?:inputs\.(?P<input>\w+)|outputs\.(?P<output>\w+)"
     r"|jobs\.(?P<job>\w+)\.outputs\.(?P<result>\w+))\s*\}\}"
@@ -66,9 +67,10 @@ def _check_command(workspace: Workspace, spec: dict[str, Any]) -> None:
     if not spec.get("environment"):
         raise bad_argument("A command component needs an environment.")
     workspace.referred(spec["environment"], "environments")
-    for kind, name in PLACEHOLDER.findall(command):
-        if name not in spec.get(kind, {}):
-            raise bad_argument(f"The command uses ${{{{{kind}.{name}}}}}, which the component does not have.")
+    for expression in EXPRESSION.findall(command):
+        kind, _, name = expression.partition(".")
+        if kind not in {"inputs", "outputs"} or name not in spec.get(kind, {}):
+            raise bad_argument(f"The command uses ${{{{{expression}}}}}, which the component does not have.")
 
 
 def _check_pipeline(workspace: Workspace, spec: dict[str, Any]) -> None:
@@ -96,6 +98,8 @@ def _check_pipeline(workspace: Workspace, spec: dict[str, Any]) -> None:
 def _check_input(spec: dict[str, Any], where: str, value: Mapping[str, Any], jobs: Mapping[str, Any]) -> None:
     if value.get("job_input_type") != "literal":
         return
+    if value.get("mode", DEFAULT_MODE) not in MODES.values():
+        raise bad_argument(f"This emulator knows no mode {value['mode']!r} of input {where!r}.")
     text = value.get("value")
     if not isinstance(text, str):
         raise bad_argument(f"The literal input {where!r} is not a text: {text!r}.")
