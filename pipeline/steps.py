@@ -33,7 +33,10 @@ PREDS = "azureml://datastores/scoring_preds/paths/"
 
 _SCHEMA = "https://azuremlschemas.azureedge.net/latest"
 _SHARED = ("data", "manifest", "models", "run")
-"""Inputs that every step takes from the pipeline."""
+"""Inputs that every step but `gather` takes from the pipeline."""
+
+_BOUND = {name: f"${{{{parent.inputs.{name}}}}}" for name in _SHARED}
+"""What they are bound to."""
 
 _COMMON = "--data ${{inputs.data}} $[[--manifest=${{inputs.manifest}}]] --models ${{inputs.models}}"
 _SCORE = (
@@ -161,14 +164,16 @@ def _score(limits: Limits, runs_in: Mapping[str, str]) -> dict[str, Any]:
 def _pipeline(
     steps: Mapping[str, Mapping[str, str]], *, seconds: int, limits: Limits, runs_in: Mapping[str, str]
 ) -> dict[str, Any]:
-    jobs = {name: _node(f"./{SCORE_FILE}", own, seconds) for name, own in steps.items()}
+    jobs = {name: _node(f"./{SCORE_FILE}", {**_BOUND, **own}, seconds) for name, own in steps.items()}
     last = list(steps)
     if len(last) > MOST_AFTER:
         groups = [last[first : first + MOST_AFTER] for first in range(0, len(last), MOST_AFTER)]
         last = [f"gather_{number:04}" for number in range(len(groups))]
         for name, group in zip(last, groups, strict=True):
-            jobs[name] = _after(group, _GATHER, runs_in, seconds)
-    jobs[COLLECT] = _after(last, f"{_COLLECT} {limits}", runs_in, seconds)
+            jobs[name] = _gather(group, runs_in, seconds)
+    after, bindings = _after(last)
+    collect = _command(f"{_COLLECT} {limits}", {**_inputs(), **after}, runs_in)
+    jobs[COLLECT] = _node(collect, {**_BOUND, **bindings}, seconds)
     return {
         "$schema": f"{_SCHEMA}/pipelineComponent.schema.json",
         "name": NAME,
@@ -180,13 +185,22 @@ def _pipeline(
     }
 
 
-def _after(names: Iterable[str], command: str, runs_in: Mapping[str, str], seconds: int) -> dict[str, Any]:
-    """A step that begins once these have ended, well or not."""
-    # Only data puts steps in order. These inputs are optional, so that a step that failed does not keep
-    # the next one from beginning.
-    bindings = {f"after_{name}": f"${{{{parent.jobs.{name}.outputs.preds}}}}" for name in names}
-    after = {name: {"type": "uri_folder", "optional": True} for name in bindings}
-    return _node(_command(command, {**_inputs(), **after}, runs_in), bindings, seconds)
+def _gather(names: Iterable[str], runs_in: Mapping[str, str], seconds: int) -> dict[str, Any]:
+    """A step that only ends, once these have ended: it reads and writes nothing, so nothing is mounted."""
+    after, bindings = _after(names)
+    node = _node(_command(_GATHER, after, runs_in), bindings, seconds)
+    return node | {"outputs": {"preds": {"type": "uri_folder", "mode": "direct"}}}
+
+
+def _after(names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs that let a step begin once these have ended, well or not; and what they are bound to.
+
+    Only data puts steps in order. These inputs are optional, so that a step that failed does not keep the
+    next one from beginning, and direct: an address is handed over, and no container is mounted for each.
+    """
+    results = {f"after_{name}": f"${{{{parent.jobs.{name}.outputs.preds}}}}" for name in names}
+    bindings = {name: {"path": result, "mode": "direct"} for name, result in results.items()}
+    return {name: {"type": "uri_folder", "optional": True} for name in results}, bindings
 
 
 def _inputs() -> dict[str, Any]:
@@ -207,12 +221,11 @@ def _command(command: str, inputs: Mapping[str, Any], runs_in: Mapping[str, str]
     }
 
 
-def _node(component: Any, own: Mapping[str, str], seconds: int) -> dict[str, Any]:
-    shared = {name: f"${{{{parent.inputs.{name}}}}}" for name in _SHARED}
+def _node(component: Any, inputs: Mapping[str, Any], seconds: int) -> dict[str, Any]:
     return {
         "type": "command",
         "component": component,
-        "inputs": {**shared, **own},
+        "inputs": dict(inputs),
         # A mount: what a step has written is kept where the step fails.
         "outputs": {"preds": {"type": "uri_folder", "mode": "rw_mount", "path": PREDS}},
         "limits": {"timeout": seconds},

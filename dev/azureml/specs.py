@@ -16,7 +16,8 @@ BINDING = re.compile(
     r"|jobs\.(?P<job>\w+)\.outputs\.(?P<result>\w+))\s*\}\}"
 )
 ASSETS = frozenset({"uri_folder", "uri_file", "mltable"})
-MAX_STEPS = 30_000
+OUTPUT_MODES = frozenset({"ReadWriteMount", "Upload", "Direct"})
+MAX_STEPS, MAX_INPUTS = 30_000, 200
 IMMUTABLE = (
     "type",
     "command",
@@ -82,20 +83,29 @@ def _check_pipeline(workspace: Workspace, spec: dict[str, Any]) -> None:
     for name, node in jobs.items():
         if not NODE_NAME.fullmatch(name):
             raise bad_argument(f"{name!r} cannot name a step: letters, digits and '_', no digit first.")
-        step = workspace.specs[workspace.referred(node.get("componentId"), "components")]
-        given, declared = node.get("inputs", {}), step.get("inputs", {})
-        if unknown := set(given) - set(declared):
-            raise bad_argument(f"Step {name!r} is given inputs that its component lacks: {sorted(unknown)}.")
-        if missing := required(declared) - set(given):
-            raise bad_argument(f"Step {name!r} lacks required inputs: {sorted(missing)}.", "MissingInputs")
-        for key, value in given.items():
-            _check_input(spec, f"{name}.{key}", value, jobs)
-        if unknown := set(node.get("outputs", {})) - set(step.get("outputs", {})):
-            raise bad_argument(f"Step {name!r} is given outputs that its component lacks: {sorted(unknown)}.")
+        _check_node(workspace, spec, name, node)
     order(jobs)
 
 
-def _check_input(spec: dict[str, Any], where: str, value: Mapping[str, Any], jobs: Mapping[str, Any]) -> None:
+def _check_node(workspace: Workspace, spec: dict[str, Any], name: str, node: Mapping[str, Any]) -> None:
+    step = workspace.specs[workspace.referred(node.get("componentId"), "components")]
+    given, declared = node.get("inputs", {}), step.get("inputs", {})
+    if len(given) > MAX_INPUTS:
+        raise bad_argument(f"Step {name!r} has more than {MAX_INPUTS} inputs.")
+    if unknown := set(given) - set(declared):
+        raise bad_argument(f"Step {name!r} is given inputs that its component lacks: {sorted(unknown)}.")
+    if missing := required(declared) - set(given):
+        raise bad_argument(f"Step {name!r} lacks required inputs: {sorted(missing)}.", "MissingInputs")
+    for key, value in given.items():
+        _check_input(spec, f"{name}.{key}", value)
+    if unknown := set(node.get("outputs", {})) - set(step.get("outputs", {})):
+        raise bad_argument(f"Step {name!r} is given outputs that its component lacks: {sorted(unknown)}.")
+    for key, value in node.get("outputs", {}).items():
+        if value.get("mode", "ReadWriteMount") not in OUTPUT_MODES:
+            raise bad_argument(f"There is no mode {value['mode']!r} for output '{name}.{key}'.")
+
+
+def _check_input(spec: dict[str, Any], where: str, value: Mapping[str, Any]) -> None:
     if value.get("job_input_type") != "literal":
         return
     if value.get("mode", DEFAULT_MODE) not in MODES.values():
@@ -106,7 +116,7 @@ def _check_input(spec: dict[str, Any], where: str, value: Mapping[str, Any], job
     for found in BINDING.finditer(text):
         if found["input"] and found["input"] not in spec.get("inputs", {}):
             raise bad_argument(f"Input {where!r} is bound to {text}, which the pipeline does not have.")
-        if found["job"] and found["job"] not in jobs:
+        if found["job"] and found["job"] not in spec["jobs"]:
             raise bad_argument(f"Input {where!r} is bound to {text}, and there is no such step.")
 
 

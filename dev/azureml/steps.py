@@ -44,8 +44,13 @@ class StepRun:
         Raises:
             Failure: it ended with an error, took too long, or was cancelled.
         """
-        outputs = {name: self._output(name) for name in self.component.get("outputs", {})}
-        values = {f"outputs.{name}": str(output.folder) for name, output in outputs.items()}
+        outputs, values = {}, {}
+        for name in self.component.get("outputs", {}):
+            if (mode := self._output_mode(name)) == "Direct":
+                values[f"outputs.{name}"] = self.job.output_uri(self.step.name, name)
+            else:
+                outputs[name] = self._output(name, mode)
+                values[f"outputs.{name}"] = str(outputs[name].folder)
         absent = set()
         for name in self.component.get("inputs", {}):
             text = self._input(name)
@@ -125,9 +130,11 @@ class StepRun:
             f"folder {uri}", lambda folder: storage.download_folder(container, path, folder)
         )
 
-    def _output(self, name: str) -> Output:
+    def _output_mode(self, name: str) -> str:
+        return str(self.node.get("outputs", {}).get(name, {}).get("mode", "ReadWriteMount"))
+
+    def _output(self, name: str, mode: str) -> Output:
         uri = self.job.output_uri(self.step.name, name)
-        mode = str(self.node.get("outputs", {}).get(name, {}).get("mode", "ReadWriteMount"))
         mount = None if mode == "Upload" else self.job.mount(uri)
         place = self.workspace.container(uri)
         return Output(self.workspace.storage, place, mount, self.folder / "outputs" / name)

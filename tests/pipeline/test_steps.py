@@ -85,6 +85,20 @@ def test_collect_comes_after_every_step_also_after_those_that_fail():
     assert all(collect["component"]["inputs"][name]["optional"] for name in after)
 
 
+def test_steps_that_only_wait_mount_nothing():
+    """An input without a mode is a mount of the whole container, for each step that is waited for."""
+    pipeline, _ = read(documents(fleet(MOST_AFTER + 1), max_steps=1000))
+    for name, node in pipeline["jobs"].items():
+        after = {key: value for key, value in node["inputs"].items() if key.startswith("after_")}
+        assert all(value["mode"] == "direct" for value in after.values())
+        if name.startswith("gather_"):
+            assert after == node["inputs"]
+            assert after.keys() == node["component"]["inputs"].keys()
+            assert node["outputs"]["preds"]["mode"] == "direct"
+        else:
+            assert {"data", "manifest", "models", "run"} <= node["inputs"].keys()
+
+
 def test_only_more_steps_than_one_can_wait_for_are_gathered_first():
     for count, gathers in ((MOST_AFTER, 0), (MOST_AFTER + 1, 2)):
         pipeline, _ = read(documents(fleet(count), max_steps=1000))
