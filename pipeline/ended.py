@@ -61,8 +61,13 @@ def row(record: RunRecord) -> dict[str, Any]:
         "sensors": counts.get("sensors"),
         "unscored": sum(counts.get(name, 0) for name in _UNSCORED) if counts else None,
         "error": record.error,
-        "report": f"{record.run}/report.html" if counts else None,
+        "report": report(record),
     }
+
+
+def report(record: RunRecord) -> str | None:
+    """The blob of a run's report; None where nothing was summed up."""
+    return f"{record.run}/report.html" if record.counts else None
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from pipeline.store import Store, in_parallel
 def fetch(store: Store, run: str, folder: Path) -> int:
     """Fetch all that `run` left in the preds container, but its steps' notes; returns how many files."""
     prefix = f"{run}/"
-    names = [blob.name.removeprefix(prefix) for blob in store.preds.list(prefix)]
+    blobs = store.preds.list(prefix, metadata=True)
+    names = [blob.name.removeprefix(prefix) for blob in blobs if not blob.is_folder]
     # Names are ours, made from percent-encoded keys; anything else beside them is not for this folder.
     names = [name for name in names if "/" not in name and "\\" not in name and name not in {"", ".", ".."}]
     if names:

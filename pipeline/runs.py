@@ -128,8 +128,15 @@ class Runs:
         return new
 
     def note_end(self, record: RunRecord) -> None:
-        """Write down for the page of runs that a run is over; one that cannot be noted is over, too."""
+        """Write down for the page of runs that a run is over; one that cannot be noted is over, too.
+
+        A browser shows a report only with the content type of a page. Files that come through a mount of
+        Azure ML have none, so it is set here.
+        """
         try:
+            if report := ended.report(record):
+                with suppress(NotFound):  # it has none, or was cleaned up
+                    self.store.preds.set_content_type(report)
             ended.note(self.store.runs, record)
         except PipelineError as error:
             logger.warning("the end of run %s is not noted: %s", record.run, error, extra={"run": record.run})

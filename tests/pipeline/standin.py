@@ -133,6 +133,7 @@ def collect(args: Options) -> int:
         "landings": landings,
     }
     write(args.preds / "summary.json", json.dumps(document))
+    write(args.preds / "report.html", "<!doctype html><title>report</title>")
     write(args.preds / "_SUCCESS", "")
     return 0
 
