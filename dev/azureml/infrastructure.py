@@ -1,5 +1,6 @@
 """The workspace itself, its datastores, compute and batch endpoints: what is there before any publication."""
 
+import uuid
 from typing import Any
 
 from dev.azureml.answers import Answer, Call, Refusal, bad_argument, no_resource, resource
@@ -25,6 +26,7 @@ class Infrastructure:
             "discoveryUrl": f"{url}/discovery",
             "provisioningState": "Succeeded",
             "workspaceId": "0",
+            "containerRegistry": self.workspace.registry,
         }
         body = resource(scope.id, scope.workspace, "", properties, location="local")
         return Answer(200, body | {"type": "Microsoft.MachineLearningServices/workspaces"})
@@ -57,6 +59,11 @@ class Infrastructure:
         properties = call.body.get("properties", {})
         if properties.get("computeType") != "AmlCompute":
             raise bad_argument("This emulator knows computes of type AmlCompute only.")
+        if identity := call.body.get("identity"):
+            principal = str(
+                uuid.uuid5(uuid.NAMESPACE_URL, call.path)
+            )  # a principal of the directory, made anew
+            call.body["identity"] = {**identity, "principalId": principal, "tenantId": str(uuid.UUID(int=0))}
         return self._put(call, "computes", {**properties, "provisioningState": "Succeeded"})
 
     def put_endpoint(self, call: Call) -> Answer:

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--dry-run", action="store_true", help="print the documents, change nothing")
     what.add_argument("--rollback", metavar="VERSION", help="let new runs use an earlier version again")
     what.add_argument(
-        "--setup", action="store_true", help="azureml: first create missing datastores and the cluster"
+        "--setup",
+        action="store_true",
+        help="azureml: first create missing datastores and the cluster, and print the roles that it needs",
     )
     parser.add_argument(
         "--endpoint",
@@ -50,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         _show_documents({"pipeline.yml": documents.pipeline_yml, "score.yml": documents.score_yml}, args.json)
         return EXIT_DONE
     azureml = _azureml(context) if args.setup or args.endpoint else None  # before anything is published
-    lines = azureml.set_up() if azureml and args.setup else []
+    lines, grants = _set_up(azureml) if azureml and args.setup else ([], [])
     others: tuple[str, ...] = ()
     if args.rollback:
         published = publish.load(context.store, args.rollback)
@@ -59,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
         publication = publish.publish(context)
         published, changed, others = publication.published, publication.changed, publication.fleet.others
     answer = {"published": published.version, "steps": published.steps, "changed": changed}
+    if args.setup:
+        answer |= {"created": lines, "grants": grants}
     if azureml and args.endpoint:
         endpoint = azureml.roll_back(published.version) if args.rollback else azureml.deploy(published)
         answer["endpoint"] = endpoint
@@ -73,7 +77,16 @@ def run(args: argparse.Namespace) -> int:
     count = f"{published.steps:,} step{'' if published.steps == 1 else 's'}"
     news = "published" if changed else "already published, nothing changed"
     print(f"{published.version}: {news} ({count}, engine {published.engine})")
+    if grants:
+        print("Steps need these roles. Assigning them needs an Owner; assigned again they stay as they are:")
+        print("\n".join(grants))
     return EXIT_DONE
+
+
+def _set_up(azureml: "AzureMLEngine") -> tuple[list[str], list[str]]:
+    """What was created, and the commands that give the cluster's identity its roles."""
+    created = azureml.set_up()
+    return created, azureml.grants()
 
 
 def _show_documents(documents: dict[str, bytes], as_json: bool) -> None:

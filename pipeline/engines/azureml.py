@@ -78,6 +78,10 @@ class AzureMLEngine:
         """Create the cluster and the datastores that are missing; a line for each that was."""
         return azureml_setup.set_up(self.workspace, self.datastores)
 
+    def grants(self) -> list[str]:
+        """The commands that give the cluster's identity the roles that steps need."""
+        return azureml_setup.grants(self.workspace, self.datastores)
+
     def deploy(self, published: PublishedPipeline) -> str:
         """Put a published pipeline behind the batch endpoint, as its default; returns the endpoint's name."""
         return azureml_endpoint.deploy(self.workspace, _component(published), published.version)

@@ -7,11 +7,13 @@ from pipeline.engines.azureml_workspace import Workspace
 from pipeline.errors import PublishError
 from pipeline.settings import Containers
 
-CLUSTER_SIZE = "Standard_DS2_v2"
+CLUSTER_SIZE = "Standard_D2ds_v4"
+"""Two processors, 8 GB, and a disk of its own for the image."""
 MAX_NODES = 4
 IDLE_SECONDS = 120
 """After so long without work a node is given back; with none at work the cluster costs nothing."""
 
+_READS, _WRITES, _PULLS = "Storage Blob Data Reader", "Storage Blob Data Contributor", "AcrPull"
 _SETUP = "run python -m pipeline publish --setup"
 
 
@@ -93,6 +95,39 @@ def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
             workspace.client.datastores.create_or_update(datastore)
         created.append(f"datastore {name}: container {container} of {account}, no credentials")
     return created
+
+
+def grants(workspace: Workspace, datastores: Datastores) -> list[str]:
+    """The commands that let the cluster's identity read inputs and write results, a role assignment each."""
+    compute, subscription = workspace.where.compute, workspace.where.subscription
+    with workspace.asked(f"cannot look up the identity of compute {compute!r}"):
+        identity = workspace.client.compute.get(compute).identity
+        registry = workspace.client.workspaces.get(workspace.where.workspace).container_registry
+    principals = _principals(identity)
+    if not principals:
+        return [f"# compute {compute!r} has no identity: give it one, or steps cannot read without keys"]
+    account = f"$(az storage account show --subscription {subscription} --name {datastores.account}"
+    lines = []
+    for principal in principals:
+        assign = (
+            f"az role assignment create --assignee-object-id {principal} "
+            "--assignee-principal-type ServicePrincipal"
+        )
+        for name, (_, container) in datastores.places().items():
+            role = _WRITES if name == datastores.preds else _READS
+            scope = f"{account} --query id --output tsv)/blobServices/default/containers/{container}"
+            lines.append(f'{assign} --role "{role}" --scope "{scope}"')
+        if registry:
+            lines.append(f'{assign} --role "{_PULLS}" --scope "{registry}"')
+    return lines
+
+
+def _principals(identity: Any | None) -> list[str]:
+    if identity is None:
+        return []
+    assigned = identity.user_assigned_identities or []
+    found = [identity.principal_id, *(one.principal_id for one in assigned)]
+    return [str(one) for one in found if one]
 
 
 def has_compute(workspace: Workspace) -> bool:

@@ -1,5 +1,7 @@
 """The engine for Azure Machine Learning, with the unmodified SDK, against the emulator."""
 
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from itertools import batched, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +144,37 @@ class TestPublishing:
         assert context.engine.set_up() == []
         assert not [line for line in emulator.requests if line.startswith("PUT")]
 
+    def test_setup_prints_the_roles_that_the_clusters_identity_needs(self, ready, emulator):
+        """The same roles at the same places as the templates assign."""
+        compute = emulator.workspace.resources[emulator.workspace.id("computes", "cpu-cluster")]
+        commands = [shlex.split(line) for line in ready.engine.grants()]
+        found = set()
+        for command in commands:
+            assert command[:4] == ["az", "role", "assignment", "create"]
+            options = dict(batched(command[4:], 2, strict=True))
+            assert options["--assignee-object-id"] == compute["identity"]["principalId"]
+            found.add((options["--role"], options["--scope"].rpartition("/containers/")[2]))
+        names = ready.store.containers
+        assert found == {
+            ("Storage Blob Data Reader", names.data),
+            ("Storage Blob Data Reader", names.models),
+            ("Storage Blob Data Reader", names.runs),
+            ("Storage Blob Data Contributor", names.preds),
+        }
+
+    def test_where_the_workspace_has_a_registry_its_images_are_pulled_with_a_role(self, ready, emulator):
+        registry = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/r"
+        emulator.workspace.registry = registry
+        (line,) = [line for line in ready.engine.grants() if "AcrPull" in line]
+        assert line.endswith(f'--role "AcrPull" --scope "{registry}"')
+        emulator.workspace.registry = None
+
+    def test_a_cluster_without_an_identity_is_reported(self, ready, emulator):
+        compute = emulator.workspace.resources[emulator.workspace.id("computes", "cpu-cluster")]
+        del compute["identity"]
+        (line,) = ready.engine.grants()
+        assert line.startswith("# compute 'cpu-cluster' has no identity: give it one")
+
     @pytest.mark.usefixtures("unregistered")
     def test_a_datastore_of_another_container_is_told(self, ready, emulator):
         path = emulator.workspace.id("datastores", "scoring_preds")
@@ -197,7 +231,6 @@ class TestPublishing:
     def test_the_environment_pins_what_scoring_imports_and_needs(self):
         import ast
         import importlib.metadata
-        import re
 
         root = environment.ROOT
         imported = (
@@ -230,9 +263,20 @@ class TestPublishing:
         (pins,) = [
             part["pip"] for part in azureml_environment.conda_file()["dependencies"] if isinstance(part, dict)
         ]
+        lock = (root / "requirements.txt").read_text()
         for pin in pins:
-            name, version = pin.split("==")
+            requirement, *hashes = pin.split()
+            name, version = requirement.split("==")
             assert importlib.metadata.version(name) == version
+            assert hashes
+            assert all(f"    {one}" in lock for one in hashes)
+            rest = lock[lock.index(f"\n{requirement} ") + 1 :].splitlines()[1:]
+            assert len(hashes) == len([*takewhile(lambda line: line.startswith("    --hash"), rest)])
+
+    def test_the_environment_asks_no_default_channel_and_no_image_that_is_never_patched(self):
+        """Newer conda refuses the default channels without a licence; a tag with a date never changes."""
+        assert azureml_environment.conda_file()["channels"] == ["conda-forge", "nodefaults"]
+        assert not re.search(r":\d{8}", azureml_environment.IMAGE)
 
 
 class TestSubmitting:
