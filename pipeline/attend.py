@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from pipeline.context import Context
+from pipeline.engines.verdict import SUCCESS
 from pipeline.errors import (
     AlreadyExists,
     ContainerMissing,
@@ -147,6 +148,8 @@ def _retry(context: Context, record: RunRecord) -> Care:
             tell_failed(record)
         context.runs.unmark(record.run)
         return Care.CLOSED
+    # Steps may have been lost in it after others left results: those who go by the mark find the next try's.
+    context.store.preds.delete(f"{record.run}/{SUCCESS}")
     run = next_try(record.run)
     submission = submit(
         context,

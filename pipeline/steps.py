@@ -51,6 +51,7 @@ _COLLECT = (
 _GATHER = "python -c pass"
 """It has ended once all that it waits for has, and that is all."""
 
+_SHARD = re.compile(r"score_shard_\d{4,}_of_\d{4,}")
 _PLAIN = re.compile(r"[a-z0-9]+")
 _LONGEST_PLAIN = 60
 """Longest name of a step that is taken over whole; longer ones are cut and get a hash."""
@@ -137,6 +138,11 @@ def step_name(key: SensorKey) -> str:
         return name
     readable = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_LONGEST_PLAIN].rstrip("_")
     return f"{readable}__{hashlib.sha256(key.encoded.encode()).hexdigest()[:12]}"
+
+
+def scores_shard(name: str) -> bool:
+    """Whether a step of this name scores a shard: no sensor's step is called so."""
+    return _SHARD.fullmatch(name) is not None
 
 
 def _shard_inputs(count: int) -> dict[str, dict[str, str]]:

@@ -28,11 +28,14 @@ from pipeline.engines.base import PublishedPipeline, RunStatus, StepState, StepS
 from pipeline.engines.environment import ROOT
 from pipeline.engines.verdict import SUCCESS, SUMMARY, judge
 from pipeline.errors import EngineError, IllegalTransition, PublishError, SettingsError, UsageError
+from pipeline.names import split_try
 from pipeline.publish import load_documents
 from pipeline.records import RunRecord, RunState
 from pipeline.runs import Runs
 from pipeline.settings import Settings
+from pipeline.steps import scores_shard, step_name
 from pipeline.store import Store
+from scoring import SensorKey
 
 if TYPE_CHECKING:
     from pipeline.context import Context
@@ -51,6 +54,7 @@ class AzureMLEngine:
         self.store = store
         self.runs = runs
         self.code = code
+        self.max_tries = settings.max_tries
         self.workspace = Workspace(settings.azureml, settings.connection.client_id)
         self.datastores = Datastores(store.account, settings.containers)
 
@@ -145,9 +149,9 @@ class AzureMLEngine:
             return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
         path = f"{run}/{SUMMARY}"
         verdict = judge(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
-        # A step that left nothing was ended from outside: its node may have been taken away.
-        retry = verdict.state is RunState.FAILED and verdict.counts.get("sensors_missing", 0) > 0
-        return RunStatus(state=verdict.state, error=verdict.error, retry=retry, counts=verdict.counts)
+        if split_try(run)[1] < self.max_tries and self._lost_steps(run, verdict.missing):
+            return RunStatus(state=RunState.FAILED, error=verdict.error, retry=True, counts=verdict.counts)
+        return RunStatus(state=verdict.state, error=verdict.error, counts=verdict.counts)
 
     def steps(self, run: str) -> list[StepStatus]:
         """Steps in the pipeline's order; those that the service has not started yet wait."""
@@ -194,6 +198,16 @@ class AzureMLEngine:
                 why = azureml_jobs.error_of(child) or "see its log"
                 return f"its job left no results: step {child.display_name}: {why}"
         return "its job left no results: see it in Azure ML studio"
+
+    def _lost_steps(self, run: str, missing: Collection[SensorKey]) -> bool:
+        """Whether sensors are missing that the run has steps for: Azure ML tries no step again.
+
+        A node was taken away, say. A sensor without a step is newer than the pipeline: no try helps there.
+        """
+        if not missing:
+            return False
+        names = self._names(run)
+        return any(map(scores_shard, names)) or not {step_name(key) for key in missing}.isdisjoint(names)
 
     def _names(self, run: str) -> list[str]:
         """Names of all steps, in the order of the document that the run was submitted with."""

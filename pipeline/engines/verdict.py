@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.documents import read_document
 from pipeline.records import RunState
+from scoring import SensorKey
 
 SUMMARY = "summary.json"
 SUCCESS = "_SUCCESS"
@@ -24,6 +25,8 @@ class Verdict:
     error: str | None = None
     retry: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
+    missing: tuple[SensorKey, ...] = ()
+    """Sensors with readings and a model that no step left a result of."""
 
 
 def judge(summary: bytes, where: str) -> Verdict:
@@ -35,18 +38,24 @@ def judge(summary: bytes, where: str) -> Verdict:
         RunDocumentError: it is not a summary.
     """
 
-    def read(document: Any) -> tuple[dict[str, int], list[str], int]:
+    def read(document: Any) -> tuple[dict[str, int], list[str], tuple[SensorKey, ...]]:
         counts = {str(name): int(count) for name, count in document["totals"].items()}
-        return counts, list(_problems(document, counts)), counts["scored"]
+        missing = tuple(
+            SensorKey(sensor["device"], sensor["sensor"])
+            for sensor in document["sensors"]
+            if sensor["status"] == "missing"
+        )
+        return counts, list(_problems(document, counts)), missing
 
-    counts, problems, scored = read_document(
+    counts, problems, missing = read_document(
         summary, read, version=VERSION, where=where, what="a summary", hint="see the log of collect"
     )
     if not problems:
         return Verdict(RunState.SUCCEEDED, counts=counts)
     more = f"; and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
     line = "; ".join(problems[:_SHOWN]) + more
-    return Verdict(RunState.PARTLY if scored else RunState.FAILED, line, counts=counts)
+    state = RunState.PARTLY if counts["scored"] else RunState.FAILED
+    return Verdict(state, line, counts=counts, missing=missing)
 
 
 def _problems(document: Mapping[str, Any], counts: Mapping[str, int]) -> Iterator[str]:

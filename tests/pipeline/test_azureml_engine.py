@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import batched, takewhile
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 import yaml
 
-from dev.azureml.faults import Fault, Kind
+from dev.azureml.faults import Fault, Kind, Loss
 from dev.azureml.history import PAGE
 from dev.azureml.infrastructure import MAX_DEPLOYMENTS
 from dev.azureml.jobs import Step
 from pipeline import steps
+from pipeline.attend import attend
 from pipeline.context import Context
 from pipeline.engines import azureml_environment, environment
 from pipeline.engines.azureml_endpoint import KEPT, deployments
@@ -428,6 +429,50 @@ class TestRunning:
         run = submit_landing(ready, "2026/a.csv").run
         assert ended(ready, run).state is RunState.SUCCEEDED
         assert all(log.startswith("not what lies in the working tree") for _, log in ready.engine.logs(run))
+
+    @pytest.mark.parametrize("end", ["Completed", "Failed"])
+    @pytest.mark.parametrize("after", [None, 0.05], ids=["never began", "was at work"])
+    def test_a_run_that_lost_a_step_is_tried_again_by_the_sweep(self, published, emulator, end, after):
+        """Azure ML tries no step again: a node may be taken away, and the job ends as if nothing was."""
+        emulator.faults.lose(Loss("score_1_2", after=after, job=end))
+        run = submit_landing(published, "2026/a.csv").run
+        status = ended(published, run)
+        assert (status.state, status.retry) == (RunState.FAILED, True)
+        assert str(status.error).startswith("sensor 1/2 is missing: no step left a result")
+        attend(published, datetime.now(UTC))  # records how it ended
+        attend(published, datetime.now(UTC))
+        assert not published.store.preds.exists(f"{run}/_SUCCESS")
+        again = ended(published, f"{run}-2")
+        assert (again.state, again.counts["sensors_scored"]) == (RunState.SUCCEEDED, 3)
+
+    def test_a_lost_shard_is_a_lost_step(self, ready, emulator):
+        ready = Context(replace(ready.settings, max_steps=2), ready.store, ready.engine, ready.clock)
+        publish(ready)
+        emulator.faults.lose(Loss("score_shard_.*", times=2))
+        status = ended(ready, submit_landing(ready, "2026/a.csv").run)
+        assert (status.state, status.retry) == (RunState.FAILED, True)
+
+    def test_a_sensor_that_is_newer_than_the_pipeline_is_no_reason_to_try_again(self, published):
+        published.store.models.put("model_3_1.skops", small_fleet.models()["model_1_1.skops"])
+        published.store.data.put("2026/new.csv", small_fleet.readings().replace(b",2,1,", b",3,1,"))
+        status = ended(published, submit_landing(published, "2026/new.csv").run)
+        assert (status.state, status.retry) == (RunState.PARTLY, False)
+        assert "sensor 3/1 is missing" in str(status.error)
+
+    def test_on_its_last_try_a_run_that_lost_a_step_is_partly_scored(self, published, emulator):
+        emulator.faults.lose(Loss("score_1_2", times=3))
+        published.engine.max_tries = 1
+        status = ended(published, submit_landing(published, "2026/a.csv").run)
+        assert (status.state, status.retry) == (RunState.PARTLY, False)
+        assert status.counts["sensors_scored"] == 2
+
+    def test_a_run_that_lost_its_last_step_is_tried_again(self, published, emulator):
+        emulator.faults.lose(Loss("collect", after=0.05, job="Completed"))
+        status = ended(published, submit_landing(published, "2026/a.csv").run)
+        assert (status.state, status.retry) == (RunState.FAILED, True)
+        assert status.error == (
+            "its job left no results: step collect: The node that the step ran on was preempted."
+        )
 
     def test_one_bad_model_fails_its_own_step_which_says_so(self, published):
         published.store.models.put("model_1_2.skops", b"no model")
