@@ -18,7 +18,7 @@ from dev.azureml.jobs import Job, Step
 from dev.azureml.specs import BINDING, is_true, needs
 from dev.azureml.steps import Failure, StepRun
 from dev.azureml.workspace import DEFAULT_DATASTORE, Workspace
-from pipeline.engines.processes import Processes
+from pipeline.engines.local.processes import Processes
 
 DEFAULT_OUTPUT = "azureml://datastores/${{default_datastore}}/paths/azureml/${{name}}/${{output_name}}/"
 POLL = 0.1
