@@ -35,6 +35,10 @@ BUDGET_WRITES = {"one landing": 11.0, "its event told again": 6.0, "one of many 
 class NoEngine:
     """It takes every run and does nothing, so that only the way to the engine is measured."""
 
+    def processors(self) -> int:
+        """One."""
+        return 1
+
     def publish(self, documents: "Documents") -> PublishedPipeline:
         """Nothing is needed."""
         return PublishedPipeline(version=documents.version, engine="local")

@@ -56,6 +56,13 @@ class StepStatus:
 class Engine(Protocol):
     """Executes a published pipeline. Made by `pipeline.engines.open_engine`."""
 
+    def processors(self) -> int:
+        """How many processors its steps have in all, where every step uses those of its machine.
+
+        Raises:
+            EngineError: it cannot be asked.
+        """
+
     def publish(self, documents: Documents) -> PublishedPipeline:
         """Get ready to run these documents; where it is ready already, nothing changes.
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from pipeline.flow.context import Context
 
 _EXAMPLE = """\
-A step per model, or shards beyond SCORING_MAX_STEPS. Publishing what is there already changes nothing;
-a new model makes a new version, and runs under way end with the version that they began with.
+A step per model; beyond SCORING_MAX_STEPS models a step per processor, each for a share of them. Publishing
+what is there already changes nothing; a new model makes a new version, and runs under way end with the
+version that they began with.
 
 Example:
   python -m pipeline publish
@@ -48,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 
     context = open_context()
     if args.dry_run:
-        documents = publish.prepare(context.settings, publish.find_fleet(context.store))
+        documents = publish.prepare(context.settings, publish.find_fleet(context.store), context.engine)
         _show_documents({"pipeline.yml": documents.pipeline_yml, "score.yml": documents.score_yml}, args.json)
         return EXIT_DONE
     azureml = _azureml(context) if args.setup or args.endpoint else None  # before anything is published

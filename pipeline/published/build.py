@@ -72,7 +72,7 @@ class Limits:
 def build(
     keys: Iterable[SensorKey],
     *,
-    max_steps: int,
+    shards: int | None,
     time_limit: timedelta,
     limits: Limits,
     environment: str,
@@ -82,7 +82,7 @@ def build(
 
     Args:
         keys: the sensors that have a model, in any order.
-        max_steps: more sensors than this are scored in so many shards.
+        shards: how many steps share the sensors; with None each sensor has a step of its own.
         time_limit: how long one step may take.
         limits: how much a file of readings may ask for.
         environment: what steps run in, as Azure ML refers to it.
@@ -94,8 +94,8 @@ def build(
     fleet = sorted(set(keys))
     if not fleet:
         raise PublishError("there are no models: upload model_{device}_{sensor}.skops files, then publish")
-    sharded = len(fleet) > max_steps
-    inputs = _shard_inputs(max_steps) if sharded else {step_name(key): {"key": key.encoded} for key in fleet}
+    sharded = shards is not None
+    inputs = _shard_inputs(shards) if shards else {step_name(key): {"key": key.encoded} for key in fleet}
     runs_in = {"environment": environment, "code": code}
     seconds = max(1, round(time_limit.total_seconds()))
     pipeline = _pipeline(inputs, seconds=seconds, limits=limits, runs_in=runs_in)

@@ -66,6 +66,9 @@ class Publication:
 class Publisher(Protocol):
     """What publishing asks of an engine."""
 
+    def processors(self) -> int:
+        """How many processors its steps have in all."""
+
     def publish(self, documents: "Documents") -> PublishedPipeline:
         """Get ready to run these documents."""
 
@@ -82,17 +85,22 @@ def find_fleet(store: Store) -> Fleet:
     return Fleet(tuple(sorted(keys)), tuple(others))
 
 
-def prepare(settings: "Settings", fleet: Fleet) -> "Documents":
+def prepare(settings: "Settings", fleet: Fleet, publisher: Publisher) -> "Documents":
     """The documents for a fleet, as the settings and the code of this project make them.
+
+    A step for each sensor costs more than its scoring: it is started, and reads all that landed. A large
+    fleet has as many steps as the engine has processors, and a new sensor needs no new version then.
 
     Raises:
         PublishError: there are no models, or the project's folder is not complete.
+        EngineError: the engine cannot tell its processors.
     """
     from pipeline.published import build, environment
 
+    is_large = len(fleet.keys) > settings.max_steps
     return build.build(
         fleet.keys,
-        max_steps=settings.max_steps,
+        shards=(settings.shards or publisher.processors()) if is_large else None,
         time_limit=settings.step_time_limit,
         limits=build.Limits(settings.max_row_mb, settings.max_unpacked_mb),
         environment=f"azureml:{environment.NAME}:{environment.environment_version(environment.conda_file())}",
@@ -112,7 +120,7 @@ def publish(store: Store, settings: "Settings", publisher: Publisher) -> Publica
     for _ in range(_TRIES):
         before = _found(store)
         fleet = find_fleet(store)
-        documents = prepare(settings, fleet)
+        documents = prepare(settings, fleet, publisher)
         published = publisher.publish(documents)
         _store(store, documents, published)
         with suppress(AlreadyExists, Changed):

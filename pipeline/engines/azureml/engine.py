@@ -66,6 +66,10 @@ class AzureMLEngine:
 
     # Publishing
 
+    def processors(self) -> int:
+        """Of all nodes that the cluster may have at once."""
+        return setup.processors(self.workspace)
+
     def publish(self, documents: "Documents") -> PublishedPipeline:
         """Register what is not registered yet; where all of it is, this is one call."""
         component = publish.register(self.workspace, self.datastores, documents, self.code)

@@ -1,10 +1,11 @@
 """What a workspace needs before anything is registered in it: a cluster, a datastore per container."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.errors import PublishError
+from pipeline.errors import EngineError, PublishError
 from pipeline.settings import Containers
 
 CLUSTER_SIZE = "Standard_D2ds_v4"
@@ -14,6 +15,8 @@ IDLE_SECONDS = 120
 """After so long without work a node is given back; with none at work the cluster costs nothing."""
 
 _READS, _WRITES, _PULLS = "Storage Blob Data Reader", "Storage Blob Data Contributor", "AcrPull"
+_SIZE = re.compile(r"Standard_(?P<family>[A-Z]+)(?P<number>\d+)(?:-(?P<fewer>\d+))?\w*", re.IGNORECASE)
+_SECOND_D = {1: 1, 2: 2, 3: 4, 4: 8, 5: 16, 11: 2, 12: 4, 13: 8, 14: 16, 15: 20}
 _SETUP = "run python -m pipeline publish --setup"
 
 
@@ -128,6 +131,37 @@ def _principals(identity: Any | None) -> list[str]:
     assigned = identity.user_assigned_identities or []
     found = [identity.principal_id, *(one.principal_id for one in assigned)]
     return [str(one) for one in found if one]
+
+
+def processors(workspace: Workspace) -> int:
+    """How many processors the cluster's nodes have, with as many nodes as it may have.
+
+    Raises:
+        EngineError: there is no such cluster, or its size is unknown here.
+    """
+    compute = workspace.where.compute
+    with workspace.asked(f"cannot look up compute {compute!r}"):
+        found = workspace.client.compute.get(compute)
+    size = str(getattr(found, "size", None))
+    count = processors_of(size)
+    if count is None:
+        raise EngineError(f"compute {compute!r} is of size {size}, unknown here: set SCORING_SHARDS")
+    return count * max(1, int(getattr(found, "max_instances", None) or 1))
+
+
+def processors_of(size: str) -> int | None:
+    """The processors of a virtual machine, by the name of its size; None where the name does not tell.
+
+    A number in the name is the number of processors, except for the second generation of D, whose sizes were
+    counted. Azure has a list, too, but whoever publishes need not have the right to read it.
+    """
+    found = _SIZE.fullmatch(size)
+    if not found:
+        return None
+    number = int(found["fewer"] or found["number"])
+    if found["family"].upper() in {"D", "DS"} and size.lower().endswith("_v2"):
+        return _SECOND_D.get(number)
+    return number
 
 
 def has_compute(workspace: Workspace) -> bool:

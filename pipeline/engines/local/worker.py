@@ -142,7 +142,7 @@ class Worker:
         canceled = self.runs.cancel_requested
         with self.machine.work_folder(self.run) as folder:
             with told(board.write, lambda: canceled(self.run), self.stop, TELL_SECONDS):
-                place = self._workplace(folder)
+                place = self._workplace(folder, len(pipeline.nodes) - 1)
                 execution = Execution(
                     pipeline=pipeline,
                     place=place,
@@ -159,8 +159,10 @@ class Worker:
             renew_lease()  # a worker that was frozen may have lost it, and another may have stored everything
             return None if self.stop.why else self._conclude(execution, place.out)
 
-    def _workplace(self, folder: Path) -> Workplace:
-        """Fetch what the run reads, and make room for what it writes."""
+    def _workplace(self, folder: Path, steps: int) -> Workplace:
+        """Fetch what the run reads, and make room for what it writes; `steps` of them score."""
+        at_once = max(1, min(steps, self.settings.local_processes))
+        share = max(1, (os.process_cpu_count() or 1) // at_once)
         fetched = inputs.fetch(self.store, self.runs.manifest(self.run), self.machine.models, folder)
         for name in ("preds", "logs", "tmp"):
             (folder / name).mkdir()
@@ -171,7 +173,7 @@ class Worker:
             preds=folder / "preds",
             logs=folder / "logs",
             code=self.code,
-            environment=step_environment(os.environ, self.code, folder / "tmp"),
+            environment=step_environment(os.environ, self.code, folder / "tmp", share),
             python=sys.executable,
             processes=self.settings.local_processes,
             tries=self.settings.step_tries,

@@ -25,6 +25,7 @@ from dev.azureml.jobs import Step
 from pipeline import step_environment
 from pipeline.engine import StepState
 from pipeline.engines.azureml.endpoint import KEPT, deployments
+from pipeline.engines.azureml.setup import processors_of
 from pipeline.engines.azureml.statuses import TABLE, states
 from pipeline.engines.azureml.workspace import is_missing_workspace
 from pipeline.errors import EngineError, PublishError, UnknownRun
@@ -32,7 +33,7 @@ from pipeline.flow.context import Context
 from pipeline.flow.recover import attend
 from pipeline.flow.submit import Outcome, submit_landing
 from pipeline.published import build, environment
-from pipeline.published.publish import load_documents, publish
+from pipeline.published.publish import Fleet, load_documents, prepare, publish
 from pipeline.runs.record import RunState
 from scoring import SensorKey
 from tests.pipeline import small_fleet
@@ -206,7 +207,7 @@ class TestPublishing:
     def test_fleets_of_any_size_are_published(self, ready, emulator, sensors, gathering):
         documents = build.build(
             [SensorKey(str(device), "1") for device in range(sensors)],
-            max_steps=1000,
+            shards=None,
             time_limit=timedelta(hours=1),
             limits=build.Limits(4, 10_240),
             environment="azureml:replaced:1",
@@ -216,6 +217,36 @@ class TestPublishing:
         assert published.steps == sensors
         jobs = emulator.workspace.specs[str(published.component)]["jobs"]
         assert len(jobs) == sensors + gathering + 1
+
+    @pytest.mark.parametrize(("sensors", "setting", "steps"), [(20, None, 20), (21, None, 8), (21, 3, 3)])
+    def test_a_large_fleet_has_a_step_for_each_processor_of_the_cluster(self, ready, sensors, setting, steps):
+        """Four nodes of two processors each, as `publish --setup` makes them."""
+        fleet = Fleet(tuple(SensorKey("1", str(number)) for number in range(sensors)), ())
+        documents = prepare(replace(ready.settings, shards=setting), fleet, ready.engine)
+        assert (documents.steps, documents.sharded) == (steps, sensors > 20)
+
+    def test_a_cluster_of_a_size_that_is_not_known_is_reported_with_the_setting(self, ready, emulator):
+        compute = emulator.workspace.resources[emulator.workspace.id("computes", "cpu-cluster")]
+        compute["properties"]["properties"]["vmSize"] = "Basic_A1"
+        with pytest.raises(EngineError, match="is of size Basic_A1, unknown here: set SCORING_SHARDS"):
+            ready.engine.processors()
+
+    @pytest.mark.parametrize(
+        ("size", "processors"),
+        [
+            ("Standard_D2ds_v4", 2),
+            ("STANDARD_D4S_V3", 4),
+            ("Standard_E8-4ds_v5", 4),
+            ("Standard_F4s_v2", 4),
+            ("Standard_DS3_v2", 4),
+            ("Standard_D13_v2", 8),
+            ("Standard_NC24ads_A100_v4", 24),
+            ("Standard_ND96asr_v4", 96),
+            ("Basic_A1", None),
+        ],
+    )
+    def test_the_name_of_a_size_tells_its_processors(self, size, processors):
+        assert processors_of(size) == processors
 
     def test_the_documents_load_from_disk_alone(self, published, tmp_path, monkeypatch):
         from azure.ai.ml import load_component
