@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help setup run start lock format check test quick soak bench clean
+.PHONY: help setup run start lock format check test quick fidelity soak bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,14 @@ test: setup ## all tests (COVERAGE=1: measured, and at least 95 %)
 quick: setup ## tests but those marked as slow
 	$(PY) -m pytest -n auto -m "not slow"
 
+fidelity: setup .fidelity/.done ## Azure ML's own data runtime on Azurite (as root), and bodies against Microsoft's schemas
+	$(PY) -m pytest -n 0 -rs tests/fidelity tests/pipeline/engines/azureml/test_bodies.py
+
+.fidelity/.done: tests/fidelity/requirements.txt
+	@$(PY) -m venv .fidelity
+	@.fidelity/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 soak: setup ## load, faults and kills (SECONDS=600) with a proof; simulation; fuzzing
 	$(PY) -m dev.soak --seconds $(or $(SECONDS),600)
 	$(PY) -m tests.simulation --steps 100000
@@ -53,4 +61,4 @@ bench: setup ## measurements, as ratios
 	@for b in bench/*.py; do echo "== $$b"; PYTHONPATH=. $(PY) $$b || exit 1; done
 
 clean: ## remove everything that make made
-	rm -rf $(VENV) dev/node_modules out .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .fidelity dev/node_modules out .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

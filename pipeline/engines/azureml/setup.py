@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.errors import EngineError, PublishError
+from pipeline.errors import PublishError
 from pipeline.settings import Containers
 
 CLUSTER_SIZE = "Standard_D2ds_v4"
@@ -137,15 +137,18 @@ def processors(workspace: Workspace) -> int:
     """How many processors the cluster's nodes have, with as many nodes as it may have.
 
     Raises:
-        EngineError: there is no such cluster, or its size is unknown here.
+        PublishError: there is no such cluster, or its size is unknown here.
+        EngineError: the workspace cannot be asked.
     """
     compute = workspace.where.compute
-    with workspace.asked(f"cannot look up compute {compute!r}"):
-        found = workspace.client.compute.get(compute)
+    look = f"cannot look up compute {compute!r}"
+    found = workspace.found(look, lambda: workspace.client.compute.get(compute))
+    if found is None:
+        raise PublishError(f"there is no compute {compute!r}: {_SETUP}")
     size = str(getattr(found, "size", None))
     count = processors_of(size)
     if count is None:
-        raise EngineError(f"compute {compute!r} is of size {size}, unknown here: set SCORING_SHARDS")
+        raise PublishError(f"compute {compute!r} is of size {size}, unknown here: set SCORING_SHARDS")
     return count * max(1, int(getattr(found, "max_instances", None) or 1))
 
 
