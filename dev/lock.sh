@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pins what pyproject.toml asks for, with hashes and without the address of any registry.
+# Pins the dependencies in pyproject.toml, with hashes and without the address of any registry.
 set -euo pipefail
 venv=$1
 cd "$(dirname "$0")/.."

@@ -1,32 +1,18 @@
-"""What every engine offers, and the values that pass between an engine and the rest."""
+"""The interface of all engines, and the values that they return."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from pipeline.clock import in_utc
 from pipeline.published.documents import Documents, PublishedPipeline
-from pipeline.runs.record import RunRecord, RunState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStatus:
-    """How a run stands, by what its engine knows."""
-
-    state: RunState
-    error: str | None = None
-    """What went wrong, in one line."""
-    retry: bool = False
-    """Whether another try may help, where it failed."""
-    counts: Mapping[str, int] = field(default_factory=dict)
-    """The totals of its summary, where it has ended and they are known."""
-    lost: bool = False
-    """It is not over, and nobody works on it any more: submitting it again brings it back."""
+from pipeline.runs.record import RunRecord, RunStatus
 
 
 class StepState(StrEnum):
-    """How a step stands."""
+    """The state of a step."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -36,13 +22,13 @@ class StepState(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether it never changes again."""
+        """Whether it is a final state."""
         return self not in {StepState.WAITING, StepState.RUNNING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStatus:
-    """How one step of a run stands."""
+    """One step of a run: its state, times and error."""
 
     name: str
     state: StepState
@@ -52,9 +38,14 @@ class StepStatus:
     error: str | None = None
     """Why it failed, in one line."""
 
+    def __post_init__(self) -> None:
+        for name in ("started", "ended"):
+            if (time := getattr(self, name)) is not None:
+                object.__setattr__(self, name, in_utc(time))
+
 
 class Engine(Protocol):
-    """Executes a published pipeline. Made by `pipeline.engines.open_engine`."""
+    """Executes a published pipeline. Created by `pipeline.engines.open_engine`."""
 
     def processors(self) -> int:
         """How many processors its steps have in all, where every step uses those of its machine.
@@ -64,32 +55,32 @@ class Engine(Protocol):
         """
 
     def publish(self, documents: Documents) -> PublishedPipeline:
-        """Get ready to run these documents; where it is ready already, nothing changes.
+        """Prepare to run these documents. Repeating it changes nothing.
 
         Raises:
-            PublishError: the documents are refused.
-            EngineError: it cannot be asked.
+            PublishError: the engine refuses the documents.
+            EngineError: the engine does not respond.
         """
 
     def submit(self, record: RunRecord, published: PublishedPipeline) -> None:
-        """Take the run, and return as soon as it is taken; one that is taken already stays as it is.
+        """Accept the run and return at once. Submitting an accepted run again changes nothing.
 
         Raises:
-            EngineError: it is refused, or the engine cannot be asked.
+            EngineError: the engine refuses the run, or does not respond.
         """
 
     def status(self, run: str) -> RunStatus:
-        """How a run stands; `runs` has the record of what the engine does not know.
+        """The status of a run; where the engine does not know it, the status that its record has.
 
         Raises:
             UnknownRun: there is no such run.
         """
 
     def steps(self, run: str) -> list[StepStatus]:
-        """How its steps stand, in the pipeline's order; none where it has not begun."""
+        """The steps in the pipeline's order; none before the run has started."""
 
     def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-        """Step by step, its name and what it has written so far; without the steps that are `known`."""
+        """Name and log so far of each step, without the steps that are `known`."""
 
     def cancel(self, run: str) -> None:
-        """Ask it to stop; it says `canceled` when it has. One that nobody works on is over at once."""
+        """Request that the run stops; its state becomes `canceled` when it has. A lost run stops at once."""

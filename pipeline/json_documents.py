@@ -1,21 +1,30 @@
-"""Reading documents that are stored: what is wrong with one ends in one line, whatever it is."""
+"""Stored JSON documents, typed: dataclasses that msgspec reads and writes.
 
-import json
-from collections.abc import Callable
-from datetime import UTC, datetime
+msgspec checks types, refuses deep nesting, lone surrogates and huge numbers, and names the place of a fault.
+Every fault becomes one line. msgspec is imported where it is used, so that a cold start does not pay for it.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import PipelineError, RunDocumentError
 
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What reading a damaged document can raise: it is JSON or YAML of any shape and depth, or neither."""
+"""What reading a damaged document can raise: it can be JSON or YAML of any shape and depth, or neither."""
 
 _LONGEST = 200
 
 
+@dataclass(frozen=True, slots=True)
+class _Versioned:
+    """The field that all documents share."""
+
+    version: int
+
+
 def read_document[Read](
     data: bytes,
-    make: Callable[[Any], Read],
+    kind: type[Read],
     *,
     version: int,
     where: str,
@@ -23,37 +32,31 @@ def read_document[Read](
     hint: str = "the file is damaged",
     error: type[PipelineError] = RunDocumentError,
 ) -> Read:
-    """What `make` makes of the JSON object in `data`, which was read from `where` and should be `what`.
+    """The JSON object in `data`, which was read from `where` and should be `what`, as the dataclass `kind`.
 
     Raises:
-        RunDocumentError: or `error`, with a `hint` at what to do: it is not, or `make` cannot read it.
+        RunDocumentError: or `error`: the document is damaged, or has another version. `hint` says what to do.
     """
+    import msgspec
+
     try:
-        document = json.loads(data)
-        if b"\\u" in data:  # half of a surrogate pair can stand in JSON, but be written nowhere
-            json.dumps(document, ensure_ascii=False).encode()
-        found = document["version"]
-        if type(found) is int and found == version:
-            return make(document)
+        found = msgspec.json.decode(data, type=_Versioned).version
+        if found == version:
+            return msgspec.json.decode(data, type=kind)
     except DAMAGED as reason:
         raise error(f"{where} is not {what} ({damage(reason)}): {hint}") from reason
     raise error(f"{where} is {what} of version {_cut(found)}; this program reads {version}: update it")
 
 
-def moment(text: str) -> datetime:
-    """A time as documents write it, in UTC.
+def to_json(document: Any) -> Any:
+    """The dict that is stored for a dataclass; times look like 2026-11-23T05:00:00Z."""
+    import msgspec
 
-    Raises:
-        ValueError: it is none, or lacks a time zone. OverflowError: it is out of all bounds.
-    """
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError(f"{text} has no time zone")
-    return time.astimezone(UTC)
+    return msgspec.to_builtins(document)
 
 
 def damage(error: Exception) -> str:
-    """What is wrong, for a message: the kind of error, and its words, which may hold all of a wrong value."""
+    """What is wrong, for a message: kind and text of the error, cut: it can repeat a huge value."""
     return f"{type(error).__name__}: {_cut(error)}"
 
 

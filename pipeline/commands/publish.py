@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from pipeline.flow.context import Context
 
 _EXAMPLE = """\
-A step per model; beyond SCORING_MAX_STEPS models a step per processor, each for a share of them. Publishing
-what is there already changes nothing; a new model makes a new version, and runs under way end with the
-version that they began with.
+Publishes a pipeline with a step per model. For more than SCORING_MAX_STEPS models, it has a step per
+processor of the engine (or SCORING_SHARDS steps), each for a share of the sensors.
+Publishing the same content again changes nothing. A new model makes a new version; active runs finish with
+the version that they started with.
 
 Example:
   python -m pipeline publish
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="print the documents, change nothing")
-    what.add_argument("--rollback", metavar="VERSION", help="let new runs use an earlier version again")
+    what.add_argument("--rollback", metavar="VERSION", help="use an earlier version for new runs")
     what.add_argument(
         "--setup",
         action="store_true",
@@ -36,13 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--endpoint",
         action="store_true",
-        help="azureml: also a batch endpoint for callers outside, whose calls are not idempotent",
+        help="azureml: also create a batch endpoint for external callers, whose calls are not idempotent",
     )
-    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Publish, and say in one line what came of it."""
+    """Publish, and print the result in one line."""
     from pipeline.commands.local_settings import open_context
     from pipeline.published import publish
     from pipeline.terminal.tables import show_json
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     for line in lines:
         print(line)
     if others:
-        print(f"not models, left alone: {', '.join(others[:5])} ({len(others):,} in all)", file=sys.stderr)
+        print(f"ignored, not models: {', '.join(others[:5])} ({len(others):,} in all)", file=sys.stderr)
     count = f"{published.steps:,} step{'' if published.steps == 1 else 's'}"
     news = "published" if changed else "already published, nothing changed"
     print(f"{published.version}: {news} ({count}, engine {published.engine})")

@@ -1,10 +1,10 @@
-"""Removing what old runs left. Readings and models are never touched.
+"""Removing the results of old runs. Readings and models are never touched.
 
-A claim says that a landing has been scored, so it is kept as long as its landing is there: without it the
-next sweep would score the landing again. Where all of a run's landings are gone, everything of it goes,
-claims included, and so it does where a run claimed nothing. Otherwise its record, manifest and claims stay,
-which are small, and the rest goes. Either way it goes from the page of runs: it has no report any more.
-A run that may be tried again, or that the next sweep has still to look at, is not touched.
+A claim says that a landing has been scored, so it is kept as long as its landing exists: without it the next
+sweep would score the landing again. If all landings of a run are deleted, or it claimed none, everything of
+the run is removed, with its claims. Otherwise its record, manifest and claims stay, which are small, and the
+rest is removed. The run also leaves the page of runs, because it has no report any more. A run that can be
+retried, or that the next sweep still has to check, is not touched.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,17 +12,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.errors import ContainerMissing, NotFound, UnknownRun
+from pipeline.errors import NotFound, UnknownRun
 from pipeline.flow.context import Context
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing
-from pipeline.runs.record import RunRecord
+from pipeline.runs.record import RECORD_JSON, RunRecord
 from pipeline.storage.account import Store, in_parallel
+from scoring.formats import MANIFEST_JSON, SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What goes of one run: names of blobs in the preds and in the runs container."""
+    """The blobs of one run to remove: names in the preds and in the runs container."""
 
     run: str
     preds: tuple[str, ...]
@@ -35,27 +36,27 @@ class Removal:
 
 
 def old_runs(context: Context, age: timedelta, now: datetime) -> Iterator[Removal]:
-    """What would go of each run that ended longer than `age` ago, oldest last."""
+    """What to remove of each run that finished longer than `age` ago, oldest last."""
     rows = {blob.name for blob in context.store.runs.list(f"{history.FOLDER}/")}
     marked = {marker.run for marker in context.runs.open()}
     for record in context.runs.newest():
-        is_over = record.state.final and record.run not in marked
-        if is_over and record.ended is not None and now - record.ended > age:
+        has_finished = record.state.final and record.run not in marked
+        if has_finished and record.ended is not None and now - record.ended > age:
             removal = _removal(context, record, rows)
             if removal.preds or removal.runs or removal.folders:
                 yield removal
 
 
 def remove(context: Context, removal: Removal) -> None:
-    """Remove it: predictions first, the record last, so that one that breaks off is found again."""
-    # `_SUCCESS` first of all: what is half removed must not look finished.
-    preds = sorted(removal.preds, key=lambda name: not name.endswith("/_SUCCESS"))
+    """Remove it: predictions first, the record last, so that the next cleanup finds an interrupted one."""
+    # `_SUCCESS` first: a partly removed run must not look finished.
+    preds = sorted(removal.preds, key=lambda name: not name.endswith(f"/{SUCCESS}"))
     for name in preds[:1]:
         context.store.preds.delete(name)
     in_parallel(context.store.preds.delete, preds[1:])
     for name in removal.folders:
         context.store.preds.delete(name)
-    records = [name for name in removal.runs if name.endswith("/record.json")]
+    records = [name for name in removal.runs if name.endswith(f"/{RECORD_JSON}")]
     in_parallel(context.store.runs.delete, [name for name in removal.runs if name not in records])
     in_parallel(context.store.runs.delete, records)
 
@@ -71,7 +72,7 @@ def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Remo
         with suppress(UnknownRun):
             landings = context.runs.manifest(record.run).landings
     if any(in_parallel(lambda landing: _is_there(context, landing), landings)):
-        kept = {f"{record.run}/record.json", f"{record.run}/manifest.json"}
+        kept = {f"{record.run}/{RECORD_JSON}", f"{record.run}/{MANIFEST_JSON}"}
         return Removal(record.run, preds, tuple(name for name in blobs if name not in kept), folders)
     paths = [claims.path(context.runs.key(landing)) for landing in landings]
     held = in_parallel(lambda path: _holder(context, path) == record.run, paths)
@@ -89,18 +90,12 @@ def _predictions(store: Store, run: str) -> tuple[tuple[str, ...], tuple[str, ..
 
 
 def _is_there(context: Context, landing: Landing) -> bool:
-    try:
-        return context.store.data.head(landing.name).etag == landing.etag
-    except ContainerMissing:
-        raise
-    except NotFound:
-        return False
+    found = context.store.data.find(landing.name)
+    return found is not None and found.etag == landing.etag
 
 
 def _holder(context: Context, claim: str) -> str | None:
     try:
         return context.store.runs.read(claim).data.decode(errors="replace")
-    except ContainerMissing:
-        raise
     except NotFound:
         return None

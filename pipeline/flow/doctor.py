@@ -1,4 +1,4 @@
-"""Checking that all is in place: each thing with what was found, and what to do where it is not right."""
+"""Checks all that a run needs: each check has a result, and what to do if it failed."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from pipeline.flow.context import Context
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
+class CheckResult:
+    """The result of one check."""
 
     what: str
     good: bool
     found: str
-    """What was found, and what to do where it is not good; one line."""
+    """What was found, and what to do if it is not good; one line."""
 
 
-def examine(context: Context) -> Iterator[Finding]:
-    """Look at everything, in the order in which it must be put right; ends where storage cannot be asked."""
+def examine(context: Context) -> Iterator[CheckResult]:
+    """Run all checks, in the order in which to fix problems; stops if storage does not respond."""
     settings = context.settings
-    yield Finding("settings", good=True, found=f"engine {settings.engine}, schedule {settings.schedule}")
+    yield CheckResult("settings", good=True, found=f"engine {settings.engine}, schedule {settings.schedule}")
     reachable = True
     for what, container in (
         ("data", context.store.data),
@@ -33,12 +33,12 @@ def examine(context: Context) -> Iterator[Finding]:
         except ContainerMissing:
             reachable = False
             fix = f"create it, or set SCORING_{what.upper()}_CONTAINER"
-            yield Finding(f"container {what}", good=False, found=f"{container.name!r} is missing: {fix}")
+            yield CheckResult(f"container {what}", good=False, found=f"{container.name!r} is missing: {fix}")
         except PipelineError as error:
-            yield Finding("storage", good=False, found=str(error))
+            yield CheckResult("storage", good=False, found=str(error))
             return
         else:
-            yield Finding(
+            yield CheckResult(
                 f"container {what}", good=True, found=f"{container.name!r} in {context.store.address}"
             )
     if reachable:
@@ -48,12 +48,12 @@ def examine(context: Context) -> Iterator[Finding]:
         yield _checked("runs", lambda: _runs(context))
 
 
-def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> Finding:
+def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> CheckResult:
     try:
         good, found = look()
     except PipelineError as error:
-        return Finding(what, good=False, found=str(error))
-    return Finding(what, good=good, found=found)
+        return CheckResult(what, good=False, found=str(error))
+    return CheckResult(what, good=good, found=found)
 
 
 def _models(context: Context) -> tuple[bool, str]:
@@ -62,7 +62,7 @@ def _models(context: Context) -> tuple[bool, str]:
     fleet = find_fleet(context.store)
     if not fleet.keys:
         return False, "none: upload model_{device}_{sensor}.skops files to the models container"
-    others = f"; {len(fleet.others):,} other files are left alone" if fleet.others else ""
+    others = f"; {len(fleet.others):,} other files are ignored" if fleet.others else ""
     return True, f"{len(fleet.keys):,}{others}"
 
 
@@ -72,7 +72,10 @@ def _published(context: Context) -> tuple[bool, str]:
     published = context.published()
     documents = prepare(context.settings, find_fleet(context.store), context.engine)
     if published.version != documents.version:
-        return False, f"{published.version} is older than the models or settings: python -m pipeline publish"
+        return (
+            False,
+            f"{published.version} is older than models or settings: run python -m pipeline publish",
+        )
     return True, f"{published.version}, {published.steps:,} steps"
 
 
@@ -90,5 +93,5 @@ def _engine(context: Context) -> tuple[bool, str]:
 def _runs(context: Context) -> tuple[bool, str]:
     markers = context.runs.open()
     failed = sum(marker.failed for marker in markers)
-    told = f"{len(markers) - failed:,} active of {context.settings.max_active_runs:,} at most"
-    return True, f"{told}, {failed:,} failed and to be tried again by the next sweep"
+    active = f"{len(markers) - failed:,} active of {context.settings.max_active_runs:,} at most"
+    return True, f"{active}, {failed:,} failed runs that the next sweep retries"

@@ -1,4 +1,4 @@
-"""Pages for people: a run's report and the list of runs. `scoring` writes them, in a process of its own."""
+"""Writes the report of a run and the page of runs, with `scoring` in a process of its own."""
 
 import json
 import os
@@ -14,16 +14,14 @@ from pipeline.engine import StepState, StepStatus
 from pipeline.errors import ReportError
 from pipeline.runs.record import RunRecord
 from pipeline.step_environment import ROOT, step_environment
-
-VERSION = 1
-"""Of the documents that `python -m scoring report` and `index` read."""
+from scoring.formats import FACTS_VERSION, REPORT_HTML, ROWS_VERSION
 
 _REPORT_SECONDS, _INDEX_SECONDS = 900, 60
 _TROUBLE = (StepState.FAILED, StepState.CANCELED)
 
 
 def write_report(record: RunRecord, steps: Sequence[StepStatus], folder: Path) -> Path:
-    """Write the report of a run into the folder that what it left was fetched to; returns the page.
+    """Write the report of a run into the folder with its results; returns the page.
 
     Raises:
         ReportError: it cannot be written.
@@ -32,27 +30,27 @@ def write_report(record: RunRecord, steps: Sequence[StepStatus], folder: Path) -
         document = Path(temporary) / "facts.json"
         document.write_text(json.dumps(facts(record, steps)))
         _scoring(_REPORT_SECONDS, "report", "--preds", folder.resolve(), "--facts", document)
-    return folder / "report.html"
+    return folder / REPORT_HTML
 
 
 def write_index(rows: Sequence[dict[str, Any]], page: Path, note: str | None = None) -> None:
-    """Write the page that lists runs, in this order.
+    """Write the page of runs, in this order.
 
     Raises:
         ReportError: it cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="fleet-runs-") as temporary:
         document = Path(temporary) / "rows.json"
-        document.write_text(json.dumps({"version": VERSION, "note": note, "runs": rows}))
+        document.write_text(json.dumps({"version": ROWS_VERSION, "note": note, "runs": rows}))
         _scoring(_INDEX_SECONDS, "index", "--rows", document, "--out", page.resolve())
 
 
 def facts(record: RunRecord, steps: Sequence[StepStatus]) -> dict[str, Any]:
-    """What `python -m scoring report --facts` is told of a run."""
+    """The facts about a run for `python -m scoring report --facts`."""
     states = Counter(step.state for step in steps)
     ended = record.ended
     return {
-        "version": VERSION,
+        "version": FACTS_VERSION,
         "run": record.run,
         "cause": record.cause.sentence,
         "state": record.state.value,
@@ -63,7 +61,7 @@ def facts(record: RunRecord, steps: Sequence[StepStatus]) -> dict[str, Any]:
         "published": record.published or None,
         "tries": record.tries,
         "error": record.error,
-        "steps": _told(states[StepState.SUCCEEDED], states.total()) if states else None,
+        "steps": _step_count(states[StepState.SUCCEEDED], states.total()) if states else None,
         "troubles": [
             {"step": step.name, "state": step.state.value, "error": step.error}
             for step in steps
@@ -72,7 +70,7 @@ def facts(record: RunRecord, steps: Sequence[StepStatus]) -> dict[str, Any]:
     }
 
 
-def _told(succeeded: int, steps: int) -> str:
+def _step_count(succeeded: int, steps: int) -> str:
     return f"{steps:,} steps" if succeeded == steps else f"{succeeded:,} of {steps:,} steps succeeded"
 
 
@@ -93,6 +91,6 @@ def _scoring(seconds: float, *arguments: str | Path) -> None:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ReportError(f"python -m scoring {arguments[0]} did not run: {error}") from error
     if done.returncode:
-        words = done.stderr.strip().splitlines()
-        why = words[-1].removeprefix("error: ") if words else f"exit code {done.returncode}"
+        lines = done.stderr.strip().splitlines()
+        why = lines[-1].removeprefix("error: ") if lines else f"exit code {done.returncode}"
         raise ReportError(f"python -m scoring {arguments[0]}: {why}")

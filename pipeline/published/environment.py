@@ -1,4 +1,4 @@
-"""What steps run in on Azure ML: an image, the packages that scoring needs, and scoring's own code."""
+"""The environment of steps on Azure ML: an image, the packages that scoring needs, and its code."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ PACKAGES = (
     *("cloudpickle", "packaging", "prettytable", "wcwidth"),  # skops does
     *("markdown-it-py", "mdurl", "pygments"),  # rich does
 )
-"""All packages of a step's environment. Their versions are those of requirements.txt, which is tested."""
+"""All packages of the environment, in the versions of requirements.txt; a test checks the list."""
 
 _PIN = re.compile(
     r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<version>==[^\s;\\]+)[^-\n]*(?P<hashes>(?:--hash=\S+\s*)+)$",
@@ -37,10 +37,10 @@ _PIN = re.compile(
 
 
 def conda_file(root: Path = ROOT) -> dict[str, Any]:
-    """The conda file of the environment: each package as the project is tested with it, by its hashes.
+    """The conda file of the environment, with versions and hashes of the packages that are tested.
 
     Raises:
-        PublishError: requirements.txt is not there, or lacks a package.
+        PublishError: requirements.txt is missing, or does not pin a package.
     """
     path = root / "requirements.txt"
     try:
@@ -53,8 +53,8 @@ def conda_file(root: Path = ROOT) -> dict[str, Any]:
         found["name"].lower(): " ".join([found["name"] + found["version"], *found["hashes"].split()])
         for found in _PIN.finditer(text)
     }
-    if lacking := sorted(set(PACKAGES) - set(pins)):
-        raise PublishError(f"{path} pins no version of {', '.join(lacking)}: run make lock")
+    if missing := sorted(set(PACKAGES) - set(pins)):
+        raise PublishError(f"{path} pins no version of {', '.join(missing)}: run make lock")
     return {
         "name": NAME,
         # Without the second, conda asks for a licence of the default channels before it installs anything.
@@ -64,15 +64,15 @@ def conda_file(root: Path = ROOT) -> dict[str, Any]:
 
 
 def environment_version(conda: dict[str, Any]) -> str:
-    """Version of the environment: the same content, the same version."""
+    """Version of the environment: the same content gives the same version."""
     return short_hash(json.dumps({"image": IMAGE, "conda": conda}, sort_keys=True).encode())
 
 
 def code_hash(root: Path = ROOT) -> str:
-    """Hash over the names and contents of scoring's files.
+    """Hash over the names and contents of the files of scoring.
 
     Raises:
-        PublishError: there are none.
+        PublishError: there are no such files.
     """
     digest = hashlib.sha256()
     files = list(_code_files(root))
@@ -85,7 +85,7 @@ def code_hash(root: Path = ROOT) -> str:
 
 
 def copy_code(target: Path, root: Path = ROOT) -> None:
-    """Copy scoring's files, and nothing else, into `target`."""
+    """Copy the files of scoring, and nothing else, into `target`."""
     for file in _code_files(root):
         place = target / file.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def copy_code(target: Path, root: Path = ROOT) -> None:
 
 
 def short_hash(*parts: bytes) -> str:
-    """A version made from content: 16 hex digits, a letter first so that nothing reads it as a number."""
+    """A hash as a version: 16 hex digits after a letter, so that nothing reads it as a number."""
     return "v" + hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 

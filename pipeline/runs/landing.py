@@ -1,16 +1,15 @@
-"""Landings, and the manifest of those that one run scores.
+"""Landings, and the manifest of the landings that one run scores.
 
-The manifest is stored, and steps read it, so its format has a version. To change it: raise `VERSION`,
-let `Manifest.from_json` read the old one too, and keep a sample of it in `tests/pipeline/samples`.
+The manifest is stored, and steps read it, so its format has a version. To change it: raise
+`scoring.formats.MANIFEST_VERSION`, let `Manifest.from_bytes` read the old version too, and keep a
+sample of it in `tests/pipeline/samples`.
 """
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
-from pipeline.json_documents import read_document
-
-VERSION = 1
+from pipeline.json_documents import read_document, to_json
+from scoring.formats import MANIFEST_VERSION
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,11 +20,7 @@ class Landing:
     etag: str
     size: int
     md5: str | None
-    """Content-MD5, base64, where storage knows it."""
-
-    def to_json(self) -> dict[str, object]:
-        """This landing as an entry of a manifest."""
-        return {"name": self.name, "etag": self.etag, "size": self.size, "md5": self.md5}
+    """Content-MD5 in base64, if storage has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +31,8 @@ class Manifest:
     landings: tuple[Landing, ...]
 
     def to_bytes(self) -> bytes:
-        """The document as it is stored: the same manifest gives the same bytes."""
-        entries = [landing.to_json() for landing in self.landings]
-        document = {"version": VERSION, "run": self.run, "landings": entries}
+        """The stored document: the same manifest gives the same bytes."""
+        document = {"version": MANIFEST_VERSION, **to_json(self)}
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod
@@ -46,23 +40,15 @@ class Manifest:
         """The manifest in `data`, which was read from `where`.
 
         Raises:
-            RunDocumentError: it is not a manifest, or of a version that is not known here.
+            RunDocumentError: it is not a manifest, or has an unknown version.
         """
-
-        def manifest(document: Any) -> Manifest:
-            landings = tuple(
-                Landing(str(entry["name"]), str(entry["etag"]), int(entry["size"]), entry["md5"])
-                for entry in document["landings"]
-            )
-            return cls(str(document["run"]), landings)
-
-        return read_document(data, manifest, version=VERSION, where=where, what="a manifest")
+        return read_document(data, cls, version=MANIFEST_VERSION, where=where, what="a manifest")
 
 
 def skipped_because(name: str, size: int | None = None) -> str | None:
-    """Why a blob is not a landing, or None where it is one; `size` is None where it is not known yet."""
+    """Why a blob is not a landing, or None if it is one; `size` is None if it is not known yet."""
     if not name or not is_text(name):
-        return "no blob has such a name"
+        return "it cannot be the name of a blob"
     if any(segment.startswith(("_", ".")) for segment in name.split("/")):
         return "a part of its name starts with '_' or '.'"
     if size == 0:
@@ -71,7 +57,7 @@ def skipped_because(name: str, size: int | None = None) -> str | None:
 
 
 def is_text(name: str) -> bool:
-    """Whether `name` can be written as UTF-8: what a shell hands over as other bytes cannot."""
+    """Whether `name` can be encoded as UTF-8: bytes of another encoding from a shell cannot."""
     try:
         name.encode()
     except UnicodeEncodeError:

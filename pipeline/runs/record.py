@@ -1,32 +1,34 @@
-"""The run record: what a run is, why it was started and how it stands.
+"""The run record: what a run is, why it was started and its state.
 
     pending ──► submitted ──► running ──► succeeded | partly | failed | canceled
        │            ▲            │
        │            └────────────┘  its worker died: it is submitted again
        └──► empty                   other runs had claimed all of its landings
 
-Each state also leads straight to any later one, because an engine may be faster than the record: a
-worker can say `running` before its submitter says `submitted`. The last five never change again.
+Each state also leads directly to any later one, because an engine can be faster than the record: a
+worker can report `running` before its submitter reports `submitted`. The last five states are final.
 
 The record is stored, so its format has a version. To change it: raise `VERSION`, let
-`RunRecord.from_bytes` read the old one too, and keep a sample of it in `tests/pipeline/samples`.
+`RunRecord.from_bytes` read the old version too, and keep a sample of it in `tests/pipeline/samples`.
 """
 
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pipeline.json_documents import moment, read_document
+from pipeline.clock import in_utc
+from pipeline.json_documents import read_document, to_json
 
 VERSION = 1
+RECORD_JSON = "record.json"
 
 
 class RunState(StrEnum):
-    """How a run stands."""
+    """The state of a run."""
 
     PENDING = "pending"
     SUBMITTED = "submitted"
@@ -39,15 +41,30 @@ class RunState(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether it never changes again."""
+        """Whether it is a final state."""
         return self not in {RunState.PENDING, RunState.SUBMITTED, RunState.RUNNING}
 
     def leads_to(self, state: "RunState") -> bool:
-        """Whether a run in this state may advance to that one; a restart is not an advance."""
+        """Whether a run can advance from this state to that one; a restart is not an advance."""
         if state is RunState.EMPTY:
             return self is RunState.PENDING
         order = list(RunState)
         return not self.final and order.index(state) > order.index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """The state of a run as its engine or summary reports it, and its result if it has finished."""
+
+    state: RunState
+    error: str | None = None
+    """What went wrong, in one line."""
+    retry: bool = False
+    """Whether another try can help, if it failed."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """The totals of its summary, if it has finished and they are known."""
+    lost: bool = False
+    """It has not finished, but has no worker or job any more: submitting it again restarts it."""
 
 
 class CauseKind(StrEnum):
@@ -61,7 +78,7 @@ class CauseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a run was started; `detail` is the blob's name, the tick, what was asked for, or the failed run."""
+    """Why a run was started; `detail` is the name of the blob, the tick, the request, or the failed run."""
 
     kind: CauseKind
     detail: str
@@ -72,7 +89,7 @@ class Cause:
         if self.kind is CauseKind.BLOB:
             return f"{self.detail} landed"
         if self.kind is CauseKind.RETRY:
-            return f"{self.detail} failed and is tried again"
+            return f"{self.detail} failed and is retried"
         if self.kind is CauseKind.TIMER:
             with suppress(ValueError):
                 tick = datetime.fromisoformat(self.detail).astimezone(UTC)
@@ -83,60 +100,49 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What a run is, why it was started and how it stands."""
+    """What a run is, why it was started and its state; the fields are in the order of the document."""
 
     run: str
     cause: Cause
     state: RunState
     published: str
     """Version of the published pipeline that it runs."""
-    created: datetime
     engine: str | None = None
-    """Name of the engine that has it; None where that is not known."""
+    """Name of the engine that runs it; None if it is not known."""
+    created: datetime
     submitted: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
     tries: int = 1
-    """Which try of its cause this is: 2 for `<name>-2`."""
+    """The number of this try of its cause: 2 for `<name>-2`."""
     restarts: int = 0
     """How often a dead worker was replaced."""
     claims: bool = True
-    """Whether it scores only landings that it has claimed; `all` mode and `--again` do without."""
+    """Whether it scores only landings that it has claimed; not in `all` mode or with `--again`."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """The totals of its summary."""
     error: str | None = None
     """What went wrong, in one line."""
     retry: bool = False
-    """Whether another try may help, where it failed."""
+    """Whether another try can help, if it failed."""
     token: str = ""
-    """Random text of each write: tells ours, whose answer was lost, from another's that says the same."""
+    """Random text of each write: distinguishes our own write, whose response was lost, from an equal one."""
     etag: str | None = field(default=None, compare=False)
-    """Of the blob that this was read from; not part of the document."""
+    """ETag of the blob that this was read from; not part of the document."""
 
-    def to_json(self) -> dict[str, object]:
-        """The document as it is stored, and as `--json` shows it."""
-        return {
-            "version": VERSION,
-            "run": self.run,
-            "cause": {"kind": self.cause.kind.value, "detail": self.cause.detail},
-            "state": self.state.value,
-            "published": self.published,
-            "engine": self.engine,
-            "created": _written(self.created),
-            "submitted": _written(self.submitted),
-            "started": _written(self.started),
-            "ended": _written(self.ended),
-            "tries": self.tries,
-            "restarts": self.restarts,
-            "claims": self.claims,
-            "counts": dict(self.counts),
-            "error": self.error,
-            "retry": self.retry,
-            "token": self.token,
-        }
+    def __post_init__(self) -> None:
+        for name in ("created", "submitted", "started", "ended"):
+            if (time := getattr(self, name)) is not None:
+                object.__setattr__(self, name, in_utc(time))
+
+    def to_json(self) -> dict[str, Any]:
+        """The stored document, as `--json` shows it."""
+        document = {"version": VERSION, **to_json(self)}
+        del document["etag"]
+        return document
 
     def to_bytes(self) -> bytes:
-        """The document as it is stored."""
+        """The stored document."""
         return json.dumps(self.to_json(), ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod
@@ -144,42 +150,7 @@ class RunRecord:
         """The record in `data`, which was read from `where`.
 
         Raises:
-            RunDocumentError: it is not a record, or of a version that is not known here.
+            RunDocumentError: it is not a record, or has an unknown version.
         """
-        return read_document(
-            data,
-            lambda document: cls._from_json(document, etag),
-            version=VERSION,
-            where=where,
-            what="a run record",
-        )
-
-    @classmethod
-    def _from_json(cls, document: Mapping[str, Any], etag: str | None) -> Self:
-        return cls(
-            run=str(document["run"]),
-            cause=Cause(CauseKind(document["cause"]["kind"]), str(document["cause"]["detail"])),
-            state=RunState(document["state"]),
-            published=str(document["published"]),
-            engine=document.get("engine"),
-            created=moment(document["created"]),
-            submitted=_read(document["submitted"]),
-            started=_read(document["started"]),
-            ended=_read(document["ended"]),
-            tries=int(document["tries"]),
-            restarts=int(document["restarts"]),
-            claims=bool(document["claims"]),
-            counts={str(name): int(count) for name, count in document["counts"].items()},
-            error=document["error"],
-            retry=bool(document["retry"]),
-            token=str(document["token"]),
-            etag=etag,
-        )
-
-
-def _written(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _read(text: str | None) -> datetime | None:
-    return None if text is None else moment(text)
+        record = read_document(data, cls, version=VERSION, where=where, what="a run record")
+        return replace(record, etag=etag)

@@ -1,7 +1,7 @@
-"""What an earlier scoring left in a folder of predictions, so that none of it is taken for this one's.
+"""Removes what an earlier scoring left in a folder of predictions, so that it is not mistaken for this one's.
 
-Steps of one run write into one folder at the same time: a step removes what is its own, and only who scores
-everything, or sums up after all steps, removes what was left of others.
+Steps of one run write into one folder at the same time: a step removes only its own files; scoring
+everything, or collecting after all steps, removes those of others too.
 """
 
 import os
@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from scoring.atomic_files import writing
+from scoring.formats import OUTCOMES_FOLDER
 from scoring.keys import PREDS_PREFIX, PREDS_SUFFIX, InvalidKey, SensorKey
-from scoring.step.outcome import FOLDER
 from scoring.step.predictions import PARTIAL_PREFIX
 from scoring.step.selection import Everything, OneSensor, Selection
 from scoring.success_mark import unmark
@@ -22,7 +22,7 @@ _PARTIAL_FILE = re.compile(r"\.[0-9a-f]{16}\.partial")
 
 
 def begin(out: Path, selection: Selection) -> None:
-    """Before a step scores: the folder is not finished, and what the step told before does not hold.
+    """Before a step scores: removes the mark of a finished folder, and the step's earlier outcome.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -30,14 +30,14 @@ def begin(out: Path, selection: Selection) -> None:
     unmark(out)
     if isinstance(selection, Everything):
         remove_partials(out)
-        for path in (out / FOLDER).glob("*.json"):
+        for path in (out / OUTCOMES_FOLDER).glob("*.json"):
             _remove(path)
     else:
-        _remove(out / FOLDER / f"{selection.step}.json")
+        _remove(out / OUTCOMES_FOLDER / f"{selection.step}.json")
 
 
 def remove_old_predictions(out: Path, selection: Selection, written: Collection[str]) -> None:
-    """After a step has scored: of the sensors that are its own, only files that it has `written` stay.
+    """After a step has scored: removes its sensors' files but those that it has `written`.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -48,18 +48,18 @@ def remove_old_predictions(out: Path, selection: Selection, written: Collection[
         return
     old = [name for name in _predictions(out) if name not in written]
     for name in old:
-        with suppress(InvalidKey):  # named like predictions, but by nobody of us
+        with suppress(InvalidKey):  # named like predictions, but not by this project
             if selection.covers(SensorKey.from_encoded(name[len(PREDS_PREFIX) : -len(PREDS_SUFFIX)])):
                 _remove(out / name)
 
 
 def remove_partials(out: Path) -> None:
-    """What processes that were killed had not finished writing; to be called when no step is at work.
+    """Removes incomplete files of killed processes; call this only when no step is running.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    for folder in (out, out / FOLDER):
+    for folder in (out, out / OUTCOMES_FOLDER):
         for name in _names(folder):
             if _PARTIAL_FILE.fullmatch(name):
                 _remove(folder / name)
@@ -72,7 +72,7 @@ def _predictions(out: Path) -> Iterator[str]:
 
 
 def _names(folder: Path) -> list[str]:
-    # Texts: of a fleet's folder, objects for them take longer than the listing.
+    # Plain texts: objects for a fleet's files take longer than the listing.
     return os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208
 
 

@@ -1,23 +1,25 @@
-"""Score readings: one sensor, a shard of the fleet, or all of it.
+"""Scores readings: of one sensor, of a shard of the fleet, or of all of it.
 
-Batches are parsed, scored and formatted by a few threads (arrow and numpy release the interpreter's lock)
-and written in the order in which they came.
+A few threads parse, score and format batches (arrow and numpy release the interpreter's lock); the results
+are written in the order of the batches.
 """
 
 import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from scoring.errors import ModelError, ReadingsError
+from scoring.formats import LandingStatus, SensorStatus
 from scoring.keys import SensorKey
 from scoring.models import LoadedModel
 from scoring.packs import ModelStore
-from scoring.readings.files import Batch, LandingStatus, Source, read_batches
-from scoring.step.batch import ScoredBatch, score_batch
-from scoring.step.outcome import SensorOutcome, SensorStatus, StepOutcome
+from scoring.readings.files import Batch, FoundLanding, Source, read_batches
+from scoring.step.batch import FindModel, ScoredBatch, score_batch
+from scoring.step.outcome import SensorOutcome, StepOutcome
 from scoring.step.predictions import PredictionFiles
 from scoring.step.selection import OneSensor, Selection
 from scoring.step.totals import Totals
@@ -26,23 +28,28 @@ THREADS = os.process_cpu_count() or 1
 """All processors: a step has a node of its own, or is told its share in PYTHON_CPU_COUNT."""
 
 
-class Watcher(Protocol):
-    """Told of every batch that was read, and of every file as it ends."""
+class Observer(Protocol):
+    """Called with every batch that is read, and with every file when it is finished."""
 
     def add(self, source: Source, batch: Batch) -> None: ...  # noqa: D102
 
-    def ended(self, status: LandingStatus) -> None: ...  # noqa: D102
+    def add_landing(self, found: FoundLanding) -> None: ...  # noqa: D102
 
 
-class _Models:
-    """Each sensor's model, or why it has none; loaded once, by whichever thread comes first."""
+class ModelCache:
+    """Each sensor's model, or why it has none; loaded once, by the first thread that needs it."""
 
     def __init__(self, store: ModelStore) -> None:
         self._store = store
         self._lock = threading.Lock()
         self._known: dict[SensorKey, LoadedModel | ModelError] = {}
 
+    def keys(self) -> AbstractSet[SensorKey]:
+        """The sensors that have a model."""
+        return self._store.keys()
+
     def __call__(self, key: SensorKey) -> LoadedModel | ModelError:
+        """One sensor's model, or why it has none."""
         known = self._known.get(key)
         if known is None:
             with self._lock:
@@ -59,48 +66,47 @@ class _Models:
 
 def score(
     sources: Iterable[Source],
-    store: ModelStore,
+    models: FindModel,
     selection: Selection,
     files: PredictionFiles,
-    watcher: Watcher | None = None,
+    observer: Observer | None = None,
 ) -> StepOutcome:
     """Score the selected sensors' readings of all `sources` into `files`.
 
-    A sensor that fails has no file and a reason; a source that cannot be read at all has a status that
-    says so. Neither is in the way of the others.
+    A sensor that fails has a reason and no file; a source that cannot be read has a status that says so. The
+    others are scored.
     """
-    models = _Models(store)
     totals = Totals(files)
-    landings: list[LandingStatus] = []
+    landings: list[FoundLanding] = []
     with ThreadPoolExecutor(THREADS) as pool:
         for source in sources:
             try:
-                batches = _watched(source, watcher, pool)
+                batches = _observed(source, observer, pool)
                 for scored in _in_order(pool, batches, models, selection):
                     totals.add(scored)
-                status = LandingStatus(source.name, "read", None)
+                found = FoundLanding(source.name, LandingStatus.READ, None)
             except ReadingsError as error:
-                status = LandingStatus(source.name, "unreadable", str(error))
-            landings.append(status)
-            if watcher:
-                watcher.ended(status)
+                found = FoundLanding(source.name, LandingStatus.UNREADABLE, str(error))
+            landings.append(found)
+            if observer:
+                observer.add_landing(found)
     outcomes = totals.outcomes()
     if isinstance(selection, OneSensor) and not outcomes:
         outcomes = [SensorOutcome(*selection.key, SensorStatus.NO_READINGS)]
     return StepOutcome(selection.step, outcomes, landings)
 
 
-def _watched(source: Source, watcher: Watcher | None, pool: ThreadPoolExecutor) -> Iterator[Batch]:
+def _observed(source: Source, observer: Observer | None, pool: ThreadPoolExecutor) -> Iterator[Batch]:
     for batch in read_batches(source, executor=pool):
-        if watcher:
-            watcher.add(source, batch)
+        if observer:
+            observer.add(source, batch)
         yield batch
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, batches: Iterable[Batch], models: _Models, selection: Selection
+    pool: ThreadPoolExecutor, batches: Iterable[Batch], models: FindModel, selection: Selection
 ) -> Iterator[ScoredBatch]:
-    """Score batches in the pool, a few ahead; what came before an error is given out before it is raised."""
+    """Score batches in the pool, a few ahead; those before an error are returned before it is raised."""
     waiting: deque[Future[ScoredBatch]] = deque()
     failure: ReadingsError | None = None
     iterator = iter(batches)

@@ -74,7 +74,7 @@ class TestDefaults:
 
 
 class TestWrongSettings:
-    def test_all_of_them_are_told_at_once_with_name_expectation_and_find(self):
+    def test_all_invalid_settings_are_reported_together_with_name_and_value(self):
         message = problems(
             {
                 "SCORING_ENGINE": "spark",
@@ -125,7 +125,7 @@ class TestWrongSettings:
         )
 
     @given(st.dictionaries(st.sampled_from([*WORKSPACE, "SCORING_ENGINE", "SCORING_MAX_STEPS"]), st.text()))
-    def test_no_text_at_all_breaks_the_reader(self, environ):
+    def test_no_text_breaks_the_reader(self, environ):
         try:
             Settings.from_environment(environ | {"ScoringStorage": CONNECTION})
         except PipelineError as error:
@@ -160,7 +160,7 @@ class TestConnection:
             "BlobEndpoint=https://[fleet/;SharedAccessSignature=sig",
         ],
     )
-    def test_what_is_none_is_refused_without_showing_it(self, text):
+    def test_an_invalid_one_is_refused_without_showing_it(self, text):
         message = problems({"ScoringStorage": text})
         assert "ScoringStorage: expected a storage connection string" in message
         assert KEY not in message
@@ -178,7 +178,7 @@ class TestConnection:
         assert settings.connection.managed_identity
         assert settings.connection.client_id == GUID
 
-    def test_without_a_credential_it_is_whatever_the_machine_offers(self):
+    def test_without_a_credential_it_is_any_identity_of_the_machine(self):
         settings = Settings.from_environment(
             {"ScoringStorage__blobServiceUri": "https://fleet.blob.core.windows.net"}
         )

@@ -5,7 +5,7 @@ import yaml
 
 from pipeline.flow.submit import Outcome, submit_landing, submit_manual
 from pipeline.published.publish import load_documents
-from pipeline.runs.landing import Manifest
+from pipeline.runs.landing import RunManifest
 from pipeline.runs.record import RunState
 from pipeline.step_environment import ROOT
 from scoring import SensorKey
@@ -64,7 +64,7 @@ def test_hostile_names_are_scored_like_any_other_and_stay_names(scored, tmp_path
     assert (record.state, record.error) == (RunState.SUCCEEDED, None)
     assert record.counts["scored"] == len(BLOBS) * len(KEYS)
 
-    manifest = Manifest.from_bytes(store.runs.read(f"{run}/manifest.json").data, "it")
+    manifest = RunManifest.from_bytes(store.runs.read(f"{run}/manifest.json").data, "it")
     landed = {blob.name for blob in store.data.list()}
     assert len(landed) == len(BLOBS)
     assert {landing.name for landing in manifest.landings} == landed
@@ -111,7 +111,7 @@ def test_a_name_that_leads_elsewhere_is_never_asked_for(fleet, name):
     assert not list(fleet.context.store.runs.list())
 
 
-def test_no_process_of_ours_is_a_shell():
+def test_no_process_of_this_project_is_a_shell():
     """What is started is started from a list of arguments, in the pipeline as in scoring."""
     code = "\n".join(
         path.read_text("utf-8")

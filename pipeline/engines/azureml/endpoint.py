@@ -1,10 +1,10 @@
-"""A batch endpoint in front of the published pipeline, for callers outside.
+"""A batch endpoint for the published pipeline, for external callers.
 
-The triggers never use it: an invocation of a batch endpoint cannot be given a name, so the same event told
-twice would be scored twice. Whoever invokes the endpoint gets a job for each invocation.
+The triggers never use it: a caller cannot name the job of a batch endpoint, so an event that is delivered
+twice would be scored twice. Each invocation of the endpoint creates a job.
 
-The last few published versions stay behind the endpoint, a deployment each; one of them is the default, and
-going back to an earlier version only changes which.
+The endpoint has a deployment for each of the last published versions; one of them is the default, and going
+back to an earlier version only changes the default.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What a workspace needs before anything is registered in it: a cluster, a datastore per container."""
+"""Sets up a workspace: a cluster, and a datastore for each container."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ CLUSTER_SIZE = "Standard_D2ds_v4"
 """Two processors, 8 GB, and a disk of its own for the image."""
 MAX_NODES = 4
 IDLE_SECONDS = 120
-"""After so long without work a node is given back; with none at work the cluster costs nothing."""
+"""A node is released after this time without work; an idle cluster costs nothing."""
 
 _READS, _WRITES, _PULLS = "Storage Blob Data Reader", "Storage Blob Data Contributor", "AcrPull"
 _SIZE = re.compile(r"Standard_(?P<family>[A-Z]+)(?P<number>\d+)(?:-(?P<fewer>\d+))?\w*", re.IGNORECASE)
@@ -22,7 +22,7 @@ _SETUP = "run python -m pipeline publish --setup"
 
 @dataclass(frozen=True, slots=True)
 class Datastores:
-    """Names of the datastores: one for each container, whatever the containers are called."""
+    """Names of the datastores, one for each container; they do not depend on the names of containers."""
 
     account: str
     containers: Containers
@@ -43,16 +43,16 @@ class Datastores:
 
 
 def datastore_uri(datastore: str, path: str = "") -> str:
-    """Where steps find or put something, in the short form that names no subscription."""
+    """URI of a path on a datastore, in the short form without a subscription."""
     return f"azureml://datastores/{datastore}/paths/{path}"
 
 
 def check(workspace: Workspace, datastores: Datastores) -> None:
-    """Look whether the workspace has all that a pipeline needs: two calls.
+    """Check that the workspace has all that a pipeline needs: two calls.
 
     Raises:
-        PublishError: it does not; the message names all that is missing.
-        EngineError: there is no such workspace, or it cannot be asked.
+        PublishError: something is missing; the message names all of it.
+        EngineError: there is no such workspace, or it does not respond.
     """
     compute = workspace.where.compute
     problems = []
@@ -64,14 +64,14 @@ def check(workspace: Workspace, datastores: Datastores) -> None:
             problems.append(f"there is no datastore {name!r} for container {place[1]!r}")
         elif found[name] != place:
             is_at, should = "/".join(found[name]), "/".join(place)
-            problems.append(f"datastore {name!r} stands for {is_at}, not for {should}: delete it")
+            problems.append(f"datastore {name!r} is for {is_at}, not for {should}: delete it")
     if problems:
         where = f"Azure ML workspace {workspace.where.workspace!r}"
         raise PublishError(f"{where} is not ready: {'; '.join(problems)}; then {_SETUP}")
 
 
 def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
-    """Create what is missing; returns a line for each thing that was created."""
+    """Create what is missing; returns a line for each."""
     from azure.ai.ml.entities import AmlCompute, AzureBlobDatastore, IdentityConfiguration
 
     created = []
@@ -168,14 +168,14 @@ def processors_of(size: str) -> int | None:
 
 
 def has_compute(workspace: Workspace) -> bool:
-    """Whether the cluster of the settings is there."""
+    """Whether the cluster of the settings exists."""
     name = workspace.where.compute
     look = f"cannot look up compute {name!r}"
     return workspace.found(look, lambda: workspace.client.compute.get(name)) is not None
 
 
 def existing(workspace: Workspace) -> dict[str, tuple[str, str]]:
-    """Account and container of each blob datastore that is there."""
+    """Account and container of each existing blob datastore."""
     with workspace.asked("cannot list datastores"):
         found: list[Any] = list(workspace.client.datastores.list())
     return {

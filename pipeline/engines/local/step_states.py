@@ -1,30 +1,36 @@
-"""How the steps of a local run stand, as `<run>/steps.json` tells it to whoever watches.
+"""States of the steps of a local run, in `<run>/steps.json` for `status` and `watch`.
 
-Written at most once a second, whatever happens in between. Stored, so it has a version.
+Written at most once a second. The document is stored, so it has a version.
 """
 
 import json
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pipeline.engine import StepState, StepStatus
-from pipeline.errors import ContainerMissing, NotFound, StorageError
-from pipeline.json_documents import moment, read_document
+from pipeline.errors import NotFound, StorageError
+from pipeline.json_documents import read_document, to_json
 from pipeline.storage.container import Container
 
 VERSION = 1
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The fields of the document that are used."""
+
+    steps: tuple[StepStatus, ...]
+
+
 def path(run: str) -> str:
-    """Where the steps of `run` are told."""
+    """Path of the step states of `run`."""
     return f"{run}/steps.json"
 
 
-class Board:
-    """The steps of one run; threads change them."""
+class StepStates:
+    """The states of the steps of one run; thread-safe."""
 
     def __init__(
         self, names: Iterable[str], container: Container, run: str, clock: Callable[[], datetime]
@@ -37,7 +43,7 @@ class Board:
         self._written = False
 
     def begins(self, name: str) -> None:
-        """A step begins, for the first time or again."""
+        """A step starts, for the first time or again."""
         with self._lock:
             step = self._steps[name]
             self._change(
@@ -51,12 +57,12 @@ class Board:
             )
 
     def ends(self, name: str, state: StepState, error: str | None = None) -> None:
-        """A step is over."""
+        """A step finishes."""
         with self._lock:
             self._change(replace(self._steps[name], state=state, ended=self._clock(), error=error))
 
     def cancel(self) -> None:
-        """What is not over never will be."""
+        """Mark unfinished steps as canceled."""
         with self._lock:
             for step in self._steps.values():
                 if not step.state.final:
@@ -68,12 +74,12 @@ class Board:
             if self._written:
                 return
             self._written = True
-            steps = [_to_json(step) for step in self._steps.values()]
+            steps = to_json(tuple(self._steps.values()))
         document = {"version": VERSION, "run": self._run, "steps": steps}
         try:
             self._container.put(path(self._run), json.dumps(document, ensure_ascii=False).encode() + b"\n")
         except StorageError:
-            self._written = False  # the next time, then
+            self._written = False  # so that the next call writes it
             raise
 
     def _change(self, step: StepStatus) -> None:
@@ -82,15 +88,13 @@ class Board:
 
 
 def read(container: Container, run: str) -> list[StepStatus]:
-    """The steps of a run as they were told last; none where it has not begun.
+    """The latest stored steps of a run; empty before it has started.
 
     Raises:
         RunDocumentError: the document cannot be read.
     """
     try:
         data = container.read(path(run)).data
-    except ContainerMissing:
-        raise
     except NotFound:
         return []
     return from_bytes(data, f"{container.name}/{path(run)}")
@@ -100,42 +104,7 @@ def from_bytes(data: bytes, where: str) -> list[StepStatus]:
     """The steps in `data`, which was read from `where`.
 
     Raises:
-        RunDocumentError: it is no such document, or of a version that is not known here.
+        RunDocumentError: it is not a list of steps, or has an unknown version.
     """
-    return read_document(
-        data,
-        lambda document: [_from_json(step) for step in document["steps"]],
-        version=VERSION,
-        where=where,
-        what="a list of steps",
-    )
-
-
-def _to_json(step: StepStatus) -> dict[str, object]:
-    return {
-        "name": step.name,
-        "state": step.state.value,
-        "started": _written(step.started),
-        "ended": _written(step.ended),
-        "tries": step.tries,
-        "error": step.error,
-    }
-
-
-def _from_json(document: Any) -> StepStatus:
-    return StepStatus(
-        name=str(document["name"]),
-        state=StepState(document["state"]),
-        started=_read(document["started"]),
-        ended=_read(document["ended"]),
-        tries=int(document["tries"]),
-        error=document["error"],
-    )
-
-
-def _written(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _read(text: str | None) -> datetime | None:
-    return None if text is None else moment(text)
+    steps = read_document(data, _Steps, version=VERSION, where=where, what="a list of steps").steps
+    return list(steps)

@@ -1,4 +1,4 @@
-"""What every engine tells of a run that is over: the same tests for each, on a run in which a step failed."""
+"""What every engine reports about a finished run: the same tests for each, on a run with a failed step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("azureml")
 
 @dataclass(frozen=True)
 class Over:
-    """A run that is over, and the fleet that it scored."""
+    """A finished run, and the fleet that it scored."""
 
     run: str
     fleet: Fleet
@@ -56,13 +56,13 @@ def over(request, azurite, tmp_path_factory) -> Iterator[Over]:
 
 
 @pytest.fixture(autouse=True)
-def surroundings(over, monkeypatch):
+def working_environment(over, monkeypatch):
     """Tests begin without variables of the machine; the SDK needs those of the emulator."""
     for name, text in over.environment.items():
         monkeypatch.setenv(name, text)
 
 
-def test_a_failing_step_has_failed_itself_and_no_other(over):
+def test_a_failing_step_is_the_only_failed_one(over):
     """Why: one bad model in a fleet must not cost the others their predictions."""
     assert over.state is RunState.PARTLY
     assert "sensor 1/2 failed: its model is broken" in str(over.fleet.context.runs.load(over.run).error)
@@ -97,13 +97,13 @@ def test_the_totals_of_the_summary_are_the_counts_of_the_run(over):
 
 
 def test_it_cannot_be_canceled(over):
-    """Why: results that were read must not be declared void afterwards."""
+    """Why: results that were read must not become invalid afterwards."""
     over.fleet.engine.cancel(over.run)
     assert over.fleet.engine.status(over.run).state is over.state
 
 
 def test_handed_in_again_it_stays_as_it_is(over):
-    """Why: whoever was not sure that it was taken hands it in again, hours later too."""
+    """Why: a process that is not sure whether it succeeded submits again, also hours later."""
     runs = over.fleet.context.runs
     before = runs.load(over.run)
     over.fleet.engine.submit(before, over.publication.published)
@@ -113,7 +113,7 @@ def test_handed_in_again_it_stays_as_it_is(over):
 
 
 def test_a_pipeline_that_was_published_for_another_engine_is_refused(over):
-    """Why: after a change of engine the old publication is still the current one."""
+    """Why: after a change of the engine the old publication is still the current one."""
     strange = PublishedPipeline(version=over.publication.published.version, engine="another", steps=1)
     with pytest.raises(EngineError, match=r"was published for another.*python -m pipeline publish"):
         over.fleet.engine.submit(over.fleet.context.runs.load(over.run), strange)

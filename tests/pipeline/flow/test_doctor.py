@@ -42,13 +42,13 @@ def test_without_a_publication_it_says_how_to_make_one(context):
     assert "python -m pipeline publish" in found.found
 
 
-def test_files_that_are_no_models_are_counted(context, store):
+def test_files_that_are_not_models_are_counted(context, store):
     store.models.put("readme.txt", b"hello")
     publish(context.store, context.settings, context.engine)
-    assert "1 other files are left alone" in findings(context)["models"].found
+    assert "1 other files are ignored" in findings(context)["models"].found
 
 
-def test_models_that_came_after_the_publication_are_told(context, store):
+def test_models_that_are_newer_than_the_publication_are_reported(context, store):
     publish(context.store, context.settings, context.engine)
     store.models.put("model_9_9.skops", b"new")
     found = findings(context)["published pipeline"]
@@ -56,7 +56,7 @@ def test_models_that_came_after_the_publication_are_told(context, store):
     assert "python -m pipeline publish" in found.found
 
 
-def test_no_models_at_all_are_told(settings, store):
+def test_missing_models_are_reported(settings, store):
     context = Context.open(settings)
     found = findings(context)["models"]
     assert not found.good
@@ -64,7 +64,7 @@ def test_no_models_at_all_are_told(settings, store):
     context.store.close()
 
 
-def test_a_pipeline_published_for_another_engine_is_told(settings, azureml_settings, store):
+def test_a_pipeline_published_for_another_engine_is_reported(settings, azureml_settings, store):
     for name, content in small_fleet.models().items():
         store.models.put(name, content)
     local, azureml = Context.open(settings), Context.open(azureml_settings)
@@ -77,7 +77,7 @@ def test_a_pipeline_published_for_another_engine_is_told(settings, azureml_setti
     azureml.store.close()
 
 
-def test_a_workspace_without_cluster_and_datastores_is_told_with_the_way_out(azureml_settings, store):
+def test_a_workspace_without_cluster_and_datastores_is_reported_with_the_fix(azureml_settings, store):
     context = Context.open(azureml_settings)
     found = findings(context)["engine"]
     assert not found.good

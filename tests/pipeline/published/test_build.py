@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.engines.local.graph import Pipeline
 from pipeline.errors import PublishError
-from pipeline.published.build import MOST_AFTER, SCORE_FILE, Limits, build, step_name
+from pipeline.published.build import MOST_AFTER, SCORE_FILE, ReadingLimits, build, step_name
 from scoring import InvalidKey, SensorKey
 
 HOSTILE = [
@@ -30,7 +30,7 @@ HOSTILE = [
 ]
 
 
-LIMITS = Limits(4, 10_240)
+LIMITS = ReadingLimits(4, 10_240)
 
 
 def documents(
@@ -105,13 +105,13 @@ def test_only_more_steps_than_one_can_wait_for_are_gathered_first():
         assert sum(name.startswith("gather_") for name in pipeline["jobs"]) == gathers
 
 
-def test_no_step_is_taken_for_an_earlier_one_with_the_same_inputs():
+def test_no_step_reuses_the_result_of_an_equal_one():
     pipeline, score = read(documents(fleet(3)))
     assert score["is_deterministic"] is False
     assert pipeline["jobs"]["collect"]["component"]["is_deterministic"] is False
 
 
-def test_the_same_fleet_gives_the_same_bytes_in_whatever_order_it_comes():
+def test_the_same_fleet_gives_the_same_bytes_in_any_order():
     assert documents(HOSTILE) == documents(reversed(HOSTILE))
     assert documents(HOSTILE).version == documents([*HOSTILE, HOSTILE[0]]).version
 
@@ -124,17 +124,17 @@ def test_the_same_fleet_gives_the_same_bytes_in_whatever_order_it_comes():
         documents(fleet(3), environment="azureml:fleet-scoring:v3"),
         documents(fleet(3), code="azureml:fleet-scoring:v3"),
         documents(fleet(3), shards=2),
-        documents(fleet(3), limits=Limits(8, 10_240)),
+        documents(fleet(3), limits=ReadingLimits(8, 10_240)),
     ],
     ids=["another sensor", "time limit", "environment", "code", "shards", "limits"],
 )
-def test_whatever_changes_what_runs_changes_the_version(other):
+def test_a_change_of_what_runs_changes_the_version(other):
     assert other.version != documents(fleet(3)).version
     assert re.fullmatch(r"v[0-9a-f]{16}", other.version)
 
 
-def test_steps_that_read_are_told_how_much_a_file_may_ask_for():
-    pipeline, score = read(documents(fleet(3), limits=Limits(8, 99)))
+def test_steps_that_read_get_the_limits_for_files():
+    pipeline, score = read(documents(fleet(3), limits=ReadingLimits(8, 99)))
     for command in (score["command"], pipeline["jobs"]["collect"]["component"]["command"]):
         assert command.endswith("--max-row-mb 8 --max-unpacked-mb 99")
 

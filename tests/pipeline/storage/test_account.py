@@ -110,7 +110,7 @@ class TestErrors:
 
 class TestConnecting:
     @pytest.mark.parametrize("managed_identity", [True, False])
-    def test_an_identity_needs_no_key(self, managed_identity):
+    def test_an_identity_works_without_a_key(self, managed_identity):
         connection = Connection(
             blob_service_uri="https://fleet.blob.core.windows.net", managed_identity=managed_identity
         )
@@ -132,25 +132,25 @@ class TestBlobs:
 
     def test_head_list_and_write_agree_on_the_etag(self, store):
         etag = store.data.put("2018/grün #1?.csv", b"TS")
-        head = store.data.head("2018/grün #1?.csv")
+        found = store.data.find("2018/grün #1?.csv")
         (listed,) = store.data.list()
-        assert head.etag == listed.etag == etag
-        assert (head.size, head.md5) == (listed.size, listed.md5)
-        assert head.last_modified == listed.last_modified
+        assert found.etag == listed.etag == etag
+        assert (found.size, found.md5) == (listed.size, listed.md5)
+        assert found.last_modified == listed.last_modified
         assert listed.name == "2018/grün #1?.csv"
 
     def test_what_is_not_there_is_not_found(self, store):
-        for look in (store.runs.read, store.runs.head):
-            with pytest.raises(NotFound, match=f"{store.runs.name}/x: there is no such blob"):
-                look("x")
+        with pytest.raises(NotFound, match=f"{store.runs.name}/x: there is no such blob"):
+            store.runs.read("x")
+        assert store.runs.find("x") is None
         assert not store.runs.exists("x")
         store.runs.delete("x")
 
-    def test_a_missing_container_is_told_apart_from_a_missing_blob(self, settings):
+    def test_a_missing_container_is_distinct_from_a_missing_blob(self, settings):
         store = Store.connect(settings)
         for look in (
             store.runs.read,
-            store.runs.head,
+            store.runs.find,
             store.runs.exists,
             store.runs.delete,
             lambda name: store.runs.put(name, b""),
@@ -191,7 +191,7 @@ class TestBlobs:
         assert not store.runs.touch("a", metadata={"state": "other"})
         store.runs.lease("a", 15)
         assert not store.runs.touch("a", metadata={"state": "other"})
-        assert store.runs.head("a").metadata == {"state": "active"}
+        assert store.runs.find("a").metadata == {"state": "active"}
 
     def test_replace_needs_the_version_that_was_read(self, store):
         first = store.runs.put("a", b"1")
@@ -216,7 +216,7 @@ class TestBlobs:
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(replace, range(8))) == 1
 
-    def test_folders_are_told_once(self, store):
+    def test_each_folder_is_listed_once(self, store):
         for name in ("x/a", "x/b", "y/z/c", "plain"):
             store.runs.put(name, b"")
         assert list(store.runs.folders()) == ["x", "y"]
@@ -237,7 +237,7 @@ class TestFiles:
             store.data.download("a.csv", tmp_path / "a.csv", etag=etag)
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_file_that_is_not_there_leaves_none(self, store, tmp_path):
+    def test_downloading_a_missing_blob_leaves_no_file(self, store, tmp_path):
         with pytest.raises(NotFound):
             store.data.download("a.csv", tmp_path / "a.csv")
         assert list(tmp_path.iterdir()) == []
@@ -302,7 +302,7 @@ BREAKS = [Fault.INTERNAL, Fault.RESET, Fault.LOST, Fault.CUT]
 
 class TestBadDays:
     @pytest.mark.parametrize("fault", Fault)
-    def test_a_create_succeeds_whatever_goes_wrong_first(self, through, fault, caplog):
+    def test_a_create_succeeds_after_any_fault(self, through, fault, caplog):
         behind = through({1: fault})
         with caplog.at_level(logging.WARNING):
             behind.runs.create("a", b"ours")
@@ -334,7 +334,7 @@ class TestBadDays:
         assert (tmp_path / "a").stat().st_size == 100_000
         assert [blob.name for blob in through({1: fault}).data.list()] == ["a"]
         through({1: fault}).data.upload("b", tmp_path / "a")
-        assert store.data.head("b").size == 100_000
+        assert store.data.find("b").size == 100_000
 
     def test_another_ones_create_is_not_taken_for_ours(self, through, store):
         store.runs.create("a", b"theirs")
@@ -343,21 +343,21 @@ class TestBadDays:
 
     def test_storage_that_only_fails_is_given_up(self, through):
         behind = through(dict.fromkeys(range(1, 100), Fault.BUSY))
-        with pytest.raises(StorageUnreachable, match="answers 503 again and again"):
+        with pytest.raises(StorageUnreachable, match="keeps returning 503"):
             behind.runs.read("a")
 
-    def test_storage_that_is_down_is_told_within_seconds_in_one_line(self, settings):
-        with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))
-            down = Connection(connection_string(nobody.getsockname()[1]))
+    def test_storage_that_is_down_is_reported_within_seconds_in_one_line(self, settings):
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            down = Connection(connection_string(unused.getsockname()[1]))
             store = Store.connect(Settings(connection=down, containers=settings.containers))
             began = datetime.now(UTC)
-            with pytest.raises(StorageUnreachable, match=r"gives no answer .*refused.* check") as caught:
+            with pytest.raises(StorageUnreachable, match=r"does not respond .*refused.* check") as caught:
                 store.runs.read("a")
         assert datetime.now(UTC) - began < timedelta(seconds=10)
         assert "\n" not in str(caught.value)
 
-    def test_a_wrong_key_is_told_without_showing_it(self, settings):
+    def test_a_wrong_key_is_reported_without_showing_it(self, settings):
         wrong = str(settings.connection.connection_string).replace("AccountKey=Eby8", "AccountKey=AAAA")
         denied = Store.connect(Settings(connection=Connection(wrong), containers=settings.containers))
         with pytest.raises(StorageDenied, match="ScoringStorage") as caught:

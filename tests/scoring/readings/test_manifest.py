@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import ManifestError
-from scoring.readings.manifest import Landing, Manifest, locate
+from scoring.formats import LandingStatus
+from scoring.readings.manifest import ManifestLanding, RunManifest, locate
 
 ENTRY: dict[str, object] = {"name": "2018/08/28/site-a.csv", "etag": "0x8D", "size": 5, "md5": None}
 JSON = st.recursive(
@@ -25,7 +26,9 @@ def md5(content):
 
 
 def landing(name, content=b"TS\n1\n", **facts):
-    return Landing(**{"name": name, "etag": "0x8D", "size": len(content), "md5": md5(content), **facts})
+    return ManifestLanding(
+        **{"name": name, "etag": "0x8D", "size": len(content), "md5": md5(content), **facts}
+    )
 
 
 @pytest.fixture
@@ -48,12 +51,12 @@ def data(tmp_path):
 
 def test_a_manifest_is_read_as_it_was_written(write):
     entries = [ENTRY, {**ENTRY, "name": "b.csv", "md5": md5(b""), "file": "000001.csv", "found": "vanished"}]
-    manifest = Manifest.read(write({"version": 1, "run": "blob-1", "landings": entries, "added later": 1}))
-    assert manifest == Manifest(
+    manifest = RunManifest.read(write({"version": 1, "run": "blob-1", "landings": entries, "added later": 1}))
+    assert manifest == RunManifest(
         "blob-1",
         (
-            Landing("2018/08/28/site-a.csv", "0x8D", 5),
-            Landing("b.csv", "0x8D", 5, md5(b""), "000001.csv", "vanished"),
+            ManifestLanding("2018/08/28/site-a.csv", "0x8D", 5),
+            ManifestLanding("b.csv", "0x8D", 5, md5(b""), "000001.csv", LandingStatus.VANISHED),
         ),
     )
 
@@ -61,36 +64,37 @@ def test_a_manifest_is_read_as_it_was_written(write):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"version": 2}, "version 1"),
-        ({"version": True}, "version 1"),
-        ({"version": 1.0}, "version 1"),
-        ({"run": None}, "lacks run"),
-        ({"run": 7}, "run of the manifest"),
-        ({"landings": {}}, "landings to be a list"),
-        ({"landings": ["a.csv"]}, "landing 0 to be an object"),
-        ({"landings": [ENTRY, ENTRY]}, "twice"),
+        ({"version": 2}, "version 2 is not 1; update this project"),
+        ({"version": True}, "`$.version`"),
+        ({"version": 1.0}, "`$.version`"),
+        ({"run": None}, "`$.run`"),
+        ({"run": 7}, "`$.run`"),
+        ({"landings": {}}, "Expected `array`, got `object` - at `$.landings`"),
+        ({"landings": ["a.csv"]}, "Expected `object`, got `str` - at `$.landings[0]`"),
+        ({"landings": [ENTRY, ENTRY]}, "a landing is listed twice"),
         *(
-            ({"landings": [{**ENTRY, **change}]}, f"{next(iter(change))} of landing 0")
+            ({"landings": [{**ENTRY, **change}]}, f"`$.landings[0].{next(iter(change))}`")
             for change in (
-                {"size": -1},
                 {"size": True},
                 {"size": 1.5},
                 {"size": "5"},
                 {"size": None},
-                {"md5": "not base64"},
-                {"md5": "AAAA"},
                 {"found": "somewhere"},
                 {"file": 3},
                 {"name": ["a"]},
             )
         ),
-        ({"landings": [{**ENTRY, "name": "\ud800"}]}, "surrogates"),
+        *(
+            ({"landings": [{**ENTRY, **change}]}, "`$.landings[0]`")
+            for change in ({"size": -1}, {"md5": "not base64"}, {"md5": "AAAA"}, {"found": "read"})
+        ),
+        ({"landings": [{**ENTRY, "name": "\ud800"}]}, "hex escape"),
     ],
 )
 def test_a_wrong_manifest_is_refused_with_what_is_wrong(write, change, complaint):
     path = write({"version": 1, "run": "blob-1", "landings": [ENTRY], **change})
     with pytest.raises(ManifestError) as caught:
-        Manifest.read(path)
+        RunManifest.read(path)
     assert complaint in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -101,15 +105,15 @@ def test_a_wrong_manifest_is_refused_with_what_is_wrong(write, change, complaint
 )
 def test_what_is_no_document_is_refused_in_one_line(write, content):
     with pytest.raises(ManifestError) as caught:
-        Manifest.read(write(content))
+        RunManifest.read(write(content))
     assert "\n" not in str(caught.value)
 
 
 def test_a_manifest_that_is_not_there_is_an_error_of_its_own(tmp_path):
     with pytest.raises(ManifestError, match="No such file"):
-        Manifest.read(tmp_path / "none.json")
+        RunManifest.read(tmp_path / "none.json")
     with pytest.raises(ManifestError, match="directory"):
-        Manifest.read(tmp_path)
+        RunManifest.read(tmp_path)
 
 
 def test_any_json_is_a_manifest_or_refused_in_one_line(tmp_path):
@@ -121,7 +125,7 @@ def test_any_json_is_a_manifest_or_refused_in_one_line(tmp_path):
     def check(document):
         path.write_text(json.dumps(document))
         try:
-            manifest = Manifest.read(path)
+            manifest = RunManifest.read(path)
         except ManifestError as error:
             assert "\n" not in str(error)  # noqa: PT017 - most are refused, a few are not
         else:

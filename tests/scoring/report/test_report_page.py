@@ -15,7 +15,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from scoring.cli import main
-from scoring.report import columns
+from scoring.formats import LandingStatus, SensorStatus
+from scoring.report import encoding
 from scoring.report.facts import RunFacts, Trouble
 from scoring.report.index import RunRow, write_index
 from scoring.report.page import write_report
@@ -33,7 +34,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ASSETS = Path(columns.__file__).parent / "assets"
+ASSETS = Path(encoding.__file__).parent / "assets"
 HOSTILE = [
     "<script>hacked = 1</script>",
     "</script><script>hacked = 1</script>",
@@ -45,10 +46,10 @@ SENSORS = [
     MadeSensor("pump-1", "flow", normal(720, 1)),
     MadeSensor("pump-2", "pressure", [*normal(700, 2), *[62.0] * 20]),
     MadeSensor("pump-2", "flow", [value + 40 for value in normal(720, 3)]),
-    MadeSensor("pump-3", "pressure", status="failed", reason="the model is refused", readings=720),
-    MadeSensor("pump-3", "flow", status="missing", reason="no step left a result", readings=720),
-    MadeSensor("pump-4", "pressure", status="no-model", reason="no such model", readings=720),
-    MadeSensor("pump-4", "flow", status="no-readings"),
+    MadeSensor("pump-3", "pressure", status=SensorStatus.FAILED, reason="the model is refused", readings=720),
+    MadeSensor("pump-3", "flow", status=SensorStatus.MISSING, reason="no step left a result", readings=720),
+    MadeSensor("pump-4", "pressure", status=SensorStatus.NO_MODEL, reason="no such model", readings=720),
+    MadeSensor("pump-4", "flow", status=SensorStatus.NO_READINGS),
     MadeSensor(HOSTILE[0], HOSTILE[2], with_spikes(720, [400])),
 ]
 
@@ -86,7 +87,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run where everything that can go wrong went wrong once."""
     run = MadeRun(
         SENSORS,
-        landings=[landing(name, "unreadable", name) for name in HOSTILE],
+        landings=[landing(name, LandingStatus.UNREADABLE, name) for name in HOSTILE],
         rejects=[[name] * 6 for name in HOSTILE],
     )
     path = run.write(tmp_path_factory.mktemp("run"))
@@ -201,7 +202,7 @@ def test_search_finds_devices_and_sensors(opened: Opened) -> None:
     assert opened.page.locator(".found").text_content() == "1 sensor of 9"
     search.fill("nothing like this")
     assert cards.count() == 0
-    assert "No sensor is like that" in (opened.page.locator(".found").text_content() or "")
+    assert "No sensor matches" in (opened.page.locator(".found").text_content() or "")
     search.fill("")
     assert cards.count() == len(SENSORS)
 
@@ -417,10 +418,10 @@ def test_numbers_come_out_of_the_page_as_they_went_in(browser: Browser) -> None:
         values = rng.integers(-500, 500, 50) * scale
         marks = np.flatnonzero(rng.random(50) < 0.3)
         chart = {
-            "times": columns.moments(times),
-            "values": columns.numbers(values),
-            "scores": columns.floats(values),
-            "marks": columns.whole(np.diff(marks, prepend=0)),
+            "times": encoding.times(times),
+            "values": encoding.numbers(values),
+            "scores": encoding.floats(values),
+            "marks": encoding.whole(np.diff(marks, prepend=0)),
         }
         read = page.evaluate(
             "(chart) => { const { times, values, scores, marks } = readings(chart); "

@@ -30,10 +30,10 @@ from pipeline.engines.azureml.statuses import TABLE, states
 from pipeline.engines.azureml.workspace import is_missing_workspace
 from pipeline.errors import EngineError, PublishError, UnknownRun
 from pipeline.flow.context import Context
-from pipeline.flow.recover import attend
+from pipeline.flow.recover import recover
 from pipeline.flow.submit import Outcome, submit_landing
 from pipeline.published import build, environment
-from pipeline.published.publish import Fleet, load_documents, prepare, publish
+from pipeline.published.publish import FleetModels, load_documents, prepare, publish
 from pipeline.runs.record import RunState
 from scoring import SensorKey
 from tests.pipeline import small_fleet
@@ -106,7 +106,7 @@ def ended(context, run):
 
 class TestPublishing:
     @pytest.mark.usefixtures("unregistered")
-    def test_what_is_missing_is_told_at_once_and_nothing_is_registered(self, context, emulator):
+    def test_everything_missing_is_reported_together_and_nothing_is_registered(self, context, emulator):
         with pytest.raises(PublishError) as caught:
             publish(context.store, context.settings, context.engine)
         message = str(caught.value)
@@ -116,7 +116,7 @@ class TestPublishing:
         assert "publish --setup" in message
         assert not [line for line in emulator.requests if not line.startswith("GET")]
 
-    def test_a_missing_workspace_is_told_with_the_settings_that_name_it(self, azureml_settings, context):
+    def test_a_missing_workspace_is_reported_with_the_settings_that_name_it(self, azureml_settings, context):
         context.engine.workspace.where = type(azureml_settings.azureml)("0" * 8, "group", "nowhere", "c")
         with pytest.raises(
             EngineError, match=r"there is no Azure ML workspace 'nowhere'.*AZUREML_WORKSPACE_NAME"
@@ -178,10 +178,10 @@ class TestPublishing:
         assert line.startswith("# compute 'cpu-cluster' has no identity: give it one")
 
     @pytest.mark.usefixtures("unregistered")
-    def test_a_datastore_of_another_container_is_told(self, ready, emulator):
+    def test_a_datastore_of_another_container_is_reported(self, ready, emulator):
         path = emulator.workspace.id("datastores", "scoring_preds")
         emulator.workspace.resources[path]["properties"]["containerName"] = "elsewhere"
-        with pytest.raises(PublishError, match="'scoring_preds' stands for devstoreaccount1/elsewhere"):
+        with pytest.raises(PublishError, match="'scoring_preds' is for devstoreaccount1/elsewhere"):
             publish(ready.store, ready.settings, ready.engine)
 
     @pytest.mark.usefixtures("unregistered")
@@ -209,7 +209,7 @@ class TestPublishing:
             [SensorKey(str(device), "1") for device in range(sensors)],
             shards=None,
             time_limit=timedelta(hours=1),
-            limits=build.Limits(4, 10_240),
+            limits=build.ReadingLimits(4, 10_240),
             environment="azureml:replaced:1",
             code="azureml:replaced:1",
         )
@@ -221,7 +221,7 @@ class TestPublishing:
     @pytest.mark.parametrize(("sensors", "setting", "steps"), [(20, None, 20), (21, None, 8), (21, 3, 3)])
     def test_a_large_fleet_has_a_step_for_each_processor_of_the_cluster(self, ready, sensors, setting, steps):
         """Four nodes of two processors each, as `publish --setup` makes them."""
-        fleet = Fleet(tuple(SensorKey("1", str(number)) for number in range(sensors)), ())
+        fleet = FleetModels(tuple(SensorKey("1", str(number)) for number in range(sensors)), ())
         documents = prepare(replace(ready.settings, shards=setting), fleet, ready.engine)
         assert (documents.steps, documents.sharded) == (steps, sensors > 20)
 
@@ -344,7 +344,7 @@ class TestSubmitting:
         store = Store.connect(azureml_settings, transport=transport)
         engine = AzureMLEngine(azureml_settings, store, Runs(store, taken.clock))
         context = Context(azureml_settings, store, engine, taken.clock)
-        context.published(), context.take_place()  # a host that has been at work knows both
+        context.published(), context.acquire_slot()  # a host that has been at work knows both
         transport.requests.clear()
         assert submit_landing(context, "2026/a.csv").outcome is Outcome.SUBMITTED
         store.close()
@@ -352,14 +352,14 @@ class TestSubmitting:
         assert len(emulator.requests) == 1
 
     @pytest.mark.parametrize("duplicates", ["same", "refuse"])
-    def test_submitting_again_is_no_second_job(self, taken, emulator, duplicates):
+    def test_submitting_again_makes_no_second_job(self, taken, emulator, duplicates):
         emulator.jobs.duplicates = duplicates
         run = submit_landing(taken, "2026/a.csv").run
         record = taken.runs.load(run)
         taken.engine.submit(record, taken.published())
         assert list(emulator.jobs.jobs) == [run]
 
-    def test_a_job_of_this_name_that_is_another_is_told(self, taken, emulator):
+    def test_another_job_of_this_name_is_reported(self, taken, emulator):
         run = submit_landing(taken, "2026/a.csv").run
         emulator.jobs.jobs[run].properties["componentId"] = "/another"
         with pytest.raises(EngineError, match=r"another job of this name.*its component is '/another'"):
@@ -388,7 +388,7 @@ class TestSubmitting:
     def test_a_service_that_stays_away_leaves_the_run_to_be_taken_up(self, taken, emulator, monkeypatch):
         monkeypatch.setattr("pipeline.engines.azureml.workspace.LONGEST_WAIT", 0.01)
         emulator.faults.add(Fault("PUT .*/jobs/", status=503, times=99))
-        with pytest.raises(EngineError, match="answers 503 again and again: try later"):
+        with pytest.raises(EngineError, match="keeps returning 503; try again later"):
             submit_landing(taken, "2026/a.csv")
         (record,) = taken.runs.newest()
         assert record.state is RunState.PENDING
@@ -418,7 +418,7 @@ class TestSubmitting:
         assert outcomes.count(Outcome.SUBMITTED) == 1
         assert len(emulator.jobs.jobs) == 1
 
-    def test_a_credential_that_is_refused_is_told_with_the_role(self, taken, emulator):
+    def test_a_refused_credential_is_reported_with_the_role(self, taken, emulator):
         emulator.identity.lifetime = -10
         with pytest.raises(EngineError, match=r"refuses the credential.*AzureML Data Scientist"):
             submit_landing(taken, "2026/a.csv")
@@ -468,8 +468,8 @@ class TestRunning:
         status = ended(published, run)
         assert (status.state, status.retry) == (RunState.FAILED, True)
         assert str(status.error).startswith("sensor 1/2 is missing: no step left a result")
-        attend(published, datetime.now(UTC))  # records how it ended
-        attend(published, datetime.now(UTC))
+        recover(published, datetime.now(UTC))  # records how it ended
+        recover(published, datetime.now(UTC))
         assert not published.store.preds.exists(f"{run}/_SUCCESS")
         again = ended(published, f"{run}-2")
         assert (again.state, again.counts["sensors_scored"]) == (RunState.SUCCEEDED, 3)
@@ -500,7 +500,7 @@ class TestRunning:
         status = ended(published, submit_landing(published, "2026/a.csv").run)
         assert (status.state, status.retry) == (RunState.FAILED, True)
         assert status.error == (
-            "its job left no results: step collect: The node that the step ran on was preempted."
+            "its job has no results: step collect: The node that the step ran on was preempted."
         )
 
     def test_one_bad_model_fails_its_own_step_which_says_so(self, published):
@@ -527,7 +527,7 @@ class TestFollowing:
         final = {word for word, (state, _) in TABLE.items() if state.final}
         assert final == {"Completed", "Failed", "Canceled"}
 
-    def test_a_status_that_is_new_is_no_end(self):
+    def test_an_unknown_status_is_not_final(self):
         assert states("Hibernating") == (RunState.RUNNING, StepState.RUNNING)
 
     @pytest.mark.parametrize("word", sorted(set(TABLE) - {"Completed", "Failed"}))
@@ -536,7 +536,7 @@ class TestFollowing:
         emulator.jobs.jobs[run].status = word
         assert taken.engine.status(run).state is TABLE[word][0]
 
-    def test_a_run_that_nobody_knows_is_unknown(self, taken):
+    def test_a_run_without_record_and_job_is_unknown(self, taken):
         with pytest.raises(UnknownRun):
             taken.engine.status("manual-nothing")
 
@@ -556,7 +556,7 @@ class TestFollowing:
         assert taken.engine.status(run).state is RunState.CANCELED
         taken.engine.cancel(run)
 
-    def test_steps_on_many_pages_are_told_whole(self, taken, emulator):
+    def test_steps_on_many_pages_are_all_listed(self, taken, emulator):
         run = submit_landing(taken, "2026/a.csv").run
         emulator.jobs.jobs[run].steps = {
             name: Step(f"id-{name}", name, Path(), "Completed")
@@ -574,14 +574,14 @@ class TestFollowing:
         assert {step.state for step in found[:4]} == {StepState.WAITING}
 
     @pytest.mark.parametrize("word", ["Completed", "Failed"])
-    def test_a_job_that_left_no_results_has_failed_whatever_it_says(self, taken, emulator, word):
+    def test_a_job_without_results_has_failed_in_any_status(self, taken, emulator, word):
         run = submit_landing(taken, "2026/a.csv").run
         job = emulator.jobs.jobs[run]
         job.steps = {"collect": Step("id", "collect", Path(), "Failed", error="no space\n left")}
         job.status = word
         status = taken.engine.status(run)
         assert (status.state, status.retry) == (RunState.FAILED, True)
-        assert status.error == "its job left no results: step collect: no space left"
+        assert status.error == "its job has no results: step collect: no space left"
 
 
 class TestEndpoint:
@@ -642,7 +642,7 @@ class TestEndpoint:
             "force_rerun": "True",
         }
 
-    def test_a_version_that_was_never_deployed_is_told_with_those_that_were(self, published):
+    def test_a_version_that_was_never_deployed_is_reported_with_those_that_were(self, published):
         published.engine.deploy(published.published())
         with pytest.raises(
             PublishError, match=f"no deployment 'v0'; there are: {published.published().version}"

@@ -63,7 +63,7 @@ def test_it_is_created_shown_and_removed(fleet, emulator, capsys):
     ],
     ids=["every", "cron"],
 )
-def test_the_workspace_is_told_when_and_what(fleet, emulator, options, trigger):
+def test_the_workspace_gets_the_times_and_the_job(fleet, emulator, options, trigger):
     assert main(["schedule", "create", *options]) == 0
     sent = schedule(emulator)
     assert trigger.items() <= sent["trigger"].items()
@@ -114,7 +114,7 @@ def test_each_of_its_jobs_scores_all_readings_into_a_folder_of_its_own(fleet, em
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ([], "either --every, such as 1h, or --cron"),
+        ([], "needs --every, such as 1h, or --cron"),
         (["--every", "soon"], "--every soon: expected a number and m, h, d or w"),
         (["--every", "0m"], "--every 0m: expected"),
         (["--cron", "0 5 * *"], "expected five fields"),
@@ -124,7 +124,7 @@ def test_each_of_its_jobs_scores_all_readings_into_a_folder_of_its_own(fleet, em
     ],
     ids=["neither", "word", "zero", "fields", "no weekday", "day", "month"],
 )
-def test_a_wrong_time_is_told_before_anything_is_asked(fleet, emulator, capsys, options, complaint):
+def test_a_wrong_time_is_reported_before_any_request(fleet, emulator, capsys, options, complaint):
     emulator.requests.clear()
     assert main(["schedule", "create", *options]) == 2
     assert complaint in capsys.readouterr().err
@@ -137,7 +137,7 @@ def test_without_azure_ml_it_says_which_setting_is_wanted(fleet, monkeypatch, ca
     assert "SCORING_ENGINE=azureml" in capsys.readouterr().err
 
 
-def test_a_workspace_that_refuses_is_told_in_one_line(fleet, emulator, capsys):
+def test_a_refusal_of_the_workspace_is_reported_in_one_line(fleet, emulator, capsys):
     emulator.workspace.forget(("computes",))
     assert main(["schedule", "create", "--every", "1h"]) == 1
     said = capsys.readouterr().err

@@ -1,6 +1,6 @@
-// Anomalies over the time of the run, all drawn sensors together.
+// Share of anomalies over the time of the run, all sensors with a chart together.
 
-function drawWhen(host, { start, step, readings: total, anomalies }) {
+function drawTimeline(host, { start, step, readings: total, anomalies }) {
   const seconds = step / 1000;
   const half = seconds / 2;
   const times = total.map((_, i) => start / 1000 + (i + 0.5) * seconds);
@@ -10,7 +10,7 @@ function drawWhen(host, { start, step, readings: total, anomalies }) {
     scales: { x: { range: () => [times[0] - half, times.at(-1) + half] } },
     series: { fill: color('anomaly'), stroke: color('anomaly'), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.85, 60] }) },
   });
-  const words = (i) => `${moment(times[i] - half)} to ${moment(times[i] + half)}: `
+  const describe = (i) => `${formatTime(times[i] - half)} to ${formatTime(times[i] + half)}: `
     + `${plural(anomalies[i], 'anomalous reading')} of ${count(total[i])}`;
-  return new ShareChart(host, 130, [times, shares], look, words);
+  return new ShareChart(host, 130, [times, shares], look, describe);
 }
