@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help setup run start lock format check test quick soak bench clean
+.PHONY: help setup run start lock format check test quick fidelity soak bench clean
 
 help: ## list all targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,14 @@ test: setup ## run all tests (COVERAGE=1 requires 95 % coverage)
 quick: setup ## run all tests except slow ones
 	$(PY) -m pytest -n auto -m "not slow"
 
+fidelity: setup .fidelity/.done ## compare with what Microsoft publishes: data runtime (as root), schemas
+	$(PY) -m pytest -n 0 -rs tests/fidelity tests/pipeline/engines/azureml/test_bodies.py
+
+.fidelity/.done: tests/fidelity/requirements.txt
+	@$(PY) -m venv .fidelity
+	@.fidelity/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 soak: setup ## soak test under load and faults (SECONDS=600), simulation, fuzzing
 	$(PY) -m dev.soak --seconds $(or $(SECONDS),600)
 	$(PY) -m tests.simulation --steps 100000
@@ -53,4 +61,4 @@ bench: setup ## run the benchmarks, which measure ratios
 	@for b in bench/*.py; do echo "== $$b"; PYTHONPATH=. $(PY) $$b || exit 1; done
 
 clean: ## remove everything that make created
-	rm -rf $(VENV) dev/node_modules out .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .fidelity dev/node_modules out .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -35,6 +35,10 @@ BUDGET_WRITES = {"one landing": 11.0, "a duplicate event": 6.0, "one of many in 
 class NoEngine:
     """An engine that accepts every run and does nothing, so that only the way to the engine is measured."""
 
+    def processors(self) -> int:
+        """One."""
+        return 1
+
     def publish(self, documents: "Documents") -> PublishedPipeline:
         """Accept the documents."""
         return PublishedPipeline(version=documents.version, engine="local")

@@ -11,3 +11,4 @@ compile() {
 compile pyproject.toml --all-extras -o requirements.txt
 compile pyproject.toml --all-extras --group dev --group bench -c requirements.txt -o requirements-dev.txt
 compile infra/checkov.in -o infra/requirements.txt
+compile tests/fidelity/requirements.in -o tests/fidelity/requirements.txt

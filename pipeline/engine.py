@@ -47,6 +47,13 @@ class StepStatus:
 class Engine(Protocol):
     """Executes a published pipeline. Created by `pipeline.engines.open_engine`."""
 
+    def processors(self) -> int:
+        """How many processors its steps have in all, where every step uses those of its machine.
+
+        Raises:
+            EngineError: it cannot be asked.
+        """
+
     def publish(self, documents: Documents) -> PublishedPipeline:
         """Prepare to run these documents. Repeating it changes nothing.
 

@@ -66,8 +66,10 @@ class Settings:
     engine: Literal["local", "azureml"] = "local"
     azureml: AzureMLWorkspace | None = None
     """Always set if `engine` is `azureml`."""
-    max_steps: int = 100
+    max_steps: int = 20
     """If there are more sensors, they are scored in shards."""
+    shards: int | None = None
+    """The number of shards; None for the number of processors of the engine."""
     max_active_runs: int = 20
     """With this many active runs, a new landing waits for the sweep."""
     max_tries: int = 3
@@ -103,7 +105,8 @@ class Settings:
             containers=reader.containers(),
             engine=cast("Literal['local', 'azureml']", engine),
             azureml=reader.workspace() if engine == "azureml" else None,
-            max_steps=reader.number("SCORING_MAX_STEPS", 100, 1, 10_000),
+            max_steps=reader.number("SCORING_MAX_STEPS", 20, 1, 10_000),
+            shards=reader.number("SCORING_SHARDS", 0, 1, 1_000) or None,
             max_active_runs=reader.number("SCORING_MAX_ACTIVE_RUNS", 20, 1, 10_000),
             max_tries=reader.number("SCORING_MAX_TRIES", 3, 1, MAX_TRIES_LIMIT),
             timer_mode=cast(

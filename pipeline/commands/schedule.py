@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("create", "show", "remove"), metavar="create|show|remove")
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--every", metavar="15m", help="a number and m, h, d or w")
-    when.add_argument("--cron", metavar="FIELDS", help="minute, hour, day, month, day of week")
+    when.add_argument(
+        "--cron", metavar="FIELDS", help="minute, hour, *, *, day of week: Azure ML ignores day and month"
+    )
     parser.add_argument("--time-zone", default="UTC", help="Windows name of the time zone (default: UTC)")
 
 

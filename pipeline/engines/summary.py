@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.json_documents import read_document
 from pipeline.runs.record import RunState, RunStatus
+from scoring import SensorKey
 from scoring.formats import NOT_READ, NOT_SCORED, REJECTS_CSV, SUMMARY_VERSION, LandingStatus, SensorStatus
 
 _SHOWN = 3
@@ -46,14 +47,7 @@ def read_summary(data: bytes, where: str) -> RunStatus:
     Raises:
         RunDocumentError: it is not a summary.
     """
-    found = read_document(
-        data,
-        _Summary,
-        version=SUMMARY_VERSION,
-        where=where,
-        what="a summary",
-        hint="see the log of collect",
-    )
+    found = _read(data, where)
     counts, problems = found.totals, list(_problems(found))
     if not problems:
         return RunStatus(state=RunState.SUCCEEDED, counts=counts)
@@ -61,6 +55,27 @@ def read_summary(data: bytes, where: str) -> RunStatus:
     line = "; ".join(problems[:_SHOWN]) + more
     state = RunState.PARTLY if counts["scored"] else RunState.FAILED
     return RunStatus(state=state, error=line, counts=counts)
+
+
+def missing_sensors(data: bytes, where: str) -> list[SensorKey]:
+    """The sensors with readings and a model that no step wrote an outcome of.
+
+    Raises:
+        RunDocumentError: it is not a summary.
+    """
+    sensors = _read(data, where).sensors
+    return [SensorKey(one.device, one.sensor) for one in sensors if one.status is SensorStatus.MISSING]
+
+
+def _read(data: bytes, where: str) -> _Summary:
+    return read_document(
+        data,
+        _Summary,
+        version=SUMMARY_VERSION,
+        where=where,
+        what="a summary",
+        hint="see the log of collect",
+    )
 
 
 def _problems(summary: _Summary) -> Iterator[str]:

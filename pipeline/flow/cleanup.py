@@ -17,7 +17,7 @@ from pipeline.flow.context import Context
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing
 from pipeline.runs.record import RECORD_JSON, RunRecord
-from pipeline.storage.account import in_parallel
+from pipeline.storage.account import Store, in_parallel
 from scoring.formats import MANIFEST_JSON, SUCCESS
 
 
@@ -28,6 +28,8 @@ class Removal:
     run: str
     preds: tuple[str, ...]
     runs: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    """Blobs of the preds container that stand for folders, the innermost first; they go after the others."""
 
     def __str__(self) -> str:
         return f"{self.run}: {len(self.preds):,} blobs of predictions, {len(self.runs):,} of the run"
@@ -41,7 +43,7 @@ def old_runs(context: Context, age: timedelta, now: datetime) -> Iterator[Remova
         has_finished = record.state.final and record.run not in marked
         if has_finished and record.ended is not None and now - record.ended > age:
             removal = _removal(context, record, rows)
-            if removal.preds or removal.runs:
+            if removal.preds or removal.runs or removal.folders:
                 yield removal
 
 
@@ -52,6 +54,8 @@ def remove(context: Context, removal: Removal) -> None:
     for name in preds[:1]:
         context.store.preds.delete(name)
     in_parallel(context.store.preds.delete, preds[1:])
+    for name in removal.folders:
+        context.store.preds.delete(name)
     records = [name for name in removal.runs if name.endswith(f"/{RECORD_JSON}")]
     in_parallel(context.store.runs.delete, [name for name in removal.runs if name not in records])
     in_parallel(context.store.runs.delete, records)
@@ -59,7 +63,7 @@ def remove(context: Context, removal: Removal) -> None:
 
 def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Removal:
     store = context.store
-    preds = tuple(blob.name for blob in store.preds.list(f"{record.run}/"))
+    preds, folders = _predictions(store, record.run)
     blobs = [blob.name for blob in store.runs.list(f"{record.run}/")]
     if (row := history.blob_name(record)) and row in rows:
         blobs.append(row)
@@ -69,11 +73,20 @@ def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Remo
             landings = context.runs.manifest(record.run).landings
     if any(in_parallel(lambda landing: _is_there(context, landing), landings)):
         kept = {f"{record.run}/{RECORD_JSON}", f"{record.run}/{MANIFEST_JSON}"}
-        return Removal(record.run, preds, tuple(name for name in blobs if name not in kept))
+        return Removal(record.run, preds, tuple(name for name in blobs if name not in kept), folders)
     paths = [claims.path(context.runs.key(landing)) for landing in landings]
     held = in_parallel(lambda path: _holder(context, path) == record.run, paths)
     ours = [path for path, is_ours in zip(paths, held, strict=True) if is_ours]
-    return Removal(record.run, preds, (*ours, *blobs))
+    return Removal(record.run, preds, (*ours, *blobs), folders)
+
+
+def _predictions(store: Store, run: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of a run's blobs in the preds container: those that are files, and those that are folders."""
+    # Its own folder is a blob beside the others. The prefix finds the further tries of the run, too.
+    listed = store.preds.list(run, metadata=True)
+    blobs = [blob for blob in listed if f"{blob.name}/".startswith(f"{run}/")]
+    files = tuple(blob.name for blob in blobs if not blob.is_folder)
+    return files, tuple(sorted((blob.name for blob in blobs if blob.is_folder), reverse=True))
 
 
 def _is_there(context: Context, landing: Landing) -> bool:

@@ -70,7 +70,7 @@ def _published(context: Context) -> tuple[bool, str]:
     from pipeline.published.publish import find_fleet, prepare
 
     published = context.published()
-    documents = prepare(context.settings, find_fleet(context.store))
+    documents = prepare(context.settings, find_fleet(context.store), context.engine)
     if published.version != documents.version:
         return (
             False,

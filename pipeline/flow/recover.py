@@ -20,6 +20,7 @@ from pipeline.flow.context import Context
 from pipeline.flow.submit import Outcome, resume, submit
 from pipeline.runs.names import next_try, split_try
 from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, log_failed
+from scoring.formats import SUCCESS
 
 logger = logging.getLogger(__name__)
 
@@ -147,6 +148,8 @@ def _retry(context: Context, record: RunRecord) -> Action:
             log_failed(record)
         context.runs.unmark(record.run)
         return Action.CLOSED
+    # If only some of its steps were lost, it has results, which the next try replaces.
+    context.store.preds.delete(f"{record.run}/{SUCCESS}")
     run = next_try(record.run)
     submission = submit(
         context,

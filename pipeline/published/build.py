@@ -34,7 +34,10 @@ PREDS = "azureml://datastores/scoring_preds/paths/"
 
 _SCHEMA = "https://azuremlschemas.azureedge.net/latest"
 _SHARED = ("data", "manifest", "models", "run")
-"""Inputs that every step gets from the pipeline."""
+"""Inputs that every step except `gather` gets from the pipeline."""
+
+_BOUND = {name: f"${{{{parent.inputs.{name}}}}}" for name in _SHARED}
+"""The bindings of these inputs."""
 
 _COMMON = "--data ${{inputs.data}} $[[--manifest=${{inputs.manifest}}]] --models ${{inputs.models}}"
 _SCORE = (
@@ -49,6 +52,7 @@ _COLLECT = (
 _GATHER = "python -c pass"
 """It does nothing but wait for other steps."""
 
+_SHARD = re.compile(r"score_shard_\d{4,}_of_\d{4,}")
 _PLAIN = re.compile(r"[a-z0-9]+")
 _LONGEST_PLAIN = 60
 """Longest step name that is not cut; longer ones are cut and get a hash."""
@@ -68,7 +72,7 @@ class ReadingLimits:
 def build(
     keys: Iterable[SensorKey],
     *,
-    max_steps: int,
+    shards: int | None,
     time_limit: timedelta,
     limits: ReadingLimits,
     environment: str,
@@ -78,7 +82,7 @@ def build(
 
     Args:
         keys: the sensors that have a model, in any order.
-        max_steps: if there are more sensors, they are scored in this many shards.
+        shards: the number of steps that share the sensors; None for a step per sensor.
         time_limit: how long one step can take.
         limits: limits for files of readings.
         environment: reference to the environment of steps, for Azure ML.
@@ -90,8 +94,8 @@ def build(
     fleet = sorted(set(keys))
     if not fleet:
         raise PublishError("there are no models: upload model_{device}_{sensor}.skops files, then publish")
-    sharded = len(fleet) > max_steps
-    inputs = _shard_inputs(max_steps) if sharded else {step_name(key): {"key": key.encoded} for key in fleet}
+    sharded = shards is not None
+    inputs = _shard_inputs(shards) if shards else {step_name(key): {"key": key.encoded} for key in fleet}
     runs_in = {"environment": environment, "code": code}
     seconds = max(1, round(time_limit.total_seconds()))
     pipeline = _pipeline(inputs, seconds=seconds, limits=limits, runs_in=runs_in)
@@ -117,6 +121,11 @@ def step_name(key: SensorKey) -> str:
         return name
     readable = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_LONGEST_PLAIN].rstrip("_")
     return f"{readable}__{hashlib.sha256(key.encoded.encode()).hexdigest()[:12]}"
+
+
+def scores_shard(name: str) -> bool:
+    """Whether a step of this name scores a shard: no sensor's step is called so."""
+    return _SHARD.fullmatch(name) is not None
 
 
 def _shard_inputs(count: int) -> dict[str, dict[str, str]]:
@@ -145,14 +154,16 @@ def _score(limits: ReadingLimits, runs_in: Mapping[str, str]) -> dict[str, Any]:
 def _pipeline(
     steps: Mapping[str, Mapping[str, str]], *, seconds: int, limits: ReadingLimits, runs_in: Mapping[str, str]
 ) -> dict[str, Any]:
-    jobs = {name: _node(f"./{SCORE_FILE}", own, seconds) for name, own in steps.items()}
+    jobs = {name: _node(f"./{SCORE_FILE}", {**_BOUND, **own}, seconds) for name, own in steps.items()}
     last = list(steps)
     if len(last) > MOST_AFTER:
         groups = [last[first : first + MOST_AFTER] for first in range(0, len(last), MOST_AFTER)]
         last = [f"gather_{number:04}" for number in range(len(groups))]
         for name, group in zip(last, groups, strict=True):
-            jobs[name] = _after(group, _GATHER, runs_in, seconds)
-    jobs[COLLECT] = _after(last, f"{_COLLECT} {limits}", runs_in, seconds)
+            jobs[name] = _gather(group, runs_in, seconds)
+    after, bindings = _after(last)
+    collect = _command(f"{_COLLECT} {limits}", {**_inputs(), **after}, runs_in)
+    jobs[COLLECT] = _node(collect, {**_BOUND, **bindings}, seconds)
     return {
         "$schema": f"{_SCHEMA}/pipelineComponent.schema.json",
         "name": NAME,
@@ -164,13 +175,22 @@ def _pipeline(
     }
 
 
-def _after(names: Iterable[str], command: str, runs_in: Mapping[str, str], seconds: int) -> dict[str, Any]:
-    """A step that starts when these have finished, also if they failed."""
-    # Azure ML orders steps by their data only. These inputs are optional, so that a failed step does not
-    # keep the next one from starting.
-    bindings = {f"after_{name}": f"${{{{parent.jobs.{name}.outputs.preds}}}}" for name in names}
-    after = {name: {"type": "uri_folder", "optional": True} for name in bindings}
-    return _node(_command(command, {**_inputs(), **after}, runs_in), bindings, seconds)
+def _gather(names: Iterable[str], runs_in: Mapping[str, str], seconds: int) -> dict[str, Any]:
+    """A step that only waits for these: it reads and writes nothing, so nothing is mounted."""
+    after, bindings = _after(names)
+    node = _node(_command(_GATHER, after, runs_in), bindings, seconds)
+    return node | {"outputs": {"preds": {"type": "uri_folder", "mode": "direct"}}}
+
+
+def _after(names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs that let a step start when these have finished, also if they failed; and their bindings.
+
+    Azure ML orders steps by their data only. These inputs are optional, so that a failed step does not keep
+    the next one from starting, and direct: the step gets an address, and no container is mounted for it.
+    """
+    results = {f"after_{name}": f"${{{{parent.jobs.{name}.outputs.preds}}}}" for name in names}
+    bindings = {name: {"path": result, "mode": "direct"} for name, result in results.items()}
+    return {name: {"type": "uri_folder", "optional": True} for name in results}, bindings
 
 
 def _inputs() -> dict[str, Any]:
@@ -191,12 +211,11 @@ def _command(command: str, inputs: Mapping[str, Any], runs_in: Mapping[str, str]
     }
 
 
-def _node(component: Any, own: Mapping[str, str], seconds: int) -> dict[str, Any]:
-    shared = {name: f"${{{{parent.inputs.{name}}}}}" for name in _SHARED}
+def _node(component: Any, inputs: Mapping[str, Any], seconds: int) -> dict[str, Any]:
     return {
         "type": "command",
         "component": component,
-        "inputs": {**shared, **own},
+        "inputs": dict(inputs),
         # A mount keeps what a step has written, also if the step fails.
         "outputs": {"preds": {"type": "uri_folder", "mode": "rw_mount", "path": PREDS}},
         "limits": {"timeout": seconds},

@@ -13,7 +13,13 @@ from pipeline.step_environment import ROOT
 
 CODE = "scoring"
 NAME = "fleet-scoring"
-IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20250601.v1"
+IMAGE = "mcr.microsoft.com/azureml/openmpi5.0-ubuntu24.04:latest"
+"""The smallest of Azure ML's own that has conda, without which a conda file cannot be used.
+
+Its tag has no date: an image with a date is never patched again; this one is resolved when a version of the
+environment is first built. A plain Python image would be smaller, but it needs a Dockerfile, and that a build
+context in the workspace's own storage, to which everybody who publishes would need access.
+"""
 PYTHON = "3.13"
 PACKAGES = (
     *("numpy", "pyarrow", "rich", "scikit-learn", "skops"),  # scoring imports these
@@ -23,29 +29,37 @@ PACKAGES = (
 )
 """All packages of the environment, in the versions of requirements.txt; a test checks the list."""
 
-_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
+_PIN = re.compile(
+    r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<version>==[^\s;\\]+)[^-\n]*(?P<hashes>(?:--hash=\S+\s*)+)$",
+    re.MULTILINE,
+)
+"""One requirement of a lock file whose continued lines were joined."""
 
 
 def conda_file(root: Path = ROOT) -> dict[str, Any]:
-    """The conda file of the environment, with the package versions that the project is tested with.
+    """The conda file of the environment, with versions and hashes of the packages that are tested.
 
     Raises:
         PublishError: requirements.txt is missing, or does not pin a package.
     """
     path = root / "requirements.txt"
     try:
-        pins = {name.lower(): version for name, version in _PIN.findall(path.read_text("utf-8"))}
+        text = path.read_text("utf-8").replace("\\\n", " ")
     except OSError as error:
         raise PublishError(
             f"cannot read {path} ({error.strerror}): publish from the project's folder"
         ) from error
+    pins = {
+        found["name"].lower(): " ".join([found["name"] + found["version"], *found["hashes"].split()])
+        for found in _PIN.finditer(text)
+    }
     if missing := sorted(set(PACKAGES) - set(pins)):
         raise PublishError(f"{path} pins no version of {', '.join(missing)}: run make lock")
-    packages = [f"{name}=={pins[name]}" for name in sorted(PACKAGES)]
     return {
         "name": NAME,
-        "channels": ["conda-forge"],
-        "dependencies": [f"python={PYTHON}", "pip", {"pip": packages}],
+        # Without the second, conda asks for a licence of the default channels before it installs anything.
+        "channels": ["conda-forge", "nodefaults"],
+        "dependencies": [f"python={PYTHON}", "pip", {"pip": [pins[name] for name in sorted(PACKAGES)]}],
     }
 
 

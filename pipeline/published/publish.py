@@ -76,6 +76,9 @@ class Publication:
 class Publisher(Protocol):
     """What publishing needs from an engine."""
 
+    def processors(self) -> int:
+        """The number of processors of all its steps together."""
+
     def publish(self, documents: "Documents") -> PublishedPipeline:
         """Prepare to run these documents."""
 
@@ -92,17 +95,22 @@ def find_fleet(store: Store) -> FleetModels:
     return FleetModels(tuple(sorted(keys)), tuple(others))
 
 
-def prepare(settings: "Settings", fleet: FleetModels) -> "Documents":
+def prepare(settings: "Settings", fleet: FleetModels, publisher: Publisher) -> "Documents":
     """The documents for a fleet, with these settings and the code of this project.
+
+    A step per sensor costs more than its scoring: the step is started, and reads every landing. A large fleet
+    has as many steps as the engine has processors, and a new sensor does not need a new version.
 
     Raises:
         PublishError: there are no models, or the folder of the project is incomplete.
+        EngineError: the engine does not report its processors.
     """
     from pipeline.published import build, environment
 
+    is_large = len(fleet.keys) > settings.max_steps
     return build.build(
         fleet.keys,
-        max_steps=settings.max_steps,
+        shards=(settings.shards or publisher.processors()) if is_large else None,
         time_limit=settings.step_time_limit,
         limits=build.ReadingLimits(settings.max_row_mb, settings.max_unpacked_mb),
         environment=f"azureml:{environment.NAME}:{environment.environment_version(environment.conda_file())}",
@@ -122,7 +130,7 @@ def publish(store: Store, settings: "Settings", publisher: Publisher) -> Publica
     for _ in range(_TRIES):
         before = _found(store)
         fleet = find_fleet(store)
-        documents = prepare(settings, fleet)
+        documents = prepare(settings, fleet, publisher)
         published = publisher.publish(documents)
         _store(store, documents, published)
         with suppress(AlreadyExists, Changed):

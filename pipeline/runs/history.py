@@ -62,8 +62,13 @@ def row(record: RunRecord) -> dict[str, Any]:
         "sensors": counts.get("sensors"),
         "unscored": sum(counts.get(name, 0) for name in _UNSCORED) if counts else None,
         "error": record.error,
-        "report": f"{record.run}/{REPORT_HTML}" if counts else None,
+        "report": report(record),
     }
+
+
+def report(record: RunRecord) -> str | None:
+    """The blob of a run's report; None if the run has no summary."""
+    return f"{record.run}/{REPORT_HTML}" if record.counts else None
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:

@@ -143,8 +143,14 @@ class Runs:
         )
 
     def add_to_history(self, record: RunRecord) -> None:
-        """Add a finished run to the page of runs; if that fails, the run has finished all the same."""
+        """Add a finished run to the page of runs; if that fails, the run has finished all the same.
+
+        A browser shows a report only with the content type of a page, which a mount of Azure ML does not set.
+        """
         try:
+            if report := history.report(record):
+                with suppress(NotFound):  # it has none, or was cleaned up
+                    self.store.preds.set_content_type(report)
             history.add(self.store.runs, record)
         except PipelineError as error:
             logger.warning(

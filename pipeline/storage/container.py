@@ -47,6 +47,15 @@ class BlobInfo:
     """Empty in listings that did not request it."""
     leased: bool
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it stands for a folder; a listing knows that only with metadata.
+
+        Azure ML's mounts leave such an empty blob for each folder, and accounts with a hierarchical namespace
+        list folders so.
+        """
+        return self.metadata.get("hdi_isfolder") == "true"
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -191,6 +200,16 @@ class Container:
         """Replace a blob's metadata. Raises NotFound, LeaseHeld."""
         with self._translated("annotating", name):
             self._client.get_blob_client(name).set_blob_metadata(dict(metadata), **_with_lease(lease))
+
+    def set_content_type(self, name: str) -> None:
+        """Give a blob the content type that its name calls for, unless it has it. Raises NotFound."""
+        client, wanted = self._client.get_blob_client(name), _content_settings(name)
+        with self._translated("looking for", name):
+            settings = client.get_blob_properties().content_settings
+        if settings.content_type != wanted.content_type:
+            settings.content_type = wanted.content_type  # all of them are set at once: the others stay
+            with self._translated("setting the content type of", name):
+                client.set_http_headers(settings)
 
     def list(self, prefix: str = "", *, metadata: bool = False) -> Iterator[BlobInfo]:
         """All blobs whose names start with `prefix`, by name, requested page by page."""

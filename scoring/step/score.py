@@ -24,7 +24,8 @@ from scoring.step.predictions import PredictionFiles
 from scoring.step.selection import OneSensor, Selection
 from scoring.step.totals import Totals
 
-THREADS = min(4, os.cpu_count() or 1)
+THREADS = os.process_cpu_count() or 1
+"""All processors: a step has a node of its own, or is told its share in PYTHON_CPU_COUNT."""
 
 
 class Observer(Protocol):

@@ -136,7 +136,7 @@ def _documents(folder: Path) -> dict[str, Target]:
     }
     documents = build(
         KEYS,
-        max_steps=9,
+        shards=None,
         time_limit=timedelta(minutes=1),
         limits=ReadingLimits(4, 10_240),
         environment="azureml:a:1",

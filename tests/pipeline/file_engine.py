@@ -67,6 +67,9 @@ class FileEngine:
         """Set the status of the run."""
         (self.folder / f"{run}.status").write_text(json.dumps(status))
 
+    def processors(self) -> int:
+        return 2
+
     def publish(self, documents: Documents) -> PublishedPipeline:
         return PublishedPipeline(version=documents.version, engine="local", steps=documents.steps)
 

@@ -26,6 +26,7 @@ from scoring.formats import (
     OUTCOME_VERSION,
     OUTCOMES_FOLDER,
     PREDICTION_COLUMNS,
+    REPORT_HTML,
     SUCCESS,
     SUMMARY_JSON,
     SUMMARY_VERSION,
@@ -144,6 +145,7 @@ def collect(args: Options) -> int:
         "landings": landings,
     }
     write(args.preds / SUMMARY_JSON, json.dumps(document))
+    write(args.preds / REPORT_HTML, "<!doctype html><title>report</title>")
     write(args.preds / SUCCESS, "")
     return 0
 

@@ -37,18 +37,19 @@ class TestDefaults:
         settings = read()
         assert settings.engine == "local"
         assert (settings.containers.data, settings.containers.runs) == ("data", "runs")
-        assert settings.max_steps == 100
+        assert (settings.max_steps, settings.shards) == (20, None)
         assert settings.schedule == "0 0 * * * *"
         assert settings.local_processes >= 1
 
     def test_a_blank_setting_is_its_default(self):
-        assert read(SCORING_MAX_STEPS=" ", SCORING_SCHEDULE="").max_steps == 100
+        assert read(SCORING_MAX_STEPS=" ", SCORING_SCHEDULE="").max_steps == 20
 
     def test_all_can_be_set(self):
         settings = read(
             SCORING_DATA_CONTAINER="landings",
             SCORING_ENGINE="azureml",
             SCORING_MAX_STEPS="7",
+            SCORING_SHARDS="12",
             SCORING_MAX_ACTIVE_RUNS="3",
             SCORING_MAX_TRIES="1",
             SCORING_TIMER_MODE="all",
@@ -63,7 +64,8 @@ class TestDefaults:
         assert settings.containers.data == "landings"
         assert settings.azureml is not None
         assert settings.azureml.compute == "cpu-cluster"
-        assert (settings.max_steps, settings.max_active_runs, settings.max_tries) == (7, 3, 1)
+        assert (settings.max_steps, settings.shards) == (7, 12)
+        assert (settings.max_active_runs, settings.max_tries) == (3, 1)
         assert settings.timer_mode == "all"
         assert settings.pending_after == timedelta(seconds=30)
         assert settings.schedule == "*/5 * * * *"

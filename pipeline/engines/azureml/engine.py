@@ -21,15 +21,18 @@ from pipeline.engines.azureml.schedule import Scheduled, Trigger
 from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.engines.summary import read_summary
+from pipeline.engines.summary import missing_sensors, read_summary
 from pipeline.errors import EngineError, IllegalTransition, InvalidRequest, PublishError, SettingsError
+from pipeline.published.build import scores_shard, step_name
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import load_documents
+from pipeline.runs.names import split_try
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
+from scoring import SensorKey
 from scoring.formats import MANIFEST_JSON, SUCCESS, SUMMARY_JSON
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ class AzureMLEngine:
         self.store = store
         self.runs = runs
         self.code = code
+        self.max_tries = settings.max_tries
         self.workspace = Workspace(settings.azureml, settings.connection.client_id)
         self.datastores = Datastores(store.account, settings.containers)
 
@@ -64,6 +68,10 @@ class AzureMLEngine:
 
     # Publishing
 
+    def processors(self) -> int:
+        """The processors of all nodes that the cluster can have."""
+        return setup.processors(self.workspace)
+
     def publish(self, documents: "Documents") -> PublishedPipeline:
         """Register what is missing; if nothing is, this is one call."""
         component = publish.register(self.workspace, self.datastores, documents, self.code)
@@ -74,6 +82,10 @@ class AzureMLEngine:
     def set_up(self) -> list[str]:
         """Create missing datastores and the cluster; returns a line for each that it created."""
         return setup.set_up(self.workspace, self.datastores)
+
+    def grants(self) -> list[str]:
+        """The commands that assign the roles that the cluster's identity needs."""
+        return setup.grants(self.workspace, self.datastores)
 
     def deploy(self, published: PublishedPipeline) -> str:
         """Put a published pipeline behind the batch endpoint, as its default; returns the endpoint's name."""
@@ -137,10 +149,11 @@ class AzureMLEngine:
             # Without `_SUCCESS` there are no results, in any status of the job.
             return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
         path = f"{run}/{SUMMARY_JSON}"
-        status = read_summary(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
-        # A step without an outcome was killed: its node can have been evicted.
-        retry = status.state is RunState.FAILED and status.counts.get("sensors_missing", 0) > 0
-        return replace(status, retry=retry)
+        summary, where = self.store.preds.read(path).data, f"{self.store.preds.name}/{path}"
+        status = read_summary(summary, where)
+        if split_try(run)[1] < self.max_tries and self._lost_steps(run, missing_sensors(summary, where)):
+            return replace(status, state=RunState.FAILED, retry=True)
+        return status
 
     def steps(self, run: str) -> list[StepStatus]:
         """Steps in the order of the pipeline; those that the service has not started are waiting."""
@@ -187,6 +200,17 @@ class AzureMLEngine:
                 why = jobs.error_of(child) or "see its log"
                 return f"its job has no results: step {child.display_name}: {why}"
         return "its job has no results: see it in Azure ML studio"
+
+    def _lost_steps(self, run: str, missing: Collection[SensorKey]) -> bool:
+        """Whether steps of the run have no outcome; their nodes can have been evicted.
+
+        Azure ML does not retry a step. A missing sensor without a step is newer than the pipeline, and a
+        retry does not help.
+        """
+        if not missing:
+            return False
+        names = self._names(run)
+        return any(map(scores_shard, names)) or not {step_name(key) for key in missing}.isdisjoint(names)
 
     def _names(self, run: str) -> list[str]:
         """Names of all steps, in the order of the published pipeline of the run."""

@@ -19,7 +19,10 @@ RUN = "${{name}}"
 
 _UNITS = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
 _INTERVAL = re.compile(r"([1-9]\d{0,3})([mhdw])")
-_CRON_FIELDS = 5
+_VALUE = r"(?:\d{1,2}|[A-Za-z]{3})"
+_PART = rf"(?:\*|{_VALUE}(?:-{_VALUE})?)(?:/\d+)?"
+_LIST = rf"{_PART}(?:,{_PART})*"
+_CRON = re.compile(rf"(?P<minute>{_LIST}) (?P<hour>{_LIST}) (?P<day>\S+) (?P<month>\S+) (?P<weekday>{_LIST})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,26 @@ class Trigger:
             raise InvalidRequest("a schedule needs --every, such as 1h, or --cron, such as '0 5 * * *'")
         if self.every is not None and not _INTERVAL.fullmatch(self.every):
             raise InvalidRequest(f"--every {self.every}: expected a number and m, h, d or w, such as 15m")
-        if self.cron is not None and len(self.cron.split()) != _CRON_FIELDS:
-            raise InvalidRequest(f"--cron {self.cron!r}: expected five fields, such as '0 5 * * *'")
+        if self.cron is not None:
+            _check_cron(self.cron)
 
     def __str__(self) -> str:
         return f"every {self.every}" if self.every else f"at {self.cron!r} ({self.time_zone})"
+
+
+def _check_cron(text: str) -> None:
+    """Refuse an expression that Azure ML rejects or reads differently."""
+    found = _CRON.fullmatch(" ".join(text.split()))
+    if not found:
+        raise InvalidRequest(
+            f"--cron {text!r}: expected five fields (minute hour day month weekday), such as '0 5 * * *'"
+        )
+    if (found["day"], found["month"]) != ("*", "*"):
+        daily = f"{found['minute']} {found['hour']} * * {found['weekday']}"
+        raise InvalidRequest(
+            f"--cron {text!r}: Azure ML ignores day and month, and would run this as {daily!r}: write that, "
+            "or name days of the week in the last field, or use --every, such as 4w"
+        )
 
 
 @dataclass(frozen=True, slots=True)

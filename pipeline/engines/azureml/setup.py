@@ -1,5 +1,6 @@
 """Sets up a workspace: a cluster, and a datastore for each container."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,11 +8,15 @@ from pipeline.engines.azureml.workspace import Workspace
 from pipeline.errors import PublishError
 from pipeline.settings import Containers
 
-CLUSTER_SIZE = "Standard_DS2_v2"
+CLUSTER_SIZE = "Standard_D2ds_v4"
+"""Two processors, 8 GB, and a disk of its own for the image."""
 MAX_NODES = 4
 IDLE_SECONDS = 120
 """A node is released after this time without work; an idle cluster costs nothing."""
 
+_READS, _WRITES, _PULLS = "Storage Blob Data Reader", "Storage Blob Data Contributor", "AcrPull"
+_SIZE = re.compile(r"Standard_(?P<family>[A-Z]+)(?P<number>\d+)(?:-(?P<fewer>\d+))?\w*", re.IGNORECASE)
+_SECOND_D = {1: 1, 2: 2, 3: 4, 4: 8, 5: 16, 11: 2, 12: 4, 13: 8, 14: 16, 15: 20}
 _SETUP = "run python -m pipeline publish --setup"
 
 
@@ -93,6 +98,73 @@ def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
             workspace.client.datastores.create_or_update(datastore)
         created.append(f"datastore {name}: container {container} of {account}, no credentials")
     return created
+
+
+def grants(workspace: Workspace, datastores: Datastores) -> list[str]:
+    """The commands that let the cluster's identity read inputs and write results, a role assignment each."""
+    compute, subscription = workspace.where.compute, workspace.where.subscription
+    with workspace.asked(f"cannot look up the identity of compute {compute!r}"):
+        identity = workspace.client.compute.get(compute).identity
+        registry = workspace.client.workspaces.get(workspace.where.workspace).container_registry
+    principals = _principals(identity)
+    if not principals:
+        return [f"# compute {compute!r} has no identity: give it one, or steps cannot read without keys"]
+    account = f"$(az storage account show --subscription {subscription} --name {datastores.account}"
+    lines = []
+    for principal in principals:
+        assign = (
+            f"az role assignment create --assignee-object-id {principal} "
+            "--assignee-principal-type ServicePrincipal"
+        )
+        for name, (_, container) in datastores.places().items():
+            role = _WRITES if name == datastores.preds else _READS
+            scope = f"{account} --query id --output tsv)/blobServices/default/containers/{container}"
+            lines.append(f'{assign} --role "{role}" --scope "{scope}"')
+        if registry:
+            lines.append(f'{assign} --role "{_PULLS}" --scope "{registry}"')
+    return lines
+
+
+def _principals(identity: Any | None) -> list[str]:
+    if identity is None:
+        return []
+    assigned = identity.user_assigned_identities or []
+    found = [identity.principal_id, *(one.principal_id for one in assigned)]
+    return [str(one) for one in found if one]
+
+
+def processors(workspace: Workspace) -> int:
+    """How many processors the cluster's nodes have, with as many nodes as it may have.
+
+    Raises:
+        PublishError: there is no such cluster, or its size is unknown here.
+        EngineError: the workspace cannot be asked.
+    """
+    compute = workspace.where.compute
+    look = f"cannot look up compute {compute!r}"
+    found = workspace.found(look, lambda: workspace.client.compute.get(compute))
+    if found is None:
+        raise PublishError(f"there is no compute {compute!r}: {_SETUP}")
+    size = str(getattr(found, "size", None))
+    count = processors_of(size)
+    if count is None:
+        raise PublishError(f"compute {compute!r} is of size {size}, unknown here: set SCORING_SHARDS")
+    return count * max(1, int(getattr(found, "max_instances", None) or 1))
+
+
+def processors_of(size: str) -> int | None:
+    """The processors of a virtual machine, by the name of its size; None where the name does not tell.
+
+    A number in the name is the number of processors, except for the second generation of D, whose sizes were
+    counted. Azure has a list, too, but whoever publishes need not have the right to read it.
+    """
+    found = _SIZE.fullmatch(size)
+    if not found:
+        return None
+    number = int(found["fewer"] or found["number"])
+    if found["family"].upper() in {"D", "DS"} and size.lower().endswith("_v2"):
+        return _SECOND_D.get(number)
+    return number
 
 
 def has_compute(workspace: Workspace) -> bool:

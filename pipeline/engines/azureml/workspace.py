@@ -1,6 +1,7 @@
 """One Azure ML workspace through azure-ai-ml: its client, its ids, and translated exceptions."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -23,6 +24,8 @@ CONNECT_SECONDS, ANSWER_SECONDS = 5, 60
 _SIGN_IN = (
     "sign in with az login, or give this app's identity the role AzureML Data Scientist on the workspace"
 )
+
+_IN_WORKSPACE = re.compile(r"'Microsoft\.MachineLearningServices/workspaces/[^'/]+/[^']", re.IGNORECASE)
 
 logger = logging.getLogger("pipeline.azureml")
 
@@ -132,9 +135,16 @@ def is_missing(error: "HttpResponseError") -> bool:
 
 
 def is_missing_workspace(error: Exception) -> bool:
-    """Whether Azure knows no such workspace, group or subscription."""
-    code = getattr(getattr(error, "error", None), "code", None)
-    return code in {"ResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"}
+    """Whether Azure knows no such workspace, group or subscription.
+
+    Azure Resource Manager has one code for a missing workspace and for a missing resource in a workspace. The
+    message names the resource: the second kind has a type below `workspaces`.
+    """
+    answer = getattr(error, "error", None)
+    code = getattr(answer, "code", None)
+    if code in {"ResourceNotFound", "ParentResourceNotFound"}:
+        return not _IN_WORKSPACE.search(str(getattr(answer, "message", "")))
+    return code in {"ResourceGroupNotFound", "SubscriptionNotFound"}
 
 
 def said(error: Exception) -> str:

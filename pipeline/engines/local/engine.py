@@ -53,6 +53,10 @@ class LocalEngine:
         self.folder = folder or default_folder()
         self.code = code
 
+    def processors(self) -> int:
+        """As many as steps run at once."""
+        return self.settings.local_processes
+
     def publish(self, documents: "Documents") -> PublishedPipeline:
         """Check that the documents can be executed here; nothing is stored."""
         from pipeline.engines.local.graph import Pipeline

@@ -116,7 +116,8 @@ def _component(document: Mapping[str, Any]) -> Component:
 def _node(name: str, job: Mapping[str, Any], components: Mapping[str, Component]) -> Node:
     refers = job["component"]
     component = components[refers.removeprefix("./")] if isinstance(refers, str) else _component(refers)
-    inputs = {key: str(value) for key, value in job["inputs"].items()}
+    given = job["inputs"].items()
+    inputs = {key: str(value["path"] if isinstance(value, Mapping) else value) for key, value in given}
     if unknown := sorted(inputs.keys() - component.optional.keys()):
         raise ValueError(f"step {name} has inputs that its component does not have: {', '.join(unknown)}")
     seconds = job.get("limits", {}).get("timeout")

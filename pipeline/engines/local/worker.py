@@ -134,7 +134,7 @@ class Worker:
         canceled = self.runs.cancel_requested
         with self.machine.work_folder(self.run) as folder:
             with reported(states.write, lambda: canceled(self.run), self.stop, REPORT_SECONDS):
-                place = self._workplace(folder)
+                place = self._workplace(folder, len(pipeline.nodes) - 1)
                 execution = Execution(
                     pipeline=pipeline,
                     place=place,
@@ -151,8 +151,10 @@ class Worker:
             renew_lease()  # a suspended worker can have lost it, and another stored everything
             return None if self.stop.why else self._conclude(execution, place.out)
 
-    def _workplace(self, folder: Path) -> Workplace:
-        """Download the inputs of the run, and create the folders for its output."""
+    def _workplace(self, folder: Path, steps: int) -> Workplace:
+        """Download the inputs of the run, and create the folders for its output; `steps` of them score."""
+        at_once = max(1, min(steps, self.settings.local_processes))
+        share = max(1, (os.process_cpu_count() or 1) // at_once)
         fetched = inputs.fetch(self.store, self.runs.manifest(self.run), self.machine.models, folder)
         for name in ("preds", "logs", "tmp"):
             (folder / name).mkdir()
@@ -163,7 +165,7 @@ class Worker:
             preds=folder / "preds",
             logs=folder / "logs",
             code=self.code,
-            environment=step_environment(os.environ, self.code, folder / "tmp"),
+            environment=step_environment(os.environ, self.code, folder / "tmp", share),
             python=sys.executable,
             processes=self.settings.local_processes,
             tries=self.settings.step_tries,

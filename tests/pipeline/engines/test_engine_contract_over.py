@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from azure.storage.blob import BlobServiceClient
 
 from pipeline.engine import StepState
 from pipeline.engines import ENGINES
 from pipeline.errors import EngineError
+from pipeline.pages.fetch import fetch
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import Publication
 from pipeline.runs.record import RunState
@@ -115,3 +117,19 @@ def test_a_pipeline_that_was_published_for_another_engine_is_refused(over):
     strange = PublishedPipeline(version=over.publication.published.version, engine="another", steps=1)
     with pytest.raises(EngineError, match=r"was published for another.*python -m pipeline publish"):
         over.fleet.engine.submit(over.fleet.context.runs.load(over.run), strange)
+
+
+def test_a_browser_shows_the_report_of_a_run_and_the_page_of_runs(over):
+    """Why: with any other content type a browser offers them as downloads."""
+    settings = over.fleet.context.settings
+    with BlobServiceClient.from_connection_string(settings.connection.connection_string) as account:
+        for name in (f"{over.run}/report.html", "index.html"):
+            blob = account.get_blob_client(settings.containers.preds, name)
+            assert blob.get_blob_properties().content_settings.content_type == "text/html", name
+
+
+def test_what_is_fetched_are_the_files_of_the_run(over, tmp_path):
+    """Why: on a mount of Azure ML each folder leaves an empty blob of its name."""
+    assert fetch(over.fleet.context.store, over.run, tmp_path) == 5
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"_SUCCESS", "preds_1_1.csv", "preds_2_1.csv", "report.html", "summary.json"}

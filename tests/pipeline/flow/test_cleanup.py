@@ -120,6 +120,20 @@ def test_readings_models_and_young_or_open_runs_are_not_touched(context, clock):
     assert len(names(store.runs, "open/")) == 1
 
 
+def test_blobs_that_stand_for_folders_go_after_what_lies_in_them(context, clock):
+    """A mount of Azure ML leaves one for each folder, the run's own among them."""
+    run = scored(context, "a.csv")
+    for folder in (run, f"{run}/_steps", f"{run}-2"):
+        context.store.preds.put(folder, b"", metadata={"hdi_isfolder": "true"})
+    context.store.preds.put(f"{run}/_steps/1_3.json", b"left")
+    clock.move(days=31)
+    (removal,) = old_runs(context, AGE, context.clock())
+    assert removal.folders == (f"{run}/_steps", run)
+    assert f"{run}/_steps/1_3.json" in removal.preds
+    remove(context, removal)
+    assert names(context.store.preds) == {f"{run}-2"}
+
+
 def test_cleaning_up_again_finds_nothing(context, clock):
     scored(context, "a.csv")
     clock.move(days=31)

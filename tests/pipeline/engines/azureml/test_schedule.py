@@ -2,11 +2,12 @@
 
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from pipeline.cli import main
-from pipeline.engines.azureml.schedule import NAME
+from pipeline.engines.azureml.schedule import NAME, Trigger
 from tests.pipeline import small_fleet
 
 pytestmark = pytest.mark.xdist_group("azureml")
@@ -80,6 +81,19 @@ def test_creating_it_again_changes_the_one_that_there_is(fleet, emulator):
     assert len(emulator.workspace.below(emulator.workspace.id("schedules"))) == 1
 
 
+def test_the_workspace_ignores_day_and_month_of_a_cron_expression(fleet, emulator):
+    """Why the command line refuses them."""
+    assert main(["schedule", "create", "--cron", "0 5 * * *"]) == 0
+    schedule(emulator)["trigger"]["expression"] = "0 5 1 6 *"
+    times = emulator.schedules.times(NAME, datetime(2026, 1, 1, tzinfo=UTC), 2)
+    assert times == [datetime(2026, 1, day, 5, tzinfo=UTC) for day in (1, 2)]
+
+
+@pytest.mark.parametrize("cron", ["*/15 * * * *", "0 5,17 * * 1-5", "30 */2 * * MON,FRI", " 0  5 * * 0 "])
+def test_a_cron_expression_that_azure_ml_follows_is_taken(cron):
+    assert Trigger(cron=cron).cron == cron
+
+
 @pytest.mark.slow
 def test_each_of_its_jobs_scores_all_readings_into_a_folder_of_its_own(fleet, emulator):
     assert main(["schedule", "create", "--every", "1h"]) == 0
@@ -104,8 +118,11 @@ def test_each_of_its_jobs_scores_all_readings_into_a_folder_of_its_own(fleet, em
         (["--every", "soon"], "--every soon: expected a number and m, h, d or w"),
         (["--every", "0m"], "--every 0m: expected"),
         (["--cron", "0 5 * *"], "expected five fields"),
+        (["--cron", "0 5 * * soon"], "expected five fields"),
+        (["--cron", "0 5 1 * *"], "would run this as '0 5 * * *': write that, or name days of the week"),
+        (["--cron", "0 5 * 6 1-5"], "would run this as '0 5 * * 1-5'"),
     ],
-    ids=["neither", "word", "zero", "fields"],
+    ids=["neither", "word", "zero", "fields", "no weekday", "day", "month"],
 )
 def test_a_wrong_time_is_reported_before_any_request(fleet, emulator, capsys, options, complaint):
     emulator.requests.clear()

@@ -356,6 +356,16 @@ def test_steps_see_neither_secrets_nor_settings(fleet, monkeypatch, code):
     assert log.splitlines()[0] == "[] 1"
 
 
+def test_steps_that_run_at_once_share_the_processors(fleet, monkeypatch, code):
+    monkeypatch.setenv("PYTHON_CPU_COUNT", "7")  # as the worker counts them; two steps at once
+    (code / "scoring" / "__init__.py").write_text("import os\nprint(os.process_cpu_count())\n")
+    fleet.models(s1_1="score", s1_2="score", s2_1="score")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_1.log").data.decode()
+    assert log.splitlines()[0] == "3"
+
+
 def test_a_worker_gets_the_settings_that_it_needs(environment):
     identity = {
         "ScoringStorage__blobServiceUri": "https://some.blob.core.windows.net",
