@@ -9,7 +9,7 @@ from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunState
 from pipeline.step_environment import ROOT
 from scoring import SensorKey
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 
 BLOBS = (
     "$(touch pwned).csv",
