@@ -1,11 +1,16 @@
 import contextlib
 import io
+import os
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from scoring.cli import COMMANDS, main
+
+ROOT = Path(__file__).parents[3]
 
 
 def help_of(command, capsys):
@@ -54,3 +59,19 @@ def test_a_path_that_standard_output_cannot_encode_is_escaped(encoding, tmp_path
         stdout.flush()
     assert out.exists()
     assert rb"\udcff.csv" in written.getvalue()
+
+
+def test_a_step_imports_nothing_that_only_reports_and_documents_need(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "r.csv").write_text("TS,Device,Sensor,Value\n2026-01-01,1,1,5\n")
+    script = (
+        "import sys; from scoring.cli import main; code = main(sys.argv[1:]);"
+        "print(code, *({'jinja2', 'msgspec', 'pandas', 'sklearn'} & set(sys.modules)))"
+    )
+    words = ["score", "--data", "r.csv", "--models", "models", "--out", "out", "--shard", "0/1", "--json"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "0", "each of them takes longer than a short step"
