@@ -9,7 +9,7 @@ from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunState
 from pipeline.step_environment import ROOT
 from scoring import SensorKey
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 
 BLOBS = (
     "$(touch pwned).csv",
@@ -69,7 +69,9 @@ def test_hostile_names_are_scored_like_any_other_and_stay_names(scored, tmp_path
     assert len(uploaded) == len(BLOBS)
     assert {landing.name for landing in manifest.landings} == uploaded
     summary = fleet.summary(run)
-    assert {entry["name"]: entry["status"] for entry in summary["landings"]} == dict.fromkeys(uploaded, "read")
+    assert {entry["name"]: entry["status"] for entry in summary["landings"]} == dict.fromkeys(
+        uploaded, "read"
+    )
     assert {(one["device"], one["sensor"]) for one in summary["sensors"]} == {
         (key.device, key.sensor) for key in KEYS
     }

@@ -28,7 +28,7 @@ from pipeline.settings import Connection, Settings
 from pipeline.step_environment import ROOT
 from pipeline.terminal.watch import show
 from tests.pipeline.conftest import Fleet, until
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 
 pytestmark = pytest.mark.usefixtures("measured")
 
