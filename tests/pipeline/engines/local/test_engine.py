@@ -260,7 +260,7 @@ def test_watching_a_run_without_a_worker_says_what_to_do(fleet, capsys):
     fleet.ahead += timedelta(minutes=1)
     view = look(fleet.context, run)
     assert view.to_json()["lost"] is True
-    assert view.line().endswith("python -m pipeline sweep does so now")
+    assert view.line().endswith("or run python -m pipeline sweep")
     show(view, fleet.context.clock())
     assert "its worker or job is lost" in capsys.readouterr().out
 
