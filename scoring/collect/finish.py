@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scoring.collect.rejects import RowCounter
-from scoring.collect.summary import Summary, summarize
+from scoring.collect.summary import Rules, Summary, summarize
 from scoring.report.detectors import detector_finder
 from scoring.report.facts import RunFacts
 from scoring.report.page import write_report
@@ -19,13 +19,15 @@ def finish_run(
     counter: RowCounter,
     outcomes: Iterable[StepOutcome],
     models: ModelCache,
+    *,
+    rules: Rules,
 ) -> Summary:
     """Write the summary, the report with its boundaries, and `_SUCCESS`; `counter` has written the rejects.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    summary = summarize(run, counter, outcomes, models.keys())
+    summary = summarize(run, counter, outcomes, models.keys(), rules)
     summary.write(out)
     write_report(out, RunFacts(run=run), detector_finder(models))
     mark(out)

@@ -94,6 +94,6 @@ def test_the_report_has_a_glyph_and_a_style_for_each_status_of_a_sensor_that_was
     assert [status for status in UNSCORED_CELLS if f".cell.{status}" not in style] == []
 
 
-def test_the_report_describes_each_status_of_a_landing_that_was_not_read() -> None:
-    described = {formats.LandingStatus.READ, *findings.NOT_READ_LANDINGS}
+def test_the_report_describes_each_status_of_a_landing_that_needs_attention() -> None:
+    described = {formats.LandingStatus.READ, *findings.LANDING_FINDINGS}
     assert described == set(formats.LandingStatus)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from scoring.errors import ReadingsError, UsageError
+from scoring.formats import REJECT_COLUMNS
 from scoring.keys import SensorKey
 from scoring.readings.files import Batch, FileLimits, Source, find_sources, read_batches
 from scoring.readings.manifest import ManifestLanding, RunManifest
@@ -55,7 +56,7 @@ def test_a_batch_has_unchanged_texts_and_their_numbers(path):
     assert first == np.datetime64("2018-08-28T23:00:05")
     assert second == np.datetime64("2018-08-28T22:00:00")
     assert batch.codes.dtype == np.uint16
-    assert batch.rejects.column_names == ["file", "line", "reason", "device", "sensor", "text"]
+    assert batch.rejects.column_names == list(REJECT_COLUMNS)
 
 
 def test_the_seed_data_is_read_completely(seed):
