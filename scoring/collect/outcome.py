@@ -1,11 +1,15 @@
 """The outcome of a run, and the reasons for it: the one place that decides whether a run succeeded."""
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scoring.collect.rejects import LandingCount, largest_first
 from scoring.formats import WAS_READ, LandingStatus, RunOutcome, SensorStatus
 from scoring.step.outcome import landing_line
+
+_LONGEST = 400
+"""Characters of a reason: a message from a model or a file can be long; it is whole in its own row."""
 
 
 class Outcome(NamedTuple):
@@ -57,7 +61,7 @@ def describe_rejects(landing: LandingCount) -> str:
     count = f"all {rows:,}" if landing.rejected == rows > 1 else f"{landing.rejected:,} of {rows:,}"
     group, *others = largest_first([landing.groups])
     hint = f" ({group.hint})" if group.hint else ""
-    why = f"{group.reason}{hint}, line {group.line}"
+    why = f"{group.reason}{hint}, {'first in ' if group.count > 1 else ''}line {group.line}"
     rest = sum(other.count for other in others)
     return f"{count} rows rejected: {why}" + (f"; {rest:,} of them for other reasons" if rest else "")
 
@@ -75,7 +79,8 @@ def _of_sensors(status: SensorStatus, sensors: Sequence[Mapping[str, Any]]) -> I
 def _line[T](found: Sequence[T], words: str, describe: Callable[[T], str]) -> Iterator[str]:
     if found:
         first = describe(found[0])
-        yield first if len(found) == 1 else f"{len(found):,} {words}, the first is {first}"
+        line = first if len(found) == 1 else f"{len(found):,} {words}, the first is {first}"
+        yield textwrap.shorten(line, _LONGEST, placeholder=" …")
 
 
 def _describe_sensor(sensor: Mapping[str, Any]) -> str:

@@ -69,12 +69,16 @@ def report_outcome(
 def _line(summary: "Summary", out: Path) -> str:
     totals = summary.totals
     line = (
-        f"scored {totals['scored']:,} of {totals['readings']:,} readings of {totals['sensors']:,} sensors: "
+        f"scored {totals['scored']:,} of {totals['readings']:,} readings of {_sensors(totals['sensors'])}: "
         f"{totals['anomalies']:,} anomalies, {totals['rejected']:,} rows rejected"
     )
     if silent := totals["sensors_without_rows"]:
-        line += f", {silent:,} sensor{'s' if silent > 1 else ''} sent nothing"
+        line += f", {_sensors(silent)} sent nothing"
     if summary.outcome.reasons:
         reason = " ".join(summary.outcome.reasons[0].split())
         line = f"{summary.outcome.state}: {reason}; {line}"
     return f"{line} -> {out}"
+
+
+def _sensors(count: int) -> str:
+    return f"{count:,} sensor{'' if count == 1 else 's'}"

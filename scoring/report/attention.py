@@ -36,12 +36,10 @@ class Attention(Enum):
     @classmethod
     def of(cls, sensor: SensorRow, trailing: int) -> Self:
         """The group of a sensor whose last `trailing` readings are anomalies."""
-        if sensor.status is SensorStatus.NO_MODEL:
-            return cls["NO_MODEL"]
+        if sensor.status in {SensorStatus.NO_MODEL, SensorStatus.SILENT}:
+            return cls[sensor.status.name]
         if sensor.status in NOT_SCORED:
             return cls["UNSCORED"]
-        if sensor.status is SensorStatus.SILENT:
-            return cls["SILENT"]
         if sensor.status is SensorStatus.NO_READINGS or not sensor.readings:
             return cls["REJECTED" if sensor.rejected else "NO_READINGS"]
         if not sensor.anomalies:
@@ -83,10 +81,9 @@ def explain(ranked: RankedSensor, predictions: Predictions | None, boundary: Bou
             return f"{_readings(sensor.readings)} not scored: {sensor.reason or 'no reason given'}."
         case Attention.REJECTED:
             return f"No reading: all of its rows were rejected ({sensor.rejected:,})."
-        case Attention.SILENT:
-            return "It is expected, but sent nothing."
-        case Attention.NO_READINGS:
-            return "There is a model, but it sent nothing."
+        case Attention.SILENT | Attention.NO_READINGS as group:
+            why = group.value[1]
+            return f"{why[0].upper()}{why[1:]}."
         case Attention.NORMAL:
             all_of_them = (
                 "The only reading is" if sensor.readings == 1 else f"All {sensor.readings:,} readings are"

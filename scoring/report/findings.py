@@ -39,7 +39,7 @@ UNSCORED_CELLS = {
 _HEADLINE = {
     Attention.UNSCORED: ("was not scored", "were not scored"),
     Attention.REJECTED: ("had all rows rejected", "had all rows rejected"),
-    Attention.SILENT: ("is silent", "are silent"),
+    Attention.SILENT: ("is expected and sent nothing", "are expected and sent nothing"),
     Attention.NOW: ("is anomalous at the end", "are anomalous at the end"),
     Attention.ALWAYS: ("is anomalous at every reading", "are anomalous at every reading"),
     Attention.SOME: ("had some anomalies", "had some anomalies"),
@@ -74,12 +74,13 @@ class Finding:
 
 
 def headline(folder: Folder, views: Sequence[SensorView]) -> str:
-    """The run in one sentence: why it did not succeed, which sensors need attention, how many sent nothing."""
+    """The run in one sentence: why it failed, which sensors need attention, how many sent nothing."""
     counts = Counter(view.ranked.attention for view in views)
     silent = counts[Attention.NO_READINGS] + max(0, _unlisted(folder))
     groups = {group: verbs for group, verbs in _HEADLINE.items() if counts[group]}
     if folder.state in _STATES and folder.reasons:
-        others = {group: verbs for group, verbs in groups.items() if group not in _IN_REASONS}
+        hidden = groups if folder.state is RunOutcome.FAILED else _IN_REASONS
+        others = {group: verbs for group, verbs in groups.items() if group not in hidden}
         parts = [f"{_STATES[folder.state]}: {folder.reasons[0]}"]
         parts += [_attention(others, counts)] if others else []
     elif groups:
