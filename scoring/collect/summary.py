@@ -132,24 +132,22 @@ def _final_outcome(
     rules: Rules,
 ) -> SensorOutcome:
     readings, rejected = counter.readings[key], counter.rejected[key]
-    if outcome and outcome.status is not SensorStatus.NO_READINGS:
+    status = outcome.status if outcome else None
+    if outcome and status not in {SensorStatus.NO_READINGS, SensorStatus.MISSING}:
         # An engine that records a failed step does not know how many readings its sensors have.
-        known = outcome.readings or readings
-        reason = outcome.reason
-        if outcome.status is SensorStatus.NO_MODEL:
-            reason = _hinted(reason or missing(key.model_name), key, models)
-        return replace(outcome, readings=known, reason=reason)
-    if outcome or not readings:
-        if rejected and not readings:
-            reason = f"all of its rows were rejected ({rejected:,})"
-            return _outcome(key, SensorStatus.NO_READINGS, reason)
-        expected = key in rules.expected
-        return _outcome(key, SensorStatus.SILENT if expected else SensorStatus.NO_READINGS)
+        outcome = replace(outcome, readings=outcome.readings or readings)
+        if status is SensorStatus.NO_MODEL:
+            outcome.reason = _hinted(outcome.reason or missing(key.model_name), key, models)
+        return outcome
+    if not readings and rejected:
+        return _outcome(key, SensorStatus.NO_READINGS, f"all of its rows were rejected ({rejected:,})")
+    if not readings or status is SensorStatus.NO_READINGS:
+        return _outcome(key, SensorStatus.SILENT if key in rules.expected else SensorStatus.NO_READINGS)
     if key not in models:
         reason = _hinted(missing(key.model_name), key, models)
         return _outcome(key, SensorStatus.NO_MODEL, reason, readings)
-    reason = "no step wrote a result: its step failed, or the model is newer than the published pipeline"
-    return _outcome(key, SensorStatus.MISSING, reason, readings)
+    reason = "no step wrote a result: its step was lost, or the model is newer than the published pipeline"
+    return _outcome(key, SensorStatus.MISSING, (outcome and outcome.reason) or reason, readings)
 
 
 def _hinted(reason: str, key: SensorKey, models: Collection[SensorKey]) -> str:
