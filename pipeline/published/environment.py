@@ -22,7 +22,8 @@ context in the workspace's own storage, to which everybody who publishes would n
 """
 PYTHON = "3.13"
 PACKAGES = (
-    *("numpy", "pyarrow", "rich", "scikit-learn", "skops"),  # scoring imports these
+    *("jinja2", "msgspec", "numpy", "pyarrow", "rich", "scikit-learn", "skops"),  # scoring imports these
+    "markupsafe",  # jinja2 needs it
     *("joblib", "narwhals", "scipy", "threadpoolctl"),  # scikit-learn needs them
     *("cloudpickle", "packaging", "prettytable", "wcwidth"),  # skops does
     *("markdown-it-py", "mdurl", "pygments"),  # rich does

@@ -467,7 +467,7 @@ class TestRunning:
         run = submit_landing(published, "2026/a.csv").run
         status = ended(published, run)
         assert (status.state, status.retry) == (RunState.FAILED, True)
-        assert str(status.error).startswith("sensor 1/2 is missing: no step left a result")
+        assert str(status.error).startswith("sensor 1/2 is missing")
         recover(published, datetime.now(UTC))  # records how it ended
         recover(published, datetime.now(UTC))
         assert not published.store.preds.exists(f"{run}/_SUCCESS")
@@ -475,7 +475,9 @@ class TestRunning:
         assert (again.state, again.counts["sensors_scored"]) == (RunState.SUCCEEDED, 3)
 
     def test_a_lost_shard_is_a_lost_step(self, ready, emulator):
-        ready = Context(replace(ready.settings, max_steps=2), ready.store, ready.engine, ready.clock)
+        ready = Context(
+            replace(ready.settings, max_steps=2, shards=2), ready.store, ready.engine, ready.clock
+        )
         publish(ready.store, ready.settings, ready.engine)
         emulator.faults.lose(Loss("score_shard_.*", times=2))
         status = ended(ready, submit_landing(ready, "2026/a.csv").run)
