@@ -1,7 +1,7 @@
 """A burst: 1,000 small blobs dropped at once on the running function app, on this machine.
 
 All must be scored and none twice: the first few by runs of their own, the others by the sweep, which takes
-any number of landings in one run. Memory of the host must stay flat meanwhile.
+any number of landings in one run. Memory of the app's process must stay flat meanwhile.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ def main() -> int:
         landings = _small_files(fleet.landings[0].file, folder / "burst")
         host = stack.enter_context(stage.start_host(lambda _line: None))
         host.wait_until_started()
-        memory = _Memory(host.pid)
+        memory = _Memory(host.worker_pid)
         began = time.monotonic()
         with ThreadPoolExecutor(16) as uploads:
             list(uploads.map(stage.land, landings))
@@ -61,7 +61,7 @@ def main() -> int:
         took = time.monotonic() - began
     _say(f"all runs over after {took:.1f} s and {ticks} ticks of the timer")
     _say(
-        f"host memory: {_mib(early)} after a tenth of the calls, {_mib(late)} after the last, "
+        f"memory of the app: {_mib(early)} after a tenth of the calls, {_mib(late)} after the last, "
         f"{_mib(memory.peak)} at most"
     )
     for problem in problems:
@@ -115,7 +115,7 @@ def _judge(stage: Stage, early: int, late: int) -> list[str]:
     if readings != BLOBS * SENSORS * READINGS:
         problems.append(f"{readings:,} readings were scored, not {BLOBS * SENSORS * READINGS:,}")
     if late - early > MEMORY_GROWTH:
-        problems.append(f"the host's memory grew by {_mib(late - early)}, more than {_mib(MEMORY_GROWTH)}")
+        problems.append(f"the app's memory grew by {_mib(late - early)}, more than {_mib(MEMORY_GROWTH)}")
     return problems
 
 

@@ -42,7 +42,7 @@ class Hosts:
     def __init__(self, stage: Stage, mark: str, seed: int) -> None:
         self.killed: Counter[str] = Counter()
         self.samples: list[tuple[float, int, int, int]] = []
-        """Of the host: time in seconds, process, bytes of memory, open files."""
+        """Of the app: time in seconds, process, bytes of memory, open files."""
         self._stage, self._mark = stage, mark
         self._chance = random.Random(seed)  # noqa: S311
         self._changing = threading.Lock()
@@ -56,7 +56,7 @@ class Hosts:
 
     def call(self, function: str, given: str) -> bool:
         """Call a function out of turn; whether there was a host that took it."""
-        with suppress(OSError):
+        with suppress(OSError, HostEnded):  # it was killed meanwhile
             return self._host.call(function, given) < 400  # noqa: PLR2004
         return False
 
@@ -77,9 +77,9 @@ class Hosts:
                 self.killed["workers"] += 1
 
     def sample(self) -> None:
-        """Note how much memory and how many files the host has."""
+        """Note how much memory and how many files the app has."""
         with self._changing, suppress(psutil.Error):
-            process = psutil.Process(self._host.pid)
+            process = psutil.Process(self._host.worker_pid)
             self.samples.append((time.monotonic(), process.pid, process.memory_info().rss, process.num_fds()))
 
     def _start(self) -> HostProcess:

@@ -1,4 +1,4 @@
-"""What Microsoft's own trigger code was recorded to do: a small extract here, all of it beside the repository."""
+"""What Microsoft's own trigger code was recorded to do: an extract here, all of it beside the repository."""
 
 import json
 from pathlib import Path
