@@ -136,7 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _take_events(self, body: bytes) -> None:
         """Answer as the blob extension's webhook does; 202 once all events are queued."""
-        function = parse_qs(urlsplit(self.path).query).get("functionName", [""])[0]
+        from azure.core.exceptions import AzureError
+
+        query = {name.lower(): values for name, values in parse_qs(urlsplit(self.path).query).items()}
+        function = query.get("functionname", [""])[0]
         kind = (self.headers.get(event_grid.KIND) or "").lower()
         try:
             if kind == "subscriptionvalidation":
@@ -153,8 +156,8 @@ class _Handler(BaseHTTPRequestHandler):
                 for message in event_grid.messages(body, function):
                     self.server.queue(message)
                 self._answer(HTTPStatus.ACCEPTED)
-        except event_grid.WrongEvent as error:
-            _log.error("cannot read what was posted to %s: %s", event_grid.PATH, error)
+        except (ValueError, AzureError) as error:
+            _log.error("cannot take what was posted to %s: %s", event_grid.PATH, error)
             self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": str(error)})
 
     def _body(self) -> bytes | None:

@@ -26,7 +26,7 @@ class WrongEvent(ValueError):
 
 def validation_answer(body: bytes) -> dict[str, str]:
     """What Event Grid wants to hear before it sends events."""
-    [event, *_] = _events(body)
+    event = next(iter(_events(body)), None)
     return {"validationResponse": str(_field(event, "data", "validationCode"))}
 
 
@@ -51,8 +51,12 @@ def blob_of(url: Any) -> tuple[str, str]:
     .NET resolves `.` and `..` in the path before it looks for the name, and drops slashes at either end. The
     name is percent-decoded once.
     """
-    parts = urlsplit(str(url))
-    if not parts.scheme or not parts.hostname:
+    try:
+        parts = urlsplit(str(url))
+        host = parts.hostname
+    except ValueError as error:
+        raise WrongEvent(f"{url!r} is not an address: {error}") from error
+    if not parts.scheme or not host:
         raise WrongEvent(f"{url!r} is not an address")
     segments: list[str] = []
     for segment in parts.path.removeprefix("/").split("/"):
@@ -60,7 +64,7 @@ def blob_of(url: Any) -> tuple[str, str]:
             del segments[-1:]
         elif segment != ".":
             segments.append(segment)
-    if _NUMERIC_HOST.fullmatch(parts.hostname):
+    if _NUMERIC_HOST.fullmatch(host):
         del segments[:1]
     container, name = "".join(segments[:1]), "/".join(segments[1:]).strip("/")
     if not (container and name):
@@ -71,7 +75,7 @@ def blob_of(url: Any) -> tuple[str, str]:
 def _events(body: bytes) -> list[Any]:
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WrongEvent(f"the body is not JSON: {error}") from error
     return document if isinstance(document, list) else [document]
 

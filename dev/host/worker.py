@@ -67,7 +67,10 @@ class Worker:
     ) -> Outcome:
         """Call a function once; what it raises comes back in the outcome."""
         invocation = invocation or str(uuid.uuid4())
-        process = await asyncio.shield(self._current)
+        try:
+            process = await asyncio.shield(self._current)
+        except HostError as broken:  # it does not start again: the host ends
+            return Outcome(ok=False, error=str(broken))
         _log.info("Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, reason, invocation)
         started = time.monotonic()
         try:

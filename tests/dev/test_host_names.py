@@ -1,5 +1,6 @@
 """Names of blobs, by scan and by event, held to what the real host was recorded to call for."""
 
+import contextlib
 import http.client
 import json
 import time
@@ -9,10 +10,12 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from azure.storage.blob import BlobServiceClient, ContainerSasPermissions, generate_container_sas
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dev.azurite import ACCOUNT, KEY
 from dev.host.blob_messages import BlobMessage
-from dev.host.event_grid import blob_of, messages
+from dev.host.event_grid import WrongEvent, blob_of, messages, validation_answer
 from dev.host.process import HostProcess
 from tests.dev.recordings import extract_and_whole, recorded
 
@@ -137,3 +140,28 @@ def test_addresses_become_the_same_messages(folder):
 )
 def test_an_address_is_decoded_once_whatever_its_account(url, expected):
     assert blob_of(url) == expected
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["data", "url", "eTag", "x"]), inner),
+)
+ADDRESSES = st.text() | st.lists(
+    st.sampled_from(["/", "..", ".", "data", "a%2Fb", "%", "?", "#", "[", "\n"])
+).map(lambda parts: "http://127.0.0.1/account/" + "".join(parts))
+
+
+@given(ANY_JSON | ADDRESSES.map(lambda url: {"data": {"url": url}}))
+def test_any_event_becomes_a_message_or_is_refused(document):
+    with contextlib.suppress(WrongEvent):
+        for message in messages(json.dumps(document).encode(), "Host.Functions.x"):
+            assert message.container
+            assert message.name
+            assert BlobMessage.read(message.text()) == message
+
+
+@given(st.binary())
+def test_any_body_is_read_or_refused(body):
+    for read in (validation_answer, lambda body: list(messages(body, "Host.Functions.x"))):
+        with contextlib.suppress(WrongEvent):
+            read(body)
