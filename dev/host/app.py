@@ -97,7 +97,7 @@ async def _until_stopped(runs: Sequence[asyncio.Task[None]], worker: Worker, sto
     """Run until the host stops, then let calls in progress end; whether some had to be dropped.
 
     Raises:
-        HostError: the worker is broken, or whatever a listener raised: both stop the host.
+        HostError: the worker is broken, which stops the host, as does any error of a listener.
     """
     broken = asyncio.gather(*runs, worker.broken)
     ends: list[asyncio.Future[Any]] = [broken, asyncio.ensure_future(stopping.wait())]

@@ -1,7 +1,7 @@
 """The work queue: calling functions for the blobs that messages name, five times at most.
 
-A message stays on the queue until its call has succeeded, and is hidden meanwhile. Whatever happens to this
-host, it comes back, with the number of tries so far; after the last it goes to the poison queue.
+A message stays on the queue until its call has succeeded, and is hidden meanwhile. Should this host die, it
+comes back with the number of tries so far; after the last try it goes to the poison queue.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("Host.Triggers.Blob")
 
 _LIVES = 7 * 24 * 3600
-"""Seconds that a message lies on the queue at most."""
+"""Seconds that a message is kept."""
 _RETRY_PAUSE = 0.1
 """Seconds; five tries take less than one."""
 
@@ -99,12 +99,12 @@ class WorkQueue:
     async def call(
         self, trigger: BlobTrigger, container: str, name: str, *, reason: str, invocation: str = ""
     ) -> Outcome:
-        """Call a function for a blob, whatever the queue holds."""
+        """Call a function for a blob without a message."""
         given = Input.blob(trigger.parameter, trigger.connection, container, name)
         return await self._worker.invoke(trigger.function, given, reason=reason, invocation=invocation)
 
     async def _wait(self, stopping: asyncio.Event) -> None:
-        """Until there may be something to do."""
+        """Wait until there can be something to do."""
         waits = [
             asyncio.create_task(each)
             for each in (self._woken.wait(), pause(self._options.look_every, stopping))

@@ -39,7 +39,7 @@ _INCOMPLETE = {"Incomplete": "Incomplete"}
 
 
 def receipt_name(host_id: str, function: str, container: str, blob: str, etag: str) -> str:
-    """Where the receipt of one blob at one ETag lies in `azure-webjobs-hosts`; `function` is its full id."""
+    """Name of the receipt of a blob at one ETag, in `azure-webjobs-hosts`; `function` is its full id."""
     return f"blobreceipts/{host_id}/{function}/{quoted(etag)}/{container}/{blob}"
 
 
@@ -70,7 +70,7 @@ class Scan:
         self._complained = ""
 
     async def run(self, until: asyncio.Event) -> None:
-        """Look every so many seconds."""
+        """Look for new blobs at an interval."""
         from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         while True:

@@ -28,7 +28,7 @@ _LARGEST_BODY = 2 * 2**20
 """Event Grid sends 1 MB at most."""
 
 Call = Callable[[str, str], Coroutine[Any, Any, object]]
-"""Calls a function out of turn; is given what stands under "input", and an id. Raises WrongInput at once."""
+"""Calls a function out of turn; takes the value of "input", and an id. Raises WrongInput at once."""
 
 
 class WrongInput(ValueError):

@@ -46,7 +46,7 @@ def messages(body: bytes, function: str) -> Iterator[BlobMessage]:
 
 
 def blob_of(url: Any) -> tuple[str, str]:
-    """Container and name in the address of a blob, whatever the account and the query.
+    """Container and name in the address of a blob; account and query are ignored.
 
     .NET resolves `.` and `..` in the path before it looks for the name, and drops slashes at either end. The
     name is percent-decoded once.

@@ -80,7 +80,7 @@ class _Document:
     content: Any
 
     def at(self, key: str) -> Any:
-        """What stands under a key of dotted names, None where nothing does."""
+        """The value of a key of dotted names, None where there is none."""
         found = self.content
         for name in key.split("."):
             found = found.get(name) if isinstance(found, dict) else None

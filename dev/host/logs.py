@@ -1,4 +1,4 @@
-"""What the host writes: one line an entry, whatever is in it."""
+"""The host's log: one line for each entry."""
 
 import logging
 import sys

@@ -37,7 +37,7 @@ def main() -> None:
     args = parser.parse_args()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: None)  # a Ctrl-C reaches the whole group; the host says when to end
-    os.set_inheritable(args.socket, False)  # what the app starts gets none of it
+    os.set_inheritable(args.socket, False)  # processes that the app starts do not inherit it
     host = _Host(socket.socket(fileno=args.socket))
     logging.basicConfig(level=logging.INFO, handlers=[_ToHost(host)])
     logging.getLogger("azure.functions").setLevel(logging.WARNING)  # two lines a call, of no use to a user
@@ -99,7 +99,7 @@ class _Host:
                 self._lines.write(text + "\n")
                 self._lines.flush()
         except OSError:
-            os._exit(1)  # the host is gone: nobody hears of what happens here
+            os._exit(1)  # the host is gone
 
     def receive(self) -> dict[str, Any] | None:
         """The next call; None where it was the last. A host that dies takes its worker along."""

@@ -1,6 +1,6 @@
 """Timers: when they fire, what their functions are given, and what is kept for the next start.
 
-The rules are those of the real host's timer extension. Past due is looked at only when the host starts: a
+The rules are those of the real host's timer extension. Past due is checked only when the host starts: a
 tick that was missed meanwhile is made up for once, however many were missed, also where the timer never ran.
 One function's ticks never overlap; calls out of turn run beside them.
 """
@@ -61,7 +61,7 @@ class ScheduleStatus:
 
     @classmethod
     def read(cls, text: str) -> "ScheduleStatus | None":
-        """Back from JSON; times without an offset, as .NET may write them, are UTC.
+        """Back from JSON; times without an offset, as .NET can write them, are UTC.
 
         Raises:
             ValueError: this is not a status.
@@ -107,7 +107,7 @@ class StatusStore:
         self.container.upload_blob(self.path(function), text, overwrite=True)
 
     def path(self, function: str) -> str:
-        """Where it lies."""
+        """Name of the status blob."""
         return f"timers/{self.host_id}/{function}/status"
 
 
@@ -127,7 +127,7 @@ class TimerListener:
         name, schedule, now = self._trigger.function.name, self._trigger.schedule, self._clock.now()
         stored = await asyncio.to_thread(self._store.load, self._function) if self._store else None
         status, past_due = at_start(stored, schedule, now)
-        # The first call of all finds no time of an update, whatever is stored.
+        # The very first call gets no LastUpdated, though one is stored.
         self._status = status if stored else ScheduleStatus(NEVER, status.next, NEVER)
         if self._store and status != stored:
             await asyncio.to_thread(self._store.save, self._function, status)

@@ -190,7 +190,7 @@ class WorkerProcess:
         self._process.kill()
 
     async def stop(self, patience: float) -> None:
-        """Let it end by itself for so many seconds, then kill it."""
+        """Give it some seconds to end by itself, then kill it."""
         self._on_exit = None
         if patience:
             self._send(None)
@@ -234,7 +234,7 @@ class WorkerProcess:
                     call.set_result(Outcome(ok=False, error=f"the worker process ended with code {code}"))
 
     def _read_console(self) -> None:
-        """Write what the app prints, in a thread: what the app starts can hold the pipe for ever."""
+        """Write what the app prints, in a thread: processes that the app starts can hold the pipe open."""
         console = logging.getLogger("Host.Function.Console")
         if self._process.stdout is not None:  # it is a pipe
             with self._process.stdout as lines:

@@ -67,9 +67,9 @@ class TestTimers:
         before = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
         host.wait_for("The next tick of 'tick' is at")  # its status is stored
         assert host.call("tick") == 202
-        told = given(host.wait_for(r"\] tick "))
-        assert told["past_due"] is False
-        assert told["status"]["Next"] > before
+        found = given(host.wait_for(r"\] tick "))
+        assert found["past_due"] is False
+        assert found["status"]["Next"] > before
 
     def test_a_tick_missed_while_the_host_was_down_is_made_up_for_once(self, azurite, blobs):
         hosts = blobs.get_container_client(HOSTS_CONTAINER)

@@ -121,8 +121,10 @@ class TestFinding:
             host.wait_for(r"Executed 'Functions.landed' \(Succeeded", 60, count=len(names))
             container.upload_blob("in/last.csv", b"x")
             host.wait_for("landed in/last.csv")
-        told = [line.split("landed ")[1].split(" in ")[0] for line in host.lines if "] landed in/" in line]
-        assert sorted(told) == sorted([*names, "in/last.csv"])
+        names_called = [
+            line.split("landed ")[1].split(" in ")[0] for line in host.lines if "] landed in/" in line
+        ]
+        assert sorted(names_called) == sorted([*names, "in/last.csv"])
         running = most = 0
         for line in host.lines:
             running += ("] Executing 'Functions.landed'" in line) - ("] Executed 'Functions.landed'" in line)
@@ -207,7 +209,7 @@ class TestBetweenQueueingAndTheCall:
         settings = settings_for(azurite, container.container_name)
         name, host_id = container.container_name, id_of(settings)
         etag = container.upload_blob("killed", b"x").get_blob_properties().etag
-        message = BlobMessage("Host.Functions.told", "BlockBlob", name, "killed", etag)
+        message = BlobMessage("Host.Functions.notified", "BlockBlob", name, "killed", etag)
         with open_queue(azurite.connection_string, work_queue(host_id)) as queue:
             queue.create_queue()
             queue.send_message(message.text())

@@ -35,7 +35,7 @@ def host(azurite, container):
         yield host.wait_until_started()
 
 
-def post(host, body, headers, query="functionName=Host.Functions.told", method="POST"):
+def post(host, body, headers, query="functionName=Host.Functions.notified", method="POST"):
     """Status and text of the answer."""
     connection = http.client.HTTPConnection(host.address.removeprefix("http://"), timeout=30)
     connection.request(method, f"/runtime/webhooks/blobs?{query}", body, headers)
@@ -76,9 +76,9 @@ def handshake(kind="Microsoft.EventGrid.SubscriptionValidationEvent"):
 
 def cases(container):
     """What was posted in recorded cases: body, headers, query, and the names of blobs to be called for."""
-    c, told, storage = container, "functionName=Host.Functions.told", "Microsoft.Storage."
+    c, notified, storage = container, "functionName=Host.Functions.notified", "Microsoft.Storage."
 
-    def notify(body, *names, query=told):
+    def notify(body, *names, query=notified):
         return body if isinstance(body, str) else json.dumps(body), NOTIFICATION, query, names
 
     def typed(kind):
@@ -88,22 +88,24 @@ def cases(container):
         return notify([{"data": {"url": url}}], "one")
 
     return {
-        "validation": (handshake(), VALIDATION, told, ()),
+        "validation": (handshake(), VALIDATION, notified, ()),
         "validation_no_functionName": (handshake(), VALIDATION, "", ()),
         "validation_wrong_functionName": (handshake(), VALIDATION, "functionName=Host.Functions.none", ()),
-        "validation_no_header": (handshake(), {}, told, ()),
-        "validation_header_notification": (handshake(), NOTIFICATION, told, ()),
-        "unsubscribe": (handshake(), {"aeg-event-type": "Unsubscribe"}, told, ()),
-        "unknown_aeg_type": (event(c, "one"), {"aeg-event-type": "Pigeon"}, told, ()),
-        "no_header": (event(c, "one"), {}, told, ()),
+        "validation_no_header": (handshake(), {}, notified, ()),
+        "validation_header_notification": (handshake(), NOTIFICATION, notified, ()),
+        "unsubscribe": (handshake(), {"aeg-event-type": "Unsubscribe"}, notified, ()),
+        "unknown_aeg_type": (event(c, "one"), {"aeg-event-type": "Pigeon"}, notified, ()),
+        "no_header": (event(c, "one"), {}, notified, ()),
         "one_event": notify(event(c, "one"), "one"),
         "two_events_and_one_deleted_and_missing": notify(
             event(c, "two", "three", "one", "missing", kind=f"{storage}BlobDeleted"), "two", "three", "one"
         ),
-        "function_short_name": notify(event(c, "one"), query="functionName=told"),
+        "function_short_name": notify(event(c, "one"), query="functionName=notified"),
         "function_wrong": notify(event(c, "one"), query="functionName=Host.Functions.none"),
-        "function_other_case": notify(event(c, "one"), query="functionName=host.functions.TOLD"),
-        "function_param_other_case": notify(event(c, "one"), "one", query="FUNCTIONNAME=Host.Functions.told"),
+        "function_other_case": notify(event(c, "one"), query="functionName=host.functions.NOTIFIED"),
+        "function_param_other_case": notify(
+            event(c, "one"), "one", query="FUNCTIONNAME=Host.Functions.notified"
+        ),
         "unknown_container": notify(event("unknown", "one")),
         "type_deleted": typed(f"{storage}BlobDeleted"),
         "type_renamed": typed(f"{storage}BlobRenamed"),
@@ -166,7 +168,7 @@ def test_other_methods_are_answered_as_recorded(host, method, status):
 def test_a_blob_of_another_container_is_called_for(host, container):
     body = event(f"{container}-other", "stranger")
     _, _, called = called_for(
-        host, container, (body, NOTIFICATION, "functionName=Host.Functions.told", ["stranger"])
+        host, container, (body, NOTIFICATION, "functionName=Host.Functions.notified", ["stranger"])
     )
     assert called == [f"{container}-other/stranger"]
 

@@ -74,23 +74,23 @@ def test_the_same_names_are_called_for_unchanged(folder, azurite, apps):
             host.wait_until_started()
             scanned = [name_of(each, "scan_local") for each in names if calls(each, "scan_local")]
             wait_for_calls(host, "scanned", len(scanned))
-            told = [each for each in names if each.get("event_grid")]
-            urls = [url_of(each).replace("/data/", f"/{container_name}/", 1) for each in told]
-            path = "/runtime/webhooks/blobs?functionName=Host.Functions.told"
+            with_events = [each for each in names if each.get("event_grid")]
+            urls = [url_of(each).replace("/data/", f"/{container_name}/", 1) for each in with_events]
+            path = "/runtime/webhooks/blobs?functionName=Host.Functions.notified"
             for url in urls:
                 body = json.dumps([event(url)]).encode()
                 status, _, _ = host.post(path, body, {"aeg-event-type": "Notification"})
                 assert status == 202
-            by_event = [name_of(each, "event_grid") for each in told if each["event_grid"]["calls"]]
+            by_event = [name_of(each, "event_grid") for each in with_events if each["event_grid"]["calls"]]
             # Names that .NET asks for by another one are called for where there is such a blob. A function
             # with a parameter {name} was recorded, which no name with a newline fits; this one has none.
             there = {each["name"].replace("\\", "/") for each in names}
-            others = [blob_of(url_of(each))[1] for each in told if not each["event_grid"]["calls"]]
+            others = [blob_of(url_of(each))[1] for each in with_events if not each["event_grid"]["calls"]]
             by_event += [name for name in others if name in there]
-            wait_for_calls(host, "told", len(by_event))
+            wait_for_calls(host, "notified", len(by_event))
             time.sleep(0.5)  # for calls that should not be
             assert called(host, "scanned") == sorted(scanned)
-            assert called(host, "told") == sorted(by_event)
+            assert called(host, "notified") == sorted(by_event)
             assert host.stop() == 0
 
 

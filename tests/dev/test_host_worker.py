@@ -83,8 +83,8 @@ def test_what_the_app_prints_and_names_of_blobs_cannot_break_a_line(azurite, con
     settings = settings_for(azurite, container.container_name)
     with HostProcess(PROBE, settings, poll=0.1) as host:
         host.wait_until_started()
-        assert host.call("told", json.dumps({"input": f"data/prints-{forged}"})) == 202
-        line = host.wait_for(r"Executed 'Functions.told' \(Failed")
+        assert host.call("notified", json.dumps({"input": f"data/prints-{forged}"})) == 202
+        line = host.wait_for(r"Executed 'Functions.notified' \(Failed")
         assert r"\x1b[2J" in line
         host.wait_for("printed prints-fails-")
         began = [line for line in host.lines if line.startswith("[2026-01-01T00:00:00.000Z]")]

@@ -41,7 +41,7 @@ def scanned(blob: BlobClient) -> None:
     connection="ProbeStorage",
     source=func.BlobSource.EVENT_GRID,
 )
-def told(blob: BlobClient) -> None:
+def notified(blob: BlobClient) -> None:
     """Called for what an event names."""
     act("told", blob)
 
