@@ -123,6 +123,7 @@ class TestTimers:
         assert sum("] tick " in line for line in host.lines) == tries
         assert len({line.split("Id=")[1][:36] for line in host.lines if "Functions.tick" in line}) == 1
 
+    @pytest.mark.slow
     def test_after_a_kill_nothing_ticks_until_the_lock_has_run_out(self, azurite):
         settings = settings_for(azurite, "none", SAMPLE_SCHEDULE="* * * * * *")
         with HostProcess(BOTH, settings) as host:

@@ -15,7 +15,7 @@ from dev.host.process import HostProcess
 from tests.dev.hosts import BOTH, PROBE, calls, messages, settings_for, unique, wait_until
 from tests.dev.recordings import extract_and_whole, recorded
 
-pytestmark = pytest.mark.xdist_group("host")
+pytestmark = pytest.mark.xdist_group("host-blobs")
 
 LANDED = "Host.Functions.landed"
 
@@ -113,6 +113,7 @@ class TestFinding:
             host.wait_for("landed in/last.csv")
         assert not [line for line in host.lines if "landed in/queued.csv" in line]
 
+    @pytest.mark.slow
     def test_many_at_once_are_each_called_for_once_and_so_many_at_a_time(self, azurite, container):
         names = [f"in/{number}.csv" for number in range(150)]
         for name in names:
@@ -189,6 +190,7 @@ class TestBetweenQueueingAndTheCall:
             assert calls(host).count(f"{name}/x-over") == 1
             assert calls(host).count(f"{name}/x-gone") == 0
 
+    @pytest.mark.slow
     def test_tries_are_counted_on_the_message_and_outlive_the_host(self, azurite, container):
         settings = settings_for(azurite, container.container_name)
         container.upload_blob("sleeps-2.5", b"x")
@@ -221,6 +223,7 @@ class TestBetweenQueueingAndTheCall:
                 host.wait_until_started().wait_for("Moving message to queue")
                 assert calls(host) == []
 
+    @pytest.mark.slow
     def test_a_call_that_takes_long_keeps_its_message_hidden(self, azurite, container):
         container.upload_blob("sleeps-2.5", b"x")
         settings = settings_for(azurite, container.container_name)
@@ -232,6 +235,7 @@ class TestBetweenQueueingAndTheCall:
 
 
 class TestTwoHostsOfOneId:
+    @pytest.mark.slow
     def test_each_blob_is_called_for_once_by_either(self, azurite, container):
         settings = settings_for(azurite, container.container_name)
         with HostProcess(BOTH, settings, poll=0.1) as one, HostProcess(BOTH, settings, poll=0.1) as other:
@@ -243,6 +247,7 @@ class TestTwoHostsOfOneId:
             wait_until(lambda: len(landed(one) + landed(other)) >= len(names), 30)
             assert sorted(landed(one) + landed(other)) == sorted(names)
 
+    @pytest.mark.slow
     def test_one_fires_the_timer_and_the_other_takes_over_when_it_stops(self, azurite):
         settings = settings_for(azurite, unique("none"), SAMPLE_SCHEDULE="* * * * * *")
         with HostProcess(BOTH, settings, poll=0.1) as one:

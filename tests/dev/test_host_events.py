@@ -10,7 +10,7 @@ from dev.host.process import HostProcess
 from tests.dev.hosts import PROBE, calls, messages, settings_for, unique
 from tests.dev.recordings import extract_and_whole, recorded
 
-pytestmark = pytest.mark.xdist_group("host")
+pytestmark = pytest.mark.xdist_group("host-events")
 
 CODE = "512d38b6-c7b8-40c8-89fe-f46f9e9622b6"
 NOTIFICATION = {"aeg-event-type": "Notification"}
@@ -52,8 +52,9 @@ def called_for(host, container, case):
     answer = post(host, body, headers, query)
     if names:
         host.wait_for("] called ", 60, count=before + len(names))
+    fences = calls(host).count(f"{container}/later")
     post(host, event(container, "later"), NOTIFICATION)
-    host.wait_for(f'called .*"{container}", "later"', count=calls(host).count(f"{container}/later") + 1)
+    host.wait_for(f'called .*"{container}", "later"', count=fences + 1)
     return *answer, sorted(call for call in calls(host)[before:] if not call.endswith("/later"))
 
 
@@ -197,6 +198,7 @@ def test_blobs_that_are_there_when_the_host_starts_are_no_events(host, container
     assert first >= started
 
 
+@pytest.mark.slow
 def test_events_that_were_queued_survive_a_kill(azurite):
     name = unique("data")
     settings = settings_for(azurite, name)

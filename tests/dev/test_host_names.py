@@ -19,7 +19,7 @@ from dev.host.event_grid import WrongEvent, blob_of, messages, validation_answer
 from dev.host.process import HostProcess
 from tests.dev.recordings import extract_and_whole, recorded
 
-pytestmark = pytest.mark.xdist_group("host")
+pytestmark = pytest.mark.xdist_group("host-events")
 
 
 def put_raw(container, names):
@@ -55,6 +55,7 @@ def event(url, **more):
     return {"id": str(uuid.uuid4()), "eventType": "Microsoft.Storage.BlobCreated", "data": data}
 
 
+@pytest.mark.slow
 @extract_and_whole
 def test_the_same_names_are_called_for_unchanged(folder, azurite, apps):
     names = recorded(folder, "blob-names")["names"]

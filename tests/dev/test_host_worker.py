@@ -12,7 +12,7 @@ from dev.host.logs import LineFormatter
 from dev.host.process import HostProcess
 from tests.dev.hosts import PROBE, calls, settings_for, unique
 
-pytestmark = pytest.mark.xdist_group("host")
+pytestmark = pytest.mark.xdist_group("host-worker")
 
 
 @pytest.fixture
@@ -21,6 +21,7 @@ def container(azurite):
         yield service.create_container(unique("data"))
 
 
+@pytest.mark.slow
 def test_a_call_beyond_the_time_limit_costs_the_worker_and_its_message_comes_again(azurite, container):
     container.upload_blob("sleeps-60", b"x")
     name = container.container_name
@@ -38,6 +39,7 @@ def test_a_call_beyond_the_time_limit_costs_the_worker_and_its_message_comes_aga
         assert not [line for line in host.lines if "ended with code" in line]
 
 
+@pytest.mark.slow
 def test_other_calls_of_a_worker_that_is_killed_for_one_come_again_after_their_own_time_limit(
     azurite, container
 ):
@@ -53,6 +55,7 @@ def test_other_calls_of_a_worker_that_is_killed_for_one_come_again_after_their_o
         assert host.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_started_again_and_the_third_time_ends_the_host(azurite, container):
     settings = settings_for(azurite, container.container_name)
     with HostProcess(PROBE, settings, poll=0.1) as host:

@@ -43,7 +43,7 @@ def scanned(blob: BlobClient) -> None:
 )
 def notified(blob: BlobClient) -> None:
     """Called for what an event names."""
-    act("told", blob)
+    act("notified", blob)
 
 
 @app.timer_trigger(arg_name="timer", schedule="%PROBE_SCHEDULE%")
