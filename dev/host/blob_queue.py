@@ -155,12 +155,17 @@ class WorkQueue:
         self, trigger: BlobTrigger, message: BlobMessage, raw: "QueueMessage"
     ) -> tuple[Outcome, "QueueMessage"]:
         """Call the function and keep the message hidden meanwhile; both as they are afterwards."""
+        from azure.core.exceptions import AzureError
+
         call = asyncio.create_task(self._call_if_current(trigger, message))
         try:
             while not (await asyncio.wait([call], timeout=self._options.hidden / 2))[0]:
-                raw = await asyncio.to_thread(
-                    self._queue.update_message, raw, visibility_timeout=self._options.hidden
-                )
+                try:
+                    raw = await asyncio.to_thread(
+                        self._queue.update_message, raw, visibility_timeout=self._options.hidden
+                    )
+                except AzureError as error:
+                    _log.warning("a message will be seen while its call runs: %s", error)
         finally:
             if not call.done():
                 call.cancel()

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("Host.Singleton")
 
+_AFTER_AN_ERROR = 1.0
+"""Seconds until storage is tried again."""
+
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 """What needs the lock; ends soon after the event that it is given is set."""
 
@@ -32,16 +35,26 @@ class Lock:
     seconds: int
 
     async def run(self, work: Work, stopping: asyncio.Event) -> None:
-        """Do the work whenever this host holds the lock, until it stops."""
-        waiting = False
+        """Do the work whenever this host holds the lock, until it stops.
+
+        Work that storage breaks off begins anew: the real host would end, and be started again.
+        """
+        from azure.core.exceptions import AzureError
+
+        complained = ""
         while not stopping.is_set():
-            if lease := await asyncio.to_thread(self._acquire):
-                waiting = False
-                await self._hold(lease, work, stopping)
-            elif not waiting:
-                waiting = True
-                _log.info("Waiting for the lock %s: another host has it, or had it when it died", self.path)
-            if lease is None and await pause(self.seconds, stopping):
+            try:
+                if lease := await asyncio.to_thread(self._acquire):
+                    complained, wait = "", 0.0
+                    await self._hold(lease, work, stopping)
+                else:
+                    complaint, wait = "another host has it, or had it when it died", float(self.seconds)
+            except AzureError as error:
+                complaint, wait = str(error), _AFTER_AN_ERROR
+            if wait and complaint != complained:
+                complained = complaint
+                _log.warning("Waiting for the lock %s: %s", self.path, complaint)
+            if wait and await pause(wait, stopping):
                 return
 
     async def _hold(self, lease: "BlobLeaseClient", work: Work, stopping: asyncio.Event) -> None:
@@ -72,7 +85,7 @@ class Lock:
                 _log.warning("cannot renew the lock %s: %s", self.path, error)
 
     def _acquire(self) -> "BlobLeaseClient | None":
-        from azure.core.exceptions import AzureError, ResourceExistsError
+        from azure.core.exceptions import ResourceExistsError
 
         blob = self.container.get_blob_client(self.path)
         try:
@@ -80,9 +93,6 @@ class Lock:
                 blob.upload_blob(b"")
             return blob.acquire_lease(self.seconds)
         except ResourceExistsError:  # another holds it
-            return None
-        except AzureError as error:
-            _log.warning("cannot take the lock %s: %s", self.path, error)
             return None
 
     def _release(self, lease: "BlobLeaseClient") -> None:

@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import time
 
 import pytest
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 
+from dev.azurite import Azurite
 from dev.host.blob_messages import POISON_QUEUE, BlobMessage, open_queue, work_queue
 from dev.host.blob_scan import receipt_name
 from dev.host.listeners import HOSTS_CONTAINER
@@ -258,6 +260,28 @@ class TestTwoHostsOfOneId:
                 assert not [line for line in other.lines if "Timer fired at" in line]
                 one.stop()
                 other.wait_for("Timer fired at", 40)
+
+
+@pytest.mark.slow
+def test_the_host_goes_on_when_storage_comes_back(tmp_path):
+    with Azurite(tmp_path) as azurite:
+        ports = (azurite.ports["Blob"], azurite.ports["Queue"], azurite.ports["Table"])
+        far = (time.gmtime().tm_hour + 12) % 24
+        hours = ",".join(str(hour) for hour in range(24) if hour != far)  # a timer that keeps its status
+        settings = settings_for(azurite, "data", SAMPLE_SCHEDULE=f"*/2 * {hours} * * *")
+        with HostProcess(BOTH, settings, poll=0.1) as host:
+            host.wait_until_started().wait_for("Timer fired at")
+            azurite.stop()
+            host.wait_for("Waiting for the lock .*tick.Listener", 60)
+            host.wait_for("landed: cannot look into 'data'|Waiting for the lock .*Blobs.Listener", 60)
+            with Azurite(tmp_path, ports) as again:
+                with BlobServiceClient.from_connection_string(again.connection_string) as service:
+                    service.create_container("data").upload_blob("in/a.csv", b"x")
+                host.wait_for("landed in/a.csv", 60)
+                fired = sum("Timer fired at" in line for line in host.lines)
+                host.wait_for("Timer fired at", 60, count=fired + 1)
+                assert host.stop() == 0
+        assert not [line for line in host.lines if "Traceback" in line]
 
 
 def landed(host):
