@@ -149,7 +149,7 @@ class TestFailing:
         container.upload_blob("in/fails-2.csv", b"x")
         host.wait_for("landed in/fails-2.csv in .* try 3")
         failed = host.wait_for(r"Executed 'Functions.landed' \(Failed")
-        assert "RuntimeError: it fails as its name says" in failed
+        assert "RuntimeError: " in failed
 
     def test_after_the_last_try_its_message_is_on_the_poison_queue_in_the_account_of_the_blobs(
         self, shared, azurite
