@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Literal, Self, cast
 
 from pipeline.errors import SettingsError
+from pipeline.ncrontab import Schedule, WrongSchedule
 
 CONNECTION = "ScoringStorage"
 """Prefix of the settings that say where blob storage is, as Azure Functions names connections."""
@@ -20,7 +21,6 @@ MAX_TRIES_LIMIT = 99
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_-]*)?/?")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_SCHEDULE_FIELD = re.compile(r"[0-9A-Za-z*/,-]+")
 _SHOWN = 60
 """Longest part of an invalid value that a message repeats."""
 
@@ -173,16 +173,17 @@ class _Reader:
 
     def schedule(self) -> str:
         name, default = "SCORING_SCHEDULE", "0 0 * * * *"
-        value = self.text(name)
-        if value is None:
+        if self.text(name) is None:
             return default
-        fields = value.split()
-        if len(fields) in {5, 6} and all(_SCHEDULE_FIELD.fullmatch(part) for part in fields):
-            return " ".join(fields)
-        self.wrong(
-            name, "an NCRONTAB expression such as '0 0 * * * *' (second minute hour day month weekday)", value
-        )
-        return default
+        value = self.environ[name]  # the host does not strip it: a newline at its end is refused
+        try:
+            Schedule.parse(value)
+        except WrongSchedule as error:
+            what = "an NCRONTAB expression such as '0 0 * * * *' (second minute hour day month weekday)"
+            self.wrong(name, what, value)
+            self.problems[-1] += f" ({error})"
+            return default
+        return " ".join(value.split())
 
     def containers(self) -> Containers:
         names: dict[str, str] = {}

@@ -1,5 +1,6 @@
 """README and docs are true: links resolve, commands exist, and examples run as printed."""
 
+import argparse
 import importlib
 import importlib.util
 import json
@@ -46,7 +47,7 @@ def commands(page: Path) -> list[str]:
 def parser_of(module: str, command: str):
     cli = {"pipeline": pipeline.cli, "scoring": scoring.cli}[module]
     assert command in cli.COMMANDS, f"python -m {module} has no command {command}"
-    parser = cli._Parser(prog=command, exit_on_error=False)
+    parser = argparse.ArgumentParser(prog=command)
     importlib.import_module(f"{module}.commands.{command.replace('-', '_')}").add_arguments(parser)
     return parser
 

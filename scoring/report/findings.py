@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scoring.formats import LandingStatus, SensorStatus
+from scoring.formats import GONE, NOT_READ, LandingStatus, SensorStatus
 from scoring.report.attention import Attention
 from scoring.report.facts import RunFacts
 from scoring.report.folder import MOST_REJECTS_COUNTED, Folder, LandingRow, Rejects
@@ -92,9 +92,9 @@ def findings(folder: Folder, rejects: Rejects, views: Sequence[SensorView], fact
     found = [
         *run_findings(facts),
         *(_group(group, members[group]) for group in (Attention.UNSCORED,) if members[group]),
-        *_landings(folder, LandingStatus.UNREADABLE, LandingStatus.REFUSED),
+        *_landings(folder, NOT_READ),
         *(_group(group, members[group]) for group in list(_HEADLINE)[1:] if members[group]),
-        *_landings(folder, LandingStatus.VANISHED, LandingStatus.SUPERSEDED),
+        *_landings(folder, GONE),
     ]
     if total := folder.totals.rejected:
         reasons = [f"{reason} ({count:,})" for reason, count in rejects.reasons]
@@ -107,19 +107,20 @@ def findings(folder: Folder, rejects: Rejects, views: Sequence[SensorView], fact
     return found
 
 
-_LANDING = {
+NOT_READ_LANDINGS = {
     LandingStatus.UNREADABLE: "could not be read",
     LandingStatus.REFUSED: "refused",
     LandingStatus.VANISHED: "deleted before it was read",
     LandingStatus.SUPERSEDED: "replaced before it was read; the new version has a run of its own",
 }
+"""What a finding says of landings that were not read."""
 
 
-def _landings(folder: Folder, *statuses: LandingStatus) -> Iterator[Finding]:
-    for status in statuses:
-        found = [landing for landing in folder.landings if landing.status == status]
+def _landings(folder: Folder, statuses: Container[LandingStatus]) -> Iterator[Finding]:
+    for status in filter(statuses.__contains__, NOT_READ_LANDINGS):
+        found = [landing for landing in folder.landings if landing.status is status]
         if found:
-            title = f"{len(found):,} landing{'s' if len(found) > 1 else ''} {_LANDING[status]}."
+            title = f"{len(found):,} landing{'s' if len(found) > 1 else ''} {NOT_READ_LANDINGS[status]}."
             yield Finding("data", "!", title, _first([_landing(each) for each in found]))
 
 

@@ -39,7 +39,7 @@ from scoring.readings.manifest import RunManifest
 from tests.fuzz.mutation import changed_json, damaged
 
 TESTS = Path(__file__).parents[1]
-SAMPLES = TESTS / "pipeline" / "runs" / "samples"
+SAMPLES = TESTS / "pipeline" / "samples"
 LEGACY = TESTS / "scoring" / "legacy_models"
 PROBE = np.linspace(-100.0, 100.0, 50)
 MOST_WORDS = 2000

@@ -51,7 +51,7 @@ def test_a_short_step_imports_neither_pandas_nor_the_wrappers_of_compute(tmp_pat
     assert done.stdout.split() == ["False"] * 3, "each of them costs more than reading a file"
 
 
-def test_arrow_types_without_a_twin_in_numpy_are_refused():
+def test_numpy_types_without_an_arrow_type_are_refused():
     with pytest.raises(KeyError):
         from_numpy(np.zeros(1, np.complex128))
     assert pa.types.is_string(strings([]).type)

@@ -9,8 +9,10 @@ import pytest
 from scoring import formats
 from scoring.errors import ScoringError
 from scoring.readings.manifest import RunManifest
+from scoring.report import findings
 from scoring.report.boundary_file import read_boundaries
 from scoring.report.facts import RunFacts
+from scoring.report.findings import UNSCORED_CELLS
 from scoring.report.folder import Folder
 from scoring.report.index import Rows
 from scoring.step.outcome import read_outcomes
@@ -84,3 +86,14 @@ def test_a_document_of_another_version_is_refused_in_one_line(tmp_path: Path, ve
     with pytest.raises(ScoringError, match=re.escape(expected)) as caught:
         read(store(tmp_path, name, newer))
     assert "\n" not in str(caught.value)
+
+
+def test_the_report_has_a_glyph_and_a_style_for_each_status_of_a_sensor_that_was_not_scored() -> None:
+    assert set(UNSCORED_CELLS) == set(formats.SensorStatus) - {formats.SensorStatus.SCORED}
+    style = (Path(findings.__file__).parent / "assets" / "report.css").read_text()
+    assert [status for status in UNSCORED_CELLS if f".cell.{status}" not in style] == []
+
+
+def test_the_report_describes_each_status_of_a_landing_that_was_not_read() -> None:
+    described = {formats.LandingStatus.READ, *findings.NOT_READ_LANDINGS}
+    assert described == set(formats.LandingStatus)

@@ -26,7 +26,7 @@ from scoring.errors import ModelError, ModelRefused
 from scoring.legacy import read_pickle
 from scoring.legacy_estimators import convert
 from scoring.models import list_models, load_model
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 
 pytestmark = pytest.mark.usefixtures("measured")
 

@@ -13,7 +13,7 @@ from scoring.errors import ModelError, ModelRefused
 from scoring.legacy import read_pickle
 from scoring.legacy_estimators import convert
 from scoring.models import load_model
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 
 FOLDER = Path(__file__).parent / "legacy_models"
 ROOT = FOLDER.parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,11 +1,16 @@
 """The doctor: what is in place, and what to do where it is not."""
 
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from threading import Thread
+
 import pytest
 
+from dev.azurite import connection_string
 from pipeline.engines.azureml.engine import AzureMLEngine
 from pipeline.flow.context import Context
 from pipeline.flow.doctor import examine
 from pipeline.published.publish import publish
+from pipeline.settings import Settings
 from tests.pipeline import small_fleet
 
 pytestmark = pytest.mark.xdist_group("azureml")
@@ -85,3 +90,19 @@ def test_a_workspace_without_cluster_and_datastores_is_reported_with_the_fix(azu
     assert "scoring_preds" in found.found
     assert "publish --setup" in found.found
     context.store.close()
+
+
+def test_another_server_at_the_address_of_storage_is_not_taken_for_it(environment):
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings = Settings.from_environment(
+            environment | {"ScoringStorage": connection_string(server.server_port)}
+        )
+        context = Context.open(settings)
+        try:
+            found = findings(context)["storage"]
+        finally:
+            context.store.close()
+            server.shutdown()
+    assert not found.good
+    assert "is not a storage service: see what listens there, and ScoringStorage" in found.found

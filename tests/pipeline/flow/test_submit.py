@@ -297,7 +297,7 @@ class TestTakingUp:
         landing = land()
         record = pending(context, landing)
         assert resume(context, record).outcome is Outcome.EMPTY
-        assert "left to the sweep" in str(context.runs.load(record.run).error)
+        assert "the sweep scores its landings" in str(context.runs.load(record.run).error)
         assert context.runs.unclaimed([landing]) == (landing,)
 
     def test_and_a_submitter_that_was_only_slow_stops_at_the_manifest(self, context, land):

@@ -252,7 +252,7 @@ def ways(request, monkeypatch):
     if request.param != "one by one":
         monkeypatch.setattr(claims, "MANY", 1)
     if request.param == "listed in part":
-        monkeypatch.setattr(claims, "_LOOKED_AT", 1)
+        monkeypatch.setattr(claims, "_LISTED_EACH", 1)
 
 
 @pytest.mark.usefixtures("ways")

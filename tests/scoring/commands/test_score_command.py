@@ -1,4 +1,4 @@
-"""`score` and `collect` as a shell user or a pipeline step runs them."""
+"""`score` and `collect`, run as from a shell or in a pipeline step."""
 
 import base64
 import csv
@@ -76,7 +76,7 @@ def summary(out: Path) -> dict[str, Any]:
     return document
 
 
-def test_every_reading_gets_scikit_learns_own_answer_in_the_order_it_came(
+def test_every_reading_gets_scikit_learns_answer_in_the_order_of_the_file(
     tmp_path: Path, models: Path, estimators: dict[SensorKey, Any]
 ) -> None:
     data = rows()
@@ -121,7 +121,7 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path, models: Path) -> No
 @pytest.mark.parametrize(
     "steps", [["--shard=0/3", "--shard=1/3", "--shard=2/3"], [f"--key={k.encoded}" for k in KEYS]]
 )
-def test_steps_and_collect_leave_what_one_process_leaves(
+def test_steps_and_collect_write_what_one_process_writes(
     tmp_path: Path, models: Path, steps: list[str]
 ) -> None:
     mangled = [["never", "1", "1", "1"], ["2026-01-01", "1", "2", "nan"]]
@@ -166,7 +166,7 @@ def test_a_broken_model_fails_its_own_sensor_only(tmp_path: Path, models: Path) 
     [IsolationForest(n_estimators=10, random_state=0), LocalOutlierFactor(novelty=True)],
     ids=lambda e: type(e).__name__,
 )
-def test_other_detectors_answer_through_scikit_learn(tmp_path: Path, models: Path, estimator: Any) -> None:
+def test_other_detectors_predict_through_scikit_learn(tmp_path: Path, models: Path, estimator: Any) -> None:
     readings = np.random.default_rng(0).normal(50, 10, (200, 1))
     model = make_pipeline(StandardScaler(), estimator).fit(readings)
     save_model(model, models, KEYS[0])
@@ -178,7 +178,7 @@ def test_other_detectors_answer_through_scikit_learn(tmp_path: Path, models: Pat
     np.testing.assert_allclose([float(p["Score"]) for p in preds], model.decision_function(values), rtol=1e-9)
 
 
-def test_a_score_below_all_numbers_is_a_text_in_json_and_stands_in_the_report(
+def test_a_score_of_minus_infinity_is_a_text_in_json_and_drawn_in_the_report(
     tmp_path: Path, models: Path
 ) -> None:
     factor = LocalOutlierFactor(novelty=True).fit(np.random.default_rng(0).normal(50, 10, (200, 1)))
@@ -196,7 +196,7 @@ def test_a_score_below_all_numbers_is_a_text_in_json_and_stands_in_the_report(
     assert "cannot be drawn" not in (out / "report.html").read_text()
 
 
-def test_a_sensor_that_fails_half_way_has_no_predictions_and_the_others_are_whole(
+def test_a_sensor_that_fails_half_way_has_no_predictions_and_the_others_are_complete(
     tmp_path: Path, models: Path
 ) -> None:
     known = [float(row[3]) for row in rows(10) if row[1:3] == list(KEYS[0])]
@@ -205,7 +205,7 @@ def test_a_sensor_that_fails_half_way_has_no_predictions_and_the_others_are_whol
     data = tmp_path / "data"
     data.mkdir()
     write_csv(data / "a.csv", rows(10))
-    write_csv(data / "b.csv", [["2026-01-02 00:00:00", "1", "1", "49.5"]])  # none of those it knows
+    write_csv(data / "b.csv", [["2026-01-02 00:00:00", "1", "1", "49.5"]])  # not one that the model knows
     write_csv(data / "c.csv", rows(10))
     assert score(data, models, tmp_path / "out") == 1
     first, *others = summary(tmp_path / "out")["sensors"]
@@ -228,7 +228,7 @@ def test_rejected_rows_are_written_with_line_and_reason_and_counted(tmp_path: Pa
     assert (found["totals"]["rejected"], found["sensors"][0]["rejected"]) == (1, 1)
 
 
-def test_one_unreadable_file_is_not_in_the_way_of_the_others(
+def test_one_unreadable_file_does_not_stop_the_others(
     tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "data"
@@ -247,9 +247,7 @@ def test_one_unreadable_file_is_not_in_the_way_of_the_others(
     assert found["totals"]["scored"] == len(rows())
 
 
-def test_a_manifest_names_what_is_scored_and_what_was_replaced_or_is_gone(
-    tmp_path: Path, models: Path
-) -> None:
+def test_a_manifest_reports_replaced_and_deleted_landings(tmp_path: Path, models: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     landings: list[dict[str, object]] = []
@@ -274,7 +272,7 @@ def test_a_manifest_names_what_is_scored_and_what_was_replaced_or_is_gone(
     assert found["totals"]["scored"] == 10 * len(KEYS)
 
 
-def test_collect_names_a_sensor_whose_step_left_nothing(tmp_path: Path, models: Path) -> None:
+def test_collect_names_a_sensor_whose_step_wrote_nothing(tmp_path: Path, models: Path) -> None:
     readings = write_csv(tmp_path / "r.csv", rows())
     score(readings, models, tmp_path / "out", f"--key={KEYS[0].encoded}")
     main(["collect", "--data", str(readings), "--models", str(models), "--preds", str(tmp_path / "out")])
@@ -329,7 +327,7 @@ def test_a_name_of_a_run_that_cannot_be_written_is_wrong_use_before_anything_is_
     assert not out.exists()
 
 
-def test_what_scikit_learn_warns_of_is_not_said_to_who_scores(
+def test_warnings_of_scikit_learn_are_not_shown(
     tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     encoder = OneHotEncoder(sparse_output=False, handle_unknown="warn")
@@ -337,10 +335,10 @@ def test_what_scikit_learn_warns_of_is_not_said_to_who_scores(
     assert score(write_csv(tmp_path / "r.csv", rows(10)), models, tmp_path / "out") == 0
     assert capsys.readouterr().err == ""
     scores = [float(p["Score"]) for p in read_preds(tmp_path / "out" / KEYS[0].preds_name)]
-    assert np.isfinite(scores).all()  # a warning that became an error would keep them from being scored
+    assert np.isfinite(scores).all()  # a warning that became an error would fail the sensor
 
 
-def test_data_that_is_not_there_and_an_out_inside_the_data_are_wrong_use(
+def test_missing_data_and_an_out_inside_the_data_are_wrong_use(
     tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert score(tmp_path / "nowhere", models, tmp_path / "out") == 2
@@ -360,8 +358,8 @@ def test_seed_models_give_the_expected_answers(
         theirs, ours = read_preds(expected), read_preds(out / f"preds_{expected.stem}.csv")
         for column in ("TS", "Device", "Sensor", "Prediction"):
             assert [row[column] for row in ours] == [row[column] for row in theirs]
-        # Their values went through an old parser that was off in the last place: 13.0033333333333 became
-        # 13.003333333333302. Ours come out as they came in.
+        # The expected values went through an old parser that was wrong in the last digit: 13.0033333333333
+        # became 13.003333333333302. Here values stay as they are in the file.
         np.testing.assert_allclose(
             [float(row["Val"]) for row in ours], [float(row["Val"]) for row in theirs], rtol=1e-14
         )

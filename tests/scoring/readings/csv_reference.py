@@ -1,4 +1,4 @@
-"""CSV of readings as it should be read, said once more: slowly, character by character, without columns."""
+"""A second reader of CSV, as a reference: slow, character by character, without columns."""
 
 import datetime as dt
 import math
@@ -23,7 +23,7 @@ class Expected:
 
 
 def read(content: bytes, header: list[str]) -> Expected:
-    """What should come out of `content`, whose first line is `header`."""
+    """The expected result for `content`, whose first line is `header`."""
     expected = Expected()
     lines = physical_lines(content)
     at = 1
@@ -42,14 +42,14 @@ def read(content: bytes, header: list[str]) -> Expected:
 
 
 def physical_lines(content: bytes) -> list[bytes]:
-    """Lines without their ends, as the end of the first line says what they are."""
+    """Lines without their line ends, which are those of the first line."""
     first = re.search(rb"\r*\n|\r", content)
     old_mac = first is not None and first.group() == b"\r"
     return re.split(rb"\r\n|\n|\r", content) if old_mac else re.split(rb"\r?\n", content)
 
 
 def row_at(lines: list[bytes], at: int, header: list[str]) -> tuple[int, list[bytes] | None]:
-    """How many lines the row at a place takes, and its fields if it is one."""
+    """How many lines the row at a position has, and its fields if it is a row."""
     fields, open_column = split(lines[at].rstrip(b"\r"), header)
     length = 1
     while open_column is not None and header[open_column] not in COLUMNS:
@@ -117,7 +117,7 @@ def as_reading(fields: list[bytes], header: list[str]) -> tuple[str, str, str, s
 
 
 def moment(text: str) -> dt.datetime | None:
-    """The moment that a text says, to the second, or None."""
+    """The time in a text, to the second, or None."""
     match = TIMESTAMP.fullmatch(text)
     if not match:
         return None

@@ -62,7 +62,7 @@ def test_a_manifest_is_read_as_it_was_written(write):
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "expected"),
     [
         ({"version": 2}, "version 2 is not 1; update this project"),
         ({"version": True}, "`$.version`"),
@@ -91,11 +91,11 @@ def test_a_manifest_is_read_as_it_was_written(write):
         ({"landings": [{**ENTRY, "name": "\ud800"}]}, "hex escape"),
     ],
 )
-def test_a_wrong_manifest_is_refused_with_what_is_wrong(write, change, complaint):
+def test_a_wrong_manifest_is_refused_with_what_is_wrong(write, change, expected):
     path = write({"version": 1, "run": "blob-1", "landings": [ENTRY], **change})
     with pytest.raises(ManifestError) as caught:
         RunManifest.read(path)
-    assert complaint in str(caught.value)
+    assert expected in str(caught.value)
     assert str(path) in str(caught.value)
 
 
@@ -103,13 +103,13 @@ def test_a_wrong_manifest_is_refused_with_what_is_wrong(write, change, complaint
     "content",
     [b"", b"{", b"\xff", pytest.param(b"[" * 100_000, id="deeply nested"), b"null", b"[]", b'"x"'],
 )
-def test_what_is_no_document_is_refused_in_one_line(write, content):
+def test_a_file_that_is_not_json_is_refused_in_one_line(write, content):
     with pytest.raises(ManifestError) as caught:
         RunManifest.read(write(content))
     assert "\n" not in str(caught.value)
 
 
-def test_a_manifest_that_is_not_there_is_an_error_of_its_own(tmp_path):
+def test_a_missing_manifest_is_an_error_of_its_own(tmp_path):
     with pytest.raises(ManifestError, match="No such file"):
         RunManifest.read(tmp_path / "none.json")
     with pytest.raises(ManifestError, match="directory"):
@@ -134,7 +134,7 @@ def test_any_json_is_a_manifest_or_refused_in_one_line(tmp_path):
     check()
 
 
-def test_a_landing_that_is_what_it_was_is_read(data):
+def test_an_unchanged_landing_is_read(data):
     (data / "2018").mkdir()
     (data / "2018" / "a.csv").write_bytes(b"TS\n1\n")
     path, status, reason = locate(landing("2018/a.csv"), data)
@@ -142,14 +142,14 @@ def test_a_landing_that_is_what_it_was_is_read(data):
     assert locate(landing("2018/a.csv", md5=None), data)[1] == "read"
 
 
-def test_a_landing_fetched_to_another_file_is_found_there_whatever_its_name(data):
+def test_a_landing_fetched_to_another_file_is_found_there(data):
     (data / "000000.csv").write_bytes(b"TS\n1\n")
     for name in ("a.csv", "../../etc/passwd", "a\\b\n", ""):
         assert locate(landing(name, file="000000.csv"), data)[:2] == (data / "000000.csv", "read")
 
 
 @pytest.mark.parametrize("content", [b"TS\n12\n", b"TS\n2\n"], ids=["another size", "the same size"])
-def test_a_landing_that_was_replaced_is_superseded(data, content):
+def test_a_replaced_landing_is_superseded(data, content):
     (data / "a.csv").write_bytes(content)
     path, status, reason = locate(landing("a.csv"), data)
     assert (path, status) == (None, "superseded")
@@ -157,13 +157,13 @@ def test_a_landing_that_was_replaced_is_superseded(data, content):
 
 
 @pytest.mark.parametrize("name", ["a.csv", "folder/a.csv", "file/a.csv"])
-def test_a_landing_that_is_gone_has_vanished(data, name):
+def test_a_deleted_landing_has_vanished(data, name):
     (data / "file").write_bytes(b"")
     assert locate(landing(name), data)[:2] == (None, "vanished")
 
 
 @pytest.mark.parametrize("found", ["superseded", "vanished", "unreadable"])
-def test_what_the_engine_found_is_taken_over(data, found):
+def test_the_engines_finding_is_used(data, found):
     (data / "a.csv").write_bytes(b"TS\n1\n")
     path, status, reason = locate(landing("a.csv", found=found), data)
     assert (path, status) == (None, found)
@@ -189,7 +189,7 @@ def test_what_the_engine_found_is_taken_over(data, found):
         *("a\\b", "a\nb", "a\0b", "\x7f", "x" * 256, "é" * 128),
     ],
 )
-def test_a_name_that_is_no_plain_path_is_never_opened(data, name):
+def test_a_name_that_is_not_a_plain_path_is_never_opened(data, name):
     (data / "a").mkdir()
     path, status, reason = locate(landing(name), data)
     assert (path, status) == (None, "refused")
@@ -209,6 +209,6 @@ def test_links_are_followed_within_the_data_folder_only(data):
         assert locate(landing(name), data)[:2] == (None, "refused")
 
 
-def test_a_folder_is_no_landing(data):
+def test_a_folder_is_not_a_landing(data):
     (data / "a.csv").mkdir()
     assert locate(landing("a.csv"), data)[:2] == (None, "refused")

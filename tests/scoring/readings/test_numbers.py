@@ -26,7 +26,7 @@ def expected(text: str) -> float | None:
     "text",
     ["1", "-1", "+1", " 1\t", "1.", ".5", "-.5e-3", "1E+5", "0001", "4.9e-324", "1e-400", "0.1", "1e308"],
 )
-def test_a_decimal_number_is_what_python_reads(text):
+def test_a_decimal_number_is_read_as_python_reads_it(text):
     assert parse(text) == [float(text)]
     assert parse(text, "x") == [float(text), None], "the way for mixed columns gives the same"
 
@@ -39,16 +39,16 @@ def test_a_decimal_number_is_what_python_reads(text):
         "１",  # noqa: RUF001 - a digit of another script
     ],
 )
-def test_what_is_no_finite_number_is_invalid(text):
+def test_what_is_not_a_finite_number_is_invalid(text):
     assert parse(text) == [None]
     assert parse("1", text, " 2") == [1.0, None, 2.0]
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))
-def test_the_shortest_text_of_a_number_reads_as_that_number(values):
+def test_the_shortest_text_of_a_number_is_read_as_that_number(values):
     assert parse(*map(repr, values)) == values
 
 
 @given(st.lists(st.text(st.sampled_from("0123456789+-.eE \tnaif\n_x"), max_size=12)))
-def test_any_column_reads_as_python_reads_each_text(texts):
+def test_any_column_is_read_as_python_reads_each_text(texts):
     assert parse(*texts) == [expected(text) for text in texts]

@@ -36,7 +36,7 @@ def path(tmp_path):
     return tmp_path / "readings.csv"
 
 
-def test_a_batch_holds_texts_as_they_came_and_numbers_beside_them(path):
+def test_a_batch_has_unchanged_texts_and_their_numbers(path):
     path.write_bytes(HEADER + ROW + b' 2018-08-28T23:00+01 ,"a,b",1," +1.50"\n' + ROW)
     (batch,) = batches(path)
     assert batch.ts.to_pylist() == [
@@ -58,7 +58,7 @@ def test_a_batch_holds_texts_as_they_came_and_numbers_beside_them(path):
     assert batch.rejects.column_names == ["file", "line", "reason", "device", "sensor", "text"]
 
 
-def test_the_seed_is_read_whole(seed):
+def test_the_seed_data_is_read_completely(seed):
     (batch,) = batches(seed / "sensor_data.csv")
     assert len(batch.values) == 17_768
     assert batch.rejects.num_rows == 0
@@ -93,7 +93,7 @@ def test_the_seed_is_read_whole(seed):
     ],
 )
 @pytest.mark.parametrize("block_bytes", [16, 4 << 20])
-def test_a_row_that_is_no_reading_is_rejected_with_its_line_and_reason(path, row, reason, block_bytes):
+def test_a_row_that_is_not_a_reading_is_rejected_with_its_line_and_reason(path, row, reason, block_bytes):
     path.write_bytes(HEADER + ROW + row + b"\n" + ROW)
     (reject,) = rejects(path, block_bytes=block_bytes)
     assert reason in reject["reason"]
@@ -107,20 +107,20 @@ def test_a_reject_names_its_sensor_where_it_can(path):
     assert [(r["device"], r["sensor"]) for r in rejects(path)] == [("1", "3"), ("", "")]
 
 
-def test_blank_lines_are_no_rows_but_count(path):
+def test_blank_lines_are_not_rows_but_count_as_lines(path):
     path.write_bytes(HEADER + b"\n\r\n\r\r\n" + ROW + b"\n" + b"x\n")
     assert [r["line"] for r in rejects(path)] == [7]
     assert count(path) == 1
 
 
-def test_columns_come_in_any_order_and_others_are_kept_out(path):
+def test_columns_can_be_in_any_order_and_others_are_ignored(path):
     path.write_bytes(b'\xef\xbb\xbf"unit", Value,Sensor,Device,TS,\nV,1.5,3,1,2018-08-28,\n')
     (batch,) = batches(path)
     assert batch.keys == [SensorKey("1", "3")]
     assert batch.values.tolist() == [1.5]
 
 
-def test_a_field_over_many_lines_in_another_column_is_read_also_over_the_ends_of_blocks(path):
+def test_a_multi_line_field_of_another_column_can_span_blocks(path):
     note = b'"' + b"line, and another one\n" * 60 + b'the ""last"""'
     path.write_bytes(b"TS,Device,Sensor,Value,note\n" + (ROW[:-1] + b"," + note + b"\n") * 5 + b"x\n")
     for block_bytes in (16, 500, 4 << 20):
@@ -128,7 +128,7 @@ def test_a_field_over_many_lines_in_another_column_is_read_also_over_the_ends_of
         assert [r["line"] for r in rejects(path, block_bytes=block_bytes)] == [2 + 5 * 61]
 
 
-def test_a_field_over_more_lines_than_a_note_has_is_a_quote_that_was_never_closed(path):
+def test_a_field_over_too_many_lines_is_an_unclosed_quote(path):
     note = b'"' + b"line\n" * 100 + b'"'
     path.write_bytes(b"TS,Device,Sensor,Value,note\n" + ROW[:-1] + b"," + note + b"\n" + ROW[:-1] + b",\n")
     assert count(path) == 1
@@ -142,7 +142,7 @@ def test_two_stray_quotes_do_not_swallow_the_readings_between_them(path):
     assert count(path) == 4, "the last one's quote stands inside a note, where it does no harm"
 
 
-def test_a_row_longer_than_any_is_one_reject_and_the_rest_is_read(path):
+def test_a_too_long_row_is_one_reject_and_the_rest_is_read(path):
     for end in (b"\n", b"\r\n", b"\r"):
         content = HEADER + ROW + b"x" * (9 << 20) + b"\n" + ROW + b"y" * (5 << 20) + b"\n" + ROW
         path.write_bytes(content.replace(b"\n", end))
@@ -153,7 +153,7 @@ def test_a_row_longer_than_any_is_one_reject_and_the_rest_is_read(path):
         assert count(path, block_bytes=1 << 20) == 3
 
 
-def test_a_large_block_with_flaws_is_read_as_a_small_one(path):
+def test_an_irregular_block_is_read_the_same_at_any_size(path):
     rows = [b'2018-08-28,1,3,%d,"a, ""b"""\n' % n for n in range(40_000)]
     rows[7] = b"\n"
     rows[20_000] = b'2018-08-28,1,3,20000,"' + b"long, " * 100_000 + b'"\n'
@@ -165,7 +165,7 @@ def test_a_large_block_with_flaws_is_read_as_a_small_one(path):
         assert [r["line"] for r in rejects(path, block_bytes=block_bytes)] == [30_002]
 
 
-def test_a_quote_left_open_before_a_row_longer_than_any_is_a_reject_of_its_own(path):
+def test_an_unclosed_quote_before_a_too_long_row_is_a_reject_of_its_own(path):
     note = ROW[:-1] + b',"note\n'
     path.write_bytes(HEADER[:-1] + b",note\n" + note + b"x" * (5 << 20) + b"\n" + ROW[:-1] + b",\n")
     found = rejects(path, block_bytes=1 << 20)
@@ -194,7 +194,7 @@ def test_more_sensors_than_two_bytes_can_number_have_codes_of_four(path):
     )
 
 
-def test_devices_and_sensors_of_very_many_kinds_are_still_told_apart(path):
+def test_very_many_devices_and_sensors_are_distinguished(path):
     rows = b"".join(b"2018-08-28,d%d,s%d,%d\n" % (n, n % 1999, n) for n in range(2000))
     path.write_bytes(HEADER + rows)
     (batch,) = batches(path)
@@ -237,12 +237,12 @@ def test_a_header_alone_is_a_file_without_readings(path, header):
     assert rejects(path) == []
 
 
-def test_gzip_is_known_by_its_first_bytes(path):
+def test_gzip_is_detected_by_its_first_bytes(path):
     path.write_bytes(gzip.compress(HEADER + ROW) + gzip.compress(ROW))
     assert count(path) == 2
 
 
-def test_a_gzip_file_that_breaks_off_gives_what_came_before_and_an_error(path):
+def test_a_truncated_gzip_file_gives_its_start_and_an_error(path):
     numbers = np.random.default_rng(0).random(100_000).tolist()
     whole = gzip.compress(HEADER + b"".join(b"2018-08-28,1,3,%r\n" % number for number in numbers))
     path.write_bytes(whole[: len(whole) // 2])
@@ -262,18 +262,18 @@ def test_a_gzip_file_that_breaks_off_gives_what_came_before_and_an_error(path):
 
 
 @pytest.mark.parametrize("limits", [FileLimits(row_bytes=1000), FileLimits(row_bytes=100)])
-def test_a_row_may_be_as_long_as_the_limit_says_and_no_longer(path, limits):
+def test_a_row_can_be_as_long_as_the_limit_and_no_longer(path, limits):
     start = b"2018-08-28,1,3,0"
     fits = start + b"0" * (limits.row_bytes - len(start) - 1) + b"\n"
     path.write_bytes(HEADER + fits + start + b"00" + fits[len(start) :] + ROW)
     for block_bytes in (64, 1 << 20):
         found = list(read_batches(Source("it", path, limits), block_bytes=block_bytes))
         assert sum(len(batch.values) for batch in found) == 2
-        (told,) = [reject for batch in found for reject in batch.rejects.to_pylist()]
-        assert (told["line"], told["reason"]) == (3, f"row of more than {limits.row_bytes:,} bytes")
+        (reject,) = [row for batch in found for row in batch.rejects.to_pylist()]
+        assert (reject["line"], reject["reason"]) == (3, f"row of more than {limits.row_bytes:,} bytes")
 
 
-def test_a_file_that_unpacks_to_more_than_the_limit_gives_what_fits_and_an_error(path):
+def test_a_file_that_unpacks_to_more_than_the_limit_gives_its_start_and_an_error(path):
     path.write_bytes(gzip.compress(HEADER + ROW * 10_000))
     unpacked = len(HEADER) + 10_000 * len(ROW)
     reading = read_batches(Source("it", path, FileLimits(unpacked_bytes=unpacked)), block_bytes=1000)
@@ -313,7 +313,7 @@ def test_a_folder_is_read_in_order_of_names_without_hidden_files(tmp_path):
     assert find_sources(tmp_path / "b.csv", None) == ([Source("b.csv", tmp_path / "b.csv")], [])
 
 
-def test_what_cannot_be_read_in_a_folder_is_told(tmp_path):
+def test_what_cannot_be_read_in_a_folder_is_reported(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a.csv").write_bytes(HEADER + ROW)
     (tmp_path / "linked").symlink_to("folder")
@@ -332,9 +332,9 @@ def test_what_cannot_be_read_in_a_folder_is_told(tmp_path):
     assert {status.status for status in missing} == {"unreadable"}
 
 
-def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_reported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for _ in range(20):  # deeper than the system takes in one path
+    for _ in range(20):  # deeper than the system allows in one path
         Path("d" * 250).mkdir()
         os.chdir("d" * 250)
     sources, (closed,) = find_sources(tmp_path, None)
@@ -343,14 +343,14 @@ def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path, monkeypatch):
     assert closed.reason == "File name too long: the folder cannot be listed"
 
 
-def test_a_file_name_that_is_not_utf_8_can_still_be_told(tmp_path):
+def test_a_file_name_that_is_not_utf_8_can_be_reported(tmp_path):
     (tmp_path / "caf\udce9.csv").write_bytes(HEADER + ROW)
     (source,), _ = find_sources(tmp_path, None)
     assert source.name == "caf\ufffd.csv"
     assert sum(len(batch.values) for batch in read_batches(source)) == 1
 
 
-def test_a_manifest_narrows_a_folder_and_says_what_became_of_the_rest(tmp_path):
+def test_only_landings_of_the_manifest_are_read_and_the_others_reported(tmp_path):
     (tmp_path / "a.csv").write_bytes(HEADER + ROW)
     (tmp_path / "b.csv").write_bytes(HEADER)
     (tmp_path / "not-in-it.csv").write_bytes(HEADER)
@@ -368,7 +368,7 @@ def test_a_manifest_narrows_a_folder_and_says_what_became_of_the_rest(tmp_path):
     assert all(status.reason for status in missing)
 
 
-def test_data_that_is_not_there_is_wrong_use(tmp_path):
+def test_missing_data_is_wrong_use(tmp_path):
     with pytest.raises(UsageError, match="no such file or folder"):
         find_sources(tmp_path / "none", None)
     (tmp_path / "a.csv").write_bytes(HEADER)
@@ -376,7 +376,7 @@ def test_data_that_is_not_there_is_wrong_use(tmp_path):
         find_sources(tmp_path / "a.csv", RunManifest("run", ()))
 
 
-# Not resource.getrusage: what it tells of a new process includes the one that started it.
+# Not resource.getrusage: for a new process it includes the parent's.
 PEAK = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -417,7 +417,7 @@ def test_the_memory_that_reading_takes_does_not_grow_with_the_file(path):
     [(b"\0" * (1 << 20), 1), (b"x\n" * (1 << 19), 1 << 19), (b"," * (1 << 20), 1), (b',"' * (1 << 19), 1)],
     ids=["zeros", "short lines", "commas", "quotes"],
 )
-def test_a_bomb_of_gzip_takes_no_more_memory_than_any_file(path, line, rejects):
+def test_a_gzip_bomb_needs_no_more_memory_than_another_file(path, line, rejects):
     with gzip.open(path, "wb", compresslevel=1) as file:
         file.write(HEADER)
         for _ in range(1 if b"\n" in line else 200):

@@ -1,4 +1,4 @@
-"""No CSV, however mangled, makes the reader crash, lose a valid row, or let an invalid one pass."""
+"""Mangled CSV never makes the reader crash, lose a valid row, or accept an invalid one."""
 
 import gzip
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +68,7 @@ NOTE = st.text(st.sampled_from('ab,"\n\r é'), max_size=8)
 
 @st.composite
 def row(draw, header, *, one_line=False):
-    """A valid row, its fields quoted where they must be and elsewhere at random."""
+    """A valid row, with fields quoted where necessary and elsewhere at random."""
     draws = {"TS": TS, "Device": PART, "Sensor": PART, "Value": VALUE}
     fields = []
     for name in header:
@@ -109,7 +109,7 @@ def files(header, *rows):
 
 
 @pytest.mark.parametrize("header", [PLAIN_HEADER, WIDE_HEADER], ids=["plain", "wide"])
-def test_valid_rows_all_come_out_wherever_blocks_are_cut(header, path):
+def test_all_valid_rows_are_read_wherever_blocks_are_cut(header, path):
     @given(st.lists(row(header), max_size=6), st.sampled_from(["\n", "\r\n", "\r"]), BLOCK_SIZES)
     def check(rows, end, block_bytes):
         content = end.encode().join([",".join(header).encode(), *rows, b""])
@@ -131,7 +131,7 @@ def test_mangled_files_are_read_as_the_reference_reads_them(header, path, pool):
 
 
 @pytest.mark.parametrize("header", [PLAIN_HEADER, WIDE_HEADER], ids=["plain", "wide"])
-def test_a_row_of_any_bytes_never_takes_the_rows_around_it_along(header, path):
+def test_a_row_of_any_bytes_does_not_affect_the_rows_around_it(header, path):
     noise = st.lists(
         st.sampled_from([b'"', b",", b'",', b',"', b"1", b"\n", b"\r", b"\xff", b"\0"]), max_size=24
     )

@@ -40,7 +40,7 @@ def rows(path):
     return readings, rejects
 
 
-def test_a_file_is_known_by_its_first_bytes_and_its_columns_by_their_names(path):
+def test_the_format_is_detected_by_first_bytes_and_columns_by_name(path):
     write(path, extra=pa.array([1, 2]))
     assert rows(path) == (
         [(TS[0], SensorKey("1", "3"), "10.16", 10.16), (TS[1], SensorKey("1", "4"), "-1", -1.0)],
@@ -71,7 +71,7 @@ def test_a_file_is_known_by_its_first_bytes_and_its_columns_by_their_names(path)
     ],
     ids=str,
 )
-def test_device_and_sensor_may_be_text_or_numbers_and_read_the_same(path, kind):
+def test_device_and_sensor_can_be_text_or_numbers_and_are_read_the_same(path, kind):
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
     column = pa.array(np.array([12, 3]), pa.int64()) if numeric else pa.array(["12", "3"])
     if kind == pa.dictionary(pa.int8(), pa.int64()):
@@ -86,13 +86,13 @@ def test_device_and_sensor_may_be_text_or_numbers_and_read_the_same(path, kind):
     assert rejects == []
 
 
-def test_a_device_that_is_no_whole_number_reads_as_the_number_it_is(path):
+def test_a_device_that_is_a_fraction_keeps_its_digits(path):
     write(path, Device=pa.array([1.5, -2.0]))
     assert [key.device for _, key, _, _ in rows(path)[0]] == ["1.5", "-2"]
 
 
 @pytest.mark.parametrize(
-    ("scale", "told", "expected"),
+    ("scale", "texts", "expected"),
     [
         (0, ["100", "-7"], ["100", "-7"]),
         (2, ["1.50", "-0.01"], ["1.5", "-0.01"]),
@@ -100,17 +100,15 @@ def test_a_device_that_is_no_whole_number_reads_as_the_number_it_is(path):
         (10, ["0", "20.0000000001"], ["0", "20.0000000001"]),
     ],
 )
-def test_a_device_that_is_a_decimal_reads_as_that_number_without_zeros_at_its_end(
-    path, scale, told, expected
-):
-    device = pa.array([decimal.Decimal(text) for text in told], pa.decimal128(20, scale))
+def test_a_decimal_device_has_no_trailing_zeros(path, scale, texts, expected):
+    device = pa.array([decimal.Decimal(text) for text in texts], pa.decimal128(20, scale))
     write(path, Device=device)
     assert [key.device for _, key, _, _ in rows(path)[0]] == expected
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin", "+05:30"])
-def test_a_timestamp_reads_in_utc_with_the_digits_it_needs(path, unit, zone):
+def test_a_timestamp_is_read_in_utc_with_the_digits_it_needs(path, unit, zone):
     fractions = {"s": [0], "ms": [0, 250], "us": [0, 250_000, 1], "ns": [0, 250_000_000, 1_000, 1]}[unit]
     ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     column = pa.array([1_535_497_205 * ticks + f for f in fractions], pa.int64()).cast(
@@ -143,7 +141,7 @@ def test_a_date_is_a_timestamp_too(path):
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
 )
-def test_a_value_may_be_any_number_or_text(path, column, texts):
+def test_a_value_can_be_any_number_or_text(path, column, texts):
     write(path, Value=column)
     readings, rejects = rows(path)
     assert [text for _, _, text, _ in readings] == texts
@@ -151,7 +149,7 @@ def test_a_value_may_be_any_number_or_text(path, column, texts):
     assert rejects == []
 
 
-def test_nulls_and_what_is_not_finite_are_rejects_by_the_number_of_their_row(path):
+def test_nulls_and_infinite_values_are_rejects_with_their_row_number(path):
     nothing = pa.array([None, *"1111"])
     write(
         path,
@@ -174,12 +172,12 @@ def test_nulls_and_what_is_not_finite_are_rejects_by_the_number_of_their_row(pat
     assert rows(path)[1] == [(1, "Value is missing"), (2, "Value 'nan' is not finite")]
 
 
-def test_a_column_of_nothing_but_nulls_is_all_rejects(path):
+def test_a_column_of_nulls_only_has_only_rejects(path):
     write(path, Value=pa.nulls(2))
     assert rows(path)[1] == [(1, "Value is missing"), (2, "Value is missing")]
 
 
-def test_rows_are_numbered_through_all_batches_and_texts_show_the_row(path):
+def test_row_numbers_continue_over_batches_and_texts_show_the_row(path):
     count = 150_000
     values = pa.array([None if n in {0, 70_000, 149_999} else 1.5 for n in range(count)])
     ones = pa.array(["1"] * count)
@@ -214,7 +212,7 @@ def test_a_file_of_other_columns_is_refused_with_what_was_expected_and_found(pat
     assert str(caught.value).startswith("it: ")
 
 
-def test_a_column_that_stands_twice_is_refused(path):
+def test_a_duplicate_column_is_refused(path):
     table = pa.table(
         [TS, ["1", "1"], ["1", "1"], [1.0, 2.0], [1.0, 2.0]], ["TS", "Device", "Sensor", "Value", "Value"]
     )
@@ -223,7 +221,7 @@ def test_a_column_that_stands_twice_is_refused(path):
         rows(path)
 
 
-def test_a_long_text_said_by_every_row_does_not_fill_the_memory(path):
+def test_a_long_text_in_every_row_does_not_fill_the_memory(path):
     count = 1 << 12
     column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), ["x" * (1 << 20)])
     ones = pa.array(["1"] * count)
@@ -238,7 +236,7 @@ def test_a_long_text_said_by_every_row_does_not_fill_the_memory(path):
         assert pa.default_memory_pool().max_memory() - before < 600 << 20
 
 
-def test_a_file_that_says_that_it_unpacks_to_more_than_the_limit_is_refused(path):
+def test_a_file_that_declares_more_than_the_limit_is_refused(path):
     table = pa.table(
         {"TS": ["2018-08-28"] * 9999, "Device": [1] * 9999, "Sensor": [1] * 9999, "Value": [1.5] * 9999}
     )
@@ -253,7 +251,7 @@ def test_a_file_that_says_that_it_unpacks_to_more_than_the_limit_is_refused(path
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
-def test_a_file_that_breaks_off_is_refused(path, share):
+def test_a_truncated_file_is_refused(path, share):
     content = write(path).read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(ReadingsError, match="it: expected a Parquet file"):

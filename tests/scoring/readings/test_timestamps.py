@@ -48,7 +48,7 @@ def test_every_day_of_the_years_that_fit_is_right_and_no_other_day_exists():
         (" \t2016-02-29 \t", "2016-02-29T00:00:00+00:00"),
     ],
 )
-def test_each_spelling_is_the_moment_it_says(text, same):
+def test_each_form_of_a_timestamp_is_read(text, same):
     moment = dt.datetime.fromisoformat(same) - EPOCH
     expected = moment // dt.timedelta(microseconds=1) * 1000
     assert parse(text) == [expected]
@@ -93,7 +93,7 @@ def test_nine_digits_of_a_second_are_kept():
         "２０１８-08-28",  # noqa: RUF001
     ],
 )
-def test_what_is_no_timestamp_is_invalid_alone_and_among_others(text):
+def test_what_is_not_a_timestamp_is_invalid_alone_and_among_others(text):
     assert parse(text) == [None]
     assert parse("1970-01-01", text, "1970-01-01Z", "1970-01-01 00Z") == [0, None, None, 0]
 
@@ -103,7 +103,7 @@ def test_what_is_no_timestamp_is_invalid_alone_and_among_others(text):
     st.sampled_from([" ", "T"]),
     st.sampled_from(["", "Z", "+00", "-0000", "+01:00", "-23:59", "+1445"]),
 )
-def test_any_moment_reads_as_datetime_reads_it(moment, separator, zone):
+def test_any_time_is_read_as_datetime_reads_it(moment, separator, zone):
     text = moment.isoformat(separator, "microseconds") + zone
     expected = dt.datetime.fromisoformat(moment.isoformat() + (zone or "Z")) - EPOCH
     nanoseconds = expected // dt.timedelta(microseconds=1) * 1000
@@ -112,5 +112,5 @@ def test_any_moment_reads_as_datetime_reads_it(moment, separator, zone):
 
 
 @given(st.lists(st.text(st.sampled_from("0123456789-:T Z+.\n"), max_size=30)))
-def test_a_column_reads_as_each_of_its_texts_alone(texts):
+def test_a_column_is_read_as_each_of_its_texts_alone(texts):
     assert parse(*texts) == [parse(text)[0] for text in texts]

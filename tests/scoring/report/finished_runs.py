@@ -1,4 +1,4 @@
-"""Makes the finished folder of a run, as `collect` leaves it, without scoring anything."""
+"""Creates the folder of a finished run, as `collect` writes it, without scoring anything."""
 
 import csv
 import json
@@ -79,7 +79,7 @@ class MadeSensor:
 
 @dataclass(frozen=True)
 class MadeRun:
-    """What a run left."""
+    """The results of a run."""
 
     sensors: list[MadeSensor]
     run: str | None = "blob-0123456789abcdef0123456789abcdef"
@@ -144,7 +144,7 @@ def normal(count: int, seed: int = 0) -> list[float]:
 
 
 def with_spikes(count: int, places: Sequence[int], seed: int = 0) -> list[float]:
-    """Normal values, but for those at `places`, which are too high."""
+    """Normal values, except those at `places`, which are too high."""
     values = normal(count, seed)
     for place in places:
         values[place] = 63.0 + place % 7

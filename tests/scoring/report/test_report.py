@@ -1,4 +1,4 @@
-"""What a report says and holds, read from its bytes; `test_report_page.py` looks at it in a browser."""
+"""The contents of a report, read from its bytes; `test_report_page.py` opens it in a browser."""
 
 import base64
 import hashlib
@@ -105,27 +105,27 @@ def test_every_anomaly_of_a_run_is_on_the_page(tmp_path: Path) -> None:
     drawn = page["charts"]
     assert [len(marks(chart)) for chart in drawn] == page["sensors"]["anomalies"] == [180, 90, 60]
     for chart in drawn:
-        shown = values(chart)
-        assert all(shown[mark] >= HIGH for mark in marks(chart))
-        assert len(shown) < 5000 < chart["readings"]
+        readings = values(chart)
+        assert all(readings[mark] >= HIGH for mark in marks(chart))
+        assert len(readings) < 5000 < chart["readings"]
 
 
 def test_values_on_the_page_are_the_values_of_the_file_to_the_last_digit(tmp_path: Path) -> None:
-    shown = [12.34, 0.1, 50.123456, -7.0, 99999.99]
-    (chart,) = report(MadeRun([MadeSensor("1", "1", shown)]), tmp_path).data["charts"]
-    assert values(chart) == shown
+    readings = [12.34, 0.1, 50.123456, -7.0, 99999.99]
+    (chart,) = report(MadeRun([MadeSensor("1", "1", readings)]), tmp_path).data["charts"]
+    assert values(chart) == readings
 
 
-def test_values_with_many_digits_differ_by_less_than_can_be_seen(tmp_path: Path) -> None:
-    shown = [1 / 3, 2 / 3, 1e-7]
+def test_values_with_many_digits_differ_invisibly(tmp_path: Path) -> None:
+    readings = [1 / 3, 2 / 3, 1e-7]
     large = [1e9 + 1 / 3, 1e9 + 2 / 3]
     first, second = report(
-        MadeRun([MadeSensor("1", "1", shown), MadeSensor("1", "2", large)]), tmp_path
+        MadeRun([MadeSensor("1", "1", readings), MadeSensor("1", "2", large)]), tmp_path
     ).data["charts"]
-    assert sorted([values(first), values(second)], key=max) == [pytest.approx(shown, rel=1e-6), large]
+    assert sorted([values(first), values(second)], key=max) == [pytest.approx(readings, rel=1e-6), large]
 
 
-def test_sensors_that_deserve_attention_come_first(tmp_path: Path) -> None:
+def test_sensors_that_need_attention_come_first(tmp_path: Path) -> None:
     page = report(
         MadeRun(
             [
@@ -154,7 +154,7 @@ def test_sensors_that_deserve_attention_come_first(tmp_path: Path) -> None:
     assert "the model is refused" in page.text
 
 
-def test_a_run_without_anomalies_says_that_nothing_needs_attention(tmp_path: Path) -> None:
+def test_a_run_without_anomalies_needs_no_attention(tmp_path: Path) -> None:
     text = report(MadeRun([MadeSensor("1", str(i), normal(50, i)) for i in range(3)]), tmp_path).text
     assert "All 3 sensors are normal" in text
     assert "Nothing: every reading is normal." in text
@@ -188,16 +188,16 @@ def test_each_sensor_is_explained_in_words(tmp_path: Path) -> None:
         ),
         tmp_path,
     )
-    told = dict(zip(page.data["sensors"]["device"], page.data["sensors"]["why"], strict=True))
-    assert told["a"].startswith(
+    why = dict(zip(page.data["sensors"]["device"], page.data["sensors"]["why"], strict=True))
+    assert why["a"].startswith(
         "4 of 1,000 readings anomalous (0.4 %), at most 3 in a row, all too high. Normal: up to"
     )
-    assert told["b"].startswith("Anomalous until the end: the last 5 readings, since 2026-01-01 00:07:55. ")
-    assert "all too low. Normal: from about 4" in told["b"]
-    assert told["c"] == "All 10 readings are normal."
+    assert why["b"].startswith("Anomalous until the end: the last 5 readings, since 2026-01-01 00:07:55. ")
+    assert "all too low. Normal: from about 4" in why["b"]
+    assert why["c"] == "All 10 readings are normal."
 
 
-def test_what_is_wrong_with_the_data_is_said_at_the_top(tmp_path: Path) -> None:
+def test_problems_with_the_data_are_shown_at_the_top(tmp_path: Path) -> None:
     page = report(
         MadeRun(
             [MadeSensor("1", "1", normal(20))],
@@ -216,7 +216,7 @@ def test_what_is_wrong_with_the_data_is_said_at_the_top(tmp_path: Path) -> None:
     assert "2026,1,1,x" in page.text
 
 
-def test_the_pipeline_tells_why_and_how_long(tmp_path: Path) -> None:
+def test_facts_from_the_pipeline_are_shown(tmp_path: Path) -> None:
     facts = RunFacts(
         cause="site-a.csv landed", state="partly", started="2026-11-23T05:00:02+01:00", seconds=4000.0
     )
@@ -245,7 +245,7 @@ def test_names_from_data_are_text_and_nothing_else(tmp_path: Path) -> None:
         assert " ".join(escape_bidi(name).split()) in page.text
 
 
-def test_the_browser_is_told_to_run_and_load_nothing_but_what_is_in_the_page(tmp_path: Path) -> None:
+def test_the_pages_policy_allows_only_its_own_script_and_style(tmp_path: Path) -> None:
     page = report(MadeRun([MadeSensor("1", "1", normal(20))]), tmp_path)
     policy = next(names["content"] for tag, names in page.tags if names.get("http-equiv")) or ""
     assert policy.startswith("default-src 'none'; ")
@@ -263,7 +263,7 @@ def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
     assert write_report(run.write(tmp_path / "b")).read_bytes() == first
 
 
-def test_sensors_beyond_what_a_page_holds_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sensors_without_a_chart_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sensor_views, "MOST_DRAWN", 2)
     run = MadeRun([MadeSensor("1", str(i), with_spikes(100, range(i))) for i in range(4)])
     page = report(run, tmp_path)
@@ -281,7 +281,7 @@ def test_a_page_keeps_to_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not drawn[-1]
 
 
-def test_a_file_that_cannot_be_drawn_fails_itself_and_no_other(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_drawn_does_not_affect_the_others(tmp_path: Path) -> None:
     run = MadeRun([MadeSensor("1", str(i), with_spikes(20, [3])) for i in (1, 2, 3)])
     folder = run.write(tmp_path)
     (folder / "preds_1_1.csv").write_text("nothing,of,this\n")
@@ -324,7 +324,7 @@ def test_values_written_in_uncommon_ways_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "run `python -m scoring collect` first"),
         ("[]", "is not the summary of a run"),
@@ -332,17 +332,17 @@ def test_values_written_in_uncommon_ways_are_read(tmp_path: Path) -> None:
         ('{"version": 1, "run": null, "totals": {}, "sensors": [{}], "landings": []}', "is not the summary"),
     ],
 )
-def test_a_folder_without_a_summary_is_named(tmp_path: Path, content: str | None, said: str) -> None:
+def test_a_folder_without_a_summary_is_named(tmp_path: Path, content: str | None, message: str) -> None:
     if content is not None:
         (tmp_path / "summary.json").write_text(content)
-    with pytest.raises(ScoringError, match=re.escape(said)):
+    with pytest.raises(ScoringError, match=re.escape(message)):
         Folder.read(tmp_path)
 
 
 @pytest.mark.parametrize(
     "content", ["", "[]", '{"version": 9}', '{"version": 1, "cause": 7}', '{"version": 1, "seconds": true}']
 )
-def test_facts_that_are_none_are_refused(tmp_path: Path, content: str) -> None:
+def test_invalid_facts_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "facts.json").write_text(content)
     with pytest.raises(ScoringError, match=re.escape("facts.json")):
         RunFacts.read(tmp_path / "facts.json")
@@ -392,13 +392,13 @@ def test_the_command_lists_runs_on_a_page(tmp_path: Path, capsys: pytest.Capture
         '{"version": 1, "runs": [{"run": "a", "state": null}]}',
     ],
 )
-def test_rows_that_are_none_are_refused(tmp_path: Path, content: str) -> None:
+def test_invalid_rows_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "rows.json").write_text(content)
     with pytest.raises(ScoringError, match=re.escape("rows.json")):
         Rows.read(tmp_path / "rows.json")
 
 
-def test_names_sort_as_a_person_sorts_them() -> None:
+def test_names_sort_in_natural_order() -> None:
     names = ["pump-10", "pump-2", "10", "2", "b", "a"]
     assert sorted(names, key=natural_key) == ["2", "10", "a", "b", "pump-2", "pump-10"]
 
@@ -408,13 +408,13 @@ series = hnp.arrays(np.float64, st.integers(1, 400), elements=st.floats(-1e6, 1e
 
 @given(series, st.integers(3, 60), st.data())
 def test_reduction_keeps_ends_extremes_and_anomalies(
-    shown: np.ndarray, points: int, data: st.DataObject
+    readings: np.ndarray, points: int, data: st.DataObject
 ) -> None:
-    anomalous = data.draw(hnp.arrays(bool, len(shown)))
-    kept = keep(shown, -shown, anomalous, points)
+    anomalous = data.draw(hnp.arrays(bool, len(readings)))
+    kept = keep(readings, -readings, anomalous, points)
     assert (np.diff(kept) > 0).all()
-    assert {0, len(shown) - 1} | set(np.flatnonzero(anomalous)) <= set(kept.tolist())
-    assert (shown[kept].min(), shown[kept].max()) == (shown.min(), shown.max())
+    assert {0, len(readings) - 1} | set(np.flatnonzero(anomalous)) <= set(kept.tolist())
+    assert (readings[kept].min(), readings[kept].max()) == (readings.min(), readings.max())
     assert len(kept) <= max(points, 3) + anomalous.sum() + 5
 
 
@@ -423,15 +423,19 @@ def test_thinning_keeps_both_ends() -> None:
     assert thin(np.arange(5), 10).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_models_are_asked_only_if_they_are_those_that_scored(tmp_path: Path) -> None:
+def test_only_the_model_that_scored_gives_an_exact_boundary(tmp_path: Path) -> None:
     key, replaced = SensorKey("1", "1"), SensorKey("1", "2")
     estimator = OneClassSVM(nu=0.1, gamma=0.01).fit(np.linspace(45, 55, 50).reshape(-1, 1))
     for each in (key, replaced):
         save_model(estimator, tmp_path / "models", each)
     sha256 = hashlib.sha256((tmp_path / "models" / key.model_name).read_bytes()).hexdigest()
-    shown = [44.0, 50.0, 70.0]
+    readings = [44.0, 50.0, 70.0]
     run = MadeRun(
-        [MadeSensor("1", "1", shown, model=sha256), MadeSensor("1", "2", shown), MadeSensor("1", "3", shown)]
+        [
+            MadeSensor("1", "1", readings, model=sha256),
+            MadeSensor("1", "2", readings),
+            MadeSensor("1", "3", readings),
+        ]
     )
     command = ["report", "--preds", str(run.write(tmp_path / "out")), "--models", str(tmp_path / "models")]
     assert main(command) == 0
@@ -442,7 +446,7 @@ def test_models_are_asked_only_if_they_are_those_that_scored(tmp_path: Path) -> 
     assert np.abs(estimator.decision_function([[low], [high]])).max() < 1e-4
 
 
-def test_a_model_that_calls_nothing_normal_is_said_to_be_so(tmp_path: Path) -> None:
+def test_a_model_that_calls_nothing_normal_is_reported(tmp_path: Path) -> None:
     hopeless = SvmDetector(replace(SVM, intercept=-3.0))
     folder = MadeRun([MadeSensor("1", "1", [70.0, 71.0, 72.0, 73.0, 74.0])]).write(tmp_path)
     page = Reader()
@@ -468,15 +472,15 @@ def test_json_in_a_script_is_the_same_json_and_no_markup(document: object) -> No
 
 @given(st.integers(0, 10**6), st.integers(1, 10**6))
 @settings(max_examples=200)
-def test_a_share_is_never_written_as_none_or_all_unless_it_is(some: int, of: int) -> None:
+def test_a_share_is_0_or_100_percent_only_where_it_is_exactly(some: int, of: int) -> None:
     some = min(some, of)
-    told = format_share(some / of)
-    assert (told == "0 %") == (some == 0)
-    assert (told == "100 %") == (some == of)
+    text = format_share(some / of)
+    assert (text == "0 %") == (some == 0)
+    assert (text == "100 %") == (some == of)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [
         (0, "0 s"),
         (0.25, "0.2 s"),
@@ -487,11 +491,11 @@ def test_a_share_is_never_written_as_none_or_all_unless_it_is(some: int, of: int
         (90061, "1 d 1 h"),
     ],
 )
-def test_durations_are_told_in_two_units(seconds: float, told: str) -> None:
-    assert format_duration(seconds) == told
+def test_durations_have_two_units(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
 
 
-def test_the_plotting_library_is_the_one_that_is_written_down() -> None:
+def test_the_plotting_library_matches_its_checksums() -> None:
     assets = Path(sensor_views.__file__).parent / "assets"
     notes = (assets / "uPlot.md").read_text()
     version = re.search(r"# uPlot ([\d.]+)", notes)

@@ -28,7 +28,7 @@ SVM = SvmParameters(
 )  # fmt: skip
 
 
-def test_the_model_tells_its_boundary_exactly() -> None:
+def test_the_boundary_from_a_model_is_exact() -> None:
     detector = SvmDetector(SVM)
     boundary = from_model(detector, np.linspace(40, 60, 50))
     assert boundary is not None
@@ -41,26 +41,26 @@ def test_the_model_tells_its_boundary_exactly() -> None:
     assert low + high == pytest.approx(100)
 
 
-def test_the_readings_tell_the_boundary_closely() -> None:
+def test_the_boundary_from_readings_is_close() -> None:
     detector = SvmDetector(SVM)
-    shown = np.random.default_rng(0).uniform(30, 70, 2000)
-    labels, scores = detector.predict(shown)
-    boundary, exact = from_readings(shown, scores, labels == 1), from_model(detector, shown)
+    readings = np.random.default_rng(0).uniform(30, 70, 2000)
+    labels, scores = detector.predict(readings)
+    boundary, exact = from_readings(readings, scores, labels == 1), from_model(detector, readings)
     assert boundary is not None
     assert exact is not None
     np.testing.assert_allclose(np.array(boundary.normal, float), np.array(exact.normal, float), atol=1e-3)
 
 
-def test_a_boundary_that_was_not_seen_is_not_drawn() -> None:
-    values_seen = np.array([1.0, 2.0, 3.0])
-    assert from_readings(values_seen, np.ones(3), np.zeros(3, bool)) is None
-    assert from_readings(values_seen, -np.ones(3), np.ones(3, bool)) is None
+def test_a_boundary_that_was_not_found_is_not_drawn() -> None:
+    values = np.array([1.0, 2.0, 3.0])
+    assert from_readings(values, np.ones(3), np.zeros(3, bool)) is None
+    assert from_readings(values, -np.ones(3), np.ones(3, bool)) is None
     scattered = np.arange(40.0)
     odd = scattered % 2 == 1
     assert from_readings(scattered, np.where(odd, -1.0, 1.0), odd) is None
 
 
-def test_an_open_side_of_the_normal_values_stays_open() -> None:
+def test_an_open_side_of_the_normal_values_is_drawn_open() -> None:
     boundary = from_readings(
         np.array([1.0, 2.0, 3.0]), np.array([2.0, 1.0, -1.0]), np.array([False, False, True])
     )
@@ -68,7 +68,7 @@ def test_an_open_side_of_the_normal_values_stays_open() -> None:
     assert boundary.normal == ((None, 2.5),)
 
 
-def test_one_huge_reading_costs_its_sensor_the_boundary_and_no_run_its_report(tmp_path: Path) -> None:
+def test_one_huge_reading_costs_only_the_boundary_of_its_sensor(tmp_path: Path) -> None:
     save_model(OneClassSVM(kernel="linear").fit([[1.0], [2.0]]), tmp_path / "models", SensorKey("1", "1"))
     (tmp_path / "r.csv").write_text(
         "TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,1,1.5\n2026-01-01 00:00:01,1,1,1.7e308\n"
@@ -80,8 +80,8 @@ def test_one_huge_reading_costs_its_sensor_the_boundary_and_no_run_its_report(tm
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["totals"]["scored"] == 2
 
 
-TURNED = "pump \u202e1"
-"""A device whose name turns the direction of the text after it, which a page shows by its code."""
+BIDI = "pump \u202e1"
+"""A device with a bidirectional character in its name, which a page shows by its code."""
 
 
 def trained(models: Path, *keys: SensorKey) -> list[str]:
@@ -99,12 +99,12 @@ def charts(page: Path) -> list[dict[str, object]]:
 
 
 def test_a_report_without_models_keeps_the_exact_boundaries_of_one_with_models(tmp_path: Path) -> None:
-    first, turned = trained(tmp_path / "models", SensorKey("1", "1"), SensorKey(TURNED, "1"))
+    first, bidi = trained(tmp_path / "models", SensorKey("1", "1"), SensorKey(BIDI, "1"))
     values = [44.0, 50.0, 70.0]
     sensors = [
         MadeSensor("1", "1", values, model=first),
         MadeSensor("1", "2", values),
-        MadeSensor(TURNED, "1", values, model=turned),
+        MadeSensor(BIDI, "1", values, model=bidi),
     ]
     folder = MadeRun(sensors).write(tmp_path / "out")
     assert main(["report", "--preds", str(folder), "--models", str(tmp_path / "models")]) == 0

@@ -1,4 +1,4 @@
-"""Colours of the pages: readable by everybody, in light and in dark, also who sees fewer of them."""
+"""Colours of the pages: readable for everybody, in light and in dark, and with colour blindness."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from scoring.report import sensor_views
 CSS = (Path(sensor_views.__file__).parent / "assets" / "look.css").read_text()
 
 TEXT, GRAPHICS = 4.5, 3.0
-"""Contrasts that WCAG 2.2 asks for at level AA."""
+"""Contrasts that WCAG 2.2 requires at level AA."""
 
 # Machado, Oliveira and Fernandes 2009, at full severity, on linear RGB.
 VISIONS = {
@@ -51,7 +51,7 @@ def contrast(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> float:
-    """CIE 1976: about 2 can just be told apart side by side."""
+    """CIE 1976: a difference of about 2 is just visible side by side."""
     return float(np.linalg.norm(lab(one) - lab(other)))
 
 
@@ -83,7 +83,7 @@ def test_anomalies_do_not_look_like_boundaries(colours: dict[str, np.ndarray], v
 
 
 @pytest.mark.parametrize("vision", VISIONS)
-def test_shares_are_told_apart_by_lightness_alone(colours: dict[str, np.ndarray], vision: str) -> None:
+def test_shares_differ_by_lightness_alone(colours: dict[str, np.ndarray], vision: str) -> None:
     shares = [lab(VISIONS[vision] @ colours[f"share-{step}"])[0] for step in range(1, 6)]
     steps = np.diff(shares) * np.sign(shares[-1] - shares[0])
     assert steps.min() > 5, [round(float(share)) for share in shares]

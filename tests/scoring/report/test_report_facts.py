@@ -1,4 +1,4 @@
-"""What a report says of the run itself: why, when, and what went wrong where nothing was summed up."""
+"""What a report shows of the run itself: why, when, and what went wrong where there is no summary."""
 
 import json
 import subprocess
@@ -65,7 +65,7 @@ def charts(page: Path) -> list[dict[str, object]]:
         (None, [], None),
     ],
 )
-def test_the_name_of_a_run_tells_its_cause(
+def test_the_cause_is_inferred_from_the_name_of_a_run(
     run: str | None, landings: list[LandingRow], cause: str | None
 ) -> None:
     assert infer_cause(run, landings) == cause
@@ -77,7 +77,7 @@ def test_no_name_of_a_run_breaks_the_page(run: str) -> None:
     assert cause is None or cause
 
 
-def test_a_run_that_was_summed_up_says_who_asked_when_and_with_which_pipeline(tmp_path: Path) -> None:
+def test_a_finished_run_shows_its_cause_time_and_pipeline(tmp_path: Path) -> None:
     facts = RunFacts(
         cause="asked for by hand: 3 blobs",
         state="partly",
@@ -91,17 +91,17 @@ def test_a_run_that_was_summed_up_says_who_asked_when_and_with_which_pipeline(tm
     )
     folder = MadeRun([MadeSensor("1", "1", normal(20))], landings=[landing("a.csv")]).write(tmp_path)
     text = Words(write_report(folder, facts)).text
-    for told in (
+    for expected in (
         "asked for by hand: 3 blobs · partly · 2 of 3 steps succeeded · try 2 ·",
         "pipeline v5eb457d70e20992b",
         "42 s from 2026-11-23 05:00:02 UTC",
         "1 step was not completed. score_1_1 failed: killed: out of memory?",
     ):
-        assert told in text
+        assert expected in text
     assert "sensor 1/1 failed" not in text, "the summary's findings say it already"
 
 
-def test_a_run_that_failed_before_it_was_summed_up_says_what_went_wrong(tmp_path: Path) -> None:
+def test_a_run_that_failed_before_its_summary_shows_the_error(tmp_path: Path) -> None:
     facts = RunFacts(
         run="blob-00", cause="a.csv landed", state="failed", seconds=3, error="no worker: disk full",
         troubles=tuple(Trouble(f"score_1_{i}", "failed", f"reason {i}") for i in range(5)),
@@ -114,7 +114,7 @@ def test_a_run_that_failed_before_it_was_summed_up_says_what_went_wrong(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "expected"),
     [
         ("pending", "has not started"),
         ("running", "is still running"),
@@ -122,8 +122,8 @@ def test_a_run_that_failed_before_it_was_summed_up_says_what_went_wrong(tmp_path
         ("x", "no summary"),
     ],
 )
-def test_a_run_that_left_nothing_says_how_it_stands(tmp_path: Path, state: str, told: str) -> None:
-    assert told in Words(write_report(tmp_path, RunFacts(run="r", state=state))).text
+def test_a_run_without_a_summary_shows_its_state(tmp_path: Path, state: str, expected: str) -> None:
+    assert expected in Words(write_report(tmp_path, RunFacts(run="r", state=state))).text
 
 
 def test_without_summary_and_facts_there_is_no_page(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_facts_of_a_wrong_kind_are_refused(tmp_path: Path, more: str) -> None:
         RunFacts.read(tmp_path / "facts.json")
 
 
-def test_a_finding_says_on_which_side_the_anomalies_lie(tmp_path: Path) -> None:
+def test_a_finding_has_the_side_of_its_anomalies(tmp_path: Path) -> None:
     folder = MadeRun(
         [MadeSensor("1", "1", with_spikes(50, [7, 20])), MadeSensor("1", "2", [*normal(30), 1.0])]
     ).write(tmp_path)
@@ -164,7 +164,7 @@ def test_a_finding_says_on_which_side_the_anomalies_lie(tmp_path: Path) -> None:
 
 
 def test_the_list_of_runs_is_written_without_numerics(tmp_path: Path) -> None:
-    """The function app has it written after each sweep that ended runs: it should cost next to nothing."""
+    """It is written after each sweep that finished runs, so it should be cheap."""
     program = (
         "import sys; from pathlib import Path; from scoring.report.index import RunRow, write_index\n"
         "write_index([RunRow('a', 'failed', readings=3, anomalies=1)], Path(sys.argv[1]))\n"

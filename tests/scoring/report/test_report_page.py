@@ -1,4 +1,4 @@
-"""The pages as a person meets them: in a real browser, headless, with no network."""
+"""The pages in a real browser, headless, without a network."""
 
 import functools
 import http.server
@@ -47,7 +47,7 @@ SENSORS = [
     MadeSensor("pump-2", "pressure", [*normal(700, 2), *[62.0] * 20]),
     MadeSensor("pump-2", "flow", [value + 40 for value in normal(720, 3)]),
     MadeSensor("pump-3", "pressure", status=SensorStatus.FAILED, reason="the model is refused", readings=720),
-    MadeSensor("pump-3", "flow", status=SensorStatus.MISSING, reason="no step left a result", readings=720),
+    MadeSensor("pump-3", "flow", status=SensorStatus.MISSING, reason="no step wrote a result", readings=720),
     MadeSensor("pump-4", "pressure", status=SensorStatus.NO_MODEL, reason="no such model", readings=720),
     MadeSensor("pump-4", "flow", status=SensorStatus.NO_READINGS),
     MadeSensor(HOSTILE[0], HOSTILE[2], with_spikes(720, [400])),
@@ -56,11 +56,11 @@ SENSORS = [
 
 @dataclass
 class Opened:
-    """A page, and what it did that it should not."""
+    """A page, its requests, and the errors that it reported."""
 
     page: Page
     requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     def card(self, device: str, sensor: str) -> Locator:
         return self.page.locator(f'.card[aria-label="Device {device}, sensor {sensor}"]')
@@ -72,7 +72,7 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium or Chrome as the system has it."""
+    """The installed Chromium or Chrome."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         pytest.skip("no Chromium or Chrome found: apt-get install chromium")
@@ -84,7 +84,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run where everything that can go wrong went wrong once."""
+    """The folder of a run with every kind of failure."""
     run = MadeRun(
         SENSORS,
         landings=[landing(name, LandingStatus.UNREADABLE, name) for name in HOSTILE],
@@ -97,13 +97,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(browser: Browser, folder: Path) -> Iterator[Opened]:
-    """The report, opened from a file; each test ends with a look at what the page did."""
+    """The report, opened from a file; at the end, requests and errors are checked."""
     with opening(browser, (folder / "report.html").as_uri()) as opened:
         yield opened
 
 
 class opening:  # noqa: N801 - read as a verb: with opening(...)
-    """Open an address; at the end, nothing was complained about and nothing else was asked for."""
+    """Open an address; at the end there must be no error and no other request."""
 
     def __init__(self, browser: Browser, address: str, width: int = 1280, **options: Any) -> None:
         self._page = browser.new_page(viewport={"width": width, "height": 900}, **options)
@@ -112,15 +112,15 @@ class opening:  # noqa: N801 - read as a verb: with opening(...)
 
     def __enter__(self) -> Opened:
         self._page.on("request", lambda request: self._opened.requests.append(request.url))
-        self._page.on("pageerror", lambda error: self._opened.complaints.append(str(error)))
-        self._page.on("console", lambda message: self._opened.complaints.append(message.text))
-        self._page.on("dialog", lambda dialog: self._opened.complaints.append(dialog.message))
+        self._page.on("pageerror", lambda error: self._opened.problems.append(str(error)))
+        self._page.on("console", lambda message: self._opened.problems.append(message.text))
+        self._page.on("dialog", lambda dialog: self._opened.problems.append(dialog.message))
         self._page.goto(self._address)
         return self._opened
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            assert self._opened.complaints == []
+            assert self._opened.problems == []
             assert self._opened.requests == [self._address]
         self._page.close()
 
@@ -137,7 +137,7 @@ def span(plot: Locator) -> float:
     return float(plot.get_attribute("data-to") or 0) - float(plot.get_attribute("data-from") or 0)
 
 
-def test_as_many_anomalies_are_marked_as_the_summary_counts(opened: Opened, folder: Path) -> None:
+def test_the_number_of_marks_is_the_summarys_number_of_anomalies(opened: Opened, folder: Path) -> None:
     summary = json.loads((folder / "summary.json").read_text())
     marks = {}
     for row in summary["sensors"]:
@@ -177,7 +177,7 @@ def test_marks_and_readings_are_really_on_the_canvas(opened: Opened) -> None:
     assert counted["blue"] > 1000
 
 
-def test_a_name_is_a_name_and_never_runs(opened: Opened) -> None:
+def test_a_name_is_text_and_never_runs(opened: Opened) -> None:
     near(hostile_card(opened))
     assert opened.page.locator("img").count() == 0
     assert opened.page.locator("script").count() == 3
@@ -259,13 +259,13 @@ def test_all_of_a_chart_can_be_reached_by_keyboard(opened: Opened) -> None:
 def test_hovering_reads_out_time_value_and_score(opened: Opened) -> None:
     plot = near(opened.card("pump-2", "pressure"))
     plot.locator(".scores .u-over").hover()
-    said = plot.locator(".readout").text_content() or ""
-    assert said.startswith("2026-01-01 00:")
-    assert " · score " in said
-    assert said.endswith("normal")
+    readout = plot.locator(".readout").text_content() or ""
+    assert readout.startswith("2026-01-01 00:")
+    assert " · score " in readout
+    assert readout.endswith("normal")
 
 
-def test_a_cell_of_the_fleet_leads_to_its_sensor(opened: Opened) -> None:
+def test_clicking_a_cell_of_the_fleet_shows_its_sensor(opened: Opened) -> None:
     cell = opened.page.get_by_role(
         "gridcell", name="Device pump-2, sensor pressure: 20 of 720 readings anomalous (2.8 %)"
     )
@@ -291,7 +291,7 @@ def test_the_fleet_is_one_tab_stop_and_arrows_move_in_it(opened: Opened) -> None
     assert opened.page.evaluate("document.activeElement.className").startswith("card")
 
 
-def test_sensors_that_were_not_scored_look_plainly_different(opened: Opened) -> None:
+def test_sensors_that_were_not_scored_look_different(opened: Opened) -> None:
     looks = {}
     for name in (
         "pump-3, sensor pressure",
@@ -311,7 +311,7 @@ def test_sensors_that_were_not_scored_look_plainly_different(opened: Opened) -> 
     assert [text for text, _ in looks] == ["✕", "!", "?", "○", "0 %"]
 
 
-def test_findings_lead_to_their_sensors(opened: Opened) -> None:
+def test_clicking_a_finding_shows_its_sensor(opened: Opened) -> None:
     opened.page.locator(".findings a", has_text="pump-3/pressure").click()
     assert opened.page.evaluate("document.activeElement.ariaLabel") == "Device pump-3, sensor pressure"
     assert "the model is refused" in (opened.card("pump-3", "pressure").text_content() or "")
@@ -339,11 +339,11 @@ def test_colours_follow_the_system_while_the_page_is_open(opened: Opened) -> Non
     light = opened.page.evaluate(ground), plot.evaluate(f"(plot) => {picture}")
     opened.page.emulate_media(color_scheme="dark")
     opened.page.wait_for_function(f"(light) => {ground} !== light", arg=light[0])
-    now = [plot.element_handle(), light[1]]  # it is painted again a moment later
+    now = [plot.element_handle(), light[1]]  # it is repainted a moment later
     opened.page.wait_for_function(f"([plot, light]) => {picture} !== light", arg=now)
 
 
-def test_on_paper_the_page_is_light_and_has_its_charts(browser: Browser, folder: Path) -> None:
+def test_the_printed_page_is_light_and_has_its_charts(browser: Browser, folder: Path) -> None:
     with opening(browser, (folder / "report.html").as_uri(), color_scheme="dark") as opened:
         opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert opened.page.locator(".plot[data-marks]").count() == 5
@@ -388,7 +388,7 @@ def test_the_page_works_from_an_object_address(browser: Browser, folder: Path, s
     page.close()
 
 
-def test_a_fleet_is_drawn_as_the_reader_comes_near(browser: Browser, tmp_path: Path) -> None:
+def test_charts_of_a_fleet_are_drawn_on_scrolling_near(browser: Browser, tmp_path: Path) -> None:
     run = MadeRun([MadeSensor(f"d{i // 5}", f"s{i % 5}", with_spikes(30, [i % 30])) for i in range(400)])
     with opening(browser, write_report(run.write(tmp_path)).as_uri()) as opened:
         assert opened.page.get_by_role("gridcell").count() == 400
@@ -402,14 +402,14 @@ def test_a_fleet_is_drawn_as_the_reader_comes_near(browser: Browser, tmp_path: P
 
 def test_values_that_overflow_do_not_break_a_chart(browser: Browser, tmp_path: Path) -> None:
     odd = [[1.7e308, -1.7e308, 50.0], [5e-324, 0.0, 50.0], [50.0], [50.0] * 3, [1e15 + 0.5, 1e15, 50.0]]
-    run = MadeRun([MadeSensor("odd", str(i), shown) for i, shown in enumerate(odd)])
+    run = MadeRun([MadeSensor("odd", str(i), values) for i, values in enumerate(odd)])
     with opening(browser, write_report(run.write(tmp_path)).as_uri()) as opened:
-        for i, shown in enumerate(odd):
+        for i, values in enumerate(odd):
             plot = near(opened.card("odd", str(i)))
-            assert plot.get_attribute("data-marks") == str(sum(not 40 < value < 60 for value in shown))
+            assert plot.get_attribute("data-marks") == str(sum(not 40 < value < 60 for value in values))
 
 
-def test_numbers_come_out_of_the_page_as_they_went_in(browser: Browser) -> None:
+def test_the_script_decodes_the_numbers_that_were_encoded(browser: Browser) -> None:
     rng = np.random.default_rng(5)
     page = browser.new_page()
     page.add_script_tag(content=(ASSETS / "decode.js").read_text() + "window.readings = readings;")
@@ -487,15 +487,13 @@ def test_a_real_run_has_a_mark_for_each_of_its_anomalies(
     assert sum(marks) == json.loads((out / "summary.json").read_text())["totals"]["anomalies"]
 
 
-def test_the_page_of_runs_takes_its_signature_along_to_reports(
-    browser: Browser, site: str, folder: Path
-) -> None:
+def test_the_page_of_runs_adds_its_signature_to_links(browser: Browser, site: str, folder: Path) -> None:
     write_index([RunRow("a", "succeeded", report="a/report.html")], folder / "index.html")
     with opening(browser, f"{site}/index.html?sv=1&sig=secret") as opened:
         assert opened.page.locator("tbody a").get_attribute("href") == "a/report.html?sv=1&sig=secret"
 
 
-def test_a_run_that_left_nothing_has_a_page_that_says_why(browser: Browser, tmp_path: Path) -> None:
+def test_a_run_without_results_has_a_page_with_the_reason(browser: Browser, tmp_path: Path) -> None:
     troubles = tuple(Trouble(f"score_1_{i}", "failed", HOSTILE[i % 3]) for i in range(6))
     facts = RunFacts(run="blob-1", state="failed", cause=HOSTILE[0], error=HOSTILE[1], troubles=troubles)
     with opening(browser, write_report(tmp_path, facts).as_uri(), 390) as opened:

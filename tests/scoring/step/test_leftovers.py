@@ -1,4 +1,4 @@
-"""Scoring into a folder again: nothing of what it held before is taken for what it holds now."""
+"""Scoring into a folder again: results of an earlier scoring are not mistaken for new ones."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from sklearn.svm import OneClassSVM
 
 from scoring import SensorKey
 from scoring.models import save_model
-from tests.scoring.said import Said, scoring
+from tests.scoring.run_command import CommandResult, scoring
 
 KEYS = [SensorKey("1", str(number)) for number in range(1, 5)]
 SHARDS = [["--shard", "0/2"], ["--shard", "1/2"]]
 
 
 class Place:
-    """Readings and models of four sensors, and the folder that they are scored into."""
+    """Readings and models of four sensors, and the folder for their predictions."""
 
     def __init__(self, folder: Path) -> None:
         self.data, self.models, self.out = folder / "readings.csv", folder / "models", folder / "out"
@@ -31,10 +31,10 @@ class Place:
         rows = [f"2026-01-01 00:00:0{second},{k.device},{k.sensor},50" for k in keys for second in range(9)]
         self.data.write_text("\n".join(["TS,Device,Sensor,Value", *rows, ""]))
 
-    def score(self, *more: object) -> Said:
+    def score(self, *more: object) -> CommandResult:
         return scoring("score", "--data", self.data, "--models", self.models, "--out", self.out, *more)
 
-    def collect(self, models: Path | None = None) -> Said:
+    def collect(self, models: Path | None = None) -> CommandResult:
         return scoring("collect", "--data", self.data, "--models", models or self.models, "--preds", self.out)
 
     def break_model(self, key: SensorKey) -> None:
@@ -73,7 +73,7 @@ def names(keys: list[SensorKey]) -> list[str]:
 
 
 @pytest.mark.parametrize("steps", [[[]], SHARDS, [["--key", key.encoded] for key in KEYS]])
-def test_a_sensor_that_fails_this_time_has_no_predictions_of_the_time_before(
+def test_a_sensor_that_fails_has_no_predictions_of_an_earlier_scoring(
     place: Place, steps: list[list[str]]
 ) -> None:
     place.score()
@@ -84,7 +84,7 @@ def test_a_sensor_that_fails_this_time_has_no_predictions_of_the_time_before(
 
 
 @pytest.mark.parametrize("steps", [[[]], SHARDS, [["--key", key.encoded] for key in KEYS]])
-def test_a_sensor_without_readings_this_time_has_no_predictions_of_the_time_before(
+def test_a_sensor_without_readings_has_no_predictions_of_an_earlier_scoring(
     place: Place, steps: list[list[str]]
 ) -> None:
     place.score()
@@ -109,7 +109,7 @@ def test_a_step_removes_nothing_of_other_steps(place: Place, step: list[str]) ->
 
 
 @pytest.mark.parametrize("step", [SHARDS[0], ["--key", KEYS[0].encoded]], ids=["shard", "key"])
-def test_a_folder_that_a_step_writes_to_is_not_finished_any_more(place: Place, step: list[str]) -> None:
+def test_a_step_removes_the_mark_of_a_finished_folder(place: Place, step: list[str]) -> None:
     place.score()
     assert place.finished()
     place.score(*step)
@@ -118,7 +118,7 @@ def test_a_folder_that_a_step_writes_to_is_not_finished_any_more(place: Place, s
     assert place.finished()
 
 
-def test_what_steps_told_before_everything_was_scored_is_not_summed_up(place: Place) -> None:
+def test_outcomes_of_earlier_steps_are_removed_when_everything_is_scored(place: Place) -> None:
     for shard in SHARDS:
         place.score(*shard)
     place.lay(KEYS[:1])
@@ -129,24 +129,24 @@ def test_what_steps_told_before_everything_was_scored_is_not_summed_up(place: Pl
     assert [sensor["readings"] for sensor in whole.values()] == [9, 0, 0, 0]
 
 
-def test_a_step_that_dies_tells_nothing_of_the_time_before(place: Place) -> None:
+def test_a_killed_step_has_no_outcome_of_an_earlier_scoring(place: Place) -> None:
     place.score("--key", KEYS[0].encoded)
     place.collect()
     (place.out / KEYS[0].preds_name).unlink()
-    (place.out / KEYS[0].preds_name).mkdir()  # so that its end fails
+    (place.out / KEYS[0].preds_name).mkdir()  # so that moving the file there fails
     assert place.score("--key", KEYS[0].encoded).code != 0
     place.collect()
     assert place.sensors["1"]["status"] == "missing"
 
 
-def test_of_two_outcomes_of_a_sensor_the_newest_counts_and_it_is_said(place: Place) -> None:
+def test_of_two_outcomes_of_a_sensor_the_newest_counts_with_a_notice(place: Place) -> None:
     place.score()
     place.break_model(KEYS[0])
     place.score("--key", KEYS[0].encoded)
     os.utime(place.out / "_steps" / "all.json", (1, 1))
-    said = place.collect()
-    twice = "1 sensor was scored by several steps, the first is 1/1 by 1_1 and all"
-    assert said.err == f"{twice}: the newest outcome counts\n"
+    result = place.collect()
+    duplicates = "1 sensor was scored by several steps, the first is 1/1 by 1_1 and all"
+    assert result.err == f"{duplicates}: the newest outcome counts\n"
     assert [place.sensors[sensor]["status"] for sensor in "1234"] == ["failed", *["scored"] * 3]
     os.utime(place.out / "_steps" / "1_1.json", (0, 0))
     place.collect()
@@ -154,7 +154,7 @@ def test_of_two_outcomes_of_a_sensor_the_newest_counts_and_it_is_said(place: Pla
 
 
 @pytest.mark.parametrize("finish", [Place.score, Place.collect], ids=["score", "collect"])
-def test_what_killed_processes_left_half_written_goes_when_all_is_scored_or_summed_up(
+def test_incomplete_files_of_killed_processes_are_removed_by_score_and_collect(
     place: Place, finish: Any
 ) -> None:
     for shard in SHARDS:
@@ -169,7 +169,7 @@ def test_what_killed_processes_left_half_written_goes_when_all_is_scored_or_summ
     assert hidden == [".hidden.partial"]
 
 
-def test_a_mistake_in_what_is_to_be_summed_up_leaves_a_finished_folder_finished(place: Place) -> None:
+def test_a_mistake_in_collect_does_not_unmark_a_finished_folder(place: Place) -> None:
     place.score()
     assert place.collect(models=place.models / "typo").code == 2
     assert place.finished()

@@ -1,4 +1,4 @@
-"""What steps say of their work: read back as it was said, and refused where it is something else."""
+"""Outcomes of steps: read back as they were written, and refused where they are invalid."""
 
 import json
 import math
@@ -16,7 +16,7 @@ SENSOR = {"device": "1", "sensor": "2", "status": "scored", "readings": 3, "wors
 LANDING = {"name": "a.csv", "status": "read", "reason": None}
 
 
-def said(out: Path, text: str) -> list[StepOutcome]:
+def read_stored(out: Path, text: str) -> list[StepOutcome]:
     (out / OUTCOMES_FOLDER).mkdir()
     (out / OUTCOMES_FOLDER / "x.json").write_text(text)
     return read_outcomes(out)
@@ -27,9 +27,7 @@ def outcome(sensor: Any = SENSOR, landing: Any = LANDING) -> str:
 
 
 @pytest.mark.parametrize("worst", [None, 0.0, -0.25, -math.inf, math.inf])
-def test_what_a_step_said_is_read_back_from_json_without_numbers_that_json_has_not(
-    tmp_path: Path, worst: float | None
-) -> None:
+def test_an_outcome_is_read_back_from_json_without_infinity(tmp_path: Path, worst: float | None) -> None:
     sensor = SensorOutcome("1", "2", SensorStatus.SCORED, None, 3, 1, "a", "b", worst, "c0ffee")
     step = StepOutcome("1_2", [sensor], [FoundLanding("a.csv", LandingStatus.READ, None)])
     step.write(tmp_path)
@@ -78,17 +76,17 @@ def test_what_a_step_said_is_read_back_from_json_without_numbers_that_json_has_n
         "no-landing",
     ],
 )
-def test_what_is_no_outcome_is_told_with_its_file_and_what_to_do(tmp_path: Path, text: str) -> None:
+def test_an_invalid_outcome_is_reported_with_its_file_and_what_to_do(tmp_path: Path, text: str) -> None:
     with pytest.raises(ScoringError, match=r"x\.json is not the outcome of a step: .*; run that step again"):
-        said(tmp_path, text)
+        read_stored(tmp_path, text)
 
 
 def test_a_field_that_was_added_later_is_ignored(tmp_path: Path) -> None:
-    [step] = said(tmp_path, outcome(SENSOR | {"colour": "red"}))
+    [step] = read_stored(tmp_path, outcome(SENSOR | {"colour": "red"}))
     assert step.sensors[0].readings == 3
 
 
-def test_a_row_that_tells_only_that_its_step_failed_is_an_outcome(tmp_path: Path) -> None:
+def test_a_row_of_a_failed_sensor_needs_only_a_reason(tmp_path: Path) -> None:
     row = {"device": "1", "sensor": "2", "status": "failed", "reason": "it took too long"}
-    [step] = said(tmp_path, outcome(row))
+    [step] = read_stored(tmp_path, outcome(row))
     assert step.sensors == [SensorOutcome("1", "2", SensorStatus.FAILED, "it took too long")]

@@ -1,4 +1,4 @@
-"""Files of predictions: whole or not there, and the same bytes however many pieces they came in."""
+"""Files of predictions: complete or absent, and the same bytes for any number of pieces."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ KEYS = [SensorKey("1", str(number)) for number in range(5)]
 @pytest.mark.parametrize(
     "buffer_bytes", [0, 25, 1 << 20], ids=["no buffer", "a small buffer", "a large buffer"]
 )
-def test_pieces_become_the_same_files_whenever_they_are_written(tmp_path: Path, buffer_bytes: int) -> None:
+def test_pieces_become_the_same_files_with_any_buffer(tmp_path: Path, buffer_bytes: int) -> None:
     with PredictionFiles(tmp_path, "step", buffer_bytes) as files:
         for piece in range(4):
             for key in KEYS:
@@ -40,7 +40,7 @@ def test_a_sensor_that_is_dropped_has_no_file(tmp_path: Path, buffer_bytes: int)
     assert [path.name for path in tmp_path.iterdir()] == [KEYS[1].preds_name]
 
 
-def test_more_pieces_than_a_system_takes_at_once_are_all_there(tmp_path: Path) -> None:
+def test_more_pieces_than_a_system_accepts_at_once_are_all_written(tmp_path: Path) -> None:
     pieces = [f"{number}\n".encode() for number in range(3_000)]
     with PredictionFiles(tmp_path, "step") as files:
         for piece in pieces:
@@ -52,7 +52,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), m
 
 
 @given(table=st.lists(st.tuples(texts, texts), min_size=1, max_size=30), data=st.data())
-def test_each_row_begins_where_it_is_said_to(table: list[tuple[str, str]], data: st.DataObject) -> None:
+def test_each_row_starts_at_its_offset(table: list[tuple[str, str]], data: st.DataObject) -> None:
     devices, sensors = ([csv_text(text) for text in column] for column in zip(*table, strict=True))
     numbers = [str(number) for number in range(len(table))]
     columns = [pa.array(column) for column in (numbers, devices, sensors, numbers, numbers, numbers)]

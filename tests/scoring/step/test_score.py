@@ -1,4 +1,4 @@
-"""Batches are scored by several threads, which share what each of them needs."""
+"""Batches are scored by several threads, which share the models."""
 
 import time
 from pathlib import Path
@@ -22,7 +22,7 @@ KEY = SensorKey("1", "3")
 
 
 class SlowStore(ModelStore):
-    """Takes long enough for all threads to ask before the first has its answer."""
+    """Slow enough for all threads to ask before the first has its answer."""
 
     loads = 0
 
@@ -32,7 +32,7 @@ class SlowStore(ModelStore):
         return super().get(key)
 
 
-def test_a_model_is_loaded_once_however_many_threads_ask_for_it(tmp_path: Path) -> None:
+def test_a_model_needed_by_many_threads_is_loaded_once(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(50, 10, (60, 1))
     save_model(make_pipeline(StandardScaler(), OneClassSVM()).fit(values), tmp_path / "models", KEY)
     count = 100_000  # more than one batch

@@ -1,4 +1,4 @@
-"""What a step finds of a sensor, added up over files."""
+"""The totals of a sensor over several files."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from sklearn.svm import OneClassSVM
 
 from scoring.keys import SensorKey
 from scoring.models import save_model
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 
 KEY = SensorKey("1", "1")
 
@@ -37,11 +37,11 @@ def test_the_lowest_score_is_that_of_all_files(tmp_path: Path) -> None:
     assert row["worst"] == scores[0]
 
 
-def test_of_two_spellings_of_one_moment_the_one_that_came_first_is_told(tmp_path: Path) -> None:
+def test_of_two_forms_of_one_time_the_first_in_the_data_is_reported(tmp_path: Path) -> None:
     row = summed_up(tmp_path, [("2026-01-01T00:00:00Z", 50)], [("2026-01-01 00:00:00", 51)])
     assert (row["first"], row["last"]) == ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
 
 
-def test_first_and_last_are_those_in_time_whatever_comes_first(tmp_path: Path) -> None:
+def test_first_and_last_are_those_in_time_not_in_order_of_files(tmp_path: Path) -> None:
     row = summed_up(tmp_path, [("2026-01-02 00:00:00", 50)], [("2026-01-01 00:00:00", 51)])
     assert (row["first"], row["last"]) == ("2026-01-01 00:00:00", "2026-01-02 00:00:00")

@@ -32,7 +32,7 @@ def aggregate(folder: Path, rows, window="5s", *options):
 
 
 def expected(rows, window):
-    """What should come out, by exact fractions: {(end, device, sensor): mean}."""
+    """The expected result, by exact fractions: {(end, device, sensor): mean}."""
     values = defaultdict(list)
     for ts, device, sensor, value in rows:
         passed = (datetime.fromisoformat(ts).replace(tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
@@ -73,7 +73,7 @@ def test_means_are_those_of_exact_arithmetic_in_order(tmp_path_factory, rows, wi
     assert list(found.values()) == pytest.approx(list(exact.values()), rel=1e-12, abs=1e-6)
 
 
-def test_a_mean_bears_the_end_of_its_window_which_belongs_to_it(tmp_path: Path):
+def test_a_mean_has_the_time_of_its_window_end_which_is_inclusive(tmp_path: Path):
     rows = [
         ("2018-08-28 23:00:00.000", "1", "3", "1"),
         ("2018-08-28 23:00:00.001", "1", "3", "2"),
@@ -88,12 +88,12 @@ def test_a_mean_bears_the_end_of_its_window_which_belongs_to_it(tmp_path: Path):
     ]
 
 
-def test_readings_of_another_offset_fall_into_the_windows_of_utc(tmp_path: Path):
+def test_readings_with_another_offset_are_in_windows_of_utc(tmp_path: Path):
     rows = [("2018-08-29T01:00:02+02:00", "1", "3", "2"), ("2018-08-28T23:00:03Z", "1", "3", "4")]
     assert aggregate(tmp_path, rows).splitlines()[1:] == ["2018-08-28 23:00:05.000,1,3,3"]
 
 
-def test_rows_may_come_in_any_order_and_in_any_files(tmp_path: Path):
+def test_rows_can_be_in_any_order_and_in_any_files(tmp_path: Path):
     main(["simulate", "--interval", "700ms", "--readings", "400", "--out", str(tmp_path / "raw.csv")])
     header, *lines = (tmp_path / "raw.csv").read_text().splitlines()
     lines = np.random.default_rng(0).permutation(lines).tolist()
@@ -115,7 +115,7 @@ def test_rows_may_come_in_any_order_and_in_any_files(tmp_path: Path):
     assert list(once.values()) == pytest.approx(list(shuffled.values()), rel=1e-14)
 
 
-def test_means_averaged_again_stay_as_they_are(tmp_path: Path, seed):
+def test_means_averaged_again_do_not_change(tmp_path: Path, seed):
     readings = seed / "sensor_data.csv"
     out = tmp_path / "means.csv"
     assert main(["aggregate", "--data", str(readings), "--window", "5s", "--out", str(out)]) == 0
@@ -138,7 +138,7 @@ def test_merging_often_or_never_gives_the_same_means(tmp_path_factory, rows, win
     assert [row[3] for row in never] == pytest.approx([row[3] for row in often], rel=1e-12, abs=1e-6)
 
 
-def test_more_sensors_than_fit_into_the_shortest_windows_are_refused(tmp_path: Path):
+def test_too_many_sensors_for_the_shortest_windows_are_refused(tmp_path: Path):
     batch = next(read_batches(Source("one.csv", write_one(tmp_path / "one.csv"))))
     keys = [SensorKey("1", str(i)) for i in range(500_001)]
     with pytest.raises(ReadingsError, match="more than 500,000 sensors in windows of 1 ms"):
@@ -156,7 +156,7 @@ def test_the_largest_numbers_have_means_too(tmp_path: Path):
     assert [float(line.split(",")[3]) for line in out.splitlines()[1:]] == [1.7e308, 8e307]
 
 
-def test_a_sum_beyond_all_numbers_is_left_out_and_told(tmp_path: Path, capsys):
+def test_a_sum_that_overflows_is_left_out_and_reported(tmp_path: Path, capsys):
     rows = "".join(f"2018-08-28 23:00:0{second},1,3,1.7e308\n" for second in (1, 2, 7))
     (tmp_path / "raw.csv").write_text("TS,Device,Sensor,Value\n" + rows)
     options = ["--data", str(tmp_path / "raw.csv"), "--window", "5s", "--out", str(tmp_path / "means.csv")]
@@ -174,12 +174,12 @@ BAD_ROWS = [
 
 def test_rejected_rows_are_counted_and_the_first_is_shown(tmp_path: Path, capsys):
     aggregate(tmp_path, BAD_ROWS)
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert told.startswith("2 rows rejected, the first is raw.csv line 3: TS 'yesterday'")
-    assert told.endswith("; --rejects FILE lists them all")
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("2 rows rejected, the first is raw.csv line 3: TS 'yesterday'")
+    assert line.endswith("; --rejects FILE lists them all")
 
 
-def test_rejected_rows_are_listed_where_asked_for(tmp_path: Path, capsys):
+def test_rejected_rows_are_listed_on_request(tmp_path: Path, capsys):
     aggregate(tmp_path, BAD_ROWS, "5s", "--rejects", str(tmp_path / "rejects.csv"), "--json")
     rejects = pd.read_csv(tmp_path / "rejects.csv", dtype=str)
     assert list(rejects.columns) == ["file", "line", "reason", "device", "sensor", "text"]
@@ -187,9 +187,9 @@ def test_rejected_rows_are_listed_where_asked_for(tmp_path: Path, capsys):
         ["raw.csv", "3", "1", "3"],
         ["raw.csv", "4", "1", "3"],
     ]
-    said = capsys.readouterr()
-    assert json.loads(said.out) == {"readings": 1, "rejected": 2, "sensors": 1, "means": 1, "too_large": 0}
-    assert "--rejects FILE" not in said.err
+    output = capsys.readouterr()
+    assert json.loads(output.out) == {"readings": 1, "rejected": 2, "sensors": 1, "means": 1, "too_large": 0}
+    assert "--rejects FILE" not in output.err
 
 
 @pytest.mark.parametrize(
@@ -212,8 +212,8 @@ def test_rejected_rows_are_listed_where_asked_for(tmp_path: Path, capsys):
         ([], 2, "--window"),
     ],
 )
-def test_mistakes_are_told_in_one_line(tmp_path: Path, monkeypatch, capsys, mistake):
-    options, code, complaint = mistake
+def test_mistakes_are_reported_in_one_line(tmp_path: Path, monkeypatch, capsys, mistake):
+    options, code, expected = mistake
     write_one(tmp_path / "raw.csv")
     (tmp_path / "other.csv").write_text("Zeit,Wert\n1,2\n")
     (tmp_path / "empty").mkdir()
@@ -223,7 +223,7 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path, monkeypatch, capsys, mist
         assert main(["aggregate", "--data", "raw.csv", "--out", "means.csv", *options]) == code
     except SystemExit as left:
         assert left.code == code  # noqa: PT017
-    assert complaint in capsys.readouterr().err.splitlines()[-1]
+    assert expected in capsys.readouterr().err.splitlines()[-1]
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -231,8 +231,8 @@ def test_memory_grows_with_the_means_and_not_with_the_rows(tmp_path: Path):
     def peak_of(readings: int) -> int:
         raw, means = tmp_path / f"{readings}.csv", tmp_path / f"{readings}-means.csv"
         assert main(["simulate", "--interval", "10ms", "--readings", str(readings), "--out", str(raw)]) == 0
-        said, peak = run_for_peak("aggregate", "--data", raw, "--window", "1s", "--out", means)
-        assert " means of " in said
+        output, peak = run_for_peak("aggregate", "--data", raw, "--window", "1s", "--out", means)
+        assert " means of " in output
         return peak
 
     rows_alone = 35  # megabytes, as text

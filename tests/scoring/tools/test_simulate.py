@@ -53,7 +53,7 @@ def labelled(fleet):
     ),
     chunk_rows=st.integers(1, 200),
 )
-def test_chunks_of_any_size_hold_the_same_rows(fleet, chunk_rows):
+def test_chunks_of_any_size_have_the_same_rows(fleet, chunk_rows):
     assert [rows(table) for table in tables(fleet, chunk_rows=chunk_rows)] == [
         rows(table) for table in tables(fleet)
     ]
@@ -75,7 +75,7 @@ def test_rows_come_in_the_order_of_time_device_and_sensor():
         assert keys == sorted(set(keys))
 
 
-def test_every_reading_that_did_not_drop_out_is_there():
+def test_every_reading_that_did_not_drop_out_is_written():
     joined = labelled(ANOMALOUS)
     assert len(joined) == ANOMALOUS.rows
     assert (joined.Value.isna() == (joined.Kind == "dropout")).all()
@@ -97,7 +97,7 @@ def test_a_sensor_follows_a_daily_pattern():
 
 
 @pytest.mark.parametrize("rate", [0, 0.005, 0.15])
-def test_as_many_readings_are_anomalous_as_asked_for(rate):
+def test_the_share_of_anomalous_readings_is_the_requested_one(rate):
     fleet = replace(FLEET, readings=100_000, anomaly_rate=rate)
     assert tables(fleet)[1].num_rows / fleet.rows == pytest.approx(rate, rel=0.1)
 
@@ -115,7 +115,7 @@ def anomalies(fleet):
     return [frame for _, frame in joined.groupby(begins.cumsum()) if isinstance(frame.Kind.iloc[0], str)]
 
 
-def test_labelled_anomalies_are_what_their_kind_says():
+def test_labelled_anomalies_match_their_kind():
     found = dict.fromkeys(KINDS, 0)
     for anomaly in anomalies(replace(ANOMALOUS, readings=800, anomaly_rate=0.1)):
         kind, off = anomaly.Kind.iloc[0], anomaly.Off.to_numpy()
@@ -160,7 +160,7 @@ def test_the_same_command_writes_the_same_bytes(tmp_path: Path, name):
     assert one.keys() == {name, f"labels-{name}"}
 
 
-def test_the_three_formats_hold_the_same_readings(tmp_path: Path):
+def test_the_three_formats_have_the_same_readings(tmp_path: Path):
     for ending in ("csv", "csv.gz", "parquet"):
         run("--out", tmp_path / f"readings.{ending}")
     text = (tmp_path / "readings.csv").read_text()
@@ -172,7 +172,7 @@ def test_the_three_formats_hold_the_same_readings(tmp_path: Path):
     ]
 
 
-def test_the_command_says_what_it_made(tmp_path: Path, capsys):
+def test_the_command_prints_its_totals(tmp_path: Path, capsys):
     assert main(["simulate", "--anomaly-rate", "0", "--out", str(tmp_path / "readings.csv")]) == 0
     assert (
         capsys.readouterr().out
@@ -181,7 +181,7 @@ def test_the_command_says_what_it_made(tmp_path: Path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "expected"),
     [
         (["--out", "readings.xlsx"], "the name should end in .csv, .csv.gz or .parquet"),
         (["--out", ""], "the name should end in .csv, .csv.gz or .parquet"),
@@ -208,18 +208,18 @@ def test_the_command_says_what_it_made(tmp_path: Path, capsys):
         ([], "--out"),
     ],
 )
-def test_wrong_use_is_told_in_one_line(tmp_path: Path, monkeypatch, capsys, options, complaint):
+def test_wrong_use_is_reported_in_one_line(tmp_path: Path, monkeypatch, capsys, options, expected):
     (tmp_path / "folder.csv").mkdir()
     monkeypatch.chdir(tmp_path)
     try:
         assert main(["simulate", *options]) == 2
     except SystemExit as left:
         assert left.code == 2  # noqa: PT017
-    assert complaint in capsys.readouterr().err.splitlines()[-1]
+    assert expected in capsys.readouterr().err.splitlines()[-1]
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys):
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path, capsys):
     (tmp_path / "file").touch()
     assert run("--out", tmp_path / "file" / "readings.csv") == 1
     assert "cannot write" in capsys.readouterr().err
@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys):
 
 def test_millions_of_readings_stream_through_little_memory(tmp_path: Path):
     out = tmp_path / "readings.csv"
-    said, peak = run_for_peak("simulate", "--devices", 1000, "--readings", 1000, "--out", out)
-    assert said.startswith("4,99")
+    output, peak = run_for_peak("simulate", "--devices", 1000, "--readings", 1000, "--out", out)
+    assert output.startswith("4,99")
     assert out.stat().st_size > 150_000_000
     assert peak < 250

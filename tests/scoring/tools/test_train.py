@@ -76,7 +76,7 @@ def test_models_find_the_next_days_spikes_and_little_else(tmp_path: Path):
     nu=st.sampled_from([1e-6, 1e-4, 1e-2]),
     seed=st.integers(0, 1000),
 )
-def test_a_detector_calls_hardly_any_of_what_it_learnt_an_anomaly(count, outliers, nu, seed):
+def test_a_detector_calls_few_of_the_readings_it_learnt_anomalies(count, outliers, nu, seed):
     values = np.concatenate([np.random.default_rng(seed).normal(50, 2, count), 50 + 2 * np.array(outliers)])
     detector = fit(values, replace(RECIPE, nu=nu))
     assert (detector.predict(values.reshape(-1, 1)) == -1).mean() <= nu + 0.05
@@ -92,12 +92,12 @@ def test_a_detector_calls_hardly_any_of_what_it_learnt_an_anomaly(count, outlier
     ],
     ids=["too few", "constant", "as good as constant", "huge"],
 )
-def test_readings_that_teach_nothing_are_told(values, reason):
+def test_readings_that_cannot_be_learnt_from_are_refused(values, reason):
     with pytest.raises(Untrainable, match=reason):
         fit(np.array(values), RECIPE)
 
 
-def test_a_detector_that_would_cry_wolf_is_told():
+def test_a_detector_that_flags_its_own_readings_is_refused():
     values = np.random.default_rng(0).normal(50, 2, 500)
     with pytest.raises(
         Untrainable, match=r"would call \d+ of the 500 readings it learnt anomalies; try another"
@@ -118,13 +118,19 @@ def test_sensors_that_cannot_be_trained_are_named_and_the_others_trained(tmp_pat
     rows += [f"2026-01-01 00:00:01.{i:03},1,3,4.5" for i in range(60)] + ["2026-01-01 00:00:02,2,1,1"]
     (tmp_path / "data.csv").write_text("\n".join(["TS,Device,Sensor,Value", *rows, "never,1,1,1", ""]))
     assert run(tmp_path / "data.csv", tmp_path / "models", "--json") == 0
-    said = capsys.readouterr()
-    assert said.err.splitlines()[-2:] == [
+    output = capsys.readouterr()
+    assert output.err.splitlines()[-2:] == [
         "skipped sensor 1/3: all 60 readings are 4.5 or nearly so: nothing to learn",
         "skipped sensor 2/1: 1 readings are fewer than --min-readings 50",
     ]
-    assert "1 rows rejected, the first is data.csv line 183: TS 'never'" in said.err
-    assert json.loads(said.out) == {"readings": 181, "rejected": 1, "sensors": 4, "trained": 2, "skipped": 2}
+    assert "1 rows rejected, the first is data.csv line 183: TS 'never'" in output.err
+    assert json.loads(output.out) == {
+        "readings": 181,
+        "rejected": 1,
+        "sensors": 4,
+        "trained": 2,
+        "skipped": 2,
+    }
     assert sorted(contents(tmp_path / "models")) == ["model_1_1.skops", "model_1_2.skops"]
 
 
@@ -137,7 +143,7 @@ def test_the_same_readings_give_the_same_models_in_one_process_or_several(tmp_pa
     assert contents(tmp_path / "models-1") == contents(tmp_path / "models-2")
 
 
-def test_of_very_many_readings_some_are_enough_and_that_is_said(tmp_path: Path, capsys):
+def test_of_too_many_readings_some_are_used_with_a_notice(tmp_path: Path, capsys):
     readings = write_readings(tmp_path / "history.csv")
     assert run(readings, tmp_path / "few", "--max-readings", "500") == 0
     assert "4 sensors have more than --max-readings 500 readings: they learn from" in capsys.readouterr().err
@@ -170,7 +176,7 @@ def batches(rows, sizes):
 
 
 @pytest.mark.slow
-def test_a_training_process_that_is_killed_is_told(tmp_path: Path):
+def test_a_killed_training_process_is_reported(tmp_path: Path):
     rows = [(str(sensor), value % 7) for sensor in range(640) for value in range(8)]
     samples = Samples(1000)
     samples.count(batches(rows, []))
@@ -199,7 +205,7 @@ def test_samples_are_evenly_spaced_and_in_order(rows, sizes, most):
 
 
 @given(counted=ROWS, kept=ROWS, sizes=SIZES, most=st.integers(1, 12))
-def test_files_that_change_between_the_two_readings_mix_no_sensors(counted, kept, sizes, most):
+def test_files_that_change_between_the_two_passes_mix_no_sensors(counted, kept, sizes, most):
     samples = Samples(most)
     samples.count(batches(counted, sizes))
     samples.keep(batches(kept, sizes))
@@ -226,8 +232,8 @@ def test_files_that_change_between_the_two_readings_mix_no_sensors(counted, kept
     ],
     ids=lambda mistake: " ".join(mistake[0]),
 )
-def test_mistakes_are_told_in_one_line(tmp_path: Path, monkeypatch, capsys, mistake):
-    options, code, complaint = mistake
+def test_mistakes_are_reported_in_one_line(tmp_path: Path, monkeypatch, capsys, mistake):
+    options, code, expected = mistake
     write_readings(tmp_path / "data.csv", replace(DAY, readings=60))
     (tmp_path / "few.csv").write_text("TS,Device,Sensor,Value\n2026-01-01,1,1,1\n")
     (tmp_path / "empty").mkdir()
@@ -236,7 +242,7 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path, monkeypatch, capsys, mist
         assert main(["train", "--data", "data.csv", "--models", "models", *options]) == code
     except SystemExit as left:
         assert left.code == code  # noqa: PT017
-    assert complaint in capsys.readouterr().err.splitlines()[-1]
+    assert expected in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "models").exists()
 
 
@@ -249,7 +255,7 @@ def test_one_unreadable_file_stops_the_training_before_anything_is_written(tmp_p
     assert not (tmp_path / "models").exists()
 
 
-def test_nor_does_one_that_is_not_even_a_file_go_unnoticed(tmp_path: Path, capsys):
+def test_a_file_name_that_is_not_a_file_is_reported(tmp_path: Path, capsys):
     (tmp_path / "data").mkdir()
     write_readings(tmp_path / "data" / "a.csv")
     (tmp_path / "data" / "b.csv").symlink_to("gone.csv")

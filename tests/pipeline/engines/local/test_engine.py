@@ -28,7 +28,7 @@ from pipeline.settings import Connection, Settings
 from pipeline.step_environment import ROOT
 from pipeline.terminal.watch import show
 from tests.pipeline.conftest import Fleet, until
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 
 pytestmark = pytest.mark.usefixtures("measured")
 
@@ -260,7 +260,7 @@ def test_watching_a_run_without_a_worker_says_what_to_do(fleet, capsys):
     fleet.ahead += timedelta(minutes=1)
     view = look(fleet.context, run)
     assert view.to_json()["lost"] is True
-    assert view.line().endswith("python -m pipeline sweep does so now")
+    assert view.line().endswith("or run python -m pipeline sweep")
     show(view, fleet.context.clock())
     assert "its worker or job is lost" in capsys.readouterr().out
 

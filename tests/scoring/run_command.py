@@ -1,4 +1,4 @@
-"""Runs a command of `scoring` in this process, which has scikit-learn already: to import it takes seconds."""
+"""Runs a command of `scoring` in this process, where scikit-learn is imported only once."""
 
 import contextlib
 import io
@@ -10,18 +10,18 @@ PROGRESS = ("simulating: ", "counting: ", "reading: ", "training: ", "importing:
 
 
 @dataclass(frozen=True)
-class Said:
-    """How a command ended, and what it said; `err` without its progress."""
+class CommandResult:
+    """The exit code and output of a command; `err` without its progress."""
 
     code: int
     out: str
     err: str
 
 
-def scoring(*words: object) -> Said:
-    """Run `python -m scoring` with these words."""
+def scoring(*arguments: object) -> CommandResult:
+    """Run `python -m scoring` with these arguments."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([str(word) for word in words])
+        code = main([str(argument) for argument in arguments])
     lines = [line for line in err.getvalue().splitlines(keepends=True) if not line.startswith(PROGRESS)]
-    return Said(code, out.getvalue(), "".join(lines))
+    return CommandResult(code, out.getvalue(), "".join(lines))
