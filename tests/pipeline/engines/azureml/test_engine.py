@@ -462,7 +462,7 @@ class TestRunning:
     @pytest.mark.parametrize("end", ["Completed", "Failed"])
     @pytest.mark.parametrize("after", [None, 0.05], ids=["never began", "was at work"])
     def test_a_run_that_lost_a_step_is_tried_again_by_the_sweep(self, published, emulator, end, after):
-        """Azure ML tries no step again: a node may be taken away, and the job ends as if nothing was."""
+        """Azure ML does not retry a step: a node can be evicted, and the job ends all the same."""
         emulator.faults.lose(Loss("score_1_2", after=after, job=end))
         run = submit_landing(published, "2026/a.csv").run
         status = ended(published, run)
