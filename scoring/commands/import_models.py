@@ -90,8 +90,8 @@ def _key(name: str) -> SensorKey:
 def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
     """Convert, see that what will be read answers alike, and save."""
     from scoring.files import write_atomically
-    from scoring.legacy import read_pickle
-    from scoring.legacy_estimators import convert
+    from scoring.legacy.unpickle import read_pickle
+    from scoring.legacy.convert import convert
     from scoring.models import detector_from, model_bytes, read_file
 
     if path.name.endswith(MODEL_SUFFIX):

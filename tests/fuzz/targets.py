@@ -30,7 +30,7 @@ from pipeline.settings import Settings
 from pipeline.steps import SCORE_FILE, Limits, build
 from scoring import PACK_NAME, SensorKey
 from scoring.errors import ScoringError
-from scoring.legacy import read_pickle
+from scoring.legacy.unpickle import read_pickle
 from scoring.manifest import Manifest
 from scoring.models import detector_from, save_model
 from scoring.packs import ModelStore, write_pack
@@ -39,7 +39,7 @@ from tests.fuzz.mutation import changed_json, damaged
 
 TESTS = Path(__file__).parents[1]
 SAMPLES = TESTS / "pipeline" / "samples"
-LEGACY = TESTS / "scoring" / "legacy_models"
+LEGACY = TESTS / "scoring" / "legacy" / "models"
 PROBE = np.linspace(-100.0, 100.0, 50)
 MOST_WORDS = 2000
 """Characters of an error."""

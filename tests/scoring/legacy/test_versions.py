@@ -1,4 +1,4 @@
-"""Pickles that real old versions of scikit-learn made, and what those versions answered (`legacy_models`)."""
+"""Pickles that real old versions of scikit-learn made, and what those versions answered (`models`)."""
 
 import json
 import os
@@ -10,13 +10,13 @@ import pytest
 
 from scoring import SensorKey
 from scoring.errors import ModelError, ModelRefused
-from scoring.legacy import read_pickle
-from scoring.legacy_estimators import convert
+from scoring.legacy.unpickle import read_pickle
+from scoring.legacy.convert import convert
 from scoring.models import load_model
 from tests.scoring.said import scoring
 
-FOLDER = Path(__file__).parent / "legacy_models"
-ROOT = FOLDER.parents[2]
+FOLDER = Path(__file__).parent / "models"
+ROOT = FOLDER.parents[3]
 VERSIONS = sorted(path.parent.name for path in FOLDER.glob("*/answers.json"))
 SHIFTED = ("0.18", "0.19", "0.20", "0.21")
 """Versions whose forests kept a threshold besides their scores; today it is part of the scores."""

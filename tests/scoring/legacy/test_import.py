@@ -23,8 +23,8 @@ from sklearn.svm import SVC, OneClassSVM
 
 from scoring import SensorKey
 from scoring.errors import ModelError, ModelRefused
-from scoring.legacy import read_pickle
-from scoring.legacy_estimators import convert
+from scoring.legacy.unpickle import read_pickle
+from scoring.legacy.convert import convert
 from scoring.models import list_models, load_model
 from tests.scoring.said import scoring
 

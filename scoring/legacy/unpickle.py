@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from scoring.errors import ModelError, ModelRefused
-from scoring.legacy_arrays import ArrayShell, Dtype, array_of, numeric, shape_of
-from scoring.legacy_names import Name, known
+from scoring.legacy.arrays import ArrayShell, Dtype, array_of, numeric, shape_of
+from scoring.legacy.names import Name, known
 
 MOST_BYTES = 256 << 20
 """Largest pickle, as a file and unpacked."""

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.legacy import Record
-from scoring.legacy_arrays import numbers
-from scoring.legacy_detectors import Converted, arguments, one
+from scoring.legacy.unpickle import Record
+from scoring.legacy.arrays import numbers
+from scoring.legacy.detectors import Converted, arguments, one
 
 _FIELDS = (
     "left_child",

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from scoring.errors import ModelError, ModelRefused
-from scoring.legacy import Record
-from scoring.legacy_arrays import numbers
+from scoring.legacy.unpickle import Record
+from scoring.legacy.arrays import numbers
 from scoring.svm import SvmParameters, plain_scores
 
 type Formula = Callable[[np.ndarray], np.ndarray]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from scoring.errors import ModelError, ModelRefused
-from scoring.legacy import Record
-from scoring.legacy_detectors import (
+from scoring.legacy.unpickle import Record
+from scoring.legacy.detectors import (
     Converted,
     Formula,
     arguments,
@@ -18,7 +18,7 @@ from scoring.legacy_detectors import (
     stochastic_svm,
     svm,
 )
-from scoring.legacy_forests import forest
+from scoring.legacy.forests import forest
 
 DETECTORS: dict[str, Callable[[Record], Converted]] = {
     "EllipticEnvelope": envelope,
