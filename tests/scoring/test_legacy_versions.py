@@ -12,7 +12,7 @@ from scoring import SensorKey
 from scoring.errors import ModelError, ModelRefused
 from scoring.legacy import read_pickle
 from scoring.legacy_estimators import convert
-from scoring.models import load_model
+from scoring.models.files import load_model
 from tests.scoring.said import scoring
 
 FOLDER = Path(__file__).parent / "legacy_models"
