@@ -17,7 +17,7 @@ import numpy as np
 from scoring.errors import ModelError, ModelRefused
 from scoring.estimator_checks import DETECTORS, checked
 from scoring.isolate import answerable
-from scoring.parameters import COMPRESSIONS
+from scoring.models.skops import COMPRESSIONS
 
 MOST_BYTES = 256 << 20
 """Largest model, as a file and unpacked."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from scoring.files import write_atomically, writing
 from scoring.keys import SensorKey
-from scoring.models import missing
+from scoring.models.files import missing
 from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome, by_key, json_bytes, json_row, row_of
 from scoring.survey import LandingCount, Survey
 

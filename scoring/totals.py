@@ -6,7 +6,7 @@ import numpy as np
 
 from scoring.errors import ModelError, ModelMissing
 from scoring.keys import SensorKey
-from scoring.models import LoadedModel
+from scoring.models.files import LoadedModel
 from scoring.outcomes import SensorOutcome, SensorStatus
 from scoring.predictions import PredictionFiles
 from scoring.scored import FACTS, ScoredBatch

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     """Sum up, and say in one line what came out."""
     from scoring.leftovers import remove_partials
     from scoring.manifest import Manifest
-    from scoring.models import list_models
+    from scoring.models.files import list_models
     from scoring.outcomes import read_outcomes, told_twice
     from scoring.readings import find_sources
     from scoring.report.detectors import model_finder

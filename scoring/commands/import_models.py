@@ -11,7 +11,7 @@ from scoring.errors import EXIT_DONE, EXIT_FAILED, ModelError, UsageError
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
 
 if TYPE_CHECKING:
-    from scoring.models import Detector
+    from scoring.models.files import Detector
 
 _PICKLE, _COMPRESSED = r"\.(?:pkl|pickle|joblib|sav)", r"\.(?:z|gz|bz2|xz|lzma)"
 _ENDING = re.compile(f"(?:{_PICKLE})?(?:{_COMPRESSED})?$", re.IGNORECASE)
@@ -92,7 +92,7 @@ def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
     from scoring.files import write_atomically
     from scoring.legacy.unpickle import read_pickle
     from scoring.legacy.convert import convert
-    from scoring.models import detector_from, model_bytes, read_file
+    from scoring.models.files import detector_from, model_bytes, read_file
 
     if path.name.endswith(MODEL_SUFFIX):
         raise InvalidKey("it is a .skops file already: copy it")
@@ -109,7 +109,7 @@ def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
 def _compare(estimator: Any, saved: "Detector") -> None:
     import numpy as np
 
-    from scoring.svm import RELATIVE_ERROR
+    from scoring.models.svm import RELATIVE_ERROR
 
     probe = np.linspace(-100.0, 200.0, 61)
     _, scores = saved.predict(probe)

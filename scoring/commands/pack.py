@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Pack, and say in one line what came out."""
-    from scoring.packs import write_pack
+    from scoring.models.store import write_pack
 
     report = write_pack(args.models)
     counts = {"svm": report.svm, "skops": report.skops, "refused": report.refused}

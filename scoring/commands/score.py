@@ -15,7 +15,7 @@ from scoring.errors import UsageError
 from scoring.keys import InvalidKey, SensorKey
 
 if TYPE_CHECKING:
-    from scoring.packs import ModelStore
+    from scoring.models.store import ModelStore
     from scoring.readings import LandingStatus, Source
     from scoring.selection import Selection
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from scoring.leftovers import begin, remove_old_predictions
     from scoring.manifest import Manifest
-    from scoring.packs import ModelStore
+    from scoring.models.store import ModelStore
     from scoring.predict import score
     from scoring.predictions import PredictionFiles
     from scoring.readings import find_sources

@@ -13,7 +13,7 @@ import numpy as np
 from scoring.errors import ModelError, ModelRefused
 from scoring.legacy.unpickle import Record
 from scoring.legacy.arrays import numbers
-from scoring.svm import SvmParameters, plain_scores
+from scoring.models.svm import SvmParameters, plain_scores
 
 type Formula = Callable[[np.ndarray], np.ndarray]
 

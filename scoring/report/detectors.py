@@ -11,7 +11,7 @@ from scoring.report.folder import Sensor
 
 def model_finder(models: Path) -> FindDetector:
     """Finds a sensor's model in a folder, if it is still the one that scored its readings."""
-    from scoring.packs import ModelStore
+    from scoring.models.store import ModelStore
 
     store = ModelStore(models)
 

@@ -32,8 +32,8 @@ from scoring import PACK_NAME, SensorKey
 from scoring.errors import ScoringError
 from scoring.legacy.unpickle import read_pickle
 from scoring.manifest import Manifest
-from scoring.models import detector_from, save_model
-from scoring.packs import ModelStore, write_pack
+from scoring.models.files import detector_from, save_model
+from scoring.models.store import ModelStore, write_pack
 from scoring.readings import Source, read_batches
 from tests.fuzz.mutation import changed_json, damaged
 

@@ -22,7 +22,7 @@ from sklearn.svm import OneClassSVM
 
 from scoring import SensorKey
 from scoring.errors import ModelError
-from scoring.models import detector_from, load_model, save_model
+from scoring.models.files import detector_from, load_model, save_model
 from tests.scoring.hostile_files import good_skops, lists_in_lists
 
 KEY = SensorKey("1", "3")

@@ -34,10 +34,10 @@ from sklearn.svm import SVC, OneClassSVM
 from scoring import SensorKey
 from scoring.errors import ModelError, ModelMissing, ModelRefused
 from scoring.estimators import EstimatorDetector
-from scoring.models import list_models, load_model, save_model
-from scoring.packs import write_pack
-from scoring.parameters import read_parameters
-from scoring.svm import SvmDetector
+from scoring.models.files import list_models, load_model, save_model
+from scoring.models.store import write_pack
+from scoring.models.skops import read_parameters
+from scoring.models.svm import SvmDetector
 
 KEY = SensorKey("1", "3")
 ROOT = Path(__file__).resolve().parents[2]
@@ -142,7 +142,7 @@ def test_what_skops_itself_saved_is_read_too(tmp_path: Path) -> None:
 def test_the_common_model_needs_neither_scikit_learn_nor_skops(tmp_path: Path) -> None:
     save_model(common(), tmp_path, KEY)
     code = (
-        "import sys, pathlib; from scoring import SensorKey; from scoring.models import load_model\n"
+        "import sys, pathlib; from scoring import SensorKey; from scoring.models.files import load_model\n"
         "load_model(pathlib.Path(sys.argv[1]), SensorKey('1', '3'))\n"
         "print([name for name in ('sklearn', 'skops', 'scipy') if name in sys.modules])"
     )

@@ -20,9 +20,9 @@ from sklearn.svm import OneClassSVM
 from scoring import SensorKey
 from scoring.errors import ModelError, ModelMissing, ModelRefused, UsageError
 from scoring.keys import PACK_NAME
-from scoring.models import save_model
-from scoring.packs import ModelStore, write_pack
-from scoring.svm import SvmDetector
+from scoring.models.files import save_model
+from scoring.models.store import ModelStore, write_pack
+from scoring.models.svm import SvmDetector
 
 ROOT = Path(__file__).resolve().parents[2]
 SVM, FOREST, REFUSED, OTHER = (SensorKey("1", sensor) for sensor in "1234")
@@ -326,7 +326,7 @@ def test_the_command_says_in_one_line_what_it_packed(models: Path) -> None:
 
 def test_packed_support_vector_machines_need_neither_scikit_learn_nor_skops(models: Path) -> None:
     code = (
-        "import sys, pathlib; from scoring import SensorKey; from scoring.packs import ModelStore\n"
+        "import sys, pathlib; from scoring import SensorKey; from scoring.models.store import ModelStore\n"
         "store = ModelStore(pathlib.Path(sys.argv[1]))\n"
         "store.get(SensorKey('1', '1')); store.get(SensorKey('1', '4'))\n"
         "print(store.unchanged, [n for n in ('sklearn', 'skops', 'scipy') if n in sys.modules])"

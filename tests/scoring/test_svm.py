@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from scoring.errors import ModelError
-from scoring.svm import SvmDetector, SvmParameters, predict_together
+from scoring.models.svm import SvmDetector, SvmParameters, predict_together
 
 KERNELS = ["rbf", "linear", "poly", "sigmoid"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scoring import SensorKey
 from scoring.cli import main
-from scoring.models import list_models, load_model
+from scoring.models.files import list_models, load_model
 from scoring.readings import Batch
 from scoring.simulate import Fleet, simulate
 from scoring.train import Recipe, Samples, Untrainable, fit, train

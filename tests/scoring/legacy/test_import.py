@@ -25,7 +25,7 @@ from scoring import SensorKey
 from scoring.errors import ModelError, ModelRefused
 from scoring.legacy.unpickle import read_pickle
 from scoring.legacy.convert import convert
-from scoring.models import list_models, load_model
+from scoring.models.files import list_models, load_model
 from tests.scoring.said import scoring
 
 pytestmark = pytest.mark.usefixtures("measured")

@@ -12,7 +12,7 @@ from scoring import SensorKey
 from scoring.errors import ModelError, ModelRefused
 from scoring.legacy.unpickle import read_pickle
 from scoring.legacy.convert import convert
-from scoring.models import load_model
+from scoring.models.files import load_model
 from tests.scoring.said import scoring
 
 FOLDER = Path(__file__).parent / "models"

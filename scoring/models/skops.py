@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.svm import SvmParameters
+from scoring.models.svm import SvmParameters
 
 PROTOCOL = 2
 """The skops protocol whose form is known here."""

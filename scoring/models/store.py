@@ -24,8 +24,8 @@ from scoring.columns import call, strings, to_numpy
 from scoring.errors import ModelError, UsageError
 from scoring.files import atomic_path
 from scoring.keys import PACK_NAME, InvalidKey, SensorKey
-from scoring.models import LoadedModel, load_model, model_from, read_file, scan
-from scoring.svm import SvmDetector, SvmParameters
+from scoring.models.files import LoadedModel, load_model, model_from, read_file, scan
+from scoring.models.svm import SvmDetector, SvmParameters
 
 VERSION = b"1"
 _VERSION_KEY = b"fleet-scoring-pack"
@@ -92,7 +92,7 @@ def write_pack(directory: Path) -> PackReport:
 
 
 def _row(name: str) -> dict[str, Any]:
-    from scoring.parameters import read_parameters
+    from scoring.models.skops import read_parameters
 
     path = Path(name)
     size, mtime, ctime = _stat(path)  # before reading: a change in between shows as a difference later

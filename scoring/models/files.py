@@ -13,7 +13,7 @@ import numpy as np
 from scoring.errors import ModelError, ModelMissing, UsageError
 from scoring.files import write_atomically
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
-from scoring.svm import SvmDetector
+from scoring.models.svm import SvmDetector
 
 MOST_BYTES = 256 << 20
 """Largest file that is read as a model."""
@@ -94,7 +94,7 @@ def missing(name: str) -> str:
 
 def detector_from(content: bytes, name: str) -> Detector:
     """The detector in a .skops file; the common kind without importing scikit-learn."""
-    from scoring.parameters import read_parameters
+    from scoring.models.skops import read_parameters
 
     try:
         parameters = read_parameters(content)
