@@ -5,23 +5,25 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scoring.errors import EXIT_DONE, EXIT_FAILED, ModelError, UsageError
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
 
 if TYPE_CHECKING:
-    from scoring.models.files import Detector
+    from scoring.models.parameters import ModelParameters
 
 _PICKLE, _COMPRESSED = r"\.(?:pkl|pickle|joblib|sav)", r"\.(?:z|gz|bz2|xz|lzma)"
 _ENDING = re.compile(f"(?:{_PICKLE})?(?:{_COMPRESSED})?$", re.IGNORECASE)
+_ARRAY = re.compile(r".+_[0-9]{2,}\.npy")
+"""An array of an old joblib file, beside it."""
 _COPY = re.compile(f"(?P<good>.+?{_PICKLE})(?![a-z])", re.IGNORECASE)
 
 _EXAMPLE = """\
 Reads each pickle or joblib file named model_DEVICE_SENSOR as data, also with .pkl, .pickle, .joblib or .sav,
-and .z, .gz, .bz2, .xz or .lzma after that: nothing that a pickle asks for is run, and one that asks for more
-than a model is made of is refused by name.
-Each converted model is compared with the numbers of its pickle before it is kept.
+and .z, .gz, .bz2, .xz or .lzma after that: nothing that a pickle asks for is run. The parameters that
+prediction needs are saved; a detector or transformer that is not supported is refused by name.
+Each saved model is compared with the numbers of its pickle before it is kept.
 
 Example:
   python -m scoring import-models old-models models
@@ -71,10 +73,14 @@ def _files(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise UsageError(f"{source} is not there: name a legacy model, or a folder of them")
-    files = sorted(path for path in source.iterdir() if not path.is_dir() and path.name[:1] not in "._")
+    files = sorted(path for path in source.iterdir() if not path.is_dir() and _is_model(path.name))
     if not files:
         raise UsageError(f"{source} is empty: name a folder of legacy models")
     return files
+
+
+def _is_model(name: str) -> bool:
+    return name[:1] not in "._" and not _ARRAY.fullmatch(name)
 
 
 def _key(name: str) -> SensorKey:
@@ -88,30 +94,34 @@ def _key(name: str) -> SensorKey:
 
 
 def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
-    """Convert, see that what will be read answers alike, and save."""
+    """Read the parameters, see that what will be read has the same, and save."""
     from scoring.files import write_atomically
+    from scoring.legacy.compression import unpacked
     from scoring.legacy.unpickle import read_pickle
-    from scoring.legacy.convert import convert
-    from scoring.models.files import detector_from, model_bytes, read_file
+    from scoring.legacy.write import skops_bytes
+    from scoring.models.files import read_file
+    from scoring.models.interpret import model_parameters
+    from scoring.models.skops import read_skops
 
     if path.name.endswith(MODEL_SUFFIX):
         raise InvalidKey("it is a .skops file already: copy it")
     key = _key(path.name)
     if key in taken:
         raise InvalidKey(f"{taken[key].name!r} is a model of the same sensor")
-    estimator = convert(read_pickle(read_file(path)))
-    content = model_bytes(estimator)
-    _compare(estimator, detector_from(content, key.model_name))
+    document = read_pickle(unpacked(read_file(path)), lambda name: read_file(path.with_name(name)))
+    parameters = model_parameters(document)
+    content = skops_bytes(document)
+    _compare(parameters, model_parameters(read_skops(content)))
     write_atomically(models / key.model_name, content)
     taken[key] = path
 
 
-def _compare(estimator: Any, saved: "Detector") -> None:
+def _compare(parameters: "ModelParameters", saved: "ModelParameters") -> None:
     import numpy as np
 
-    from scoring.models.svm import RELATIVE_ERROR
+    from scoring.models.detector import detector_of
 
     probe = np.linspace(-100.0, 200.0, 61)
-    _, scores = saved.predict(probe)
-    if not np.allclose(scores, estimator.decision_function(probe[:, None]), rtol=RELATIVE_ERROR, atol=0):
+    expected, found = (detector_of(each).predict(probe) for each in (parameters, saved))
+    if not all(np.array_equal(*pair) for pair in zip(expected, found, strict=True)):
         raise ModelError("answers differently after it was saved; train it again")

@@ -6,28 +6,38 @@ Run with the Python and the scikit-learn of each version, from 0.17 under Python
     PYTHONPATH=OLD python make.py
 
 It writes `<version>/<model>` and `<version>/answers.json`: the probe, and of each model the labels and, where
-the version has one, the decision function.
+the version has one, the decision function. Models whose names end in `-frame` are fitted on a DataFrame, if
+pandas is there. Two versions save each model by skops as well. Pickles that are there are kept.
 """
 
 # Python 2.7 runs this, too, where there is no pathlib and no f-string:
-# ruff: noqa: INP001, PTH100, PTH103, PTH107, PTH112, PTH118, PTH120, PTH123, UP032
+# ruff: noqa: INP001, PTH100, PTH103, PTH110, PTH112, PTH118, PTH120, PTH123, UP032
 import importlib
+import io
 import json
 import os
 import pickle
 import sys
 import warnings
+import zipfile
 
 import numpy as np
 import sklearn
 from sklearn.pipeline import Pipeline
 
 READINGS = np.random.RandomState(0).normal(50, 10, (60, 1))
+SAVED_BY_SKOPS = ("1.2.", "1.5.")
 PROBE = np.concatenate([np.linspace(-20, 120, 29), READINGS[::8, 0], [-1e6, 1e6]])[:, None]
 
 
 SVM = {"kind": "svm.OneClassSVM", "nu": 0.1, "gamma": 0.3}
 FOREST = {"kind": "ensemble.IsolationForest", "random_state": 0}
+SGD = {"kind": "linear_model.SGDOneClassSVM", "nu": 0.2, "random_state": 0}
+POWER = {"kind": "preprocessing.PowerTransformer"}
+QUANTILE = {"kind": "preprocessing.QuantileTransformer", "n_quantiles": 20, "random_state": 0}
+ENVELOPE = {"kind": "covariance.EllipticEnvelope", "contamination": 0.1, "random_state": 0}
+NYSTROEM = {"kind": "kernel_approximation.Nystroem", "n_components": 5, "random_state": 0}
+SAMPLER = {"kind": "kernel_approximation.RBFSampler", "n_components": 5, "random_state": 0}
 LOF = {"kind": "neighbors.LocalOutlierFactor", "novelty": True, "contamination": 0.1}
 STANDARD = {"kind": "preprocessing.StandardScaler"}
 
@@ -43,11 +53,26 @@ MODELS = {
     "pca": [{"kind": "decomposition.PCA", "whiten": True}, SVM],
     "forest": [dict(FOREST, n_estimators=4, max_samples=24, contamination=0.1)],
     "forest-plain": [STANDARD, dict(FOREST, n_estimators=2, max_samples=16)],
-    "envelope": [{"kind": "covariance.EllipticEnvelope", "contamination": 0.1, "random_state": 0}],
+    "envelope": [ENVELOPE],
     "lof": [dict(LOF, n_neighbors=5)],
     "lof-brute": [dict(LOF, n_neighbors=4, algorithm="brute")],
     "lof-ball": [STANDARD, dict(LOF, n_neighbors=4, algorithm="ball_tree", leaf_size=5)],
-    "sgd": [STANDARD, {"kind": "linear_model.SGDOneClassSVM", "nu": 0.2, "random_state": 0}],
+    "quantile": [QUANTILE, SVM],
+    "quantile-normal": [dict(QUANTILE, output_distribution="normal"), SVM],
+    "power": [POWER, SVM],
+    "polynomial": [STANDARD, {"kind": "preprocessing.PolynomialFeatures", "degree": 3}, SVM],
+    "imputer": [{"kind": "impute.SimpleImputer"}, STANDARD, SVM],
+    "nystroem": [STANDARD, dict(NYSTROEM, gamma=0.5), SGD],
+    "sampler": [STANDARD, SAMPLER, SGD],
+    "passthrough": ["passthrough", SVM],
+    "none": [None, SVM],
+    "svm-frame": [STANDARD, SVM],
+    "forest-frame": [dict(FOREST, n_estimators=3, max_samples=16)],
+    "lof-frame": [dict(LOF, n_neighbors=4)],
+    "envelope-frame": [ENVELOPE],
+    "features-svm": [STANDARD, SVM],
+    "features-forest": [dict(FOREST, n_estimators=2, max_samples=16)],
+    "sgd": [STANDARD, SGD],
 }
 
 
@@ -55,14 +80,20 @@ def build(steps):
     """The estimator of some steps, or None where this version has no such thing."""
     parts = []
     for step in steps:
+        if step in (None, "passthrough"):
+            parts.append(("nothing", step))
+            continue
         options = dict(step)
         module, name = options.pop("kind").split(".")
         try:
             kind = getattr(importlib.import_module("sklearn." + module), name)
             parts.append((name.lower(), kind(**options)))
-        except (AttributeError, TypeError):
+        except (AttributeError, ImportError, TypeError):
             return None
-    return Pipeline(parts) if len(parts) > 1 else parts[0][1]
+    try:
+        return Pipeline(parts) if len(parts) > 1 else parts[0][1]
+    except TypeError:
+        return None
 
 
 def main():
@@ -76,12 +107,17 @@ def main():
         model = build(steps)
         if model is None:
             continue
-        model.fit(READINGS)
+        try:
+            model.fit(readings_for(name))
+        except (AttributeError, ImportError, TypeError, ValueError):  # no pandas, or no such step yet
+            continue
+        if name.startswith("features"):
+            save(model, os.path.join(folder, name), number)
+            continue
         labels = [int(label) for label in model.predict(PROBE)]
         scores = [float(score) for score in np.ravel(model.decision_function(PROBE))]
         answers[name] = {"labels": labels, "scores": scores}
-        with open(os.path.join(folder, name + ".pkl"), "wb") as file:
-            pickle.dump(model, file, min(2 + number % 4, pickle.HIGHEST_PROTOCOL))
+        save(model, os.path.join(folder, name), number)
         if name == "svm-rbf":
             save_variants(model, os.path.join(folder, name))
     told = {"python": sys.version.split()[0], "probe": PROBE[:, 0].tolist(), "answers": answers}
@@ -90,8 +126,32 @@ def main():
         file.write("\n")
 
 
+def readings_for(name):
+    """What a model is fitted on."""
+    if name.startswith("features"):
+        return np.concatenate([READINGS, READINGS[::-1]], axis=1)
+    if name.endswith("frame"):
+        return importlib.import_module("pandas").DataFrame({"Value": READINGS[:, 0]})
+    return READINGS
+
+
+def save(model, path, number):
+    """As a pickle of some protocol, and by skops in some versions."""
+    if not os.path.exists(path + ".pkl"):
+        with open(path + ".pkl", "wb") as file:
+            pickle.dump(model, file, min(2 + number % 4, pickle.HIGHEST_PROTOCOL))
+    if sklearn.__version__.startswith(SAVED_BY_SKOPS):
+        skops_io = importlib.import_module("skops.io")
+        archive = zipfile.ZipFile(io.BytesIO(skops_io.dumps(model)))
+        with zipfile.ZipFile(path + ".skops", "w", zipfile.ZIP_DEFLATED) as target:  # smaller than skops does
+            for member in archive.namelist():
+                target.writestr(member, archive.read(member))
+
+
 def save_variants(model, path):
     """One model in every protocol, and as joblib writes it."""
+    if os.path.exists(path + ".joblib"):
+        return
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         with open("{}.p{}.pkl".format(path, protocol), "wb") as file:
             pickle.dump(model, file, protocol)
@@ -99,8 +159,7 @@ def save_variants(model, path):
         joblib = importlib.import_module("joblib")
     except ImportError:
         joblib = importlib.import_module("sklearn.externals.joblib")
-    for extra in joblib.dump(model, path + ".joblib")[1:]:
-        os.remove(extra)  # before joblib 0.10 each array had its own file, which nobody imports
+    joblib.dump(model, path + ".joblib")  # before joblib 0.10 each array has its own file
     joblib.dump(model, path + ".zlib.joblib", compress=3)
 
 
