@@ -1,4 +1,4 @@
-"""Pickles that real old versions of scikit-learn made, and what those versions answered (`models`)."""
+"""Files that real old versions of scikit-learn made, and what those versions answered (`models`)."""
 
 import json
 import os
@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from scoring import SensorKey
-from scoring.errors import ModelError, ModelRefused
+from scoring.errors import ModelError
 from scoring.legacy.unpickle import read_pickle
-from scoring.legacy.convert import convert
+from scoring.models.detector import detector_of
 from scoring.models.files import load_model
+from scoring.models.interpret import model_parameters
+from scoring.models.skops import read_skops
+from tests.scoring.legacy.imported import imported, predicted
 from tests.scoring.said import scoring
 
 FOLDER = Path(__file__).parent / "models"
@@ -22,52 +25,71 @@ SHIFTED = ("0.18", "0.19", "0.20", "0.21")
 """Versions whose forests kept a threshold besides their scores; today it is part of the scores."""
 ROOTED = ("0.17", "0.18", "0.19")
 """Versions whose envelopes showed a root of the distance as their score; today it is the distance."""
-APART = ("0.17.1", ".joblib")
-"""Before 0.18 joblib kept each array in a file of its own."""
+LEGACY = {".pkl", ".joblib"}
 
 
 def answers(version: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads((FOLDER / version / "answers.json").read_text())
-    return told
+    kept: dict[str, Any] = json.loads((FOLDER / version / "answers.json").read_text())
+    return kept
 
 
-def pickles(version: str, kinds: str) -> list[Path]:
-    paths = sorted(path for path in (FOLDER / version).glob(kinds) if path.suffix != ".json")
-    return [path for path in paths if (version, path.suffix) != APART]
+def files(version: str, kinds: str, endings: set[str]) -> list[Path]:
+    return sorted(path for path in (FOLDER / version).glob(kinds) if path.suffix in endings)
 
 
-def as_told_then(scores: np.ndarray, kind: str, version: str, detector: Any) -> Any:
+def as_shown_then(scores: np.ndarray, path: Path, version: str) -> Any:
     """Today's scores as that version showed them; below zero or not is the same but for a forest's shift."""
-    if kind == "forest" and version.startswith(SHIFTED):
-        return scores + (detector.offset_ + 0.5)
-    if kind == "envelope" and version.startswith(ROOTED):
-        limit = -detector.offset_
+    detector = model_parameters(read_pickle(path.read_bytes())).detector if path.suffix == ".pkl" else None
+    if path.name.startswith("forest") and version.startswith(SHIFTED):
+        return scores + (getattr(detector, "offset", 0.0) + 0.5)
+    if path.name.startswith("envelope") and version.startswith(ROOTED):
+        limit = -getattr(detector, "offset", 0.0)
         return limit**0.33 - (limit - scores) ** 0.33
     return scores
 
 
+def answers_as_it_did(path: Path, version: str, detector: Any) -> None:
+    kept = answers(version)
+    expected = kept["answers"][path.name.partition(".")[0]]
+    labels, scores = predicted(detector, np.array(kept["probe"]))
+    assert labels == expected["labels"], path.name
+    scores = as_shown_then(scores, path, version)
+    np.testing.assert_allclose(scores, expected["scores"], rtol=1e-12, atol=1e-11, err_msg=path.name)
+
+
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(
-    "kind", ["svm", "minmax", "maxabs", "robust", "pca", "envelope", "forest", "lof", "sgd"]
-)
-def test_models_of_every_version_answer_as_they_did(version: str, kind: str) -> None:
-    told = answers(version)
-    probe = np.array(told["probe"])[:, None]
-    paths = pickles(version, f"{kind}*")
-    assert bool(paths) == any(name.startswith(kind) for name in told["answers"])
+def test_models_of_every_version_answer_as_they_did(version: str) -> None:
+    paths = [path for path in files(version, "*", LEGACY) if not path.name.startswith("features")]
+    assert {path.name.partition(".")[0] for path in paths} == set(answers(version)["answers"])
     for path in paths:
-        model = convert(read_pickle(path.read_bytes()))
-        expected = told["answers"][path.name.partition(".")[0]]
-        assert model.predict(probe).tolist() == expected["labels"], path.name
-        detector = model[-1] if hasattr(model, "steps") else model
-        scores = as_told_then(model.decision_function(probe), kind, version, detector)
-        np.testing.assert_allclose(scores, expected["scores"], rtol=1e-12, atol=1e-11, err_msg=path.name)
+        detector = imported(path.read_bytes(), lambda name, path=path: path.with_name(name).read_bytes())
+        answers_as_it_did(path, version, detector)
+
+
+@pytest.mark.parametrize("version", ["1.2.2", "1.5.2"])
+def test_models_that_skops_saved_answer_as_they_did(version: str) -> None:
+    paths = [path for path in files(version, "*", {".skops"}) if not path.name.startswith("features")]
+    assert {path.stem for path in paths} == set(answers(version)["answers"])
+    for path in paths:
+        detector = detector_of(model_parameters(read_skops(path.read_bytes())))
+        answers_as_it_did(path, version, detector)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_models_of_two_features_say_so_and_which_version_wrote_them(version: str) -> None:
+    saved = "" if version == "0.17.1" else rf".*\(saved by scikit-learn {version}\)"
+    for path in files(version, "features-*", {".pkl"}):
+        with pytest.raises(ModelError, match="expects 2 features, and a reading has one" + saved):
+            imported(path.read_bytes())
+    for path in files(version, "features-*", {".skops"}):
+        with pytest.raises(ModelError, match="expects 2 features, and a reading has one" + saved):
+            model_parameters(read_skops(path.read_bytes()))
 
 
 def test_each_kind_of_model_was_made_by_every_version_that_has_it() -> None:
     since = {"svm": "0.17", "envelope": "0.17", "forest": "0.18", "lof": "0.20", "sgd": "1.0"}
     for kind, first in since.items():
-        having = {version for version in VERSIONS if pickles(version, f"{kind}*")}
+        having = {version for version in VERSIONS if files(version, f"{kind}*", LEGACY)}
         assert having == {version for version in VERSIONS if version >= first}
     assert len(VERSIONS) >= 10
 
@@ -78,8 +100,8 @@ def test_the_command_imports_them_and_what_it_saved_answers_alike(tmp_path: Path
     chosen = [
         (version, path)
         for version in (VERSIONS[0], "0.20.4", VERSIONS[-1])
-        for path in pickles(version, "*.pkl")
-        if path.name.count(".") == 1
+        for path in files(version, "*", {".pkl"})
+        if path.name.count(".") == 1 and not path.name.startswith("features")
     ]
     for version, path in chosen:
         os.link(path, source / f"model_{path.stem}_{version}{path.suffix}")
@@ -87,14 +109,23 @@ def test_the_command_imports_them_and_what_it_saved_answers_alike(tmp_path: Path
     assert done.out == f"imported {len(chosen)} of {len(chosen)} models -> {models}\n"
     assert done.code == 0
     for version, path in chosen:
-        told = answers(version)
+        kept = answers(version)
         detector = load_model(models, SensorKey(path.stem, version)).detector
-        labels, _ = detector.predict(np.array(told["probe"]))
-        assert np.where(labels, -1, 1).tolist() == told["answers"][path.stem]["labels"], (version, path.name)
+        labels, _ = detector.predict(np.array(kept["probe"]))
+        assert np.where(labels, -1, 1).tolist() == kept["answers"][path.stem]["labels"], (version, path.name)
 
 
-def test_joblib_files_whose_arrays_are_in_other_files_are_refused() -> None:
-    with pytest.raises(ModelRefused, match="NDArrayWrapper"):
-        read_pickle((FOLDER / "0.17.1" / "svm-rbf.joblib").read_bytes())
-    with pytest.raises(ModelError, match="is no pickle that can be read"):
-        read_pickle((FOLDER / "0.17.1" / "svm-rbf.zlib.joblib").read_bytes())
+def test_an_old_joblib_file_without_its_arrays_says_what_is_missing() -> None:
+    content = (FOLDER / "0.17.1" / "svm-rbf.joblib").read_bytes()
+    with pytest.raises(ModelError, match="its arrays are in other files: import it from the folder"):
+        read_pickle(content)
+
+
+def test_the_command_finds_the_arrays_beside_an_old_joblib_file(tmp_path: Path) -> None:
+    source, models = tmp_path / "old", tmp_path / "new"
+    source.mkdir()
+    for path in (FOLDER / "0.17.1").glob("svm-rbf.joblib*"):
+        name = "model_1_2" if path.name == "svm-rbf.joblib" else path.name
+        os.link(path, source / name)
+    done = scoring("import-models", source, models)
+    assert (done.code, done.out, done.err) == (0, f"imported 1 of 1 models -> {models}\n", "")
