@@ -1,0 +1,111 @@
+"""Hundreds of hostile models: each fails its own sensor in one line, and the sensor beside it is scored."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scoring import SensorKey
+from scoring.errors import ModelError
+from scoring.models.files import detector_from
+from tests.scoring.models.hostile import FIELDS, fitted, harmless, hostile
+from tests.scoring.models.measure import PROBE
+from tests.scoring.said import scoring
+
+ROOT = Path(__file__).resolve().parents[3]
+GOOD = SensorKey("good", "1")
+MOST_SECONDS, MOST_MEGABYTES = 2, 300
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The hostile models, and the harmless ones, by what is wrong with them."""
+    folder = tmp_path_factory.mktemp("hostile")
+    found = {}
+    for number, (name, content) in enumerate([*hostile(), *harmless()]):
+        assert name not in found
+        found[name] = folder / SensorKey("hostile", str(number)).model_name
+        found[name].write_bytes(content)
+    return found
+
+
+def refused(files: dict[str, Path]) -> dict[str, Path]:
+    return {name: path for name, path in files.items() if not name.startswith("beside")}
+
+
+def test_there_are_hundreds_and_every_kind_is_among_them(files: dict[str, Path]) -> None:
+    assert len(refused(files)) >= 300
+    kinds = Counter(name.partition(" ")[0] for name in files)
+    for kind, fields in FIELDS.items():
+        for field in fields:
+            assert kinds[f"{kind}.{field}"] >= 3
+
+
+def test_the_models_that_they_were_made_of_are_good() -> None:
+    for kind in FIELDS:
+        detector_from(fitted(kind), "good").predict(PROBE)
+
+
+def test_hostile_models_fail_their_own_sensors_and_the_one_beside_them_is_scored(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    models, out = tmp_path / "models", tmp_path / "out"
+    models.mkdir()
+    for path in files.values():
+        (models / path.name).hardlink_to(path)
+    (models / GOOD.model_name).write_bytes(fitted("OneClassSVM"))
+    keys = {name: SensorKey.from_model_name(path.name) for name, path in files.items()}
+    rows = [f"2024-01-01 00:00:00,{key.device},{key.sensor},50\n" for key in [*keys.values(), GOOD]]
+    (tmp_path / "readings.csv").write_text("TS,Device,Sensor,Value\n" + "".join(rows))
+    done = scoring("score", "--data", tmp_path / "readings.csv", "--models", models, "--out", out)
+    assert done.code == 1
+    assert "Warning" not in done.err
+    assert "Traceback" not in done.err
+    summary = json.loads((out / "summary.json").read_text())
+    sensors = {(sensor["device"], sensor["sensor"]): sensor for sensor in summary["sensors"]}
+    assert sensors[GOOD.device, GOOD.sensor]["status"] == "scored"
+    for name, key in keys.items():
+        sensor = sensors[key.device, key.sensor]
+        if name.startswith("beside"):
+            assert sensor["status"] == "scored", name
+        else:
+            assert sensor["status"] == "failed", name
+            assert sensor["reason"].startswith(f"{key.model_name}: "), name
+            assert sensor["reason"].isprintable(), name
+            assert len(sensor["reason"]) < 1000, name
+
+
+def test_pack_refuses_what_score_refuses_with_the_same_words(files: dict[str, Path], tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    chosen = {name: path for name, path in refused(files).items() if name.endswith((" NaN", "missing"))}
+    for path in chosen.values():
+        (models / path.name).hardlink_to(path)
+    done = scoring("pack", models)
+    for name, path in chosen.items():
+        with pytest.raises(ModelError) as error:
+            detector_from(path.read_bytes(), path.name)
+        assert str(error.value) in done.err, name
+
+
+@pytest.mark.slow
+def test_each_takes_two_seconds_and_300_megabytes_at_most(files: dict[str, Path]) -> None:
+    for measured in _measured("model", list(files.values())):
+        assert measured["seconds"] < MOST_SECONDS, measured
+        assert measured["megabytes"] < MOST_MEGABYTES, measured
+
+
+def _measured(kind: str, paths: list[Path]) -> list[dict[str, Any]]:
+    """In a process of their own, which no signal ends and which says nothing on the way."""
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("peak memory is read from /proc")
+    command = [sys.executable, "-W", "error", "-m", "tests.scoring.models.measure", kind, *map(str, paths)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == len(paths)
+    return lines
