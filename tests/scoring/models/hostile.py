@@ -211,7 +211,7 @@ def _wrong_numbers(model: bytes, kind: str, field: str) -> Iterator[tuple[str, b
     del document.attributes(kind)[field]
     if (kind, field) not in _OPTIONAL:
         yield f"{kind}.{field} missing", document.packed()
-    original = document_array(model, kind, field)
+    original = document_array(model, kind, field) if FIELDS[kind][field] == ARRAY else None
     if original is None:
         return
     changes = {"NaN": NAN, "infinite": INFINITY}
