@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scoring import SensorKey
 from scoring.errors import ModelError
 
 PROBE = np.linspace(-100.0, 200.0, 720)
@@ -30,9 +31,9 @@ def main() -> None:
 
 def predict(path: Path) -> None:
     """Read a model, and predict."""
-    from scoring.models.files import detector_from
+    from scoring.models.files import load_model
 
-    detector_from(path.read_bytes(), path.name).predict(PROBE)
+    load_model(path.parent, SensorKey.from_model_name(path.name)).detector.predict(PROBE)
 
 
 def unpickle(path: Path) -> None:

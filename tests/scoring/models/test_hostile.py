@@ -11,7 +11,7 @@ import pytest
 
 from scoring import SensorKey
 from scoring.errors import ModelError
-from scoring.models.files import detector_from
+from scoring.models.files import load_model, model_from
 from tests.scoring.models.hostile import FIELDS, fitted, harmless, hostile
 from tests.scoring.models.measure import PROBE
 from tests.scoring.said import scoring
@@ -47,7 +47,7 @@ def test_there_are_hundreds_and_every_kind_is_among_them(files: dict[str, Path])
 
 def test_the_models_that_they_were_made_of_are_good() -> None:
     for kind in FIELDS:
-        detector_from(fitted(kind), "good").predict(PROBE)
+        model_from(fitted(kind), GOOD).detector.predict(PROBE)
 
 
 def test_hostile_models_fail_their_own_sensors_and_the_one_beside_them_is_scored(
@@ -88,7 +88,7 @@ def test_pack_refuses_what_score_refuses_with_the_same_words(files: dict[str, Pa
     done = scoring("pack", models)
     for name, path in chosen.items():
         with pytest.raises(ModelError) as error:
-            detector_from(path.read_bytes(), path.name)
+            load_model(models, SensorKey.from_model_name(path.name))
         assert str(error.value) in done.err, name
 
 
