@@ -11,7 +11,7 @@ from scoring.errors import EXIT_DONE, EXIT_FAILED, ModelError, UsageError
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
 
 if TYPE_CHECKING:
-    from scoring.models.files import Detector
+    from scoring.models.detector import Detector
 
 _PICKLE, _COMPRESSED = r"\.(?:pkl|pickle|joblib|sav)", r"\.(?:z|gz|bz2|xz|lzma)"
 _ENDING = re.compile(f"(?:{_PICKLE})?(?:{_COMPRESSED})?$", re.IGNORECASE)
@@ -92,7 +92,9 @@ def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
     from scoring.files import write_atomically
     from scoring.legacy import read_pickle
     from scoring.legacy_estimators import convert
-    from scoring.models.files import detector_from, model_bytes, read_file
+    from scoring.models.detector import detector_of
+    from scoring.models.files import parameters_from, read_file
+    from scoring.models.write import model_bytes
 
     if path.name.endswith(MODEL_SUFFIX):
         raise InvalidKey("it is a .skops file already: copy it")
@@ -101,7 +103,7 @@ def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
         raise InvalidKey(f"{taken[key].name!r} is a model of the same sensor")
     estimator = convert(read_pickle(read_file(path)))
     content = model_bytes(estimator)
-    _compare(estimator, detector_from(content, key.model_name))
+    _compare(estimator, detector_of(parameters_from(content)))
     write_atomically(models / key.model_name, content)
     taken[key] = path
 

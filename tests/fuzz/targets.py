@@ -32,8 +32,10 @@ from scoring import PACK_NAME, SensorKey
 from scoring.errors import ScoringError
 from scoring.legacy import read_pickle
 from scoring.manifest import Manifest
-from scoring.models.files import detector_from, save_model
-from scoring.models.store import ModelStore, write_pack
+from scoring.models.files import detector_from
+from scoring.models.pack import write_pack
+from scoring.models.store import ModelStore
+from scoring.models.write import save_model
 from scoring.readings import Source, read_batches
 from tests.fuzz.mutation import changed_json, damaged
 
