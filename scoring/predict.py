@@ -14,8 +14,8 @@ from typing import Protocol
 from scoring.errors import ModelError, ReadingsError
 from scoring.keys import SensorKey
 from scoring.models.files import LoadedModel
-from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome
 from scoring.models.store import ModelStore
+from scoring.outcomes import SensorOutcome, SensorStatus, StepOutcome
 from scoring.predictions import PredictionFiles
 from scoring.readings import Batch, LandingStatus, Source, read_batches
 from scoring.scored import ScoredBatch, score_batch

@@ -12,11 +12,11 @@ from scoring.columns import cast, from_numpy, strings, take
 from scoring.errors import ModelError
 from scoring.keys import SensorKey
 from scoring.models.files import LoadedModel
+from scoring.models.svm import SvmDetector, predict_together
 from scoring.predictions import format_rows
 from scoring.quoting import csv_text
 from scoring.readings import Batch
 from scoring.selection import Selection
-from scoring.models.svm import SvmDetector, predict_together
 
 type FindModel = Callable[[SensorKey], LoadedModel | ModelError]
 

@@ -6,28 +6,19 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
 
 from scoring.errors import ModelError, ModelMissing, UsageError
-from scoring.files import write_atomically
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
-from scoring.models.svm import SvmDetector
+from scoring.models.detector import Detector, detector_of
+from scoring.models.interpret import model_parameters
+from scoring.models.parameters import ModelParameters
+from scoring.models.skops import read_skops
 
-MOST_BYTES = 256 << 20
+MOST_BYTES = 128 << 20
 """Largest file that is read as a model."""
 
 _CLOSED = frozenset({errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EPERM})
 """What is wrong with one file, and stays so."""
-
-_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
-
-
-class Detector(Protocol):
-    """What a model does: labels (1 is an anomaly) and scores (below zero is anomalous) of shape (n,)."""
-
-    def predict(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +35,7 @@ def load_model(directory: Path, key: SensorKey) -> LoadedModel:
 
     Raises:
         ModelMissing: there is no file for this key.
-        ModelRefused: it asks for types that are not trusted.
+        ModelRefused: it is made of parts that are not supported.
         ModelError: it is broken or does not fit.
     """
     return model_from(read_file(directory / key.model_name), key)
@@ -56,7 +47,25 @@ def model_from(content: bytes, key: SensorKey) -> LoadedModel:
     Raises:
         ModelError: it is refused or broken.
     """
-    return LoadedModel(key, detector_from(content, key.model_name), hashlib.sha256(content).hexdigest())
+    try:
+        detector = detector_of(parameters_from(content))
+    except ModelError as error:
+        raise type(error)(f"{key.model_name}: {error}") from error
+    except MemoryError as error:
+        raise ModelError(f"{key.model_name}: {NO_MEMORY}") from error
+    return LoadedModel(key, detector, hashlib.sha256(content).hexdigest())
+
+
+NO_MEMORY = "needs more memory than there is; train a smaller one"
+
+
+def parameters_from(content: bytes) -> ModelParameters:
+    """The parameters of the model in the bytes of a .skops file.
+
+    Raises:
+        ModelError: it is refused or broken.
+    """
+    return model_parameters(read_skops(content))
 
 
 def read_file(path: Path) -> bytes:
@@ -64,7 +73,7 @@ def read_file(path: Path) -> bytes:
 
     Raises:
         ModelMissing: there is no such file.
-        ModelError: it is too large, or no file that can be read.
+        ModelError: it is too large, or is not a file that can be read.
     """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
@@ -73,6 +82,8 @@ def read_file(path: Path) -> bytes:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise ModelMissing(missing(path.name)) from error
+    except MemoryError as error:
+        raise ModelError(f"{path.name}: {NO_MEMORY}") from error
     except OSError as error:
         if error.errno not in _CLOSED:
             raise
@@ -83,7 +94,7 @@ def read_file(path: Path) -> bytes:
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Not waiting for whoever might write to it, if it is a pipe."""
+    """Not waiting for a writer, if it is a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -92,37 +103,8 @@ def missing(name: str) -> str:
     return f"there is no {name}: train or upload it"
 
 
-def detector_from(content: bytes, name: str) -> Detector:
-    """The detector in a .skops file; the common kind without importing scikit-learn."""
-    from scoring.models.skops import read_parameters
-
-    try:
-        parameters = read_parameters(content)
-        if parameters is not None:
-            return SvmDetector(parameters)
-        from scoring.estimators import load_detector
-
-        return load_detector(content)
-    except ModelError as error:
-        raise type(error)(f"{name}: {error}") from error
-
-
-def save_model(estimator: Any, directory: Path, key: SensorKey) -> Path:
-    """Write a fitted estimator as this sensor's model; the same estimator gives the same bytes."""
-    path = directory / key.model_name
-    write_atomically(path, model_bytes(estimator))
-    return path
-
-
-def model_bytes(estimator: Any) -> bytes:
-    """A fitted estimator as a .skops file."""
-    import skops.io
-
-    return _canonical(skops.io.dumps(estimator))
-
-
 def list_models(directory: Path) -> dict[SensorKey, Path]:
-    """All models in a folder, by key; other files are none of ours.
+    """All models in a folder, by key; files with other names are ignored.
 
     Raises:
         UsageError: there is no such folder.
@@ -152,44 +134,5 @@ def scan(directory: Path) -> list[os.DirEntry[str]]:
                 and entry.name.isascii()  # as every encoded key is; others may not even be text
             ]
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UsageError(f"{directory} is no folder of models") from error
+        raise UsageError(f"{directory} is not a folder of models") from error
     return sorted(found, key=lambda entry: entry.name)
-
-
-def _canonical(content: bytes) -> bytes:
-    """The same model without what changes from run to run: addresses as ids, times, order; and compressed."""
-    import io
-    import json
-    import zipfile
-
-    def member(name: str) -> zipfile.ZipInfo:
-        return zipfile.ZipInfo(name, _ZIP_TIME)
-
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        schema = json.loads(archive.read("schema.json"))
-        ids: dict[int, int] = {}
-        names: dict[str, str] = {}
-        _renumber(schema, ids, names)
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as target:
-            text = json.dumps(schema, separators=(",", ":")).encode()
-            target.writestr(member("schema.json"), text, zipfile.ZIP_DEFLATED)
-            for old, new in names.items():
-                target.writestr(member(new), archive.read(old), zipfile.ZIP_DEFLATED)
-    return out.getvalue()
-
-
-def _renumber(node: Any, ids: dict[int, int], names: dict[str, str]) -> None:
-    if isinstance(node, list):
-        for child in node:
-            _renumber(child, ids, names)
-    elif isinstance(node, dict):
-        if "__id__" in node:
-            node["__id__"] = ids.setdefault(node["__id__"], len(ids) + 1)
-        if "__loader__" in node and isinstance(node.get("file"), str):
-            stem, _, suffix = node["file"].rpartition(".")
-            node["file"] = names.setdefault(
-                node["file"], f"{len(names) + 1}.{suffix}" if stem else node["file"]
-            )
-        for child in node.values():
-            _renumber(child, ids, names)

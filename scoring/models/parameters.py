@@ -6,7 +6,6 @@ rely on it. Arrays are float64 or int32, C-contiguous; f stands for the number o
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import comb
 from typing import Any
@@ -27,8 +26,8 @@ MOST_STEPS = 20
 """Most transformers before a detector."""
 MOST_DEGREE = 1 << 16
 MOST_TREES = 10_000
-MOST_DEPTH = 1_000
-"""Most levels of a tree: of n samples, an isolation tree has about the logarithm of n."""
+MOST_DEPTH = 100
+"""Most levels of a tree: of n samples, an isolation tree has the logarithm of n."""
 MOST_NEIGHBOURS = 10_000
 
 
@@ -46,15 +45,17 @@ def _array(what: str, array: np.ndarray | None, *shape: int | None) -> None:
     """Check an array for its shape, None standing for any size but 0, and for finite numbers."""
     if array is None:
         return
-    good = len(array.shape) == len(shape) and all(
-        size > 0 if wanted is None else size == wanted
-        for size, wanted in zip(array.shape, shape, strict=True)
-    )
-    if not good:
+    if array.shape != shape and not _fits(array.shape, shape):
         text = ", ".join("any" if size is None else str(size) for size in shape)
-        raise ModelError(f"{what} has the shape {array.shape}, and should have ({text})")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise ModelError(f"{what} holds a number that is not finite: train this model again")
+        raise ModelError(f"{what} has the shape {array.shape}, and should have ({text}): save it again")
+    if array.dtype.kind == "f" and not np.logical_and.reduce(np.isfinite(array), axis=None):
+        raise ModelError(f"{what} holds what is not a finite number: train this model again")
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(wanted) and all(
+        size > 0 if each is None else size == each for size, each in zip(shape, wanted, strict=True)
+    )
 
 
 def _features(what: str, count: int) -> None:
@@ -165,7 +166,7 @@ class Polynomial:
     def __post_init__(self) -> None:
         _features("PolynomialFeatures", self.features_in)
         fits = 0 <= self.lowest <= self.highest <= MOST_FEATURES
-        _expect(fits, f"degrees {self.lowest} to {self.highest} are out of range")
+        _expect(fits, f"PolynomialFeatures has degrees {self.lowest} to {self.highest}: out of range")
         # First all that are computed, then those that are kept.
         _features("PolynomialFeatures", self.count(0))
         _features("PolynomialFeatures", self.features_out)
@@ -186,7 +187,7 @@ class Polynomial:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Imputation:
-    """SimpleImputer: a reading that equals `missing` is replaced; None stands for NaN, which no reading is."""
+    """SimpleImputer: what equals `missing` is replaced; None stands for NaN, which no reading is."""
 
     missing: float | None
     statistics: Floats  # (f,)
@@ -383,9 +384,11 @@ class Forest:
         self._check_links()
 
     def _check_links(self) -> None:
-        """Children lie behind their parents and within their tree: from the root, each way ends in a leaf."""
+        """Children lie behind their parents, within their tree, and each node but the root is one child."""
         sizes = self.sizes.astype(np.int64)
-        place = np.arange(len(self.left)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        roots = np.cumsum(sizes) - sizes
+        start = np.repeat(roots, sizes)
+        place = np.arange(len(self.left)) - start
         inner = self.left >= 0
         first, last = np.minimum(self.left, self.right), np.maximum(self.left, self.right)
         good = (
@@ -396,6 +399,10 @@ class Forest:
             and ((self.feature >= 0) & (self.feature < self.features_in)).all()
         )
         _expect(bool(good), "holds a tree whose nodes lead nowhere")
+        children = np.concatenate([(self.left + start)[inner], (self.right + start)[inner]])
+        parents = np.bincount(children, minlength=len(place))
+        parents[roots] += 1
+        _expect(bool((parents == 1).all()), "holds a tree whose nodes lead nowhere")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -406,15 +413,17 @@ class Neighbours:
         readings: what it was fitted on.
         densities: the local reachability density of each of them.
         distances: how far the furthest of the neighbours of each is.
-        order: the readings as a tree over them visits them; which of those at one distance are neighbours
-            depends on it. None where distances to all are computed.
-        leaf_size: how many readings a leaf of this tree holds, about.
+        search: how scikit-learn looks for neighbours: `brute`, `kd_tree` or `ball_tree`. Of readings at one
+            distance, which become neighbours depends on it.
+        order: the readings in the order of the tree; rising where there is none.
+        leaf_size: how many readings a leaf of the tree holds, about.
     """
 
     readings: Floats  # (n, f)
     densities: Floats  # (n,)
     distances: Floats  # (n,)
-    order: Integers | None  # (n,)
+    search: str
+    order: Integers  # (n,)
     leaf_size: int
     neighbours: int
     metric: str
@@ -432,11 +441,11 @@ class Neighbours:
         _expect(fits, f"n_neighbors_ {self.neighbours} is out of range")
         _expect(self.metric in METRICS and self.p >= 1, "has a metric of its own")
         _expect(1 <= self.leaf_size < 1 << 31, f"leaf_size {self.leaf_size} is out of range")
-        if self.order is not None:
-            _array("the tree of a LocalOutlierFactor", self.order, count)
-            known = np.bincount(np.clip(self.order, 0, count), minlength=count)
-            whole = bool((self.order >= 0).all()) and len(known) == count and bool((known == 1).all())
-            _expect(whole, "holds a tree that does not go with its readings")
+        _expect(self.search in {"brute", "kd_tree", "ball_tree"}, "searches in a way that is not known")
+        _array("the tree of a LocalOutlierFactor", self.order, count)
+        known = np.bincount(np.clip(self.order, 0, count), minlength=count)
+        whole = bool((self.order >= 0).all()) and len(known) == count and bool((known == 1).all())
+        _expect(whole, "holds a tree that does not go with its readings")
 
     @property
     def features_in(self) -> int:
@@ -485,12 +494,13 @@ class ModelParameters:
 
     def __post_init__(self) -> None:
         _expect(len(self.transformers) <= MOST_STEPS, f"has more than {MOST_STEPS} transformers")
+        known = all(isinstance(step, TRANSFORMER_KINDS) for step in self.transformers)
+        _expect(known and isinstance(self.detector, DETECTOR_KINDS), "is not a detector after transformers")
         count = 1
         for step in (*self.transformers, self.detector):
             if step.features_in != count:
                 raise ModelError(_mismatch(step.features_in, count))
-            if not isinstance(step, DETECTOR_KINDS):
-                count = step.features_out
+            count = getattr(step, "features_out", 1)
 
 
 def _mismatch(expected: int, found: int) -> str:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scoring.errors import ModelError
+from scoring.models.parameters import SupportVectors
 
 type Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Numbers = float | Floats
@@ -44,14 +45,9 @@ class SvmParameters:
 
 
 class SvmDetector:
-    """Predicts with one OneClassSVM.
-
-    Raises:
-        ModelError: the parameters cannot be those of a fitted OneClassSVM.
-    """
+    """Predicts with one OneClassSVM."""
 
     def __init__(self, parameters: SvmParameters) -> None:
-        _check(parameters)
         p = self.parameters = parameters
         # |error| <= (n + 8) rounding errors of a sum whose terms are at most |dual|: both kernels that
         # need care, rbf and sigmoid, stay within 1.
@@ -145,18 +141,6 @@ def _predict(form: _Form, values: Floats, owner: Callable[[int], SvmParameters])
     return (~(scores > 0)).astype(np.uint8), scores
 
 
-def _check(p: SvmParameters) -> None:
-    if p.kernel not in _KERNELS:
-        raise ModelError(f"kernel {p.kernel!r} is not one of {', '.join(sorted(_KERNELS))}")
-    if p.support.shape != p.dual.shape or p.support.ndim != 1:
-        raise ModelError(f"{p.support.shape} support vectors do not go with {p.dual.shape} coefficients")
-    numbers = [p.gamma, p.coef0, p.intercept, *(x for x in (p.mean, p.scale) if x is not None)]
-    if not (all(map(math.isfinite, numbers)) and np.isfinite(p.support).all() and np.isfinite(p.dual).all()):
-        raise ModelError("a parameter is not a finite number: train this model again")
-    if p.gamma < 0 or p.degree < 0 or p.scale == 0:
-        raise ModelError(f"gamma {p.gamma}, degree {p.degree} or scale {p.scale} is out of range")
-
-
 def _scale(p: _Form, values: Floats) -> Floats:
     scaled = values
     with np.errstate(over="ignore"):
@@ -239,3 +223,26 @@ def plain_scores(p: SvmParameters, scaled: Floats) -> Floats:
             raise ModelError(f"kernel {p.kernel!r} is not one of {', '.join(sorted(_KERNELS))}")
     scores: Floats = values @ p.dual + p.intercept
     return scores
+
+
+def vector_scores(p: SupportVectors, x: np.ndarray) -> Floats:
+    """Scores of readings of shape (n, f), by the textbook's formula in libsvm's order of support vectors."""
+    scores = np.zeros(len(x))
+    with np.errstate(all="ignore"):
+        for vector, weight in zip(p.vectors, p.dual.tolist(), strict=True):
+            scores += weight * _kernel_values(p, x, vector)
+    return scores + p.intercept
+
+
+def _kernel_values(p: SupportVectors, x: np.ndarray, vector: Floats) -> Floats:
+    if p.kernel == "rbf":
+        away = x - vector
+        squares: Floats = np.einsum("ij,ij->i", away, away)
+        return np.exp(-p.gamma * squares)
+    product: Floats = x @ vector
+    match p.kernel:
+        case "poly":
+            product = (p.gamma * product + p.coef0) ** p.degree
+        case "sigmoid":
+            product = np.tanh(p.gamma * product + p.coef0)
+    return product

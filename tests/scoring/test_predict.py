@@ -11,8 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from scoring import SensorKey
-from scoring.models.files import LoadedModel, save_model
+from scoring.models.files import LoadedModel
 from scoring.models.store import ModelStore
+from scoring.models.write import save_model
 from scoring.predict import score
 from scoring.predictions import PredictionFiles
 from scoring.readings import find_sources

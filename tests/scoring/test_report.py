@@ -19,7 +19,8 @@ from sklearn.svm import OneClassSVM
 from scoring.cli import main
 from scoring.errors import ScoringError
 from scoring.keys import SensorKey
-from scoring.models.files import save_model
+from scoring.models.svm import SvmDetector
+from scoring.models.write import save_model
 from scoring.report import charts as charts_module
 from scoring.report.attention import natural
 from scoring.report.facts import RunFacts
@@ -29,7 +30,6 @@ from scoring.report.page import write_report
 from scoring.report.reduce import keep, thin
 from scoring.report.runs import RunRow
 from scoring.report.telling import duration, percent
-from scoring.models.svm import SvmDetector
 from tests.scoring.finished_runs import HIGH, MadeRun, MadeSensor, landing, normal, with_spikes
 from tests.scoring.test_report_boundary import SVM
 

@@ -9,9 +9,9 @@ from sklearn.svm import OneClassSVM
 
 from scoring.cli import main
 from scoring.keys import SensorKey
-from scoring.models.files import save_model
-from scoring.report.boundary import from_model, from_readings
 from scoring.models.svm import SvmDetector, SvmParameters
+from scoring.models.write import save_model
+from scoring.report.boundary import from_model, from_readings
 
 SVM = SvmParameters(
     mean=50.0, scale=5.0, kernel="rbf", gamma=0.5, coef0=0.0, degree=3,

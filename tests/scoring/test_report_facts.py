@@ -16,7 +16,7 @@ from sklearn.svm import OneClassSVM
 from scoring.cli import main
 from scoring.errors import ScoringError
 from scoring.keys import SensorKey
-from scoring.models.files import save_model
+from scoring.models.write import save_model
 from scoring.report.boundary import Boundary
 from scoring.report.earlier import earlier_boundaries
 from scoring.report.facts import RunFacts, Trouble

@@ -17,7 +17,7 @@ from sklearn.svm import OneClassSVM
 
 from scoring import SensorKey
 from scoring.cli import main
-from scoring.models.files import save_model
+from scoring.models.write import save_model
 from scoring.report.folder import Folder
 
 KEYS = [SensorKey("1", "1"), SensorKey("1", "2"), SensorKey("pump,7", 'say "x"_')]
