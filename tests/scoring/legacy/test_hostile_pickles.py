@@ -54,7 +54,7 @@ def test_hostile_pickles_are_refused_line_by_line_and_nothing_of_them_runs(
     assert len(files) > 180
     names = ["model_..%2F..%2Fx_1.skops", "model_..%2F..%2Fx_1", *(path.name for path in files.values())]
     (source / names[0]).write_bytes(good)
-    (source / names[1]).write_bytes(good)
+    (source / names[1]).write_bytes(next(content for _, content in pickles()))
     for path in files.values():
         (source / path.name).hardlink_to(path)
     (source / "model_good_1").write_bytes(good)

@@ -9,6 +9,7 @@ import pickletools
 import sys
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.covariance import EllipticEnvelope
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -47,7 +49,7 @@ from tests.scoring.legacy.imported import imported
 PROBE = np.random.default_rng(1).normal(50, 30, 300)
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 DETECTORS: dict[str, Callable[[], Any]] = {
-    **{kernel: lambda kernel=kernel: OneClassSVM(kernel=kernel, nu=0.2) for kernel in KERNELS},
+    **{kernel: partial(OneClassSVM, kernel=kernel, nu=0.2) for kernel in KERNELS},
     "stochastic": lambda: SGDOneClassSVM(nu=0.2, random_state=0),
     "forest": lambda: IsolationForest(n_estimators=5, max_samples=32, random_state=0),
     "contaminated forest": lambda: IsolationForest(n_estimators=5, contamination=0.1, random_state=0),
@@ -57,7 +59,7 @@ DETECTORS: dict[str, Callable[[], Any]] = {
 }
 TRANSFORMERS: dict[str, Callable[[], Any]] = {
     **{
-        repr(made): lambda made=made: made
+        repr(made): partial(clone, made)
         for made in (
             StandardScaler(with_mean=False),
             StandardScaler(with_std=False),

@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ def files(version: str, kinds: str, endings: set[str]) -> list[Path]:
     return sorted(path for path in (FOLDER / version).glob(kinds) if path.suffix in endings)
 
 
+def beside(path: Path, name: str) -> bytes:
+    return path.with_name(name).read_bytes()
+
+
 def as_shown_then(scores: np.ndarray, path: Path, version: str) -> Any:
     """Today's scores as that version showed them; below zero or not is the same but for a forest's shift."""
     detector = model_parameters(read_pickle(path.read_bytes())).detector if path.suffix == ".pkl" else None
@@ -65,7 +70,7 @@ def test_models_of_every_version_answer_as_they_did(version: str) -> None:
     paths = [path for path in files(version, "*", LEGACY) if not path.name.startswith("features")]
     assert {path.name.partition(".")[0] for path in paths} == set(answers(version)["answers"])
     for path in paths:
-        detector = imported(path.read_bytes(), lambda name, path=path: path.with_name(name).read_bytes())
+        detector = imported(path.read_bytes(), partial(beside, path))
         answers_as_it_did(path, version, detector)
 
 

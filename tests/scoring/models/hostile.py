@@ -255,11 +255,10 @@ def _with_array(
 def wrong_trees() -> Iterator[tuple[str, bytes]]:
     """Forests whose nodes lead to foreign memory, in circles or nowhere."""
     model = fitted("IsolationForest")
-    good = Document(model)
-    nodes = np.load(io.BytesIO(good.members[good.attributes("Tree")["nodes"]["file"]]))
+    nodes = nodes_of(Document(model))
     count = len(nodes)
     circle = {"left_child": 0, "right_child": 0}
-    for what, change in {
+    changes: dict[str, dict[str, Any]] = {
         "children far away": {"left_child": 1 << 40, "right_child": 1 << 40},
         "children before": {"left_child": -(1 << 40), "right_child": -5},
         "child behind the end": {"left_child": count},
@@ -269,7 +268,8 @@ def wrong_trees() -> Iterator[tuple[str, bytes]]:
         "negative feature": {"feature": -3},
         "NaN threshold": {"threshold": NAN},
         "infinite threshold": {"threshold": INFINITY},
-    }.items():
+    }
+    for what, change in changes.items():
         changed = nodes.copy()
         for field, value in change.items():
             changed[field][0] = value
@@ -286,7 +286,8 @@ def wrong_trees() -> Iterator[tuple[str, bytes]]:
         chain[field][1::2] = -1
         chain[field][-1] = -1
     yield "tree deep as a chain", _with_nodes(model, chain)
-    yield "tree of ways that double", _doubling(model)
+    yield "tree of ways that double", _chain(model, 90, shared=True)
+    yield "tree deep as a chain that says how deep", _chain(model, 300)
     document = Document(model)
     trees = document.attributes("IsolationForest")["estimators_"]
     trees["content"] = trees["content"] * 2_000
@@ -297,22 +298,31 @@ def wrong_trees() -> Iterator[tuple[str, bytes]]:
     yield "tree of a feature far away", document.packed()
 
 
-def _doubling(model: bytes) -> bytes:
-    """Each node is both children of the one before: a short list of nodes, and 2^199 ways through it."""
+def _chain(model: bytes, levels: int, *, shared: bool = False) -> bytes:
+    """A tree with one inner node a level, and how deep each lies told beside it.
+
+    Where both children of a node are the next one, a short list of nodes has 2^levels ways through it.
+    """
     document = Document(model)
-    nodes = np.zeros(
-        200, np.load(io.BytesIO(document.members[document.attributes("Tree")["nodes"]["file"]])).dtype
-    )
-    nodes["left_child"][:-1] = nodes["right_child"][:-1] = np.arange(1, 200)
-    nodes["left_child"][-1] = nodes["right_child"][-1] = -1
-    nodes["threshold"] = np.arange(200) % 2 * 100.0
+    nodes = np.zeros(2 * levels + 1, nodes_of(document).dtype)
+    inner = np.arange(levels) * 2
+    nodes["left_child"] = nodes["right_child"] = -1
+    nodes["left_child"][inner] = inner + (2 if shared else 1)
+    nodes["right_child"][inner] = inner + 2
+    nodes["threshold"][inner] = np.arange(levels) % 2 * 100.0 if shared else np.arange(levels)
     nodes["n_node_samples"] = 2
     for name in ("_decision_path_lengths", "_average_path_length_per_tree"):
         lengths = document.attributes("IsolationForest")[name]["content"]
-        lengths[:] = [document.array(np.ones(200)) for _ in lengths]
+        lengths[:] = [document.array(np.ones(len(nodes))) for _ in lengths]
     for tree in objects(document.schema, "Tree"):
-        tree["content"]["content"].update(node_count=plain(200), nodes=document.array(nodes))
+        tree["content"]["content"].update(node_count=plain(len(nodes)), nodes=document.array(nodes))
     return document.packed()
+
+
+def nodes_of(document: Document) -> np.ndarray:
+    """The nodes of the first tree."""
+    array: np.ndarray = np.load(io.BytesIO(document.members[document.attributes("Tree")["nodes"]["file"]]))
+    return array
 
 
 def _with_nodes(model: bytes, nodes: np.ndarray) -> bytes:
@@ -375,9 +385,10 @@ def wrong_structures() -> Iterator[tuple[str, bytes]]:
     steps = [node("builtins", "tuple", "TupleNode", content=[plain("x"), plain("passthrough")])] * 50_000
     core.schema |= _pipeline([*steps, _step(dict(core.schema))])
     yield "pipeline of many steps", core.packed()
-    for what, steps in {"none": [], "text": plain("x"), "pairs of none": [plain(None)]}.items():
+    wrong: dict[str, Any] = {"none": [], "text": plain("x"), "pairs of none": [plain(None)]}
+    for what, held in wrong.items():
         document = Document(fitted("OneClassSVM"))
-        document.schema |= _pipeline(steps)
+        document.schema |= _pipeline(held)
         yield f"pipeline of {what}", document.packed()
 
 
@@ -485,10 +496,12 @@ def wrong_documents() -> Iterator[tuple[str, bytes]]:
         (None, 7),
     ]
     for number, (module, name) in enumerate(names):
-        for loader in ("ObjectNode", "FunctionNode", "OperatorFuncNode", "MethodNode", [], None):
+        loaders: tuple[Any, ...] = ("ObjectNode", "FunctionNode", "OperatorFuncNode", "MethodNode", [], None)
+        for loader in loaders:
             schema = node(module, name, loader, content=attributes_node({}), protocol=2)
             yield f"name {number} by {loader}", zipped({"schema.json": json.dumps(schema).encode()})
-    for number, content in enumerate((None, 5, "x", [], {}, {"content": 5}, [[]])):
+    contents: tuple[Any, ...] = (None, 5, "x", [], {}, {"content": 5}, [[]])
+    for number, content in enumerate(contents):
         schema = node("sklearn.svm._classes", "OneClassSVM", content=content, protocol=2)
         yield f"content {number}", zipped({"schema.json": json.dumps(schema).encode()})
 
@@ -531,12 +544,9 @@ def wrong_archives(good: bytes) -> Iterator[tuple[str, bytes]]:
             struct.pack_into(form, changed, at + offset, value)
         yield f"directory {what}", bytes(changed)
     end = flat.rindex(b"PK\x05\x06")
-    for what, offset, form, value in (
-        ("that is 4 GB", 12, "<L", (0xFFFFFFF0,)),
-        ("before the file", 16, "<L", (0xFFFFFFF0,)),
-    ):
+    for what, offset in (("that is 4 GB", 12), ("before the file", 16)):
         changed = bytearray(flat)
-        struct.pack_into(form, changed, end + offset, *value)
+        struct.pack_into("<L", changed, end + offset, 0xFFFFFFF0)
         yield f"list of members {what}", bytes(changed)
     yield "pickle", pickle.dumps({"a": 1})
     yield "text", "not a model: \u2028 \x1b[2J".encode()
