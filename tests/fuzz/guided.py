@@ -6,12 +6,14 @@ atheris instruments `scoring` and runs libFuzzer. A .skops file is taken apart, 
 and it is put together again; left to itself, libFuzzer would mostly try zip files with wrong checksums.
 """
 
+import hashlib
 import io
 import json
 import random
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +38,25 @@ def main() -> None:
         f"-max_len={_MOST_BYTES}",
         f"-artifact_prefix={found}/",
         "-print_final_stats=1",
-        "-verbosity=0",
+        "-use_value_profile=1",
     ]
     mutator = {"custom_mutator": mutated} if name == "model" else {}
     with tempfile.TemporaryDirectory(prefix="fuzz-") as corpus:
-        atheris.Setup([sys.argv[0], *options, corpus, seeds], read, **mutator)
+        atheris.Setup([sys.argv[0], *options, corpus, seeds], keeping(read, Path(found)), **mutator)
         atheris.Fuzz()
+
+
+def keeping(read: Callable[[bytes], None], folder: Path) -> Callable[[bytes], None]:
+    """Read, and keep what ends in an error; what ends the process is kept by libFuzzer."""
+
+    def attempt(content: bytes) -> None:
+        try:
+            read(content)
+        except BaseException:
+            (folder / hashlib.sha256(content).hexdigest()[:12]).write_bytes(content)
+            raise
+
+    return attempt
 
 
 def mutated(content: bytes, most: int, seed: int) -> bytes:
