@@ -16,6 +16,7 @@ type Places = np.ndarray
 
 _CELLS = 1 << 20
 """Distances that are computed at once."""
+_NEAR = 1e-9
 
 
 class NeighbourScorer:
@@ -43,8 +44,14 @@ class NeighbourScorer:
         tied = others <= furthest + self._rounding(distinct, furthest)
         if tied.any():
             neighbours[tied] = self._search.neighbours(distinct[tied])
-        scores: Floats = self._score(distinct, neighbours)[places.reshape(-1)]
-        return scores
+        scores = self._score(distinct, neighbours)
+        near = np.abs(scores) < _NEAR
+        if near.any():  # where a label hangs on the last bit: sums are made in scikit-learn's order
+            ranks = self._search.ranks(distinct[near, None, :], self._p.readings[neighbours[near]])
+            order = np.argsort(ranks, axis=1, kind="stable")
+            scores[near] = self._score(distinct[near], np.take_along_axis(neighbours[near], order, axis=1))
+        result: Floats = scores[places.reshape(-1)]
+        return result
 
     def _rounding(self, x: Floats, ranks: Floats) -> Floats:
         """How far ranks here can be from those of scikit-learn: most are the same to the last bit."""
@@ -57,7 +64,7 @@ class NeighbourScorer:
 
     def _score(self, x: Floats, neighbours: Places) -> Floats:
         p = self._p
-        distances = distance(p, self._rank(x[:, None, :], p.readings[neighbours]))
+        distances = distance(p, self._search.ranks(x[:, None, :], p.readings[neighbours]))
         reach = np.maximum(distances, p.distances[neighbours])
         density = 1.0 / (np.mean(reach, axis=1) + 1e-10)
         ratios = p.densities[neighbours] / density[:, None]

@@ -87,16 +87,16 @@ class Search:
             for i in range(int((ends - starts).max(initial=0))):
                 inside = starts + i < ends
                 chosen, places = rows[inside], starts[inside] + i
-                heap.push(chosen, self._distances(x[chosen], places), places)
+                heap.push(chosen, self.ranks(x[chosen], self._values[places]), places)
         found: Places = self._p.order[heap.places].astype(np.int64)
         return found
 
-    def _distances(self, x: Floats, places: Places) -> Floats:
-        y = self._values[places]
+    def ranks(self, x: Floats, y: Floats) -> Floats:
+        """What the search compares readings by, over the last axis."""
         if self._p.search == "brute" and self._p.metric == "euclidean":
-            # Scikit-learn multiplies out here, and rounds otherwise than it does for distances.
-            squares, product = (x * x).sum(axis=1), (x * y).sum(axis=1)
-            ranks: Floats = np.maximum(0.0, (squares + -2.0 * product) + (y * y).sum(axis=1))
+            # Multiplied out, which rounds otherwise; distances are made of it as well.
+            squares, product = (x * x).sum(axis=-1), (x * y).sum(axis=-1)
+            ranks: Floats = np.maximum(0.0, (squares + -2.0 * product) + (y * y).sum(axis=-1))
             return ranks
         return rank(self._p, x, y, exact=True)
 

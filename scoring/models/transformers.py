@@ -51,7 +51,10 @@ def _power(p: PowerTransform, x: Floats) -> Floats:
     apply = _yeo_johnson if p.method == "yeo-johnson" else _box_cox
     for i, power in enumerate(p.lambdas.tolist()):
         x[:, i] = apply(x[:, i], power)
-    return x if p.scaling is None else _scaling(p.scaling, x)
+    if p.scaling is None:
+        return x
+    x[np.isinf(x)] = np.nan  # its own scaler refuses them
+    return _scaling(p.scaling, x)
 
 
 def _yeo_johnson(x: Floats, power: float) -> Floats:
