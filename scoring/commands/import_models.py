@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import, tell each refused file in a line, and sum up in one."""
+    from scoring.models.files import NO_MEMORY
     from scoring.progress import progress
 
     files = _files(args.source)
@@ -49,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
                 _import(path, args.models, taken)
             except (ModelError, InvalidKey) as error:
                 refused[path.name] = str(error)
+            except MemoryError:
+                refused[path.name] = NO_MEMORY
             advance()
     for name, reason in refused.items():
         print(f"refused {name!r}: {_printable(reason)}", file=sys.stderr)

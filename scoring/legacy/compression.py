@@ -12,12 +12,15 @@ from scoring.errors import ModelError
 MOST_BYTES = 64 << 20
 """Largest legacy file, also unpacked."""
 
+_MOST_LZMA = 80 << 20
+"""Memory of the unpacking itself: 65 MB for what was compressed as far as it goes."""
+
 _FORMATS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
     (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
     (b"x", zlib.decompressobj),
     (b"BZ", bz2.BZ2Decompressor),
-    (b"\xfd7zXZ", lambda: lzma.LZMADecompressor(memlimit=MOST_BYTES)),
-    (b"]\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, MOST_BYTES)),
+    (b"\xfd7zXZ", lambda: lzma.LZMADecompressor(memlimit=_MOST_LZMA)),
+    (b"]\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, _MOST_LZMA)),
 )
 """How each format begins, and what unpacks it."""
 

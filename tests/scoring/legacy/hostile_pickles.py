@@ -136,6 +136,9 @@ def _greedy_pickles() -> Iterator[tuple[str, bytes]]:
     yield "dtype-of-many", b"cnumpy\ndtype\n(S'" + b"f8," * 100_000 + b"'\ntR."
     yield "dtype-of-much", b"cnumpy\ndtype\n(S'(1000000000,1000000000)f8'\ntR."
     yield "tuples", b"N" + b"\x85" * 390_000 + b"."
+    inner = b"h\x00)\x81}\x8c\x01ah\x01sbq\x01"
+    yield "objects-in-objects", b"cm\nC\nq\x000Nq\x01" + inner * 30_000 + b"."
+    yield "lists-in-lists", b"Nq\x01" + b"]h\x01aq\x01" * 60_000 + b"."
     yield "tuple-of-itself", b"]q\x00h\x00\x85a" + b"."
     yield "digits", b"L" + b"9" * (1 << 20) + b"\n."
 

@@ -189,7 +189,9 @@ def test_classes_are_known_by_the_names_of_old_modules_too(protocol: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "compress", [0, *[(name, 3) for name in ("zlib", "gzip", "bz2", "lzma", "xz")]], ids=str
+    "compress",
+    [0, *[(name, level) for name in ("zlib", "gzip", "bz2", "lzma", "xz") for level in (3, 9)]],
+    ids=str,
 )
 def test_joblib_files_are_read_whatever_compresses_them(tmp_path: Path, compress: Any) -> None:
     for model in (bare(), scaled(MinMaxScaler())):

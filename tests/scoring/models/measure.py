@@ -2,6 +2,7 @@
 
     python -m tests.scoring.models.measure model FILES    a model: read it and predict
     python -m tests.scoring.models.measure pickle FILES   a legacy file: read its parameters
+    python -m tests.scoring.models.measure pack FILES     a pack: predict with each model beside it
 
 It prints a line of JSON for each: its name, the error or null, seconds of the processor, and megabytes of the
 whole process at its peak.
@@ -41,7 +42,7 @@ def measured(kind: str, paths: list[Path]) -> list[dict[str, Any]]:
 def main() -> None:
     """Try each file."""
     kind, *names = sys.argv[1:]
-    attempt = {"model": predict, "pickle": unpickle}[kind]
+    attempt = {"model": predict, "pack": predict_by_pack, "pickle": unpickle}[kind]
     _tried(attempt, Path(names[0]))  # what is imported is no part of what is measured
     for name in names:
         print(json.dumps(_tried(attempt, Path(name))), flush=True)
@@ -52,6 +53,15 @@ def predict(path: Path) -> None:
     from scoring.models.files import load_model
 
     load_model(path.parent, SensorKey.from_model_name(path.name)).detector.predict(PROBE)
+
+
+def predict_by_pack(path: Path) -> None:
+    """Predict with each model of a folder that has a pack."""
+    from scoring.models.store import ModelStore
+
+    store = ModelStore(path.parent)
+    for key in sorted(store.keys()):
+        store.get(key).detector.predict(PROBE)
 
 
 def unpickle(path: Path) -> None:

@@ -4,12 +4,16 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from scoring import SensorKey
+from scoring import PACK_NAME, SensorKey
 from scoring.errors import ModelError
 from scoring.models.files import load_model, model_from
+from scoring.models.pack import write_pack
+from scoring.models.store import ModelStore
 from tests.scoring.models.hostile import FIELDS, fitted, harmless, hostile
+from tests.scoring.models.hostile_packs import hostile_packs
 from tests.scoring.models.measure import MOST_MEGABYTES, MOST_SECONDS, PROBE, measured
 from tests.scoring.said import scoring
 from tests.scoring.watched import watched
@@ -95,3 +99,37 @@ def test_each_takes_two_seconds_and_300_megabytes_at_most(files: dict[str, Path]
     for each in measured("model", list(files.values())):
         assert each["seconds"] < MOST_SECONDS, (names[each["name"]], each)
         assert each["megabytes"] < MOST_MEGABYTES, (names[each["name"]], each)
+
+
+@pytest.fixture(scope="module")
+def packs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A hostile pack beside a good model, each in a folder of its own."""
+    folder = tmp_path_factory.mktemp("packs")
+    (folder / GOOD.model_name).write_bytes(fitted("OneClassSVM"))
+    write_pack(folder)
+    found = {}
+    for number, (name, content) in enumerate(hostile_packs((folder / PACK_NAME).read_bytes())):
+        found[name] = folder / str(number) / PACK_NAME
+        found[name].parent.mkdir()
+        found[name].write_bytes(content)
+        # With the size and times that the pack has of it.
+        (found[name].parent / GOOD.model_name).hardlink_to(folder / GOOD.model_name)
+    return found
+
+
+def test_a_hostile_pack_is_not_used_or_answers_like_the_single_file(packs: dict[str, Path]) -> None:
+    labels, scores = model_from(fitted("OneClassSVM"), GOOD).detector.predict(PROBE)
+    for name, path in packs.items():
+        store = ModelStore(path.parent)
+        assert store.notice is None or "\n" not in store.notice
+        found = store.get(GOOD).detector.predict(PROBE)
+        if name != "numbers of zeros":  # it says of itself that it is right
+            assert np.array_equal(found[0], labels), name
+            assert np.array_equal(found[1], scores), name
+
+
+@pytest.mark.slow
+def test_each_pack_takes_two_seconds_and_300_megabytes_at_most(packs: dict[str, Path]) -> None:
+    for name, each in zip(packs, measured("pack", list(packs.values())), strict=True):
+        assert each["seconds"] < MOST_SECONDS, name
+        assert each["megabytes"] < MOST_MEGABYTES, name
