@@ -32,7 +32,8 @@ from scoring import PACK_NAME, SensorKey
 from scoring.errors import ScoringError
 from scoring.legacy import read_pickle
 from scoring.manifest import Manifest
-from scoring.models.files import detector_from
+from scoring.models.detector import detector_of
+from scoring.models.files import parameters_from
 from scoring.models.pack import write_pack
 from scoring.models.store import ModelStore
 from scoring.models.write import save_model
@@ -173,7 +174,7 @@ def _models(folder: Path) -> dict[str, Target]:
     pickles = [file.read_bytes() for file in sorted(LEGACY.glob("*/*.pkl"))]
 
     def read_model(content: bytes) -> None:
-        _ask(detector_from(content, "model_1_1.skops"))
+        _ask(detector_of(parameters_from(content)))
 
     def read_schema(content: bytes) -> None:
         for whole in files:
