@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import, tell each refused file in a line, and sum up in one."""
-    from scoring.models.files import NO_MEMORY
+    from scoring.models.detector import NO_MEMORY
     from scoring.progress import progress
 
     files = _files(args.source)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from scoring.errors import ModelError
 from scoring.models.elliptic import ellipse_scores
 from scoring.models.forest import forest_scorer
 from scoring.models.linear import hyperplane_scores
@@ -24,6 +25,9 @@ from scoring.models.transformers import transform
 
 _CHUNK = 1 << 20
 """Numbers that are worked on at once: readings times the most features that each of them becomes."""
+
+
+NO_MEMORY = "needs more memory than there is; train a smaller one"
 
 
 class Detector(Protocol):
@@ -78,12 +82,18 @@ class ModelDetector:
 
         A reading so far out that arithmetic fails on its way, or that a transformer cannot take, is an
         anomaly with a score of minus infinity.
+
+        Raises:
+            ModelError: it needs more memory than there is.
         """
         scores = np.empty(len(values))
-        with np.errstate(all="ignore"):
-            for start in range(0, len(values), self._rows):
-                chunk = slice(start, start + self._rows)
-                scores[chunk] = self._scores(values[chunk])
+        try:
+            with np.errstate(all="ignore"):
+                for start in range(0, len(values), self._rows):
+                    chunk = slice(start, start + self._rows)
+                    scores[chunk] = self._scores(values[chunk])
+        except MemoryError as error:
+            raise ModelError(NO_MEMORY) from error
         scores[np.isnan(scores)] = -np.inf
         normal = scores >= 0 if self._zero_is_normal else scores > 0
         return (~normal).astype(np.uint8), scores

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scoring.errors import ModelError, ModelMissing, UsageError
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
-from scoring.models.detector import Detector, detector_of
+from scoring.models.detector import NO_MEMORY, Detector, detector_of
 from scoring.models.interpret import model_parameters
 from scoring.models.parameters import ModelParameters
 from scoring.models.skops import read_skops
@@ -54,9 +54,6 @@ def model_from(content: bytes, key: SensorKey) -> LoadedModel:
     except MemoryError as error:
         raise ModelError(f"{key.model_name}: {NO_MEMORY}") from error
     return LoadedModel(key, detector, hashlib.sha256(content).hexdigest())
-
-
-NO_MEMORY = "needs more memory than there is; train a smaller one"
 
 
 def parameters_from(content: bytes) -> ModelParameters:

@@ -15,7 +15,10 @@ _LEAF = -1
 
 def forest_scorer(p: Forest) -> Callable[[Floats], Floats]:
     """What gives the scores of readings of shape (n, f)."""
-    return _Steps(p).scores if p.features_in == 1 else _Walk(p).scores
+    if p.features_in > 1:
+        return _Walk(p).scores
+    with np.errstate(over="ignore"):  # a threshold can be larger than any float32
+        return _Steps(p).scores
 
 
 def _score(p: Forest, depths: Floats) -> Floats:

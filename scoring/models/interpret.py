@@ -7,6 +7,8 @@ settled here: evaluators know one kind of each.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from scoring.errors import ModelError, ModelRefused
 from scoring.models.detector_parameters import ellipse, hyperplane, neighbours, support_vectors
 from scoring.models.document import Described
@@ -72,8 +74,9 @@ def model_parameters(document: Described) -> ModelParameters:
     try:
         *before, last = _steps(document)
         _refuse(before, last)
-        transformers = tuple(TRANSFORMERS[step.class_name](Fields(step)) for step in before)
-        return ModelParameters(transformers, DETECTORS[last.class_name](Fields(last)), version)
+        with np.errstate(all="ignore"):  # of what overflows, the result is refused
+            transformers = tuple(TRANSFORMERS[step.class_name](Fields(step)) for step in before)
+            return ModelParameters(transformers, DETECTORS[last.class_name](Fields(last)), version)
     except ModelError as error:
         if version is None:
             raise

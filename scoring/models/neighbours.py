@@ -38,9 +38,13 @@ class NeighbourScorer:
         return np.concatenate(parts) if parts else np.empty(0)
 
     def _some(self, x: Floats) -> Floats:
-        distinct, places = np.unique(x, axis=0, return_inverse=True)
-        find = self._window if self._p.features_in == 1 else self._nearest
-        neighbours, furthest, others = find(distinct)
+        if self._p.features_in == 1:
+            values, places = np.unique(x[:, 0], return_inverse=True)
+            distinct = values[:, None]
+            neighbours, furthest, others = self._window(distinct)
+        else:
+            distinct, places = x, np.arange(len(x))
+            neighbours, furthest, others = self._nearest(distinct)
         tied = others <= furthest + self._rounding(distinct, furthest)
         if tied.any():
             neighbours[tied] = self._search.neighbours(distinct[tied])
@@ -50,7 +54,7 @@ class NeighbourScorer:
             ranks = self._search.ranks(distinct[near, None, :], self._p.readings[neighbours[near]])
             order = np.argsort(ranks, axis=1, kind="stable")
             scores[near] = self._score(distinct[near], np.take_along_axis(neighbours[near], order, axis=1))
-        result: Floats = scores[places.reshape(-1)]
+        result: Floats = scores[places]
         return result
 
     def _rounding(self, x: Floats, ranks: Floats) -> Floats:
@@ -85,7 +89,8 @@ class NeighbourScorer:
         """The same for one feature: neighbours are a window of the sorted readings."""
         count, total = self._p.neighbours, len(self._sorted)
         value = x[:, 0]
-        low, high = np.zeros(len(x), np.int64), np.full(len(x), total - count)
+        middle = np.searchsorted(self._sorted, value)
+        low, high = np.clip([middle - count, middle], 0, total - count)
         while (open_ := low < high).any():  # the first window that is not nearer from its other end
             middle = (low + high) // 2
             beyond = np.minimum(middle + count, total - 1)

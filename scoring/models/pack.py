@@ -14,9 +14,11 @@ other versions are not used.
 
 import hashlib
 import os
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,9 @@ from scoring.columns import to_numpy
 from scoring.errors import ModelError
 from scoring.files import atomic_path
 from scoring.keys import PACK_NAME
+from scoring.models.detector import NO_MEMORY
 from scoring.models.encoding import MOST_FORM, decode, encode
-from scoring.models.files import NO_MEMORY, parameters_from, read_file, scan
+from scoring.models.files import parameters_from, read_file, scan
 from scoring.models.parameters import ModelParameters
 
 VERSION = b"2"
@@ -183,12 +186,12 @@ class Pack:
             raise ModelError(f"{path.name} is not used: it cannot be read ({reason})") from error
         self._numbers: OrderedDict[int, Any] = OrderedDict()
         self._by_name: dict[str, int] | None = None
-        self.unchanged = np.zeros(int(self._starts[-1]), bool)
+        self.unchanged = np.zeros(self._starts[-1], np.bool_)
 
     def _read_columns(self) -> None:
         groups = range(self._file.num_row_groups)
         parts = [_Group(self._file, group) for group in groups]
-        self._starts = np.cumsum([0, *(part.rows for part in parts)])
+        self._starts: list[int] = list(accumulate((part.rows for part in parts), initial=0))
         self._texts = {name: [part.texts[name] for part in parts] for name in _TEXTS if name != "numbers"}
         self._stat = [
             np.concatenate([part.stat[name] for part in parts]) if parts else np.empty(0, np.int64)
@@ -229,17 +232,17 @@ class Pack:
 
     def _rows(self) -> dict[str, int]:
         if self._by_name is None:
-            names = (name for part in self._texts["file"] for name in part.to_pylist())
+            names = (name for part in self._texts["file"] for name in part.all())
             self._by_name = {name: row for row, name in enumerate(names)}
         return self._by_name
 
     def _group(self, row: int) -> tuple[int, int]:
-        group = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return group, row - int(self._starts[group])
+        group = bisect_right(self._starts, row) - 1
+        return group, row - self._starts[group]
 
     def _text(self, name: str, row: int) -> str:
         group, place = self._group(row)
-        return str(self._texts[name][group][place].as_py())
+        return str(self._texts[name][group].value(place))
 
     def _numbers_of(self, row: int) -> bytes | None:
         """The bytes of a model, None where they cannot be read."""
@@ -253,7 +256,7 @@ class Pack:
             self._numbers[group] = column
             if len(self._numbers) > _MOST_GROUPS:
                 self._numbers.popitem(last=False)
-        found: bytes = column[place].as_py()
+        found: bytes = column.value(place)
         return found
 
 
@@ -263,8 +266,8 @@ class _Group:
     def __init__(self, file: ParquetReader, group: int) -> None:
         # Names first: each is there once, so that there are no more rows than the file can hold.
         names = _distinct(file, group, "file")
-        self.rows = len(names)
-        if len(names.dictionary) != self.rows:
+        self.rows = len(names.places)
+        if len(names.values) != self.rows:
             raise ValueError("it names a file twice")
         self.texts = {"file": names}
         for name in ("sha256", "form", "digest"):
@@ -275,17 +278,33 @@ class _Group:
         self.stat = {name: to_numpy(_whole(table[name])) for name in _STAT}
 
 
-def _distinct(file: ParquetReader, group: int, name: str) -> Any:
-    """A column of texts or bytes, as its distinct values and the places of each row among them."""
+class _Distinct:
+    """A column of texts or bytes, as its distinct values and the place of each row's among them."""
+
+    def __init__(self, column: Any) -> None:
+        self.places = to_numpy(column.indices)
+        self.values = column.dictionary
+
+    def value(self, row: int) -> Any:
+        """Of one row."""
+        return self.values[int(self.places[row])].as_py()
+
+    def all(self) -> list[Any]:
+        """Of all rows."""
+        values = self.values.to_pylist()
+        return [values[place] for place in self.places.tolist()]
+
+
+def _distinct(file: ParquetReader, group: int, name: str) -> _Distinct:
     column = _whole(file.read_row_group(group, [SCHEMA.names.index(name)])[name])
     if column.type != pa.dictionary(pa.int32(), SCHEMA.field(name).type):
         raise ValueError("it is of another version; pack the models again")
     column.validate(full=True)
-    if column.null_count or (
-        name in _LONGEST and any(len(value) > _LONGEST[name] for value in column.dictionary.to_pylist())
-    ):
+    found = _Distinct(column)
+    longest = _LONGEST.get(name)
+    if longest is not None and any(len(value) > longest for value in found.values.to_pylist()):
         raise ValueError(f"{name} holds what no pack has")
-    return column
+    return found
 
 
 def _whole(column: Any) -> Any:

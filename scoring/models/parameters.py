@@ -37,8 +37,8 @@ def _expect(condition: bool, problem: str) -> None:
 
 
 def _finite(what: str, *numbers: float | None) -> None:
-    good = all(math.isfinite(number) for number in numbers if number is not None)
-    _expect(good, f"{what} is not a finite number: train this model again")
+    if not all(map(math.isfinite, filter(None, numbers))):
+        raise ModelError(f"{what} is not a finite number: train this model again")
 
 
 def _array(what: str, array: np.ndarray | None, *shape: int | None) -> None:
@@ -48,8 +48,14 @@ def _array(what: str, array: np.ndarray | None, *shape: int | None) -> None:
     if array.shape != shape and not _fits(array.shape, shape):
         text = ", ".join("any" if size is None else str(size) for size in shape)
         raise ModelError(f"{what} has the shape {array.shape}, and should have ({text}): save it again")
-    if array.dtype.kind == "f" and not np.logical_and.reduce(np.isfinite(array), axis=None):
+    if array.dtype.kind == "f" and not _all_finite(array):
         raise ModelError(f"{what} holds what is not a finite number: train this model again")
+
+
+def _all_finite(array: np.ndarray) -> bool:
+    if array.size == 1:  # as in most models
+        return math.isfinite(array.item())
+    return bool(np.logical_and.reduce(np.isfinite(array), axis=None))
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
@@ -501,19 +507,23 @@ class ModelParameters:
 
     def __post_init__(self) -> None:
         _expect(len(self.transformers) <= MOST_STEPS, f"has more than {MOST_STEPS} transformers")
-        known = all(isinstance(step, TRANSFORMER_KINDS) for step in self.transformers)
-        _expect(known and isinstance(self.detector, DETECTOR_KINDS), "is not a detector after transformers")
         count = 1
-        for step in (*self.transformers, self.detector):
-            if step.features_in != count:
-                raise ModelError(_mismatch(step.features_in, count))
-            count = getattr(step, "features_out", 1)
+        for step in self.transformers:
+            _expect(isinstance(step, TRANSFORMER_KINDS), "has a step that is not a transformer")
+            _expect_features(step.features_in, count)
+            count = step.features_out
+        _expect(isinstance(self.detector, DETECTOR_KINDS), "does not end in a detector")
+        _expect_features(self.detector.features_in, count)
 
 
-def _mismatch(expected: int, found: int) -> str:
+def _expect_features(expected: int, found: int) -> None:
+    if expected == found:
+        return
     if found == 1:
-        return f"expects {expected} features, and a reading has one: its Value; train a model per sensor"
-    return f"has a step that expects {expected} features where {found} come in; save it again"
+        raise ModelError(
+            f"expects {expected} features, and a reading has one: its Value; train a model per sensor"
+        )
+    raise ModelError(f"has a step that expects {expected} features where {found} come in; save it again")
 
 
 TRANSFORMER_KINDS = (

@@ -84,11 +84,15 @@ class Search:
         for leaves, least in zip(order.T, nearest.T, strict=True):
             rows = np.flatnonzero(least <= heap.largest())
             starts, ends = bounds[leaves[rows]], bounds[leaves[rows] + 1]
-            for i in range(int((ends - starts).max(initial=0))):
-                inside = starts + i < ends
-                chosen, places = rows[inside], starts[inside] + i
-                heap.push(chosen, self.ranks(x[chosen], self._values[places]), places)
-        found: Places = self._p.order[heap.places].astype(np.int64)
+            # All of a leaf at once, so that only those that are near enough are pushed.
+            places = starts[:, None] + np.arange(int((ends - starts).max(initial=0)))
+            inside = places < ends[:, None]
+            ranks = self.ranks(x[rows, None, :], self._values[np.minimum(places, len(self._values) - 1)])
+            wanted = inside & (ranks < heap.largest()[rows, None])
+            for i in np.flatnonzero(wanted.any(axis=0)).tolist():
+                chosen = np.flatnonzero(wanted[:, i])
+                heap.push(rows[chosen], ranks[chosen, i], places[chosen, i])
+        found: Places = self._p.order[heap.places()].astype(np.int64)
         return found
 
     def ranks(self, x: Floats, y: Floats) -> Floats:
@@ -151,40 +155,41 @@ def _halves(count: int, levels: int) -> list[Places]:
 
 
 class _Heap:
-    """As many heaps as there are rows, each with its largest distance first."""
+    """As many heaps as there are rows, each with its largest distance first.
+
+    They lie in one array, each with room for the children that its last ones do not have: less than anything.
+    """
 
     def __init__(self, rows: int, size: int) -> None:
-        self._distances = np.full((rows, size), np.inf)
-        self.places = np.zeros((rows, size), np.int64)
+        self._width = 2 * size + 1
+        distances = np.full((rows, self._width), -np.inf)
+        distances[:, :size] = np.inf
+        self._distances = distances.reshape(-1)
+        self._places = np.zeros(rows * self._width, np.int64)
         self._size = size
+
+    def places(self) -> Places:
+        """What is on the heaps; shape (rows, size)."""
+        return self._places.reshape(-1, self._width)[:, : self._size]
 
     def largest(self) -> Floats:
         """Of each heap."""
-        return self._distances[:, 0]
+        return self._distances[:: self._width]
 
     def push(self, rows: Places, distances: Floats, places: Places) -> None:
         """Put a distance on each of the heaps `rows`, in place of the largest, where it is smaller."""
-        smaller = distances < self._distances[rows, 0]
-        rows, distances, places = rows[smaller], distances[smaller], places[smaller]
-        at = np.zeros(len(rows), np.int64)
-        while len(rows):
-            left = 2 * at + 1
-            right = left + 1
-            on_left = self._at(rows, left)
-            on_right = self._at(rows, right)
-            child = np.where(on_left >= on_right, left, right)
-            largest = np.maximum(on_left, on_right)
+        root = rows * self._width
+        smaller = np.flatnonzero(distances < self._distances.take(root))
+        root, distances, places = root.take(smaller), distances.take(smaller), places.take(smaller)
+        at = root
+        while len(at):
+            child = 2 * at - root + 1
+            left, right = self._distances.take(child), self._distances.take(child + 1)
+            child += right > left
+            largest = np.maximum(left, right)
             sinks = largest > distances
-            ends = ~sinks
-            self._distances[rows[ends], at[ends]] = distances[ends]
-            self.places[rows[ends], at[ends]] = places[ends]
-            rows, at, child, largest = rows[sinks], at[sinks], child[sinks], largest[sinks]
-            self._distances[rows, at] = largest
-            self.places[rows, at] = self.places[rows, child]
-            distances, places, at = distances[sinks], places[sinks], child
-
-    def _at(self, rows: Places, at: Places) -> Floats:
-        found: Floats = np.where(
-            at < self._size, self._distances[rows, np.minimum(at, self._size - 1)], -np.inf
-        )
-        return found
+            self._distances[at] = np.where(sinks, largest, distances)
+            self._places[at] = np.where(sinks, self._places.take(child), places)
+            left_over = np.flatnonzero(sinks)
+            root, at = root.take(left_over), child.take(left_over)
+            distances, places = distances.take(left_over), places.take(left_over)

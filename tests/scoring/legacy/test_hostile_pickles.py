@@ -17,7 +17,7 @@ from tests.scoring.legacy.hostile_pickles import MARKER, broken_pickles, pickles
 from tests.scoring.models.measure import MOST_MEGABYTES, MOST_SECONDS, measured
 from tests.scoring.watched import ROOT, WATCH, watched
 
-pytestmark = pytest.mark.usefixtures("measured")
+pytestmark = [pytest.mark.usefixtures("measured"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,6 @@ def test_a_pickle_that_is_named_like_a_model_fails_its_own_sensor(
         assert sensor["reason"].isprintable()
 
 
-@pytest.mark.slow
 def test_each_takes_two_seconds_and_300_megabytes_at_most(files: dict[str, Path]) -> None:
     for each in measured("pickle", list(files.values())):
         assert each["error"], each

@@ -20,6 +20,8 @@ from tests.scoring.watched import watched
 
 GOOD = SensorKey("good", "1")
 
+pytestmark = [pytest.mark.usefixtures("measured"), pytest.mark.slow]
+
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
@@ -93,7 +95,6 @@ def test_pack_refuses_what_score_refuses_with_the_same_words(files: dict[str, Pa
         assert str(error.value) in done.err
 
 
-@pytest.mark.slow
 def test_each_takes_two_seconds_and_300_megabytes_at_most(files: dict[str, Path]) -> None:
     names = {path.name: name for name, path in files.items()}
     for each in measured("model", list(files.values())):
@@ -128,7 +129,6 @@ def test_a_hostile_pack_is_not_used_or_answers_like_the_single_file(packs: dict[
             assert np.array_equal(found[1], scores), name
 
 
-@pytest.mark.slow
 def test_each_pack_takes_two_seconds_and_300_megabytes_at_most(packs: dict[str, Path]) -> None:
     for name, each in zip(packs, measured("pack", list(packs.values())), strict=True):
         assert each["seconds"] < MOST_SECONDS, name
