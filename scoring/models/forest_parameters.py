@@ -9,7 +9,7 @@ from scoring.models.parameters import MOST_DEPTH, MOST_TREES, Floats, Forest, In
 
 _LEAF = -1
 _ROUNDING = 1e-12
-_MOST_NODES = 1 << 22
+_MOST_NODES = 1 << 20
 
 
 def forest(fields: Fields) -> Forest:

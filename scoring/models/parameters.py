@@ -21,14 +21,18 @@ KERNELS = ("linear", "poly", "rbf", "sigmoid")
 NYSTROEM_KERNELS = (*KERNELS, "cosine", "laplacian", "polynomial")
 
 MOST_FEATURES = 4096
-"""Most features anywhere in a model: a reading is blown up to this many numbers at most."""
+"""Most features anywhere in a model: a reading becomes this many numbers at most."""
 MOST_STEPS = 20
 """Most transformers before a detector."""
-MOST_DEGREE = 1 << 16
-MOST_TREES = 10_000
-MOST_DEPTH = 100
+MOST_DEGREE = 64
+MOST_VECTORS = 100_000
+MOST_TREES = 1_000
+MOST_DEPTH = 40
 """Most levels of a tree: of n samples, an isolation tree has the logarithm of n."""
-MOST_NEIGHBOURS = 10_000
+MOST_READINGS = 100_000
+"""Most readings that a LocalOutlierFactor compares with."""
+MOST_NEIGHBOURS = 1_000
+MOST_LEAVES = 10_000
 
 
 def _expect(condition: bool, problem: str) -> None:
@@ -171,7 +175,7 @@ class Polynomial:
 
     def __post_init__(self) -> None:
         _features("PolynomialFeatures", self.features_in)
-        fits = 0 <= self.lowest <= self.highest <= MOST_FEATURES
+        fits = 0 <= self.lowest <= self.highest <= MOST_DEGREE
         _expect(fits, f"PolynomialFeatures has degrees {self.lowest} to {self.highest}: out of range")
         # First all that are computed, then those that are kept.
         _features("PolynomialFeatures", self.count(0))
@@ -326,9 +330,10 @@ class SupportVectors:
         _array("support_vectors_", self.vectors, None, None)
         _array("dual_coef_", self.dual, len(self.vectors))
         _features("a OneClassSVM", self.features_in)
+        _expect(len(self.vectors) <= MOST_VECTORS, f"has more than {MOST_VECTORS:,} support vectors")
         _finite("gamma, coef0 or intercept_", self.gamma, self.coef0, self.intercept)
         _expect(self.gamma >= 0, f"gamma {self.gamma} is below 0")
-        _expect(0 <= self.degree <= MOST_DEGREE, f"degree {self.degree} is out of range")
+        _expect(0 <= self.degree < 1 << 31, f"degree {self.degree} is out of range")
 
     @property
     def features_in(self) -> int:
@@ -442,11 +447,13 @@ class Neighbours:
         _array("_lrd", self.densities, count)
         _array("_distances_fit_X_", self.distances, count)
         _features("a LocalOutlierFactor", self.features_in)
+        _expect(count <= MOST_READINGS, f"compares with more than {MOST_READINGS:,} readings")
         _finite("p or offset_", self.p, self.offset)
         fits = 1 <= self.neighbours <= min(count, MOST_NEIGHBOURS)
         _expect(fits, f"n_neighbors_ {self.neighbours} is out of range")
         _expect(self.metric in METRICS and self.p >= 1, "has a metric of its own")
-        _expect(1 <= self.leaf_size < 1 << 31, f"leaf_size {self.leaf_size} is out of range")
+        fits = 1 <= self.leaf_size < 1 << 31 and count <= MOST_LEAVES * self.leaf_size
+        _expect(fits, f"leaf_size {self.leaf_size} is out of range")
         _expect(self.search in {"brute", "kd_tree", "ball_tree"}, "searches in a way that is not known")
         _array("the tree of a LocalOutlierFactor", self.order, count)
         known = np.bincount(np.clip(self.order, 0, count), minlength=count)
