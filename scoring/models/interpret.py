@@ -110,7 +110,7 @@ def _steps(document: Described) -> list[Described]:
 
 def _flattened(part: Any, depth: int) -> Iterator[Described | None]:
     """Every step, and None for each that passes readings through, or holds others."""
-    if part is None or part == "passthrough":
+    if part is None or (isinstance(part, str) and part == "passthrough"):
         yield None
     elif not isinstance(part, Described):
         raise ModelError("is a Pipeline with a step that is not an estimator; save it again")

@@ -61,6 +61,8 @@ _GROUP_ROWS, _GROUP_BYTES = 50_000, 8 << 20
 _MOST_GROUPS = 32
 """Groups whose numbers are kept at a time."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError)
+_LEAST_ROW_BYTES = 100
+"""A row has a name of its own, which repeats nothing, and two digests of 64 characters."""
 _LONGEST = {"file": 255, "sha256": 64, "digest": 64, "form": MOST_FORM}
 
 
@@ -177,7 +179,7 @@ class Pack:
             # Not pyarrow.parquet, whose import costs a short step more than reading the pack.
             self._file = ParquetReader()  # kept open: a pack that is written meanwhile has other rows
             self._file.open(path, read_dictionary=list(_TEXTS))
-            _check_schema(self._file)
+            _check_schema(self._file, path.stat().st_size)
             self._read_columns()
         except _UNREADABLE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0][:120]
@@ -311,13 +313,17 @@ def _whole(column: Any) -> Any:
     return column.chunk(0)
 
 
-def _check_schema(file: ParquetReader) -> None:
+def _check_schema(file: ParquetReader, size: int) -> None:
     metadata = file.metadata
     version = (metadata.metadata or {}).get(_VERSION_KEY)
     names = [metadata.schema.column(i).path for i in range(len(metadata.schema))]
     if version != VERSION or names != SCHEMA.names:
         raise ValueError("it is of another version; pack the models again")
-    for group in range(file.num_row_groups):
-        part = metadata.row_group(group)
+    parts = [metadata.row_group(group) for group in range(file.num_row_groups)]
+    if sum(part.num_rows for part in parts) * _LEAST_ROW_BYTES > size:
+        raise ValueError("it has more rows than fit into it; pack the models again")
+    for part in parts:
+        if any(part.column(i).num_values != part.num_rows for i in range(part.num_columns)):
+            raise ValueError("its columns are not what they should be; pack the models again")
         if any(part.column(i).compression != "UNCOMPRESSED" for i in range(part.num_columns)):
             raise ValueError("it is compressed; pack the models again")

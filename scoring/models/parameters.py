@@ -414,6 +414,13 @@ class Forest:
         parents = np.bincount(children, minlength=len(place))
         parents[roots] += 1
         _expect(bool((parents == 1).all()), "holds a tree whose nodes lead nowhere")
+        level = roots
+        for _ in range(MOST_DEPTH + 1):
+            level = level[inner[level]]
+            if not len(level):
+                return
+            level = np.concatenate([array[level] + start[level] for array in (self.left, self.right)])
+        raise ModelError(f"holds a tree of more than {MOST_DEPTH} levels")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,7 +34,7 @@ _MOST_DEPTH = 16
 """Lists and dicts in each other; objects are read when they are asked for, and do not count."""
 
 _COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_OBJECTS = frozenset({"ObjectNode", "TreeNode"})
+_OBJECTS = ("ObjectNode", "TreeNode")
 _AGAIN = "; save it again with skops.io.dump"
 
 
