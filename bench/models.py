@@ -2,9 +2,9 @@
 
 CPU time of one process: 1,000 sensors with 720 readings each, whose models are loaded once and answer once.
 All sensors of a kind share a few models, as fitting a thousand would take longer than everything else.
-scikit-learn is asked as a script would ask it, for labels and for scores. With `--rounded`, many readings are
-the same; scikit-learn's choice among equally near neighbours is then repeated step by step, which takes longer
-than scikit-learn itself.
+scikit-learn is asked as a script would ask it, for labels and for scores. With `--rounded`, many readings
+are the same: scikit-learn's choice among equally near neighbours is then repeated step by step, which takes
+longer than scikit-learn itself.
 """
 
 import argparse

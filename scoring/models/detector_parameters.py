@@ -1,104 +1,214 @@
-"""Detectors: from described objects to typed parameters; forests have a module of their own."""
+"""The typed parameters of every detector that is supported.
+
+Each says how many features go in, f.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.errors import ModelRefused
-from scoring.models.document import Described
-from scoring.models.fields import Fields
-from scoring.models.parameters import Ellipse, Hyperplane, Integers, Neighbours, SupportVectors
+from scoring.errors import ModelError
+from scoring.models.checks import (
+    MOST_DEPTH,
+    MOST_LEAVES,
+    MOST_NEIGHBOURS,
+    MOST_READINGS,
+    MOST_TREES,
+    MOST_VECTORS,
+    Floats,
+    Integers,
+    check_array,
+    check_features,
+    check_finite,
+    expect,
+)
+
+KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
 
-def support_vectors(fields: Fields) -> SupportVectors:
-    """OneClassSVM; of both spellings of its numbers, scikit-learn predicts with the private one."""
-    kernel = fields.value("kernel")
-    if not isinstance(kernel, str) or kernel == "precomputed":
-        raise ModelRefused(
-            "is a OneClassSVM with a kernel of its own, which is not supported: "
-            "train it again with linear, poly, rbf or sigmoid"
+@dataclass(frozen=True, slots=True, eq=False)
+class SupportVectors:
+    """OneClassSVM; `gamma` is the resolved one."""
+
+    kernel: str
+    gamma: float
+    coef0: float
+    degree: int
+    vectors: Floats  # (n, f)
+    dual: Floats  # (n,)
+    intercept: float
+
+    def __post_init__(self) -> None:
+        expect(self.kernel in KERNELS, f"kernel {self.kernel[:40]!r} is not one of {', '.join(KERNELS)}")
+        check_array("support_vectors_", self.vectors, None, None)
+        check_array("dual_coef_", self.dual, len(self.vectors))
+        check_features("a OneClassSVM", self.features_in)
+        expect(len(self.vectors) <= MOST_VECTORS, f"has more than {MOST_VECTORS:,} support vectors")
+        check_finite("gamma, coef0 or intercept_", self.gamma, self.coef0, self.intercept)
+        expect(self.gamma >= 0, f"gamma {self.gamma} is below 0")
+        expect(0 <= self.degree < 1 << 31, f"degree {self.degree} is out of range")
+
+    @property
+    def features_in(self) -> int:
+        """The number of columns of its vectors."""
+        return int(self.vectors.shape[1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hyperplane:
+    """SGDOneClassSVM: x · weights - offset."""
+
+    weights: Floats  # (f,)
+    offset: float
+
+    def __post_init__(self) -> None:
+        check_array("coef_", self.weights, None)
+        check_features("an SGDOneClassSVM", self.features_in)
+        check_finite("offset_", self.offset)
+
+    @property
+    def features_in(self) -> int:
+        """The length of its array."""
+        return len(self.weights)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forest:
+    """IsolationForest: the nodes of all trees, one tree's after the other's.
+
+    Attributes:
+        sizes: how many nodes each tree has.
+        left, right: of an inner node, its children, counted from the root of its tree and behind it;
+            of a leaf, -1.
+        feature: what an inner node compares, 0 for a leaf.
+        numbers: of an inner node, the threshold up to which a reading, as a float32, goes left; of a leaf,
+            how deep a reading in it lies, the guess for what was not split included.
+        expected: the depth that is expected of a reading, by which the mean of all trees is divided.
+    """
+
+    features_in: int
+    sizes: Integers  # (trees,)
+    left: Integers  # (n,)
+    right: Integers  # (n,)
+    feature: Integers  # (n,)
+    numbers: Floats  # (n,)
+    expected: float
+    offset: float
+
+    def __post_init__(self) -> None:
+        check_features("an IsolationForest", self.features_in)
+        check_array("estimators_", self.sizes, None)
+        expect(len(self.sizes) <= MOST_TREES, f"has more than {MOST_TREES:,} trees")
+        expect(int(self.sizes.min()) > 0, "holds a tree without nodes")
+        count = int(self.sizes.sum(dtype=np.int64))
+        for name in ("left", "right", "feature", "numbers"):
+            check_array(f"{name} of the trees' nodes", getattr(self, name), count)
+        check_finite("offset_", self.expected, self.offset)
+        expect(self.expected >= 0, "was fitted on too few readings; train it again")
+        self._check_links()
+
+    def _check_links(self) -> None:
+        """Children lie behind their parents, within their tree, and each node but the root is one child."""
+        sizes = self.sizes.astype(np.int64)
+        roots = np.cumsum(sizes) - sizes
+        start = np.repeat(roots, sizes)
+        place = np.arange(len(self.left)) - start
+        inner = self.left >= 0
+        first, last = np.minimum(self.left, self.right), np.maximum(self.left, self.right)
+        good = (
+            (self.left[~inner] == -1).all()
+            and (self.right[~inner] == -1).all()
+            and (first > place)[inner].all()
+            and (last < np.repeat(sizes, sizes))[inner].all()
+            and ((self.feature >= 0) & (self.feature < self.features_in)).all()
         )
-    if fields.flag("_sparse", default=False):
-        raise ModelRefused("is a OneClassSVM fitted on a sparse matrix, which is not supported: use an array")
-    vectors = fields.array("support_vectors_")
-    dual = fields.array(fields.first("_dual_coef_", "dual_coef_"))
-    if dual.ndim != 2 or len(dual) != 1:  # noqa: PLR2004
-        raise fields.error("dual_coef_", "is not one row of coefficients")
-    return SupportVectors(
-        kernel=kernel,
-        gamma=fields.number("_gamma"),
-        coef0=fields.number("coef0"),
-        degree=fields.whole("degree"),
-        vectors=vectors,
-        dual=dual[0],
-        intercept=fields.number(fields.first("_intercept_", "intercept_")),
-    )
+        expect(bool(good), "holds a tree whose nodes lead nowhere")
+        children = np.concatenate([(self.left + start)[inner], (self.right + start)[inner]])
+        parents = np.bincount(children, minlength=len(place))
+        parents[roots] += 1
+        expect(bool((parents == 1).all()), "holds a tree whose nodes lead nowhere")
+        level = roots
+        for _ in range(MOST_DEPTH + 1):
+            level = level[inner[level]]
+            if not len(level):
+                return
+            level = np.concatenate([array[level] + start[level] for array in (self.left, self.right)])
+        raise ModelError(f"holds a tree of more than {MOST_DEPTH} levels")
 
 
-def hyperplane(fields: Fields) -> Hyperplane:
-    """SGDOneClassSVM."""
-    return Hyperplane(fields.array("coef_").reshape(-1), fields.number("offset_"))
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """LocalOutlierFactor with novelty=True.
+
+    Attributes:
+        readings: what it was fitted on.
+        densities: the local reachability density of each of them.
+        distances: how far the furthest of the neighbours of each is.
+        search: how scikit-learn looks for neighbours: `brute`, `kd_tree` or `ball_tree`. Of readings at one
+            distance, which become neighbours depends on it.
+        order: the readings in the order of the tree; rising where there is none.
+        leaf_size: how many readings a leaf of the tree holds, about.
+    """
+
+    readings: Floats  # (n, f)
+    densities: Floats  # (n,)
+    distances: Floats  # (n,)
+    search: str
+    order: Integers  # (n,)
+    leaf_size: int
+    neighbours: int
+    metric: str
+    p: float
+    offset: float
+
+    def __post_init__(self) -> None:
+        count = len(self.readings)
+        check_array("the readings of a LocalOutlierFactor", self.readings, None, None)
+        check_array("_lrd", self.densities, count)
+        check_array("_distances_fit_X_", self.distances, count)
+        check_features("a LocalOutlierFactor", self.features_in)
+        expect(count <= MOST_READINGS, f"compares with more than {MOST_READINGS:,} readings")
+        check_finite("p or offset_", self.p, self.offset)
+        fits = 1 <= self.neighbours <= min(count, MOST_NEIGHBOURS)
+        expect(fits, f"n_neighbors_ {self.neighbours} is out of range")
+        expect(self.metric in METRICS and self.p >= 1, "has a metric of its own")
+        fits = 1 <= self.leaf_size < 1 << 31 and count <= MOST_LEAVES * self.leaf_size
+        expect(fits, f"leaf_size {self.leaf_size} is out of range")
+        expect(self.search in {"brute", "kd_tree", "ball_tree"}, "searches in a way that is not known")
+        check_array("the tree of a LocalOutlierFactor", self.order, count)
+        known = np.bincount(np.clip(self.order, 0, count), minlength=count)
+        whole = bool((self.order >= 0).all()) and len(known) == count and bool((known == 1).all())
+        expect(whole, "holds a tree that does not go with its readings")
+
+    @property
+    def features_in(self) -> int:
+        """The number of columns of its readings."""
+        return int(self.readings.shape[1])
 
 
-def ellipse(fields: Fields) -> Ellipse:
-    """EllipticEnvelope; before 0.20 it kept the limit of the distances, whose opposite the scores are."""
-    precision = fields.value("precision_") if fields.has("precision_") else None
-    if precision is None:
-        raise ModelRefused(
-            "is an EllipticEnvelope with store_precision=False, which is not supported: "
-            "train it again with store_precision=True"
-        )
-    offset = fields.number("offset_") if fields.has("offset_") else -fields.number("threshold_")
-    return Ellipse(fields.array("location_"), fields.array("precision_"), offset)
+METRICS = ("chebyshev", "euclidean", "manhattan", "minkowski")
 
 
-_ONE_METRIC = {"cityblock": "manhattan", "l1": "manhattan", "l2": "euclidean"}
+@dataclass(frozen=True, slots=True, eq=False)
+class Ellipse:
+    """EllipticEnvelope: the squared Mahalanobis distance from `location`, negated, minus `offset`."""
+
+    location: Floats  # (f,)
+    precision: Floats  # (f, f)
+    offset: float
+
+    def __post_init__(self) -> None:
+        check_array("location_", self.location, None)
+        check_array("precision_", self.precision, self.features_in, self.features_in)
+        check_features("an EllipticEnvelope", self.features_in)
+        check_finite("offset_", self.offset)
+
+    @property
+    def features_in(self) -> int:
+        """The length of its location."""
+        return len(self.location)
 
 
-def neighbours(fields: Fields) -> Neighbours:
-    """LocalOutlierFactor."""
-    if not fields.flag("novelty", default=False):
-        raise ModelRefused(
-            "is a LocalOutlierFactor without novelty=True, which cannot predict: train it again with it"
-        )
-    metric = fields.value("effective_metric_")
-    metric = _ONE_METRIC.get(metric, metric) if isinstance(metric, str) else None
-    if metric not in {"chebyshev", "euclidean", "manhattan", "minkowski"}:
-        raise ModelRefused(
-            "is a LocalOutlierFactor with a metric of its own, which is not supported: "
-            "train it again with minkowski, euclidean, manhattan or chebyshev"
-        )
-    options = fields.value("effective_metric_params_")
-    if not isinstance(options, dict) or any(options[name] is not None for name in options if name != "p"):
-        raise ModelRefused(
-            "is a LocalOutlierFactor with metric_params, which is not supported: train without"
-        )
-    count = fields.whole("n_neighbors_")
-    distances = fields.array("_distances_fit_X_")
-    readings = fields.array("_fit_X")
-    if distances.ndim != 2 or distances.shape[1] != count:  # noqa: PLR2004
-        raise fields.error("_distances_fit_X_", f"does not hold {count} distances a reading")
-    search = fields.text("_fit_method")
-    order = np.arange(len(readings), dtype=np.int32)
-    return Neighbours(
-        readings=readings,
-        densities=fields.array("_lrd"),
-        distances=np.ascontiguousarray(distances[:, -1]),
-        search=search,
-        order=order if search == "brute" else _tree_order(fields, len(readings)),
-        leaf_size=fields.whole("leaf_size"),
-        neighbours=count,
-        metric=metric,
-        p=Fields(Described("LocalOutlierFactor", options)).number("p") if "p" in options else 2.0,
-        offset=fields.number("offset_"),
-    )
+type DetectorParameters = SupportVectors | Hyperplane | Forest | Neighbours | Ellipse
 
-
-def _tree_order(fields: Fields, count: int) -> Integers:
-    """The order in which the tree holds its readings; without the tree, an order that it could have."""
-    tree = fields.value("_tree") if fields.has("_tree") else None
-    state = tree.attributes.get("__state__") if isinstance(tree, Described) else None
-    order = state[1] if isinstance(state, tuple) and len(state) > 1 else None
-    if not isinstance(order, np.ndarray):
-        return np.lexsort(fields.array("_fit_X").T[::-1]).astype(np.int32)
-    if order.dtype.kind not in "iu" or order.shape != (count,):
-        raise fields.error("_tree", "does not go with its readings")
-    return np.clip(order, -1, (1 << 31) - 1).astype(np.int32)
+DETECTOR_KINDS = (SupportVectors, Hyperplane, Forest, Neighbours, Ellipse)

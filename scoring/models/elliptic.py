@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from scoring.models.parameters import Ellipse, Floats
+from scoring.models.checks import Floats
+from scoring.models.detector_parameters import Ellipse
 
 
 def ellipse_scores(p: Ellipse, x: Floats) -> Floats:

@@ -17,13 +17,10 @@ from typing import Any, TypeAliasType, get_args, get_origin
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models.parameters import (
-    DETECTOR_KINDS,
-    TRANSFORMER_KINDS,
-    Floats,
-    Integers,
-    ModelParameters,
-)
+from scoring.models.checks import Floats, Integers
+from scoring.models.detector_parameters import DETECTOR_KINDS
+from scoring.models.parameters import ModelParameters
+from scoring.models.transformer_parameters import TRANSFORMER_KINDS
 
 MOST_FORM = 8 << 10
 """Longest form, in bytes."""

@@ -14,7 +14,7 @@ from scoring.models.interpret import model_parameters
 from scoring.models.parameters import ModelParameters
 from scoring.models.skops import read_skops
 
-MOST_BYTES = 128 << 20
+MOST_BYTES = 64 << 20
 """Largest file that is read as a model."""
 
 _CLOSED = frozenset({errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EPERM})

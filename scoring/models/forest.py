@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scoring.models.parameters import MOST_DEPTH, Floats, Forest
+from scoring.models.checks import MOST_DEPTH, Floats
+from scoring.models.detector_parameters import Forest
 
 _LEAF = -1
 

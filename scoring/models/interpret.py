@@ -10,17 +10,14 @@ from typing import Any
 import numpy as np
 
 from scoring.errors import ModelError, ModelRefused
-from scoring.models.detector_parameters import ellipse, hyperplane, neighbours, support_vectors
+from scoring.models.checks import MOST_STEPS
+from scoring.models.detector_parameters import DetectorParameters
 from scoring.models.document import Described
 from scoring.models.fields import Fields
-from scoring.models.forest_parameters import forest
-from scoring.models.parameters import (
-    MOST_STEPS,
-    DetectorParameters,
-    ModelParameters,
-    Transformer,
-)
-from scoring.models.transformer_parameters import (
+from scoring.models.parameters import ModelParameters
+from scoring.models.read_detectors import ellipse, hyperplane, neighbours, support_vectors
+from scoring.models.read_forest import forest
+from scoring.models.read_transformers import (
     fourier_map,
     imputation,
     kernel_map,
@@ -33,6 +30,7 @@ from scoring.models.transformer_parameters import (
     robust_scaling,
     standard_scaling,
 )
+from scoring.models.transformer_parameters import Transformer
 
 DETECTORS: dict[str, Callable[[Fields], DetectorParameters]] = {
     "EllipticEnvelope": ellipse,

@@ -9,7 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from scoring.models.parameters import Floats, Neighbours
+from scoring.models.checks import Floats
+from scoring.models.detector_parameters import Neighbours
 from scoring.models.ties import Search, distance, rank
 
 type Places = np.ndarray

@@ -20,12 +20,14 @@ import numpy as np
 from scoring.errors import ModelError
 from scoring.models.document import Described
 
-MOST_ARRAY_BYTES = 128 << 20
-"""All arrays that are read: 300 trees of 4,000 nodes take 90 MB."""
+MOST_ARRAY_BYTES = 64 << 20
+"""All arrays that are read: 300 trees of 511 nodes, as many as 256 samples make, take 12 MB."""
 MOST_JSON_BYTES = 16 << 20
+"""As skops writes it, a document of 300 trees has 5 MB."""
 MOST_JSON_NODES = 400_000
-"""Objects, lists and members of them, counted by their punctuation: a document of 300 trees has 130,000."""
+"""Objects, lists and members of them, counted by their punctuation: a document of 300 trees has 103,000."""
 MOST_MEMBERS = 10_000
+"""A file of 300 trees has 1,800."""
 _MOST_DIRECTORY_BYTES = 2 << 20
 _MOST_TEXT = 10_000
 _MOST_DEPTH = 16

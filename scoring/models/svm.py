@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models.parameters import SupportVectors
+from scoring.models.detector_parameters import SupportVectors
 
 type Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 type Numbers = float | Floats

@@ -9,7 +9,8 @@ import math
 
 import numpy as np
 
-from scoring.models.parameters import Floats, Neighbours
+from scoring.models.checks import Floats
+from scoring.models.detector_parameters import Neighbours
 
 type Places = np.ndarray
 

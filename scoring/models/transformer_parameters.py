@@ -1,149 +1,266 @@
-"""Transformers: from described objects to typed parameters."""
+"""The typed parameters of every transformer that is supported.
+
+Each says how many features go in, f, and come out.
+"""
+
+from dataclasses import dataclass
+from math import comb
 
 import numpy as np
 
-from scoring.errors import ModelRefused
-from scoring.models.document import Described
-from scoring.models.fields import Fields
-from scoring.models.parameters import (
-    Floats,
-    FourierMap,
-    Imputation,
-    KernelMap,
-    MinMaxScaling,
-    Polynomial,
-    PowerTransform,
-    Projection,
-    QuantileTransform,
-    Scaling,
+from scoring.models.checks import MOST_DEGREE, Floats, check_array, check_features, check_finite, expect
+
+NYSTROEM_KERNELS = ("cosine", "laplacian", "linear", "poly", "polynomial", "rbf", "sigmoid")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """StandardScaler, RobustScaler and MaxAbsScaler: (x - center) / scale, clipped where bounds are given."""
+
+    features_in: int
+    center: Floats | None  # (f,)
+    scale: Floats | None  # (f,)
+    clip: bool
+    """To -1 and 1."""
+
+    def __post_init__(self) -> None:
+        check_features("a scaler", self.features_in)
+        check_array("center", self.center, self.features_in)
+        check_array("scale", self.scale, self.features_in)
+        expect(self.scale is None or bool(self.scale.all()), "scale is 0: train this model again")
+
+    @property
+    def features_out(self) -> int:
+        """As many as go in."""
+        return self.features_in
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MinMaxScaling:
+    """MinMaxScaler: x * scale + minimum, clipped to low and high where they are given."""
+
+    scale: Floats  # (f,)
+    minimum: Floats  # (f,)
+    low: float | None
+    high: float | None
+
+    def __post_init__(self) -> None:
+        check_array("scale_", self.scale, None)
+        check_array("min_", self.minimum, len(self.scale))
+        check_features("a MinMaxScaler", self.features_in)
+        check_finite("feature_range", self.low, self.high)
+
+    @property
+    def features_in(self) -> int:
+        """The length of its arrays."""
+        return len(self.scale)
+
+    features_out = features_in
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PowerTransform:
+    """PowerTransformer, with the scaler that standardizes after it where there is one."""
+
+    method: str
+    lambdas: Floats  # (f,)
+    scaling: Scaling | None
+
+    def __post_init__(self) -> None:
+        expect(self.method in {"yeo-johnson", "box-cox"}, "method is neither yeo-johnson nor box-cox")
+        check_array("lambdas_", self.lambdas, None)
+        check_features("a PowerTransformer", self.features_in)
+        fits = self.scaling is None or self.scaling.features_in == self.features_in
+        expect(fits, "the scaler in a PowerTransformer expects another number of features")
+
+    @property
+    def features_in(self) -> int:
+        """The length of its array."""
+        return len(self.lambdas)
+
+    features_out = features_in
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuantileTransform:
+    """QuantileTransformer; `normal` says which of the two distributions comes out."""
+
+    quantiles: Floats  # (n, f)
+    references: Floats  # (n,)
+    normal: bool
+
+    def __post_init__(self) -> None:
+        check_array("quantiles_", self.quantiles, None, None)
+        check_array("references_", self.references, len(self.quantiles))
+        check_features("a QuantileTransformer", self.features_in)
+        rising = (np.diff(self.quantiles, axis=0) >= 0).all() and (np.diff(self.references) >= 0).all()
+        expect(bool(rising), "quantiles_ or references_ do not rise: train this model again")
+
+    @property
+    def features_in(self) -> int:
+        """The number of columns of its quantiles."""
+        return int(self.quantiles.shape[1])
+
+    features_out = features_in
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Polynomial:
+    """PolynomialFeatures of the degrees from lowest to highest."""
+
+    features_in: int
+    lowest: int
+    highest: int
+    interaction_only: bool
+    bias: bool
+
+    def __post_init__(self) -> None:
+        check_features("PolynomialFeatures", self.features_in)
+        fits = 0 <= self.lowest <= self.highest <= MOST_DEGREE
+        expect(fits, f"PolynomialFeatures has degrees {self.lowest} to {self.highest}: out of range")
+        # First all that are computed, then those that are kept.
+        check_features("PolynomialFeatures", self.count(0))
+        check_features("PolynomialFeatures", self.features_out)
+
+    def count(self, lowest: int) -> int:
+        """How many features of the degrees from `lowest` to the highest there are, the bias included."""
+        n = self.features_in
+        degrees = range(max(1, lowest), self.highest + 1)
+        if self.interaction_only:
+            return sum(comb(n, degree) for degree in degrees) + self.bias
+        return sum(comb(n + degree - 1, degree) for degree in degrees) + self.bias
+
+    @property
+    def features_out(self) -> int:
+        """How many products there are."""
+        return self.count(self.lowest)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Imputation:
+    """SimpleImputer: what equals `missing` is replaced; None stands for NaN, which no reading is."""
+
+    missing: float | None
+    statistics: Floats  # (f,)
+
+    def __post_init__(self) -> None:
+        check_array("statistics_", self.statistics, None)
+        check_features("a SimpleImputer", self.features_in)
+        check_finite("missing_values", self.missing)
+
+    @property
+    def features_in(self) -> int:
+        """The length of its array."""
+        return len(self.statistics)
+
+    features_out = features_in
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Projection:
+    """PCA; divided by `deviations` where it whitens."""
+
+    components: Floats  # (m, f)
+    mean: Floats  # (f,)
+    deviations: Floats | None  # (m,)
+
+    def __post_init__(self) -> None:
+        check_array("components_", self.components, None, None)
+        check_array("mean_", self.mean, self.features_in)
+        check_array("explained_variance_", self.deviations, self.features_out)
+        check_features("a PCA", self.features_in)
+        positive = self.deviations is None or bool((self.deviations > 0).all())
+        expect(positive, "explained_variance_ is negative: train this model again")
+
+    @property
+    def features_in(self) -> int:
+        """The number of columns of its components."""
+        return int(self.components.shape[1])
+
+    @property
+    def features_out(self) -> int:
+        """The number of its components."""
+        return len(self.components)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KernelMap:
+    """Nystroem: a kernel between readings and components, times a matrix."""
+
+    kernel: str
+    gamma: float
+    coef0: float
+    degree: float
+    components: Floats  # (m, f)
+    normalization: Floats  # (m, m)
+
+    def __post_init__(self) -> None:
+        expect(
+            self.kernel in NYSTROEM_KERNELS,
+            f"the kernel of a Nystroem is not one of {', '.join(sorted(NYSTROEM_KERNELS))}",
+        )
+        check_array("components_", self.components, None, None)
+        check_array("normalization_", self.normalization, self.features_out, self.features_out)
+        check_features("a Nystroem", self.features_in)
+        check_features("a Nystroem", self.features_out)
+        check_finite("gamma, coef0 or degree", self.gamma, self.coef0, self.degree)
+        expect(self.gamma >= 0 <= self.degree, "gamma or degree is out of range")
+
+    @property
+    def features_in(self) -> int:
+        """The number of columns of its components."""
+        return int(self.components.shape[1])
+
+    @property
+    def features_out(self) -> int:
+        """The number of its components."""
+        return len(self.components)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FourierMap:
+    """RBFSampler: cosines of random projections."""
+
+    weights: Floats  # (f, m)
+    offsets: Floats  # (m,)
+
+    def __post_init__(self) -> None:
+        check_array("random_weights_", self.weights, None, None)
+        check_array("random_offset_", self.offsets, self.features_out)
+        check_features("an RBFSampler", self.features_in)
+        check_features("an RBFSampler", self.features_out)
+
+    @property
+    def features_in(self) -> int:
+        """The number of rows of its weights."""
+        return len(self.weights)
+
+    @property
+    def features_out(self) -> int:
+        """The number of columns of its weights."""
+        return int(self.weights.shape[1])
+
+
+type Transformer = (
+    Scaling
+    | MinMaxScaling
+    | PowerTransform
+    | QuantileTransform
+    | Polynomial
+    | Imputation
+    | Projection
+    | KernelMap
+    | FourierMap
 )
 
-
-def _scaling(fields: Fields, center: Floats | None, scale: Floats | None, *, clip: bool = False) -> Scaling:
-    arrays = [array for array in (center, scale) if array is not None]
-    if arrays:
-        count = arrays[0].size
-    else:  # nothing is done, to however many; before 0.24 the number was not kept
-        count = fields.whole("n_features_in_") if fields.has("n_features_in_") else 1
-    return Scaling(count, center, scale, clip)
-
-
-def standard_scaling(fields: Fields) -> Scaling:
-    """StandardScaler."""
-    center = fields.array("mean_") if fields.flag("with_mean") else None
-    scale = fields.array("scale_") if fields.flag("with_std") else None
-    return _scaling(fields, center, scale)
-
-
-def robust_scaling(fields: Fields) -> Scaling:
-    """RobustScaler."""
-    center = fields.array("center_") if fields.flag("with_centering") else None
-    scale = fields.array("scale_") if fields.flag("with_scaling") else None
-    return _scaling(fields, center, scale)
-
-
-def max_abs_scaling(fields: Fields) -> Scaling:
-    """MaxAbsScaler."""
-    return _scaling(fields, None, fields.array("scale_"), clip=fields.flag("clip", default=False))
-
-
-def min_max_scaling(fields: Fields) -> MinMaxScaling:
-    """MinMaxScaler."""
-    low = high = None
-    if fields.flag("clip", default=False):
-        bounds = fields.value("feature_range")
-        good = isinstance(bounds, list | tuple) and len(bounds) == 2  # noqa: PLR2004
-        if not good or not all(isinstance(bound, int | float) for bound in bounds):
-            raise fields.error("feature_range", "is not a pair of numbers")
-        low, high = (float(bound) for bound in bounds)
-    return MinMaxScaling(fields.array("scale_"), fields.array("min_"), low, high)
-
-
-def power_transform(fields: Fields) -> PowerTransform:
-    """PowerTransformer."""
-    scaling = None
-    if fields.flag("standardize"):
-        scaling = standard_scaling(fields.object("_scaler", "StandardScaler"))
-    return PowerTransform(fields.text("method"), fields.array("lambdas_"), scaling)
-
-
-def quantile_transform(fields: Fields) -> QuantileTransform:
-    """QuantileTransformer."""
-    distribution = fields.text("output_distribution")
-    if distribution not in {"uniform", "normal"}:
-        raise fields.error("output_distribution", "is neither uniform nor normal")
-    return QuantileTransform(
-        fields.array("quantiles_"), fields.array("references_"), distribution == "normal"
-    )
-
-
-def polynomial(fields: Fields) -> Polynomial:
-    """PolynomialFeatures; a pair of degrees came with 1.0."""
-    degree = fields.value("degree")
-    lowest, highest = degree if isinstance(degree, list | tuple) and len(degree) == 2 else (0, degree)  # noqa: PLR2004
-    if type(lowest) is not int or type(highest) is not int:
-        raise fields.error("degree", "is not one or two integers")
-    return Polynomial(
-        fields.whole(fields.first("n_features_in_", "n_input_features_")),
-        lowest,
-        highest,
-        fields.flag("interaction_only"),
-        fields.flag("include_bias"),
-    )
-
-
-def imputation(fields: Fields) -> Imputation:
-    """SimpleImputer."""
-    if fields.flag("add_indicator", default=False):
-        raise ModelRefused(
-            "has a SimpleImputer with add_indicator=True, which is not supported: train without"
-        )
-    missing = fields.value("missing_values")
-    if missing is None or (isinstance(missing, float) and missing != missing):  # noqa: PLR0124 - NaN
-        number = None
-    else:
-        number = fields.number("missing_values")
-    return Imputation(number, fields.array("statistics_"))
-
-
-def projection(fields: Fields) -> Projection:
-    """PCA; a variance of next to nothing is divided by as little as a float can tell from 0."""
-    components, mean = fields.array("components_"), fields.array("mean_")
-    deviations = None
-    if fields.flag("whiten"):
-        with np.errstate(invalid="ignore"):
-            deviations = np.sqrt(fields.array("explained_variance_"))
-        deviations[deviations < np.finfo(np.float64).eps] = np.finfo(np.float64).eps
-    return Projection(components, mean, deviations)
-
-
-def kernel_map(fields: Fields) -> KernelMap:
-    """Nystroem; parameters of the kernel that were left to scikit-learn are resolved."""
-    kernel = fields.value("kernel")
-    if not isinstance(kernel, str) or kernel == "precomputed":
-        name = kernel.name[:60] if isinstance(kernel, Described) else str(kernel)[:60]
-        raise ModelRefused(f"has a Nystroem with the kernel {name}, which is not supported: name a kernel")
-    components = fields.array("components_")
-    given = {}
-    extra = fields.value("kernel_params")
-    if extra is not None:
-        if not isinstance(extra, dict) or not extra.keys() <= {"gamma", "coef0", "degree"}:
-            raise fields.error("kernel_params", "holds more than gamma, coef0 and degree")
-        given = {name: Fields(Described("Nystroem", extra)).number(name) for name in extra}
-    for name in ("gamma", "coef0", "degree"):
-        if fields.value(name) is not None:
-            given[name] = fields.number(name)
-    features = components.shape[-1] if components.ndim else 1
-    return KernelMap(
-        kernel,
-        given.get("gamma", 1.0 / max(1, features)),
-        given.get("coef0", 1.0),
-        given.get("degree", 3.0),
-        components,
-        fields.array("normalization_"),
-    )
-
-
-def fourier_map(fields: Fields) -> FourierMap:
-    """RBFSampler."""
-    return FourierMap(fields.array("random_weights_"), fields.array("random_offset_"))
+TRANSFORMER_KINDS = (
+    Scaling,
+    MinMaxScaling,
+    PowerTransform,
+    QuantileTransform,
+    Polynomial,
+    Imputation,
+    Projection,
+    KernelMap,
+    FourierMap,
+)

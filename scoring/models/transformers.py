@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from scoring.models.parameters import (
-    Floats,
+from scoring.models.checks import Floats
+from scoring.models.transformer_parameters import (
     FourierMap,
     Imputation,
     KernelMap,

@@ -12,9 +12,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from scoring.errors import ModelError
+from scoring.models.detector_parameters import Forest, Neighbours, SupportVectors
 from scoring.models.encoding import decode, encode
 from scoring.models.files import parameters_from
-from scoring.models.parameters import Forest, ModelParameters, Neighbours, Polynomial, Scaling, SupportVectors
+from scoring.models.parameters import ModelParameters
+from scoring.models.transformer_parameters import Polynomial, Scaling
 from scoring.models.write import model_bytes
 
 

@@ -3,13 +3,14 @@
 import numpy as np
 
 from scoring.errors import ModelError
+from scoring.models.checks import MOST_DEPTH, MOST_TREES, Floats, Integers
+from scoring.models.detector_parameters import Forest
 from scoring.models.document import Described
 from scoring.models.fields import Fields
-from scoring.models.parameters import MOST_DEPTH, MOST_TREES, Floats, Forest, Integers
 
 _LEAF = -1
 _ROUNDING = 1e-12
-_MOST_NODES = 1 << 22
+_MOST_NODES = 1 << 20
 
 
 def forest(fields: Fields) -> Forest:
