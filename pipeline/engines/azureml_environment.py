@@ -16,10 +16,8 @@ NAME = "fleet-scoring"
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20250601.v1"
 PYTHON = "3.13"
 PACKAGES = (
-    *("numpy", "pyarrow", "rich", "scikit-learn", "skops"),  # scoring imports these
-    *("joblib", "narwhals", "scipy", "threadpoolctl"),  # scikit-learn needs them
-    *("cloudpickle", "packaging", "prettytable", "wcwidth"),  # skops does
-    *("markdown-it-py", "mdurl", "pygments"),  # rich does
+    *("numpy", "pyarrow", "rich"),  # scoring imports these
+    *("markdown-it-py", "mdurl", "pygments"),  # rich needs them
 )
 """All packages of a step's environment. Their versions are those of requirements.txt, which is tested."""
 

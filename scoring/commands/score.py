@@ -74,13 +74,13 @@ def run(args: argparse.Namespace) -> int:
     manifest = Manifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     store = ModelStore(args.models, use_pack=not (args.key or args.device))
-    if store.notice:
-        print(store.notice, file=sys.stderr)
+    _warn(store.notice)
     if isinstance(selection, Everything):
         return _score_everything(args, sources, not_read, store)
     begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
         outcome = score(sources, store, selection, files)
+    _warn(store.last_notice)
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
@@ -97,6 +97,11 @@ def run(args: argparse.Namespace) -> int:
     return complain(failed, outcome.landings)
 
 
+def _warn(notice: str | None) -> None:
+    if notice:
+        print(notice, file=sys.stderr)
+
+
 def _score_everything(
     args: argparse.Namespace, sources: "list[Source]", not_read: "list[LandingStatus]", store: "ModelStore"
 ) -> int:
@@ -111,6 +116,7 @@ def _score_everything(
     begin(args.out, everything)
     with PredictionFiles(args.out, everything.step) as files, Survey(args.out) as survey:
         outcome = score(sources, store, everything, files, survey)
+    _warn(store.last_notice)
     remove_old_predictions(args.out, everything, files.written)
     for status in not_read:
         survey.ended(status)

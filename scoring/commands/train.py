@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from scoring.commands.arguments import at_least, number
@@ -68,6 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, name what was skipped, and say in one line what came out."""
+    if not all(map(find_spec, ("sklearn", "skops"))):
+        raise UsageError("training needs scikit-learn and skops: pip install scikit-learn skops")
     from scoring.commands.intake import Intake
     from scoring.progress import progress
     from scoring.train import Recipe, Samples, train

@@ -217,17 +217,17 @@ class Pack:
         return self._text("sha256", row)
 
     def parameters(self, row: int) -> ModelParameters | None:
-        """The parameters of a model, None where its file was refused, or where they are not what was packed.
+        """The parameters of a model, None where its file was refused.
 
         Raises:
-            ModelError: they cannot be those of a fitted model.
+            ModelError: they are not what was packed, or no fitted model has such parameters.
         """
         form = self._text("form", row)
         if not form:
             return None
         numbers = self._numbers_of(row)
         if numbers is None or _digest(form, numbers) != self._text("digest", row):
-            return None
+            raise ModelError("its row in the pack is not what was packed; pack the models again")
         return decode(form, numbers)
 
     def _rows(self) -> dict[str, int]:

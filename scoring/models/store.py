@@ -29,6 +29,8 @@ class ModelStore:
         """How many models are taken from the pack without reading their files."""
         self.notice: str | None = None
         """Why there is a pack that is not used, or not for all models."""
+        self.changed: set[str] = set()
+        """The files whose parameters in the pack are not those that were packed: their own are used."""
         if use_pack and (directory / PACK_NAME).is_file():
             try:
                 self._pack = Pack(directory / PACK_NAME)
@@ -77,8 +79,19 @@ class ModelStore:
         try:
             parameters = pack.parameters(row)
         except ModelError:
+            self.changed.add(key.model_name)
             return None
         return None if parameters is None else LoadedModel(key, detector_of(parameters), sha256)
+
+    @property
+    def last_notice(self) -> str | None:
+        """What only showed while models were taken from the pack."""
+        if not self.changed:
+            return None
+        return (
+            f"{PACK_NAME} does not hold what was packed of {min(self.changed)} "
+            f"({len(self.changed):,} in all): own files are used; pack the models again"
+        )
 
 
 def _outdated(unchanged: int, models: int) -> str | None:

@@ -8,7 +8,6 @@ from pipeline.engines import worker
 from pipeline.settings import Settings
 from scoring import csvblocks, keys, parquetrows, predictions, readings
 from scoring.commands import limits
-from scoring.legacy import compression
 from scoring.models import files, skops
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
@@ -30,7 +29,6 @@ def test_limits_of_files_are_those_of_the_code():
     assert numbers("first line of CSV") == [csvblocks.MAX_HEADER_BYTES // MB, csvblocks.MAX_COLUMNS]
     assert numbers("text in Parquet") == [parquetrows._LONGEST_TEXT]
     assert numbers("model, also unpacked") == [files.MOST_BYTES // MB] == [skops.MOST_ARRAY_BYTES // MB]
-    assert numbers("legacy model, also unpacked") == [compression.MOST_BYTES // MB]
     assert numbers("Device, Sensor") == [keys.MAX_KEY_PART, keys.MAX_ENCODED_KEY]
     assert predictions.MOST_HELD // MB in numbers("memory of a step")
     assert worker.LONGEST_LOG // MB in numbers("log of a step")
