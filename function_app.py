@@ -1,4 +1,4 @@
-"""The function app: two triggers that hand over to the pipeline. All that happens is in there."""
+"""The function app: two triggers that call the pipeline, which does all the work."""
 
 import logging
 import secrets
@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
 
-from pipeline.sweep import sweep
-from pipeline.triggers import context, settings, submit_blob, tick_of
+from pipeline.flow.sweep import sweep
+from pipeline.flow.triggers import context, settings, submit_blob, tick_of
 
 app = func.FunctionApp()
 log = logging.getLogger("fleet_scoring")
-logging.getLogger("azure").setLevel(logging.WARNING)  # else a line and more for each request to storage
+logging.getLogger("azure").setLevel(logging.WARNING)  # otherwise it logs each request to storage
 
 
 @app.timer_trigger(arg_name="timer", schedule="%SCORING_SCHEDULE%", use_monitor=True, run_on_startup=False)
@@ -23,7 +23,7 @@ logging.getLogger("azure").setLevel(logging.WARNING)  # else a line and more for
     maximum_interval="00:05:00",
 )
 def score_on_timer(timer: func.TimerRequest) -> None:
-    """Sweep: submit what no run has claimed, take up what was left, retry what failed."""
+    """Sweep: submit unclaimed landings, resume abandoned runs, retry failed ones."""
     tick = tick_of(timer.schedule_status, datetime.now(UTC))
     report = sweep(context(), tick, random_hex=secrets.token_hex(3))
     log.info("%s", report, extra={"run": report.run})
@@ -36,6 +36,6 @@ def score_on_timer(timer: func.TimerRequest) -> None:
     source=func.BlobSource(settings().blob_source),
 )
 def score_on_blob(blob: BlobClient) -> None:
-    """Submit a run for one blob, unfetched; what raises is tried five times in all."""
+    """Submit a run for one blob, without reading it; the host tries five times if this raises."""
     submission = submit_blob(context(), blob.container_name, blob.blob_name)
     log.info("%s", submission, extra={"run": submission.run})

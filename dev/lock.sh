@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pins the dependency groups of pyproject.toml, with hashes and without the address of any registry.
+# Pins the dependencies in pyproject.toml, with hashes and without the address of any registry.
 set -euo pipefail
 venv=$1
 cd "$(dirname "$0")/.."
@@ -8,6 +8,7 @@ compile() {
     "$venv/bin/uv" pip compile --quiet --universal --python-version 3.13 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' "$@"
 }
-compile --group run -o requirements.txt
-compile --group dev --group bench -c requirements.txt -o requirements-dev.txt
+compile pyproject.toml --extra scoring --extra pipeline --extra app -o requirements.txt
+compile pyproject.toml --all-extras --group dev --group bench -c requirements.txt -o requirements-dev.txt
 compile infra/checkov.in -o infra/requirements.txt
+compile tests/fidelity/requirements.in -o tests/fidelity/requirements.txt

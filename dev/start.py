@@ -1,48 +1,50 @@
-"""Keep the function app running on this machine: `make start`.
+"""Keeps the function app running on this machine: `make start`.
 
-Starts Azurite where none is running, makes local.settings.json and the containers where they are missing,
-and then the app: with `func start` where Azure Functions Core Tools are installed, with `dev.host`
-otherwise. Ctrl-C ends all of it; data stays in .azurite.
+Starts Azurite unless it is running, creates local.settings.json and the containers if they are missing, and
+then starts the app: with `func start` if Azure Functions Core Tools are installed, otherwise with `dev.host`.
+Ctrl-C stops everything; data stays in .azurite.
 """
 
 import argparse
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dev.azurite import STANDARD_PORTS, Azurite, AzuriteError
+from dev.azurite import SERVICES, STANDARD_PORTS, Azurite, AzuriteError
 from dev.host.errors import HostError
+from pipeline.commands.local_settings import load_local_settings
 from pipeline.errors import PipelineError
-from pipeline.surroundings import load_local_settings
 
 REPO = Path(__file__).resolve().parents[1]
 LOCAL_SETTINGS = REPO / "local.settings.json"
 
 
 def main(argv: list[str]) -> int:
-    """Start, wait for Ctrl-C; returns the exit code of what ran."""
+    """Start the app and wait for Ctrl-C; returns the exit code of the app."""
     parser = argparse.ArgumentParser(prog="python -m dev.start", description=main.__doc__)
     parser.add_argument("--settings", type=Path, default=LOCAL_SETTINGS, help="default: local.settings.json")
     file = parser.parse_args(argv).settings.absolute()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with contextlib.ExitStack() as stack:
+            _lock(file.parent, stack)
             if not file.exists():
                 shutil.copyfile(REPO / "local.settings.example.json", file)
-                print(f"Made {file.name} from local.settings.example.json.", flush=True)
+                print(f"Created {file.name} from local.settings.example.json.", flush=True)
             settings = load_local_settings(file) | dict(os.environ)
             if "UseDevelopmentStorage=true" in (
                 settings.get("AzureWebJobsStorage"),
                 settings.get("ScoringStorage"),
             ):
-                _have_azurite(stack)
-            _have_containers(settings)
+                _ensure_azurite(stack)
+            _ensure_containers(settings)
             return _run_app(file)
     except (AzuriteError, HostError, PipelineError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -51,34 +53,72 @@ def main(argv: list[str]) -> int:
         return 0
 
 
-def _have_azurite(stack: contextlib.ExitStack) -> None:
-    """Start Azurite on its standard ports, unless something listens there."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", STANDARD_PORTS[0])) == 0:
-            print(f"Using what listens on port {STANDARD_PORTS[0]} as Azurite.", flush=True)
-            return
-    stack.enter_context(Azurite(REPO / ".azurite", STANDARD_PORTS))
-    print(f"Azurite listens on ports {STANDARD_PORTS}, data in .azurite.", flush=True)
+def _lock(folder: Path, stack: contextlib.ExitStack) -> None:
+    """Lock the folder of the settings for as long as this process lives.
+
+    Raises:
+        HostError: another one has it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    stack.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise HostError(f"make start runs already for {folder}: end it with Ctrl-C first") from error
 
 
-def _have_containers(settings: Mapping[str, str]) -> None:
+def _ensure_azurite(stack: contextlib.ExitStack) -> None:
+    """Start Azurite on its standard ports, unless it listens there.
+
+    Raises:
+        AzuriteError: something else does.
+    """
+    found = {port: server_on(port) for port in STANDARD_PORTS}
+    if not any(found.values()):
+        stack.enter_context(Azurite(REPO / ".azurite", STANDARD_PORTS))
+        print(f"Azurite listens on ports {STANDARD_PORTS}, data in .azurite.", flush=True)
+        return
+    for (port, server), service in zip(found.items(), SERVICES, strict=True):
+        if service != "Table" and not str(server).startswith(f"Azurite-{service}/"):
+            raise AzuriteError(
+                f"expected Azurite's {service} service on port {port}, found {server or 'nothing'}: "
+                "end what listens there, or set AzureWebJobsStorage and ScoringStorage to other addresses"
+            )
+    print(f"Using the Azurite that listens on ports {STANDARD_PORTS}.", flush=True)
+
+
+def server_on(port: int) -> str | None:
+    """What a server on this machine calls itself; None where nothing listens."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/devstoreaccount1?comp=list")
+        return connection.getresponse().getheader("Server") or "a server without a name"
+    except ConnectionRefusedError:
+        return None
+    except (OSError, HTTPException) as error:
+        return f"something that is no web server ({type(error).__name__})"
+    finally:
+        connection.close()
+
+
+def _ensure_containers(settings: Mapping[str, str]) -> None:
     from pipeline.settings import Settings
-    from pipeline.store import Store
+    from pipeline.storage.account import Store
 
     store = Store.connect(Settings.from_environment(settings))
     try:
         for container in (store.data, store.models, store.preds, store.runs):
             if container.ensure():
-                print(f"Made container '{container.name}'.", flush=True)
+                print(f"Created container '{container.name}'.", flush=True)
     finally:
         store.close()
 
 
 def _run_app(settings: Path) -> int:
-    func = shutil.which("func") if settings == LOCAL_SETTINGS else None  # it reads no other file
+    func = shutil.which("func") if settings == LOCAL_SETTINGS else None  # func reads no other file
     command = [func, "start"] if func else [sys.executable, "-m", "dev.host", "--settings", str(settings)]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    # In our own process group: a Ctrl-C reaches it, and it ends by itself.
+    # In the current process group: Ctrl-C reaches the app, which then exits by itself.
     with subprocess.Popen(command, cwd=REPO, env={**os.environ, "PATH": path}) as app:
         signal.signal(signal.SIGTERM, lambda *_: app.terminate())
         while True:

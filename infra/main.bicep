@@ -31,7 +31,7 @@ param existingWorkspaceName string = ''
 param existingWorkspaceResourceGroup string = ''
 
 @description('Size of a cluster node. Scoring is light: two cores do.')
-param clusterVmSize string = 'Standard_DS2_v2'
+param clusterVmSize string = 'Standard_D2ds_v4'
 
 @description('Most nodes that run at once. The least is always zero.')
 @minValue(1)

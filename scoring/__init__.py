@@ -1,8 +1,11 @@
-"""What one pipeline step does: readings and models in, predictions out. It knows nothing of Azure.
+"""What one pipeline step does: readings and models in, predictions out. It does not depend on Azure.
 
-Importing this package costs next to nothing: the function app does it at every cold start.
+Importing this package is cheap: the function app does it at every cold start.
 """
 
-from scoring.keys import PACK_NAME, InvalidKey, SensorKey
+from scoring.formats import PACK_NAME
+from scoring.keys import InvalidKey, SensorKey
+
+__version__ = "0.1.0"
 
 __all__ = ["PACK_NAME", "InvalidKey", "SensorKey"]

@@ -1,4 +1,4 @@
-"""What Azure installs is enough: the app and the steps with requirements.txt and nothing besides."""
+"""The app and the steps work with the packages in requirements.txt alone, as on Azure."""
 
 import ast
 import os
@@ -21,23 +21,23 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deployment")]
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory) -> Path:
-    """The files that are deployed, and `site` with every distribution that requirements.txt names."""
-    place: Path = tmp_path_factory.mktemp("deployed")
-    shutil.copy(REPO / "function_app.py", place)
+    """The deployed files, and `site` with every package in requirements.txt."""
+    folder: Path = tmp_path_factory.mktemp("deployed")
+    shutil.copy(REPO / "function_app.py", folder)
     for package in PACKAGES:
-        shutil.copytree(REPO / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(REPO / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     pins = re.findall(r"^([\w.-]+)==", (REPO / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     for name in pins:
         for file in distribution(name).files or []:
-            if not {"..", "__pycache__"} & {*file.parts}:  # scripts lie beside the libraries
-                link_to(Path(str(file.locate())), place / "site" / file)
-    return place
+            if not {"..", "__pycache__"} & {*file.parts}:  # scripts are outside site-packages
+                link_to(Path(str(file.locate())), folder / "site" / file)
+    return folder
 
 
 def link_to(file: Path, link: Path) -> None:
     if not link.parent.exists():
         link.parent.mkdir(parents=True)
-        if (compiled := file.parent / "__pycache__").exists():  # azure.ai.ml takes half a minute to compile
+        if (compiled := file.parent / "__pycache__").exists():  # compiling azure.ai.ml takes half a minute
             (link.parent / compiled.name).symlink_to(compiled)
     link.symlink_to(file)
 
@@ -49,7 +49,7 @@ def python(deployed: Path, *arguments: str) -> str:
         "ScoringStorage": "UseDevelopmentStorage=true",
     }
     done = subprocess.run(
-        [sys.executable, "-S", *arguments],  # -S: the site-packages of this interpreter stay out
+        [sys.executable, "-S", *arguments],  # -S hides this interpreter's site-packages
         cwd=deployed,
         env=environment,
         capture_output=True,
@@ -60,14 +60,14 @@ def python(deployed: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_app_has_its_functions(deployed):
+def test_the_deployed_app_has_both_functions(deployed):
     code = (
         "import function_app; print(sorted(f.get_function_name() for f in function_app.app.get_functions()))"
     )
     assert python(deployed, "-c", code).strip() == "['score_on_blob', 'score_on_timer']"
 
 
-def test_every_import_is_there_also_those_inside_functions(deployed):
+def test_every_import_succeeds_including_those_inside_functions(deployed):
     names = {name for path in [REPO / "function_app.py", *sources()] for name in imported(path)}
     assert {"azure.ai.ml", "skops.io"} <= names  # which are imported inside functions
     names = {name for name in names if name.split(".")[0] not in TRAINING}
@@ -98,7 +98,7 @@ def sources() -> list[Path]:
 
 
 def imported(path: Path) -> set[str]:
-    """Modules that a file imports, wherever in it."""
+    """Modules that a file imports, at any level."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -5,12 +5,12 @@ import argparse
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
 
 _EXAMPLE = """\
-Looks at everything that a run needs, and changes nothing.
+Checks everything that a run needs, and changes nothing.
 
 Example:
   python -m pipeline doctor
 
-Exit codes: 0 all is well; 1 something is not, and what to do is said beside it; 2 wrong use or settings.
+Exit codes: 0 all checks passed; 1 some failed, with what to do beside each; 2 wrong use or settings.
 """
 
 
@@ -21,12 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at everything, a line each."""
+    """Run all checks, and print a line for each."""
     from dataclasses import asdict
 
-    from pipeline.doctor import examine
-    from pipeline.surroundings import open_context
-    from pipeline.tables import show_json
+    from pipeline.commands.local_settings import open_context
+    from pipeline.flow.doctor import examine
+    from pipeline.terminal.tables import show_json
 
     findings = []
     for finding in examine(open_context()):

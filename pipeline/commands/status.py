@@ -9,7 +9,7 @@ _EXAMPLE = """\
 Example:
   python -m pipeline status timer-20261123-050000
 
-Exit codes: 0 shown, whatever its state; 1 failed, or there is no such run; 2 wrong use or settings.
+Exit codes: 0 shown, in any state; 1 failed, or there is no such run; 2 wrong use or settings.
 """
 
 
@@ -22,9 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show a run and its steps: failed ones first, then the slowest."""
-    from pipeline.follow import look, show
-    from pipeline.surroundings import open_context
-    from pipeline.tables import show_json
+    from pipeline.commands.local_settings import open_context
+    from pipeline.flow.status import look
+    from pipeline.terminal.tables import show_json
+    from pipeline.terminal.watch import show
 
     view = look(open_context(), args.run)
     if args.json:

@@ -11,19 +11,18 @@ from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
 
 _EXAMPLE = """\
 Reads raw readings (columns TS,Device,Sensor,Value; a file or all files of a folder) and writes one reading
-per sensor and window: the mean of its values. Windows are cut from 1970-01-01 00:00:00 UTC on, and a mean
-bears the time at which its window ends: the 5-second mean of 23:00:05 is made of what came after 23:00:00 up
-to and with 23:00:05. Windows without readings are left out. Rows may come late and in any order: the result,
-in the order of TS, Device and Sensor, is the same, but where values of a window cancel each other out from
-the 30th digit on, or their sum passes beyond all numbers on its way. Memory grows with the number of means,
-not of rows.
+per sensor and window: the mean of its values. Windows are aligned to 1970-01-01 00:00:00 UTC, and a mean has
+the time at which its window ends: the 5-second mean of 23:00:05 covers the readings after 23:00:00 up to and
+including 23:00:05. Windows without readings are left out. Rows can come in any order; the result is sorted by
+TS, Device and Sensor. Another order of rows can change the last digits of a mean. Memory grows with the
+number of means, not of rows.
 
 Example: raw readings twice a second, then their 5-second means
   python -m scoring simulate --interval 500ms --readings 7200 --out raw.csv
   python -m scoring aggregate --data raw.csv --window 5s --out readings.csv
 
-Exit codes: 0 done, also where rows were rejected: they are counted, and listed by --rejects; 1 a file cannot
-be read or written; 2 wrong use; 75 failed for a reason that may pass, such as a full disk.
+Exit codes: 0 done, even where rows were rejected: they are counted, and listed by --rejects; 1 a file cannot
+be read or written; 2 wrong use; 75 failed for a temporary reason, such as a full disk.
 """
 
 
@@ -39,19 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="file to write: its name ends in .csv, .csv.gz or .parquet"
     )
-    parser.add_argument(
-        "--rejects", type=Path, help="file for the rows that are no readings, with the reason"
-    )
+    parser.add_argument("--rejects", type=Path, help="file for the rejected rows, with the reason")
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Aggregate, and say in one line what came out."""
-    from scoring.aggregate import WindowMeans
-    from scoring.batches import NO_REJECTS
-    from scoring.commands.intake import Intake
-    from scoring.quoting import needs_quotes
-    from scoring.tables import READINGS_SCHEMA, table_writer
+    """Aggregate, and print the totals."""
+    from scoring.commands.all_readings import AllReadings
+    from scoring.csv_quoting import needs_quotes
+    from scoring.readings.rows import NO_REJECTS
+    from scoring.tools.aggregate import WindowMeans
+    from scoring.tools.tables import READINGS_SCHEMA, table_writer
 
     _check(args)
     means = WindowMeans(args.window)
@@ -59,41 +56,39 @@ def run(args: argparse.Namespace) -> int:
         write_rejects = None
         if args.rejects:
             write_rejects = stack.enter_context(table_writer(args.rejects, NO_REJECTS.schema, quotes=True))
-        intake = Intake(args.data, write_rejects)
-        for batch in intake.batches("reading"):
+        readings = AllReadings(args.data, write_rejects)
+        for batch in readings.batches("reading"):
             means.add(batch)
         quotes = needs_quotes(text for key in means.keys for text in (key.device, key.sensor))
         write = stack.enter_context(table_writer(args.out, READINGS_SCHEMA, quotes=quotes))
         for rows in means.batches():
             write(rows)
-    intake.tell_rejects("" if args.rejects else "; --rejects FILE lists them all")
+    readings.report_rejects("" if args.rejects else "; --rejects FILE lists them all")
     sensors = len(means.keys)
     totals = {
-        "readings": intake.readings,
-        "rejected": intake.rejected,
+        "readings": readings.readings,
+        "rejected": readings.rejected,
         "sensors": sensors,
         "means": means.written,
         "too_large": means.too_large,
     }
-    line = f"{means.written:,} means of {intake.readings:,} readings of {sensors:,} sensors -> {args.out}"
+    line = f"{means.written:,} means of {readings.readings:,} readings of {sensors:,} sensors -> {args.out}"
     print(json.dumps(totals) if args.json else line)
     if means.too_large:
-        message = (
-            f"error: {means.too_large:,} windows left out: the sum of their values is beyond all numbers"
-        )
+        message = f"error: {means.too_large:,} windows left out: the sum of their values is too large"
         print(message, file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
 
 
 def _check(args: argparse.Namespace) -> None:
-    from scoring.tables import check_output
+    from scoring.tools.tables import check_output
 
     outputs = {"--out": args.out} | ({"--rejects": args.rejects} if args.rejects else {})
     data = args.data.resolve()
     for option, path in outputs.items():
         check_output(path, option)
         if path.resolve() == data or (data.is_dir() and path.resolve().is_relative_to(data)):
-            raise UsageError(f"{option} {path} lies in --data {args.data}: it would be read as readings")
+            raise UsageError(f"{option} {path} lies in --data {args.data}: it would be read as input")
     if args.rejects and args.rejects.resolve() == args.out.resolve():
         raise UsageError("--out and --rejects are the same file: give two names")

@@ -94,7 +94,7 @@ def _key(name: str) -> SensorKey:
 
 def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
     """Read the parameters, see that what will be read has the same, and save."""
-    from scoring.files import write_atomically
+    from scoring.atomic_files import write_atomically
     from scoring.legacy.compression import unpacked
     from scoring.legacy.unpickle import read_pickle
     from scoring.legacy.write import skops_bytes

@@ -9,27 +9,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoring.commands.arguments import plain_text
-from scoring.commands.complaints import complain
+from scoring.commands.failures import report_failures
 from scoring.commands.limits import add_limits, limits_of
 from scoring.errors import UsageError
+from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 
 if TYPE_CHECKING:
     from scoring.models.store import ModelStore
-    from scoring.readings import LandingStatus, Source
-    from scoring.selection import Selection
+    from scoring.readings.files import FoundLanding, Source
+    from scoring.step.selection import Selection
 
 _EXAMPLE = """\
-Without --key, --device or --shard, everything is scored and summed up: preds_*.csv, rejects.csv,
-summary.json, summary.csv and _SUCCESS. A step of a pipeline scores its part only; `collect` sums up later.
-In a folder that was written to before, predictions of sensors that have none now are removed; a step removes
-_SUCCESS and only its own sensors' predictions.
+Without --key or --shard, everything is scored and summed up: preds_*.csv, rejects.csv, summary.json,
+summary.csv, report.html, boundaries.json and, last, _SUCCESS. A step of a pipeline scores its part only;
+`collect` sums up later.
+In a folder that has earlier results, predictions of sensors that have none now are removed; a step removes
+_SUCCESS and the predictions of its own sensors only.
 
 Example:
   python -m scoring score --data readings.csv --models models --out out
 
-Exit codes: 0 all scored; 1 some sensor or file failed, the rest is scored, and trying again does not help;
-2 wrong use; 75 failed for a reason that may pass.
+Exit codes: 0 all scored; 1 a sensor or file failed, the rest is scored, and trying again does not help;
+2 wrong use; 75 failed for a temporary reason.
 """
 
 _SHARD = re.compile(r"[0-9]{1,9}/[0-9]{1,9}")
@@ -42,44 +44,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
     )
     parser.add_argument("--models", type=Path, required=True, help="folder of model_{device}_{sensor}.skops")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the predictions, made if missing")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the predictions, created if missing"
+    )
     parser.add_argument("--manifest", type=Path, help="JSON list of the landings in --data to score")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--key", help="score one sensor, by its encoded key, such as 1_3")
-    which.add_argument("--device", help="score one sensor of this device; needs --sensor")
     which.add_argument("--shard", help="score shard i of n, counted from 0, such as 0/10")
-    parser.add_argument("--sensor", help="see --device")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
     add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score, and say in one line what came out."""
-    # Before numpy is imported: batches are scored side by side already, and threads below them only spin.
+    """Score, and print the totals."""
+    # Before numpy is imported: batches are scored in parallel already, and threads below them only spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from scoring.leftovers import begin, remove_old_predictions
-    from scoring.manifest import Manifest
     from scoring.models.store import ModelStore
-    from scoring.predict import score
-    from scoring.predictions import PredictionFiles
-    from scoring.readings import find_sources
-    from scoring.selection import Everything
+    from scoring.readings.files import find_sources
+    from scoring.readings.manifest import RunManifest
+    from scoring.step.leftovers import begin, remove_old_predictions
+    from scoring.step.predictions import PredictionFiles
+    from scoring.step.score import ModelCache, score
+    from scoring.step.selection import Everything
 
     selection = _selection(args)
     if args.data.is_dir() and args.out.resolve().is_relative_to(args.data.resolve()):
         raise UsageError(
             f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
         )
-    manifest = Manifest.read(args.manifest) if args.manifest else None
+    manifest = RunManifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
-    store = ModelStore(args.models, use_pack=not (args.key or args.device))
+    store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
     if isinstance(selection, Everything):
         return _score_everything(args, sources, not_read, store)
     begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
-        outcome = score(sources, store, selection, files)
+        outcome = score(sources, ModelCache(store), selection, files)
     _warn(store.last_notice)
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
@@ -91,10 +93,10 @@ def run(args: argparse.Namespace) -> int:
     }
     line = f"{outcome.step}: {totals['readings']:,} readings, {totals['anomalies']:,} anomalies -> {args.out}"
     print(json.dumps(totals) if args.json else line)
-    # A shard meets sensors that have no model as a matter of course; who asks for one sensor wants its model.
-    failures = {"failed"} if args.shard else {"failed", "no-model"}
+    # A shard can have sensors without a model; for one sensor that was named, the model is expected.
+    failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}
-    return complain(failed, outcome.landings)
+    return report_failures(failed, outcome.landings)
 
 
 def _warn(notice: str | None) -> None:
@@ -103,53 +105,47 @@ def _warn(notice: str | None) -> None:
 
 
 def _score_everything(
-    args: argparse.Namespace, sources: "list[Source]", not_read: "list[LandingStatus]", store: "ModelStore"
+    args: argparse.Namespace, sources: "list[Source]", not_read: "list[FoundLanding]", store: "ModelStore"
 ) -> int:
-    from scoring.leftovers import begin, remove_old_predictions
-    from scoring.predict import score
-    from scoring.predictions import PredictionFiles
-    from scoring.selection import Everything
-    from scoring.summary import mark, summarize
-    from scoring.survey import Survey
+    from scoring.collect.finish import finish_run
+    from scoring.collect.rejects import RowCounter
+    from scoring.step.leftovers import begin, remove_old_predictions
+    from scoring.step.predictions import PredictionFiles
+    from scoring.step.score import ModelCache, score
+    from scoring.step.selection import Everything
 
     everything = Everything()
     begin(args.out, everything)
-    with PredictionFiles(args.out, everything.step) as files, Survey(args.out) as survey:
-        outcome = score(sources, store, everything, files, survey)
+    models = ModelCache(store)
+    with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out) as counter:
+        outcome = score(sources, models, everything, files, counter)
     _warn(store.last_notice)
     remove_old_predictions(args.out, everything, files.written)
-    for status in not_read:
-        survey.ended(status)
+    for found in not_read:
+        counter.add_landing(found)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
-    summary = summarize(args.run, survey, [outcome], store.keys())
-    summary.write(args.out)
-    mark(args.out)
+    summary = finish_run(args.out, args.run, counter, [outcome], models)
     totals = summary.totals
     line = (
         f"scored {totals['scored']:,} of {totals['readings']:,} readings of {totals['sensors']:,} sensors: "
         f"{totals['anomalies']:,} anomalies, {totals['rejected']:,} rows rejected -> {args.out}"
     )
     print(json.dumps(totals) if args.json else line)
-    failures = {"failed", "no-model", "missing"}
     failed = {
         f"{sensor['device']}/{sensor['sensor']}": sensor["reason"]
         for sensor in summary.sensors
-        if sensor["status"] in failures
+        if sensor["status"] in NOT_SCORED
     }
-    return complain(failed, survey.landings.values())
+    return report_failures(failed, counter.landings.values())
 
 
 def _selection(args: argparse.Namespace) -> "Selection":
-    from scoring.selection import Everything, OneSensor, Shard
+    from scoring.step.selection import Everything, OneSensor, Shard
 
-    if (args.device is None) != (args.sensor is None):
-        raise UsageError("--device and --sensor name one sensor together: give both, or --key")
     try:
         if args.key is not None:
             return OneSensor(SensorKey.from_encoded(args.key))
-        if args.device is not None:
-            return OneSensor(SensorKey(args.device, args.sensor))
     except InvalidKey as error:
         raise UsageError(str(error)) from error
     if args.shard is not None:

@@ -26,10 +26,10 @@ import numpy as np
 import pyarrow as pa
 from pyarrow._parquet import ParquetReader
 
-from scoring.columns import to_numpy
+from scoring.arrow import to_numpy
+from scoring.atomic_files import atomic_path
 from scoring.errors import ModelError
-from scoring.files import atomic_path
-from scoring.keys import PACK_NAME
+from scoring.formats import PACK_NAME
 from scoring.models.detector import NO_MEMORY
 from scoring.models.encoding import MOST_FORM, decode, encode
 from scoring.models.files import parameters_from, read_file, scan

@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 
 from scoring.errors import ModelError, UsageError
-from scoring.keys import PACK_NAME, InvalidKey, SensorKey
+from scoring.formats import PACK_NAME
+from scoring.keys import InvalidKey, SensorKey
 from scoring.models.detector import NO_MEMORY, detector_of
 from scoring.models.files import LoadedModel, load_model, model_from, read_file, scan
 from scoring.models.pack import Pack

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from scoring.files import write_atomically
+from scoring.atomic_files import write_atomically
 from scoring.keys import SensorKey
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)

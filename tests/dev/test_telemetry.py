@@ -1,4 +1,4 @@
-"""Logs reach Application Insights when its connection string is set: here, a server of our own."""
+"""Logs reach Application Insights if its connection string is set; here, a local server stands in for it."""
 
 import gzip
 import json
@@ -12,22 +12,22 @@ from dev.host.process import HostProcess
 
 
 class Ingestion(BaseHTTPRequestHandler):
-    """Takes telemetry as Application Insights does."""
+    """Receives telemetry as Application Insights does."""
 
-    taken: list[dict[str, Any]]
+    received: list[dict[str, Any]]
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         items = json.loads(body)
-        self.taken += items
+        self.received += items
         count = len(items)
-        answer = json.dumps({"itemsReceived": count, "itemsAccepted": count, "errors": []}).encode()
+        response = json.dumps({"itemsReceived": count, "itemsAccepted": count, "errors": []}).encode()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     def log_message(self, *_):
         pass
@@ -35,19 +35,19 @@ class Ingestion(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def insights():
-    """The address of a server, and what it has taken."""
-    taken: list[dict[str, Any]] = []
-    handler = type("Handler", (Ingestion,), {"taken": taken})
+    """The address of a server and the items that it has received."""
+    received: list[dict[str, Any]] = []
+    handler = type("Handler", (Ingestion,), {"received": received})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/", taken
+        yield f"http://127.0.0.1:{server.server_port}/", received
         server.shutdown()
         thread.join()
 
 
-def test_what_a_function_logs_arrives_there_once(azurite, apps, insights):
-    address, taken = insights
+def test_each_log_message_of_a_function_arrives_once(azurite, apps, insights):
+    address, received = insights
     key = "00000000-0000-0000-0000-000000000001"
     settings = {
         "AzureFunctionsWebHost__hostid": "telemetry",
@@ -62,6 +62,6 @@ def test_what_a_function_logs_arrives_there_once(azurite, apps, insights):
     with HostProcess(apps / "both", settings) as host:
         host.wait_until_started()
         assert host.call("tick") == 202
-    messages = [item["data"]["baseData"] for item in taken if item["data"]["baseType"] == "MessageData"]
-    (ours,) = (message for message in messages if message["message"].startswith("tick {"))
-    assert ours["properties"]["logger_name"] == "sample"
+    messages = [item["data"]["baseData"] for item in received if item["data"]["baseType"] == "MessageData"]
+    (logged,) = (message for message in messages if message["message"].startswith("tick {"))
+    assert logged["properties"]["logger_name"] == "sample"

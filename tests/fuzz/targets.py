@@ -1,4 +1,4 @@
-"""What is read and was written by others. Each target takes bytes, and raises only where there is a bug."""
+"""Fuzz targets: readers of documents from outside. Each takes bytes and fails only if there is a bug."""
 
 import gzip
 import io
@@ -14,21 +14,22 @@ import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 from hypothesis import strategies as st
 
-from pipeline import publish, sweep
-from pipeline.engines import board
-from pipeline.engines.graph import Pipeline
-from pipeline.engines.verdict import judge
+from pipeline.engines.local import step_states
+from pipeline.engines.local.graph import Pipeline
+from pipeline.engines.summary import read_summary
 from pipeline.errors import PipelineError
-from pipeline.landings import Manifest as RunManifest
-from pipeline.records import RunRecord
+from pipeline.flow import sweep
+from pipeline.published import publish
+from pipeline.published.build import SCORE_FILE, ReadingLimits, build
+from pipeline.runs.landing import Manifest
+from pipeline.runs.record import RunRecord
 from pipeline.settings import Settings
-from pipeline.steps import SCORE_FILE, Limits, build
 from scoring import PACK_NAME, SensorKey
 from scoring.errors import ScoringError
-from scoring.manifest import Manifest
 from scoring.models.pack import write_pack
 from scoring.models.store import ModelStore
-from scoring.readings import Source, read_batches
+from scoring.readings.files import Source, read_batches
+from scoring.readings.manifest import RunManifest
 from tests.fuzz.models import PROBE, check_words, legacy_file, model_file
 from tests.fuzz.mutation import changed_json, damaged
 from tests.scoring.models.hostile import MODELS, fitted
@@ -50,7 +51,7 @@ class Target:
 
     read: Callable[[bytes], object]
     allowed: type[Exception]
-    """What reading may raise."""
+    """The exception that the reader may raise."""
     inputs: st.SearchStrategy[bytes]
 
     def try_out(self, content: bytes) -> None:
@@ -103,21 +104,21 @@ def _documents(folder: Path) -> dict[str, Target]:
 
     def read_manifest(content: bytes) -> None:
         manifest_file.write_bytes(content)
-        Manifest.read(manifest_file)
+        RunManifest.read(manifest_file)
 
     manifest = (SAMPLES / "manifest-1.json").read_bytes()
     record = (SAMPLES / "record-1.json").read_bytes()
     readers: dict[str, tuple[Callable[[bytes], object], type[Exception], bytes]] = {
         "manifest of a step": (read_manifest, ScoringError, manifest),
-        "manifest of a run": (lambda data: RunManifest.from_bytes(data, "it"), PipelineError, manifest),
+        "manifest of a run": (lambda data: Manifest.from_bytes(data, "it"), PipelineError, manifest),
         "record": (lambda data: RunRecord.from_bytes(data, "it").to_bytes(), PipelineError, record),
-        "summary": (lambda data: judge(data, "it"), PipelineError, _SUMMARY),
+        "summary": (lambda data: read_summary(data, "it"), PipelineError, _SUMMARY),
         "watermark": (
             lambda data: sweep.read_watermark(data, "it", "account/data"),
             PipelineError,
             b'{"version": 1, "source": "account/data", "watermark": "2026-01-01T00:00:00+00:00"}',
         ),
-        "steps": (lambda data: board.from_bytes(data, "it"), PipelineError, _STEPS),
+        "steps": (lambda data: step_states.from_bytes(data, "it"), PipelineError, _STEPS),
         "published": (lambda data: publish.from_bytes(data, "it"), PipelineError, _PUBLISHED),
     }
     found = {
@@ -126,9 +127,9 @@ def _documents(folder: Path) -> dict[str, Target]:
     }
     documents = build(
         KEYS,
-        max_steps=9,
+        shards=None,
         time_limit=timedelta(minutes=1),
-        limits=Limits(4, 10_240),
+        limits=ReadingLimits(4, 10_240),
         environment="azureml:a:1",
         code="c",
     )

@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.context import utc_now
+from pipeline.clock import utc_now
 from pipeline.errors import PipelineError
+from pipeline.flow.submit import submit_landing
+from pipeline.flow.sweep import sweep
 from pipeline.settings import Settings
-from pipeline.submit import submit_landing
-from pipeline.sweep import sweep
 from tests.pipeline.counting import CountingTransport
 from tests.pipeline.file_engine import open_context
 
@@ -57,9 +57,6 @@ def main() -> int:
     settings = Settings.from_environment(os.environ)
     import azure.storage.blob  # noqa: F401 - so that no child has to
 
-    import pipeline.connection
-    import pipeline.publish  # noqa: F401
-
     ended = []
     started = []
     for child in plan["children"]:
@@ -92,7 +89,7 @@ def _run(settings: Settings, engine: Path, child: dict[str, Any]) -> int:
                     logging.warning("delivery of %s fails: %s", name, error)  # noqa: LOG015 - a script
         for _ in range(child["sweeps"]):
             sweep(context, None, random_hex=os.urandom(3).hex())
-    except BaseException:  # noqa: BLE001 - nothing may run on in a forked child
+    except BaseException:  # noqa: BLE001 - nothing may continue in a forked child
         traceback.print_exc()
         return 1
     return 0

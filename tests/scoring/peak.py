@@ -1,4 +1,4 @@
-"""The most memory that a command ever had."""
+"""The peak memory of a command."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-# Not resource.getrusage: what it tells of a new process includes the one that started it.
+# Not resource.getrusage: for a new process it includes the parent's.
 _SCRIPT = """
 import sys
 from pathlib import Path
@@ -19,10 +19,10 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 
 
 def run_for_peak(*argv: object) -> tuple[str, int]:
-    """Run `python -m scoring` in a process of its own; returns what it said, and its peak in megabytes."""
+    """Run `python -m scoring` in a process of its own; returns its output, and its peak in megabytes."""
     if not Path("/proc/self/status").exists():
         pytest.skip("peak memory is read from /proc")
     command = [sys.executable, "-c", _SCRIPT, *map(str, argv)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    said, kilobytes = done.stdout.splitlines()
-    return said, int(kilobytes) // 1024
+    output, kilobytes = done.stdout.splitlines()
+    return output, int(kilobytes) // 1024

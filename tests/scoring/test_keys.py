@@ -1,4 +1,4 @@
-"""Keys of sensors: each has one spelling, and each spelling one key."""
+"""Sensor keys: each has one encoding, and each encoding one key."""
 
 import pytest
 from hypothesis import given
@@ -22,6 +22,6 @@ def test_every_key_is_read_again_from_the_names_of_its_files(device: str, sensor
     ["model_%31_3.skops", "model_1_%5f.skops", "model_1.skops", "model_1_2_3.skops", "model__3.skops"],
     ids=["a digit encoded", "lower-case hex", "one part", "three parts", "an empty part"],
 )
-def test_another_spelling_is_no_name_of_a_model(name: str) -> None:
+def test_another_encoding_is_not_the_name_of_a_model(name: str) -> None:
     with pytest.raises(InvalidKey):
         SensorKey.from_model_name(name)

@@ -30,7 +30,7 @@ def usual() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """Commands that take long, on work that does not."""
+    """Commands that show progress, on little work."""
     folder = tmp_path_factory.mktemp("work")
     arguments: dict[str, list[str | Path]] = {
         "simulate": [
@@ -55,7 +55,7 @@ DONE = {"simulate": "simulating", "import-models": "importing"}
 
 
 @pytest.mark.parametrize("name", DONE)
-def test_a_person_who_watches_sees_a_bar_that_fits(command: Command, name: str) -> None:
+def test_a_terminal_shows_a_bar_that_fits(command: Command, name: str) -> None:
     _, written = in_terminal(command(name), usual() | SENSIBLE)
     bars = [line for line in frames(written) if line.startswith(DONE[name])]
     assert bars
@@ -65,7 +65,7 @@ def test_a_person_who_watches_sees_a_bar_that_fits(command: Command, name: str) 
     assert colours(written)
 
 
-def test_without_colour_the_bar_is_there_all_the_same(command: Command) -> None:
+def test_without_colour_there_is_still_a_bar(command: Command) -> None:
     _, written = in_terminal(command("simulate"), usual() | NO_COLOUR)
     assert not colours(written)
     assert any(re.match("simulating ━+ ", line) for line in screen(written))

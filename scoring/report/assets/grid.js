@@ -1,26 +1,28 @@
-// The fleet at a glance: a cell per sensor, coloured by its share of anomalies, patterned where it was not scored.
+// The fleet as a grid: a cell per sensor, coloured by its share of anomalies, patterned where it was not scored.
 
 const SHARES = [[0, 'none'], [0.01, 'below 1 %'], [0.05, '1 to 5 %'], [0.2, '5 to 20 %'], [1, '20 % and more'], [Infinity, 'every reading']];
-const UNSCORED = { failed: ['✕', 'failed'], missing: ['!', 'missing: no step left a result'], 'no-model': ['?', 'no model'], 'no-readings': ['○', 'no readings'] };
 
-const LARGE = 300; // so many cells have room for a number
-const MOST_ROWS = 120; // more devices are shown when asked for
+const LARGE = 300; // up to this many cells have room for a number
+const MOST_ROWS = 120; // more devices are shown on request
 const MOST_COLUMNS = 24;
+
+/** Glyph and meaning of a sensor that was not scored, undefined of one that was. */
+const unscored = (i) => page.unscored[page.sensors.status[i]];
 
 function cellClass(i) {
   const { status, readings: total, anomalies } = page.sensors;
-  if (status[i] !== 'scored') return UNSCORED[status[i]] ? status[i] : 'failed';
+  if (unscored(i)) return status[i];
   const share = total[i] ? anomalies[i] / total[i] : 0;
   return `s${share === 0 ? 0 : share === 1 ? 5 : SHARES.findIndex(([below], place) => place > 0 && share < below)}`;
 }
 
-const cellText = (i) => (page.sensors.status[i] === 'scored' ? page.sensors.percent[i] : (UNSCORED[page.sensors.status[i]] ?? UNSCORED.failed)[0]);
+const cellText = (i) => unscored(i)?.glyph ?? page.sensors.percent[i];
 
 const fullName = (i) => `Device ${page.sensors.device[i]}, sensor ${page.sensors.sensor[i]}`;
 
-function told(i) {
-  const { status, readings: total, anomalies } = page.sensors;
-  if (status[i] !== 'scored') return `${fullName(i)}: ${(UNSCORED[status[i]] ?? UNSCORED.failed)[1]}`;
+function describe(i) {
+  const { readings: total, anomalies } = page.sensors;
+  if (unscored(i)) return `${fullName(i)}: ${unscored(i).what}`;
   return `${fullName(i)}: ${count(anomalies[i])} of ${plural(total[i], 'reading')} anomalous (${page.sensors.percent[i]})`;
 }
 
@@ -35,7 +37,7 @@ class FleetGrid {
     device.forEach((name, i) => (devices.has(name) ? devices.get(name).push(i) : devices.set(name, [i])));
     this.columns = [...new Set(sensor)].sort(natural);
     for (const cells of devices.values()) cells.sort((a, b) => natural(sensor[a], sensor[b]));
-    this.byAttention = [...devices]; // sensors come sorted, so a device stands where its worst sensor stands
+    this.byAttention = [...devices]; // sensors come sorted, so a device has the place of its worst sensor
     this.byName = [...devices].sort(([a], [b]) => natural(a, b));
     this.large = device.length <= LARGE;
     this.aligned = this.large && this.columns.length <= MOST_COLUMNS && device.length >= 0.4 * devices.size * this.columns.length;
@@ -51,8 +53,8 @@ class FleetGrid {
   legend(host) {
     const seen = new Set(page.sensors.device.map((_, i) => cellClass(i)));
     SHARES.forEach(([, label], place) => host.append(make('span', {}, make('i', { class: `cell s${place}` }), label)));
-    for (const [status, [glyph, label]] of Object.entries(UNSCORED)) {
-      if (seen.has(status)) host.append(make('span', {}, make('i', { class: `cell ${status}` }, glyph), label));
+    for (const [status, { glyph, what }] of Object.entries(page.unscored)) {
+      if (seen.has(status)) host.append(make('span', {}, make('i', { class: `cell ${status}` }, glyph), what));
     }
   }
 
@@ -88,14 +90,14 @@ class FleetGrid {
   cell(i) {
     const kind = cellClass(i);
     const text = this.large || !kind.startsWith('s') ? cellText(i) : '';
-    return make('span', { class: `cell ${kind}`, role: 'gridcell', tabindex: '-1', 'data-i': i, 'aria-label': told(i) }, text);
+    return make('span', { class: `cell ${kind}`, role: 'gridcell', tabindex: '-1', 'data-i': i, 'aria-label': describe(i) }, text);
   }
 
   listen() {
     const at = (event) => event.target.closest?.('[data-i]');
-    const tell = (event) => { const cell = at(event); if (cell) this.pointed.textContent = told(Number(cell.dataset.i)); };
-    this.host.addEventListener('mouseover', tell);
-    this.host.addEventListener('focusin', tell);
+    const point = (event) => { const cell = at(event); if (cell) this.pointed.textContent = describe(Number(cell.dataset.i)); };
+    this.host.addEventListener('mouseover', point);
+    this.host.addEventListener('focusin', point);
     this.host.addEventListener('click', (event) => { const cell = at(event); if (cell) this.open(Number(cell.dataset.i)); });
     this.host.addEventListener('keydown', (event) => this.key(event, at(event)));
   }
@@ -115,7 +117,7 @@ class FleetGrid {
     next.focus();
   }
 
-  /** Left and right go along all cells, up and down to the nearest cell of the row above or below. */
+  /** Left and right move along all cells, up and down to the nearest cell of the row above or below. */
   next(cell, key) {
     const place = this.cells.indexOf(cell);
     if (key === 'ArrowLeft') return this.cells[place - 1];

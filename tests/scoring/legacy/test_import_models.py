@@ -16,7 +16,7 @@ from sklearn.svm import OneClassSVM
 from scoring import SensorKey
 from scoring.models.files import list_models, load_model
 from tests.scoring.legacy.imported import imported
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 
 pytestmark = pytest.mark.usefixtures("measured")
 

@@ -17,7 +17,7 @@ from scoring.models.files import load_model
 from scoring.models.interpret import model_parameters
 from scoring.models.skops import read_skops
 from tests.scoring.legacy.imported import imported, predicted
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 
 FOLDER = Path(__file__).parent / "models"
 ROOT = FOLDER.parents[3]

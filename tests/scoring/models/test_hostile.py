@@ -15,7 +15,7 @@ from scoring.models.store import ModelStore
 from tests.scoring.models.hostile import FIELDS, fitted, harmless, hostile
 from tests.scoring.models.hostile_packs import hostile_packs
 from tests.scoring.models.measure import MOST_MEGABYTES, MOST_SECONDS, PROBE, measured
-from tests.scoring.said import scoring
+from tests.scoring.run_command import scoring
 from tests.scoring.watched import watched
 
 GOOD = SensorKey("good", "1")

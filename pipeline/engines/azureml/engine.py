@@ -1,0 +1,246 @@
+"""The engine for Azure Machine Learning: a registered pipeline component, one pipeline job for each run.
+
+    publish   publish   environment, code and components, under versions made from their content
+    submit    jobs      one PUT under the name of the run; inputs are paths on datastores
+    status    statuses  the status of the job, and the summary that its last step wrote
+
+The SDK is imported at its first use, which takes a second; the local engine never imports it.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+
+from pipeline.engine import Engine, StepState, StepStatus
+from pipeline.engines.azureml import endpoint, jobs, publish, schedule, setup
+from pipeline.engines.azureml.schedule import Scheduled, Trigger
+from pipeline.engines.azureml.setup import Datastores, datastore_uri
+from pipeline.engines.azureml.statuses import states
+from pipeline.engines.azureml.workspace import Workspace
+from pipeline.engines.summary import missing_sensors, read_summary
+from pipeline.errors import EngineError, IllegalTransition, InvalidRequest, PublishError, SettingsError
+from pipeline.published.build import scores_shard, step_name
+from pipeline.published.documents import PublishedPipeline
+from pipeline.published.publish import load_documents
+from pipeline.runs.names import split_try
+from pipeline.runs.record import RunRecord, RunState, RunStatus
+from pipeline.runs.store import Runs
+from pipeline.settings import Settings
+from pipeline.step_environment import ROOT
+from pipeline.storage.account import Store
+from scoring import SensorKey
+from scoring.formats import MANIFEST_JSON, SUCCESS, SUMMARY_JSON
+
+if TYPE_CHECKING:
+    from pipeline.published.documents import Documents
+
+NAME = "azureml"
+
+
+class AzureMLEngine:
+    """Runs published pipelines as pipeline jobs of a workspace."""
+
+    def __init__(self, settings: Settings, store: Store, runs: Runs, *, code: Path = ROOT) -> None:
+        """`code` is the folder with the `scoring` package of steps: publishing uploads it."""
+        if settings.azureml is None:
+            raise SettingsError("the engine azureml needs AZURE_SUBSCRIPTION_ID and the settings beside it")
+        self.store = store
+        self.runs = runs
+        self.code = code
+        self.max_tries = settings.max_tries
+        self.workspace = Workspace(settings.azureml, settings.connection.client_id)
+        self.datastores = Datastores(store.account, settings.containers)
+
+    @classmethod
+    def of(cls, engine: Engine, what: str) -> Self:
+        """`engine`, if it is this engine; `what` needs it.
+
+        Raises:
+            InvalidRequest: the settings name another engine.
+        """
+        if not isinstance(engine, cls):
+            raise InvalidRequest(f"{what} are for Azure ML: set SCORING_ENGINE={NAME}")
+        return engine
+
+    # Publishing
+
+    def processors(self) -> int:
+        """The processors of all nodes that the cluster can have."""
+        return setup.processors(self.workspace)
+
+    def publish(self, documents: "Documents") -> PublishedPipeline:
+        """Register what is missing; if nothing is, this is one call."""
+        component = publish.register(self.workspace, self.datastores, documents, self.code)
+        return PublishedPipeline(
+            version=documents.version, engine=NAME, component=component, steps=documents.steps
+        )
+
+    def set_up(self) -> list[str]:
+        """Create missing datastores and the cluster; returns a line for each that it created."""
+        return setup.set_up(self.workspace, self.datastores)
+
+    def grants(self) -> list[str]:
+        """The commands that assign the roles that the cluster's identity needs."""
+        return setup.grants(self.workspace, self.datastores)
+
+    def deploy(self, published: PublishedPipeline) -> str:
+        """Put a published pipeline behind the batch endpoint, as its default; returns the endpoint's name."""
+        return endpoint.deploy(self.workspace, _component(published), published.version)
+
+    def roll_back(self, version: str) -> str:
+        """Make an earlier version the default of the batch endpoint; returns the endpoint's name."""
+        return endpoint.roll_back(self.workspace, version)
+
+    # A schedule of the workspace
+
+    def schedule(self, published: PublishedPipeline, trigger: Trigger) -> None:
+        """Let the workspace score all readings at set times: creates or changes the schedule."""
+        stores = self.datastores
+        request = jobs.Request(
+            run=schedule.RUN,
+            component=_component(published),
+            folders={"data": datastore_uri(stores.data), "models": datastore_uri(stores.models)},
+            files={},
+            texts={"run": schedule.RUN},
+            tags={"cause": "schedule", "published": published.version},
+        )
+        schedule.create(self.workspace, trigger, request)
+
+    def scheduled(self) -> Scheduled | None:
+        """The schedule; None if there is none."""
+        return schedule.find(self.workspace)
+
+    def unschedule(self) -> bool:
+        """Remove the schedule; whether there was one."""
+        return schedule.remove(self.workspace)
+
+    # Runs
+
+    def submit(self, record: RunRecord, published: PublishedPipeline) -> None:
+        """Submit a run as a job of the same name: one call. An existing job does not change."""
+        stores = self.datastores
+        request = jobs.Request(
+            run=record.run,
+            component=_component(published),
+            folders={"data": datastore_uri(stores.data), "models": datastore_uri(stores.models)},
+            files={"manifest": datastore_uri(stores.runs, f"{record.run}/{MANIFEST_JSON}")},
+            texts={"run": record.run},
+            tags={
+                "cause": f"{record.cause.kind}: {record.cause.detail}",
+                "landings": f"{self.store.containers.runs}/{record.run}/{MANIFEST_JSON}",
+                "published": published.version,
+            },
+        )
+        jobs.submit(self.workspace, request)
+
+    def status(self, run: str) -> RunStatus:
+        """The status of a run: that of its job, and when the job has finished, that of its results."""
+        job = jobs.find(self.workspace, run)
+        if job is None:
+            return self._without_job(run)
+        state, _ = states(job.status)
+        if state not in {RunState.SUCCEEDED, RunState.FAILED}:
+            return RunStatus(state=state)
+        if not self.store.preds.exists(f"{run}/{SUCCESS}"):
+            # Without `_SUCCESS` there are no results, in any status of the job.
+            return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
+        path = f"{run}/{SUMMARY_JSON}"
+        summary, where = self.store.preds.read(path).data, f"{self.store.preds.name}/{path}"
+        status = read_summary(summary, where)
+        if split_try(run)[1] < self.max_tries and self._lost_steps(run, missing_sensors(summary, where)):
+            return replace(status, state=RunState.FAILED, retry=True)
+        return status
+
+    def steps(self, run: str) -> list[StepStatus]:
+        """Steps in the order of the pipeline; those that the service has not started are waiting."""
+        job = jobs.find(self.workspace, run)
+        if job is None:
+            self.runs.load(run)
+            return []
+        over = states(job.status)[0].final
+        started = {str(child.display_name): child for child in jobs.children(self.workspace, run)}
+        names = dict.fromkeys([*self._names(run), *sorted(started)])
+        return [_step(name, started.get(name), over=over) for name in names]
+
+    def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+        """Name and current log of each started step: two calls for each."""
+        for child in jobs.children(self.workspace, run):
+            if child.display_name not in known:
+                yield str(child.display_name), jobs.log(self.workspace, child)
+
+    def cancel(self, run: str) -> None:
+        """Request that the job stops; a run without a job is canceled at once."""
+        status = self.status(run)
+        if status.state.final:
+            return
+        self.runs.request_cancel(run)  # so that the sweep neither resumes nor retries it
+        jobs.cancel(self.workspace, run)
+        if status.lost:
+            with suppress(IllegalTransition):  # it has finished in the meantime
+                self.runs.advance(self.runs.load(run), RunState.CANCELED)
+
+    def _without_job(self, run: str) -> RunStatus:
+        """The status of a run that the workspace has no job for."""
+        record = self.runs.load(run)
+        if record.state.final:
+            return RunStatus(state=record.state, error=record.error, counts=record.counts)
+        where = f"Azure ML workspace {self.workspace.where.workspace!r}"
+        # Submitting it again is safe: a job that appears late is found by its name.
+        lost = record.state is not RunState.PENDING
+        return RunStatus(state=record.state, error=f"{where} has no job {run}" if lost else None, lost=lost)
+
+    def _failures(self, run: str) -> str:
+        """Why a job has no results: the error of its first failed step."""
+        for child in jobs.children(self.workspace, run):
+            if states(child.status)[1] is StepState.FAILED:
+                why = jobs.error_of(child) or "see its log"
+                return f"its job has no results: step {child.display_name}: {why}"
+        return "its job has no results: see it in Azure ML studio"
+
+    def _lost_steps(self, run: str, missing: Collection[SensorKey]) -> bool:
+        """Whether steps of the run have no outcome; their nodes can have been evicted.
+
+        Azure ML does not retry a step. A missing sensor without a step is newer than the pipeline, and a
+        retry does not help.
+        """
+        if not missing:
+            return False
+        names = self._names(run)
+        return any(map(scores_shard, names)) or not {step_name(key) for key in missing}.isdisjoint(names)
+
+    def _names(self, run: str) -> list[str]:
+        """Names of all steps, in the order of the published pipeline of the run."""
+        record = self.runs.load(run)
+        try:
+            pipeline_yml, _ = load_documents(self.store, record.published)
+        except PublishError:  # it was deleted; the started steps are known all the same
+            return []
+        return list(yaml.load(pipeline_yml, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["jobs"])  # noqa: S506
+
+
+def _component(published: PublishedPipeline) -> str:
+    if published.engine != NAME or published.component is None:
+        raise EngineError(
+            f"version {published.version} was published for {published.engine}, not for {NAME}: "
+            "run python -m pipeline publish"
+        )
+    return published.component
+
+
+def _step(name: str, child: Any | None, *, over: bool) -> StepStatus:
+    if child is None:
+        # If the job has finished, the step never started: its input was missing, or the job was canceled.
+        return StepStatus(name=name, state=StepState.CANCELED if over else StepState.WAITING)
+    state = states(child.status)[1]
+    return StepStatus(
+        name=name,
+        state=state,
+        started=child.start_time_utc,
+        ended=child.end_time_utc,
+        tries=0 if state is StepState.WAITING else 1,
+        error=jobs.error_of(child) if state is StepState.FAILED else None,
+    )

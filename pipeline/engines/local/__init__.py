@@ -1,0 +1,1 @@
+"""The engine for one machine: a detached worker process for each run."""

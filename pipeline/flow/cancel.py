@@ -1,0 +1,32 @@
+"""Cancelling a run, in any state that is not final."""
+
+from pipeline.errors import InvalidRequest
+from pipeline.flow.context import Context
+from pipeline.flow.submit import resume
+from pipeline.pages.index import update_index
+from pipeline.runs.store import RunState
+
+
+def cancel(context: Context, run: str) -> str:
+    """Request that a run stops; returns the result in one line.
+
+    Raises:
+        UnknownRun: there is no such run.
+        InvalidRequest: it has finished, and will not be retried.
+        EngineError: its engine does not respond.
+    """
+    record = context.runs.load(run)
+    if record.state.final:
+        if not (record.state is RunState.FAILED and record.retry and context.runs.is_marked(run)):
+            raise InvalidRequest(f"run {run} is {record.state} already")
+        context.runs.request_cancel(run)
+        return f"run {run} has failed, and will not be retried"
+    context.check_engine(record)
+    context.runs.request_cancel(run)
+    if record.state is RunState.PENDING:
+        resume(context, record)  # which finds the cancellation
+        record = context.runs.load(run)
+    if not record.state.final:  # otherwise another process has submitted and finished it
+        context.engine.cancel(run)
+    update_index(context.store)  # it can finish at once
+    return f"run {run} was asked to stop"

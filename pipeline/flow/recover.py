@@ -1,0 +1,201 @@
+"""Recovery: what a sweep does about the run of each marker."""
+
+import logging
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pipeline.errors import (
+    AlreadyExists,
+    ContainerMissing,
+    IllegalTransition,
+    PipelineError,
+    StorageDenied,
+    StorageUnreachable,
+    UnknownRun,
+)
+from pipeline.flow.context import Context
+from pipeline.flow.submit import Outcome, resume, submit
+from pipeline.runs.names import next_try, split_try
+from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, log_failed
+from scoring.formats import SUCCESS
+
+logger = logging.getLogger(__name__)
+
+
+class Action(StrEnum):
+    """What the sweep did about one run."""
+
+    NONE = "none"  # it is active, or too young to judge
+    RESUMED = "resumed"  # was pending for too long, submitted now
+    RETRIED = "retried"  # failed, submitted again under its next name
+    RESTARTED = "restarted"  # its worker had died, it has a new one
+    FINISHED = "finished"  # had finished in the engine, its record is updated
+    CLOSED = "closed"  # had finished before, or never started
+    POSTPONED = "postponed"  # recovery failed: the next sweep tries again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """How many runs needed which action; `str()` omits actions without runs."""
+
+    active: int = 0
+    """Active runs that need nothing."""
+    resumed: int = 0
+    retried: int = 0
+    restarted: int = 0
+    finished: int = 0
+    closed: int = 0
+    postponed: int = 0
+    """Runs whose recovery failed; each is logged with its reason."""
+
+    def __str__(self) -> str:
+        counts = (
+            (self.active, "active"),
+            (self.resumed, "resumed"),
+            (self.retried, "retried"),
+            (self.restarted, "restarted"),
+            (self.finished, "finished"),
+            (self.closed, "closed"),
+            (self.postponed, "postponed to the next sweep"),
+        )
+        return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no run needs recovery"
+
+
+def recover(context: Context, now: datetime) -> Recovered:
+    """Check each marker and do what its run needs; `now` is the clock of the server.
+
+    If this fails for one run, it is logged and postponed to the next sweep; if storage fails, the sweep ends.
+    """
+    # Failed runs first: their retries can have markers already.
+    markers = sorted(context.runs.open(), key=lambda marker: (not marker.failed, marker.run))
+    counts: Counter[Action] = Counter()
+    for marker in markers:
+        try:
+            counts[_recover(context, marker, now)] += 1
+        except (StorageUnreachable, StorageDenied, ContainerMissing):
+            raise
+        except PipelineError as error:
+            logger.warning(
+                "run %s is postponed to the next sweep: %s", marker.run, error, extra={"run": marker.run}
+            )
+            counts[Action.POSTPONED] += 1
+    return Recovered(
+        active=counts[Action.NONE],
+        resumed=counts[Action.RESUMED],
+        retried=counts[Action.RETRIED],
+        restarted=counts[Action.RESTARTED],
+        finished=counts[Action.FINISHED],
+        closed=counts[Action.CLOSED],
+        postponed=counts[Action.POSTPONED],
+    )
+
+
+def _recover(context: Context, marker: Marker, now: datetime) -> Action:
+    if marker.held:
+        return Action.NONE
+    is_old = now - marker.touched > context.settings.pending_after
+    try:
+        record = context.runs.load(marker.run)
+    except UnknownRun:
+        return _close_without_record(context, marker.run) if is_old else Action.NONE
+    if record.state.final:
+        context.runs.add_to_history(record)  # the process that finished it can have died before this
+    if record.state is RunState.FAILED and record.retry:
+        return _retry(context, record)
+    if record.state.final:
+        context.runs.unmark(record.run)
+        return Action.CLOSED
+    context.check_engine(record)
+    if record.state is RunState.PENDING:
+        return _resume(context, record) if is_old or marker.abandoned else Action.NONE
+    return _check_engine_status(context, record)
+
+
+def _close_without_record(context: Context, run: str) -> Action:
+    """Close a run whose submitter died before it wrote the record; writing it stops one that is only slow."""
+    if split_try(run)[1] > 1:
+        return Action.NONE  # the failed run still has its marker, and its recovery submits this try
+    record = RunRecord(
+        run=run,
+        cause=Cause(CauseKind.MANUAL, "unknown: its submission was interrupted before it wrote a record"),
+        state=RunState.EMPTY,
+        published="",
+        created=context.clock(),
+        ended=context.clock(),
+        error="its submission was interrupted; the sweep scores its landings",
+    )
+    with suppress(AlreadyExists):  # its submitter was only slow
+        context.runs.create(record)
+        context.runs.unmark(run)
+        return Action.CLOSED
+    return Action.NONE
+
+
+def _resume(context: Context, record: RunRecord) -> Action:
+    submission = resume(context, record)
+    logger.info("resumed: %s", submission, extra={"run": record.run})
+    return Action.RESUMED if submission.outcome is Outcome.SUBMITTED else Action.CLOSED
+
+
+def _retry(context: Context, record: RunRecord) -> Action:
+    """Retry a failed run under its next name, unless it has no try left or was canceled."""
+    has_no_try_left = record.tries >= context.settings.max_tries
+    if has_no_try_left or context.runs.cancel_requested(record.run):
+        if has_no_try_left:
+            log_failed(record)
+        context.runs.unmark(record.run)
+        return Action.CLOSED
+    # If only some of its steps were lost, it has results, which the next try replaces.
+    context.store.preds.delete(f"{record.run}/{SUCCESS}")
+    run = next_try(record.run)
+    submission = submit(
+        context,
+        run,
+        Cause(CauseKind.RETRY, record.run),
+        context.runs.manifest(record.run).landings,
+        tries=record.tries + 1,
+        claims=record.claims,
+    )
+    # The next try has its own marker now.
+    context.runs.unmark(record.run)
+    logger.info("run %s failed and is retried: %s", record.run, submission, extra={"run": run})
+    return Action.RETRIED if submission.outcome is Outcome.SUBMITTED else Action.CLOSED
+
+
+def _check_engine_status(context: Context, record: RunRecord) -> Action:
+    """Ask the engine about a run whose lease no worker holds."""
+    status = context.engine.status(record.run)
+    if status.state.final:
+        with suppress(IllegalTransition):
+            context.runs.advance_to(record, status)
+        return Action.FINISHED
+    if context.runs.cancel_requested(record.run):  # the requester can have died before it reached the engine
+        context.engine.cancel(record.run)
+        return Action.NONE
+    if status.lost:
+        return _restart(context, record)
+    if status.state is RunState.RUNNING and record.state is RunState.SUBMITTED:
+        with suppress(IllegalTransition):
+            context.runs.advance(record, RunState.RUNNING)
+    return Action.NONE
+
+
+def _restart(context: Context, record: RunRecord) -> Action:
+    """Replace a dead worker; a worker that keeps dying has a cause, so the run fails."""
+    from pipeline.published.publish import load
+
+    if record.restarts >= context.settings.max_tries:
+        error = f"its worker died {record.restarts + 1} times: see its log, and how much memory steps need"
+        with suppress(IllegalTransition):
+            context.runs.advance(record, RunState.FAILED, error=error)
+        return Action.FINISHED
+    published = load(context.store, record.published)
+    restarted = context.runs.restart(record)
+    if restarted is None:  # another sweep restarts it
+        return Action.NONE
+    context.engine.submit(restarted, published)
+    logger.warning("run %s: its worker died and is replaced", record.run, extra={"run": record.run})
+    return Action.RESTARTED

@@ -1,0 +1,271 @@
+"""From a cause to a submitted run, in steps that can be repeated after any interruption.
+
+    1  marker      open/<run>                   so that the sweep finds the run
+    2  record      <run>/record.json, pending   If-None-Match: *; one delivery of a cause gets it
+    3  manifest    <run>/manifest.json          If-None-Match: *; candidate landings
+    4  claims      landings/<hash>              If-None-Match: *; landings of other runs leave the manifest
+    5  submission  to the engine, under the name of the run, which it accepts once
+    6  record      submitted
+
+If a process dies between 1 and 2, there is a marker without a record, between 2 and 3 a record without a
+manifest: nothing is claimed yet, and the sweep closes the run. From 3 on the sweep resumes the run under its
+own name. It always creates the next blob first, so a process that was only slow finds that blob, and stops. A
+process that fails marks the run as abandoned, and raises: the next delivery of the same cause resumes it.
+"""
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from pipeline.errors import (
+    AlreadyExists,
+    IllegalTransition,
+    InvalidRequest,
+    PipelineError,
+    UnknownRun,
+)
+from pipeline.flow.context import Context
+from pipeline.runs.landing import Landing, Manifest, is_text, skipped_because
+from pipeline.runs.names import blob_run, given_run, manual_run
+from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
+from pipeline.storage.account import in_parallel
+from pipeline.storage.container import BlobInfo
+
+if TYPE_CHECKING:
+    from pipeline.published.documents import PublishedPipeline
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """What happened to a cause."""
+
+    SUBMITTED = "submitted"
+    ALREADY = "already"  # this cause has its run
+    EMPTY = "empty"  # other runs had claimed all of its landings
+    DEFERRED = "deferred"  # too many active runs: the next sweep submits it
+    CANCELED = "canceled"  # canceled before it started
+    SKIPPED = "skipped"  # this blob cannot be a landing
+    GONE = "gone"  # the blob was deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The result of a submission; `str()` is one line for logs and people."""
+
+    outcome: Outcome
+    run: str | None
+    reason: str
+    landings: int = 0
+    """Number of landings that the run scores."""
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def submit_landing(context: Context, name: str) -> Submission:
+    """Score the current version of the blob `name` in the data container, unless it has its run already.
+
+    Safe to repeat, on any machine. Raises transient errors (storage, engine, nothing published), so that the
+    host of the caller retries; what can never succeed is an outcome.
+    """
+    if reason := skipped_because(name):
+        return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
+    blob = context.store.data.find(name)
+    if blob is None:
+        return Submission(Outcome.GONE, None, f"{name!r} does not exist any more")
+    if reason := skipped_because(name, blob.size):
+        return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
+    if not context.acquire_slot():
+        return Submission(
+            Outcome.DEFERRED,
+            None,
+            f"{name!r} waits for the next sweep: {context.settings.max_active_runs} runs are active "
+            "(SCORING_MAX_ACTIVE_RUNS)",
+        )
+    landing = to_landing(blob)
+    submission = submit(context, blob_run(context.runs.key(landing)), Cause(CauseKind.BLOB, name), [landing])
+    if submission.outcome is not Outcome.SUBMITTED:
+        context.release_slot()
+    return submission
+
+
+def submit_manual(
+    context: Context,
+    *,
+    blobs: Sequence[str] = (),
+    prefix: str | None = None,
+    name: str | None = None,
+    again: bool = False,
+    random_hex: str,
+) -> Submission:
+    """Score the given blobs, or all whose names start with `prefix` ("" for everything), as one run.
+
+    `name` is the name of the run; without one, it is made from the time and `random_hex` (six hex digits). If
+    a run of that name exists, nothing is submitted. `again` also scores landings of other runs.
+    The limit of active runs does not apply: a person requested the run.
+
+    Raises:
+        InvalidRequest: a blob does not exist or cannot be a landing, or no name starts with `prefix`.
+        InvalidRunName: `name` cannot name a run.
+    """
+    run = manual_run(context.clock(), random_hex) if name is None else given_run(name)
+    if prefix is not None and not is_text(prefix):
+        raise InvalidRequest(f"the name of a blob cannot start with {prefix!r}")
+    if prefix is None:
+        landings = _named(context, blobs)
+        detail = blobs[0] if len(blobs) == 1 else f"{len(blobs):,} blobs"
+    else:
+        found = context.store.data.list(prefix)
+        landings = [to_landing(blob) for blob in found if not skipped_because(blob.name, blob.size)]
+        detail = f"all blobs that start with {prefix!r}" if prefix else "everything"
+        if not landings:
+            raise InvalidRequest(f"container {context.store.data.name!r} has nothing to score: {detail}")
+    return submit(context, run, Cause(CauseKind.MANUAL, detail), landings, claims=not again)
+
+
+def to_landing(blob: BlobInfo) -> Landing:
+    """The landing of the current version of a blob."""
+    return Landing(blob.name, blob.etag, blob.size, blob.md5)
+
+
+def submit(
+    context: Context,
+    run: str,
+    cause: Cause,
+    landings: Sequence[Landing],
+    *,
+    tries: int = 1,
+    claims: bool = True,
+) -> Submission:
+    """Take all steps for a new run; ALREADY if there is a run of this name."""
+    published = context.published()
+    record = RunRecord(
+        run=run,
+        cause=cause,
+        state=RunState.PENDING,
+        published=published.version,
+        engine=published.engine,
+        created=context.clock(),
+        tries=tries,
+        claims=claims,
+    )
+    already = Submission(Outcome.ALREADY, run, f"run {run} exists already ({cause.kind}: {cause.detail})")
+    marked = context.runs.mark(run)
+    if not marked:
+        try:
+            known = context.runs.load(run)
+        except UnknownRun:
+            pass  # the creator of the marker is about to write the record: one of the two will
+        else:
+            is_abandoned = known.state is RunState.PENDING and context.runs.is_abandoned(run)
+            return resume(context, known, landings) if is_abandoned else already
+    try:
+        record = context.runs.create(record)
+    except AlreadyExists:
+        if marked and context.runs.load(run).state.final:
+            context.runs.unmark(run)  # this marker was created after its end
+        return already
+    manifest = Manifest(run, tuple(landings))
+    try:
+        try:
+            context.runs.create_manifest(manifest)
+        except AlreadyExists:
+            return replace(already, reason=f"a sweep has resumed run {run}")
+        return _claim_and_submit(context, record, manifest, published)
+    except PipelineError:
+        context.runs.abandon(run)
+        raise
+
+
+def resume(context: Context, record: RunRecord, landings: Sequence[Landing] = ()) -> Submission:
+    """Repeat the steps of a pending run, from the manifest on, under its own name.
+
+    `landings` are those of its cause, if they are known: the run scores them if it has no manifest yet.
+    """
+    from pipeline.published.publish import load
+
+    manifest = _found_manifest(context, record, landings)
+    if context.runs.cancel_requested(record.run):
+        if record.claims:
+            context.runs.claim(manifest.landings, record.run)  # no other run shall score them either
+        with suppress(IllegalTransition):
+            context.runs.advance(record, RunState.CANCELED)
+        return _canceled(record.run)
+    return _claim_and_submit(context, record, manifest, load(context.store, record.published))
+
+
+def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Landing]) -> Manifest:
+    """The manifest of an abandoned run; if it has none, create one."""
+    try:
+        return context.runs.manifest(record.run)
+    except UnknownRun:
+        pass
+    # Nothing is claimed yet. The landings of a retry still belong to the failed run; those of other causes
+    # are free for any run. Creating a manifest stops the submitter, if it is only slow.
+    if record.cause.kind is CauseKind.RETRY:
+        landings = context.runs.manifest(record.cause.detail).landings
+    manifest = Manifest(record.run, tuple(landings))
+    try:
+        context.runs.create_manifest(manifest)
+    except AlreadyExists:
+        return context.runs.manifest(record.run)
+    return manifest
+
+
+def _claim_and_submit(
+    context: Context, record: RunRecord, manifest: Manifest, published: "PublishedPipeline"
+) -> Submission:
+    run, runs = record.run, context.runs
+    landings = runs.claim(manifest.landings, run) if record.claims else manifest.landings
+    if not landings:
+        return _empty(context, record, manifest)
+    if landings != manifest.landings:
+        runs.write_manifest(Manifest(run, landings))
+    context.engine.submit(record, published)
+    try:
+        runs.advance(record, RunState.SUBMITTED)
+    except IllegalTransition:  # the engine, or another process that resumed the run, was faster
+        if runs.load(run).state is RunState.CANCELED:
+            context.engine.cancel(run)
+            return _canceled(run)
+    count = len(landings)
+    what = landings[0].name if count == 1 else f"{count:,} landings"
+    return Submission(Outcome.SUBMITTED, run, f"run {run} is submitted: {what}", count)
+
+
+def _empty(context: Context, record: RunRecord, manifest: Manifest) -> Submission:
+    count = len(manifest.landings)
+    reason = (
+        f"other runs have claimed all of its landings ({count:,})"
+        if count
+        else "its submission was interrupted; the sweep scores its landings"
+    )
+    with suppress(IllegalTransition):  # another process that resumed it was faster, or it was canceled
+        context.runs.advance(record, RunState.EMPTY, error=reason)
+    return Submission(Outcome.EMPTY, record.run, f"run {record.run} is empty: {reason}")
+
+
+def _canceled(run: str) -> Submission:
+    return Submission(Outcome.CANCELED, run, f"run {run} was canceled before it started")
+
+
+def _named(context: Context, blobs: Sequence[str]) -> list[Landing]:
+    def find(name: str) -> Landing | str:
+        if reason := skipped_because(name):
+            return f"{name!r} cannot be scored: {reason}"
+        blob = context.store.data.find(name)
+        if blob is None:
+            return f"{name!r} does not exist"
+        reason = skipped_because(name, blob.size)
+        return f"{name!r} cannot be scored: {reason}" if reason else to_landing(blob)
+
+    if not blobs:
+        raise InvalidRequest("give the name of at least one blob")
+    found = in_parallel(find, dict.fromkeys(blobs))
+    if problems := [answer for answer in found if isinstance(answer, str)]:
+        raise InvalidRequest(f"in container {context.store.data.name!r}: {'; '.join(problems)}")
+    return [landing for landing in found if isinstance(landing, Landing)]

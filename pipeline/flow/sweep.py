@@ -1,0 +1,167 @@
+"""The sweep: recovers interrupted runs, and submits the landings that no trigger submitted.
+
+First the runs that have markers: it resumes abandoned ones, retries failed ones, replaces dead workers and
+closes finished ones. Then the data container: all unclaimed landings since the watermark become one run. Only
+the clock of the server counts: the watermark is the time of its response to the last complete sweep, minus a
+grace period for clock differences and long listings. Claims decide what is new; the watermark only saves
+checking old blobs.
+"""
+
+import json
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pipeline.clock import in_utc
+from pipeline.errors import AlreadyExists, Changed, NotFound
+from pipeline.flow.context import Context
+from pipeline.flow.recover import Recovered, recover
+from pipeline.flow.submit import Outcome, submit, to_landing
+from pipeline.json_documents import read_document
+from pipeline.pages.index import update_index
+from pipeline.runs.landing import Landing, skipped_because
+from pipeline.runs.names import manual_run, timer_run
+from pipeline.runs.record import Cause, CauseKind
+
+WATERMARK = "sweep.json"
+VERSION = 1
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepReport:
+    """What one sweep found and did; `str()` is one line."""
+
+    run: str | None
+    """The run that it submitted, if there were landings to score."""
+    landings: int
+    """Number of landings that the run scores."""
+    recovered: Recovered
+    """What it did about runs that had markers."""
+    reason: str
+    """Why there is no run, or what it scores."""
+
+    def __str__(self) -> str:
+        return f"sweep: {self.reason}; {self.recovered}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Watermark:
+    """The stored document: all landings of the container until this time are claimed."""
+
+    source: str
+    watermark: datetime | None
+
+    def __post_init__(self) -> None:
+        if self.watermark is not None:
+            object.__setattr__(self, "watermark", in_utc(self.watermark))
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """The start of a sweep: the watermark, and the clock of the server."""
+
+    watermark: datetime | None
+    etag: str
+    now: datetime
+
+
+def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepReport:
+    """Submit unclaimed landings, resume pending runs, retry failed ones, replace dead workers.
+
+    `tick` is the scheduled time of the timer, which names the run; it is None if a person starts the sweep,
+    and then `random_hex` (six hex digits) is part of the name. Concurrent sweeps are safe.
+    """
+    start = _start(context)
+    recovered = recover(context, start.now)
+    everything = context.settings.timer_mode == "all"
+    landings = _listed(context, None if everything else start.watermark)
+    if not everything:
+        landings = list(context.runs.unclaimed(landings))
+    done = True
+    if landings:
+        report, done = _submit(context, tick, random_hex, landings, recovered)
+    else:
+        what = "nothing to score" if everything else "nothing new"
+        report = SweepReport(run=None, landings=0, recovered=recovered, reason=what)
+    if done and not everything:
+        _move_watermark(context, start)
+    if recovered.finished or recovered.closed:
+        update_index(context.store)
+    return report
+
+
+def _submit(
+    context: Context, tick: datetime | None, random_hex: str, landings: list[Landing], recovered: Recovered
+) -> tuple[SweepReport, bool]:
+    """Submit `landings`; also returns whether all of them are claimed now."""
+    everything = context.settings.timer_mode == "all"
+    if tick is None:
+        run, cause = manual_run(context.clock(), random_hex), Cause(CauseKind.MANUAL, "sweep")
+    else:
+        run, cause = timer_run(tick), Cause(CauseKind.TIMER, tick.isoformat())
+    submission = submit(context, run, cause, landings, claims=not everything)
+    report = SweepReport(
+        run=run if submission.outcome is Outcome.SUBMITTED else None,
+        landings=submission.landings,
+        recovered=recovered,
+        reason=str(submission),
+    )
+    if submission.outcome is Outcome.ALREADY:  # the second delivery of a tick
+        report = replace(report, reason=f"{submission}; {len(landings):,} landings wait for the next sweep")
+        return report, False
+    return report, True
+
+
+def _listed(context: Context, since: datetime | None) -> list[Landing]:
+    return [
+        to_landing(blob)
+        for blob in context.store.data.list()
+        if (since is None or blob.last_modified >= since) and not skipped_because(blob.name, blob.size)
+    ]
+
+
+def _start(context: Context) -> _Start:
+    runs = context.store.runs
+    try:
+        content = runs.read(WATERMARK)
+    except NotFound:
+        with suppress(AlreadyExists):  # another sweep was faster
+            runs.create(WATERMARK, _document(_source(context), None))
+        content = runs.read(WATERMARK)
+    watermark = read_watermark(content.data, f"{runs.name}/{WATERMARK}", _source(context))
+    return _Start(watermark, content.etag, content.served)
+
+
+def _source(context: Context) -> str:
+    """The container that a watermark is valid for."""
+    return f"{context.store.account}/{context.store.data.name}"
+
+
+def read_watermark(data: bytes, where: str, source: str) -> datetime | None:
+    """The watermark of `source` in `data`, read from `where`; None before the first complete sweep.
+
+    Raises:
+        RunDocumentError: it is not a watermark, or has an unknown version.
+    """
+    hint = "delete it, and the next sweep checks all blobs"
+    found = read_document(data, _Watermark, version=VERSION, where=where, what="a watermark", hint=hint)
+    return found.watermark if found.source == source else None
+
+
+def _move_watermark(context: Context, start: _Start) -> None:
+    """Save that all landings from before this sweep are claimed, so that the next one skips them."""
+    watermark = start.now - context.settings.grace
+    if start.watermark is not None and watermark <= start.watermark:
+        return
+    try:
+        context.store.runs.replace(WATERMARK, _document(_source(context), watermark), start.etag)
+    except Changed:
+        logger.info("another sweep moved the watermark")
+
+
+def _document(source: str, watermark: datetime | None) -> bytes:
+    text = None if watermark is None else watermark.isoformat()
+    return json.dumps({"version": VERSION, "source": source, "watermark": text}).encode() + b"\n"

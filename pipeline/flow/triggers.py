@@ -1,0 +1,61 @@
+"""Between the triggers of the function app and the pipeline: the shared context, ticks, names of blobs."""
+
+import os
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from pipeline.flow.context import Context
+from pipeline.flow.submit import Outcome, Submission, submit_landing
+from pipeline.settings import Settings
+
+_EARLY = timedelta(seconds=2)
+"""How early a tick can fire: the timer of the host and the clock differ."""
+
+_opening = threading.Lock()
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process; read when the app loads, so that it does not start with invalid ones."""
+    return Settings.from_environment(os.environ)
+
+
+def context() -> Context:
+    """The context that all calls in this process share; the first call creates it."""
+    with _opening:
+        return _context()
+
+
+@cache
+def _context() -> Context:
+    return Context.open(settings())
+
+
+def submit_blob(context: Context, container: str, name: str) -> Submission:
+    """Score a blob, unless it is in another container.
+
+    The subscription of Event Grid decides which blobs trigger; the path of the trigger does not.
+    """
+    expected = context.settings.containers.data
+    if container != expected:
+        return Submission(
+            Outcome.SKIPPED, None, f"{name!r} is in container {container!r}, not in {expected!r}"
+        )
+    return submit_landing(context, name)
+
+
+def tick_of(status: Mapping[str, Any] | None, now: datetime) -> datetime:
+    """The scheduled time of the tick that a timer fires for; `now` if it was started manually.
+
+    While the function runs, `Next` in the status of the schedule is still its own tick, past due or not. For
+    a manual start it is in the future. Schedules with more than one tick a minute have no status.
+    """
+    if status:
+        tick = datetime.fromisoformat(status["Next"])
+        tick = tick.replace(tzinfo=UTC) if tick.tzinfo is None else tick
+        if tick <= now + _EARLY:
+            return tick
+    return now.replace(microsecond=0)

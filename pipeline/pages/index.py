@@ -1,0 +1,92 @@
+"""`index.html` in the preds container: finished runs, updated as runs finish.
+
+The process that finishes a run updates the page. Concurrent writers are safe: each reads the ETag of the page
+first, then lists the finished runs, and replaces only that version of the page; if another was faster, it
+starts again. So the last page is always made from the latest listing.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import AlreadyExists, Changed, NotFound
+from pipeline.pages.run_scoring import write_index
+from pipeline.runs import history
+from pipeline.runs.record import RunRecord
+from pipeline.storage.account import Store, in_parallel
+from scoring.formats import INDEX_HTML
+
+MOST_RUNS = 1000
+TRIES = 10
+"""After this many tries the next run that finishes updates the page."""
+
+logger = logging.getLogger(__name__)
+
+
+def update_index(store: Store) -> None:
+    """Update the page of finished runs. An error is logged and harms no run."""
+    page = f"{store.preds.name}/{INDEX_HTML}"
+    try:
+        if not any(_updated(store) for _ in range(TRIES)):
+            logger.info("%s is not updated: other processes keep writing it, and the next run does too", page)
+    except Exception as error:  # noqa: BLE001 - no error of the page may fail a run
+        logger.warning("%s is not updated: %s", page, error)
+
+
+def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
+    """Write a page of these runs to a file, and download their reports beside it.
+
+    A report that exists already is downloaded again only if it is older than the end of its run.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+
+    def with_report(record: RunRecord) -> dict[str, Any]:
+        row = history.row(record)
+        found = row["report"] and record.ended and _fetched(store, row["report"], record.ended, page.parent)
+        return row if found else row | {"report": None}
+
+    rows = in_parallel(with_report, records)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_index(rows, page)
+
+
+def _updated(store: Store) -> bool:
+    """Write the page once, if it is outdated; False if another process was faster."""
+    page_before = store.preds.find(INDEX_HTML)  # before the listing: see above
+    rows = history.newest(store.runs, MOST_RUNS)
+    version = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    if page_before and page_before.metadata.get("rows") == version:
+        return True
+    with tempfile.TemporaryDirectory(prefix="fleet-runs-") as folder:
+        page = Path(folder) / INDEX_HTML
+        write_index(
+            rows, page, f"The {MOST_RUNS:,} runs that finished last." if len(rows) == MOST_RUNS else None
+        )
+        data = page.read_bytes()
+    try:
+        if page_before:
+            store.preds.replace(INDEX_HTML, data, page_before.etag, metadata={"rows": version})
+        else:
+            store.preds.create(INDEX_HTML, data, metadata={"rows": version})
+    except (AlreadyExists, Changed):
+        return False
+    return True
+
+
+def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:
+    path = folder / report
+    if path.is_file() and path.stat().st_mtime >= ended.timestamp():
+        return True
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        store.preds.download(report, path)
+    except NotFound:  # removed by a cleanup
+        return False
+    return True

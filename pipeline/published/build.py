@@ -1,0 +1,246 @@
+"""The two YAML documents of a pipeline for Azure ML, built from the keys of the models in storage.
+
+    score.yml      the command component of the steps that score
+    pipeline.yml   the pipeline component: a step per sensor or per shard, and `collect` after all of them;
+                   `gather` steps in between if `collect` would wait for too many
+
+Both engines execute them. The same keys and settings give the same bytes. Names from data appear only in
+values of inputs, percent-encoded, never in a command.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sized
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import yaml
+
+from pipeline.errors import PublishError
+from pipeline.published.documents import Documents
+from scoring import SensorKey
+
+NAME = "fleet_scoring"
+SCORE_NAME = "fleet_scoring_score"
+SCORE_FILE = "score.yml"
+COLLECT = "collect"
+
+MOST_AFTER = 190
+"""A step has an input for each step that it waits for, and Azure ML allows 200 inputs."""
+
+PREDS = "azureml://datastores/scoring_preds/paths/"
+"""Where predictions go in Azure ML: the datastore of the container. The local engine does not need it."""
+
+_SCHEMA = "https://azuremlschemas.azureedge.net/latest"
+_SHARED = ("data", "manifest", "models", "run")
+"""Inputs that every step except `gather` gets from the pipeline."""
+
+_BOUND = {name: f"${{{{parent.inputs.{name}}}}}" for name in _SHARED}
+"""The bindings of these inputs."""
+
+_COMMON = "--data ${{inputs.data}} $[[--manifest=${{inputs.manifest}}]] --models ${{inputs.models}}"
+_SCORE = (
+    f"python -m scoring score {_COMMON} $[[--key=${{{{inputs.key}}}}]] $[[--shard=${{{{inputs.shard}}}}]] "
+    "--out ${{outputs.preds}}/${{inputs.run}}"
+)
+_COLLECT = (
+    f"python -m scoring collect {_COMMON} --run ${{{{inputs.run}}}} "
+    "--preds ${{outputs.preds}}/${{inputs.run}}"
+)
+
+_GATHER = "python -c pass"
+"""It does nothing but wait for other steps."""
+
+_SHARD = re.compile(r"score_shard_\d{4,}_of_\d{4,}")
+_PLAIN = re.compile(r"[a-z0-9]+")
+_LONGEST_PLAIN = 60
+"""Longest step name that is not cut; longer ones are cut and get a hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """Limits for files of readings, in MB; `str()` is the options of steps."""
+
+    row_mb: int
+    unpacked_mb: int
+
+    def __str__(self) -> str:
+        return f"--max-row-mb {self.row_mb} --max-unpacked-mb {self.unpacked_mb}"
+
+
+def build(
+    keys: Iterable[SensorKey],
+    *,
+    shards: int | None,
+    time_limit: timedelta,
+    limits: ReadingLimits,
+    environment: str,
+    code: str,
+) -> Documents:
+    """The documents for a fleet.
+
+    Args:
+        keys: the sensors that have a model, in any order.
+        shards: the number of steps that share the sensors; None for a step per sensor.
+        time_limit: how long one step can take.
+        limits: limits for files of readings.
+        environment: reference to the environment of steps, for Azure ML.
+        code: reference to the code of steps, for Azure ML.
+
+    Raises:
+        PublishError: there are no keys.
+    """
+    fleet = sorted(set(keys))
+    if not fleet:
+        raise PublishError("there are no models: upload model_{device}_{sensor}.skops files, then publish")
+    sharded = shards is not None
+    inputs = _shard_inputs(shards) if shards else {step_name(key): {"key": key.encoded} for key in fleet}
+    runs_in = {"environment": environment, "code": code}
+    seconds = max(1, round(time_limit.total_seconds()))
+    pipeline = _pipeline(inputs, seconds=seconds, limits=limits, runs_in=runs_in)
+    return Documents(
+        pipeline_yml=_written(pipeline, f"Scores a fleet: {_step_count(inputs, sharded)}, then `collect`."),
+        score_yml=_written(
+            _score(limits, runs_in),
+            "What the steps of pipeline.yml run: each scores one sensor, or one shard.",
+        ),
+        steps=len(inputs),
+        sharded=sharded,
+    )
+
+
+def step_name(key: SensorKey) -> str:
+    """Name of the step that scores one sensor: unique, and valid in Azure ML.
+
+    Lower-case letters, digits and underscores. If the key has other characters, two underscores and a hash of
+    the key follow, so that such a name never equals a plain one.
+    """
+    name = f"score_{key.device}_{key.sensor}"
+    if _PLAIN.fullmatch(key.device) and _PLAIN.fullmatch(key.sensor) and len(name) <= _LONGEST_PLAIN:
+        return name
+    readable = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:_LONGEST_PLAIN].rstrip("_")
+    return f"{readable}__{hashlib.sha256(key.encoded.encode()).hexdigest()[:12]}"
+
+
+def scores_shard(name: str) -> bool:
+    """Whether a step of this name scores a shard: no sensor's step is called so."""
+    return _SHARD.fullmatch(name) is not None
+
+
+def _shard_inputs(count: int) -> dict[str, dict[str, str]]:
+    return {f"score_shard_{index:04}_of_{count:04}": {"shard": f"{index}/{count}"} for index in range(count)}
+
+
+def _step_count(inputs: Sized, sharded: bool) -> str:
+    count = len(inputs)
+    what = "step" if count == 1 else "steps"
+    return (
+        f"{count} {what}, each for a shard of the sensors" if sharded else f"{count} {what}, one per sensor"
+    )
+
+
+def _score(limits: ReadingLimits, runs_in: Mapping[str, str]) -> dict[str, Any]:
+    optional = {"type": "string", "optional": True}
+    return {
+        "$schema": f"{_SCHEMA}/commandComponent.schema.json",
+        "name": SCORE_NAME,
+        "display_name": "Score sensors",
+        "description": "Scores the readings of one sensor, or of one shard of the sensors.",
+        **_command(f"{_SCORE} {limits}", {**_inputs(), "key": optional, "shard": optional}, runs_in),
+    }
+
+
+def _pipeline(
+    steps: Mapping[str, Mapping[str, str]], *, seconds: int, limits: ReadingLimits, runs_in: Mapping[str, str]
+) -> dict[str, Any]:
+    jobs = {name: _node(f"./{SCORE_FILE}", {**_BOUND, **own}, seconds) for name, own in steps.items()}
+    last = list(steps)
+    if len(last) > MOST_AFTER:
+        groups = [last[first : first + MOST_AFTER] for first in range(0, len(last), MOST_AFTER)]
+        last = [f"gather_{number:04}" for number in range(len(groups))]
+        for name, group in zip(last, groups, strict=True):
+            jobs[name] = _gather(group, runs_in, seconds)
+    after, bindings = _after(last)
+    collect = _command(f"{_COLLECT} {limits}", {**_inputs(), **after}, runs_in)
+    jobs[COLLECT] = _node(collect, {**_BOUND, **bindings}, seconds)
+    return {
+        "$schema": f"{_SCHEMA}/pipelineComponent.schema.json",
+        "name": NAME,
+        "display_name": "Score a fleet",
+        "description": "Scores the landings of a manifest, and sums up what came out.",
+        "type": "pipeline",
+        "inputs": _inputs(),
+        "jobs": jobs,
+    }
+
+
+def _gather(names: Iterable[str], runs_in: Mapping[str, str], seconds: int) -> dict[str, Any]:
+    """A step that only waits for these: it reads and writes nothing, so nothing is mounted."""
+    after, bindings = _after(names)
+    node = _node(_command(_GATHER, after, runs_in), bindings, seconds)
+    return node | {"outputs": {"preds": {"type": "uri_folder", "mode": "direct"}}}
+
+
+def _after(names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs that let a step start when these have finished, also if they failed; and their bindings.
+
+    Azure ML orders steps by their data only. These inputs are optional, so that a failed step does not keep
+    the next one from starting, and direct: the step gets an address, and no container is mounted for it.
+    """
+    results = {f"after_{name}": f"${{{{parent.jobs.{name}.outputs.preds}}}}" for name in names}
+    bindings = {name: {"path": result, "mode": "direct"} for name, result in results.items()}
+    return {name: {"type": "uri_folder", "optional": True} for name in results}, bindings
+
+
+def _inputs() -> dict[str, Any]:
+    types = ("uri_folder", "uri_file", "uri_folder", "string")
+    inputs: dict[str, Any] = {name: {"type": kind} for name, kind in zip(_SHARED, types, strict=True)}
+    inputs["manifest"]["optional"] = True  # a job of a schedule has none: it scores all readings
+    return inputs
+
+
+def _command(command: str, inputs: Mapping[str, Any], runs_in: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "type": "command",
+        "is_deterministic": False,  # otherwise Azure ML reuses results of equal steps
+        "inputs": dict(inputs),
+        "outputs": {"preds": {"type": "uri_folder", "mode": "rw_mount"}},
+        **runs_in,
+        "command": _Folded(command),
+    }
+
+
+def _node(component: Any, inputs: Mapping[str, Any], seconds: int) -> dict[str, Any]:
+    return {
+        "type": "command",
+        "component": component,
+        "inputs": dict(inputs),
+        # A mount keeps what a step has written, also if the step fails.
+        "outputs": {"preds": {"type": "uri_folder", "mode": "rw_mount", "path": PREDS}},
+        "limits": {"timeout": seconds},
+    }
+
+
+class _Folded(str):
+    """A long text that the YAML folds over several lines."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes every value in full, without anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+_Dumper.add_representer(
+    _Folded, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style=">")
+)
+
+
+def _written(document: Mapping[str, Any], about: str) -> bytes:
+    head = f"# {about}\n# Written by `python -m pipeline publish`: publish again instead of changing it.\n"
+    body = yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return (head + body).encode()

@@ -1,0 +1,1 @@
+"""Stored runs: names, records, manifests, claims, history."""

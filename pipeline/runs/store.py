@@ -1,0 +1,356 @@
+"""Runs in storage: records, markers, manifests and claims, all written conditionally.
+
+Layout of the runs container:
+
+    open/<run>           marker: the sweep checks this run; metadata state=active|left|failed ("left" means
+                         abandoned). It is created first and deleted last. The worker of the local engine
+                         holds a lease on it while it is alive.
+    <run>/record.json    what the run is, and its state (`pipeline.runs.record`)
+    <run>/manifest.json  the landings that it scores (`pipeline.runs.landing`)
+    <run>/cancel         cancellation was requested
+    landings/<32 hex>    claim on one landing: the name of the run that scores it
+    ended/<time>-<run>   it has finished: its row on the page of runs (`pipeline.runs.history`)
+
+A run has its marker before it has any claim; so the sweep finds every claimed landing until its run has
+finished.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from pipeline.errors import (
+    Changed,
+    IllegalTransition,
+    LeaseHeld,
+    NotFound,
+    PipelineError,
+    RunDocumentError,
+    StorageError,
+    UnknownRun,
+)
+from pipeline.redact import redacted
+from pipeline.runs import claims, history
+from pipeline.runs.landing import Landing, Manifest
+from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
+from pipeline.runs.record import RECORD_JSON, Cause, CauseKind, RunRecord, RunState, RunStatus
+from pipeline.storage.account import Store, in_parallel
+from pipeline.storage.container import Lease
+from scoring.formats import MANIFEST_JSON
+
+__all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "RunStatus", "Runs"]
+
+LEASE_SECONDS = 30
+"""A worker that has not renewed its lease for this long counts as dead."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The marker `open/<run>` as a listing shows it."""
+
+    run: str
+    failed: bool
+    """The run has failed and can be retried; otherwise it is active."""
+    abandoned: bool
+    """Its submitter failed and gave up: another process can resume the run at once."""
+    held: bool
+    """A worker of the local engine holds the lease."""
+    touched: datetime
+    """When it was last written, by the clock of the server."""
+
+
+class Runs:
+    """The runs in one runs container."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self.store = store
+        self.clock = clock
+
+    # Records
+
+    def create(self, record: RunRecord) -> RunRecord:
+        """Write a new record; returns it with its ETag.
+
+        Raises:
+            AlreadyExists: another process created a run of this name.
+        """
+        new = replace(record, token=_token())
+        return replace(new, etag=self.store.runs.create(_record(record.run), new.to_bytes()))
+
+    def load(self, run: str) -> RunRecord:
+        """The record of `run`.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        content = self._read(run, _record(run))
+        return RunRecord.from_bytes(content.data, f"{self.store.runs.name}/{_record(run)}", content.etag)
+
+    def advance(
+        self, record: RunRecord, state: RunState, *, lease: Lease | None = None, **changes: Any
+    ) -> RunRecord:
+        """Bring a run to `state`, with other fields changed as named; returns the new record.
+
+        If another process has changed the record, it is read again and changed again, if its state still
+        leads to `state`. Times (`submitted`, `started`, `ended`) are filled in. The marker of a final run is
+        deleted, or set to `failed` if another try can help; `lease` is the caller's lease on the marker,
+        which ends with it.
+
+        Raises:
+            IllegalTransition: the run is in a state that does not lead there.
+        """
+        now = self.clock()
+        if changes.get("error"):  # often a message of other software
+            changes["error"] = redacted(changes["error"])
+        while True:
+            if not record.state.leads_to(state):
+                raise IllegalTransition(f"run {record.run} is {record.state}, it cannot become {state}")
+            new = _timed(replace(record, state=state, token=_token(), **changes), now)
+            try:
+                etag = self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
+                break
+            except Changed:
+                record = self.load(record.run)
+        why = f": {new.error}" if new.error else ""
+        logger.info("run %s is %s%s", new.run, state, why, extra={"run": new.run})
+        new = replace(new, etag=etag)
+        if state is RunState.FAILED and not new.retry:
+            log_failed(new)
+        if state.final:
+            self.add_to_history(new)
+            self.settle(new, lease)
+        return new
+
+    def advance_to(self, record: RunRecord, status: RunStatus, *, lease: Lease | None = None) -> RunRecord:
+        """Bring a run to the state that its engine or summary reports, with its counts and error.
+
+        Raises:
+            IllegalTransition: the run is in a state that does not lead there.
+        """
+        return self.advance(
+            record,
+            status.state,
+            lease=lease,
+            error=status.error,
+            retry=status.retry,
+            counts=status.counts,
+        )
+
+    def add_to_history(self, record: RunRecord) -> None:
+        """Add a finished run to the page of runs; if that fails, the run has finished all the same.
+
+        A browser shows a report only with the content type of a page, which a mount of Azure ML does not set.
+        """
+        try:
+            if report := history.report(record):
+                with suppress(NotFound):  # it has none, or was cleaned up
+                    self.store.preds.set_content_type(report)
+            history.add(self.store.runs, record)
+        except PipelineError as error:
+            logger.warning(
+                "run %s is not on the page of runs: %s", record.run, error, extra={"run": record.run}
+            )
+
+    def restart(self, record: RunRecord) -> RunRecord | None:
+        """Record that the dead worker of a run is replaced; None if another process was faster."""
+        new = replace(
+            record,
+            state=RunState.SUBMITTED,
+            submitted=self.clock(),
+            restarts=record.restarts + 1,
+            token=_token(),
+        )
+        try:
+            etag = self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
+        except Changed:
+            return None
+        return replace(new, etag=etag)
+
+    def settle(self, record: RunRecord, lease: Lease | None = None) -> None:
+        """Delete the marker of a finished run, or set it to `failed` if another try can help."""
+        try:
+            if record.state is RunState.FAILED and record.retry:
+                self.store.runs.annotate(_marker(record.run), {"state": "failed"}, lease=lease)
+                if lease is not None:
+                    lease.release()
+            else:
+                self.unmark(record.run, lease)
+        except NotFound:
+            pass
+        except LeaseHeld:  # its worker is still alive: it deletes the marker, or the next sweep does
+            logger.info(
+                "run %s is %s; its worker is still alive", record.run, record.state, extra={"run": record.run}
+            )
+
+    def newest(self, limit: int | None = None) -> list[RunRecord]:
+        """All records, or the `limit` newest, newest first; a damaged one is logged and omitted."""
+
+        def load(run: str) -> RunRecord | None:
+            try:
+                return self.load(run)
+            except UnknownRun:
+                return None
+            except RunDocumentError as error:
+                logger.warning("%s", error, extra={"run": run})
+                return None
+
+        names = [name for name in self.store.runs.folders() if name not in RESERVED]
+        records = [record for record in in_parallel(load, names) if record is not None]
+        records.sort(key=lambda record: (record.created, record.run), reverse=True)
+        return records[:limit]
+
+    # Markers
+
+    def open(self) -> list[Marker]:
+        """The markers of all runs that the sweep still has to check: one listing."""
+        return [
+            Marker(
+                run=found.name.removeprefix(_marker("")),
+                failed=found.metadata.get("state") == "failed",
+                abandoned=found.metadata.get("state") == "left",
+                held=found.leased,
+                touched=found.last_modified,
+            )
+            for found in self.store.runs.list(_marker(""), metadata=True)
+        ]
+
+    def mark(self, run: str) -> bool:
+        """Create the marker of `run`; False if it exists already, also from an earlier attempt."""
+        return self.store.runs.touch(_marker(run), metadata={"state": "active"})
+
+    def is_marked(self, run: str) -> bool:
+        """Whether the sweep still has to check `run`."""
+        return self.store.runs.exists(_marker(run))
+
+    def abandon(self, run: str) -> None:
+        """Record that its submitter gave up; if that fails too, the sweep resumes it later."""
+        with suppress(StorageError):
+            self.store.runs.annotate(_marker(run), {"state": "left"})
+
+    def is_abandoned(self, run: str) -> bool:
+        """Whether its submitter recorded that it gave up."""
+        marker = self.store.runs.find(_marker(run))
+        return marker is not None and marker.metadata.get("state") == "left"
+
+    def unmark(self, run: str, lease: Lease | None = None) -> None:
+        """Delete the marker of `run`, if it exists."""
+        self.store.runs.delete(_marker(run), lease=lease)
+
+    def hold(self, run: str, seconds: int = LEASE_SECONDS) -> Lease:
+        """Lease the marker of `run`: only one worker can.
+
+        Raises:
+            LeaseHeld: another worker holds it.
+            NotFound: the run has finished, and its marker is deleted.
+        """
+        return self.store.runs.lease(_marker(run), seconds)
+
+    # Manifests, cancellation
+
+    def create_manifest(self, manifest: Manifest) -> None:
+        """Store the first manifest of a run.
+
+        Raises:
+            AlreadyExists: it has another manifest.
+        """
+        self.store.runs.create(_manifest(manifest.run), manifest.to_bytes())
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Overwrite the manifest of a run."""
+        self.store.runs.put(_manifest(manifest.run), manifest.to_bytes())
+
+    def manifest(self, run: str) -> Manifest:
+        """The manifest of `run`.
+
+        Raises:
+            UnknownRun: there is no such run.
+        """
+        return Manifest.from_bytes(
+            self._read(run, _manifest(run)).data, f"{self.store.runs.name}/{_manifest(run)}"
+        )
+
+    def request_cancel(self, run: str) -> None:
+        """Request that `run` stops."""
+        self.store.runs.put(_cancel(run), b"")
+
+    def cancel_requested(self, run: str) -> bool:
+        """Whether the cancellation of `run` was requested."""
+        return self.store.runs.exists(_cancel(run))
+
+    # Claims
+
+    def key(self, landing: Landing) -> str:
+        """The key of a landing: the name of its claim, and of its run if it is the only landing."""
+        return landing_key(self.store.account, self.store.data.name, landing.name, landing.etag)
+
+    def claim(self, landings: Sequence[Landing], run: str) -> tuple[Landing, ...]:
+        """Claim landings for `run`, many at a time; returns those that it has now, in order.
+
+        A claim that has the name of `run` counts; a claim of an earlier try of the same run passes to it.
+        """
+        ours = claims.take(self.store.runs, [self.key(landing) for landing in landings], run)
+        return tuple(landing for landing, won in zip(landings, ours, strict=True) if won)
+
+    def unclaimed(self, landings: Sequence[Landing]) -> tuple[Landing, ...]:
+        """The landings that no run has claimed, in order."""
+        taken = claims.held(self.store.runs, [self.key(landing) for landing in landings])
+        return tuple(landing for landing, claimed in zip(landings, taken, strict=True) if not claimed)
+
+    def _read(self, run: str, path: str) -> Any:
+        unknown = UnknownRun(
+            f"there is no run {run[:80]!r} in container {self.store.runs.name!r}: "
+            "python -m pipeline runs lists them"
+        )
+        if not RUN_NAME.fullmatch(run):
+            raise unknown
+        try:
+            return self.store.runs.read(path)
+        except NotFound as error:
+            raise unknown from error
+
+
+def log_failed(record: RunRecord) -> None:
+    """Log that a run has failed for good: `infra/modules/alerts.bicep` searches for these words."""
+    logger.error(
+        "run %s has failed for good: %s",
+        record.run,
+        record.error or "see its steps",
+        extra={"run": record.run},
+    )
+
+
+def _token() -> str:
+    return uuid.uuid4().hex
+
+
+def _timed(record: RunRecord, now: datetime) -> RunRecord:
+    """`record` with the times that its state implies; an engine can skip states."""
+    state = record.state
+    return replace(
+        record,
+        submitted=record.submitted or (None if state is RunState.EMPTY else now),
+        started=record.started or (now if state is RunState.RUNNING else None),
+        ended=record.ended or (now if state.final else None),
+    )
+
+
+def _marker(run: str) -> str:
+    return f"open/{run}"
+
+
+def _record(run: str) -> str:
+    return f"{run}/{RECORD_JSON}"
+
+
+def _manifest(run: str) -> str:
+    return f"{run}/{MANIFEST_JSON}"
+
+
+def _cancel(run: str) -> str:
+    return f"{run}/cancel"

@@ -1,0 +1,1 @@
+"""Blob storage: connections, retries, errors, containers. No other package sends requests to it."""

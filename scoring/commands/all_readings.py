@@ -1,0 +1,63 @@
+"""All readings below a path, for commands that need every file: one unreadable file stops them."""
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+
+from scoring.errors import ReadingsError
+from scoring.progress import progress
+from scoring.readings.files import Batch, find_sources, read_batches
+
+_THREADS = 2
+
+
+class AllReadings:
+    """Reads every file of `data`, and counts rejected rows; `on_rejects` is called with them.
+
+    Raises:
+        ReadingsError: something below `data` cannot be read, or there are no files.
+    """
+
+    def __init__(self, data: Path, on_rejects: Callable[[pa.Table], None] | None = None) -> None:
+        self._sources, unreadable = find_sources(data, None)
+        for status in unreadable:
+            raise ReadingsError(f"{status.name}: {status.reason}")
+        if not self._sources:
+            raise ReadingsError(f"--data {data}: there is no file in this folder")
+        self._on_rejects = on_rejects
+        self.readings = self.rejected = 0
+        self._first_reject = ""
+
+    def batches(self, what: str) -> Iterator[Batch]:
+        """The readings, counted from zero; `what` names the work in the progress display.
+
+        Raises:
+            ReadingsError: a file cannot be read; the message names it.
+        """
+        self.readings = self.rejected = 0
+        with ThreadPoolExecutor(_THREADS) as pool, progress(what, len(self._sources), "files") as advance:
+            for source in self._sources:
+                for batch in read_batches(source, executor=pool):
+                    self.readings += len(batch.codes)
+                    self._count(batch.rejects)
+                    yield batch
+                advance()
+
+    def report_rejects(self, more: str = "") -> None:
+        """Report in one line how many rows were rejected, and why the first of them was."""
+        if self.rejected:
+            line = f"{self.rejected:,} rows rejected, the first is {self._first_reject}{more}"
+            print(line, file=sys.stderr)
+
+    def _count(self, rejects: pa.Table) -> None:
+        if rejects.num_rows == 0:
+            return
+        if self.rejected == 0:
+            first = rejects.slice(0, 1).to_pylist()[0]
+            self._first_reject = f"{first['file']} line {first['line']}: {first['reason']}"
+        self.rejected += rejects.num_rows
+        if self._on_rejects:
+            self._on_rejects(rejects)

@@ -1,0 +1,193 @@
+"""Checks rows: each becomes a reading, or a reject with its reason."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from scoring.arrow import strings, take, to_bytes, to_numpy
+from scoring.keys import InvalidKey, SensorKey, invalid_part
+from scoring.readings import numbers, timestamps
+from scoring.readings.rows import Batch, Reject, Rows, excerpt, reject_table
+
+_TABLE_LIMIT = 1 << 20
+"""A batch with more combinations of devices and sensors sorts them; others look them up in a table."""
+
+
+@dataclass(slots=True)
+class KnownKeys:
+    """Keys and their parts that were checked before, so that each is checked once per file."""
+
+    keys: dict[tuple[str, str], SensorKey] = field(default_factory=dict)
+    parts: dict[bytes, str] = field(default_factory=dict)
+
+
+def check_rows(rows: Rows, rejects: list[Reject], known: KnownKeys, file: str) -> Batch:
+    """Check rows and make them a batch, whose rejects include `rejects`, in order of lines."""
+    times, valid = timestamps.parse(rows.ts)
+    values, numeric = numbers.parse(rows.value)
+    device, sensor = _KeyParts(rows.device, known), _KeyParts(rows.sensor, known)
+    checks = _Checks(rows, valid, numeric, device, sensor)
+    usable = checks.all_valid()
+    keys, codes = _key_codes(device, sensor, usable, known, checks.refused)
+    ts, value = rows.ts, rows.value
+    if not usable.all():
+        bad = np.flatnonzero(~usable).tolist()
+        rejects = sorted([*rejects, *map(checks.reject, bad)], key=lambda reject: reject.line)
+        ts, value, values, times = take(ts, usable), take(value, usable), values[usable], times[usable]
+    return Batch(keys, codes, ts, value, values, times, reject_table(rejects, file))
+
+
+def is_reading(fields: Sequence[bytes]) -> bool:
+    """Whether the four fields of one row make a reading."""
+    try:
+        ts, device, sensor, value = (field.decode() for field in fields)
+        SensorKey(device, sensor)
+    except (UnicodeDecodeError, InvalidKey):
+        return False
+    return bool(timestamps.parse(strings([ts]))[1][0] and numbers.parse(strings([value]))[1][0])
+
+
+class _KeyParts:
+    """The column Device or Sensor: its distinct texts, and which of them can be part of a key."""
+
+    def __init__(self, column: pa.DictionaryArray, known: KnownKeys) -> None:
+        self.codes = to_numpy(column.indices)
+        self.texts: list[str] = []
+        self.reasons: dict[int, str] = {}
+        for raw in to_bytes(column.dictionary):
+            text = known.parts.get(raw)
+            if text is None:
+                text = self._check(raw)
+                if len(self.texts) not in self.reasons:
+                    known.parts[raw] = text
+            self.texts.append(text)
+        self.valid: np.ndarray | None = None
+        if self.reasons:
+            usable = np.ones(len(self.texts), bool)
+            usable[list(self.reasons)] = False
+            self.valid = usable[self.codes]
+
+    def _check(self, raw: bytes) -> str:
+        try:
+            text = raw.decode()
+            reason = invalid_part(text)
+        except UnicodeDecodeError:
+            text, reason = raw.decode(errors="replace"), "is not UTF-8"
+        if reason:
+            self.reasons[len(self.texts)] = reason
+        return text
+
+
+class _Checks:
+    """Which rows are valid, and why each other row is rejected."""
+
+    def __init__(
+        self, rows: Rows, ts_valid: np.ndarray, numeric: np.ndarray, device: _KeyParts, sensor: _KeyParts
+    ) -> None:
+        self._rows = rows
+        self._ts_valid, self._numeric = ts_valid, numeric
+        self._device, self._sensor = device, sensor
+        self.refused: dict[tuple[int, int], str] = {}
+
+    def all_valid(self) -> np.ndarray:
+        valid: np.ndarray = self._ts_valid & self._numeric
+        for mask in (self._device.valid, self._sensor.valid):
+            if mask is not None:
+                valid &= mask
+        return valid
+
+    def reject(self, row: int) -> Reject:
+        device, sensor = int(self._device.codes[row]), int(self._sensor.codes[row])
+        return Reject(
+            line=int(self._rows.lines[row]),
+            reason=self._reason(row, device, sensor),
+            text=excerpt(self._rows.text_of(row)),
+            device=excerpt(self._device.texts[device]),
+            sensor=excerpt(self._sensor.texts[sensor]),
+        )
+
+    def _reason(self, row: int, device: int, sensor: int) -> str:
+        if not self._ts_valid[row]:
+            return _unreadable("TS", to_bytes(self._rows.ts[row : row + 1])[0], _not_a_timestamp)
+        if device in self._device.reasons:
+            return f"Device {self._device.reasons[device]}"
+        if sensor in self._sensor.reasons:
+            return f"Sensor {self._sensor.reasons[sensor]}"
+        if not self._numeric[row]:
+            return _unreadable("Value", to_bytes(self._rows.value[row : row + 1])[0], _not_a_number)
+        return self.refused[device, sensor]
+
+
+def _key_codes(
+    device: _KeyParts,
+    sensor: _KeyParts,
+    valid: np.ndarray,
+    known: KnownKeys,
+    refused: dict[tuple[int, int], str],
+) -> tuple[list[SensorKey], np.ndarray]:
+    """Keys and codes of the valid rows.
+
+    Rows whose parts cannot be a key together become invalid; `refused` gets the reason for their pair.
+    """
+    width = max(len(sensor.texts), 1)
+    limit = len(device.texts) * width
+    pairs = device.codes * np.int64(width) + sensor.codes
+    used, codes = _distinct(pairs if valid.all() else pairs[valid], limit)
+    keys: list[SensorKey] = []
+    invalid: list[int] = []
+    for pair in used.tolist():
+        texts = device.texts[pair // width], sensor.texts[pair % width]
+        key = known.keys.get(texts)
+        if key is None:
+            try:
+                key = known.keys[texts] = SensorKey(*texts)
+            except InvalidKey as error:
+                invalid.append(pair)
+                refused[divmod(pair, width)] = str(error)
+                continue
+        keys.append(key)
+    if invalid:
+        valid &= ~np.isin(pairs, invalid)
+        used, codes = _distinct(pairs[valid], limit)
+    return keys, codes
+
+
+def _distinct(pairs: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct numbers below `limit`, ascending, and the index into them of each of `pairs`."""
+    if limit > _TABLE_LIMIT:
+        used, codes = np.unique(pairs, return_inverse=True)
+        return used, codes.astype(_code_type(len(used)))
+    seen = np.zeros(limit, bool)
+    seen[pairs] = True
+    used = np.flatnonzero(seen)
+    numbering = np.zeros(limit, _code_type(len(used)))
+    numbering[used] = np.arange(len(used))
+    return used, numbering[pairs]
+
+
+def _code_type(count: int) -> type[np.uint16 | np.int32]:
+    return np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
+
+
+def _unreadable(what: str, raw: bytes, what_it_is: Callable[[str], str]) -> str:
+    if not raw.strip():
+        return f"{what} is missing"
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return f"{what} is not UTF-8"
+    return f"{what} {excerpt(text, 40)!r} is {what_it_is(text)}"
+
+
+def _not_a_timestamp(_: str) -> str:
+    return "not a timestamp"
+
+
+def _not_a_number(text: str) -> str:
+    try:
+        return "not a number" if math.isfinite(float(text)) else "not finite"
+    except ValueError:
+        return "not a number"

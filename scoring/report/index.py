@@ -1,0 +1,114 @@
+"""`index.html`: a page that lists runs, and how many anomalies each found."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from scoring.atomic_files import write_atomically
+from scoring.formats import ROWS_VERSION
+from scoring.json_files import Document
+from scoring.report.formatting import format_duration, format_share, format_time
+from scoring.report.templates import render
+
+_ASSETS = ("look.css", "runs.css", "dom.js", "paint.js", "share.js", "runs.js")
+
+_STATES = {
+    "failed": ("✕", "failed"),
+    "partly": ("◐", "partly scored"),
+    "canceled": ("■", "canceled"),
+    "running": ("▶", "running"),
+    "submitted": ("…", "submitted"),
+    "pending": ("…", "pending"),
+    "succeeded": ("✓", "succeeded"),
+    "empty": ("○", "empty"),
+}
+"""What needs attention comes first. States differ by shape and word, not only by colour."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run; what is unknown is None."""
+
+    run: str
+    state: str
+    cause: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    seconds: float | None = None
+    readings: int | None = None
+    anomalies: int | None = None
+    sensors: int | None = None
+    unscored: int | None = None
+    error: str | None = None
+    report: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the page lists: the runs, and a note that says which these are."""
+
+    runs: list[RunRow]
+    note: str | None = None
+
+    @staticmethod
+    def read(path: Path) -> "Rows":
+        """The runs in a JSON file; unknown names are ignored.
+
+        Raises:
+            ScoringError: the file holds no runs.
+        """
+        return _ROWS.read(path)
+
+
+_ROWS = Document(
+    Rows, ROWS_VERSION, "a list of runs", "see `index --help` for an example", replace_surrogates=True
+)
+
+
+def write_index(rows: Sequence[RunRow], path: Path, note: str | None = None) -> Path:
+    """Write the page that lists `rows`, in their order; `note` says which runs these are.
+
+    Raises:
+        OutputError: the page cannot be written.
+    """
+    context = {
+        "headline": _headline(rows),
+        "note": note,
+        "rows": rows,
+        "glyph": lambda state: _STATES.get(state, "?")[0],
+        "word": _word,
+        "address": _address,
+        "time": format_time,
+        "duration": format_duration,
+        "share": format_share,
+    }
+    chart = [
+        {"run": row.run, "started": row.started, "readings": row.readings, "anomalies": row.anomalies}
+        for row in rows
+        if row.started and row.readings and row.anomalies is not None
+    ]
+    write_atomically(path, render("runs.html", "Runs", context, {"runs": chart}, _ASSETS))
+    return path
+
+
+def _headline(rows: Sequence[RunRow]) -> str:
+    if not rows:
+        return "No run yet"
+    count = f"{len(rows):,} run{'s' if len(rows) > 1 else ''}"
+    states = Counter(row.state for row in rows)
+    if len(rows) > 1 and states["succeeded"] == len(rows):
+        return f"All {count} succeeded"
+    order = [*_STATES, *states]
+    parts = (f"{states[state]:,} {_word(state)}" for state in sorted(states, key=order.index))
+    return f"{count}: {', '.join(parts)}"
+
+
+def _word(state: str) -> str:
+    return _STATES.get(state, ("", state))[1]
+
+
+def _address(report: str) -> str:
+    """The report's address, always relative: a colon would make it a scheme."""
+    return quote(report.lstrip("/"), safe="/")

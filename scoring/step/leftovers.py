@@ -1,0 +1,81 @@
+"""Removes what an earlier scoring left in a folder of predictions, so that it is not mistaken for this one's.
+
+Steps of one run write into one folder at the same time: a step removes only its own files; scoring
+everything, or collecting after all steps, removes those of others too.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from scoring.atomic_files import writing
+from scoring.formats import OUTCOMES_FOLDER
+from scoring.keys import PREDS_PREFIX, PREDS_SUFFIX, InvalidKey, SensorKey
+from scoring.step.predictions import PARTIAL_PREFIX
+from scoring.step.selection import Everything, OneSensor, Selection
+from scoring.success_mark import unmark
+
+_PARTIAL_FILE = re.compile(r"\.[0-9a-f]{16}\.partial")
+
+
+def begin(out: Path, selection: Selection) -> None:
+    """Before a step scores: removes the mark of a finished folder, and the step's earlier outcome.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    unmark(out)
+    if isinstance(selection, Everything):
+        remove_partials(out)
+        for path in (out / OUTCOMES_FOLDER).glob("*.json"):
+            _remove(path)
+    else:
+        _remove(out / OUTCOMES_FOLDER / f"{selection.step}.json")
+
+
+def remove_old_predictions(out: Path, selection: Selection, written: Collection[str]) -> None:
+    """After a step has scored: removes its sensors' files but those that it has `written`.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    if isinstance(selection, OneSensor):
+        if selection.key.preds_name not in written:
+            _remove(out / selection.key.preds_name)
+        return
+    old = [name for name in _predictions(out) if name not in written]
+    for name in old:
+        with suppress(InvalidKey):  # named like predictions, but not by this project
+            if selection.covers(SensorKey.from_encoded(name[len(PREDS_PREFIX) : -len(PREDS_SUFFIX)])):
+                _remove(out / name)
+
+
+def remove_partials(out: Path) -> None:
+    """Removes incomplete files of killed processes; call this only when no step is running.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    for folder in (out, out / OUTCOMES_FOLDER):
+        for name in _names(folder):
+            if _PARTIAL_FILE.fullmatch(name):
+                _remove(folder / name)
+            elif name.startswith(PARTIAL_PREFIX):
+                shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def _predictions(out: Path) -> Iterator[str]:
+    return (name for name in _names(out) if name.startswith(PREDS_PREFIX) and name.endswith(PREDS_SUFFIX))
+
+
+def _names(folder: Path) -> list[str]:
+    # Plain texts: objects for a fleet's files take longer than the listing.
+    return os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208
+
+
+def _remove(path: Path) -> None:
+    with writing(path):
+        path.unlink(missing_ok=True)

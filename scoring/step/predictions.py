@@ -1,0 +1,141 @@
+"""The files of predictions: one CSV per sensor, in the order of its readings."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from scoring.arrow import text_offsets
+from scoring.atomic_files import name_full_disk, writing
+from scoring.formats import PREDICTION_COLUMNS
+from scoring.keys import SensorKey
+
+HEADER = (",".join(PREDICTION_COLUMNS) + "\n").encode()
+
+BUFFER_BYTES = 64 << 20
+"""Bytes of rows buffered in memory, so that a file is opened once for many batches."""
+
+PARTIAL_PREFIX = ".partial-"
+"""The start of the name of a step's hidden folder; the step's name follows."""
+
+_MOST_CHUNKS = 512
+"""Fewer than a system accepts in one call."""
+
+
+def format_rows(
+    columns: Sequence[pa.Array], bounds: np.ndarray, *, quoted: bool
+) -> tuple[memoryview, np.ndarray]:
+    """Predictions as CSV rows without a header.
+
+    Args:
+        columns: the six columns in their order, as texts; Device and Sensor as `csv_text` gives them.
+        bounds: rows whose offsets in the bytes are wanted; one can be past the last.
+        quoted: whether a Device or Sensor has quotes. arrow's CSV writer either quotes every text or refuses
+            these, so the columns are joined instead, which takes a little longer.
+
+    Returns:
+        The bytes, and the offsets of the rows of `bounds` in them: int64.
+    """
+    if quoted:
+        import pyarrow.compute as pc
+
+        rows = pc.binary_join_element_wise(*columns, ",")
+        buffer = pc.binary_join_element_wise(rows, "", "\n").buffers()[2]
+    else:
+        options = pa_csv.WriteOptions(include_header=False, batch_size=16384, quoting_style="none")
+        sink = pa.BufferOutputStream()
+        pa_csv.write_csv(pa.table(list(columns), names=list(PREDICTION_COLUMNS)), sink, options)
+        buffer = sink.getvalue()
+    # Each text of a row is followed by one comma or newline.
+    offsets = sum((text_offsets(column, bounds) for column in columns), bounds * len(columns))
+    return memoryview(buffer), offsets
+
+
+class PredictionFiles:
+    """Writes predictions to a hidden folder below `out`, and moves the files to `out` on success.
+
+    A killed process leaves only that hidden folder. It is removed when the same step scores again, or when
+    everything is scored or collected.
+    """
+
+    def __init__(self, out: Path, step: str, buffer_bytes: int = BUFFER_BYTES) -> None:
+        self._out = out
+        self._buffer_bytes = buffer_bytes
+        self._partial = out / f"{PARTIAL_PREFIX}{step}"
+        self._names: dict[SensorKey, str] = {}
+        self._buffered: dict[SensorKey, list[memoryview]] = {}
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        with writing(self._out):
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+                for name in self._names.values():
+                    os.replace(f"{self._partial}/{name}", f"{self._out}/{name}")  # noqa: PTH105 - see `_write`
+        finally:  # a full disk most often shows in the last write
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    @property
+    def written(self) -> set[str]:
+        """The names of the files, after success."""
+        return set(self._names.values())
+
+    def append(self, key: SensorKey, rows: memoryview) -> None:
+        """Add rows to a sensor's file."""
+        self._buffered.setdefault(key, []).append(rows)
+        self._bytes += len(rows)
+        if self._bytes > self._buffer_bytes:
+            self._flush()
+
+    def drop(self, key: SensorKey) -> None:
+        """Discard a sensor that failed half-way: every file is complete."""
+        self._buffered.pop(key, None)
+        if name := self._names.pop(key, None):
+            (self._partial / name).unlink()
+
+    def _flush(self) -> None:
+        """Write the buffered rows. Files do not stay open: there are more sensors than open files allowed."""
+        for key, rows in self._buffered.items():
+            name = self._names.get(key)
+            if name is None:
+                name = self._names[key] = key.preds_name
+                self._write(name, [HEADER, *rows])
+            else:
+                self._write(name, rows)
+        self._buffered.clear()
+        self._bytes = 0
+
+    def _write(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
+        # Plain texts and descriptors: for a thousand small files, objects take as long as the writing.
+        file = os.open(f"{self._partial}/{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            for first in range(0, len(chunks), _MOST_CHUNKS):
+                _write_all(file, chunks[first : first + _MOST_CHUNKS])
+        except OSError as error:
+            name_full_disk(error, self._out / name)
+            raise
+        finally:
+            os.close(file)
+
+
+def _write_all(file: int, chunks: Sequence[bytes | memoryview]) -> None:
+    written = os.writev(file, chunks)
+    if written == sum(map(len, chunks)):
+        return
+    pending = memoryview(b"".join(chunks))[written:]
+    while pending:
+        pending = pending[os.write(file, pending) :]

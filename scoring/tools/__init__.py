@@ -1,0 +1,1 @@
+"""Tools that produce readings and models: simulate, aggregate, train."""
