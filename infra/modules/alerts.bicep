@@ -1,6 +1,10 @@
 // Two things that someone should hear of: a run that failed for good, and an event that was given up.
+type resourceTags = {
+  'azd-env-name': string
+}
+
 param location string
-param tags object
+param tags resourceTags
 param suffix string
 param applicationInsightsId string
 param email string
@@ -37,7 +41,7 @@ var rules = [
   }
 ]
 
-resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
+resource alerts 'Microsoft.Insights/scheduledQueryRules@2026-03-01' = [
   for rule in rules: {
     name: '${rule.name}-${suffix}'
     location: location
