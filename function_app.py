@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
 
-from pipeline.sweep import sweep
-from pipeline.triggers import context, settings, submit_blob, tick_of
+from pipeline.flow.sweep import sweep
+from pipeline.flow.triggers import context, settings, submit_blob, tick_of
 
 app = func.FunctionApp()
 log = logging.getLogger("fleet_scoring")

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dev.azurite import Azurite
-from pipeline.context import Context, utc_now
-from pipeline.engines.base import PublishedPipeline, RunStatus, StepStatus
-from pipeline.publish import publish
-from pipeline.records import RunRecord, RunState
+from pipeline.clock import utc_now
+from pipeline.engine import RunStatus, StepStatus
+from pipeline.flow.context import Context
+from pipeline.flow.submit import Outcome, submit_landing
+from pipeline.flow.sweep import sweep
+from pipeline.published.documents import PublishedPipeline
+from pipeline.published.publish import publish
+from pipeline.runs.record import RunRecord, RunState
 from pipeline.settings import Settings
-from pipeline.store import Store, in_parallel
-from pipeline.submit import Outcome, submit_landing
-from pipeline.sweep import sweep
+from pipeline.storage.account import Store, in_parallel
 
 if TYPE_CHECKING:
-    from pipeline.steps import Documents
+    from pipeline.published.documents import Documents
 
 LANDINGS = 200
 BUDGET_WRITES = {"one landing": 11.0, "its event told again": 6.0, "one of many in a sweep": 4.0}
@@ -93,7 +95,7 @@ def _context(connection_string: str, folder: Path) -> Context:
     (folder / "model").write_bytes(b"a model that is never read")
     store.models.upload("model_1_3.skops", folder / "model")
     context = Context(settings, store, NoEngine(), utc_now)
-    publish(context)
+    publish(context.store, context.settings, context.engine)
     return context
 
 

@@ -24,12 +24,13 @@ import requests
 
 from dev.azureml.identity import make_token
 from dev.azurite import Azurite
-from pipeline.context import Context, utc_now
-from pipeline.engines.azureml import AzureMLEngine
-from pipeline.publish import publish
-from pipeline.records import Cause, CauseKind, RunRecord, RunState
+from pipeline.clock import utc_now
+from pipeline.engines.azureml.engine import AzureMLEngine
+from pipeline.flow.context import Context
+from pipeline.flow.submit import submit_landing
+from pipeline.published.publish import publish
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.settings import Settings
-from pipeline.submit import submit_landing
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM, COLD = 60, 5
@@ -46,9 +47,10 @@ began = time.time()
 import azure.ai.ml, azure.identity
 imported = time.time()
 import os, sys
-from pipeline.context import Context, utc_now
+from pipeline.clock import utc_now
+from pipeline.flow.context import Context
 from pipeline.settings import Settings
-from pipeline.submit import submit_landing
+from pipeline.flow.submit import submit_landing
 submit_landing(Context.open(Settings.from_environment(os.environ)), sys.argv[1])
 print(imported - began, time.time())
 """
@@ -103,7 +105,7 @@ def prepare(context: Context) -> None:
         store.models.put(f"model_{number}_1.skops", b"a model")
     assert isinstance(context.engine, AzureMLEngine)
     context.engine.set_up()
-    publish(context)
+    publish(context.store, context.settings, context.engine)
 
 
 def measure(context: Context) -> dict[str, float]:

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from dev.azurite import STANDARD_PORTS, Azurite, AzuriteError
 from dev.host.errors import HostError
+from pipeline.commands.local_settings import load_local_settings
 from pipeline.errors import PipelineError
-from pipeline.surroundings import load_local_settings
 
 REPO = Path(__file__).resolve().parents[1]
 LOCAL_SETTINGS = REPO / "local.settings.json"
@@ -63,7 +63,7 @@ def _have_azurite(stack: contextlib.ExitStack) -> None:
 
 def _have_containers(settings: Mapping[str, str]) -> None:
     from pipeline.settings import Settings
-    from pipeline.store import Store
+    from pipeline.storage.account import Store
 
     store = Store.connect(Settings.from_environment(settings))
     try:

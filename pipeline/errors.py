@@ -22,7 +22,7 @@ PipelineError
 └── EngineError              the engine refused a run, or cannot be asked about it
 
 A message says what, where, and what to do, in one line. The exceptions of storage's SDK become these in
-one place, `pipeline.azure_errors`.
+one place, `pipeline.storage.sdk_errors`.
 """
 
 from typing import ClassVar

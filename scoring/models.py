@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from scoring.atomic_files import write_atomically
 from scoring.errors import ModelError, ModelMissing, UsageError
-from scoring.files import write_atomically
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
 from scoring.svm import SvmDetector
 

@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow._parquet import ParquetReader
 
-from scoring.columns import call, strings, to_numpy
+from scoring.arrow import call, strings, to_numpy
+from scoring.atomic_files import atomic_path
 from scoring.errors import ModelError, UsageError
-from scoring.files import atomic_path
 from scoring.keys import PACK_NAME, InvalidKey, SensorKey
 from scoring.models import LoadedModel, load_model, model_from, read_file, scan
 from scoring.svm import SvmDetector, SvmParameters

@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 
 from dev.azurite import Azurite
 from pipeline.settings import Settings
-from pipeline.store import Store
+from pipeline.storage.account import Store
 
 # A machine that is busy is no failure: time is judged in bench/ only.
 hypothesis_settings.register_profile("patient", deadline=None)

@@ -16,7 +16,7 @@ from dev.azureml.jobs import Job, Step
 from dev.azureml.specs import BINDING, is_true, needs
 from dev.azureml.steps import Failure, StepRun
 from dev.azureml.workspace import DEFAULT_DATASTORE, Workspace
-from pipeline.engines.processes import Processes
+from pipeline.engines.local.processes import Processes
 from pipeline.errors import PipelineError
 
 DEFAULT_OUTPUT = "azureml://datastores/${{default_datastore}}/paths/azureml/${{name}}/${{output_name}}/"

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from dev.azureml.jobs import Step
 from dev.azureml.specs import BINDING
-from pipeline.engines.commands import arguments
+from pipeline.engines.local.placeholders import arguments
 
 if TYPE_CHECKING:
     from dev.azureml.execution import JobRun

@@ -11,12 +11,12 @@ from dev.demo.fleet import DemoError, Fleet, Landing, Say, given, simulated_flee
 from dev.demo.results import Results, fetch_results, table
 from dev.demo.stage import Stage, set_stage
 from dev.demo.watch import watch
-from pipeline.context import Context
-from pipeline.follow import look
-from pipeline.landings import skipped_because
-from pipeline.records import RunState
-from pipeline.reporting import write_report
-from pipeline.runspage import write_page
+from pipeline.flow.context import Context
+from pipeline.flow.status import look
+from pipeline.pages.index import write_page
+from pipeline.pages.run_scoring import write_report
+from pipeline.runs.landing import skipped_because
+from pipeline.runs.record import RunState
 
 
 def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.ExitStack) -> int:
@@ -94,7 +94,8 @@ def _see_through(
 def _fetch(context: Context, run: str, out: Path) -> Results:
     """Fetch what a run left, with its report as `python -m pipeline report` writes it."""
     results = fetch_results(context.store, run, out)
-    write_report(look(context, run), results.folder)
+    view = look(context, run)
+    write_report(view.record, view.steps, results.folder)
     return results
 
 

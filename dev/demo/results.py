@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.fetch import fetch
-from pipeline.store import Store
+from pipeline.pages.fetch import fetch
+from pipeline.storage.account import Store
 
 _LONGEST_TABLE = 20
 _COLUMNS = ("device", "sensor", "readings", "anomalies", "share", "worst score")

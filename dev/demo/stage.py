@@ -14,14 +14,14 @@ from dev.demo.leftovers import MARK
 from dev.host.blobs import HOSTS_CONTAINER, receipt_name
 from dev.host.process import HostProcess
 from dev.host.settings import HOST_ID
-from pipeline.context import Context
 from pipeline.errors import NotFound
-from pipeline.names import landing_key
+from pipeline.flow.context import Context
+from pipeline.runs.names import landing_key
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from dev.azureml.server import Emulator
-    from pipeline.engines.azureml import AzureMLEngine
+    from pipeline.engines.azureml.engine import AzureMLEngine
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -58,11 +58,11 @@ class Stage:
 
     def publish(self) -> str:
         """Publish the pipeline for the models that are there; returns a line on what came of it."""
-        from pipeline.publish import publish
+        from pipeline.published.publish import publish
 
         if self.context.settings.engine == "azureml":
             cast("AzureMLEngine", self.context.engine).set_up()  # an emulator begins empty
-        published = publish(self.context).published
+        published = publish(self.context.store, self.context.settings, self.context.engine).published
         return f"Published pipeline {published.version}: {published.steps:,} steps score, the last sums up."
 
     def land(self, landing: Landing) -> str:

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from dev.demo.fleet import DemoError, Say
-from pipeline.context import Context
-from pipeline.follow import look
-from pipeline.records import RunRecord
-from pipeline.tables import watched
+from pipeline.flow.context import Context
+from pipeline.flow.status import look
+from pipeline.runs.record import RunRecord
+from pipeline.terminal.tables import watched
 
 _LOOK_SECONDS = 0.3
 _LINE_SECONDS = 3.0
@@ -43,7 +43,7 @@ def _look(context: Context, run: str, show: Show) -> RunRecord | None:
 
 @contextlib.contextmanager
 def _bars() -> Iterator[Show]:
-    from pipeline.bars import StepBars
+    from pipeline.terminal.progress import StepBars
 
     with StepBars() as bars:
         yield bars.show

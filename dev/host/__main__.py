@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dev.host.app import Host
 from dev.host.errors import HostError
+from pipeline.commands.local_settings import LOCAL_SETTINGS, load_local_settings
 from pipeline.errors import SettingsError
-from pipeline.surroundings import LOCAL_SETTINGS, load_local_settings
 
 _BANNER = (
     "Development host for Python functions with timer and blob triggers, on this machine only. "

@@ -17,9 +17,9 @@ from dev.soak.repeat import Repeater
 from dev.soak.scene import MODEL_VERSIONS, set_scene
 from dev.soak.steady import growth
 from dev.soak.trouble import Hosts, Weather
-from pipeline.context import Context
-from pipeline.landings import skipped_because
-from pipeline.submit import to_landing
+from pipeline.flow.context import Context
+from pipeline.flow.submit import to_landing
+from pipeline.runs.landing import skipped_because
 
 _LONGEST_SETTLING = 900.0
 

@@ -13,7 +13,7 @@ from dev.demo.stage import Stage, app_environment
 from dev.proxy import Choose, FaultProxy
 from dev.soak.models import Models
 from dev.soak.readings import SENSORS, value
-from pipeline.context import Context
+from pipeline.flow.context import Context
 from pipeline.settings import Settings
 from scoring.cli import main as scoring
 

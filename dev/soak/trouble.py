@@ -93,7 +93,7 @@ class Hosts:
 
 def _is_worker(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
-        return "pipeline.engines.worker" in process.cmdline()
+        return "pipeline.engines.local.worker" in process.cmdline()
     return False
 
 

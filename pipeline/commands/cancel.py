@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask a run to stop."""
-    from pipeline.cancel import cancel
-    from pipeline.surroundings import open_context
+    from pipeline.commands.local_settings import open_context
+    from pipeline.flow.cancel import cancel
 
     print(cancel(open_context(), args.run))
     return EXIT_DONE

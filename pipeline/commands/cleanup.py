@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Remove, and say a line for each run."""
-    from pipeline.cleanup import old_runs, remove
-    from pipeline.runspage import renew
-    from pipeline.surroundings import open_context
+    from pipeline.commands.local_settings import open_context
+    from pipeline.flow.cleanup import old_runs, remove
+    from pipeline.pages.index import renew
 
     age = _age(args.older_than)
     context = open_context()

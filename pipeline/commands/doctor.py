@@ -24,9 +24,9 @@ def run(args: argparse.Namespace) -> int:
     """Look at everything, a line each."""
     from dataclasses import asdict
 
-    from pipeline.doctor import examine
-    from pipeline.surroundings import open_context
-    from pipeline.tables import show_json
+    from pipeline.commands.local_settings import open_context
+    from pipeline.flow.doctor import examine
+    from pipeline.terminal.tables import show_json
 
     findings = []
     for finding in examine(open_context()):

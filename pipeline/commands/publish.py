@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pipeline.errors import EXIT_DONE
 
 if TYPE_CHECKING:
-    from pipeline.context import Context
-    from pipeline.engines.azureml import AzureMLEngine
+    from pipeline.engines.azureml.engine import AzureMLEngine
+    from pipeline.flow.context import Context
 
 _EXAMPLE = """\
 A step per model, or shards beyond SCORING_MAX_STEPS. Publishing what is there already changes nothing;
@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Publish, and say in one line what came of it."""
-    from pipeline import publish
-    from pipeline.surroundings import open_context
-    from pipeline.tables import show_json
+    from pipeline.commands.local_settings import open_context
+    from pipeline.published import publish
+    from pipeline.terminal.tables import show_json
 
     context = open_context()
     if args.dry_run:
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         published = publish.load(context.store, args.rollback)
         changed = publish.make_current(context.store, published)
     else:
-        publication = publish.publish(context)
+        publication = publish.publish(context.store, context.settings, context.engine)
         published, changed, others = publication.published, publication.changed, publication.fleet.others
     answer = {"published": published.version, "steps": published.steps, "changed": changed}
     if azureml and args.endpoint:
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show_documents(documents: dict[str, bytes], as_json: bool) -> None:
-    from pipeline.tables import show_json
+    from pipeline.terminal.tables import show_json
 
     if as_json:
         show_json({name: content.decode() for name, content in documents.items()})
@@ -87,6 +87,6 @@ def _show_documents(documents: dict[str, bytes], as_json: bool) -> None:
 
 
 def _azureml(context: "Context") -> "AzureMLEngine":
-    from pipeline.engines.azureml import AzureMLEngine
+    from pipeline.engines.azureml.engine import AzureMLEngine
 
-    return AzureMLEngine.of(context, "--setup and --endpoint")
+    return AzureMLEngine.of(context.engine, "--setup and --endpoint")

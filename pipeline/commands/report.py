@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:
-    from pipeline.context import Context
-    from pipeline.follow import View
+    from pipeline.flow.context import Context
+    from pipeline.flow.status import View
 
 _EXAMPLE = """\
 Fetches what the run left in the preds container into OUT/RUN (predictions, summary, rejects) and writes its
@@ -35,9 +35,9 @@ def run(args: argparse.Namespace) -> int:
     """Fetch, write the report, and say where it is."""
     import webbrowser
 
-    from pipeline.fetch import fetch
-    from pipeline.reporting import write_report
-    from pipeline.surroundings import open_context
+    from pipeline.commands.local_settings import open_context
+    from pipeline.pages.fetch import fetch
+    from pipeline.pages.run_scoring import write_report
 
     context = open_context()
     view = _look(context, args.run)
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     folder = args.out / record.run
     count = fetch(context.store, record.run, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    report = write_report(view, folder)
+    report = write_report(record, view.steps, folder)
     print(f"{count:,} files -> {folder}; open {report}")
     if args.open:
         webbrowser.open(report.resolve().as_uri())
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 def _look(context: "Context", run: str) -> "View":
     """The run as it stands; without its steps where the engine cannot be asked any more."""
     from pipeline.errors import EngineError
-    from pipeline.follow import View, look
+    from pipeline.flow.status import View, look
 
     try:
         return look(context, run)

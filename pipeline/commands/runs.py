@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pipeline.errors import EXIT_DONE, UsageError
 
 if TYPE_CHECKING:
-    from pipeline.context import Context
-    from pipeline.records import RunRecord
+    from pipeline.flow.context import Context
+    from pipeline.runs.record import RunRecord
 
 _EXAMPLE = """\
 With --html: as a page, with the reports of these runs fetched beside it. The page of all runs that are over
@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List runs."""
-    from pipeline.surroundings import open_context
-    from pipeline.tables import show_json, show_table, told_duration, told_time
+    from pipeline.commands.local_settings import open_context
+    from pipeline.terminal.tables import show_json, show_table, told_duration, told_time
 
     if args.open and not args.html:
         raise UsageError("--open shows the page that --html writes: give both")
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
 def _write_page(context: "Context", records: "list[RunRecord]", args: argparse.Namespace) -> int:
     import webbrowser
 
-    from pipeline.runspage import write_page
+    from pipeline.pages.index import write_page
 
     write_page(context.store, records, args.html)
     print(f"{len(records):,} runs -> {args.html}")

@@ -32,15 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Create, show or remove the schedule."""
-    from pipeline import publish
-    from pipeline.engines.azureml import AzureMLEngine
-    from pipeline.engines.azureml_schedule import Trigger
-    from pipeline.surroundings import open_context
+    from pipeline.commands.local_settings import open_context
+    from pipeline.engines.azureml.engine import AzureMLEngine
+    from pipeline.engines.azureml.schedule import Trigger
+    from pipeline.published import publish
 
     if args.action == "create":
         trigger = Trigger(args.every, args.cron, args.time_zone)
     context = open_context()
-    engine = AzureMLEngine.of(context, "schedules")
+    engine = AzureMLEngine.of(context.engine, "schedules")
     if args.action == "create":
         published = publish.current(context.store)
         engine.schedule(published, trigger)

@@ -22,9 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Show a run and its steps: failed ones first, then the slowest."""
-    from pipeline.follow import look, show
-    from pipeline.surroundings import open_context
-    from pipeline.tables import show_json
+    from pipeline.commands.local_settings import open_context
+    from pipeline.flow.status import look
+    from pipeline.terminal.tables import show_json
+    from pipeline.terminal.watch import show
 
     view = look(open_context(), args.run)
     if args.json:

@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Submit, and say in one line what came of it."""
-    from pipeline.submit import Outcome, submit_manual
-    from pipeline.surroundings import open_context
-    from pipeline.tables import show_json
+    from pipeline.commands.local_settings import open_context
+    from pipeline.flow.submit import Outcome, submit_manual
+    from pipeline.terminal.tables import show_json
 
     if bool(args.blobs) + (args.prefix is not None) + args.all != 1:
         raise UsageError("name blobs, or --prefix, or --all: one of the three")

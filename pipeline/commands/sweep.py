@@ -25,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sweep, and say in one line what was found and done."""
-    from pipeline.surroundings import open_context
-    from pipeline.sweep import sweep
-    from pipeline.tables import show_json
+    from pipeline.commands.local_settings import open_context
+    from pipeline.flow.sweep import sweep
+    from pipeline.terminal.tables import show_json
 
     report = sweep(open_context(), None, random_hex=secrets.token_hex(3))
     if args.json:

@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Follow a run until it is over."""
-    from pipeline.follow import follow
-    from pipeline.runs import RunState
-    from pipeline.surroundings import open_context
+    from pipeline.commands.local_settings import open_context
+    from pipeline.runs.store import RunState
+    from pipeline.terminal.watch import follow
 
     view = follow(open_context(), args.run, logs=args.logs)
     return EXIT_DONE if view.state in {RunState.SUCCEEDED, RunState.EMPTY} else EXIT_FAILED

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
-    from pipeline.engines.base import Engine
-    from pipeline.runs import Runs
-    from pipeline.store import Store
+    from pipeline.engine import Engine
+    from pipeline.runs.store import Runs
+    from pipeline.storage.account import Store
 
 ENGINES = {
-    "local": "pipeline.engines.local:LocalEngine",
-    "azureml": "pipeline.engines.azureml:AzureMLEngine",
+    "local": "pipeline.engines.local.engine:LocalEngine",
+    "azureml": "pipeline.engines.azureml.engine:AzureMLEngine",
 }
 """Import path of each engine, by its name in SCORING_ENGINE; all are made of the same three things."""
 

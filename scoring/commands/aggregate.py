@@ -47,11 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Aggregate, and say in one line what came out."""
-    from scoring.aggregate import WindowMeans
-    from scoring.batches import NO_REJECTS
     from scoring.commands.intake import Intake
-    from scoring.quoting import needs_quotes
-    from scoring.tables import READINGS_SCHEMA, table_writer
+    from scoring.csv_quoting import needs_quotes
+    from scoring.readings.checks import NO_REJECTS
+    from scoring.tools.aggregate import WindowMeans
+    from scoring.tools.tables import READINGS_SCHEMA, table_writer
 
     _check(args)
     means = WindowMeans(args.window)
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from scoring.tables import check_output
+    from scoring.tools.tables import check_output
 
     outputs = {"--out": args.out} | ({"--rejects": args.rejects} if args.rejects else {})
     data = args.data.resolve()

@@ -38,16 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sum up, and say in one line what came out."""
-    from scoring.leftovers import remove_partials
-    from scoring.manifest import Manifest
+    from scoring.collect.rejects import Survey, survey_sources
+    from scoring.collect.summary import summarize
     from scoring.models import list_models
-    from scoring.outcomes import read_outcomes, told_twice
-    from scoring.readings import find_sources
+    from scoring.readings.files import find_sources
+    from scoring.readings.manifest import Manifest
     from scoring.report.detectors import model_finder
     from scoring.report.facts import RunFacts
     from scoring.report.page import write_report
-    from scoring.summary import mark, summarize, unmark
-    from scoring.survey import Survey, survey_sources
+    from scoring.step.leftovers import remove_partials
+    from scoring.step.outcome import read_outcomes, told_twice
+    from scoring.success_mark import mark, unmark
 
     manifest = Manifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))

@@ -89,7 +89,7 @@ def _key(name: str) -> SensorKey:
 
 def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
     """Convert, see that what will be read answers alike, and save."""
-    from scoring.files import write_atomically
+    from scoring.atomic_files import write_atomically
     from scoring.legacy import read_pickle
     from scoring.legacy_estimators import convert
     from scoring.models import detector_from, model_bytes, read_file

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page, and say where."""
-    from scoring.report.runs import RunRow, write_index
+    from scoring.report.index import RunRow, write_index
 
     rows, note = RunRow.read_all(args.rows)
     print(write_index(rows, args.out, note))

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from scoring.errors import ReadingsError
 from scoring.progress import progress
-from scoring.readings import Batch, find_sources, read_batches
+from scoring.readings.files import Batch, find_sources, read_batches
 
 _THREADS = 2
 

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scoring.readings import Limits
+    from scoring.readings.files import Limits
 
 MB = 1 << 20
 
@@ -30,7 +30,7 @@ def limits_of(args: argparse.Namespace) -> "Limits":
         UsageError: one is not above 0.
     """
     from scoring.errors import UsageError
-    from scoring.readings import Limits
+    from scoring.readings.files import Limits
 
     if min(args.max_row_mb, args.max_unpacked_mb) < 1:
         raise UsageError("--max-row-mb and --max-unpacked-mb are numbers of MB from 1")

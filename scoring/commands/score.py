@@ -16,8 +16,8 @@ from scoring.keys import InvalidKey, SensorKey
 
 if TYPE_CHECKING:
     from scoring.packs import ModelStore
-    from scoring.readings import LandingStatus, Source
-    from scoring.selection import Selection
+    from scoring.readings.files import LandingStatus, Source
+    from scoring.step.selection import Selection
 
 _EXAMPLE = """\
 Without --key, --device or --shard, everything is scored and summed up: preds_*.csv, rejects.csv,
@@ -58,13 +58,13 @@ def run(args: argparse.Namespace) -> int:
     """Score, and say in one line what came out."""
     # Before numpy is imported: batches are scored side by side already, and threads below them only spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from scoring.leftovers import begin, remove_old_predictions
-    from scoring.manifest import Manifest
     from scoring.packs import ModelStore
-    from scoring.predict import score
-    from scoring.predictions import PredictionFiles
-    from scoring.readings import find_sources
-    from scoring.selection import Everything
+    from scoring.readings.files import find_sources
+    from scoring.readings.manifest import Manifest
+    from scoring.step.leftovers import begin, remove_old_predictions
+    from scoring.step.predictions import PredictionFiles
+    from scoring.step.score import score
+    from scoring.step.selection import Everything
 
     selection = _selection(args)
     if args.data.is_dir() and args.out.resolve().is_relative_to(args.data.resolve()):
@@ -100,12 +100,13 @@ def run(args: argparse.Namespace) -> int:
 def _score_everything(
     args: argparse.Namespace, sources: "list[Source]", not_read: "list[LandingStatus]", store: "ModelStore"
 ) -> int:
-    from scoring.leftovers import begin, remove_old_predictions
-    from scoring.predict import score
-    from scoring.predictions import PredictionFiles
-    from scoring.selection import Everything
-    from scoring.summary import mark, summarize
-    from scoring.survey import Survey
+    from scoring.collect.rejects import Survey
+    from scoring.collect.summary import summarize
+    from scoring.step.leftovers import begin, remove_old_predictions
+    from scoring.step.predictions import PredictionFiles
+    from scoring.step.score import score
+    from scoring.step.selection import Everything
+    from scoring.success_mark import mark
 
     everything = Everything()
     begin(args.out, everything)
@@ -135,7 +136,7 @@ def _score_everything(
 
 
 def _selection(args: argparse.Namespace) -> "Selection":
-    from scoring.selection import Everything, OneSensor, Shard
+    from scoring.step.selection import Everything, OneSensor, Shard
 
     if (args.device is None) != (args.sensor is None):
         raise UsageError("--device and --sensor name one sensor together: give both, or --key")

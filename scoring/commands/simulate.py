@@ -37,7 +37,7 @@ _FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
-    from scoring.simulate import MAX_ANOMALY_RATE
+    from scoring.tools.simulate import MAX_ANOMALY_RATE
 
     parser.epilog = _EXAMPLE
     parser.add_argument(
@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
     from scoring.progress import progress
-    from scoring.simulate import LABELS_SCHEMA, Fleet, simulate
-    from scoring.tables import READINGS_SCHEMA, table_writer
+    from scoring.tools.simulate import LABELS_SCHEMA, Fleet, simulate
+    from scoring.tools.tables import READINGS_SCHEMA, table_writer
 
     _check(args)
     fleet = Fleet(
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from scoring.tables import check_output
+    from scoring.tools.tables import check_output
 
     if args.devices * args.sensors > _MOST_SENSORS:
         raise UsageError(f"--devices times --sensors is more than {_MOST_SENSORS:,}: lower one of them")

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, name what was skipped, and say in one line what came out."""
     from scoring.commands.intake import Intake
     from scoring.progress import progress
-    from scoring.train import Recipe, Samples, train
+    from scoring.tools.train import Recipe, Samples, train
 
     if args.max_readings < args.min_readings:
         raise UsageError(f"--max-readings {args.max_readings} is below --min-readings {args.min_readings}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from scoring.report.boundary import Boundary
 from scoring.report.folder import Predictions, Sensor
-from scoring.report.telling import number, percent
+from scoring.report.formatting import number, percent
 
 _DIGITS = re.compile(r"([0-9]+)")
 

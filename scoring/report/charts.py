@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from scoring.errors import ScoringError
-from scoring.report import columns, reduce
+from scoring.report import columns, downsample
 from scoring.report.attention import Attention, Ranked, order, side, why
 from scoring.report.boundary import Boundary, Detector, from_model, from_readings
 from scoring.report.earlier import MODEL_DIGITS, FindBoundary
 from scoring.report.folder import Folder, Predictions, Sensor, trailing_anomalies
-from scoring.report.when import When
+from scoring.report.timeline import When
 
 type FindDetector = Callable[[Sensor], Detector | None]
 """The model of a sensor, if it can be asked."""
@@ -116,10 +116,10 @@ def _drawn(ranked: Ranked, predictions: Predictions, boundary: Boundary | None, 
 
 
 def _chart(predictions: Predictions, boundary: Boundary | None, points: int) -> dict[str, Any]:
-    marked = reduce.thin(np.flatnonzero(predictions.anomalous), MOST_MARKS)
+    marked = downsample.thin(np.flatnonzero(predictions.anomalous), MOST_MARKS)
     shown = np.zeros(len(predictions.anomalous), bool)
     shown[marked] = True
-    kept = reduce.keep(predictions.values, predictions.scores, shown, points)
+    kept = downsample.keep(predictions.values, predictions.scores, shown, points)
     marks = np.flatnonzero(shown[kept])
     return {
         "times": columns.moments(predictions.times[kept]),

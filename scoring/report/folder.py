@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from scoring import timestamps
 from scoring.errors import ScoringError
-from scoring.outcomes import read_worst
+from scoring.readings import timestamps
+from scoring.step.outcome import read_worst
 
 SUMMARY_NAME, REJECTS_NAME = "summary.json", "rejects.csv"
 VERSION = 1

@@ -4,15 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scoring.files import write_atomically
+from scoring.atomic_files import write_atomically
 from scoring.report.attention import Attention
 from scoring.report.charts import FindDetector, Told, tell
 from scoring.report.earlier import earlier_boundaries
 from scoring.report.facts import RunFacts
+from scoring.report.findings import GLYPHS, findings, headline, headline_without_summary, run_findings
 from scoring.report.folder import SUMMARY_NAME, Folder, Rejects
+from scoring.report.formatting import percent
 from scoring.report.frame import frame, name, template, text, visible
-from scoring.report.telling import percent
-from scoring.report.top import (
+from scoring.report.html import (
     finding_list,
     landing_table,
     reject_table,
@@ -22,8 +23,7 @@ from scoring.report.top import (
     times,
     trouble_table,
 )
-from scoring.report.when import When
-from scoring.report.words import GLYPHS, findings, headline, headline_without_summary, run_findings
+from scoring.report.timeline import When
 
 REPORT_NAME = "report.html"
 

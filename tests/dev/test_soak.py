@@ -13,8 +13,8 @@ from dev.soak.contents import read_blobs
 from dev.soak.readings import Kind, blob_name, content, parse, parse_name, parse_stamp, stamp
 from dev.soak.scene import MODEL_VERSIONS, set_scene
 from dev.soak.steady import growth
-from pipeline.submit import submit_landing
-from pipeline.sweep import sweep
+from pipeline.flow.submit import submit_landing
+from pipeline.flow.sweep import sweep
 from tests.e2e.conftest import wait_for_end
 from tests.pipeline.conftest import until
 

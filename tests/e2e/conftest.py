@@ -15,7 +15,7 @@ import pytest
 from dev.demo.fleet import Fleet, Landing, simulated_fleet
 from dev.demo.leftovers import end_marked
 from dev.demo.stage import REPO, set_stage
-from pipeline.follow import look
+from pipeline.flow.status import look
 
 
 @pytest.fixture(scope="session")

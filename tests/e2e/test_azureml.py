@@ -6,8 +6,8 @@ import pytest
 
 from dev.azureml.faults import Fault, Kind
 from dev.demo.fleet import Landing
-from pipeline.names import blob_run
-from pipeline.records import RunState
+from pipeline.runs.names import blob_run
+from pipeline.runs.record import RunState
 from tests.e2e.conftest import scored_directly, staged, wait_for_end
 from tests.pipeline.conftest import until
 

@@ -7,8 +7,8 @@ import pytest
 
 from dev.demo.fleet import Landing
 from dev.host.process import HostProcess
-from pipeline.names import blob_run
-from pipeline.records import CauseKind, RunState
+from pipeline.runs.names import blob_run
+from pipeline.runs.record import CauseKind, RunState
 from tests.e2e.conftest import scored_directly, staged, wait_for_end
 from tests.test_docs import README, console_commands, run_in
 

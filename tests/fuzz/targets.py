@@ -19,22 +19,23 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from pipeline import publish, sweep
-from pipeline.engines import board
-from pipeline.engines.graph import Pipeline
-from pipeline.engines.verdict import judge
+from pipeline.engines.local import step_states
+from pipeline.engines.local.graph import Pipeline
+from pipeline.engines.summary import judge
 from pipeline.errors import PipelineError
-from pipeline.landings import Manifest as RunManifest
-from pipeline.records import RunRecord
+from pipeline.flow import sweep
+from pipeline.published import publish
+from pipeline.published.build import SCORE_FILE, Limits, build
+from pipeline.runs.landing import Manifest as RunManifest
+from pipeline.runs.record import RunRecord
 from pipeline.settings import Settings
-from pipeline.steps import SCORE_FILE, Limits, build
 from scoring import PACK_NAME, SensorKey
 from scoring.errors import ScoringError
 from scoring.legacy import read_pickle
-from scoring.manifest import Manifest
 from scoring.models import detector_from, save_model
 from scoring.packs import ModelStore, write_pack
-from scoring.readings import Source, read_batches
+from scoring.readings.files import Source, read_batches
+from scoring.readings.manifest import Manifest
 from tests.fuzz.mutation import changed_json, damaged
 
 TESTS = Path(__file__).parents[1]
@@ -126,7 +127,7 @@ def _documents(folder: Path) -> dict[str, Target]:
             PipelineError,
             b'{"version": 1, "source": "account/data", "watermark": "2026-01-01T00:00:00+00:00"}',
         ),
-        "steps": (lambda data: board.from_bytes(data, "it"), PipelineError, _STEPS),
+        "steps": (lambda data: step_states.from_bytes(data, "it"), PipelineError, _STEPS),
         "published": (lambda data: publish.from_bytes(data, "it"), PipelineError, _PUBLISHED),
     }
     found = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.context import Context
-from pipeline.engines.azureml import AzureMLEngine
+from pipeline.engines.azureml.engine import AzureMLEngine
+from pipeline.flow.context import Context
 from tests.pipeline import small_fleet
 
 pytestmark = pytest.mark.xdist_group("azureml")

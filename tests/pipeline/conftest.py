@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import publish
-from pipeline.context import Context
-from pipeline.engines.local import LocalEngine
-from pipeline.records import RunRecord
-from pipeline.runs import Runs
+from pipeline.engines.local.engine import LocalEngine
+from pipeline.flow.context import Context
+from pipeline.flow.submit import submit_landing
+from pipeline.published import publish
+from pipeline.runs.record import RunRecord
+from pipeline.runs.store import Runs
 from pipeline.settings import Settings
-from pipeline.submit import submit_landing
 from tests.pipeline import standin
 from tests.pipeline.file_engine import Clock, open_context, publish_one_sensor
 
@@ -51,7 +51,7 @@ class Fleet:
             self.context.store.models.put(f"model_{name[1:]}.skops", line.encode())
 
     def publish(self) -> publish.Publication:
-        return publish.publish(self.context)
+        return publish.publish(self.context.store, self.context.settings, self.context.engine)
 
     def land(self, name: str, *keys: str, rows: int = 2) -> str:
         """Upload readings of these sensors."""

@@ -15,11 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.context import utc_now
+from pipeline.clock import utc_now
 from pipeline.errors import PipelineError
+from pipeline.flow.submit import submit_landing
+from pipeline.flow.sweep import sweep
 from pipeline.settings import Settings
-from pipeline.submit import submit_landing
-from pipeline.sweep import sweep
 from tests.pipeline.counting import CountingTransport
 from tests.pipeline.file_engine import open_context
 
@@ -56,9 +56,6 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     settings = Settings.from_environment(os.environ)
     import azure.storage.blob  # noqa: F401 - so that no child has to
-
-    import pipeline.connection
-    import pipeline.publish  # noqa: F401
 
     ended = []
     started = []

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.context import Context, utc_now
-from pipeline.follow import look
-from pipeline.records import RunState
-from pipeline.runs import Runs
+from pipeline.clock import utc_now
+from pipeline.flow.context import Context
+from pipeline.flow.status import look
+from pipeline.runs.record import RunState
+from pipeline.runs.store import Runs
 from pipeline.settings import Settings
-from pipeline.store import Store
+from pipeline.storage.account import Store
 from tests.pipeline.conftest import Fleet, until
 
 QUICK = {"SCORING_LOCAL_PROCESSES": "2", "SCORING_STEP_TRIES": "1"}
@@ -24,11 +25,11 @@ def open_fleet(name: str, environment: dict[str, str], machine: Path, code: Path
     more: dict[str, Any] = {} if code is None else {"code": code}
     engine: Any
     if name == "local":
-        from pipeline.engines.local import LocalEngine
+        from pipeline.engines.local.engine import LocalEngine
 
         engine = LocalEngine(settings, store, runs, folder=machine, **more)
     else:
-        from pipeline.engines.azureml import AzureMLEngine
+        from pipeline.engines.azureml.engine import AzureMLEngine
 
         engine = AzureMLEngine(settings, store, runs, **more)
         engine.set_up()

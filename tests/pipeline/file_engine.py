@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline.context import Context
-from pipeline.engines.base import PublishedPipeline, RunStatus, StepStatus
+from pipeline.engine import RunStatus, StepStatus
 from pipeline.errors import EngineError, UnknownRun
-from pipeline.publish import publish
-from pipeline.records import RunState
-from pipeline.runs import Runs
+from pipeline.flow.context import Context
+from pipeline.published.documents import Documents, PublishedPipeline
+from pipeline.published.publish import publish
+from pipeline.runs.record import RunState
+from pipeline.runs.store import Runs
 from pipeline.settings import Settings
-from pipeline.steps import Documents
-from pipeline.store import Store
+from pipeline.storage.account import Store
 
 
 class FileEngine:
@@ -102,4 +102,4 @@ def open_context(
 def publish_one_sensor(context: Context) -> None:
     """Let the pipeline of a fleet of one sensor be the published one; its model is never read."""
     context.store.models.put("model_1_3.skops", b"a model")
-    publish(context)
+    publish(context.store, context.settings, context.engine)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from scoring.collect.rejects import Survey
 from scoring.errors import OutputError
-from scoring.predictions import PredictionFiles
-from scoring.summary import SUCCESS, mark, unmark
-from scoring.survey import Survey
+from scoring.step.predictions import PredictionFiles
+from scoring.success_mark import SUCCESS, mark, unmark
 
 SYSTEM = Path("/sys")
 """Where nobody makes files, not even root: the kernel's own folder, or one that is not there."""

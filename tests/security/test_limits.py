@@ -4,10 +4,12 @@ import argparse
 import re
 from pathlib import Path
 
-from pipeline.engines import worker
+from pipeline.engines.local import worker
 from pipeline.settings import Settings
-from scoring import csvblocks, estimators, keys, legacy, models, parquetrows, predictions, readings
+from scoring import estimators, keys, legacy, models
 from scoring.commands import limits
+from scoring.readings import csv_blocks, files, parquet
+from scoring.step import predictions
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 TABLE = {
@@ -25,8 +27,8 @@ def numbers(row: str) -> list[int]:
 
 
 def test_limits_of_files_are_those_of_the_code():
-    assert numbers("first line of CSV") == [csvblocks.MAX_HEADER_BYTES // MB, csvblocks.MAX_COLUMNS]
-    assert numbers("text in Parquet") == [parquetrows._LONGEST_TEXT]
+    assert numbers("first line of CSV") == [csv_blocks.MAX_HEADER_BYTES // MB, csv_blocks.MAX_COLUMNS]
+    assert numbers("text in Parquet") == [parquet._LONGEST_TEXT]
     for module in (models, estimators, legacy):
         assert numbers("model, also unpacked") == [module.MOST_BYTES // MB]
     assert numbers("Device, Sensor") == [keys.MAX_KEY_PART, keys.MAX_ENCODED_KEY]
@@ -43,7 +45,7 @@ def test_limits_that_are_settings_have_these_defaults():
     assert numbers("tries of a run") == [settings.max_tries]
     assert numbers("row of CSV") == [settings.max_row_mb]
     assert numbers("compressed readings, unpacked") == [settings.max_unpacked_mb]
-    assert readings.Limits() == (settings.max_row_mb * MB, settings.max_unpacked_mb * MB)
+    assert files.Limits() == (settings.max_row_mb * MB, settings.max_unpacked_mb * MB)
     parser = argparse.ArgumentParser()
     limits.add_limits(parser)
-    assert limits.limits_of(parser.parse_args([])) == readings.Limits()
+    assert limits.limits_of(parser.parse_args([])) == files.Limits()

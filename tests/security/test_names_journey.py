@@ -3,11 +3,11 @@
 import pytest
 import yaml
 
-from pipeline.engines.environment import ROOT
-from pipeline.landings import Manifest
-from pipeline.publish import load_documents
-from pipeline.records import RunState
-from pipeline.submit import Outcome, submit_landing, submit_manual
+from pipeline.flow.submit import Outcome, submit_landing, submit_manual
+from pipeline.published.publish import load_documents
+from pipeline.runs.landing import Manifest
+from pipeline.runs.record import RunState
+from pipeline.step_environment import ROOT
 from scoring import SensorKey
 from tests.scoring.said import scoring
 

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from dev.azurite import connection_string
 from dev.proxy import Fault, FaultProxy, at_random
-from pipeline.engines.processes import last_line
+from pipeline.engines.local.processes import last_line
 from pipeline.errors import PipelineError
-from pipeline.hush import hushed
-from pipeline.records import RunState
+from pipeline.redact import hushed
+from pipeline.runs.record import RunState
 from pipeline.settings import Connection
-from pipeline.store import Store
+from pipeline.storage.account import Store
 
 PLANTED = "UExBTlRFRHNlY3JldA"
 SIGNED = f"sv=2025-01-05&ss=b&sig={PLANTED}%3D"

@@ -7,7 +7,8 @@ import time
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from pipeline import claims, store
+from pipeline.runs import claims
+from pipeline.storage import account
 from tests.simulation.machine import Fleet, total
 
 EXAMPLES, STEPS = 100, 50
@@ -18,7 +19,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=main.__doc__)
     parser.add_argument("--steps", type=int, default=100_000, help="requests to storage and engine, at least")
     wanted = parser.parse_args().steps
-    store.PARALLEL = 1  # the simulation decides what comes first
+    account.PARALLEL = 1  # the simulation decides what comes first
     claims.MANY = 2  # of more, listings tell, which may be late
     began = time.monotonic()
     while total["requests"] < wanted:

@@ -6,8 +6,8 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from pipeline.names import split_try
-from pipeline.records import RunState
+from pipeline.runs.names import split_try
+from pipeline.runs.record import RunState
 from tests.simulation.world import SETTINGS, Call, Disturbance, Plan, World
 
 NAMES = 4

@@ -1,4 +1,4 @@
-"""Blob storage in memory: `pipeline.store` and its containers again, with the same conditional writes.
+"""Blob storage in memory: `pipeline.storage` again, with the same conditional writes.
 
 Every request goes through its process, which may break down before or after it takes effect, or let others
 go first. `test_memory.py` holds this storage against the real one.
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.container import BlobInfo, Content
 from pipeline.errors import AlreadyExists, Changed, LeaseHeld, NotFound
 from pipeline.settings import Containers
+from pipeline.storage.container import BlobInfo, Content
 
 
 @dataclass

@@ -4,14 +4,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from pipeline import claims, store
+from pipeline.runs import claims
+from pipeline.storage import account
 from tests.simulation.machine import Fleet
 
 
 @pytest.fixture(autouse=True)
 def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that go out side by side would come in any order: the simulation wants to decide it."""
-    monkeypatch.setattr(store, "PARALLEL", 1)
+    monkeypatch.setattr(account, "PARALLEL", 1)
     monkeypatch.setattr(claims, "MANY", 2)  # of more, listings tell, which may be late
 
 

@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pipeline.cancel import cancel
-from pipeline.context import Context
-from pipeline.engines.base import PublishedPipeline, RunStatus
+from pipeline.engine import RunStatus
 from pipeline.errors import (
     EngineError,
     IllegalTransition,
@@ -18,13 +16,16 @@ from pipeline.errors import (
     UnknownRun,
     UsageError,
 )
-from pipeline.landings import Landing
-from pipeline.publish import make_current
-from pipeline.records import RunRecord, RunState
-from pipeline.runs import Runs
+from pipeline.flow.cancel import cancel
+from pipeline.flow.context import Context
+from pipeline.flow.submit import submit_landing, submit_manual
+from pipeline.flow.sweep import sweep
+from pipeline.published.documents import PublishedPipeline
+from pipeline.published.publish import make_current
+from pipeline.runs.landing import Landing
+from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.store import Runs
 from pipeline.settings import Connection, Settings
-from pipeline.submit import submit_landing, submit_manual
-from pipeline.sweep import sweep
 from tests.simulation.memory import MemoryStore, Process, Server
 
 SETTINGS = Settings(connection=Connection(connection_string="UseDevelopmentStorage=true"), max_active_runs=3)

@@ -1,0 +1,43 @@
+"""Where a command line finds its settings: the environment, and `local.settings.json` as `func` loads it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import SettingsError
+from pipeline.flow.context import Context
+from pipeline.json_documents import DAMAGED, damage
+from pipeline.settings import Settings
+
+LOCAL_SETTINGS = "local.settings.json"
+
+
+def load_local_settings(path: Path) -> dict[str, str]:
+    """The `Values` of a local.settings.json; none where there is no such file.
+
+    Raises:
+        SettingsError: it is not what `func` would load.
+    """
+    hint = "copy local.settings.example.json"
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except DAMAGED as error:
+        raise SettingsError(f"{path} is not JSON ({damage(error)}): {hint}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("Values", {}), dict):
+        raise SettingsError(f"{path}: expected an object with an object 'Values' in it: {hint}")
+    if document.get("IsEncrypted"):
+        raise SettingsError(f"{path} is encrypted: decrypt it with 'func settings decrypt'")
+    values: dict[str, Any] = document.get("Values", {})
+    if wrong := sorted(name for name, value in values.items() if not isinstance(value, str)):
+        raise SettingsError(f"{path}: Values must be texts in quotes; these are not: {', '.join(wrong)}")
+    return values
+
+
+def open_context() -> Context:
+    """The context of a command line. What it starts finds the same settings in its environment."""
+    found = load_local_settings(Path.cwd() / LOCAL_SETTINGS)
+    os.environ.update(found | dict(os.environ))
+    return Context.open(Settings.from_environment(os.environ))

@@ -1,0 +1,1 @@
+"""The engine for Azure Machine Learning: one pipeline job for each run."""

@@ -1,0 +1,220 @@
+"""The engine for Azure Machine Learning: a registered pipeline component, one pipeline job for each run.
+
+    publish   publish   environment, code and components, under versions made from their content
+    submit    jobs      one PUT under the run's name; inputs are places on datastores
+    status    statuses  the job's word for it, and the summary that its last step wrote
+
+The SDK is imported when it is first used, which takes a second; a local engine never pays for it.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+
+from pipeline.engine import Engine, RunStatus, StepState, StepStatus
+from pipeline.engines.azureml import endpoint, jobs, publish, schedule, setup
+from pipeline.engines.azureml.schedule import Scheduled, Trigger
+from pipeline.engines.azureml.setup import Datastores, datastore_uri
+from pipeline.engines.azureml.statuses import states
+from pipeline.engines.azureml.workspace import Workspace
+from pipeline.engines.summary import SUCCESS, SUMMARY, judge
+from pipeline.errors import EngineError, IllegalTransition, PublishError, SettingsError, UsageError
+from pipeline.published.documents import PublishedPipeline
+from pipeline.published.publish import load_documents
+from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.store import Runs
+from pipeline.settings import Settings
+from pipeline.step_environment import ROOT
+from pipeline.storage.account import Store
+
+if TYPE_CHECKING:
+    from pipeline.published.documents import Documents
+
+NAME = "azureml"
+
+
+class AzureMLEngine:
+    """Runs published pipelines as pipeline jobs of a workspace."""
+
+    def __init__(self, settings: Settings, store: Store, runs: Runs, *, code: Path = ROOT) -> None:
+        """`code` is the folder whose `scoring` steps run: publishing uploads it."""
+        if settings.azureml is None:
+            raise SettingsError("the engine azureml needs AZURE_SUBSCRIPTION_ID and the settings beside it")
+        self.store = store
+        self.runs = runs
+        self.code = code
+        self.workspace = Workspace(settings.azureml, settings.connection.client_id)
+        self.datastores = Datastores(store.account, settings.containers)
+
+    @classmethod
+    def of(cls, engine: Engine, what: str) -> Self:
+        """The engine of the settings, if it is this one; `what` needs it.
+
+        Raises:
+            UsageError: the settings name another.
+        """
+        if not isinstance(engine, cls):
+            raise UsageError(f"{what} are for Azure ML: set SCORING_ENGINE={NAME}")
+        return engine
+
+    # Publishing
+
+    def publish(self, documents: "Documents") -> PublishedPipeline:
+        """Register what is not registered yet; where all of it is, this is one call."""
+        component = publish.register(self.workspace, self.datastores, documents, self.code)
+        return PublishedPipeline(
+            version=documents.version, engine=NAME, component=component, steps=documents.steps
+        )
+
+    def set_up(self) -> list[str]:
+        """Create the cluster and the datastores that are missing; a line for each that was."""
+        return setup.set_up(self.workspace, self.datastores)
+
+    def deploy(self, published: PublishedPipeline) -> str:
+        """Put a published pipeline behind the batch endpoint, as its default; returns the endpoint's name."""
+        return endpoint.deploy(self.workspace, _component(published), published.version)
+
+    def roll_back(self, version: str) -> str:
+        """Make an earlier version the default of the batch endpoint; returns the endpoint's name."""
+        return endpoint.roll_back(self.workspace, version)
+
+    # A schedule of the workspace's own
+
+    def schedule(self, published: PublishedPipeline, trigger: Trigger) -> None:
+        """Let the workspace itself score all readings at set times: made anew, or changed."""
+        stores = self.datastores
+        request = jobs.Request(
+            run=schedule.RUN,
+            component=_component(published),
+            folders={"data": datastore_uri(stores.data), "models": datastore_uri(stores.models)},
+            files={},
+            texts={"run": schedule.RUN},
+            tags={"cause": "schedule", "published": published.version},
+        )
+        schedule.create(self.workspace, trigger, request)
+
+    def scheduled(self) -> Scheduled | None:
+        """The schedule as it stands; None where there is none."""
+        return schedule.find(self.workspace)
+
+    def unschedule(self) -> bool:
+        """Remove the schedule; whether there was one."""
+        return schedule.remove(self.workspace)
+
+    # Runs
+
+    def submit(self, record: RunRecord, published: PublishedPipeline) -> None:
+        """Submit a run as a job of its name: one call. A job that is there already stays as it is."""
+        stores = self.datastores
+        request = jobs.Request(
+            run=record.run,
+            component=_component(published),
+            folders={"data": datastore_uri(stores.data), "models": datastore_uri(stores.models)},
+            files={"manifest": datastore_uri(stores.runs, f"{record.run}/manifest.json")},
+            texts={"run": record.run},
+            tags={
+                "cause": f"{record.cause.kind}: {record.cause.detail}",
+                "landings": f"{self.store.containers.runs}/{record.run}/manifest.json",
+                "published": published.version,
+            },
+        )
+        jobs.submit(self.workspace, request)
+
+    def status(self, run: str) -> RunStatus:
+        """How a run stands: by its job, and once that is over, by what it left."""
+        job = jobs.find(self.workspace, run)
+        if job is None:
+            return self._without_job(run)
+        state, _ = states(job.status)
+        if state not in {RunState.SUCCEEDED, RunState.FAILED}:
+            return RunStatus(state=state)
+        if not self.store.preds.exists(f"{run}/{SUCCESS}"):
+            # Whatever the job says of itself: without the mark there are no results.
+            return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
+        path = f"{run}/{SUMMARY}"
+        verdict = judge(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
+        # A step that left nothing was ended from outside: its node may have been taken away.
+        retry = verdict.state is RunState.FAILED and verdict.counts.get("sensors_missing", 0) > 0
+        return RunStatus(state=verdict.state, error=verdict.error, retry=retry, counts=verdict.counts)
+
+    def steps(self, run: str) -> list[StepStatus]:
+        """Steps in the pipeline's order; those that the service has not started yet wait."""
+        job = jobs.find(self.workspace, run)
+        if job is None:
+            self.runs.load(run)
+            return []
+        over = states(job.status)[0].final
+        started = {str(child.display_name): child for child in jobs.children(self.workspace, run)}
+        names = dict.fromkeys([*self._names(run), *sorted(started)])
+        return [_step(name, started.get(name), over=over) for name in names]
+
+    def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+        """Name and log of each step that was started, as they are now: two calls for each."""
+        for child in jobs.children(self.workspace, run):
+            if child.display_name not in known:
+                yield str(child.display_name), jobs.log(self.workspace, child)
+
+    def cancel(self, run: str) -> None:
+        """Ask the job to stop; a run that has none and waits for none is over at once."""
+        status = self.status(run)
+        if status.state.final:
+            return
+        self.runs.request_cancel(run)  # for whoever would take it up, or try it again
+        jobs.cancel(self.workspace, run)
+        if status.lost:
+            with suppress(IllegalTransition):  # it ended meanwhile
+                self.runs.advance(self.runs.load(run), RunState.CANCELED)
+
+    def _without_job(self, run: str) -> RunStatus:
+        """What is known of a run that the workspace knows nothing of."""
+        record = self.runs.load(run)
+        if record.state.final:
+            return RunStatus(state=record.state, error=record.error, counts=record.counts)
+        where = f"Azure ML workspace {self.workspace.where.workspace!r}"
+        # Submitting it again is safe: a job that is only late to be seen is found by its name.
+        lost = record.state is not RunState.PENDING
+        return RunStatus(state=record.state, error=f"{where} has no job {run}" if lost else None, lost=lost)
+
+    def _failures(self, run: str) -> str:
+        """Why a job left no results, by what its first failed step says."""
+        for child in jobs.children(self.workspace, run):
+            if states(child.status)[1] is StepState.FAILED:
+                why = jobs.error_of(child) or "see its log"
+                return f"its job left no results: step {child.display_name}: {why}"
+        return "its job left no results: see it in Azure ML studio"
+
+    def _names(self, run: str) -> list[str]:
+        """Names of all steps, in the order of the document that the run was submitted with."""
+        record = self.runs.load(run)
+        try:
+            pipeline_yml, _ = load_documents(self.store, record.published)
+        except PublishError:  # it was cleaned up; those that have started are known all the same
+            return []
+        return list(yaml.load(pipeline_yml, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["jobs"])  # noqa: S506
+
+
+def _component(published: PublishedPipeline) -> str:
+    if published.engine != NAME or published.component is None:
+        raise EngineError(
+            f"version {published.version} was published for {published.engine}, not for {NAME}: "
+            "run python -m pipeline publish"
+        )
+    return published.component
+
+
+def _step(name: str, child: Any | None, *, over: bool) -> StepStatus:
+    if child is None:
+        # Where the job is over, it never began: what it needs was not there, or the job was canceled.
+        return StepStatus(name=name, state=StepState.CANCELED if over else StepState.WAITING)
+    state = states(child.status)[1]
+    return StepStatus(
+        name=name,
+        state=state,
+        started=child.start_time_utc,
+        ended=child.end_time_utc,
+        tries=0 if state is StepState.WAITING else 1,
+        error=jobs.error_of(child) if state is StepState.FAILED else None,
+    )

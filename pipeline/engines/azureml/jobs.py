@@ -1,0 +1,186 @@
+"""Pipeline jobs: submitted once under a run's name, looked up, cancelled, their steps and logs read."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pipeline.engines.azureml.workspace import Workspace, is_missing, status_of
+from pipeline.errors import EngineError
+from pipeline.redact import hushed
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import HttpResponseError
+
+EXPERIMENT = "fleet-scoring"
+MAX_TAG = 256
+"""Longest tag that is sent; the service takes 1,000 characters."""
+
+MAX_ERROR = 300
+
+_JOB_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")
+_STEP_LOG = "user_logs/std_log.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run asks of the service."""
+
+    run: str
+    component: str
+    """Full id of the registered pipeline."""
+    folders: Mapping[str, str]
+    """URIs of the inputs that are folders, by input."""
+    files: Mapping[str, str]
+    """URIs of the inputs that are files."""
+    texts: Mapping[str, str]
+    """Inputs that are plain texts. None may be a time such as 2026-11-23T05:00:00Z: the service stumbles."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def submit(workspace: Workspace, request: Request) -> None:
+    """Submit a run as one pipeline job: one PUT. A job of its name that is the same is this one.
+
+    The service answers a second PUT with the job that exists, or refuses it; the SDK sends a second one by
+    itself where the connection broke after the first was taken. All of that is one job, and counts as done.
+
+    Raises:
+        EngineError: the service refuses the job, does not answer, or has another job of this name.
+    """
+    from azure.core.exceptions import HttpResponseError
+
+    run = request.run
+    if not _JOB_NAME.fullmatch(run):
+        raise EngineError(
+            f"{run[:80]!r} cannot name an Azure ML job: use up to 255 letters, digits, '-' and '_', "
+            "a letter or digit first"
+        )
+    with workspace.asked(f"cannot submit run {run}"):
+        job = pipeline_job(workspace, request)
+        try:
+            # Its form is always the same; validating it would take longer than sending it.
+            workspace.client.jobs.create_or_update(job, skip_validation=True)
+        except HttpResponseError as error:
+            if not is_taken(error):
+                raise
+            _compare(workspace, request)
+
+
+def is_taken(error: "HttpResponseError") -> bool:
+    """Whether the service refused a job because there is one of its name."""
+    return status_of(error) in {400, 409} and "JobPropertyImmutable" in str(error)
+
+
+def find(workspace: Workspace, run: str) -> Any | None:
+    """The job of a run, or None where there is none: one call."""
+    return workspace.found(f"cannot look up run {run}", lambda: workspace.client.jobs.get(run))
+
+
+def cancel(workspace: Workspace, run: str) -> None:
+    """Ask a job to stop; no error where it is over, or was never there."""
+    from azure.core.exceptions import HttpResponseError
+
+    with workspace.asked(f"cannot cancel run {run}"):
+        try:
+            workspace.client.jobs.begin_cancel(run, polling=False)
+        except HttpResponseError as error:
+            if not is_missing(error) and "TerminalStatus" not in str(error):
+                raise
+
+
+def pipeline_job(workspace: Workspace, request: Request) -> Any:
+    """A request as the SDK's job."""
+    from azure.ai.ml import Input
+    from azure.ai.ml.entities import PipelineJob, PipelineJobSettings
+
+    folders = {name: Input(type="uri_folder", path=uri) for name, uri in request.folders.items()}
+    files = {name: Input(type="uri_file", path=uri) for name, uri in request.files.items()}
+    return PipelineJob(
+        name=request.run,
+        display_name=request.run,
+        experiment_name=EXPERIMENT,
+        component=request.component,
+        inputs={**folders, **files, **request.texts},
+        # What @pipeline or the component's document say about these is lost on the way: they go with the job.
+        settings=PipelineJobSettings(
+            default_compute=workspace.where.compute, continue_on_step_failure=True, force_rerun=True
+        ),
+        tags={name: text[:MAX_TAG] for name, text in request.tags.items()},
+    )
+
+
+def _compare(workspace: Workspace, request: Request) -> None:
+    """Look whether the job that has the name is the one that was to be submitted."""
+    found = find(workspace, request.run)
+    if found is None:
+        raise EngineError(
+            f"cannot submit run {request.run}: Azure ML says that it exists, and has none: try later"
+        )
+    component = str(getattr(found, "component", ""))
+    found_inputs = {name: _text(value) for name, value in dict(found.inputs).items()}
+    asked = {**request.folders, **request.files, **request.texts}
+    pairs = [
+        ("its component", component.removeprefix("azureml:").lower(), request.component.lower()),
+        *((f"its input {name}", found_inputs.get(name), text) for name, text in asked.items()),
+    ]
+    differs = [f"{what} is {is_now!r}" for what, is_now, should in pairs if _place(is_now) != _place(should)]
+    if differs:
+        raise EngineError(
+            f"cannot submit run {request.run}: there is another job of this name in Azure ML workspace "
+            f"{workspace.where.workspace!r} ({differs[0]}); use another name"
+        )
+
+
+def _text(value: Any) -> str:
+    """An input of a job that was looked up, as it was given: the SDK wraps it."""
+    data = getattr(value, "_data", value)
+    return str(getattr(data, "path", data))
+
+
+def _place(text: str | None) -> str | None:
+    """A datastore URI without what comes before the datastore: there is a short and a long form."""
+    return text.partition("/datastores/")[2] or text if text and text.startswith("azureml:") else text
+
+
+# Run history. In public the SDK offers a part of it: no times and no errors of steps, and the logs of whole
+# jobs only. What follows is what its own `jobs.list` and `jobs.stream` ask.
+
+
+def children(workspace: Workspace, run: str) -> list[Any]:
+    """The steps of a job that were started: their names, statuses, times and errors."""
+    where = workspace.where
+    found: list[Any] = []
+    token: str | None = None
+    while True:
+        answers: list[Any] = []
+        with workspace.asked(f"cannot list the steps of run {run}"):
+            runs = workspace.client.jobs._runs_operations._operation  # noqa: SLF001
+            page = runs.get_child(
+                *(where.subscription, where.resource_group, where.workspace, run),
+                continuationtoken=token,
+                # The SDK reads the first page and forgets that there are more: version 1.35 lost that.
+                raw_response_hook=answers.append,
+            )
+            found.extend(page)
+            token = answers[-1].http_response.json().get("continuationToken")
+        if not token:
+            return found
+
+
+def error_of(child: Any) -> str | None:
+    """Why a step failed, in one line; None where nothing is known."""
+    message = getattr(getattr(getattr(child, "error", None), "error", None), "message", None)
+    return hushed(" ".join(str(message).split()))[:MAX_ERROR] if message else None
+
+
+def log(workspace: Workspace, child: Any) -> str:
+    """What a step has written so far; empty where nothing is known yet."""
+    with workspace.asked(f"cannot read the log of step {child.display_name}"):
+        details = workspace.client.jobs._runs_operations.get_run_details(child.run_id)  # noqa: SLF001
+        urls = details.log_files or {}
+        if _STEP_LOG not in urls:
+            return ""
+        # The address carries its own permission, so no token goes with it.
+        answer = workspace.client.jobs._requests_pipeline.get(urls[_STEP_LOG])  # noqa: SLF001
+        answer.raise_for_status()
+        return str(answer.text())

@@ -1,0 +1,160 @@
+"""The engine of one machine: a detached worker process for each run, under the run's name.
+
+submit   starts a worker and does not wait; one that finds another at work ends at once
+status   the run's record, which the worker keeps, and whether a worker holds the run's lease
+cancel   leaves a note that the worker finds within a second or two
+"""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.engine import RunStatus, StepStatus
+from pipeline.engines.local import step_states
+from pipeline.engines.local.machine import Machine, default_folder
+from pipeline.errors import EngineError, IllegalTransition, NotFound
+from pipeline.published.documents import PublishedPipeline
+from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.store import Runs
+from pipeline.settings import Settings
+from pipeline.step_environment import ROOT
+from pipeline.storage.account import Store
+
+if TYPE_CHECKING:
+    from pipeline.published.documents import Documents
+
+NAME = "local"
+START = timedelta(seconds=30)
+"""How long a worker may take from its start to its lease."""
+
+
+class LocalEngine:
+    """Runs published pipelines on this machine."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        runs: Runs,
+        *,
+        folder: Path | None = None,
+        code: Path = ROOT,
+    ) -> None:
+        """`folder` is what all workers of this machine share; `code` is where steps find `scoring`."""
+        self.settings = settings
+        self.store = store
+        self.runs = runs
+        self.folder = folder or default_folder()
+        self.code = code
+
+    def publish(self, documents: "Documents") -> PublishedPipeline:
+        """Look whether the documents can be executed here; nothing else is to be done."""
+        from pipeline.engines.local.graph import Pipeline
+        from pipeline.published.build import SCORE_FILE
+
+        Pipeline.read(documents.pipeline_yml, {SCORE_FILE: documents.score_yml})
+        return PublishedPipeline(version=documents.version, engine=NAME, steps=documents.steps)
+
+    def submit(self, record: RunRecord, published: PublishedPipeline) -> None:
+        """Start a worker for the run."""
+        if published.engine != NAME:
+            raise EngineError(
+                f"version {published.version} was published for {published.engine}, not for {NAME}: "
+                "run python -m pipeline publish"
+            )
+        log = Machine(self.folder).log(record.run)
+        try:
+            with log.open("ab") as words:
+                worker = subprocess.Popen(
+                    [
+                        *(sys.executable, "-m", "pipeline.engines.local.worker", record.run),
+                        *("--folder", str(self.folder), "--code", str(self.code)),
+                    ],
+                    cwd=ROOT,
+                    env=worker_environment(os.environ, self.settings),
+                    stdin=subprocess.DEVNULL,
+                    stdout=words,
+                    stderr=words,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise EngineError(f"no worker can be started for run {record.run}: {error.strerror}") from error
+        # It outlives this process; where this one lives longer, somebody must ask how it ended.
+        threading.Thread(target=worker.wait, daemon=True).start()
+
+    def status(self, run: str) -> RunStatus:
+        """What the run's record says, and whether anybody is at work on it."""
+        record = self.runs.load(run)
+        lost = False
+        if record.state in {RunState.SUBMITTED, RunState.RUNNING}:
+            marker = next((marker for marker in self.runs.open() if marker.run == run), None)
+            if marker is None:
+                record = self.runs.load(run)  # it ended while we looked
+            else:
+                lost = not marker.held and not self._may_be_starting(record)
+        return RunStatus(
+            state=record.state, error=record.error, retry=record.retry, counts=record.counts, lost=lost
+        )
+
+    def steps(self, run: str) -> list[StepStatus]:
+        """How its steps stand, as of a second ago."""
+        return step_states.read(self.store.runs, run)
+
+    def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+        """Logs of the steps that are over: the worker stores each at its end."""
+        for step in self.steps(run):
+            if step.name not in known and step.tries:
+                with suppress(NotFound):  # it is still at work, or it said nothing
+                    log = self.store.runs.read(f"{run}/logs/{step.name}.log").data
+                    yield step.name, log.decode(errors="replace")
+
+    def cancel(self, run: str) -> None:
+        """Ask the worker to stop; a run that has none any more is over at once."""
+        status = self.status(run)
+        if status.state.final:
+            return
+        self.runs.request_cancel(run)
+        if status.lost:
+            try:
+                self.runs.advance(self.runs.load(run), RunState.CANCELED)
+            except IllegalTransition:  # it ended meanwhile
+                return
+
+    def _may_be_starting(self, record: RunRecord) -> bool:
+        if record.state is RunState.RUNNING:
+            return False
+        return self.runs.clock() - (record.submitted or record.created) < START
+
+
+def worker_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
+    """The environment of a worker: this process's, with these settings in place of those."""
+    kept = {
+        name: text for name, text in environ.items() if not name.startswith(("SCORING_", "ScoringStorage"))
+    }
+    kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [environ.get("PYTHONPATH")])])
+    return kept | settings_environment(settings)
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """The variables from which `Settings.from_environment` makes what a worker needs to know."""
+    connection, containers = settings.connection, settings.containers
+    values = {
+        "ScoringStorage": connection.connection_string,
+        "ScoringStorage__blobServiceUri": connection.blob_service_uri,
+        "ScoringStorage__credential": "managedidentity" if connection.managed_identity else None,
+        "ScoringStorage__clientId": connection.client_id,
+        "SCORING_ENGINE": NAME,
+        "SCORING_DATA_CONTAINER": containers.data,
+        "SCORING_MODELS_CONTAINER": containers.models,
+        "SCORING_PREDS_CONTAINER": containers.preds,
+        "SCORING_RUNS_CONTAINER": containers.runs,
+        "SCORING_LOCAL_PROCESSES": str(settings.local_processes),
+        "SCORING_STEP_TRIES": str(settings.step_tries),
+    }
+    return {name: text for name, text in values.items() if text is not None}

@@ -1,0 +1,160 @@
+"""Executing the nodes of a pipeline: a few at a time, each when those before it are over.
+
+A node that fails fails itself. Those that need its output go without where they can, and fail where they
+cannot.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.engine import StepState
+from pipeline.engines.local.graph import Node, Pipeline
+from pipeline.engines.local.machine import Machine
+from pipeline.engines.local.processes import Ended, Processes
+from pipeline.engines.local.step_states import Board
+from pipeline.published.build import COLLECT
+from scoring import SensorKey
+
+_FIRST_PAUSE = 0.5
+"""Seconds before a step's second try; each further pause is twice as long."""
+
+_LOOK_SECONDS = 0.2
+"""How often somebody who wants it to stop is noticed."""
+
+OUTCOMES = "_steps"
+"""Folder below a run's predictions where each step leaves what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What all steps of one run have in common."""
+
+    run: str
+    given: Mapping[str, str]
+    """Values of the pipeline's inputs."""
+    keys: tuple[SensorKey, ...]
+    preds: Path
+    """Where steps write: what stands for the whole container, with a folder for this run in it."""
+    logs: Path
+    code: Path
+    """The folder that steps are run in: `python -m scoring` finds its code there."""
+    environment: Mapping[str, str]
+    python: str
+    processes: int
+    tries: int
+
+    @property
+    def out(self) -> Path:
+        """The run's own folder of predictions."""
+        return self.preds / self.run
+
+
+class Execution:
+    """One run of a pipeline; `run` returns when all of it is over, or soon after `stop` is set."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        place: Workplace,
+        machine: Machine,
+        board: Board,
+        stop: threading.Event,
+        keep_log: Callable[[Path], None],
+    ) -> None:
+        """`keep_log` is called with a step's log once the step is over."""
+        self.pipeline = pipeline
+        self.place = place
+        self.machine = machine
+        self.board = board
+        self.stop = stop
+        self.keep_log = keep_log
+        self.outputs: dict[str, str] = {}
+        """Where outputs lie, by node; of those that have succeeded."""
+        self.failed: dict[str, Ended] = {}
+        self._processes: Processes
+
+    def run(self) -> None:
+        """Execute every node."""
+        waiting = {node.name: node for node in self.pipeline.nodes}
+        running: dict[Future[Ended], Node] = {}
+        with Processes() as self._processes, ThreadPoolExecutor(self.place.processes) as pool:
+            while (waiting or running) and not self.stop.is_set():
+                unfinished = {*waiting, *(node.name for node in running.values())}
+                for node in [node for node in waiting.values() if node.needs.isdisjoint(unfinished)]:
+                    del waiting[node.name]
+                    running[pool.submit(self._node, node)] = node
+                for future in wait(running, _LOOK_SECONDS, FIRST_COMPLETED).done:
+                    self._note(running.pop(future), future.result())
+            self._processes.stop()
+            pool.shutdown(cancel_futures=True)
+
+    def _note(self, node: Node, ended: Ended) -> None:
+        if ended.ok:
+            self.outputs[node.name] = str(self.place.preds)
+            self.board.ends(node.name, StepState.SUCCEEDED)
+        elif not self.stop.is_set():
+            self.failed[node.name] = ended
+            self.board.ends(node.name, StepState.FAILED, ended.error)
+            if node.name != COLLECT:
+                _leave_outcome(node, ended.error or "its step failed", self.place)
+
+    def _node(self, node: Node) -> Ended:
+        if lost := node.lacks(self.outputs):
+            return Ended(ok=False, error=f"step {lost}, whose result it needs, failed")
+        command = node.arguments(self.place.given, self.outputs, str(self.place.preds))
+        if command[0] == "python":
+            command[0] = self.place.python
+        log = self.place.logs / f"{node.name}.log"
+        try:
+            return self._tried(node, command, log)
+        finally:
+            if log.exists():
+                self.keep_log(log)
+
+    def _tried(self, node: Node, command: list[str], log: Path) -> Ended:
+        ended = Ended(ok=False, error="it was stopped")
+        for number in range(self.place.tries):
+            if number and self.stop.wait(_FIRST_PAUSE * 2 ** (number - 1)):
+                break
+            with self.machine.slot(self.place.processes, self.stop) as has_slot:
+                if not has_slot:
+                    break
+                self.board.begins(node.name)
+                ended = self._processes.run(
+                    command,
+                    folder=self.place.code,
+                    environment=self.place.environment,
+                    log=log,
+                    seconds=node.seconds,
+                )
+            if ended.ok or not ended.retry:
+                break
+        return ended
+
+
+def _leave_outcome(node: Node, reason: str, place: Workplace) -> None:
+    """Tell `collect` of a step that left nothing itself: which sensors it was for, and why it failed."""
+    if "key" in node.inputs:
+        name, keys = node.inputs["key"], [SensorKey.from_encoded(node.inputs["key"])]
+    elif "shard" in node.inputs:
+        index, count = (int(text) for text in node.inputs["shard"].split("/"))
+        name = f"shard-{index:04}-of-{count:04}"
+        keys = [key for key in place.keys if key.shard(count) == index]
+    else:
+        return
+    path = place.out / OUTCOMES / f"{name}.json"
+    if path.exists():
+        return
+    for key in keys:  # written before it failed: the summary would not know of them
+        (place.out / key.preds_name).unlink(missing_ok=True)
+    sensors = [
+        {"device": key.device, "sensor": key.sensor, "status": "failed", "reason": reason} for key in keys
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {"version": 1, "step": name, "sensors": sensors, "landings": []}
+    path.write_text(json.dumps(document, ensure_ascii=False), "utf-8")

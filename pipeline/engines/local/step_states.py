@@ -1,0 +1,141 @@
+"""How the steps of a local run stand, as `<run>/steps.json` tells it to whoever watches.
+
+Written at most once a second, whatever happens in between. Stored, so it has a version.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.engine import StepState, StepStatus
+from pipeline.errors import ContainerMissing, NotFound, StorageError
+from pipeline.json_documents import moment, read_document
+from pipeline.storage.container import Container
+
+VERSION = 1
+
+
+def path(run: str) -> str:
+    """Where the steps of `run` are told."""
+    return f"{run}/steps.json"
+
+
+class Board:
+    """The steps of one run; threads change them."""
+
+    def __init__(
+        self, names: Iterable[str], container: Container, run: str, clock: Callable[[], datetime]
+    ) -> None:
+        self._container = container
+        self._run = run
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._steps = {name: StepStatus(name=name, state=StepState.WAITING) for name in names}
+        self._written = False
+
+    def begins(self, name: str) -> None:
+        """A step begins, for the first time or again."""
+        with self._lock:
+            step = self._steps[name]
+            self._change(
+                replace(
+                    step,
+                    state=StepState.RUNNING,
+                    started=step.started or self._clock(),
+                    tries=step.tries + 1,
+                    error=None,
+                )
+            )
+
+    def ends(self, name: str, state: StepState, error: str | None = None) -> None:
+        """A step is over."""
+        with self._lock:
+            self._change(replace(self._steps[name], state=state, ended=self._clock(), error=error))
+
+    def cancel(self) -> None:
+        """What is not over never will be."""
+        with self._lock:
+            for step in self._steps.values():
+                if not step.state.final:
+                    self._change(replace(step, state=StepState.CANCELED, ended=self._clock()))
+
+    def write(self) -> None:
+        """Store it, if anything has changed."""
+        with self._lock:
+            if self._written:
+                return
+            self._written = True
+            steps = [_to_json(step) for step in self._steps.values()]
+        document = {"version": VERSION, "run": self._run, "steps": steps}
+        try:
+            self._container.put(path(self._run), json.dumps(document, ensure_ascii=False).encode() + b"\n")
+        except StorageError:
+            self._written = False  # the next time, then
+            raise
+
+    def _change(self, step: StepStatus) -> None:
+        self._steps[step.name] = step
+        self._written = False
+
+
+def read(container: Container, run: str) -> list[StepStatus]:
+    """The steps of a run as they were told last; none where it has not begun.
+
+    Raises:
+        RunDocumentError: the document cannot be read.
+    """
+    try:
+        data = container.read(path(run)).data
+    except ContainerMissing:
+        raise
+    except NotFound:
+        return []
+    return from_bytes(data, f"{container.name}/{path(run)}")
+
+
+def from_bytes(data: bytes, where: str) -> list[StepStatus]:
+    """The steps in `data`, which was read from `where`.
+
+    Raises:
+        RunDocumentError: it is no such document, or of a version that is not known here.
+    """
+    return read_document(
+        data,
+        lambda document: [_from_json(step) for step in document["steps"]],
+        version=VERSION,
+        where=where,
+        what="a list of steps",
+    )
+
+
+def _to_json(step: StepStatus) -> dict[str, object]:
+    return {
+        "name": step.name,
+        "state": step.state.value,
+        "started": _written(step.started),
+        "ended": _written(step.ended),
+        "tries": step.tries,
+        "error": step.error,
+    }
+
+
+def _from_json(document: Any) -> StepStatus:
+    return StepStatus(
+        name=str(document["name"]),
+        state=StepState(document["state"]),
+        started=_read(document["started"]),
+        ended=_read(document["ended"]),
+        tries=int(document["tries"]),
+        error=document["error"],
+    )
+
+
+def _written(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _read(text: str | None) -> datetime | None:
+    return None if text is None else moment(text)

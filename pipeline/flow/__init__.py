@@ -1,0 +1,1 @@
+"""What happens to a run: submit, sweep, recover, cancel, clean up."""

@@ -1,0 +1,116 @@
+"""What every use of the pipeline needs, made once at the edge and passed along."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+from pipeline.clock import utc_now
+from pipeline.errors import EngineError, PublishError
+from pipeline.runs.record import RunRecord
+from pipeline.runs.store import Runs
+from pipeline.settings import Settings
+from pipeline.storage.account import Store
+
+if TYPE_CHECKING:
+    from pipeline.engine import Engine
+    from pipeline.published.documents import PublishedPipeline
+
+FRESH = timedelta(seconds=5)
+"""How long an answer is taken for true that the next landing would only ask for again."""
+
+
+class Context:
+    """Settings, storage, runs and the engine; and the clock."""
+
+    def __init__(
+        self, settings: Settings, store: Store, engine: "Engine", clock: Callable[[], datetime]
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.runs = Runs(store, clock)
+        self.engine = engine
+        self.clock = clock
+        self._published: _Recent[PublishedPipeline] = _Recent(clock)
+        self._active: _Recent[int] = _Recent(clock)
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Connect to what the settings name; nothing is sent yet."""
+        from pipeline.engines import open_engine
+
+        store = Store.connect(settings)
+        return cls(settings, store, open_engine(settings, store, Runs(store, utc_now)), utc_now)
+
+    def published(self) -> "PublishedPipeline":
+        """The pipeline that is published now, as of a few seconds ago.
+
+        Raises:
+            NothingPublished: none is.
+            PublishError: it is another engine's.
+        """
+        from pipeline.published.publish import current
+
+        published = self._published.get(lambda: current(self.store))
+        if published.engine != self.settings.engine:
+            raise PublishError(
+                f"version {published.version} is published for the engine {published.engine}, and "
+                f"SCORING_ENGINE is {self.settings.engine}: run python -m pipeline publish"
+            )
+        return published
+
+    def check_engine(self, record: RunRecord) -> None:
+        """Make sure that this context's engine is the one that has the run.
+
+        Raises:
+            EngineError: another has it, and cannot be asked here.
+        """
+        if record.engine not in {None, self.settings.engine}:
+            raise EngineError(
+                f"run {record.run} is on the engine {record.engine}, and SCORING_ENGINE is "
+                f"{self.settings.engine}: set it back until the run is over"
+            )
+
+    def take_place(self) -> bool:
+        """Take one of the places of active runs, if there is one.
+
+        As of a few seconds ago, and with what this process took since: several hosts that look at the same
+        time may together take a few more than there are.
+        """
+        places = self.settings.max_active_runs
+        return self._active.change(self._count_active, lambda count: count + 1 if count < places else None)
+
+    def give_place_back(self) -> None:
+        """The place was not needed."""
+        self._active.change(self._count_active, lambda count: max(count - 1, 0))
+
+    def _count_active(self) -> int:
+        return sum(not marker.failed for marker in self.runs.open())
+
+
+class _Recent[Value]:
+    """A value that is asked for again only when it is a few seconds old; threads share it."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: tuple[datetime, Value] | None = None
+
+    def get(self, ask: Callable[[], Value]) -> Value:
+        with self._lock:
+            return self._fresh(ask)[1]
+
+    def change(self, ask: Callable[[], Value], change: Callable[[Value], Value | None]) -> bool:
+        """Put what `change` makes of the value in its place; False where it makes nothing of it."""
+        with self._lock:
+            asked, value = self._fresh(ask)
+            changed = change(value)
+            if changed is not None:
+                self._known = (asked, changed)
+            return changed is not None
+
+    def _fresh(self, ask: Callable[[], Value]) -> tuple[datetime, Value]:
+        now = self._clock()
+        if self._known is None or not timedelta(0) <= now - self._known[0] < FRESH:
+            self._known = (now, ask())
+        return self._known

@@ -1,0 +1,94 @@
+"""Checking that all is in place: each thing with what was found, and what to do where it is not right."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pipeline.errors import ContainerMissing, PipelineError
+from pipeline.flow.context import Context
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    good: bool
+    found: str
+    """What was found, and what to do where it is not good; one line."""
+
+
+def examine(context: Context) -> Iterator[Finding]:
+    """Look at everything, in the order in which it must be put right; ends where storage cannot be asked."""
+    settings = context.settings
+    yield Finding("settings", good=True, found=f"engine {settings.engine}, schedule {settings.schedule}")
+    reachable = True
+    for what, container in (
+        ("data", context.store.data),
+        ("models", context.store.models),
+        ("preds", context.store.preds),
+        ("runs", context.store.runs),
+    ):
+        try:
+            container.exists("doctor")
+        except ContainerMissing:
+            reachable = False
+            fix = f"create it, or set SCORING_{what.upper()}_CONTAINER"
+            yield Finding(f"container {what}", good=False, found=f"{container.name!r} is missing: {fix}")
+        except PipelineError as error:
+            yield Finding("storage", good=False, found=str(error))
+            return
+        else:
+            yield Finding(
+                f"container {what}", good=True, found=f"{container.name!r} in {context.store.address}"
+            )
+    if reachable:
+        yield _checked("models", lambda: _models(context))
+        yield _checked("published pipeline", lambda: _published(context))
+        yield _checked("engine", lambda: _engine(context))
+        yield _checked("runs", lambda: _runs(context))
+
+
+def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> Finding:
+    try:
+        good, found = look()
+    except PipelineError as error:
+        return Finding(what, good=False, found=str(error))
+    return Finding(what, good=good, found=found)
+
+
+def _models(context: Context) -> tuple[bool, str]:
+    from pipeline.published.publish import find_fleet
+
+    fleet = find_fleet(context.store)
+    if not fleet.keys:
+        return False, "none: upload model_{device}_{sensor}.skops files to the models container"
+    others = f"; {len(fleet.others):,} other files are left alone" if fleet.others else ""
+    return True, f"{len(fleet.keys):,}{others}"
+
+
+def _published(context: Context) -> tuple[bool, str]:
+    from pipeline.published.publish import find_fleet, prepare
+
+    published = context.published()
+    documents = prepare(context.settings, find_fleet(context.store))
+    if published.version != documents.version:
+        return False, f"{published.version} is older than the models or settings: python -m pipeline publish"
+    return True, f"{published.version}, {published.steps:,} steps"
+
+
+def _engine(context: Context) -> tuple[bool, str]:
+    if context.settings.engine == "local":
+        return True, f"local, {context.settings.local_processes} steps at once on this machine"
+    from pipeline.engines.azureml.engine import AzureMLEngine
+    from pipeline.engines.azureml.setup import check
+
+    engine = AzureMLEngine(context.settings, context.store, context.runs)
+    check(engine.workspace, engine.datastores)
+    return True, f"azureml, workspace {engine.workspace.where.workspace}"
+
+
+def _runs(context: Context) -> tuple[bool, str]:
+    markers = context.runs.open()
+    failed = sum(marker.failed for marker in markers)
+    told = f"{len(markers) - failed:,} active of {context.settings.max_active_runs:,} at most"
+    return True, f"{told}, {failed:,} failed and to be tried again by the next sweep"

@@ -1,0 +1,165 @@
+"""The sweep: whatever broke off or never began, here it ends in a run.
+
+First the runs that need attention, by their markers: pending ones that were left are taken up, failed ones
+are tried again, dead workers replaced, what is over is closed. Then the data container: whatever landed since
+the watermark and is not claimed becomes one run. Only the server's clock counts: the watermark is the time
+at which the server answered the last complete sweep, less a grace period for its clocks and for listings that
+take long. Claims decide what is new; the watermark only spares looking at what is old.
+"""
+
+import json
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound
+from pipeline.flow.context import Context
+from pipeline.flow.recover import Attended, attend
+from pipeline.flow.submit import Outcome, submit, to_landing
+from pipeline.json_documents import moment, read_document
+from pipeline.pages.index import renew
+from pipeline.runs.landing import Landing, skipped_because
+from pipeline.runs.names import manual_run, timer_run
+from pipeline.runs.record import Cause, CauseKind
+
+WATERMARK = "sweep.json"
+VERSION = 1
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepReport:
+    """What one sweep found and did; `str()` is one line."""
+
+    run: str | None
+    """The run that it submitted, if there was anything to score."""
+    landings: int
+    """How many it scores."""
+    attended: Attended
+    """What became of the runs that needed attention."""
+    reason: str
+    """Why there is no run, or what is in it."""
+
+    def __str__(self) -> str:
+        return f"sweep: {self.reason}; {self.attended}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """How a sweep begins: what the last one left, and the server's clock."""
+
+    watermark: datetime | None
+    etag: str
+    now: datetime
+
+
+def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepReport:
+    """Submit what no run has claimed, take up pending runs, retry failed ones, replace dead workers.
+
+    `tick` is the scheduled time of a timer's tick, which names the run; None where a person asks, then
+    `random_hex` (six hex digits) helps to name it. Two sweeps at once are safe.
+    """
+    start = _start(context)
+    attended = attend(context, start.now)
+    everything = context.settings.timer_mode == "all"
+    landings = _listed(context, None if everything else start.watermark)
+    if not everything:
+        landings = list(context.runs.unclaimed(landings))
+    done = True
+    if landings:
+        report, done = _submit(context, tick, random_hex, landings, attended)
+    else:
+        what = "nothing to score" if everything else "nothing new"
+        report = SweepReport(run=None, landings=0, attended=attended, reason=what)
+    if done and not everything:
+        _move_watermark(context, start)
+    if attended.ended or attended.closed:
+        renew(context.store)
+    return report
+
+
+def _submit(
+    context: Context, tick: datetime | None, random_hex: str, landings: list[Landing], attended: Attended
+) -> tuple[SweepReport, bool]:
+    """Submit `landings`; also tells whether all of them are claimed now."""
+    everything = context.settings.timer_mode == "all"
+    if tick is None:
+        run, cause = manual_run(context.clock(), random_hex), Cause(CauseKind.MANUAL, "sweep")
+    else:
+        run, cause = timer_run(tick), Cause(CauseKind.TIMER, tick.isoformat())
+    submission = submit(context, run, cause, landings, claims=not everything)
+    report = SweepReport(
+        run=run if submission.outcome is Outcome.SUBMITTED else None,
+        landings=submission.landings,
+        attended=attended,
+        reason=str(submission),
+    )
+    if (
+        submission.outcome is Outcome.ALREADY
+    ):  # the same tick, delivered twice: its first delivery did the work
+        report = replace(
+            report, reason=f"{submission}; {len(landings):,} landings are left to the next sweep"
+        )
+        return report, False
+    return report, True
+
+
+def _listed(context: Context, since: datetime | None) -> list[Landing]:
+    return [
+        to_landing(blob)
+        for blob in context.store.data.list()
+        if (since is None or blob.last_modified >= since) and not skipped_because(blob.name, blob.size)
+    ]
+
+
+def _start(context: Context) -> _Start:
+    runs = context.store.runs
+    try:
+        content = runs.read(WATERMARK)
+    except ContainerMissing:
+        raise
+    except NotFound:
+        with suppress(AlreadyExists):  # another sweep's
+            runs.create(WATERMARK, _document(_source(context), None))
+        content = runs.read(WATERMARK)
+    watermark = read_watermark(content.data, f"{runs.name}/{WATERMARK}", _source(context))
+    return _Start(watermark, content.etag, content.served)
+
+
+def _source(context: Context) -> str:
+    """The container that a watermark is for: of any other it says nothing."""
+    return f"{context.store.account}/{context.store.data.name}"
+
+
+def read_watermark(data: bytes, where: str, source: str) -> datetime | None:
+    """The watermark of `source` in `data`, read from `where`; None before the first sweep of it has ended.
+
+    Raises:
+        RunDocumentError: it is no such document, or of a version that is not known here.
+    """
+
+    def time(document: Any) -> datetime | None:
+        text = document["watermark"]
+        return None if text is None or document["source"] != source else moment(text)
+
+    hint = "delete it, and the next sweep looks at everything"
+    return read_document(data, time, version=VERSION, where=where, what="a watermark", hint=hint)
+
+
+def _move_watermark(context: Context, start: _Start) -> None:
+    """Everything that had landed when this sweep began is claimed, so the next need not look at it again."""
+    watermark = start.now - context.settings.grace
+    if start.watermark is not None and watermark <= start.watermark:
+        return
+    try:
+        context.store.runs.replace(WATERMARK, _document(_source(context), watermark), start.etag)
+    except Changed:
+        logger.info("another sweep moved the watermark")
+
+
+def _document(source: str, watermark: datetime | None) -> bytes:
+    text = None if watermark is None else watermark.isoformat()
+    return json.dumps({"version": VERSION, "source": source, "watermark": text}).encode() + b"\n"

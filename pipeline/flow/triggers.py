@@ -1,0 +1,61 @@
+"""What stands between the function app's triggers and the pipeline: one context, ticks and blob names."""
+
+import os
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from pipeline.flow.context import Context
+from pipeline.flow.submit import Outcome, Submission, submit_landing
+from pipeline.settings import Settings
+
+_EARLY = timedelta(seconds=2)
+"""How far a tick may lie ahead when it fires: the host's timer and its clock are not one."""
+
+_opening = threading.Lock()
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process; read when the app is loaded, so that wrong ones keep it from starting."""
+    return Settings.from_environment(os.environ)
+
+
+def context() -> Context:
+    """The context that all calls in this process share, made at the first."""
+    with _opening:
+        return _context()
+
+
+@cache
+def _context() -> Context:
+    return Context.open(settings())
+
+
+def submit_blob(context: Context, container: str, name: str) -> Submission:
+    """Score a blob that landed, unless it lies elsewhere.
+
+    Event Grid's subscription decides which blobs are told; the path of the trigger does not.
+    """
+    expected = context.settings.containers.data
+    if container != expected:
+        return Submission(
+            Outcome.SKIPPED, None, f"not in container {expected!r}, but in {container!r}: {name!r}"
+        )
+    return submit_landing(context, name)
+
+
+def tick_of(status: Mapping[str, Any] | None, now: datetime) -> datetime:
+    """The scheduled time of the tick that a timer fires for; `now` where it is called out of turn.
+
+    While the function runs, `Next` in the schedule's status is still the tick it runs for, past due or not.
+    A call out of turn finds it in the future. Schedules with more than one tick a minute have no status.
+    """
+    if status:
+        tick = datetime.fromisoformat(status["Next"])
+        tick = tick.replace(tzinfo=UTC) if tick.tzinfo is None else tick
+        if tick <= now + _EARLY:
+            return tick
+    return now.replace(microsecond=0)

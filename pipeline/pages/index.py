@@ -1,0 +1,103 @@
+"""`index.html` in the preds container: the runs that are over, renewed as runs end.
+
+Whoever ends a run renews the page. Writers may meet: each looks which page is there, then which runs are
+over, and writes only over the page that it saw; where another was faster it looks again. So the page that
+stays was made from a listing that no other page is ahead of.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound
+from pipeline.pages.run_scoring import write_index
+from pipeline.runs import history
+from pipeline.runs.record import RunRecord
+from pipeline.storage.account import Store, in_parallel
+from pipeline.storage.container import BlobInfo
+
+PAGE = "index.html"
+MOST_RUNS = 1000
+TRIES = 10
+"""So often another may be faster; then the page is left to the next run that ends."""
+
+logger = logging.getLogger(__name__)
+
+
+def renew(store: Store) -> None:
+    """Bring the page up to the runs that are over. What goes wrong is told in the log and harms no run."""
+    try:
+        if not any(_renewed(store) for _ in range(TRIES)):
+            logger.info("%s/%s is left to the next run that ends: others write it", store.preds.name, PAGE)
+    except Exception as error:  # noqa: BLE001 - a page is never worth a run, whatever it is that is wrong
+        logger.warning("%s/%s is not renewed: %s", store.preds.name, PAGE, error)
+
+
+def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
+    """Write a page of these runs to a file; their reports are fetched beside it.
+
+    One that is there already is fetched again only if it is from before its run was over.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+
+    def row(record: RunRecord) -> dict[str, Any]:
+        told = history.row(record)
+        found = told["report"] and record.ended and _fetched(store, told["report"], record.ended, page.parent)
+        return told if found else told | {"report": None}
+
+    rows = in_parallel(row, records)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    write_index(rows, page)
+
+
+def _renewed(store: Store) -> bool:
+    """Write the page once, if it is not up to date; False where another was faster."""
+    there = _page(store)  # before the listing: see above
+    rows = history.noted(store.runs, MOST_RUNS)
+    version = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    if there and there.metadata.get("rows") == version:
+        return True
+    with tempfile.TemporaryDirectory(prefix="fleet-runs-") as folder:
+        page = Path(folder) / PAGE
+        write_index(
+            rows, page, f"The {MOST_RUNS:,} runs that ended last." if len(rows) == MOST_RUNS else None
+        )
+        data = page.read_bytes()
+    try:
+        if there:
+            store.preds.replace(PAGE, data, there.etag, metadata={"rows": version})
+        else:
+            store.preds.create(PAGE, data, metadata={"rows": version})
+    except (AlreadyExists, Changed):
+        return False
+    return True
+
+
+def _page(store: Store) -> BlobInfo | None:
+    try:
+        return store.preds.head(PAGE)
+    except ContainerMissing:
+        raise
+    except NotFound:
+        return None
+
+
+def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:
+    path = folder / report
+    if path.is_file() and path.stat().st_mtime >= ended.timestamp():
+        return True
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        store.preds.download(report, path)
+    except ContainerMissing:
+        raise
+    except NotFound:  # cleaned up
+        return False
+    return True

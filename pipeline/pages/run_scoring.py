@@ -1,0 +1,98 @@
+"""Pages for people: a run's report and the list of runs. `scoring` writes them, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.engine import StepState, StepStatus
+from pipeline.errors import ReportError
+from pipeline.runs.record import RunRecord
+from pipeline.step_environment import ROOT, step_environment
+
+VERSION = 1
+"""Of the documents that `python -m scoring report` and `index` read."""
+
+_REPORT_SECONDS, _INDEX_SECONDS = 900, 60
+_TROUBLE = (StepState.FAILED, StepState.CANCELED)
+
+
+def write_report(record: RunRecord, steps: Sequence[StepStatus], folder: Path) -> Path:
+    """Write the report of a run into the folder that what it left was fetched to; returns the page.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="fleet-report-") as temporary:
+        document = Path(temporary) / "facts.json"
+        document.write_text(json.dumps(facts(record, steps)))
+        _scoring(_REPORT_SECONDS, "report", "--preds", folder.resolve(), "--facts", document)
+    return folder / "report.html"
+
+
+def write_index(rows: Sequence[dict[str, Any]], page: Path, note: str | None = None) -> None:
+    """Write the page that lists runs, in this order.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+    with tempfile.TemporaryDirectory(prefix="fleet-runs-") as temporary:
+        document = Path(temporary) / "rows.json"
+        document.write_text(json.dumps({"version": VERSION, "note": note, "runs": rows}))
+        _scoring(_INDEX_SECONDS, "index", "--rows", document, "--out", page.resolve())
+
+
+def facts(record: RunRecord, steps: Sequence[StepStatus]) -> dict[str, Any]:
+    """What `python -m scoring report --facts` is told of a run."""
+    states = Counter(step.state for step in steps)
+    ended = record.ended
+    return {
+        "version": VERSION,
+        "run": record.run,
+        "cause": record.cause.sentence,
+        "state": record.state.value,
+        "asked": record.created.isoformat(),
+        "started": record.started.isoformat() if record.started else None,
+        "ended": ended.isoformat() if ended else None,
+        "seconds": (ended - record.created).total_seconds() if ended else None,
+        "published": record.published or None,
+        "tries": record.tries,
+        "error": record.error,
+        "steps": _told(states[StepState.SUCCEEDED], states.total()) if states else None,
+        "troubles": [
+            {"step": step.name, "state": step.state.value, "error": step.error}
+            for step in steps
+            if step.state in _TROUBLE
+        ],
+    }
+
+
+def _told(succeeded: int, steps: int) -> str:
+    return f"{steps:,} steps" if succeeded == steps else f"{succeeded:,} of {steps:,} steps succeeded"
+
+
+def _scoring(seconds: float, *arguments: str | Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="fleet-scoring-") as temporary:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "scoring", *map(str, arguments)],
+                cwd=ROOT,
+                env=step_environment(os.environ, ROOT, Path(temporary)),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=seconds,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ReportError(f"python -m scoring {arguments[0]} did not run: {error}") from error
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        why = words[-1].removeprefix("error: ") if words else f"exit code {done.returncode}"
+        raise ReportError(f"python -m scoring {arguments[0]}: {why}")

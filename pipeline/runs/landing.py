@@ -1,0 +1,79 @@
+"""Landings, and the manifest of those that one run scores.
+
+The manifest is stored, and steps read it, so its format has a version. To change it: raise `VERSION`,
+let `Manifest.from_json` read the old one too, and keep a sample of it in `tests/pipeline/samples`.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.json_documents import read_document
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Landing:
+    """One data blob at one ETag: the unit that is scored exactly once."""
+
+    name: str
+    etag: str
+    size: int
+    md5: str | None
+    """Content-MD5, base64, where storage knows it."""
+
+    def to_json(self) -> dict[str, object]:
+        """This landing as an entry of a manifest."""
+        return {"name": self.name, "etag": self.etag, "size": self.size, "md5": self.md5}
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The landings that one run scores."""
+
+    run: str
+    landings: tuple[Landing, ...]
+
+    def to_bytes(self) -> bytes:
+        """The document as it is stored: the same manifest gives the same bytes."""
+        entries = [landing.to_json() for landing in self.landings]
+        document = {"version": VERSION, "run": self.run, "landings": entries}
+        return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str) -> "Manifest":
+        """The manifest in `data`, which was read from `where`.
+
+        Raises:
+            RunDocumentError: it is not a manifest, or of a version that is not known here.
+        """
+
+        def manifest(document: Any) -> Manifest:
+            landings = tuple(
+                Landing(str(entry["name"]), str(entry["etag"]), int(entry["size"]), entry["md5"])
+                for entry in document["landings"]
+            )
+            return cls(str(document["run"]), landings)
+
+        return read_document(data, manifest, version=VERSION, where=where, what="a manifest")
+
+
+def skipped_because(name: str, size: int | None = None) -> str | None:
+    """Why a blob is not a landing, or None where it is one; `size` is None where it is not known yet."""
+    if not name or not is_text(name):
+        return "no blob has such a name"
+    if any(segment.startswith(("_", ".")) for segment in name.split("/")):
+        return "a part of its name starts with '_' or '.'"
+    if size == 0:
+        return "it is empty"
+    return None
+
+
+def is_text(name: str) -> bool:
+    """Whether `name` can be written as UTF-8: what a shell hands over as other bytes cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

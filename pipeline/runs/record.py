@@ -1,0 +1,185 @@
+"""The run record: what a run is, why it was started and how it stands.
+
+    pending ──► submitted ──► running ──► succeeded | partly | failed | canceled
+       │            ▲            │
+       │            └────────────┘  its worker died: it is submitted again
+       └──► empty                   other runs had claimed all of its landings
+
+Each state also leads straight to any later one, because an engine may be faster than the record: a
+worker can say `running` before its submitter says `submitted`. The last five never change again.
+
+The record is stored, so its format has a version. To change it: raise `VERSION`, let
+`RunRecord.from_bytes` read the old one too, and keep a sample of it in `tests/pipeline/samples`.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from pipeline.json_documents import moment, read_document
+
+VERSION = 1
+
+
+class RunState(StrEnum):
+    """How a run stands."""
+
+    PENDING = "pending"
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    PARTLY = "partly"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EMPTY = "empty"
+
+    @property
+    def final(self) -> bool:
+        """Whether it never changes again."""
+        return self not in {RunState.PENDING, RunState.SUBMITTED, RunState.RUNNING}
+
+    def leads_to(self, state: "RunState") -> bool:
+        """Whether a run in this state may advance to that one; a restart is not an advance."""
+        if state is RunState.EMPTY:
+            return self is RunState.PENDING
+        order = list(RunState)
+        return not self.final and order.index(state) > order.index(self)
+
+
+class CauseKind(StrEnum):
+    """Why a run was started."""
+
+    BLOB = "blob"
+    TIMER = "timer"
+    MANUAL = "manual"
+    RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a run was started; `detail` is the blob's name, the tick, what was asked for, or the failed run."""
+
+    kind: CauseKind
+    detail: str
+
+    @property
+    def sentence(self) -> str:
+        """The cause as a person reads it."""
+        if self.kind is CauseKind.BLOB:
+            return f"{self.detail} landed"
+        if self.kind is CauseKind.RETRY:
+            return f"{self.detail} failed and is tried again"
+        if self.kind is CauseKind.TIMER:
+            with suppress(ValueError):
+                tick = datetime.fromisoformat(self.detail).astimezone(UTC)
+                return f"a sweep by the timer at {tick:%Y-%m-%d %H:%M:%S} UTC"
+            return f"a sweep by the timer at {self.detail}"
+        return f"asked for by hand: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """What a run is, why it was started and how it stands."""
+
+    run: str
+    cause: Cause
+    state: RunState
+    published: str
+    """Version of the published pipeline that it runs."""
+    created: datetime
+    engine: str | None = None
+    """Name of the engine that has it; None where that is not known."""
+    submitted: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    tries: int = 1
+    """Which try of its cause this is: 2 for `<name>-2`."""
+    restarts: int = 0
+    """How often a dead worker was replaced."""
+    claims: bool = True
+    """Whether it scores only landings that it has claimed; `all` mode and `--again` do without."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """The totals of its summary."""
+    error: str | None = None
+    """What went wrong, in one line."""
+    retry: bool = False
+    """Whether another try may help, where it failed."""
+    token: str = ""
+    """Random text of each write: tells ours, whose answer was lost, from another's that says the same."""
+    etag: str | None = field(default=None, compare=False)
+    """Of the blob that this was read from; not part of the document."""
+
+    def to_json(self) -> dict[str, object]:
+        """The document as it is stored, and as `--json` shows it."""
+        return {
+            "version": VERSION,
+            "run": self.run,
+            "cause": {"kind": self.cause.kind.value, "detail": self.cause.detail},
+            "state": self.state.value,
+            "published": self.published,
+            "engine": self.engine,
+            "created": _written(self.created),
+            "submitted": _written(self.submitted),
+            "started": _written(self.started),
+            "ended": _written(self.ended),
+            "tries": self.tries,
+            "restarts": self.restarts,
+            "claims": self.claims,
+            "counts": dict(self.counts),
+            "error": self.error,
+            "retry": self.retry,
+            "token": self.token,
+        }
+
+    def to_bytes(self) -> bytes:
+        """The document as it is stored."""
+        return json.dumps(self.to_json(), ensure_ascii=False, indent=1).encode() + b"\n"
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str, etag: str | None = None) -> Self:
+        """The record in `data`, which was read from `where`.
+
+        Raises:
+            RunDocumentError: it is not a record, or of a version that is not known here.
+        """
+        return read_document(
+            data,
+            lambda document: cls._from_json(document, etag),
+            version=VERSION,
+            where=where,
+            what="a run record",
+        )
+
+    @classmethod
+    def _from_json(cls, document: Mapping[str, Any], etag: str | None) -> Self:
+        return cls(
+            run=str(document["run"]),
+            cause=Cause(CauseKind(document["cause"]["kind"]), str(document["cause"]["detail"])),
+            state=RunState(document["state"]),
+            published=str(document["published"]),
+            engine=document.get("engine"),
+            created=moment(document["created"]),
+            submitted=_read(document["submitted"]),
+            started=_read(document["started"]),
+            ended=_read(document["ended"]),
+            tries=int(document["tries"]),
+            restarts=int(document["restarts"]),
+            claims=bool(document["claims"]),
+            counts={str(name): int(count) for name, count in document["counts"].items()},
+            error=document["error"],
+            retry=bool(document["retry"]),
+            token=str(document["token"]),
+            etag=etag,
+        )
+
+
+def _written(time: datetime | None) -> str | None:
+    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _read(text: str | None) -> datetime | None:
+    return None if text is None else moment(text)

@@ -1,0 +1,1 @@
+"""Blob storage: connecting, requests with retries, errors, containers. No other place talks to it."""

@@ -1,0 +1,54 @@
+"""The four containers of one storage account, and requests many at a time."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+from pipeline.settings import Containers, Settings
+from pipeline.storage.container import Container
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient
+
+PARALLEL = 16
+"""How many requests one process has under way at once."""
+
+
+class Store:
+    """The four containers of one storage account."""
+
+    def __init__(self, client: "BlobServiceClient", containers: Containers) -> None:
+        self._client = client
+        self.account: str = client.account_name or client.primary_hostname
+        self.address = f"{client.scheme}://{client.primary_hostname}"
+        self.containers = containers
+        self.data = self._container(containers.data)
+        self.models = self._container(containers.models)
+        self.preds = self._container(containers.preds)
+        self.runs = self._container(containers.runs)
+
+    @classmethod
+    def connect(cls, settings: Settings, *, transport: Any = None) -> Self:
+        """Open a connection; nothing is sent yet.
+
+        `transport` is an `azure.core` transport to use in place of the usual one.
+        """
+        from pipeline.storage.connect import blob_service
+
+        return cls(blob_service(settings.connection, transport), settings.containers)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def _container(self, name: str) -> Container:
+        return Container(self._client.get_container_client(name), self.address)
+
+
+def in_parallel[Item, Answer](function: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
+    """`function` of each item, in their order, many at a time."""
+    todo = list(items)
+    if len(todo) < 2:  # noqa: PLR2004 - a pool for one is only a detour
+        return [function(item) for item in todo]
+    with ThreadPoolExecutor(min(PARALLEL, len(todo))) as pool:
+        return list(pool.map(function, todo))

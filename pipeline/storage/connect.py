@@ -1,0 +1,43 @@
+"""Connecting to blob storage, as whom the settings say. Only loaded when a store connects."""
+
+import logging
+from typing import Any
+
+import requests
+from azure.core.pipeline.transport import RequestsTransport
+from azure.storage.blob import BlobServiceClient
+
+from pipeline.settings import Connection
+from pipeline.storage.retries import Retries
+
+CONNECT_SECONDS = 3
+ANSWER_SECONDS = 20
+CONNECTIONS = 32
+"""How many are kept open: as many as threads use at once."""
+
+
+def blob_service(connection: Connection, transport: Any = None) -> BlobServiceClient:
+    """A client for the account; nothing is sent yet."""
+    # The SDK tells of each request at INFO, and of each credential that it tries.
+    for chatty in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    options: dict[str, Any] = {"retry_policy": Retries(), "transport": transport or http_transport()}
+    if connection.connection_string is not None:
+        return BlobServiceClient.from_connection_string(connection.connection_string, **options)
+    return BlobServiceClient(str(connection.blob_service_uri), credential=_credential(connection), **options)
+
+
+def http_transport() -> RequestsTransport:
+    """The usual transport. Beyond its pool, `requests` would open a connection for each request."""
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))
+    return RequestsTransport(session=session, connection_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS)
+
+
+def _credential(connection: Connection) -> Any:
+    from azure import identity
+
+    if connection.managed_identity:
+        return identity.ManagedIdentityCredential(client_id=connection.client_id)
+    return identity.DefaultAzureCredential(managed_identity_client_id=connection.client_id)

@@ -1,0 +1,322 @@
+"""One container of blobs: the one place that talks to storage.
+
+Conditional writes are safe to retry: where the answer to a first attempt was lost, the second one finds
+its own content in place, and that counts as done.
+"""
+
+import base64
+import mimetypes
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import (
+    AlreadyExists,
+    Changed,
+    ContainerMissing,
+    LeaseHeld,
+    NotFound,
+)
+from pipeline.storage.etag import plain_etag
+from pipeline.storage.sdk_errors import translated
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobLeaseClient, ContainerClient, ContentSettings
+
+_PAGE = 1000
+"""Blobs in a page of a listing: the SDK's objects are cyclic, and longer pages pile up in a long process."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """What storage knows of a blob without reading it."""
+
+    name: str
+    etag: str
+    """Without quotes."""
+    size: int
+    md5: str | None
+    """Content-MD5, base64, where it was stored."""
+    last_modified: datetime
+    metadata: Mapping[str, str]
+    """Empty in listings that did not ask for it."""
+    leased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A small blob that was read whole."""
+
+    data: bytes
+    etag: str
+    served: datetime
+    """The server's clock when it answered."""
+
+
+class Lease:
+    """Our lease on a blob, until it is released or not renewed in time."""
+
+    def __init__(self, client: "BlobLeaseClient", what: str, address: str) -> None:
+        self._client = client
+        self._what = what
+        self._address = address
+
+    @property
+    def id(self) -> str:
+        """Its id, for requests that change the blob meanwhile."""
+        return self._client.id
+
+    def renew(self) -> None:
+        """Hold it for its full time from now.
+
+        Raises:
+            LeaseHeld: it is lost.
+            NotFound: the blob is gone.
+        """
+        with translated(f"renewing the lease on {self._what}", self._address):
+            self._client.renew()
+
+    def release(self) -> None:
+        """Let go; no error where it is lost or the blob is gone."""
+        try:
+            with translated(f"releasing the lease on {self._what}", self._address):
+                self._client.release()
+        except (LeaseHeld, NotFound):
+            pass
+
+
+class Container:
+    """One container; blob names are whole paths in it.
+
+    Every method raises `StorageUnreachable`, `StorageDenied` or `ContainerMissing` where they apply.
+    """
+
+    def __init__(self, client: "ContainerClient", address: str) -> None:
+        self.name = client.container_name
+        self._client = client
+        self._address = address
+
+    def read(self, name: str) -> Content:
+        """A small blob, whole. Raises NotFound."""
+        served: list[datetime] = []
+        with self._translated("reading", name):
+            stream = self._client.download_blob(name, raw_response_hook=_note_time(served))
+            return Content(stream.readall(), plain_etag(stream.properties.etag), served[-1])
+
+    def head(self, name: str) -> BlobInfo:
+        """What storage knows of a blob. Raises NotFound."""
+        with self._translated("looking for", name):
+            return _info(self._client.get_blob_client(name).get_blob_properties())
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a blob."""
+        try:
+            self.head(name)
+        except ContainerMissing:
+            raise
+        except NotFound:
+            return False
+        return True
+
+    def put(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> str:
+        """Write a small blob over whatever is there; returns its ETag."""
+        with self._translated("writing", name):
+            return self._upload(name, data, metadata, overwrite=True)
+
+    def create(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> str:
+        """Write a small blob that must not be there yet; returns its ETag.
+
+        Raises:
+            AlreadyExists: it is there with other content. The same content counts as ours.
+        """
+        from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
+
+        with self._translated("creating", name):
+            try:
+                return self._upload(name, data, metadata, overwrite=False)
+            except (ResourceExistsError, ResourceModifiedError):
+                pass
+        found = self.read(name)
+        if found.data == data:
+            return found.etag
+        raise AlreadyExists(f"{self.name}/{name} exists already", found.data)
+
+    def touch(self, name: str, *, metadata: Mapping[str, str]) -> bool:
+        """Create an empty blob; False where there is one of that name, by whomever."""
+        try:
+            with self._translated("creating", name):
+                self._upload(name, b"", metadata, overwrite=False)
+        except (Changed, LeaseHeld):  # one that is leased may refuse for that reason first
+            return False
+        return True
+
+    def replace(self, name: str, data: bytes, etag: str, *, metadata: Mapping[str, str] | None = None) -> str:
+        """Write a small blob over the version with `etag`; returns the new ETag.
+
+        Raises:
+            Changed: it is another version by now, or gone. The same content counts as ours.
+        """
+        from azure.core import MatchConditions
+
+        try:
+            with self._translated("replacing", name):
+                return self._upload(
+                    name,
+                    data,
+                    metadata,
+                    overwrite=True,
+                    etag=_quoted(etag),
+                    match_condition=MatchConditions.IfNotModified,
+                )
+        except Changed:
+            try:
+                found = self.read(name)
+            except ContainerMissing:
+                raise
+            except NotFound as error:
+                raise Changed(f"{self.name}/{name} was deleted meanwhile") from error
+            if found.data == data:
+                return found.etag
+            raise
+
+    def delete(self, name: str, *, lease: Lease | None = None) -> None:
+        """Delete a blob, if it is there. Raises LeaseHeld."""
+        try:
+            with self._translated("deleting", name):
+                self._client.delete_blob(name, **_with_lease(lease))
+        except ContainerMissing:
+            raise
+        except NotFound:
+            pass
+
+    def annotate(self, name: str, metadata: Mapping[str, str], *, lease: Lease | None = None) -> None:
+        """Replace a blob's metadata. Raises NotFound, LeaseHeld."""
+        with self._translated("annotating", name):
+            self._client.get_blob_client(name).set_blob_metadata(dict(metadata), **_with_lease(lease))
+
+    def list(self, prefix: str = "", *, metadata: bool = False) -> Iterator[BlobInfo]:
+        """All blobs whose names start with `prefix`, by name, page after page."""
+        with self._translated("listing", prefix):
+            for found in self._client.list_blobs(
+                name_starts_with=prefix or None,
+                include=["metadata"] if metadata else None,
+                results_per_page=_PAGE,
+            ):
+                yield _info(found)
+
+    def folders(self) -> Iterator[str]:
+        """First segments of the names of all blobs that lie in a folder, each once."""
+        from azure.storage.blob import BlobPrefix
+
+        with self._translated("listing", ""):
+            for found in self._client.walk_blobs(delimiter="/"):
+                if isinstance(found, BlobPrefix):
+                    yield found.name.rstrip("/")
+
+    def download(self, name: str, path: Path, *, etag: str | None = None) -> None:
+        """Read a blob of any size into a file, which appears when it is whole.
+
+        Raises:
+            NotFound: there is no such blob.
+            Changed: it is not the version with `etag` any more.
+        """
+        from azure.core import MatchConditions
+
+        condition: dict[str, Any] = {}
+        if etag is not None:
+            condition = {"etag": _quoted(etag), "match_condition": MatchConditions.IfNotModified}
+        part = path.with_name(f"{path.name}.part")
+        try:
+            with self._translated("reading", name), part.open("wb") as file:
+                self._client.download_blob(name, **condition).readinto(file)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def upload(self, name: str, path: Path) -> str:
+        """Write a file of any size over whatever is there; returns the blob's ETag."""
+        settings = _content_settings(path.name)
+        with path.open("rb") as file, self._translated("writing", name):
+            answer = self._client.get_blob_client(name).upload_blob(
+                file, overwrite=True, length=os.fstat(file.fileno()).st_size, content_settings=settings
+            )
+            return plain_etag(answer["etag"])
+
+    def lease(self, name: str, seconds: int) -> Lease:
+        """Lease a blob. Raises LeaseHeld, NotFound."""
+        from azure.storage.blob import BlobLeaseClient
+
+        # An id of our own: a second attempt, after a lost answer, finds the lease its own.
+        client = BlobLeaseClient(self._client.get_blob_client(name), lease_id=str(uuid.uuid4()))
+        with self._translated("leasing", name):
+            client.acquire(lease_duration=seconds)
+        return Lease(client, f"{self.name}/{name}", self._address)
+
+    def ensure(self) -> bool:
+        """Create this container; False where it is there already."""
+        from azure.core.exceptions import ResourceExistsError
+
+        with self._translated("creating", ""):
+            try:
+                self._client.create_container()
+            except ResourceExistsError:
+                return False
+        return True
+
+    def _upload(
+        self, name: str, data: bytes, metadata: Mapping[str, str] | None, *, overwrite: bool, **condition: Any
+    ) -> str:
+        answer = self._client.get_blob_client(name).upload_blob(
+            data,
+            overwrite=overwrite,
+            metadata=dict(metadata) if metadata else None,
+            content_settings=_content_settings(name),
+            **condition,
+        )
+        return plain_etag(answer["etag"])
+
+    def _translated(self, doing: str, name: str) -> Any:
+        return translated(f"{doing} {self.name}/{name}", self._address)
+
+
+def _content_settings(name: str) -> "ContentSettings":
+    """What a browser needs to know to show a blob of that name."""
+    from azure.storage.blob import ContentSettings
+
+    content_type, _ = mimetypes.guess_type(name)
+    return ContentSettings(content_type=content_type or "application/octet-stream")
+
+
+def _info(found: Any) -> BlobInfo:
+    md5 = found.content_settings.content_md5
+    return BlobInfo(
+        name=found.name,
+        etag=plain_etag(found.etag),
+        size=found.size,
+        md5=base64.b64encode(md5).decode() if md5 else None,
+        last_modified=found.last_modified,
+        metadata=found.metadata or {},
+        leased=found.lease.state == "leased",
+    )
+
+
+def _note_time(times: list[datetime]) -> Callable[[Any], None]:
+    def note(response: Any) -> None:
+        date = response.http_response.headers.get("Date")
+        if date is not None:  # what refuses on the way may send none
+            times.append(parsedate_to_datetime(date))
+
+    return note
+
+
+def _with_lease(lease: Lease | None) -> dict[str, Any]:
+    return {} if lease is None else {"lease": lease.id}
+
+
+def _quoted(etag: str) -> str:
+    return f'"{etag}"'

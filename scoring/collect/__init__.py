@@ -1,0 +1,1 @@
+"""The end of a run: counts, rejects, summary and the mark that says it is finished."""

@@ -1,0 +1,90 @@
+"""What the data holds, whoever scores it: readings and rejects per sensor and per landing."""
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow.csv as pa_csv
+
+from scoring.atomic_files import atomic_path
+from scoring.errors import ReadingsError
+from scoring.keys import InvalidKey, SensorKey
+from scoring.readings.files import Batch, LandingStatus, Source, read_batches
+
+REJECTS_NAME = "rejects.csv"
+REJECTS_HEADER = b"file,line,reason,device,sensor,text\n"
+
+
+@dataclass(slots=True)
+class LandingCount:
+    """One landing: how it was found, and how many rows it gave."""
+
+    name: str
+    status: str
+    reason: str | None = None
+    readings: int = 0
+    rejected: int = 0
+
+
+@dataclass
+class Survey:
+    """Counts every batch that is read, and writes each rejected row to `rejects.csv` in `out`."""
+
+    out: Path
+    readings: Counter[SensorKey] = field(default_factory=Counter)
+    rejected: Counter[SensorKey] = field(default_factory=Counter)
+    landings: dict[str, LandingCount] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        self._place = atomic_path(self.out / REJECTS_NAME)
+        self._file = self._place.__enter__().open("wb")
+        self._file.write(REJECTS_HEADER)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._place.__exit__(kind, error, trace)
+
+    def add(self, source: Source, batch: Batch) -> None:
+        """Count one batch."""
+        landing = self._landing(source.name)
+        landing.readings += len(batch.codes)
+        landing.rejected += batch.rejects.num_rows
+        counts = np.bincount(batch.codes, minlength=len(batch.keys)).tolist()
+        self.readings.update(dict(zip(batch.keys, counts, strict=True)))
+        if batch.rejects.num_rows:
+            pa_csv.write_csv(batch.rejects, self._file, pa_csv.WriteOptions(include_header=False))
+            columns = (batch.rejects[name].to_pylist() for name in ("device", "sensor"))
+            for device, sensor in zip(*columns, strict=True):
+                self._count_reject(device, sensor)
+
+    def ended(self, status: LandingStatus) -> None:
+        """Note how a landing was found."""
+        landing = self._landing(status.name)
+        landing.status, landing.reason = status.status, status.reason
+
+    def _landing(self, name: str) -> LandingCount:
+        return self.landings.setdefault(name, LandingCount(name, "read"))
+
+    def _count_reject(self, device: str | None, sensor: str | None) -> None:
+        if device and sensor:
+            with suppress(InvalidKey):  # a row that was rejected for its key belongs to no sensor
+                self.rejected[SensorKey(device, sensor)] += 1
+
+
+def survey_sources(sources: Iterable[Source], survey: Survey) -> None:
+    """Count all readings of `sources` without scoring them."""
+    for source in sources:
+        try:
+            for batch in read_batches(source):
+                survey.add(source, batch)
+            survey.ended(LandingStatus(source.name, "read", None))
+        except ReadingsError as error:
+            survey.ended(LandingStatus(source.name, "unreadable", str(error)))

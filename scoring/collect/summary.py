@@ -1,0 +1,142 @@
+"""The summary of a run, as JSON and CSV."""
+
+import csv
+import io
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scoring.atomic_files import write_atomically
+from scoring.collect.rejects import LandingCount, Survey
+from scoring.keys import SensorKey
+from scoring.models import missing
+from scoring.step.outcome import (
+    SensorOutcome,
+    SensorStatus,
+    StepOutcome,
+    by_key,
+    json_bytes,
+    json_row,
+    row_of,
+)
+
+VERSION = 1
+SUMMARY_JSON, SUMMARY_CSV = "summary.json", "summary.csv"
+
+MOST_WITHOUT_READINGS = 1000
+"""So many models without readings are named; beyond that only their number is given."""
+
+COLUMNS = (
+    "device",
+    "sensor",
+    "status",
+    "reason",
+    "readings",
+    "rejected",
+    "anomalies",
+    "first",
+    "last",
+    "worst",
+    "model",
+    "file",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run found: a row per sensor in order of their keys, a row per landing, and the totals."""
+
+    run: str | None
+    totals: dict[str, int]
+    sensors: list[dict[str, Any]]
+    landings: list[LandingCount]
+
+    def write(self, out: Path) -> None:
+        """Write both files; `mark` says afterwards that all is whole."""
+        document = {
+            "version": VERSION,
+            "run": self.run,
+            "totals": self.totals,
+            "sensors": [json_row(row) for row in self.sensors],
+            "landings": [asdict(landing) for landing in self.landings],
+        }
+        write_atomically(out / SUMMARY_JSON, json_bytes(document))
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows(row.values() for row in self.sensors)
+        write_atomically(out / SUMMARY_CSV, text.getvalue().encode())
+
+
+def summarize(
+    run: str | None, survey: Survey, outcomes: Iterable[StepOutcome], models: Collection[SensorKey]
+) -> Summary:
+    """Bring together what the steps left, what the data holds and which models there are."""
+    outcomes = list(outcomes)
+    found = by_key(outcomes)
+    # A key that only rejected rows speak of is no sensor unless it has a model.
+    rejected = {key for key in survey.rejected if key in models}
+    keys = {key for key, count in survey.readings.items() if count} | rejected | set(found)
+    idle = sorted(key for key in models if key not in keys)
+    sensors = {key: _settled(key, found.get(key), survey, models) for key in keys}
+    without_readings = [key for key in keys if sensors[key].status is SensorStatus.NO_READINGS]
+    if len(idle) <= MOST_WITHOUT_READINGS:
+        sensors |= {key: _outcome(key, SensorStatus.NO_READINGS) for key in idle}
+    landings = _landings(survey, outcomes)
+    rows = [_row(sensors[key], survey) for key in sorted(sensors)]
+    status = [row["status"] for row in rows]
+    totals = {
+        "readings": survey.readings.total(),
+        "scored": sum(row["readings"] for row in rows if row["status"] == SensorStatus.SCORED),
+        "rejected": sum(landing.rejected for landing in landings),
+        "anomalies": sum(row["anomalies"] for row in rows),
+        "sensors": len(rows) - status.count(SensorStatus.NO_READINGS),
+        "sensors_scored": status.count(SensorStatus.SCORED),
+        "sensors_failed": status.count(SensorStatus.FAILED),
+        "sensors_without_model": status.count(SensorStatus.NO_MODEL),
+        "sensors_missing": status.count(SensorStatus.MISSING),
+        "models_without_readings": len(idle) + len(without_readings),
+        "landings": len(landings),
+        "landings_read": sum(landing.status == "read" for landing in landings),
+    }
+    return Summary(run, totals, rows, landings)
+
+
+def _settled(
+    key: SensorKey, outcome: SensorOutcome | None, survey: Survey, models: Collection[SensorKey]
+) -> SensorOutcome:
+    readings = survey.readings[key]
+    if outcome:
+        return outcome
+    if key not in models:
+        return _outcome(key, SensorStatus.NO_MODEL, missing(key.model_name), readings)
+    if not readings:
+        return _outcome(key, SensorStatus.NO_READINGS)
+    reason = "no step left a result: it failed, or the model is newer than the published pipeline"
+    return _outcome(key, SensorStatus.MISSING, reason, readings)
+
+
+def _outcome(
+    key: SensorKey, status: SensorStatus, reason: str | None = None, readings: int = 0
+) -> SensorOutcome:
+    return SensorOutcome(key.device, key.sensor, status, reason, readings)
+
+
+def _row(outcome: SensorOutcome, survey: Survey) -> dict[str, Any]:
+    key = outcome.key
+    file = key.preds_name if outcome.status is SensorStatus.SCORED and outcome.readings else None
+    facts = row_of(outcome) | {"rejected": survey.rejected[key], "file": file}
+    return {column: facts[column] for column in COLUMNS}
+
+
+def _landings(survey: Survey, outcomes: list[StepOutcome]) -> list[LandingCount]:
+    """The survey's view; where a step found a landing in another state, that state and the step are told."""
+    landings = {name: LandingCount(**asdict(landing)) for name, landing in survey.landings.items()}
+    for outcome in outcomes:
+        for status in outcome.landings:
+            landing = landings.get(status.name)
+            if landing and landing.status == "read" and status.status != "read":
+                landing.status = status.status
+                landing.reason = status.reason or f"so found by step {outcome.step}"
+    return [landings[name] for name in sorted(landings)]

@@ -1,0 +1,81 @@
+"""What is stored: names of files, versions of formats, and the words for states. The one place for all three.
+
+`pipeline` and the report's script use it too, so it imports the standard library only. Stored documents outlive
+the code that wrote them. To change a format: raise its version here, let its reader take the old one as well,
+and keep a sample of the old one under `tests/`.
+"""
+
+from enum import StrEnum
+
+SUMMARY_JSON, SUMMARY_CSV = "summary.json", "summary.csv"
+REJECTS_CSV = "rejects.csv"
+REPORT_HTML, INDEX_HTML = "report.html", "index.html"
+MANIFEST_JSON = "manifest.json"
+SUCCESS = "_SUCCESS"
+"""Written last: a folder of predictions without it is not finished."""
+
+OUTCOMES_FOLDER = "_steps"
+"""Below a run's predictions: an outcome of each step, a JSON file each."""
+
+PACK_NAME = "models.parquet"
+
+SUMMARY_VERSION = 1
+OUTCOME_VERSION = 1
+MANIFEST_VERSION = 1
+FACTS_VERSION = 1
+"""What `python -m scoring report --facts` reads."""
+ROWS_VERSION = 1
+"""What `python -m scoring index --rows` reads."""
+
+PREDICTION_COLUMNS = ("TS", "Device", "Sensor", "Val", "Prediction", "Score")
+REJECT_COLUMNS = ("file", "line", "reason", "device", "sensor", "text")
+SUMMARY_COLUMNS = (
+    "device",
+    "sensor",
+    "status",
+    "reason",
+    "readings",
+    "rejected",
+    "anomalies",
+    "first",
+    "last",
+    "worst",
+    "model",
+    "file",
+)
+
+
+class SensorStatus(StrEnum):
+    """How a sensor came out of a run."""
+
+    SCORED = "scored"
+    FAILED = "failed"
+    NO_MODEL = "no-model"
+    NO_READINGS = "no-readings"
+    MISSING = "missing"
+    """There are readings and a model, but no step wrote a result."""
+
+
+NOT_SCORED = frozenset({SensorStatus.FAILED, SensorStatus.MISSING, SensorStatus.NO_MODEL})
+"""A sensor that had readings and was not scored."""
+
+
+class LandingStatus(StrEnum):
+    """How a landing was found when it was to be read."""
+
+    READ = "read"
+    SUPERSEDED = "superseded"
+    """Replaced since its run was made; the new version is a landing of its own."""
+    VANISHED = "vanished"
+    """Deleted since its run was made."""
+    UNREADABLE = "unreadable"
+    """Storage does not give it out, or it is not a file of readings."""
+    REFUSED = "refused"
+    """Its name is not a path below the data folder."""
+
+
+NOT_READ = frozenset({LandingStatus.UNREADABLE, LandingStatus.REFUSED})
+"""A landing that is still there and could not be read."""
+
+GONE = frozenset({LandingStatus.SUPERSEDED, LandingStatus.VANISHED})
+"""A landing that is not there any more, which is not a failure."""

@@ -1,0 +1,1 @@
+"""Readings: files of CSV or Parquet in, batches of checked columns out."""

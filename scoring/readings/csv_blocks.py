@@ -1,0 +1,305 @@
+"""CSV as blocks of whole lines, cut from a stream; each is then parsed on its own, in any order.
+
+A block whose every line is a row with its quotes in place, as nearly all are, is parsed by arrow alone;
+others are looked at line by line. What comes out is the same.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from scoring.errors import ReadingsError
+from scoring.readings.checks import (
+    TEXT_LIMIT,
+    Batch,
+    Names,
+    Reject,
+    Rows,
+    is_reading,
+    only_rejects,
+    shown,
+    to_batch,
+)
+from scoring.readings.csv_lines import Layout, is_regular, line_bounds, read_lines
+
+COLUMNS = ("TS", "Device", "Sensor", "Value")
+
+MAX_HEADER_BYTES = 1 << 20
+MAX_COLUMNS = 10_000
+MAX_LINES = 1 << 17
+"""Lines in one block: it bounds the memory that a block of nothing but rejects takes."""
+
+_HEADER_BYTES = 1 << 16
+"""What is read at first, in which nearly every header ends."""
+
+_TEXT = pa.string()
+_TEXTS = pa.dictionary(pa.int32(), pa.string())
+_BOM = b"\xef\xbb\xbf"
+_LF, _CR = b"\n\r"
+_HEADER_END = re.compile(rb"(?<!\r)\r*+\n|(?<!\r)\r(?=\r*+[^\r\n])")
+_HEADER_END_AT_EOF = re.compile(rb"(?<!\r)\r*+\n|\r")
+
+
+class ByteStream(Protocol):
+    """What blocks are cut from."""
+
+    def readinto(self, buffer: memoryview, /) -> int | None: ...  # noqa: D102
+
+
+class Block(NamedTuple):
+    """Whole lines, of which `newlines` end in one; or the beginning of a row that is too long to be kept."""
+
+    data: bytes | memoryview
+    newlines: int
+    final: bool
+    too_long: bytes | None = None
+
+
+class Parsed(NamedTuple):
+    """A block's readings and rejects, how many lines they took, and the beginning of a row that goes on."""
+
+    batch: Batch
+    lines: int
+    tail: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFile:
+    """What is the same for all blocks of a file."""
+
+    name: str
+    layout: Layout
+    row_bytes: int
+    """A longer row is a reject."""
+    names: Names = field(default_factory=Names)
+
+
+class BlockCutter:
+    """Cuts a stream at line ends."""
+
+    def __init__(self, stream: ByteStream, block_bytes: int, row_bytes: int) -> None:
+        """Read so much at once, and more only for a row, which may have `row_bytes`."""
+        self._stream, self._size, self._longest = stream, min(block_bytes, row_bytes), row_bytes
+        self._rest = b""
+        self._ended = False
+
+    def layout(self) -> Layout:
+        """Take the header off.
+
+        Raises:
+            ReadingsError: it is not the header of a CSV file of readings.
+        """
+        while (match := _HEADER_END.search(self._rest)) is None and not self._ended:
+            if len(self._rest) > MAX_HEADER_BYTES:
+                break
+            buffer, filled = self._fill(max(min(self._size, _HEADER_BYTES), 2 * len(self._rest)))
+            self._rest = bytes(buffer[:filled])
+        match = match or _HEADER_END_AT_EOF.search(self._rest)
+        if not self._rest:
+            raise _unexpected("an empty file")
+        header, self._rest = (
+            (self._rest[: match.start()], self._rest[match.end() :]) if match else (self._rest, b"")
+        )
+        if len(header) > MAX_HEADER_BYTES:
+            raise _unexpected(f"a first line of more than {MAX_HEADER_BYTES:,} bytes")
+        return _layout(header, cr_ends=match is not None and match.group() == b"\r")
+
+    def blocks(self, *, cr_ends: bool) -> Iterator[Block]:
+        """The rest of the stream; the last block, and no other, is `final`.
+
+        Raises:
+            ReadingsError: the stream is broken.
+        """
+        while True:
+            size = self._size
+            while True:
+                buffer, filled = self._fill(size)
+                end = filled if self._ended else _last_line_end(buffer, filled, cr_ends=cr_ends)
+                if end or self._ended or filled >= self._longest:
+                    break
+                self._rest, size = bytes(buffer[:filled]), min(2 * filled, self._longest)
+            if end == 0 and not self._ended:
+                beginning = bytes(buffer[: 4 * TEXT_LIMIT])
+                self._skip_line(buffer[-1:], cr_ends=cr_ends)
+                yield Block(b"", 0, final=False, too_long=beginning)
+                continue
+            self._rest = bytes(buffer[end:filled])
+            yield from _parts(memoryview(buffer)[:end], cr_ends=cr_ends, final=self._ended)
+            if self._ended:
+                return
+
+    def _fill(self, size: int) -> tuple[bytearray, int]:
+        """A buffer that begins with what is left from before, and how much of it is filled."""
+        filled = len(self._rest)
+        buffer = bytearray(max(size, filled))
+        buffer[:filled] = self._rest
+        with memoryview(buffer) as view:
+            while filled < len(buffer):
+                count = self._stream.readinto(view[filled:])
+                if not count:
+                    self._ended = True
+                    break
+                filled += count
+        return buffer, filled
+
+    def _skip_line(self, last: bytearray, *, cr_ends: bool) -> None:
+        """Read on until the line ends; `last` is what was read before, a return perhaps."""
+        self._rest = bytes(last)
+        while True:
+            buffer, filled = self._fill(max(self._size, 2))
+            if (end := _first_line_end(buffer, filled, cr_ends=cr_ends)) or self._ended:
+                self._rest = bytes(buffer[end:filled]) if end else b""
+                return
+            self._rest = bytes(buffer[filled - 1 : filled])
+
+
+def _last_line_end(buffer: bytearray, filled: int, *, cr_ends: bool) -> int:
+    """Where the last whole line ends, or 0; a return at the very end may be half of a line end."""
+    end = buffer.rfind(b"\n", 0, filled) + 1
+    return max(end, buffer.rfind(b"\r", 0, filled - 1) + 1) if cr_ends else end
+
+
+def _first_line_end(buffer: bytearray, filled: int, *, cr_ends: bool) -> int:
+    end = buffer.find(b"\n", 0, filled) + 1
+    alone = buffer.find(b"\r", 0, filled - 1) + 1 if cr_ends else 0
+    return alone if alone and (end == 0 or alone < end - 1) else end
+
+
+def _parts(data: memoryview, *, cr_ends: bool, final: bool) -> Iterator[Block]:
+    """Blocks of as many lines as are bearable."""
+    content = np.frombuffer(data, np.uint8)
+    newlines = int(np.count_nonzero(content == _LF))
+    if newlines <= MAX_LINES and not cr_ends:
+        yield Block(data, newlines, final)
+        return
+    starts, _ = line_bounds(content, cr_ends=cr_ends)
+    cuts = [0, *starts[MAX_LINES::MAX_LINES].tolist(), len(data)]
+    for begin, end in pairwise(cuts):
+        newlines = int(np.count_nonzero(content[begin:end] == _LF))
+        yield Block(data[begin:end], newlines, final and end == len(data))
+
+
+def parse_block(block: Block, file: CsvFile) -> Parsed:
+    """Readings and rejects of one block; depends on nothing but its arguments."""
+    if block.too_long is not None:
+        reason = f"row of more than {file.row_bytes:,} bytes"
+        reject = Reject(0, reason, shown(block.too_long, TEXT_LIMIT))
+        return Parsed(only_rejects([reject], file.name), 1)
+    if len(block.data) == 0:
+        return Parsed(only_rejects([], file.name), 0)
+    content = np.frombuffer(block.data, np.uint8)
+    lines = block.newlines + int(content[-1] != _LF)
+    table = _parse_regular(block.data, content, lines, file.layout)
+    if table is None:
+        return _parse_lines(block, file)
+    rows = _rows(table, np.arange(lines), _LineTexts(content))
+    return Parsed(to_batch(rows, [], file.names, file.name), lines)
+
+
+def _parse_regular(
+    data: bytes | memoryview, content: np.ndarray, lines: int, layout: Layout
+) -> pa.Table | None:
+    """All lines as rows, or None if they may not all be."""
+    if layout.cr_ends or bytes(data[:3]) == _BOM or not is_regular(content):
+        return None
+    try:
+        table = _read_csv(data, layout)
+    except pa.ArrowInvalid:
+        return None
+    return table if table.num_rows == lines else None
+
+
+def _parse_lines(block: Block, file: CsvFile) -> Parsed:
+    found = read_lines(block.data, file.layout, final=block.final, is_reading=is_reading)
+    if len(found.places) == 0:
+        return Parsed(only_rejects(found.rejects, file.name), found.count, found.tail)
+    table = _read_csv(found.rows, file.layout)
+
+    def text_of(row: int) -> bytes:
+        line = found.places[row]
+        return bytes(block.data[found.starts[line] : found.ends[line]])
+
+    rows = _rows(table, found.places, text_of)
+    return Parsed(to_batch(rows, found.rejects, file.names, file.name), found.count, found.tail)
+
+
+def _read_csv(data: bytes | memoryview, layout: Layout) -> pa.Table:
+    names = _column_names(layout)
+    return pa_csv.read_csv(
+        pa.BufferReader(pa.py_buffer(data)),
+        # One thread and one chunk: blocks are what is parsed side by side.
+        read_options=pa_csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
+        # Encoding matters only in the columns that are read, and there each distinct text is looked at.
+        convert_options=pa_csv.ConvertOptions(
+            check_utf8=False,
+            include_columns=COLUMNS,
+            column_types={"TS": _TEXT, "Device": _TEXTS, "Sensor": _TEXTS, "Value": _TEXT},
+        ),
+    )
+
+
+@cache
+def _column_names(layout: Layout) -> list[str]:
+    names = [str(place) for place in range(layout.width)]
+    for place, name in zip(layout.needed, COLUMNS, strict=True):
+        names[place] = name
+    return names
+
+
+def _rows(table: pa.Table, lines: np.ndarray, text_of: Callable[[int], bytes]) -> Rows:
+    ts, device, sensor, value = (column.chunk(0) for column in table.columns)
+    return Rows(ts, device, sensor, value, lines, text_of)
+
+
+class _LineTexts:
+    """The line of a row, where every line is a row; lines are only looked for when one is asked for."""
+
+    def __init__(self, content: np.ndarray) -> None:
+        self._content = content
+        self._bounds: tuple[np.ndarray, np.ndarray] | None = None
+
+    def __call__(self, row: int) -> bytes:
+        self._bounds = self._bounds or line_bounds(self._content, cr_ends=False)
+        starts, ends = self._bounds
+        return self._content[starts[row] : ends[row]].tobytes()
+
+
+def _layout(header: bytes, *, cr_ends: bool) -> Layout:
+    names = _column_titles(header)
+    for column in COLUMNS:
+        if (count := names.count(column)) != 1:
+            found = "no column" if count == 0 else f"{count} columns"
+            raise _unexpected(f"{found} {column} in {','.join(names)[:TEXT_LIMIT]!r}")
+    if len(names) > MAX_COLUMNS:
+        raise _unexpected(f"{len(names):,} columns, more than {MAX_COLUMNS:,}")
+    ts, device, sensor, value = map(names.index, COLUMNS)
+    return Layout(len(names), (ts, device, sensor, value), cr_ends)
+
+
+def _column_titles(header: bytes) -> list[str]:
+    if header.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _unexpected("UTF-16 text; save it as UTF-8")
+    if b"\0" in header:
+        raise _unexpected("binary data")
+    try:
+        text = header.removeprefix(_BOM).decode()
+        titles = next(csv.reader([text], strict=True), [])
+    except UnicodeDecodeError:
+        raise _unexpected("bytes that are not UTF-8") from None
+    except csv.Error as error:
+        raise _unexpected(f"the first line {shown(header, TEXT_LIMIT)!r} ({error})") from None
+    if not titles:
+        raise _unexpected("an empty first line")
+    return [title.strip() for title in titles]
+
+
+def _unexpected(found: str) -> ReadingsError:
+    return ReadingsError(f"expected a CSV file with the columns {', '.join(COLUMNS)}, found {found}")

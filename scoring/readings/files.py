@@ -1,0 +1,214 @@
+"""Readings: from files of CSV, gzip'd CSV or Parquet to batches of columns."""
+
+import gzip
+import os
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from scoring.errors import ReadingsError, UsageError
+from scoring.readings.checks import Batch, moved
+from scoring.readings.csv_blocks import Block, BlockCutter, ByteStream, CsvFile, Parsed, parse_block
+from scoring.readings.manifest import Manifest, locate
+
+__all__ = ["BLOCK_BYTES", "Batch", "LandingStatus", "Limits", "Source", "find_sources", "read_batches"]
+
+BLOCK_BYTES = 4 << 20
+
+_AHEAD = 2
+"""Blocks that an executor may parse before they are asked for."""
+
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+
+
+class Limits(NamedTuple):
+    """How much one file may ask for."""
+
+    row_bytes: int = 4 << 20
+    """A longer row of CSV is a reject."""
+    unpacked_bytes: int = 10 << 30
+    """A compressed file that holds more cannot be read."""
+
+
+LIMITS = Limits()
+"""Where nobody says otherwise."""
+
+
+class Source(NamedTuple):
+    """One file of readings; `name` is how people know it."""
+
+    name: str
+    path: Path
+    limits: Limits = LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class LandingStatus:
+    """How a landing was found: read, superseded, vanished, unreadable or refused."""
+
+    name: str
+    status: str
+    reason: str | None
+
+
+def find_sources(
+    data: Path, manifest: Manifest | None, limits: Limits = LIMITS
+) -> tuple[list[Source], list[LandingStatus]]:
+    """The files to read, and the landings that cannot be.
+
+    Without a manifest: `data` itself, or every file below it, in the order of their names, but none whose
+    name, or whose folder's, starts with `_` or `.`.
+
+    Raises:
+        UsageError: there is nothing at `data`, or a manifest goes with a single file.
+    """
+    if not data.exists():
+        raise UsageError(f"--data {data}: there is no such file or folder")
+    if manifest is None:
+        if not data.is_dir():
+            return [Source(_readable(data.name), data, limits)], []
+        below, unreadable = _files_below(data)
+        return [Source(_name_below(data, path), path, limits) for path in below], unreadable
+    if not data.is_dir():
+        raise UsageError(f"--data {data} is a file: a manifest names files in a folder")
+    sources, missing = [], []
+    for landing in manifest.landings:
+        path, status, reason = locate(landing, data)
+        if path is None:
+            missing.append(LandingStatus(landing.name, status, reason))
+        else:
+            sources.append(Source(landing.name, path, limits))
+    return sources, missing
+
+
+def read_batches(
+    source: Source, *, block_bytes: int = BLOCK_BYTES, executor: Executor | None = None
+) -> Iterator[Batch]:
+    """Read one file in batches, which hold its rows in order; what the file is, its first bytes say.
+
+    Args:
+        source: the file.
+        block_bytes: how much is read at once.
+        executor: parses a few blocks of CSV ahead of the one that is asked for.
+
+    Raises:
+        ReadingsError: the file cannot be read at all, or not to its end; it says what was expected and what
+            was found.
+    """
+    try:
+        with source.path.open("rb") as file:
+            start = file.peek(4)
+            if start.startswith(_PARQUET):
+                from scoring.readings.parquet import read_parquet
+
+                yield from read_parquet(file, source.name, source.limits.unpacked_bytes)
+            else:
+                stream = _Gunzip(file, source.limits.unpacked_bytes) if start.startswith(_GZIP) else file
+                yield from _read_csv(stream, source, block_bytes, executor)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        raise ReadingsError(f"{source.name}: {error.strerror}") from error
+    except ReadingsError as error:
+        raise ReadingsError(f"{source.name}: {error}") from error
+
+
+def _files_below(folder: Path) -> tuple[list[Path], list[LandingStatus]]:
+    """All files below a folder in order, and what stands there as if it were one, or a folder of them."""
+    found: list[Path] = []
+    unreadable: list[LandingStatus] = []
+
+    def skip(path: Path, reason: str) -> None:
+        unreadable.append(LandingStatus(_name_below(folder, path), "unreadable", reason))
+
+    def closed(error: OSError) -> None:
+        skip(
+            Path(os.fsdecode(error.filename)), f"{error.strerror}: it is a folder that cannot be looked into"
+        )
+
+    for base, folders, files in os.walk(folder, onerror=closed):
+        folders[:] = sorted(name for name in folders if not name.startswith(("_", ".")))
+        for path in (Path(base, name) for name in folders):
+            if os.path.islink(path):  # noqa: PTH114 - that of pathlib raises where a path is too long
+                skip(path, "it is a link to a folder, which is not followed: name that folder")
+        for path in (Path(base, name) for name in files if not name.startswith(("_", "."))):
+            if os.path.isfile(path):  # noqa: PTH113
+                found.append(path)
+            else:
+                is_link = os.path.islink(path)  # noqa: PTH114
+                skip(path, "it is a link that leads nowhere" if is_link else "it is no file")
+    return sorted(found), sorted(unreadable, key=lambda status: status.name)
+
+
+def _name_below(folder: Path, path: Path) -> str:
+    return _readable(path.relative_to(folder).as_posix())
+
+
+def _readable(name: str) -> str:
+    """A file's name as text, also where its bytes are not UTF-8."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+class _Gunzip:
+    """What a gzip'd file holds, as it is read."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file = gzip.GzipFile(fileobj=file)
+        self._most = self._left = most
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        try:
+            count = self._file.readinto(buffer)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ReadingsError(f"expected a whole gzip file, found it damaged ({error})") from error
+        self._left -= count
+        if self._left < 0:
+            raise ReadingsError(
+                f"it unpacks to more than {self._most:,} bytes: split it, or raise that limit"
+            )
+        return count
+
+
+def _read_csv(
+    stream: ByteStream, source: Source, block_bytes: int, executor: Executor | None
+) -> Iterator[Batch]:
+    longest = source.limits.row_bytes
+    cutter = BlockCutter(stream, block_bytes, longest)
+    file = CsvFile(source.name, cutter.layout(), longest)
+    line, tail = 2, b""
+    for block, future in _ahead(cutter.blocks(cr_ends=file.layout.cr_ends), file, executor):
+        if tail and block.too_long is not None:
+            parsed = parse_block(Block(tail, tail.count(b"\n"), final=True), file)
+            yield moved(parsed.batch, line)
+            line, tail = line + parsed.lines, b""
+        if tail:
+            joined = tail + block.data
+            parsed = parse_block(Block(joined, joined.count(b"\n"), block.final), file)
+        else:
+            parsed = future.result() if future else parse_block(block, file)
+        yield moved(parsed.batch, line)
+        line, tail = line + parsed.lines, parsed.tail
+
+
+def _ahead(
+    blocks: Iterator[Block], file: CsvFile, executor: Executor | None
+) -> Iterator[tuple[Block, Future[Parsed] | None]]:
+    """Blocks in order, parsed ahead by `executor`; all that came before an error are given out first."""
+    waiting: deque[tuple[Block, Future[Parsed] | None]] = deque()
+    failure: ReadingsError | None = None
+    while failure is None:
+        try:
+            block = next(blocks)
+        except StopIteration:
+            break
+        except ReadingsError as error:
+            failure = error
+            continue
+        waiting.append((block, executor.submit(parse_block, block, file) if executor else None))
+        if len(waiting) > (_AHEAD if executor else 0):
+            yield waiting.popleft()
+    yield from waiting
+    if failure:
+        raise failure

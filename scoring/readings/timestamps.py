@@ -1,0 +1,78 @@
+"""Timestamps as readings carry them: ISO 8601, UTC where no offset is given."""
+
+import numpy as np
+import pyarrow as pa
+from pyarrow._compute import MatchSubstringOptions, TrimOptions
+
+from scoring.arrow import call, cast, take, to_numpy
+
+_ZONED = pa.timestamp("ns", "UTC")
+_NAIVE = pa.timestamp("ns")
+
+_DAY_NS = 86_400_000_000_000
+_FIRST_SURE = np.datetime64("1678-01-01", "ns").astype(np.int64) + 2 * _DAY_NS
+_LAST_SURE = np.datetime64("2262-01-01", "ns").astype(np.int64) - 2 * _DAY_NS
+"""Between these the year of the text is one that the pattern below accepts, whatever the offset."""
+
+# All of the calendar is in the pattern, leap years too, because arrow's cast is all or nothing: whatever
+# matches here, it converts. The years are those that fit into 64 bits of nanoseconds.
+_YEAR = r"(?:167[89]|16[89]\d|1[7-9]\d\d|2[01]\d\d|22[0-5]\d|226[01])"
+_LEAP_YEAR = (
+    r"(?:16(?:8[048]|9[26])|(?:1[7-9]|2[01])(?:0[48]|[2468][048]|[13579][26])|2000"
+    r"|22(?:0[48]|[24][048]|[135][26]|60))"
+)
+_DATE = (
+    rf"(?:{_YEAR}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)"
+    rf"|(?:0[13578]|1[02])-31)|{_LEAP_YEAR}-02-29)"
+)
+_TIME = r"(?:[01]\d|2[0-3])(?::[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?)?"
+_ZONE = r"(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)"
+_PATTERN = rf"\A{_DATE}(?:[ T]{_TIME}{_ZONE}?)?\z"
+_ZONED_PATTERN = rf":.*(?:Z|[+-][\d:]+)\z|[ T]\d\d{_ZONE}\z"
+
+
+def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
+    """Moments in time from their texts (an array without nulls).
+
+    `YYYY-MM-DD`, then ` ` or `T` and `HH`, `HH:MM`, `HH:MM:SS` or `HH:MM:SS.f` (up to nine digits), then
+    `Z`, `±HH`, `±HHMM`, `±HH:MM` or nothing; spaces and tabs around are let be. Years 1678 to 2261.
+
+    Returns:
+        int64 nanoseconds since 1970 in UTC, and bool validity, both of shape (n,).
+    """
+    if len(texts) == 0:
+        return np.empty(0, np.int64), np.empty(0, bool)
+    if (times := _parse_all(texts)) is not None:
+        return times, np.ones(len(texts), bool)
+    return _parse_each(texts)
+
+
+def _parse_all(texts: pa.StringArray) -> np.ndarray | None:
+    """All at once, or None if one of them is not of the most common kinds."""
+    for kind in (_NAIVE, _ZONED):
+        try:
+            times = _nanoseconds(texts, kind)
+        except pa.ArrowInvalid:
+            continue
+        if times.min() >= _FIRST_SURE and times.max() <= _LAST_SURE:
+            return times
+        return None
+    return None
+
+
+def _parse_each(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
+    trimmed = call("ascii_trim", [texts], TrimOptions(" \t"))
+    valid = _matches(trimmed, _PATTERN)
+    zoned = valid & _matches(trimmed, _ZONED_PATTERN)
+    times = np.zeros(len(texts), np.int64)
+    for kind, which in ((_NAIVE, valid & ~zoned), (_ZONED, zoned)):
+        times[which] = _nanoseconds(take(trimmed, which), kind)
+    return times, valid
+
+
+def _matches(texts: pa.StringArray, pattern: str) -> np.ndarray:
+    return to_numpy(call("match_substring_regex", [texts], MatchSubstringOptions(pattern)))
+
+
+def _nanoseconds(texts: pa.StringArray, kind: pa.DataType) -> np.ndarray:
+    return to_numpy(cast(texts, kind).view(pa.int64()))

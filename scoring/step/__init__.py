@@ -1,0 +1,1 @@
+"""One step: readings and models in, predictions and an outcome out."""

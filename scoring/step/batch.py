@@ -1,0 +1,185 @@
+"""One batch of readings, scored: each sensor's part of it, with its rows as CSV."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from scoring.arrow import cast, from_numpy, strings, take
+from scoring.csv_quoting import csv_text
+from scoring.errors import ModelError
+from scoring.keys import SensorKey
+from scoring.models import LoadedModel
+from scoring.readings.files import Batch
+from scoring.step.predictions import format_rows
+from scoring.step.selection import Selection
+from scoring.svm import SvmDetector, predict_together
+
+type FindModel = Callable[[SensorKey], LoadedModel | ModelError]
+
+_TOGETHER = 8192
+"""Readings that are predicted at once: their arrays of numbers fit into the processor's cache."""
+
+_LABELS = strings(["0", "1"])
+"""Taken from here, labels are written in a third of the time that numbers take."""
+
+
+FACTS = np.dtype(
+    [
+        ("readings", np.int64),
+        ("anomalies", np.int64),
+        ("worst", np.float64),  # the lowest score
+        ("first", np.int64),  # nanoseconds since 1970 in UTC
+        ("last", np.int64),
+        ("first_ts", object),  # the same two as they came in
+        ("last_ts", object),
+    ]
+)
+"""What is known of one sensor's readings."""
+
+
+class ScoredBatch(NamedTuple):
+    """A batch, scored, with an entry for each of its selected sensors that has readings in it.
+
+    Attributes:
+        keys: the sensors.
+        models: what scored each, or why nothing did.
+        facts: of `FACTS`; where there is no model, only the readings and their times mean something.
+        rows: predictions as CSV, one sensor's after the other's.
+        bounds: where each sensor's rows begin in `rows`, and their end.
+    """
+
+    keys: list[SensorKey]
+    models: list[LoadedModel | ModelError]
+    facts: np.ndarray
+    rows: memoryview
+    bounds: list[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """The sensors to score and their readings: one sensor's after the other's, each's as they came.
+
+    Part i is `order[bounds[i]:bounds[i + 1]]`, which are rows of the batch; no part is empty.
+    """
+
+    keys: list[SensorKey]
+    models: list[LoadedModel | ModelError]
+    forms: list[tuple[object, ...]]
+    """What detectors that can work together have in common; nothing for one that works alone."""
+    order: np.ndarray
+    bounds: np.ndarray
+
+
+def score_batch(batch: Batch, model_of: FindModel, selection: Selection) -> ScoredBatch:
+    """Score the selected sensors' readings."""
+    parts = _split(batch, model_of, selection)
+    facts = np.empty(len(parts.keys), FACTS)
+    if not parts.keys:
+        return ScoredBatch([], [], facts, memoryview(b""), [0])
+    labels, scores, failures = _predict(parts, batch.values[parts.order])
+    ts, times = take(batch.ts, parts.order), batch.times[parts.order]
+    firsts, lasts = _extremes(times, parts.bounds)
+    facts["readings"] = np.diff(parts.bounds)
+    facts["anomalies"] = np.add.reduceat(labels, parts.bounds[:-1], dtype=np.int64)
+    facts["worst"] = np.minimum.reduceat(scores, parts.bounds[:-1])
+    facts["first"], facts["last"] = times[firsts], times[lasts]
+    facts["first_ts"], facts["last_ts"] = take(ts, firsts).to_pylist(), take(ts, lasts).to_pylist()
+    rows, bounds = _format(parts, ts, take(batch.value_text, parts.order), labels, scores)
+    models = [failures.get(i, model) for i, model in enumerate(parts.models)]
+    return ScoredBatch(parts.keys, models, facts, rows, bounds.tolist())
+
+
+def _split(batch: Batch, model_of: FindModel, selection: Selection) -> _Parts:
+    """The parts of a batch, those whose detectors can work together next to each other."""
+    models = {i: model_of(key) for i, key in enumerate(batch.keys) if selection.covers(key)}
+    forms = {i: _form(model) for i, model in models.items()}
+    chosen = sorted(models, key=forms.__getitem__)
+    places = np.full(len(batch.keys), len(chosen), batch.codes.dtype)  # those not chosen come last
+    places[chosen] = np.arange(len(chosen))
+    codes = places[batch.codes]
+    bounds = np.zeros(len(chosen) + 1, np.int64)
+    np.cumsum(np.bincount(codes, minlength=len(chosen))[: len(chosen)], out=bounds[1:])
+    order = np.argsort(codes, kind="stable")[: bounds[-1]]
+    return _Parts(
+        keys=[batch.keys[i] for i in chosen],
+        models=[models[i] for i in chosen],
+        forms=[forms[i] for i in chosen],
+        order=order,
+        bounds=bounds,
+    )
+
+
+def _predict(parts: _Parts, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, dict[int, ModelError]]:
+    """Labels and scores of all `values`, and the parts that failed."""
+    labels, scores = np.zeros(len(values), np.uint8), np.zeros(len(values))
+    failures: dict[int, ModelError] = {}
+    bounds = parts.bounds.tolist()
+    for first, last in _groups(parts, bounds):
+        rows = slice(bounds[first], bounds[last])
+        model = parts.models[first]
+        try:
+            if isinstance(model, ModelError):
+                failures[first] = model
+            elif last - first == 1:
+                labels[rows], scores[rows] = model.detector.predict(values[rows])
+            else:
+                detectors = [detector for detector in map(_svm, parts.models[first:last]) if detector]
+                sizes = np.diff(parts.bounds[first : last + 1]).tolist()
+                labels[rows], scores[rows] = predict_together(detectors, sizes, values[rows])
+        except ModelError as error:
+            failures[first] = error
+    return labels, scores, failures
+
+
+def _groups(parts: _Parts, bounds: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Ranges of parts that are predicted at once."""
+    first, forms = 0, parts.forms
+    for i, form in enumerate(forms):
+        last = i + 1
+        if last == len(forms) or not form or forms[last] != form or bounds[last] - bounds[first] >= _TOGETHER:
+            yield first, last
+            first = last
+
+
+def _svm(model: LoadedModel | ModelError) -> SvmDetector | None:
+    if isinstance(model, LoadedModel) and isinstance(model.detector, SvmDetector):
+        return model.detector
+    return None
+
+
+def _form(model: LoadedModel | ModelError) -> tuple[object, ...]:
+    detector = _svm(model)
+    return detector.form if detector else ()
+
+
+def _format(
+    parts: _Parts, ts: Any, value_text: Any, labels: np.ndarray, scores: np.ndarray
+) -> tuple[memoryview, np.ndarray]:
+    codes = np.repeat(np.arange(len(parts.keys), dtype=np.int32), np.diff(parts.bounds))
+    devices = [csv_text(key.device) for key in parts.keys]
+    sensors = [csv_text(key.sensor) for key in parts.keys]
+    columns = (
+        ts,
+        take(strings(devices), codes),
+        take(strings(sensors), codes),
+        value_text,
+        take(_LABELS, labels),
+        cast(from_numpy(scores), pa.string()),
+    )
+    return format_rows(columns, parts.bounds, quoted=any('"' in text for text in (*devices, *sensors)))
+
+
+def _extremes(times: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each part's earliest and latest times stand, the first of equal ones."""
+    rising = times[1:] > times[:-1]
+    rising[bounds[1:-1] - 1] = True  # from one part to the next they may do as they like
+    if rising.all():
+        return bounds[:-1], bounds[1:] - 1
+    parts = list(pairwise(bounds.tolist()))
+    firsts = [low + int(times[low:high].argmin()) for low, high in parts]
+    lasts = [low + int(times[low:high].argmax()) for low, high in parts]
+    return np.array(firsts), np.array(lasts)

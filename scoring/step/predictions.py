@@ -1,0 +1,141 @@
+"""The files of predictions: one CSV per sensor, in the order in which the readings came."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from scoring.arrow import text_places
+from scoring.atomic_files import name_full, writing
+from scoring.keys import SensorKey
+
+NAMES = ["TS", "Device", "Sensor", "Val", "Prediction", "Score"]
+HEADER = (",".join(NAMES) + "\n").encode()
+
+MOST_HELD = 64 << 20
+"""Bytes of rows that wait in memory, so that a file is opened once for many batches."""
+
+PARTIAL_PREFIX = ".partial-"
+"""How the name of that hidden folder begins; the step's follows."""
+
+_MOST_CHUNKS = 512
+"""Fewer than a system takes in one call."""
+
+
+def format_rows(
+    columns: Sequence[pa.Array], bounds: np.ndarray, *, quoted: bool
+) -> tuple[memoryview, np.ndarray]:
+    """Predictions as CSV rows without a header.
+
+    Args:
+        columns: the six columns in their order, as texts; Device and Sensor as `csv_text` gives them.
+        bounds: rows, of which it is to be known where in the bytes they begin; one may be past the last.
+        quoted: whether one of those has quotes. arrow's CSV writer either quotes every text or refuses such
+            a one, so these rows are joined, which takes a little longer.
+
+    Returns:
+        The bytes, and where the rows of `bounds` begin in them: int64.
+    """
+    if quoted:
+        import pyarrow.compute as pc
+
+        rows = pc.binary_join_element_wise(*columns, ",")
+        buffer = pc.binary_join_element_wise(rows, "", "\n").buffers()[2]
+    else:
+        options = pa_csv.WriteOptions(include_header=False, batch_size=16384, quoting_style="none")
+        sink = pa.BufferOutputStream()
+        pa_csv.write_csv(pa.table(list(columns), names=NAMES), sink, options)
+        buffer = sink.getvalue()
+    # Each text of a row is followed by one comma or newline.
+    places = sum((text_places(column, bounds) for column in columns), bounds * len(columns))
+    return memoryview(buffer), places
+
+
+class PredictionFiles:
+    """Collects predictions in a hidden folder below `out`; on a good end each file takes its place.
+
+    A killed process leaves only that hidden folder, which goes when the same step scores again, or everything
+    is scored or summed up.
+    """
+
+    def __init__(self, out: Path, step: str, most_held: int = MOST_HELD) -> None:
+        self._out = out
+        self._most_held = most_held
+        self._partial = out / f"{PARTIAL_PREFIX}{step}"
+        self._names: dict[SensorKey, str] = {}
+        self._held: dict[SensorKey, list[memoryview]] = {}
+        self._bytes = 0
+
+    def __enter__(self) -> Self:
+        with writing(self._out):
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._flush()
+                for name in self._names.values():
+                    os.replace(f"{self._partial}/{name}", f"{self._out}/{name}")  # noqa: PTH105 - see `_write`
+        finally:  # a disk that is full most often shows in the last write
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+    @property
+    def written(self) -> set[str]:
+        """The names of the files, after a good end."""
+        return set(self._names.values())
+
+    def append(self, key: SensorKey, rows: memoryview) -> None:
+        """Add rows to a sensor's file."""
+        self._held.setdefault(key, []).append(rows)
+        self._bytes += len(rows)
+        if self._bytes > self._most_held:
+            self._flush()
+
+    def drop(self, key: SensorKey) -> None:
+        """Forget a sensor that failed half-way: a file that is there is whole."""
+        self._held.pop(key, None)
+        if name := self._names.pop(key, None):
+            (self._partial / name).unlink()
+
+    def _flush(self) -> None:
+        """Write what is held. Each file is opened for it: there are more sensors than files may be open."""
+        for key, rows in self._held.items():
+            name = self._names.get(key)
+            if name is None:
+                name = self._names[key] = key.preds_name
+                self._write(name, [HEADER, *rows])
+            else:
+                self._write(name, rows)
+        self._held.clear()
+        self._bytes = 0
+
+    def _write(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
+        # Texts and descriptors: with a thousand small files, objects for them take as long as the writing.
+        file = os.open(f"{self._partial}/{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            for first in range(0, len(chunks), _MOST_CHUNKS):
+                _write_all(file, chunks[first : first + _MOST_CHUNKS])
+        except OSError as error:
+            name_full(error, self._out / name)
+            raise
+        finally:
+            os.close(file)
+
+
+def _write_all(file: int, chunks: Sequence[bytes | memoryview]) -> None:
+    written = os.writev(file, chunks)
+    if written == sum(map(len, chunks)):
+        return
+    pending = memoryview(b"".join(chunks))[written:]
+    while pending:
+        pending = pending[os.write(file, pending) :]

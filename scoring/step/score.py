@@ -1,0 +1,118 @@
+"""Score readings: one sensor, a shard of the fleet, or all of it.
+
+Batches are parsed, scored and formatted by a few threads (arrow and numpy release the interpreter's lock)
+and written in the order in which they came.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+from scoring.errors import ModelError, ReadingsError
+from scoring.keys import SensorKey
+from scoring.models import LoadedModel
+from scoring.packs import ModelStore
+from scoring.readings.files import Batch, LandingStatus, Source, read_batches
+from scoring.step.batch import ScoredBatch, score_batch
+from scoring.step.outcome import SensorOutcome, SensorStatus, StepOutcome
+from scoring.step.predictions import PredictionFiles
+from scoring.step.selection import OneSensor, Selection
+from scoring.step.totals import Totals
+
+THREADS = min(4, os.cpu_count() or 1)
+
+
+class Watcher(Protocol):
+    """Told of every batch that was read, and of every file as it ends."""
+
+    def add(self, source: Source, batch: Batch) -> None: ...  # noqa: D102
+
+    def ended(self, status: LandingStatus) -> None: ...  # noqa: D102
+
+
+class _Models:
+    """Each sensor's model, or why it has none; loaded once, by whichever thread comes first."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._known: dict[SensorKey, LoadedModel | ModelError] = {}
+
+    def __call__(self, key: SensorKey) -> LoadedModel | ModelError:
+        known = self._known.get(key)
+        if known is None:
+            with self._lock:
+                known = self._known.get(key) or self._load(key)
+                self._known[key] = known
+        return known
+
+    def _load(self, key: SensorKey) -> LoadedModel | ModelError:
+        try:
+            return self._store.get(key)
+        except ModelError as error:
+            return error
+
+
+def score(
+    sources: Iterable[Source],
+    store: ModelStore,
+    selection: Selection,
+    files: PredictionFiles,
+    watcher: Watcher | None = None,
+) -> StepOutcome:
+    """Score the selected sensors' readings of all `sources` into `files`.
+
+    A sensor that fails has no file and a reason; a source that cannot be read at all has a status that
+    says so. Neither is in the way of the others.
+    """
+    models = _Models(store)
+    totals = Totals(files)
+    landings: list[LandingStatus] = []
+    with ThreadPoolExecutor(THREADS) as pool:
+        for source in sources:
+            try:
+                batches = _watched(source, watcher, pool)
+                for scored in _in_order(pool, batches, models, selection):
+                    totals.add(scored)
+                status = LandingStatus(source.name, "read", None)
+            except ReadingsError as error:
+                status = LandingStatus(source.name, "unreadable", str(error))
+            landings.append(status)
+            if watcher:
+                watcher.ended(status)
+    outcomes = totals.outcomes()
+    if isinstance(selection, OneSensor) and not outcomes:
+        outcomes = [SensorOutcome(*selection.key, SensorStatus.NO_READINGS)]
+    return StepOutcome(selection.step, outcomes, landings)
+
+
+def _watched(source: Source, watcher: Watcher | None, pool: ThreadPoolExecutor) -> Iterator[Batch]:
+    for batch in read_batches(source, executor=pool):
+        if watcher:
+            watcher.add(source, batch)
+        yield batch
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, batches: Iterable[Batch], models: _Models, selection: Selection
+) -> Iterator[ScoredBatch]:
+    """Score batches in the pool, a few ahead; what came before an error is given out before it is raised."""
+    waiting: deque[Future[ScoredBatch]] = deque()
+    failure: ReadingsError | None = None
+    iterator = iter(batches)
+    while True:
+        try:
+            batch = next(iterator, None)
+        except ReadingsError as error:
+            batch, failure = None, error
+        if batch is not None:
+            waiting.append(pool.submit(score_batch, batch, models, selection))
+        while waiting and (batch is None or len(waiting) >= THREADS):
+            yield waiting.popleft().result()
+        if batch is None:
+            break
+    if failure:
+        raise failure

@@ -1,0 +1,67 @@
+"""What a step found of each sensor, added up from batch to batch."""
+
+from typing import Any
+
+import numpy as np
+
+from scoring.errors import ModelError, ModelMissing
+from scoring.keys import SensorKey
+from scoring.models import LoadedModel
+from scoring.step.batch import FACTS, ScoredBatch
+from scoring.step.outcome import SensorOutcome, SensorStatus
+from scoring.step.predictions import PredictionFiles
+
+
+class Totals:
+    """Adds up facts and hands rows to the files; a sensor that failed once has failed, and has no file."""
+
+    def __init__(self, files: PredictionFiles) -> None:
+        self._files = files
+        self._places: dict[SensorKey, int] = {}
+        self._models: list[LoadedModel | ModelError] = []
+        self._facts = np.empty(0, FACTS)
+
+    def add(self, batch: ScoredBatch) -> None:
+        """Add a batch; batches come in the order of their readings."""
+        known = len(self._places)
+        places = np.array([self._places.setdefault(key, len(self._places)) for key in batch.keys], np.intp)
+        old = places < known
+        self._merge(places[old], batch.facts[old])
+        if len(self._places) > known:
+            self._facts = np.concatenate([self._facts, batch.facts[~old]])
+        for i, (place, key, model) in enumerate(zip(places.tolist(), batch.keys, batch.models, strict=True)):
+            if place == len(self._models):
+                self._models.append(model)
+            elif isinstance(model, ModelError):
+                self._files.drop(key)
+                self._models[place] = model
+            if isinstance(self._models[place], LoadedModel):
+                self._files.append(key, batch.rows[batch.bounds[i] : batch.bounds[i + 1]])
+
+    def _merge(self, places: np.ndarray, more: np.ndarray) -> None:
+        """Add to sensors that were met before, each of which is in `places` once."""
+        facts = self._facts
+        facts["readings"][places] += more["readings"]
+        facts["anomalies"][places] += more["anomalies"]
+        facts["worst"][places] = np.minimum(facts["worst"][places], more["worst"])
+        earlier = more["first"] < facts["first"][places]
+        later = more["last"] > facts["last"][places]
+        for which, names in ((earlier, ["first", "first_ts"]), (later, ["last", "last_ts"])):
+            for name in names:
+                facts[name][places[which]] = more[name][which]
+
+    def outcomes(self) -> list[SensorOutcome]:
+        """An outcome for each sensor that was met, in order of their keys."""
+        told = self._facts[["readings", "anomalies", "first_ts", "last_ts", "worst"]].tolist()
+        return [
+            _outcome(key, self._models[place], told[place]) for key, place in sorted(self._places.items())
+        ]
+
+
+def _outcome(key: SensorKey, model: LoadedModel | ModelError, told: Any) -> SensorOutcome:
+    readings, anomalies, first, last, worst = told
+    if isinstance(model, ModelError):
+        status = SensorStatus.NO_MODEL if isinstance(model, ModelMissing) else SensorStatus.FAILED
+        return SensorOutcome(*key, status, str(model), readings)
+    scored = SensorStatus.SCORED
+    return SensorOutcome(*key, scored, None, readings, anomalies, first, last, worst, model.sha256)

@@ -1,0 +1,499 @@
+"""The engine for Azure Machine Learning, with the unmodified SDK, against the emulator."""
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.azureml.faults import Fault, Kind
+from dev.azureml.history import PAGE
+from dev.azureml.jobs import Step
+from pipeline import step_environment
+from pipeline.engine import StepState
+from pipeline.engines.azureml.endpoint import deployments
+from pipeline.engines.azureml.statuses import TABLE, states
+from pipeline.errors import EngineError, PublishError, UnknownRun
+from pipeline.flow.context import Context
+from pipeline.flow.submit import Outcome, submit_landing
+from pipeline.published import build, environment
+from pipeline.published.publish import load_documents, publish
+from pipeline.runs.record import RunState
+from scoring import SensorKey
+from tests.pipeline import small_fleet
+from tests.pipeline.counting import CountingTransport
+
+pytestmark = pytest.mark.xdist_group("azureml")
+
+DEADLINE = 90
+
+
+@pytest.fixture
+def context(azureml_settings, store) -> Iterator[Any]:
+    for name, content in small_fleet.models().items():
+        store.models.put(name, content)
+    store.data.put("2026/a.csv", small_fleet.readings())
+    context = Context.open(azureml_settings)
+    yield context
+    context.store.close()
+
+
+@pytest.fixture
+def ready(context):
+    """The same, where the workspace has what is needed."""
+    context.engine.set_up()
+    return context
+
+
+@pytest.fixture
+def published(ready, emulator):
+    """The same, where the pipeline is published."""
+    publish(ready.store, ready.settings, ready.engine)
+    emulator.requests.clear()
+    return ready
+
+
+@pytest.fixture
+def held(emulator):
+    """The workspace takes jobs and does not run them."""
+    emulator.execution.holds = True
+    yield
+    emulator.execution.holds = False
+
+
+@pytest.fixture
+def taken(published, held):
+    """The same, where jobs are taken and not run."""
+    return published
+
+
+@pytest.fixture
+def unregistered(emulator):
+    """Nothing was ever published in the workspace."""
+    emulator.workspace.forget(("components", "environments", "codes"))
+
+
+def calls(emulator):
+    """What the workspace was asked so far, without its own long id."""
+    return [line.replace(emulator.workspace.scope.id, "") for line in emulator.requests]
+
+
+def ended(context, run):
+    deadline = time.monotonic() + DEADLINE
+    while time.monotonic() < deadline:
+        status = context.engine.status(run)
+        if status.state.final:
+            return status
+        time.sleep(0.1)
+    pytest.fail(f"{run} did not end")
+
+
+class TestPublishing:
+    @pytest.mark.usefixtures("unregistered")
+    def test_what_is_missing_is_told_at_once_and_nothing_is_registered(self, context, emulator):
+        with pytest.raises(PublishError) as caught:
+            publish(context.store, context.settings, context.engine)
+        message = str(caught.value)
+        assert "there is no compute 'cpu-cluster'" in message
+        for name in ("scoring_data", "scoring_models", "scoring_preds", "scoring_runs"):
+            assert f"there is no datastore '{name}'" in message
+        assert "publish --setup" in message
+        assert not [line for line in emulator.requests if not line.startswith("GET")]
+
+    def test_a_missing_workspace_is_told_with_the_settings_that_name_it(self, azureml_settings, context):
+        context.engine.workspace.where = type(azureml_settings.azureml)("0" * 8, "group", "nowhere", "c")
+        with pytest.raises(
+            EngineError, match=r"there is no Azure ML workspace 'nowhere'.*AZUREML_WORKSPACE_NAME"
+        ):
+            publish(context.store, context.settings, context.engine)
+
+    def test_setup_creates_what_is_missing_and_nothing_else(self, context, emulator):
+        created = context.engine.set_up()
+        assert len(created) == 5
+        resources = emulator.workspace.resources
+        cluster = resources[emulator.workspace.id("computes", "cpu-cluster")]["properties"]["properties"]
+        assert cluster["scaleSettings"]["minNodeCount"] == 0
+        for what in ("data", "models", "preds", "runs"):
+            datastore = resources[emulator.workspace.id("datastores", f"scoring_{what}")]["properties"]
+            assert datastore["credentials"] == {"credentialsType": "None"}
+            assert datastore["containerName"] == getattr(context.store, what).name
+        emulator.requests.clear()
+        assert context.engine.set_up() == []
+        assert not [line for line in emulator.requests if line.startswith("PUT")]
+
+    @pytest.mark.usefixtures("unregistered")
+    def test_a_datastore_of_another_container_is_told(self, ready, emulator):
+        path = emulator.workspace.id("datastores", "scoring_preds")
+        emulator.workspace.resources[path]["properties"]["containerName"] = "elsewhere"
+        with pytest.raises(PublishError, match="'scoring_preds' stands for devstoreaccount1/elsewhere"):
+            publish(ready.store, ready.settings, ready.engine)
+
+    @pytest.mark.usefixtures("unregistered")
+    def test_publishing_registers_environment_code_and_components(self, ready, emulator):
+        published = publish(ready.store, ready.settings, ready.engine).published
+        spec = emulator.workspace.specs[str(published.component)]
+        assert sorted(spec["jobs"]) == ["collect", "score_1_1", "score_1_2", "score_2_1"]
+        assert str(published.component).endswith(f"/components/{build.NAME}/versions/{published.version}")
+        score = emulator.workspace.specs[spec["jobs"]["score_1_1"]["componentId"]]
+        assert f"/environments/{environment.NAME}/versions/v" in score["environment"]
+        assert spec["jobs"]["collect"]["outputs"]["preds"]["uri"] == build.PREDS
+
+    def test_publishing_again_is_one_look(self, published, emulator):
+        assert not publish(published.store, published.settings, published.engine).changed
+        assert [line.split()[0] for line in emulator.requests] == ["GET"]
+
+    def test_another_sensor_is_another_version_with_the_same_code(self, published, emulator):
+        published.store.models.put("model_3_1.skops", small_fleet.models()["model_1_1.skops"])
+        assert publish(published.store, published.settings, published.engine).changed
+        assert not [line for line in calls(emulator) if line.startswith(("PUT /codes", "PUT /environments"))]
+
+    @pytest.mark.parametrize(("sensors", "gathering"), [(15, 0), (191, 2)])
+    def test_fleets_of_any_size_are_published(self, ready, emulator, sensors, gathering):
+        documents = build.build(
+            [SensorKey(str(device), "1") for device in range(sensors)],
+            max_steps=1000,
+            time_limit=timedelta(hours=1),
+            limits=build.Limits(4, 10_240),
+            environment="azureml:replaced:1",
+            code="azureml:replaced:1",
+        )
+        published = ready.engine.publish(documents)
+        assert published.steps == sensors
+        jobs = emulator.workspace.specs[str(published.component)]["jobs"]
+        assert len(jobs) == sensors + gathering + 1
+
+    def test_the_documents_load_from_disk_alone(self, published, tmp_path, monkeypatch):
+        from azure.ai.ml import load_component
+
+        monkeypatch.delenv("AZUREML_DEV_URL_MFE")
+        version = published.published().version
+        for name, content in zip(
+            ("pipeline.yml", "score.yml"), load_documents(published.store, version), strict=True
+        ):
+            (tmp_path / name).write_bytes(content)
+        assert load_component(tmp_path / "score.yml").name == build.SCORE_NAME
+        assert len(load_component(tmp_path / "pipeline.yml").jobs) == 4
+
+    def test_the_environment_pins_what_scoring_imports_and_needs(self):
+        import ast
+        import importlib.metadata
+        import re
+
+        root = step_environment.ROOT
+        imported = (
+            {
+                name.split(".")[0]
+                for path in (root / "scoring").rglob("*.py")
+                for node in ast.walk(ast.parse(path.read_text()))
+                for name in (
+                    [alias.name for alias in node.names]
+                    if isinstance(node, ast.Import)
+                    else [node.module]
+                    if isinstance(node, ast.ImportFrom) and node.module
+                    else []
+                )
+            }
+            - sys.stdlib_module_names
+            - {"scoring"}
+        )
+        distributions = importlib.metadata.packages_distributions()
+        waiting = {distributions[name][0] for name in imported}
+        needed = set()
+        while waiting:
+            name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+            needed.add(name)
+            for requirement in importlib.metadata.requires(name) or []:
+                found = re.match(r"[A-Za-z0-9._-]+", requirement)
+                if found and ";" not in requirement and found[0].lower() not in needed:
+                    waiting.add(found[0])
+        assert needed == set(environment.PACKAGES)
+        (pins,) = [part["pip"] for part in environment.conda_file()["dependencies"] if isinstance(part, dict)]
+        for pin in pins:
+            name, version = pin.split("==")
+            assert importlib.metadata.version(name) == version
+
+
+class TestSubmitting:
+    def test_a_landing_becomes_one_put(self, taken, emulator):
+        run = submit_landing(taken, "2026/a.csv").run
+        assert calls(emulator) == [f"PUT /jobs/{run}"]
+
+    def test_the_job_says_what_it_is(self, taken, emulator):
+        run = submit_landing(taken, "2026/a.csv").run
+        sent = emulator.jobs.jobs[run].properties
+        assert sent["componentId"] == taken.published().component
+        assert sent["tags"] == {
+            "cause": "blob: 2026/a.csv",
+            "landings": f"{taken.store.runs.name}/{run}/manifest.json",
+            "published": taken.published().version,
+        }
+        assert sent["experimentName"] == "fleet-scoring"
+        settings = sent["settings"]
+        assert settings["default_compute"] == emulator.workspace.id("computes", "cpu-cluster")
+        assert settings["continue_on_step_failure"] is True
+        assert settings["force_rerun"] is True
+        assert {name: one.get("uri", one.get("value")) for name, one in sent["inputs"].items()} == {
+            "data": "azureml://datastores/scoring_data/paths/",
+            "models": "azureml://datastores/scoring_models/paths/",
+            "manifest": f"azureml://datastores/scoring_runs/paths/{run}/manifest.json",
+            "run": run,
+        }
+
+    def test_one_landing_costs_at_most_six_storage_requests(self, taken, azureml_settings, emulator):
+        transport = CountingTransport()
+        from pipeline.engines.azureml.engine import AzureMLEngine
+        from pipeline.runs.store import Runs
+        from pipeline.storage.account import Store
+
+        store = Store.connect(azureml_settings, transport=transport)
+        engine = AzureMLEngine(azureml_settings, store, Runs(store, taken.clock))
+        context = Context(azureml_settings, store, engine, taken.clock)
+        context.published(), context.take_place()  # a host that has been at work knows both
+        transport.requests.clear()
+        assert submit_landing(context, "2026/a.csv").outcome is Outcome.SUBMITTED
+        store.close()
+        assert len(transport.requests) <= 6
+        assert len(emulator.requests) == 1
+
+    @pytest.mark.parametrize("duplicates", ["same", "refuse"])
+    def test_submitting_again_is_no_second_job(self, taken, emulator, duplicates):
+        emulator.jobs.duplicates = duplicates
+        run = submit_landing(taken, "2026/a.csv").run
+        record = taken.runs.load(run)
+        taken.engine.submit(record, taken.published())
+        assert list(emulator.jobs.jobs) == [run]
+
+    def test_a_job_of_this_name_that_is_another_is_told(self, taken, emulator):
+        run = submit_landing(taken, "2026/a.csv").run
+        emulator.jobs.jobs[run].properties["componentId"] = "/another"
+        with pytest.raises(EngineError, match=r"another job of this name.*its component is '/another'"):
+            taken.engine.submit(taken.runs.load(run), taken.published())
+
+    @pytest.mark.parametrize("status", [429, 500, 503])
+    @pytest.mark.parametrize("duplicates", ["same", "refuse"])
+    def test_a_busy_service_gets_one_job(self, taken, emulator, status, duplicates):
+        emulator.jobs.duplicates = duplicates
+        emulator.faults.add(Fault("PUT .*/jobs/", status=status, retry_after=0))
+        submission = submit_landing(taken, "2026/a.csv")
+        assert submission.outcome is Outcome.SUBMITTED
+        assert list(emulator.jobs.jobs) == [submission.run]
+        assert taken.runs.load(submission.run).state is RunState.SUBMITTED
+
+    @pytest.mark.parametrize("kind", [Kind.CUT_BEFORE, Kind.CUT_AFTER])
+    @pytest.mark.parametrize("duplicates", ["same", "refuse"])
+    def test_a_connection_that_breaks_gets_one_job(self, taken, emulator, kind, duplicates):
+        emulator.jobs.duplicates = duplicates
+        emulator.faults.add(Fault("PUT .*/jobs/", kind))
+        submission = submit_landing(taken, "2026/a.csv")
+        assert submission.outcome is Outcome.SUBMITTED
+        assert list(emulator.jobs.jobs) == [submission.run]
+        assert taken.runs.load(submission.run).state is RunState.SUBMITTED
+
+    def test_a_service_that_stays_away_leaves_the_run_to_be_taken_up(self, taken, emulator, monkeypatch):
+        monkeypatch.setattr("pipeline.engines.azureml.workspace.LONGEST_WAIT", 0.01)
+        emulator.faults.add(Fault("PUT .*/jobs/", status=503, times=99))
+        with pytest.raises(EngineError, match="answers 503 again and again: try later"):
+            submit_landing(taken, "2026/a.csv")
+        (record,) = taken.runs.newest()
+        assert record.state is RunState.PENDING
+
+    def test_retry_after_is_obeyed_up_to_a_limit(self, taken, emulator, monkeypatch):
+        monkeypatch.setattr("pipeline.engines.azureml.workspace.LONGEST_WAIT", 0.2)
+        emulator.faults.add(Fault("PUT .*/jobs/", status=429, retry_after=3600))
+        began = time.monotonic()
+        submit_landing(taken, "2026/a.csv")
+        assert 0.2 <= time.monotonic() - began < DEADLINE
+
+    @pytest.mark.usefixtures("taken")
+    def test_ten_deliveries_by_four_hosts_at_once_are_one_job(self, azureml_settings, emulator):
+        hosts = [Context.open(azureml_settings) for _ in range(4)]
+        for host in hosts:
+            host.published()
+        barrier = threading.Barrier(10)
+
+        def deliver(number):
+            barrier.wait()
+            return submit_landing(hosts[number % 4], "2026/a.csv")
+
+        with ThreadPoolExecutor(10) as pool:
+            outcomes = [one.outcome for one in pool.map(deliver, range(10))]
+        for host in hosts:
+            host.store.close()
+        assert outcomes.count(Outcome.SUBMITTED) == 1
+        assert len(emulator.jobs.jobs) == 1
+
+    def test_a_credential_that_is_refused_is_told_with_the_role(self, taken, emulator):
+        emulator.identity.lifetime = -10
+        with pytest.raises(EngineError, match=r"refuses the credential.*AzureML Data Scientist"):
+            submit_landing(taken, "2026/a.csv")
+
+    def test_a_token_that_runs_out_is_replaced(self, taken, emulator):
+        emulator.identity.lifetime = 2  # so short that the client asks for a new one each time
+        submit_landing(taken, "2026/a.csv")
+        before = emulator.identity.issued
+        taken.store.data.put("2026/b.csv", small_fleet.readings())
+        submit_landing(taken, "2026/b.csv")
+        assert emulator.identity.issued > before
+        assert len(emulator.jobs.jobs) == 2
+
+
+class TestRunning:
+    def test_a_landing_is_scored(self, published):
+        run = submit_landing(published, "2026/a.csv").run
+        status = ended(published, run)
+        assert (status.state, status.error) == (RunState.SUCCEEDED, None)
+        assert status.counts["sensors_scored"] == 3
+        assert status.counts["anomalies"] >= 3
+        names = {blob.name for blob in published.store.preds.list(f"{run}/")}
+        assert {f"{run}/preds_1_1.csv", f"{run}/summary.json", f"{run}/_SUCCESS"} <= names
+        found = {step.name: step.state for step in published.engine.steps(run)}
+        assert list(found) == ["score_1_1", "score_1_2", "score_2_1", "collect"]
+        assert set(found.values()) == {StepState.SUCCEEDED}
+
+    @pytest.mark.usefixtures("unregistered")
+    def test_steps_run_the_code_that_was_uploaded(self, ready, tmp_path):
+        root = step_environment.ROOT
+        shutil.copytree(root / "scoring", tmp_path / "scoring")
+        start = tmp_path / "scoring" / "__main__.py"
+        start.write_text(f"print('not what lies in the working tree')\n{start.read_text()}")
+        ready.engine.code = tmp_path
+        publish(ready.store, ready.settings, ready.engine)
+        shutil.rmtree(tmp_path / "scoring")
+        run = submit_landing(ready, "2026/a.csv").run
+        assert ended(ready, run).state is RunState.SUCCEEDED
+        assert all(log.startswith("not what lies in the working tree") for _, log in ready.engine.logs(run))
+
+    def test_one_bad_model_fails_its_own_step_which_says_so(self, published):
+        published.store.models.put("model_1_2.skops", b"no model")
+        run = submit_landing(published, "2026/a.csv").run
+        status = ended(published, run)
+        assert status.state is RunState.PARTLY
+        assert "sensor 1/2 failed" in str(status.error)
+        failed = {
+            step.name: step.error for step in published.engine.steps(run) if step.state is StepState.FAILED
+        }
+        assert list(failed) == ["score_1_2"]
+        assert "1_2" in str(failed["score_1_2"])
+        logs = dict(published.engine.logs(run))
+        assert list(logs) == ["score_1_1", "score_1_2", "score_2_1", "collect"]
+        assert "model_1_2.skops" in logs["score_1_2"]
+
+
+class TestFollowing:
+    def test_every_status_of_the_sdk_has_ours(self):
+        from azure.ai.ml.operations._run_history_constants import RunHistoryConstants
+
+        assert set(RunHistoryConstants.ALL_STATUSES) <= set(TABLE)
+        final = {word for word, (state, _) in TABLE.items() if state.final}
+        assert final == {"Completed", "Failed", "Canceled"}
+
+    def test_a_status_that_is_new_is_no_end(self):
+        assert states("Hibernating") == (RunState.RUNNING, StepState.RUNNING)
+
+    @pytest.mark.parametrize("word", sorted(set(TABLE) - {"Completed", "Failed"}))
+    def test_a_job_stands_as_the_table_says(self, taken, emulator, word):
+        run = submit_landing(taken, "2026/a.csv").run
+        emulator.jobs.jobs[run].status = word
+        assert taken.engine.status(run).state is TABLE[word][0]
+
+    def test_a_run_that_nobody_knows_is_unknown(self, taken):
+        with pytest.raises(UnknownRun):
+            taken.engine.status("manual-nothing")
+
+    def test_a_job_that_vanished_is_lost_and_can_be_submitted_again(self, taken, emulator):
+        run = submit_landing(taken, "2026/a.csv").run
+        del emulator.jobs.jobs[run]
+        status = taken.engine.status(run)
+        assert (status.state, status.lost) == (RunState.SUBMITTED, True)
+        taken.engine.submit(taken.runs.load(run), taken.published())
+        assert not taken.engine.status(run).lost
+
+    def test_a_cancelled_run_ends_so(self, taken, emulator):
+        run = submit_landing(taken, "2026/a.csv").run
+        taken.engine.cancel(run)
+        assert emulator.jobs.jobs[run].canceled.is_set()
+        emulator.jobs.jobs[run].status = "Canceled"
+        assert taken.engine.status(run).state is RunState.CANCELED
+        taken.engine.cancel(run)
+
+    def test_steps_on_many_pages_are_told_whole(self, taken, emulator):
+        run = submit_landing(taken, "2026/a.csv").run
+        emulator.jobs.jobs[run].steps = {
+            name: Step(f"id-{name}", name, Path(), "Completed")
+            for name in (f"step_{number:03}" for number in range(2 * PAGE + 1))
+        }
+        found = taken.engine.steps(run)
+        assert [step.name for step in found[:5]] == [
+            "score_1_1",
+            "score_1_2",
+            "score_2_1",
+            "collect",
+            "step_000",
+        ]
+        assert len(found) == 4 + 2 * PAGE + 1
+        assert {step.state for step in found[:4]} == {StepState.WAITING}
+
+    @pytest.mark.parametrize("word", ["Completed", "Failed"])
+    def test_a_job_that_left_no_results_has_failed_whatever_it_says(self, taken, emulator, word):
+        run = submit_landing(taken, "2026/a.csv").run
+        job = emulator.jobs.jobs[run]
+        job.steps = {"collect": Step("id", "collect", Path(), "Failed", error="no space\n left")}
+        job.status = word
+        status = taken.engine.status(run)
+        assert (status.state, status.retry) == (RunState.FAILED, True)
+        assert status.error == "its job left no results: step collect: no space left"
+
+
+class TestEndpoint:
+    def test_each_version_stays_behind_the_endpoint_for_a_roll_back(self, published, emulator):
+        engine, first = published.engine, published.published()
+        name = engine.deploy(first)
+        published.store.models.put("model_3_1.skops", small_fleet.models()["model_1_1.skops"])
+        second = publish(published.store, published.settings, published.engine).published
+        engine.deploy(second)
+        assert deployments(engine.workspace) == {first.version, second.version}
+        endpoint = emulator.workspace.resources[emulator.workspace.id("batchEndpoints", name)]
+        assert endpoint["properties"]["defaults"] == {"deploymentName": second.version}
+        engine.roll_back(first.version)
+        endpoint = emulator.workspace.resources[emulator.workspace.id("batchEndpoints", name)]
+        assert endpoint["properties"]["defaults"] == {"deploymentName": first.version}
+
+    def test_a_deployment_runs_as_a_submission_would(self, published, emulator):
+        name = published.engine.deploy(published.published())
+        version = published.published().version
+        deployment = emulator.workspace.resources[
+            emulator.workspace.id("batchEndpoints", name, "deployments", version)
+        ]
+        settings = deployment["properties"]["deploymentConfiguration"]["settings"]
+        assert settings["default_compute"] == "cpu-cluster"
+        assert settings["continue_on_step_failure"] is True
+        assert settings["force_rerun"] is True
+
+    def test_a_version_that_was_never_deployed_is_told_with_those_that_were(self, published):
+        published.engine.deploy(published.published())
+        with pytest.raises(
+            PublishError, match=f"no deployment 'v0'; there are: {published.published().version}"
+        ):
+            published.engine.roll_back("v0")
+
+
+def test_the_local_engine_never_imports_the_sdk():
+    script = (
+        "import sys, pipeline.engines.local.engine, pipeline.engines.azureml.engine\n"
+        "sys.exit('azure.ai.ml' in sys.modules or 'azure.identity' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", script], check=False, cwd=step_environment.ROOT).returncode == 0
+    )
+
+
+def test_a_conda_file_is_plain_yaml():
+    assert yaml.safe_load(yaml.safe_dump(environment.conda_file()))["dependencies"][0] == "python=3.13"

@@ -1,0 +1,500 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+import psutil
+import pytest
+from azure.storage.blob import BlobLeaseClient, BlobServiceClient
+
+from dev.azurite import connection_string
+from dev.proxy import FaultProxy, at_random
+from pipeline.engine import StepState
+from pipeline.engines.local.engine import settings_environment, worker_environment
+from pipeline.errors import EngineError
+from pipeline.flow.status import look
+from pipeline.flow.submit import submit_manual
+from pipeline.flow.sweep import sweep
+from pipeline.published.documents import PublishedPipeline
+from pipeline.runs.history import noted
+from pipeline.runs.record import RunRecord, RunState
+from pipeline.settings import Connection, Settings
+from pipeline.step_environment import ROOT
+from pipeline.terminal.watch import show
+from tests.pipeline.conftest import Fleet, until
+from tests.scoring.said import scoring
+
+pytestmark = pytest.mark.usefixtures("measured")
+
+
+def all_workers() -> dict[str, list[psutil.Process]]:
+    """Workers that are alive, by run."""
+    found: dict[str, list[psutil.Process]] = {}
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "pipeline.engines.local.worker" in words:
+            found.setdefault(words[words.index("pipeline.engines.local.worker") + 1], []).append(process)
+    return found
+
+
+def workers(run: str) -> list[psutil.Process]:
+    return all_workers().get(run, [])
+
+
+def no_worker(record: RunRecord, published: PublishedPipeline) -> None:
+    """In place of the engine's submit: the worker dies before it can do anything."""
+
+
+def break_lease(fleet: Fleet, run: str) -> None:
+    """As if half a minute had gone by since the worker died."""
+    client = fleet.context.store.runs._client.get_blob_client(f"open/{run}")
+    BlobLeaseClient(client).break_lease(lease_break_period=0)
+
+
+def test_a_landing_is_scored_and_everything_is_where_it_belongs(fleet):
+    fleet.models(s1_1="score", s1_2="score")
+    fleet.publish()
+    record = fleet.score(fleet.land("site a/ü.csv", "1_1", "1_2", rows=3))
+    assert (record.state, record.error) == (RunState.SUCCEEDED, None)
+    assert record.counts["scored"] == 6
+    assert len(fleet.predictions(record.run)) == 6
+    assert fleet.finished(record.run)
+    names = {blob.name.removeprefix(f"{record.run}/") for blob in fleet.context.store.preds.list(record.run)}
+    assert names == {"preds_1_1.csv", "preds_1_2.csv", "summary.json", "_SUCCESS"}
+    steps = fleet.engine.steps(record.run)
+    assert [(step.name, step.state, step.tries) for step in steps] == [
+        ("score_1_1", StepState.SUCCEEDED, 1),
+        ("score_1_2", StepState.SUCCEEDED, 1),
+        ("collect", StepState.SUCCEEDED, 1),
+    ]
+    assert fleet.context.runs.open() == []
+    until(lambda: not workers(record.run))
+    worker_log = fleet.context.store.runs.read(f"{record.run}/logs/worker.log").data.decode()
+    assert "is succeeded" in worker_log
+
+
+def test_nothing_is_left_on_the_machine_but_the_models(fleet, tmp_path):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    until(lambda: not workers(record.run))
+    left = {path.name for path in (tmp_path / "machine").rglob("*") if path.is_file()}
+    assert left - {"runs.lock", "0", "1"} == {
+        path.name for path in (tmp_path / "machine" / "models").rglob("*") if path.is_file()
+    }
+
+
+def test_models_are_fetched_once_for_all_runs_and_again_when_they_change(fleet, tmp_path):
+    fleet.models(s1_1="score", s1_2="score")
+    fleet.publish()
+    fleet.score(fleet.land("a.csv", "1_1"))
+
+    def kept():
+        return {path.name: path.stat().st_ino for path in (tmp_path / "machine" / "models").glob("*/*")}
+
+    first = kept()
+    fleet.score(fleet.land("b.csv", "1_1"))
+    assert kept() == first
+    fleet.models(s1_2="fail it is new")
+    record = fleet.score(fleet.land("c.csv", "1_1", "1_2"))
+    assert record.error == "sensor 1/2 failed: it is new"
+    assert len(kept()) == 2
+    assert len(kept().items() & first.items()) == 1
+
+
+def test_a_failing_step_fails_its_sensor_with_the_reason_and_no_other(fleet):
+    fleet.models(s1_1="score", s1_2="fail its model is broken", s1_3="exit 1", s1_4="die")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1", "1_2", "1_3", "1_4"))
+    assert record.state is RunState.PARTLY
+    assert "sensor 1/2 failed: its model is broken" in str(record.error)
+    assert not record.retry
+    reasons = {sensor["sensor"]: sensor["reason"] for sensor in fleet.summary(record.run)["sensors"]}
+    assert reasons == {
+        "1": None,
+        "2": "its model is broken",
+        "3": "as it was told",
+        "4": "it was killed by SIGKILL (was there enough memory?)",
+    }
+    assert len(fleet.predictions(record.run)) == 2
+    assert fleet.finished(record.run)
+    tries = {step.name: step.tries for step in fleet.engine.steps(record.run)}
+    assert tries == {"score_1_1": 1, "score_1_2": 1, "score_1_3": 1, "score_1_4": 2, "collect": 1}
+    log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_3.log").data.decode()
+    assert log == "error: as it was told\n"
+
+
+def test_a_step_that_may_pass_is_tried_again(fleet, tmp_path):
+    fleet.models(s1_1=f"flaky {tmp_path / 'note'}")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    assert record.state is RunState.SUCCEEDED
+    assert fleet.engine.steps(record.run)[0].tries == 2
+
+
+def test_a_run_in_which_nothing_was_scored_has_failed_and_is_tried_again_if_that_may_help(fleet):
+    fleet.models(s1_1="exit 75", s1_2="fail for good")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
+    assert (record.state, record.retry) == (RunState.FAILED, True)
+    assert not fleet.finished(record.run)
+    assert [marker.failed for marker in fleet.context.runs.open()] == [True]
+    fleet.models(s1_1="score")
+    sweep(fleet.context, None, random_hex="abcdef")
+    again = fleet.ended(f"{record.run}-2")
+    assert (again.state, len(fleet.predictions(again.run))) == (RunState.PARTLY, 2)
+
+
+def test_a_step_that_takes_too_long_is_ended_with_all_that_it_started(fleet, environment, store, tmp_path):
+    note = tmp_path / "child"
+    fleet.models(s1_1=f"spawn {note}", s1_2="score")
+    limits = {"SCORING_STEP_MINUTES": "0.02", "SCORING_STEP_TRIES": "1", "SCORING_LOCAL_PROCESSES": "2"}
+    fleet.context.settings = fleet.engine.settings = Settings.from_environment(environment | limits)
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
+    assert record.error == "sensor 1/1 failed: it took longer than its 1 seconds"
+    until(lambda: not psutil.pid_exists(int(note.read_text())))
+
+
+def test_sensors_beyond_the_most_steps_are_scored_in_shards(fleet, environment):
+    limits = {"SCORING_MAX_STEPS": "2", "SCORING_LOCAL_PROCESSES": "2"}
+    fleet.context.settings = fleet.engine.settings = Settings.from_environment(environment | limits)
+    keys = [f"{device}_{sensor}" for device in range(3) for sensor in range(2)]
+    fleet.models(**{f"s{key}": "score" for key in keys})
+    published = fleet.publish()
+    assert (published.documents.sharded, published.published.steps) == (True, 2)
+    record = fleet.score(fleet.land("a.csv", *keys))
+    assert record.state is RunState.SUCCEEDED
+    assert len(fleet.predictions(record.run)) == 12
+
+
+def test_a_landing_that_storage_does_not_give_out_is_told_as_such_and_not_in_the_way_of_others(
+    fleet, azurite
+):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    for name in ("a.csv", "b.csv"):
+        fleet.land(name, "1_1")
+    with BlobServiceClient.from_connection_string(azurite.connection_string) as service:
+        blob = service.get_blob_client(fleet.context.store.data.name, "a.csv")
+        blob.set_standard_blob_tier("Archive")
+    record = fleet.ended(submit_manual(fleet.context, prefix="", random_hex="abcdef").run)
+    assert (record.state, len(fleet.predictions(record.run))) == (RunState.PARTLY, 2)
+    assert (record.error or "").startswith("a.csv is unreadable: ")
+    assert "archived" in (record.error or "")
+
+
+def test_a_landing_that_was_replaced_or_removed_meanwhile_is_not_scored(fleet):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    for name in ("a.csv", "b.csv", "c.csv"):
+        fleet.land(name, "1_1")
+    submit, fleet.engine.submit = fleet.engine.submit, no_worker
+    run = submit_manual(fleet.context, prefix="", random_hex="abcdef").run
+    assert run is not None
+    fleet.land("a.csv", "1_1", rows=5)
+    fleet.context.store.data.delete("b.csv")
+    submit(fleet.context.runs.load(run), fleet.context.published())
+    record = fleet.ended(run)
+    statuses = {one["name"]: one["status"] for one in fleet.summary(run)["landings"]}
+    assert statuses == {"a.csv": "superseded", "b.csv": "vanished", "c.csv": "read"}
+    assert (record.state, len(fleet.predictions(run))) == (RunState.SUCCEEDED, 2)
+
+
+def test_a_run_that_is_submitted_many_times_has_one_worker(fleet):
+    fleet.models(s1_1="sleep 1")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    record, published = fleet.context.runs.load(run), fleet.context.published()
+    for _ in range(2):
+        fleet.engine.submit(record, published)
+    assert fleet.ended(run).state is RunState.SUCCEEDED
+    until(lambda: not workers(run))
+    assert fleet.engine.steps(run)[0].tries == 1
+    fleet.engine.submit(record, published)
+    until(lambda: not workers(run))
+    assert fleet.context.runs.load(run).ended == fleet.ended(run).ended
+
+
+def test_what_a_worker_before_it_left_goes_and_of_a_long_log_the_end_stays(fleet):
+    fleet.models(s1_1=f"say {3 << 20}")
+    fleet.publish()
+    submit, fleet.engine.submit = fleet.engine.submit, no_worker
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    fleet.context.store.preds.put(f"{run}/preds_9_9.csv", b"of a sensor that had a model then")
+    submit(fleet.context.runs.load(run), fleet.context.published())
+    assert fleet.ended(run).state is RunState.SUCCEEDED
+    assert not fleet.context.store.preds.exists(f"{run}/preds_9_9.csv")
+    log = fleet.context.store.runs.read(f"{run}/logs/score_1_1.log").data
+    assert len(log) == 1 << 20
+    assert log.endswith(b"\nthe last line\n")
+
+
+def test_a_worker_that_was_frozen_until_another_had_its_run_touches_nothing_any_more(fleet, tmp_path):
+    fleet.models(s1_1=f"flaky {tmp_path / 'tried'}")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    until((tmp_path / "tried").exists)
+    (frozen,) = workers(run)
+    frozen.suspend()
+    break_lease(fleet, run)
+    fleet.engine.submit(fleet.context.runs.load(run), fleet.context.published())
+    assert fleet.ended(run).state is RunState.SUCCEEDED
+    stored = list(fleet.context.store.preds.list(run))
+    frozen.resume()
+    until(lambda: not workers(run))
+    assert list(fleet.context.store.preds.list(run)) == stored
+    assert fleet.finished(run)
+
+
+def test_whoever_watches_a_run_without_a_worker_is_told_what_to_do(fleet, capsys):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    fleet.engine.submit = no_worker
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    assert look(fleet.context, run).line() == f"{run}: submitted"  # it may be starting
+    fleet.ahead += timedelta(minutes=1)
+    view = look(fleet.context, run)
+    assert view.to_json()["lost"] is True
+    assert view.line().endswith("python -m pipeline sweep does so now")
+    show(view, fleet.context.clock())
+    assert "nobody works on it" in capsys.readouterr().out
+
+
+def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
+    fleet.models(s1_1="sleep 600", s1_2="score")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1", "1_2"))
+    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    began = time.monotonic()
+    fleet.engine.cancel(run)
+    assert fleet.ended(run).state is RunState.CANCELED
+    assert time.monotonic() - began < 10
+    assert {step.state for step in fleet.engine.steps(run)} <= {StepState.CANCELED, StepState.SUCCEEDED}
+    assert not fleet.finished(run)
+    assert fleet.context.runs.open() == []
+
+
+def test_steps_end_with_their_worker_however_it_ends(fleet, tmp_path):
+    note = tmp_path / "child"
+    fleet.models(s1_1=f"spawn {note}")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    child = int(until(lambda: note.exists() and note.read_text()))
+    for worker in workers(run):
+        worker.send_signal(signal.SIGKILL)
+    until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_worker_that_is_asked_to_end_leaves_its_run_to_the_next_sweep(fleet):
+    fleet.models(s1_1="sleep 600")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    for worker in workers(run):
+        worker.send_signal(signal.SIGTERM)
+    until(lambda: fleet.engine.status(run).lost)
+    fleet.models(s1_1="score")
+    sweep(fleet.context, None, random_hex="abcdef")
+    record = fleet.ended(run)
+    assert (record.state, record.restarts) == (RunState.SUCCEEDED, 1)
+
+
+def test_a_run_whose_worker_never_came_up_is_lost_after_a_while(fleet):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    submit, fleet.engine.submit = fleet.engine.submit, no_worker
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    assert not fleet.engine.status(run).lost
+    fleet.ahead += timedelta(minutes=1)
+    assert fleet.engine.status(run).lost
+    fleet.engine.submit = submit
+    sweep(fleet.context, None, random_hex="abcdef")
+    assert fleet.ended(run).state is RunState.SUCCEEDED
+
+
+def test_a_finished_run_is_not_scored_again_by_the_next_worker(fleet):
+    """Its landings may have been replaced since: the second time would make less of it."""
+    fleet.models(s1_1="score")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    record = fleet.ended(run)
+    predictions = fleet.predictions(run)
+    fleet.context.store.data.delete("a.csv")
+    fleet.context.runs.mark(run)
+    fleet.context.store.runs.put(f"{run}/record.json", record.to_bytes().replace(b"succeeded", b"running"))
+    fleet.engine.submit(record, fleet.context.published())
+    assert fleet.ended(run).counts == record.counts
+    assert fleet.predictions(run) == predictions
+
+
+def test_a_pipeline_that_was_published_for_another_engine_is_refused(fleet):
+    fleet.models(s1_1="score")
+    published = fleet.publish().published
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    with pytest.raises(EngineError, match="run python -m pipeline publish"):
+        fleet.engine.submit(record, replace(published, engine="azureml"))
+
+
+def test_steps_see_neither_secrets_nor_settings(fleet, monkeypatch, code):
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "hush")
+    monkeypatch.setenv("ScoringStorage", "hush")
+    monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", "hush")
+    monkeypatch.setenv("SOME_TOKEN_OF_SOMEBODY", "hush")
+    (code / "scoring" / "__init__.py").write_text(
+        "import os\nprint(sorted(name for name, value in os.environ.items() if 'hush' in value"
+        " or 'AccountKey' in value), os.environ['OMP_NUM_THREADS'])\n"
+    )
+    fleet.models(s1_1="score")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_1.log").data.decode()
+    assert log.splitlines()[0] == "[] 1"
+
+
+def test_a_worker_gets_the_settings_that_it_needs(environment):
+    identity = {
+        "ScoringStorage__blobServiceUri": "https://some.blob.core.windows.net",
+        "ScoringStorage__credential": "managedidentity",
+        "ScoringStorage__clientId": "00000000-0000-0000-0000-000000000001",
+        "SCORING_LOCAL_PROCESSES": "7",
+        "SCORING_STEP_TRIES": "9",
+        "SCORING_DATA_CONTAINER": "elsewhere",
+    }
+    for given in (environment, identity):
+        settings = Settings.from_environment(given)
+        assert Settings.from_environment(settings_environment(settings)) == settings
+    passed = worker_environment({"SCORING_ENGINE": "azureml", "HOME": "/home/me"}, settings)
+    assert (passed["SCORING_ENGINE"], passed["HOME"]) == ("local", "/home/me")
+
+
+def test_choosing_the_local_engine_imports_neither_azure_ml_nor_the_documents():
+    program = (
+        "import sys\nfrom pipeline.flow.context import Context\nfrom pipeline.settings import Settings\n"
+        "Context.open(Settings.from_environment({'ScoringStorage': 'UseDevelopmentStorage=true'}))\n"
+        "print([name for name in ('azure.ai.ml', 'azure.identity', 'yaml', 'rich', 'scoring.cli', 'numpy')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_worker_gets_through_storage_that_fails_one_request_in_ten(fleet, azurite):
+    fleet.models(s1_1="score", s1_2="score")
+    fleet.publish()
+    with FaultProxy(azurite.ports["Blob"], at_random(seed=3, share=0.1)) as proxy:
+        connection = Connection(connection_string(proxy.port))
+        fleet.engine.settings = replace(fleet.engine.settings, connection=connection)
+        runs = [fleet.start(fleet.land(f"{number}.csv", "1_1", "1_2")) for number in range(3)]
+        records = [fleet.ended(run) for run in runs]
+        until(lambda: not all_workers().keys() & set(runs))
+        assert sum(proxy.done.values()) > 5
+    assert [record.state for record in records] == [RunState.SUCCEEDED] * 3
+    assert [len(fleet.predictions(run)) for run in runs] == [4] * 3
+    logs = [fleet.context.store.runs.read(f"{run}/logs/worker.log").data.decode() for run in runs]
+    assert any("trying again" in log for log in logs)
+    assert not any("Traceback" in log for log in logs)
+
+
+def test_a_worker_that_finds_no_storage_says_so_in_one_line(fleet):
+    settings = replace(fleet.engine.settings, connection=Connection(connection_string(1)))
+    machine = fleet.engine.folder
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pipeline.engines.local.worker", "some-run"),
+            *("--folder", str(machine), "--code", str(machine)),
+        ],
+        env=worker_environment(os.environ, settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "gives no answer" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_documents_that_cannot_be_executed_fail_their_run_for_good(fleet):
+    fleet.models(s1_1="score")
+    published = fleet.publish().published
+    path = f"published/{published.version}/score.yml"
+    content = fleet.context.store.runs.read(path).data
+    fleet.context.store.runs.put(path, content.replace(b"${{inputs.run}}", b"${{inputs.walk}}"))
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    assert (record.state, record.retry) == (RunState.FAILED, False)
+    assert "${{inputs.walk}}" in str(record.error)
+    assert fleet.context.runs.open() == []
+
+
+@pytest.mark.slow
+def test_a_fleet_of_real_detectors_is_scored_as_on_the_command_line(fleet, seed, tmp_path):
+    """The project's own steps, on two devices' readings of the seed data."""
+    imported, readings = tmp_path / "models", tmp_path / "readings.csv"
+    assert scoring("import-models", seed / "models", imported).code == 0
+    readings.write_bytes((seed / "sensor_data.csv").read_bytes())
+    for model in imported.glob("model_1_*.skops"):
+        fleet.context.store.models.upload(model.name, model)
+    fleet.context.store.data.upload("site.csv", readings)
+    fleet.engine.code = ROOT
+    fleet.publish()
+    record = fleet.score("site.csv")
+    assert record.state is RunState.PARTLY
+    assert "sensor 2/1 has no model" in str(record.error)
+    out = tmp_path / "out"
+    assert scoring("score", "--data", readings, "--models", imported, "--out", out).code == 0
+    for sensor in range(1, 6):
+        name = f"preds_1_{sensor}.csv"
+        stored = fleet.context.store.preds.read(f"{record.run}/{name}").data
+        assert stored == (out / name).read_bytes()
+    assert fleet.finished(record.run)
+    assert fleet.context.store.preds.exists(f"{record.run}/report.html")
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
+    """Workers, each killed at its own moment; every landing is scored exactly once all the same."""
+    fleet.models(s1_1="score", s1_2="sleep 0.1", s1_3="score")
+    fleet.publish()
+    runs = [fleet.start(fleet.land(f"{number}.csv", "1_1", "1_2", "1_3")) for number in range(6)]
+    moments = random.Random(6)
+    killers = [threading.Timer(moments.uniform(0, 3), kill_workers, (run,)) for run in runs]
+    for killer in killers:
+        killer.start()
+    for killer in killers:
+        killer.join()
+    until(lambda: swept(fleet, runs))
+    records = [fleet.context.runs.load(run) for run in runs]
+    assert [record.state for record in records] == [RunState.SUCCEEDED] * 6
+    assert any(record.restarts for record in records)  # how many depends on how busy the machine is
+    assert all(fleet.finished(run) for run in runs)
+    assert [len(fleet.predictions(run)) for run in runs] == [6] * 6
+    assert len(list(fleet.context.store.runs.list("landings/"))) == 6
+    folders = {path.name.split("/")[0] for path in fleet.context.store.preds.list()}
+    assert folders - {"index.html"} == set(runs)
+    assert {row["run"] for row in noted(fleet.context.store.runs, 100)} == set(runs)
+    assert fleet.context.runs.open() == []
+    assert list((fleet.engine.folder / "runs").iterdir()) == []
+
+
+def kill_workers(run: str) -> None:
+    for worker in workers(run):
+        with suppress(psutil.NoSuchProcess):  # it was done in between
+            worker.kill()
+
+
+def swept(fleet: Fleet, runs: list[str]) -> bool:
+    """Let time go by and sweep; whether all runs are over."""
+    fleet.ahead += timedelta(minutes=1)
+    alive = all_workers()
+    for marker in fleet.context.runs.open():
+        if marker.held and marker.run not in alive:
+            break_lease(fleet, marker.run)
+    sweep(fleet.context, None, random_hex="abcdef")
+    until(lambda: not all_workers().keys() & set(runs))
+    return all(fleet.context.runs.load(run).state.final for run in runs)

@@ -1,0 +1,22 @@
+"""The board of a local run: what watchers read of its steps."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from pipeline.engine import StepState
+from pipeline.engines.local import step_states
+from pipeline.errors import ContainerMissing
+from pipeline.storage.account import Store
+
+
+def test_what_could_not_be_stored_is_stored_the_next_time(settings):
+    store = Store.connect(settings)
+    steps = step_states.Board(["score_1_1"], store.runs, "run-1", lambda: datetime.now(UTC))
+    steps.begins("score_1_1")
+    with pytest.raises(ContainerMissing):
+        steps.write()
+    store.runs.ensure()
+    steps.write()
+    assert [step.state for step in step_states.read(store.runs, "run-1")] == [StepState.RUNNING]
+    store.close()

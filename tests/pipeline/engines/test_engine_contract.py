@@ -1,0 +1,209 @@
+"""What every engine keeps to, whichever the settings name: the same tests for each.
+
+The steps are a stand-in's (see `standin.py`), except where both engines have to come to the same bytes.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from pipeline.engine import StepState
+from pipeline.engines import ENGINES
+from pipeline.errors import PublishError, UnknownRun
+from pipeline.flow.submit import submit_landing, submit_manual
+from pipeline.published.publish import publish
+from pipeline.runs.record import RunState
+from pipeline.terminal.watch import follow
+from tests.pipeline import small_fleet
+from tests.pipeline.conftest import Fleet, until
+from tests.pipeline.either_engine import finish, open_fleet
+
+pytestmark = [pytest.mark.usefixtures("measured"), pytest.mark.xdist_group("azureml")]
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def name(request) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def surroundings(name, environment, store, request) -> dict[str, str]:
+    """Variables for either engine, the containers there and empty."""
+    del store
+    if name != "azureml":
+        return dict(environment)
+    emulator = request.getfixturevalue("emulator")
+    emulator.workspace.forget(("components", "codes"))  # the stand-in's code has no version of its own
+    return {**environment, **emulator.environment}
+
+
+@pytest.fixture
+def fleet(name, surroundings, code, tmp_path) -> Iterator[Fleet]:
+    fleet = open_fleet(name, surroundings, tmp_path / "machine", code)
+    yield fleet
+    fleet.context.store.close()
+
+
+@pytest.fixture
+def other(name, surroundings, code, tmp_path) -> Iterator[Fleet]:
+    """The same engine once more, as another process would open it."""
+    fleet = open_fleet(name, surroundings, tmp_path / "machine", code)
+    yield fleet
+    fleet.context.store.close()
+
+
+def test_publishing_what_is_there_changes_nothing(fleet):
+    """Why: publishing stands in scripts and in deployments, and is run again whenever one is not sure."""
+    fleet.models(s1_1="score")
+    first = fleet.publish()
+    again = fleet.publish()
+    assert (first.changed, again.changed) == (True, False)
+    assert first.published == again.published
+
+
+def test_publishing_says_what_it_made(fleet, name):
+    """Why: a submission has nothing else to go by."""
+    fleet.models(s1_1="score", s1_2="score")
+    published = fleet.publish().published
+    assert (published.engine, published.steps) == (name, 2)
+    assert published == fleet.context.published()
+
+
+def test_nothing_can_be_published_without_models(fleet):
+    """Why: an empty pipeline would look like success for ever."""
+    with pytest.raises(PublishError, match="no models"):
+        fleet.publish()
+
+
+def test_a_run_is_taken_at_once_and_leaves_predictions(fleet):
+    """Why: a trigger has seconds, a run has hours."""
+    fleet.models(s1_1="sleep 3", s1_2="score")
+    fleet.publish()
+    fleet.land("a.csv", "1_1", "1_2")
+    began = time.monotonic()
+    run = fleet.start("a.csv")
+    assert time.monotonic() - began < 3
+    assert not fleet.engine.status(run).state.final
+    assert finish(fleet, run) is RunState.SUCCEEDED
+    assert len(fleet.predictions(run)) == 4
+    assert fleet.finished(run)
+
+
+def test_a_run_that_is_handed_in_again_is_the_same_run(fleet):
+    """Why: whoever was not sure that it was taken hands it in again."""
+    fleet.models(s1_1="score")
+    published = fleet.publish().published
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    for _ in range(3):
+        fleet.engine.submit(fleet.context.runs.load(run), published)
+    assert finish(fleet, run) is RunState.SUCCEEDED
+    fleet.engine.submit(fleet.context.runs.load(run), published)
+    assert fleet.engine.status(run).state is RunState.SUCCEEDED
+    assert len(fleet.predictions(run)) == 2
+    assert len(fleet.context.runs.newest()) == 1
+
+
+def test_a_run_in_which_nothing_was_scored_has_failed(fleet):
+    """Why: an operator who looks at states only must see it."""
+    fleet.models(s1_1="fail no luck")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    assert finish(fleet, run) is RunState.FAILED
+    assert "no luck" in str(fleet.context.runs.load(run).error)
+
+
+def test_what_the_steps_say_is_told_once_and_whole(fleet, capsys):
+    """Why: the reason of a failure is in there, and nobody reads the same line twice."""
+    fleet.models(s1_1="score", s1_2="fail its model is broken")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1", "1_2"))
+    follow(fleet.context, run, logs=True)
+    said = [line for line in capsys.readouterr().out.splitlines() if " | " in line]
+    assert said == ["score_1_2 | error: its model is broken"]
+    assert {step for step, _ in fleet.engine.logs(run, {"score_1_1", "collect"})} == {"score_1_2"}
+
+
+def test_a_canceled_run_ends_so_and_stays_so(fleet):
+    """Why: who stops a run must be able to rely on it."""
+    fleet.models(s1_1="sleep 120")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    fleet.engine.cancel(run)
+    assert finish(fleet, run) is RunState.CANCELED
+    fleet.engine.cancel(run)
+    assert fleet.engine.status(run).state is RunState.CANCELED
+    assert not fleet.finished(run)
+    assert StepState.SUCCEEDED not in {step.state for step in fleet.engine.steps(run)}
+
+
+@pytest.mark.parametrize("ask", ["status", "cancel"])
+def test_a_run_that_there_is_not_is_unknown(fleet, ask):
+    """Why: a mistyped name must not look like a run that waits."""
+    with pytest.raises(UnknownRun):
+        getattr(fleet.engine, ask)("manual-nothing")
+
+
+def test_any_process_can_follow_and_stop_a_run(fleet, other):
+    """Why: a host submits, a person at a terminal watches, another host sweeps."""
+    fleet.models(s1_1="sleep 120")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    until(lambda: other.engine.status(run).state is RunState.RUNNING)
+    steps = until(lambda: other.engine.steps(run))
+    assert [step.name for step in steps] == ["score_1_1", "collect"]
+    other.engine.cancel(run)
+    assert finish(other, run) is RunState.CANCELED
+    assert finish(fleet, run) is RunState.CANCELED
+
+
+def test_a_run_ends_with_the_version_that_it_began_with(fleet):
+    """Why: whoever publishes must not change what runs that are under way do."""
+    fleet.models(s1_1="sleep 2")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    fleet.models(s1_2="score")
+    fleet.publish()
+    assert finish(fleet, run) is RunState.SUCCEEDED
+    assert [step.name for step in fleet.engine.steps(run)] == ["score_1_1", "collect"]
+
+
+@pytest.mark.slow
+def test_all_engines_come_to_the_same_bytes(environment, store, emulator, tmp_path):
+    """Why: what was tried on one machine is what the cluster will say."""
+    for model, content in small_fleet.models().items():
+        store.models.put(model, content)
+    store.data.put("2026/a b/ü.csv", small_fleet.readings())
+    outputs = {}
+    with ExitStack() as stack:
+        for name in sorted(ENGINES):
+            fleet = open_fleet(name, {**environment, **emulator.environment}, tmp_path / name, None)
+            stack.callback(fleet.context.store.close)
+            publish(fleet.context.store, fleet.context.settings, fleet.context.engine)
+            # The run's name is part of what it writes; and only one run may claim a landing.
+            run = str(
+                submit_manual(fleet.context, prefix="", name=f"by-{name}", again=True, random_hex="").run
+            )
+            assert finish(fleet, run) is RunState.SUCCEEDED
+            outputs[name] = {
+                blob.name.removeprefix(run): store.preds.read(blob.name).data.replace(run.encode(), b"RUN")
+                for blob in store.preds.list(f"{run}/")
+                if "/_steps/" not in blob.name
+            }
+    assert set(outputs["local"]) == set(outputs["azureml"])
+    assert {"/preds_1_1.csv", "/summary.json", "/summary.csv", "/_SUCCESS"} <= set(outputs["local"])
+    for path, content in outputs["local"].items():
+        assert outputs["azureml"][path] == content, path
+
+
+def test_a_landing_is_claimed_by_one_run_whatever_the_engine(fleet):
+    """Why: exactly once is the pipeline's promise, and no engine may add a second run of its own."""
+    fleet.models(s1_1="score")
+    fleet.publish()
+    fleet.land("a.csv", "1_1")
+    runs = {submit_landing(fleet.context, "a.csv").run for _ in range(5)}
+    assert len(runs) == 1
+    finish(fleet, str(runs.pop()))
+    assert len(fleet.context.runs.newest()) == 1

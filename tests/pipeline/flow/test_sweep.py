@@ -1,0 +1,475 @@
+import json
+import logging
+import re
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.errors import EngineError, NothingPublished, PublishError, RunDocumentError
+from pipeline.flow.context import Context
+from pipeline.flow.recover import attend
+from pipeline.flow.status import look
+from pipeline.flow.submit import Outcome, submit_landing, to_landing
+from pipeline.flow.sweep import sweep
+from pipeline.published.publish import make_current
+from pipeline.runs.landing import Manifest
+from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
+from pipeline.step_environment import ROOT
+from pipeline.storage.account import in_parallel
+from tests.pipeline.file_engine import open_context, publish_one_sensor
+
+TICK = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+HEX = "3fa94c"
+ALERTS = ROOT / "infra" / "modules" / "alerts.bicep"
+(WAITED_FOR,) = re.findall(r'"(has failed [a-z ]+)"', ALERTS.read_text(encoding="utf-8"))
+"""What the operator's alert looks for in the logs."""
+
+
+@pytest.fixture
+def land(store):
+    """Let blobs land; the last one's landing."""
+
+    def land(*names, data=b"TS"):
+        for name in names:
+            store.data.put(name, data)
+        return to_landing(store.data.head(names[-1]))
+
+    return land
+
+
+@pytest.fixture
+def using(settings, tmp_path, clock):
+    """A context like the usual one, with other settings."""
+    return lambda **changes: open_context(replace(settings, **changes), tmp_path / "engine", clock)
+
+
+def scored(context):
+    """Names of all landings that the engine has, in all runs."""
+    return sorted(name for landings in context.engine.taken().values() for name, _ in landings)
+
+
+def later(**duration):
+    """The server's clock after a while, as a sweep would be told it."""
+    return datetime.now(UTC) + timedelta(**duration)
+
+
+def watermark(context):
+    return json.loads(context.store.runs.read("sweep.json").data)["watermark"]
+
+
+class TestNewLandings:
+    def test_all_of_them_become_one_run_named_by_the_tick(self, context, land):
+        land("a.csv", "2018/b.csv", "_tmp/c.csv", "d.csv")
+        land("empty.csv", data=b"")
+        report = sweep(context, TICK, random_hex=HEX)
+        assert (report.run, report.landings) == ("timer-20261123-050000", 3)
+        assert scored(context) == ["2018/b.csv", "a.csv", "d.csv"]
+        assert context.runs.load(report.run).cause == Cause(CauseKind.TIMER, "2026-11-23T05:00:00+00:00")
+        assert str(report) == (
+            "sweep: run timer-20261123-050000 is submitted: 3 landings; no run needs attention"
+        )
+
+    def test_where_nothing_is_new_nothing_is_submitted(self, context, land):
+        assert "nothing new" in str(sweep(context, TICK, random_hex=HEX))
+        land("a.csv")
+        sweep(context, TICK + timedelta(hours=1), random_hex=HEX)
+        report = sweep(context, TICK + timedelta(hours=2), random_hex=HEX)
+        assert report.run is None
+        assert str(report) == "sweep: nothing new; 1 active"
+        assert len(context.engine.taken()) == 1
+
+    def test_what_events_brought_is_not_new(self, context, land):
+        land("a.csv", "b.csv")
+        submit_landing(context, "a.csv")
+        assert sweep(context, TICK, random_hex=HEX).landings == 1
+        assert scored(context) == ["a.csv", "b.csv"]
+
+    def test_what_a_burst_left_is_taken_in_one_run(self, using, context, land):
+        narrow = using(max_active_runs=1)
+        for number in range(5):
+            land(f"{number}.csv")
+            submit_landing(narrow, f"{number}.csv")
+        assert sweep(narrow, TICK, random_hex=HEX).landings == 4
+        assert len(scored(context)) == 5
+
+    def test_a_replaced_blob_is_new(self, context, land):
+        land("a.csv")
+        sweep(context, TICK, random_hex=HEX)
+        land("a.csv", data=b"other")
+        assert sweep(context, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
+
+    def test_a_person_may_sweep_too(self, context, land):
+        land("a.csv")
+        report = sweep(context, None, random_hex=HEX)
+        assert report.run == f"manual-20261123-050000-{HEX}"
+
+    def test_a_tick_that_comes_twice_does_its_work_once(self, context, land):
+        land("a.csv")
+        sweep(context, TICK, random_hex=HEX)
+        before = watermark(context)
+        land("b.csv")
+        report = sweep(context, TICK, random_hex=HEX)
+        assert report.run is None
+        assert "run timer-20261123-050000 exists already" in str(report)
+        assert "1 landings are left to the next sweep" in str(report)
+        assert watermark(context) == before
+        assert sweep(context, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
+        assert scored(context) == ["a.csv", "b.csv"]
+
+    def test_many_are_claimed_at_once(self, context, store):
+        in_parallel(lambda number: store.data.put(f"{number:03}.csv", b"TS"), range(40))
+        assert sweep(context, TICK, random_hex=HEX).landings == 40
+        assert len(context.engine.taken()["timer-20261123-050000"]) == 40
+
+    def test_nothing_published_is_said_and_nothing_is_lost(self, context, store, land):
+        land("a.csv")
+        current = store.runs.read("published/current").data
+        store.runs.delete("published/current")
+        with pytest.raises(NothingPublished):
+            sweep(context, TICK, random_hex=HEX)
+        assert watermark(context) is None
+        store.runs.put("published/current", current)
+        assert sweep(context, TICK, random_hex=HEX).landings == 1
+
+
+class TestWatermark:
+    def test_it_is_the_servers_time_less_the_grace_period(self, context, settings, clock):
+        clock.now = datetime(2001, 1, 1, tzinfo=UTC)  # ours is wrong by decades, and does not matter
+        sweep(context, TICK, random_hex=HEX)
+        moved = datetime.fromisoformat(watermark(context))
+        assert abs(datetime.now(UTC) - settings.grace - moved) < timedelta(minutes=2)
+
+    def test_what_is_older_is_not_looked_at(self, context, store, land):
+        land("a.csv")
+        future = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        source = f"{store.account}/{store.data.name}"
+        document = {"version": 1, "source": source, "watermark": future}
+        store.runs.put("sweep.json", json.dumps(document).encode())
+        assert "nothing new" in str(sweep(context, TICK, random_hex=HEX))
+        assert watermark(context) == future  # it never goes back
+
+    @pytest.mark.parametrize("source", ["devstoreaccount1/another", "another/data"])
+    def test_it_says_nothing_of_another_container(self, context, store, land, source):
+        land("a.csv")
+        document = {"version": 1, "source": source, "watermark": later(hours=1).isoformat()}
+        store.runs.put("sweep.json", json.dumps(document).encode())
+        assert sweep(context, TICK, random_hex=HEX).landings == 1
+
+    def test_what_landed_within_the_grace_period_is_looked_at_again(self, using, context, land):
+        patient = using(grace=timedelta(minutes=10))
+        land("a.csv")
+        sweep(patient, TICK, random_hex=HEX)
+        land("b.csv")  # as if it had come while the first listing was under way
+        assert sweep(patient, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
+        assert scored(context) == ["a.csv", "b.csv"]
+
+    def test_a_failed_submission_leaves_it_where_it_is(self, context, land):
+        land("a.csv")
+        context.engine.refuses = "the cluster is gone"
+        with pytest.raises(Exception, match="the cluster is gone"):
+            sweep(context, TICK, random_hex=HEX)
+        assert watermark(context) is None
+
+    def test_sweeps_that_score_everything_leave_it_where_it_is(self, using, context, land):
+        land("a.csv")
+        sweep(using(timer_mode="all", grace=timedelta(0)), TICK, random_hex=HEX)
+        assert watermark(context) is None
+        assert sweep(context, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
+
+    def test_a_damaged_one_says_what_to_do(self, context, store):
+        store.runs.put("sweep.json", b"{")
+        with pytest.raises(RunDocumentError, match="delete it"):
+            sweep(context, TICK, random_hex=HEX)
+        store.runs.put("sweep.json", b'{"version": 2, "watermark": null}')
+        with pytest.raises(RunDocumentError, match="update it"):
+            sweep(context, TICK, random_hex=HEX)
+
+
+class TestEverything:
+    def test_each_tick_scores_all_that_is_there(self, using, context, land):
+        all_mode = using(timer_mode="all")
+        land("a.csv", "b.csv", "_c.csv")
+        submit_landing(all_mode, "a.csv")
+        for hour in range(2):
+            assert sweep(all_mode, TICK + timedelta(hours=hour), random_hex=HEX).landings == 2
+        assert sorted(context.engine.taken()) == sorted(
+            [str(submit_landing(all_mode, "a.csv").run), "timer-20261123-050000", "timer-20261123-060000"]
+        )
+
+    def test_and_claims_nothing(self, using, land):
+        all_mode = using(timer_mode="all")
+        publish_one_sensor(all_mode)
+        landing = land("a.csv")
+        sweep(all_mode, TICK, random_hex=HEX)
+        assert all_mode.runs.unclaimed([landing]) == (landing,)
+
+    def test_an_empty_container_is_no_run(self, using, store):
+        assert list(store.data.list()) == []
+        assert "nothing to score" in str(sweep(using(timer_mode="all"), TICK, random_hex=HEX))
+
+
+class TestPendingRuns:
+    def pending(self, context, land, *, manifest=True):
+        landing = land("a.csv")
+        run = f"blob-{context.runs.key(landing)}"
+        context.runs.mark(run)
+        record = context.runs.create(
+            RunRecord(
+                run=run,
+                cause=Cause(CauseKind.BLOB, landing.name),
+                state=RunState.PENDING,
+                published=context.published().version,
+                created=context.clock(),
+            )
+        )
+        if manifest:
+            context.runs.create_manifest(Manifest(run, (landing,)))
+        return record
+
+    def test_a_young_one_is_left_to_its_submitter(self, context, land):
+        self.pending(context, land)
+        assert attend(context, later()).active == 1
+        assert context.engine.taken() == {}
+
+    def test_an_old_one_is_taken_up_under_its_own_name(self, context, land):
+        record = self.pending(context, land)
+        assert attend(context, later(hours=1)).taken_up == 1
+        assert list(context.engine.taken()) == [record.run]
+        assert context.runs.load(record.run).state is RunState.SUBMITTED
+
+    def test_age_is_measured_by_the_servers_clock(self, context, land, using):
+        record = self.pending(context, land)
+        context.runs.claim(context.runs.manifest(record.run).landings, record.run)
+        hasty = using(pending_after=timedelta(milliseconds=1))
+        deadline = time.monotonic() + 20
+        while sweep(hasty, None, random_hex=HEX).attended.taken_up == 0:
+            assert time.monotonic() < deadline
+        assert len(context.engine.taken()) == 1
+
+    def test_one_without_a_manifest_ends_and_the_same_sweep_scores_its_landing(self, using, context, land):
+        record = self.pending(context, land, manifest=False)
+        hasty = using(pending_after=timedelta(milliseconds=1))
+        deadline = time.monotonic() + 20
+        while not (report := sweep(hasty, TICK, random_hex=HEX)).attended.closed:
+            # A sweep in the same second finds it young, and takes the landing with it.
+            assert time.monotonic() < deadline
+            if report.run:
+                break
+        assert scored(context) == ["a.csv"]
+        attend(context, later(hours=1))
+        assert context.runs.load(record.run).state is RunState.EMPTY
+
+    def test_a_marker_without_a_record_is_closed_for_good(self, context, land):
+        landing = land("a.csv")
+        run = f"blob-{context.runs.key(landing)}"
+        context.runs.mark(run)
+        assert attend(context, later()).active == 1
+        assert attend(context, later(hours=1)).closed == 1
+        assert context.runs.load(run).state is RunState.EMPTY
+        # The submitter was only slow: it finds that its name is taken, and the sweep does its work.
+        assert submit_landing(context, "a.csv").outcome is Outcome.ALREADY
+        assert sweep(context, TICK, random_hex=HEX).landings == 1
+        assert context.runs.open()[0].run == "timer-20261123-050000"
+
+    def test_one_that_the_engine_refuses_is_told_and_the_others_go_on(self, context, land, caplog):
+        first = self.pending(context, land)
+        context.engine.refuses = "the cluster is gone"
+        with caplog.at_level(logging.WARNING):
+            attended = attend(context, later(hours=1))
+        assert attended.left == 1
+        assert f"run {first.run} is left to the next sweep: the cluster is gone" in caplog.text
+        assert str(attended) == "1 left to the next sweep"
+        context.engine.refuses = None
+        assert attend(context, later(hours=1)).taken_up == 1
+
+    def test_one_whose_submitter_says_that_it_gave_up_is_taken_up_at_once(self, context, land):
+        land("a.csv")
+        context.engine.refuses = "the cluster is gone"
+        with pytest.raises(EngineError):
+            submit_landing(context, "a.csv")
+        context.engine.refuses = None
+        assert attend(context, later()).taken_up == 1
+        assert scored(context) == ["a.csv"]
+
+    def test_a_marker_of_a_run_that_is_over_goes(self, context, land):
+        record = self.pending(context, land)
+        context.runs.advance(record, RunState.CANCELED)
+        context.runs.mark(record.run)
+        assert attend(context, later()).closed == 1
+        assert context.runs.open() == []
+
+
+class TestAnotherEngine:
+    def test_its_runs_are_left_alone_and_told(self, context, store, land, caplog):
+        land("a.csv")
+        run = str(submit_landing(context, "a.csv").run)
+        record = context.runs.load(run)
+        store.runs.put(f"{run}/record.json", replace(record, engine="azureml").to_bytes())
+        with caplog.at_level(logging.WARNING):
+            attended = attend(context, later(hours=1))
+        assert attended.left == 1
+        assert "is on the engine azureml, and SCORING_ENGINE is local: set it back" in caplog.text
+        with pytest.raises(EngineError, match="SCORING_ENGINE"):
+            look(context, run)
+
+    def test_what_is_published_for_it_is_refused_before_anything_is_claimed(self, context, store, land):
+        landing = land("a.csv")
+        make_current(store, replace(context.published(), engine="azureml"))
+        fresh = Context(context.settings, store, context.engine, context.clock)
+        for submit in (lambda: submit_landing(fresh, "a.csv"), lambda: sweep(fresh, TICK, random_hex=HEX)):
+            with pytest.raises(PublishError, match="run python -m pipeline publish"):
+                submit()
+        assert context.runs.open() == []
+        assert context.runs.unclaimed([landing]) == (landing,)
+
+
+class TestRetries:
+    def failed(self, context, land, *, retry=True):
+        landing = land("a.csv")
+        run = str(submit_landing(context, "a.csv").run)
+        context.runs.advance(context.runs.load(run), RunState.FAILED, retry=retry, error="no disk")
+        return landing, run
+
+    def test_a_failed_run_is_tried_again_under_its_next_name_and_takes_its_claims(self, context, land):
+        landing, run = self.failed(context, land)
+        assert attend(context, later()).retried == 1
+        record = context.runs.load(f"{run}-2")
+        assert (record.cause, record.tries) == (Cause(CauseKind.RETRY, run), 2)
+        assert record.state is RunState.SUBMITTED
+        assert context.engine.taken()[f"{run}-2"] == [(landing.name, landing.etag)]
+        assert context.store.runs.read(f"landings/{context.runs.key(landing)}").data == f"{run}-2".encode()
+        assert [marker.run for marker in context.runs.open()] == [f"{run}-2"]
+
+    def test_until_it_has_had_its_tries(self, context, land, settings, caplog):
+        _, run = self.failed(context, land)
+        for number in range(2, settings.max_tries + 1):
+            assert attend(context, later()).retried == 1
+            context.runs.advance(context.runs.load(f"{run}-{number}"), RunState.FAILED, retry=True)
+        assert WAITED_FOR not in caplog.text
+        assert attend(context, later()).closed == 1
+        assert f"run {run}-{settings.max_tries} {WAITED_FOR}" in caplog.text
+        assert context.runs.open() == []
+        assert len(context.engine.taken()) == settings.max_tries
+
+    def test_one_that_no_try_can_help_is_left_alone(self, context, land, caplog):
+        _, run = self.failed(context, land, retry=False)
+        assert f"run {run} {WAITED_FOR}: no disk" in caplog.text
+        assert str(attend(context, later())) == "no run needs attention"
+
+    def test_nor_one_that_somebody_canceled(self, context, land):
+        _, run = self.failed(context, land)
+        context.runs.request_cancel(run)
+        assert attend(context, later()).closed == 1
+        assert context.runs.open() == []
+
+    def test_one_that_scored_everything_again_does_so_without_claims(self, using, context, land):
+        landing = land("a.csv")
+        run = str(sweep(using(timer_mode="all"), TICK, random_hex=HEX).run)
+        context.runs.advance(context.runs.load(run), RunState.FAILED, retry=True)
+        assert attend(context, later()).retried == 1
+        assert not context.runs.load(f"{run}-2").claims
+        assert context.runs.unclaimed([landing]) == (landing,)
+
+    @pytest.mark.parametrize("step", ["marker", "record", "manifest", "claims", "submission"])
+    def test_a_retry_that_broke_off_is_finished(self, context, land, step):
+        landing, run = self.failed(context, land)
+        steps = ["marker", "record", "manifest", "claims", "submission"]
+        done, again = steps[: steps.index(step) + 1], f"{run}-2"
+        context.runs.mark(again)
+        if "record" in done:
+            record = context.runs.create(
+                RunRecord(
+                    run=again,
+                    cause=Cause(CauseKind.RETRY, run),
+                    state=RunState.PENDING,
+                    published=context.published().version,
+                    created=context.clock(),
+                    tries=2,
+                )
+            )
+        if "manifest" in done:
+            context.runs.create_manifest(Manifest(again, (landing,)))
+        if "claims" in done:
+            context.runs.claim([landing], again)
+        if "submission" in done:
+            context.engine.submit(record, context.published())
+        attend(context, later(hours=1))
+        assert context.runs.load(again).state is RunState.SUBMITTED
+        assert context.engine.taken()[again] == [(landing.name, landing.etag)]
+        assert [marker.run for marker in context.runs.open()] == [again]
+
+    def test_one_that_broke_off_waits_until_it_can_go_on(self, context, land, store):
+        """Nobody else may score its landings: the failed run holds their claims."""
+        landing, run = self.failed(context, land)
+        context.runs.mark(f"{run}-2")
+        current = store.runs.read("published/current").data
+        store.runs.delete("published/current")
+        context.clock.move(minutes=1)
+        attended = attend(context, later(hours=1))
+        assert (attended.left, attended.closed) == (1, 0)
+        store.runs.put("published/current", current)
+        assert attend(context, later(hours=1)).retried == 1
+        assert context.engine.taken()[f"{run}-2"] == [(landing.name, landing.etag)]
+
+
+class TestLostWorkers:
+    def running(self, context, land):
+        land("a.csv")
+        run = str(submit_landing(context, "a.csv").run)
+        context.runs.advance(context.runs.load(run), RunState.RUNNING)
+        return run
+
+    def test_a_run_whose_worker_holds_its_marker_is_well(self, context, land):
+        run = self.running(context, land)
+        context.engine.say(run, state="running", lost=True)  # who holds the lease knows better
+        lease = context.runs.hold(run)
+        assert attend(context, later(hours=1)).active == 1
+        lease.release()
+
+    def test_a_dead_worker_is_replaced(self, context, land, caplog):
+        run = self.running(context, land)
+        context.engine.say(run, state="running", lost=True)
+        assert attend(context, later()).restarted == 1
+        assert context.engine.calls(run) == 2
+        record = context.runs.load(run)
+        assert (record.state, record.restarts) == (RunState.SUBMITTED, 1)
+        assert f"run {run}: its worker was dead and is replaced" in caplog.text
+
+    def test_but_not_for_ever(self, context, land, settings):
+        run = self.running(context, land)
+        context.engine.say(run, state="running", lost=True)
+        for _ in range(settings.max_tries):
+            assert attend(context, later()).restarted == 1
+        assert attend(context, later()).ended == 1
+        record = context.runs.load(run)
+        assert record.state is RunState.FAILED
+        assert "its worker died 4 times" in str(record.error)
+        assert context.runs.open() == []
+
+    def test_what_the_engine_has_ended_is_written_down(self, context, land):
+        run = self.running(context, land)
+        context.engine.say(run, state="partly", error="1 of 2 sensors failed", counts={"readings": 7})
+        assert attend(context, later()).ended == 1
+        record = context.runs.load(run)
+        assert (record.state, record.error, record.counts) == (
+            RunState.PARTLY,
+            "1 of 2 sensors failed",
+            {"readings": 7},
+        )
+        assert context.runs.open() == []
+
+    def test_a_failure_in_the_engine_is_tried_again_by_the_next_sweep(self, context, land):
+        run = self.running(context, land)
+        context.engine.say(run, state="failed", retry=True)
+        assert attend(context, later()).ended == 1
+        assert attend(context, later()).retried == 1
+        assert f"{run}-2" in context.engine.taken()
+
+    def test_a_run_that_began_meanwhile_says_so(self, context, land):
+        land("a.csv")
+        run = str(submit_landing(context, "a.csv").run)
+        context.engine.say(run, state="running")
+        assert attend(context, later()).active == 1
+        assert context.runs.load(run).state is RunState.RUNNING

@@ -1,0 +1,336 @@
+"""The page of runs: it says of each run that is over what became of it, and harms none."""
+
+import json
+import logging
+import os
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dev.azurite import connection_string
+from pipeline.errors import InvalidRunName
+from pipeline.flow.cleanup import old_runs, remove
+from pipeline.flow.recover import attend
+from pipeline.flow.submit import submit_landing
+from pipeline.flow.sweep import sweep
+from pipeline.pages import index, run_scoring
+from pipeline.pages.index import PAGE, renew, write_page
+from pipeline.runs import history
+from pipeline.runs.names import given_run
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
+from pipeline.settings import Connection
+from pipeline.storage.account import Store, in_parallel
+from tests.pipeline.conftest import until
+
+BEGAN = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
+COUNTS = {"scored": 720, "anomalies": 36, "sensors": 15, "sensors_failed": 1, "sensors_missing": 2}
+
+
+def record(run="blob-1", state=RunState.PARTLY, minutes=1.0, **changes) -> RunRecord:
+    return RunRecord(
+        **{
+            "run": run,
+            "cause": Cause(CauseKind.BLOB, "2026/11/23/site-a.csv"),
+            "state": state,
+            "published": "v1",
+            "created": BEGAN,
+            "ended": BEGAN + timedelta(minutes=minutes),
+            "counts": COUNTS,
+            **changes,
+        }
+    )
+
+
+def page(store) -> str:
+    return unescape(store.preds.read(PAGE).data.decode())
+
+
+def order(store, *runs) -> list[str]:
+    """The runs as the page lists them."""
+    places = {run: page(store).find(f">{run}<") for run in runs}
+    return [run for run, place in sorted(places.items(), key=lambda each: each[1]) if place >= 0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "detail", "sentence"),
+    [
+        (CauseKind.BLOB, "2018/a.csv", "2018/a.csv landed"),
+        (CauseKind.TIMER, "2026-11-23T06:00:00+01:00", "a sweep by the timer at 2026-11-23 05:00:00 UTC"),
+        (CauseKind.TIMER, "noon", "a sweep by the timer at noon"),
+        (CauseKind.MANUAL, "3 blobs", "asked for by hand: 3 blobs"),
+        (CauseKind.RETRY, "blob-1", "blob-1 failed and is tried again"),
+    ],
+)
+def test_a_cause_is_told_in_a_sentence(kind, detail, sentence):
+    assert Cause(kind, detail).sentence == sentence
+
+
+def test_a_run_that_is_over_is_on_the_page_with_all_that_is_known_of_it(store):
+    history.note(store.runs, record(error="sensor 1/2 failed: no <b>model</b>"))
+    renew(store)
+    text = page(store)
+    for told in (
+        "1 run: 1 partly scored",
+        '<a href="blob-1/report.html">',
+        "2026/11/23/site-a.csv landed",
+        "2026-11-23 05:00:00 UTC",
+        "1 min",
+        "720",
+        "36<small>5.0 %",
+        "15<small",
+        "3 not scored",
+        "no <b>model</b>",
+    ):
+        assert told in text, told
+    assert b"<b>model</b>" not in store.preds.read(PAGE).data
+
+
+def test_a_browser_shows_the_page_and_does_not_save_it(store):
+    renew(store)
+    client = store.preds._client.get_blob_client(PAGE)
+    assert client.get_blob_properties().content_settings.content_type == "text/html"
+    assert "No run yet" in page(store)
+
+
+def test_the_run_that_ended_last_comes_first(store):
+    for run, minutes in (("b", 2), ("a", 3), ("c", 1)):
+        history.note(store.runs, record(run, minutes=minutes))
+    renew(store)
+    assert order(store, "a", "b", "c") == ["a", "b", "c"]
+
+
+def test_beyond_the_most_the_oldest_are_left_out_in_so_many_words(store, monkeypatch):
+    monkeypatch.setattr(index, "MOST_RUNS", 2)
+    for minutes, run in enumerate("abc"):
+        history.note(store.runs, record(run, minutes=minutes))
+    renew(store)
+    assert order(store, "a", "b", "c") == ["c", "b"]
+    assert "The 2 runs that ended last." in page(store)
+
+
+def test_a_run_without_a_summary_has_its_error_and_no_link(store):
+    history.note(store.runs, record(state=RunState.FAILED, counts={}, error="no worker can be started"))
+    renew(store)
+    assert "<a " not in page(store)
+    assert "no worker can be started" in page(store)
+
+
+def test_a_run_that_is_noted_again_is_listed_once_and_the_page_stays_as_it_is(store):
+    for _ in range(2):
+        history.note(store.runs, record())
+        renew(store)
+    before = store.preds.head(PAGE)
+    renew(store)
+    assert store.preds.head(PAGE).etag == before.etag
+    assert len(history.noted(store.runs, 10)) == 1
+
+
+def test_a_run_that_is_not_over_is_not_noted(store):
+    history.note(store.runs, record(state=RunState.RUNNING, ended=None))
+    assert history.noted(store.runs, 10) == []
+
+
+def test_rows_of_another_version_are_left_out(store):
+    history.note(store.runs, record("old"))
+    name = history.blob_name(record("old"))
+    assert name is not None
+    store.runs.put(name, b"", metadata={"version": "99", "row": "{}"})
+    assert history.noted(store.runs, 10) == []
+
+
+def test_a_row_as_it_was_first_stored_is_still_read(store):
+    sample = Path(__file__).parents[1] / "runs" / "samples" / "ended-1.txt"
+    store.runs.put("ended/9999999999-x", b"", metadata={"version": "1", "row": sample.read_text().strip()})
+    (row,) = history.noted(store.runs, 10)
+    assert row == history.row(record())
+
+
+texts = st.text(max_size=2000) | st.text("😀\U0010ffff", min_size=500, max_size=900)
+
+
+@given(
+    cause=texts,
+    error=texts | st.none(),
+    run=st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}", fullmatch=True),
+)
+@settings(max_examples=100)
+def test_whatever_a_row_says_fits_into_the_metadata_of_a_blob(cause, error, run):
+    written: dict[str, str] = {}
+
+    class Noted:
+        def put(self, _name: str, _data: bytes, *, metadata: dict[str, str]) -> None:
+            written.update(metadata)
+
+    history.note(Noted(), record(run, cause=Cause(CauseKind.BLOB, cause), error=error))  # type: ignore[arg-type]
+    assert sum(len(name) + len(text) for name, text in written.items()) < 8192
+    assert written["row"].isascii()
+    assert written["row"].isprintable()
+
+
+def test_names_from_data_come_out_of_storage_as_they_went_in(store):
+    cause = Cause(CauseKind.BLOB, '"/ü\u2028  %25<script>alert(1)</script>\r\nx-ms-meta-a: b\ud800')
+    history.note(store.runs, record(cause=cause))
+    (row,) = history.noted(store.runs, 10)
+    assert row["cause"] == cause.sentence
+    renew(store)
+    assert b"<script>alert" not in store.preds.read(PAGE).data
+
+
+def test_the_folder_of_ended_runs_is_no_name_for_a_run():
+    with pytest.raises(InvalidRunName):
+        given_run("ended")
+
+
+class TestManyAtOnce:
+    def test_the_page_that_stays_lists_every_run_whoever_writes_last(self, store, settings):
+        def end(number: int) -> None:
+            own = Store.connect(settings)
+            history.note(own.runs, record(f"run-{number}", minutes=number))
+            renew(own)
+            own.close()
+
+        in_parallel(end, range(8))
+        assert len(order(store, *(f"run-{number}" for number in range(8)))) == 8
+
+    def test_a_page_that_another_wrote_meanwhile_is_not_written_over(self, store, monkeypatch):
+        """Between our listing and our write another run ends, and its writer is faster."""
+        history.note(store.runs, record("ours"))
+        write, calls = run_scoring.write_index, []
+
+        def slow(rows, *rest):
+            calls.append([row["run"] for row in rows])
+            if len(calls) == 1:
+                history.note(store.runs, record("theirs", minutes=2))
+                renew(store)
+            write(rows, *rest)
+
+        monkeypatch.setattr(index, "write_index", slow)
+        renew(store)
+        assert calls == [["ours"], ["theirs", "ours"]]
+        assert order(store, "ours", "theirs") == ["theirs", "ours"]
+
+
+class TestHarmless:
+    def test_a_page_that_cannot_be_written_is_told_in_one_line(self, store, monkeypatch, caplog):
+        monkeypatch.setattr(run_scoring, "ROOT", Path("/nowhere"))
+        with caplog.at_level(logging.WARNING):
+            renew(store)
+        (line,) = caplog.messages
+        assert line.startswith(
+            f"{store.preds.name}/index.html is not renewed: python -m scoring index did not run"
+        )
+
+    def test_what_scoring_complains_about_is_passed_on(self, store, monkeypatch, caplog):
+        monkeypatch.setattr(run_scoring, "VERSION", 99)
+        renew(store)
+        assert "99 is not 1" in caplog.text
+
+    def test_a_preds_container_that_is_missing_harms_nobody(self, store, caplog):
+        store.preds._client.delete_container()
+        renew(store)
+        assert "is not renewed" in caplog.text
+
+    def test_storage_that_is_gone_harms_nobody(self, settings, caplog):
+        store = Store.connect(replace(settings, connection=Connection(connection_string(1))))
+        renew(store)
+        assert "is not renewed" in caplog.text
+        store.close()
+
+    def test_a_run_that_cannot_be_noted_is_over_all_the_same(self, context, store, clock, caplog):
+        store.data.put("a.csv", b"TS")
+        before = context.runs.load(submit_landing(context, "a.csv").run)
+        name = history.blob_name(replace(before, ended=clock()))
+        store.runs.put(name, b"")
+        store.runs.lease(name, 15)  # storage refuses to write it
+        over = context.runs.advance(before, RunState.SUCCEEDED)
+        assert over.state is RunState.SUCCEEDED
+        assert context.runs.open() == []
+        assert f"the end of run {before.run} is not noted" in caplog.text
+
+    def test_the_page_is_written_without_settings_or_secrets(self, store, monkeypatch, tmp_path):
+        """Whoever writes it sees no address of storage and no key."""
+        told = tmp_path / "environment"
+        python = tmp_path / "python"
+        program = f"import json, os\nopen({str(told)!r}, 'w').write(json.dumps(dict(os.environ)))\n"
+        python.write_text(f"#!{sys.executable}\n{program}")
+        python.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(python))
+        monkeypatch.setenv("ScoringStorage", "secret")
+        monkeypatch.setenv("AZURE_CLIENT_SECRET", "secret")
+        renew(store)
+        assert "secret" not in json.loads(told.read_text()).values()
+
+
+class TestWhoRenews:
+    def test_a_sweep_that_finds_runs_over_renews_the_page(self, context, store):
+        store.data.put("a.csv", b"TS")
+        run = submit_landing(context, "a.csv").run
+        context.engine.say(run, state="partly", counts=COUNTS, error="sensor 1/2 failed")
+        sweep(context, None, random_hex="3fa94c")
+        assert f'<a href="{run}/report.html">' in page(store)
+        before = store.preds.head(PAGE).etag
+        sweep(context, None, random_hex="3fa94c")
+        assert store.preds.head(PAGE).etag == before
+
+    def test_a_run_whose_worker_died_before_it_noted_the_end_is_noted_by_the_sweep(self, context, store):
+        store.data.put("a.csv", b"TS")
+        run = submit_landing(context, "a.csv").run
+        context.runs.advance(context.runs.load(run), RunState.SUCCEEDED, counts=COUNTS)
+        store.runs.delete(history.blob_name(context.runs.load(run)))
+        context.runs.mark(run)
+        attend(context, datetime.now(UTC))
+        assert [row["run"] for row in history.noted(store.runs, 10)] == [run]
+
+    def test_the_local_engine_renews_the_page_as_a_run_ends(self, fleet):
+        fleet.models(s1_1="score")
+        fleet.publish()
+        run = fleet.score(fleet.land("a.csv", "1_1")).run
+        until(lambda: fleet.context.store.preds.exists(PAGE))
+        assert "a.csv landed" in page(fleet.context.store)
+        assert f'<a href="{run}/report.html">' in page(fleet.context.store)
+
+    def test_what_is_cleaned_up_goes_from_the_page(self, context, store):
+        store.data.put("a.csv", b"TS")
+        run = submit_landing(context, "a.csv").run
+        over = context.runs.advance(context.runs.load(run), RunState.SUCCEEDED, counts=COUNTS)
+        store.preds.put(f"{run}/_SUCCESS", b"")
+        for removal in old_runs(context, timedelta(0), over.ended + timedelta(seconds=1)):
+            remove(context, removal)
+        assert history.noted(store.runs, 10) == []
+
+
+def test_a_page_in_a_file_has_the_reports_beside_it(store, tmp_path):
+    records = [
+        record("new", state=RunState.RUNNING, ended=None, counts={}),
+        record("over"),
+        record("cleaned-up"),
+    ]
+    store.preds.put("over/report.html", b"the report")
+    write_page(store, records, tmp_path / "out" / "runs.html")
+    text = (tmp_path / "out" / "runs.html").read_text()
+    assert "3 runs: 2 partly scored, 1 running" in text
+    assert '<a href="over/report.html">' in text
+    assert text.count("<a ") == 1
+    assert (tmp_path / "out" / "over" / "report.html").read_bytes() == b"the report"
+
+
+def test_a_report_from_before_its_run_was_over_is_fetched_again(store, tmp_path):
+    over = record("over")
+    path = tmp_path / "over" / "report.html"
+    path.parent.mkdir()
+    path.write_bytes(b"it is running")
+    store.preds.put("over/report.html", b"the report")
+    assert over.ended
+    early, late = over.ended.timestamp() - 1, over.ended.timestamp() + 1
+    os.utime(path, (late, late))
+    write_page(store, [over], tmp_path / "runs.html")
+    assert path.read_bytes() == b"it is running"
+    os.utime(path, (early, early))
+    write_page(store, [over], tmp_path / "runs.html")
+    assert path.read_bytes() == b"the report"

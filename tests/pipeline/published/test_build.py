@@ -1,0 +1,208 @@
+import re
+from datetime import timedelta
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.engines.local.graph import Pipeline
+from pipeline.errors import PublishError
+from pipeline.published.build import MOST_AFTER, SCORE_FILE, Limits, build, step_name
+from scoring import InvalidKey, SensorKey
+
+HOSTILE = [
+    SensorKey("1", "3"),
+    SensorKey("1_3", "5"),
+    SensorKey("1", "3_5"),
+    SensorKey("A", "b"),
+    SensorKey("a", "B"),
+    SensorKey("1e3", "0x1"),
+    SensorKey("null", "true"),
+    SensorKey("%", "="),
+    SensorKey("$(reboot)", "; rm -rf ~"),
+    SensorKey("${{inputs.data}}", "$[[x]]"),
+    SensorKey("'", '"'),
+    SensorKey("../..", "\\"),
+    SensorKey("温度", "é"),
+    SensorKey("x" * 128, "y" * 100),
+    SensorKey("x" * 128, "y" * 101),
+]
+
+
+LIMITS = Limits(4, 10_240)
+
+
+def documents(
+    keys,
+    *,
+    max_steps=100,
+    time_limit=timedelta(minutes=60),
+    limits=LIMITS,
+    environment="azureml:fleet-scoring:v1",
+    code="azureml:fleet-scoring:v2",
+):
+    return build(
+        keys,
+        max_steps=max_steps,
+        time_limit=time_limit,
+        limits=limits,
+        environment=environment,
+        code=code,
+    )
+
+
+def fleet(count):
+    return [SensorKey(str(number // 100), str(number % 100)) for number in range(count)]
+
+
+def read(made):
+    return yaml.safe_load(made.pipeline_yml), yaml.safe_load(made.score_yml)
+
+
+@st.composite
+def keys(draw):
+    try:
+        return SensorKey(draw(st.text(min_size=1, max_size=20)), draw(st.text(min_size=1, max_size=20)))
+    except InvalidKey:
+        return SensorKey("1", "1")
+
+
+def test_each_sensor_has_a_step_that_is_given_its_key():
+    pipeline, _ = read(documents([SensorKey("2", "1"), SensorKey("1", "3")]))
+    assert list(pipeline["jobs"]) == ["score_1_3", "score_2_1", "collect"]
+    step = pipeline["jobs"]["score_1_3"]
+    assert step["inputs"]["key"] == "1_3"
+    assert step["limits"] == {"timeout": 3600}
+    assert step["component"] == "./score.yml"
+
+
+def test_collect_comes_after_every_step_also_after_those_that_fail():
+    pipeline, _ = read(documents(fleet(3)))
+    collect = pipeline["jobs"]["collect"]
+    after = {name for name in collect["inputs"] if name.startswith("after_")}
+    assert after == {f"after_{name}" for name in pipeline["jobs"] if name != "collect"}
+    assert all(collect["component"]["inputs"][name]["optional"] for name in after)
+
+
+def test_only_more_steps_than_one_can_wait_for_are_gathered_first():
+    for count, gathers in ((MOST_AFTER, 0), (MOST_AFTER + 1, 2)):
+        pipeline, _ = read(documents(fleet(count), max_steps=1000))
+        assert sum(name.startswith("gather_") for name in pipeline["jobs"]) == gathers
+
+
+def test_no_step_is_taken_for_an_earlier_one_with_the_same_inputs():
+    pipeline, score = read(documents(fleet(3)))
+    assert score["is_deterministic"] is False
+    assert pipeline["jobs"]["collect"]["component"]["is_deterministic"] is False
+
+
+def test_the_same_fleet_gives_the_same_bytes_in_whatever_order_it_comes():
+    assert documents(HOSTILE) == documents(reversed(HOSTILE))
+    assert documents(HOSTILE).version == documents([*HOSTILE, HOSTILE[0]]).version
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        documents(fleet(4)),
+        documents(fleet(3), time_limit=timedelta(minutes=5)),
+        documents(fleet(3), environment="azureml:fleet-scoring:v3"),
+        documents(fleet(3), code="azureml:fleet-scoring:v3"),
+        documents(fleet(3), max_steps=2),
+        documents(fleet(3), limits=Limits(8, 10_240)),
+    ],
+    ids=["another sensor", "time limit", "environment", "code", "shards", "limits"],
+)
+def test_whatever_changes_what_runs_changes_the_version(other):
+    assert other.version != documents(fleet(3)).version
+    assert re.fullmatch(r"v[0-9a-f]{16}", other.version)
+
+
+def test_steps_that_read_are_told_how_much_a_file_may_ask_for():
+    pipeline, score = read(documents(fleet(3), limits=Limits(8, 99)))
+    for command in (score["command"], pipeline["jobs"]["collect"]["component"]["command"]):
+        assert command.endswith("--max-row-mb 8 --max-unpacked-mb 99")
+
+
+def test_shards_take_over_beyond_the_most_steps_and_then_new_sensors_change_nothing():
+    many = documents(fleet(11), max_steps=10)
+    assert (many.sharded, many.steps) == (True, 10)
+    assert many.version == documents(fleet(5000), max_steps=10).version
+    pipeline, _ = read(many)
+    shards = [job["inputs"]["shard"] for job in pipeline["jobs"].values() if "shard" in job["inputs"]]
+    assert shards == [f"{index}/10" for index in range(10)]
+    assert not documents(fleet(10), max_steps=10).sharded
+
+
+@pytest.mark.parametrize("sensors", [190, 191, 400])
+def test_no_step_has_more_inputs_than_azure_ml_allows_and_collect_comes_after_all(sensors):
+    made = documents(fleet(sensors), max_steps=10_000)
+    assert (made.steps, made.sharded) == (sensors, False)
+    nodes = Pipeline.read(made.pipeline_yml, {SCORE_FILE: made.score_yml}).nodes
+    assert nodes[-1].name == "collect"
+    assert all(len(node.inputs) <= 200 for node in nodes)
+    needs = {node.name: node.needs for node in nodes}
+    before = needs["collect"]
+    while more := frozenset().union(*(needs[name] for name in before)) - before:
+        before |= more
+    assert before == needs.keys() - {"collect"}
+    assert len([name for name in before if name.startswith("score_")]) == sensors
+
+
+def test_a_fleet_without_models_is_refused():
+    with pytest.raises(PublishError, match="upload model_"):
+        documents([])
+
+
+@given(st.sets(keys(), min_size=2))
+def test_every_sensor_has_a_step_name_of_its_own_that_azure_ml_takes(found):
+    names = {step_name(key) for key in found}
+    assert len(names) == len(found)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,99}", name) for name in names)
+    assert "collect" not in names
+
+
+@given(st.lists(keys(), min_size=1, max_size=3))
+def test_what_comes_from_data_stands_in_values_only(found):
+    made = documents(found)
+    assert made.score_yml == documents([SensorKey("1", "1")]).score_yml
+    nodes = Pipeline.read(made.pipeline_yml, {SCORE_FILE: made.score_yml}).nodes
+    steps = [node for node in nodes if "key" in node.inputs]
+    assert {node.inputs["key"] for node in steps} == {key.encoded for key in found}
+    for node in steps:
+        given_values = {"data": "d", "manifest": "m", "models": "o", "run": "r"}
+        command = node.arguments(given_values, {}, "p")
+        assert command == [
+            *("python", "-m", "scoring", "score", "--data", "d", "--manifest=m", "--models", "o"),
+            *(f"--key={node.inputs['key']}", "--out", "p/r", *str(LIMITS).split()),
+        ]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [documents(HOSTILE), documents(fleet(11), max_steps=10), documents([SensorKey("1", "1")])],
+    ids=["hostile names", "shards", "one sensor"],
+)
+def test_azure_ml_loads_and_accepts_both_documents_from_disk(made, tmp_path):
+    from azure.ai.ml import load_component
+
+    (tmp_path / "pipeline.yml").write_bytes(made.pipeline_yml)
+    (tmp_path / SCORE_FILE).write_bytes(made.score_yml)
+    score = load_component(tmp_path / SCORE_FILE)
+    pipeline = load_component(tmp_path / "pipeline.yml")
+    for component in (score, pipeline):
+        assert component._validate().passed
+    # It stands for what would be sent: values as we wrote them, a mount for what steps write.
+    sent = pipeline._to_rest_object().properties.component_spec["jobs"]
+    assert len(sent) == made.steps + 1
+    own = {
+        job["inputs"][name]["value"]
+        for job in sent.values()
+        for name in ("key", "shard")
+        if name in job["inputs"]
+    }
+    assert len(own) == made.steps
+    assert {job["outputs"]["preds"]["mode"] for job in sent.values()} == {"ReadWriteMount"}
+    if not made.sharded:
+        assert own <= {key.encoded for key in [*HOSTILE, SensorKey("1", "1")]}

@@ -1,0 +1,125 @@
+import pytest
+
+from pipeline.errors import NothingPublished, PublishError
+from pipeline.published import publish
+from pipeline.published.build import SCORE_FILE
+
+
+def stored(fleet):
+    runs = fleet.context.store.runs
+    return {blob.name: blob.etag for blob in runs.list("published/")}
+
+
+def test_publishing_stores_what_would_be_printed(fleet):
+    fleet.models(s1_1="score")
+    made = fleet.publish()
+    assert made.changed
+    documents = publish.load_documents(fleet.context.store, made.published.version)
+    assert documents == (made.documents.pipeline_yml, made.documents.score_yml)
+    assert publish.current(fleet.context.store) == made.published
+    assert publish.load(fleet.context.store, made.published.version) == made.published
+
+
+def test_publishing_twice_changes_nothing(fleet):
+    fleet.models(s1_1="score")
+    first = fleet.publish()
+    again = fleet.publish()
+    assert (again.published, again.changed) == (first.published, False)
+    assert len(publish.versions(fleet.context.store)) == 1
+
+
+def test_a_new_model_makes_a_new_version_and_a_changed_one_does_not(fleet):
+    fleet.models(s1_1="score")
+    first = fleet.publish().published
+    fleet.models(s1_1="other content")
+    assert not fleet.publish().changed
+    fleet.models(s1_2="score")
+    second = fleet.publish()
+    assert second.changed
+    assert publish.versions(fleet.context.store) == sorted([first.version, second.published.version])
+    assert publish.load(fleet.context.store, first.version) == first
+
+
+def test_an_earlier_version_can_be_made_the_current_one_again(fleet):
+    fleet.models(s1_1="score")
+    first = fleet.publish().published
+    fleet.models(s1_2="score")
+    fleet.publish()
+    assert publish.make_current(fleet.context.store, first)
+    assert publish.current(fleet.context.store) == first
+
+
+def test_whoever_publishes_last_has_looked_at_the_models_last(fleet):
+    fleet.models(s1_1="score")
+    publish_there = fleet.engine.publish
+
+    def meanwhile(documents):
+        fleet.engine.publish = publish_there
+        fleet.models(s1_2="score")
+        assert fleet.publish().published.steps == 2
+        return publish_there(documents)
+
+    fleet.engine.publish = meanwhile
+    assert fleet.publish().published.steps == 2
+    assert publish.current(fleet.context.store).steps == 2
+
+
+def test_what_is_no_model_is_left_alone_and_named(fleet):
+    fleet.models(s1_1="score")
+    for name in (
+        "README.md",
+        "model_1_2.pkl",
+        "model_1%5f2_3.skops",
+        "old/model_1_2.skops",
+        "models.parquet",
+    ):
+        fleet.context.store.models.put(name, b"x")
+    found = publish.find_fleet(fleet.context.store)
+    assert [key.encoded for key in found.keys] == ["1_1"]
+    assert set(found.others) == {
+        "README.md",
+        "model_1_2.pkl",
+        "model_1%5f2_3.skops",
+        "old/model_1_2.skops",
+    }
+
+
+def test_no_models_and_no_publication_are_told_with_what_to_do(fleet):
+    with pytest.raises(PublishError, match="upload model_"):
+        fleet.publish()
+    with pytest.raises(NothingPublished, match="python -m pipeline publish"):
+        publish.current(fleet.context.store)
+    with pytest.raises(PublishError, match=r"no version .v1. is published \(there is none\): publish again"):
+        publish.load(fleet.context.store, "v1")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"[]", b'{"version": 2}', b'{"version": 1, "published": "v1"}', b"\xff"]
+)
+def test_a_damaged_publication_is_told_as_such(fleet, content):
+    fleet.context.store.runs.put(publish.CURRENT, content)
+    with pytest.raises(
+        PublishError, match=r"current is (not )?a published pipeline .*: (publish again|update it)"
+    ):
+        publish.current(fleet.context.store)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text.replace(b"./score.yml", b"./other.yml"),
+        lambda text: text.replace(b"key:", b"other:"),
+        lambda text: text.replace(b"jobs.score_1_1.outputs", b"jobs.collect.outputs"),
+        lambda text: text[: len(text) // 2],
+        lambda _: b"!!python/object/apply:os.system ['touch /tmp/owned']",
+        lambda _: b"[]",
+    ],
+    ids=["another component", "unknown input", "circle", "half", "code", "list"],
+)
+def test_the_local_engine_refuses_documents_that_do_not_fit_together(fleet, damage):
+    from pipeline.engines.local.graph import Pipeline
+
+    fleet.models(s1_1="score")
+    made = fleet.publish().documents
+    with pytest.raises(PublishError, match="published documents cannot be read"):
+        Pipeline.read(damage(made.pipeline_yml), {SCORE_FILE: made.score_yml})

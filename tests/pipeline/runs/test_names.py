@@ -1,0 +1,95 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import InvalidRunName
+from pipeline.runs.names import (
+    RUN_NAME,
+    blob_run,
+    given_run,
+    landing_key,
+    manual_run,
+    next_try,
+    split_try,
+    timer_run,
+)
+from pipeline.storage.etag import plain_etag
+
+TICK = datetime(2026, 11, 23, 5, 0, 0, tzinfo=UTC)
+
+
+class TestLandings:
+    def test_the_same_landing_has_the_same_key_for_ever(self):
+        key = landing_key("fleet", "data", "2018/08/28/site-a.csv", "0x8D5F0A1B2C3D4E5")
+        assert key == "71ea4419f8cb64b8589f94f23a185f8e"
+        assert blob_run(key) == f"blob-{key}"
+
+    def test_quotes_around_an_etag_make_no_difference(self):
+        plain = landing_key("fleet", "data", "a.csv", "0x8D")
+        assert landing_key("fleet", "data", "a.csv", '"0x8D"') == plain
+        assert plain_etag('W/"0x8D"') == "0x8D"
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            ("fleet2", "data", "a.csv", "0x8D"),
+            ("fleet", "data2", "a.csv", "0x8D"),
+            ("fleet", "data", "b.csv", "0x8D"),
+            ("fleet", "data", "a.csv", "0x8E"),
+            ("fleet", "dat", "aa.csv", "0x8D"),
+        ],
+    )
+    def test_each_part_matters_and_so_does_where_it_ends(self, other):
+        assert landing_key(*other) != landing_key("fleet", "data", "a.csv", "0x8D")
+
+
+class TestTicksAndPeople:
+    def test_a_tick_is_named_by_its_time_in_utc(self):
+        assert timer_run(TICK) == "timer-20261123-050000"
+        assert timer_run(TICK.astimezone(timezone(timedelta(hours=-8)))) == timer_run(TICK)
+
+    def test_a_time_without_a_zone_names_nothing(self):
+        with pytest.raises(ValueError, match="time zone"):
+            timer_run(TICK.replace(tzinfo=None))
+
+    def test_a_persons_run_has_time_and_chance_in_its_name(self):
+        assert manual_run(TICK, "3fa94c") == "manual-20261123-050000-3fa94c"
+
+    @pytest.mark.parametrize(
+        "name", ["backfill", "august_2018", "A", "timer-20261123-050000", "x-1000", "x-02"]
+    )
+    def test_a_person_may_choose(self, name):
+        assert given_run(name) == name
+
+    @pytest.mark.parametrize(
+        "name",
+        ["", "-x", "_x", "a b", "a/b", "ä", "a\n", "x" * 201, "open", "landings", "published", "x-2", "x-99"],
+    )
+    def test_but_not_what_would_mean_something_else(self, name):
+        with pytest.raises(InvalidRunName, match="cannot name a run"):
+            given_run(name)
+
+
+class TestTries:
+    def test_the_second_try_is_number_two(self):
+        assert next_try("backfill") == "backfill-2"
+        assert next_try("backfill-2") == "backfill-3"
+        assert split_try("backfill-12") == ("backfill", 12)
+
+    @pytest.mark.parametrize("run", [timer_run(TICK), manual_run(TICK, "123456"), blob_run("2" * 32)])
+    def test_digits_of_a_time_or_a_key_are_no_try(self, run):
+        assert split_try(run) == (run, 1)
+        assert split_try(next_try(run)) == (run, 2)
+
+    @given(st.from_regex(RUN_NAME, fullmatch=True).filter(lambda name: len(name) <= 200))
+    def test_every_name_that_may_be_given_leads_through_its_tries(self, name):
+        try:
+            run = given_run(name)
+        except InvalidRunName:
+            return
+        for number in range(2, 100):
+            run = next_try(run)
+            assert split_try(run) == (name, number)
+            assert RUN_NAME.fullmatch(run)

@@ -1,0 +1,154 @@
+"""What `runs`, `status` and `watch` look like at a terminal, and in a file that they are written to."""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+
+from pipeline.clock import utc_now
+from pipeline.engine import StepState
+from pipeline.engines.local.step_states import Board
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
+from pipeline.runs.store import Runs
+from tests.terminal import COLUMNS, CONTROL, colours, frames, in_terminal, screen
+
+pytestmark = pytest.mark.usefixtures("measured")
+
+SENSIBLE = {"TERM": "xterm-256color"}
+NO_COLOUR = {"TERM": "xterm-256color", "NO_COLOR": "1"}
+DUMB = {"TERM": "dumb"}
+COUNTS = {"readings": 17768, "scored": 17768, "anomalies": 6757, "sensors": 15}
+LONG = "blob-419d3dd18da1ad9edd00c3ba7f8a2101-2"
+HOSTILE = "2018/\x1b]0;title\x07\x1b[2J/very/long/name/of/a/blob/that/somebody/has/thought/of/\r.csv"
+
+
+@pytest.fixture
+def run_in_terminal(environment):
+    def run(*arguments, **terminal) -> str:
+        code, written = in_terminal(
+            [sys.executable, "-m", "pipeline", *arguments], usual() | environment | terminal
+        )
+        assert code == 0, written
+        return written
+
+    return run
+
+
+def usual() -> dict[str, str]:
+    return {
+        name: text
+        for name, text in os.environ.items()
+        if name not in {"TERM", "NO_COLOR", "COLUMNS", "LINES"}
+    }
+
+
+def piped(environment, *arguments) -> str:
+    """What a command writes to a file, output and errors, where nobody is watching."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments],
+        env=usual() | environment | SENSIBLE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+    )
+    return done.stdout
+
+
+@pytest.fixture
+def made(store) -> str:
+    """A run that is over: two steps succeeded, one failed, and its blob has a hostile name."""
+    runs = Runs(store, utc_now)
+    began = utc_now()
+    pending = RunRecord(
+        run=LONG, cause=Cause(CauseKind.BLOB, HOSTILE), state=RunState.PENDING, published="v1", created=began
+    )
+    runs.advance(runs.create(pending), RunState.PARTLY, counts=COUNTS, error="sensor 1/2 failed: \x1b[31mred")
+    moments = iter([began + timedelta(seconds=number) for number in (0, 0, 0, 3, 5, 90)])
+    board = Board(["score_1_1", "score_1_2", "score_1_3", "collect"], store.runs, LONG, lambda: next(moments))
+    for name in ("score_1_1", "score_1_2", "score_1_3"):
+        board.begins(name)
+    board.ends("score_1_1", StepState.SUCCEEDED)
+    board.ends("score_1_2", StepState.FAILED, f"the model is refused: {'because ' * 12}")
+    board.ends("score_1_3", StepState.SUCCEEDED)
+    board.write()
+    return LONG
+
+
+@pytest.mark.parametrize("terminal", [SENSIBLE, NO_COLOUR, DUMB], ids=["colours", "no colour", "dumb"])
+def test_tables_fit_the_terminal_and_never_cut_a_name_that_other_commands_need(
+    run_in_terminal, made, terminal
+):
+    written = run_in_terminal("runs", **terminal)
+    assert not CONTROL.search(written)
+    assert "\x07" not in written
+    lines = screen(written)
+    assert max(map(len, lines)) <= COLUMNS
+    assert lines[0].split()[:2] == ["RUN", "STATE"]
+    assert lines[1].startswith(f"{made}  partly ")
+    assert re.match(r"    readings 17,768, anomalies 6,757, cause 2018/", lines[2])
+
+
+def test_status_shows_failed_steps_first_and_then_the_slowest(run_in_terminal, made):
+    written = run_in_terminal("status", made, **SENSIBLE)
+    assert not CONTROL.search(written)
+    lines = screen(written)
+    steps = [line.split()[0] for line in lines if re.match("score_|collect", line)]
+    assert steps == ["score_1_2", "collect", "score_1_3", "score_1_1"]
+    why = lines[lines.index(next(line for line in lines if line.startswith("score_1_2"))) + 1]
+    assert why.startswith("    error the model is refused: because")
+    assert max(len(line) for line in lines if "because" in line) <= COLUMNS
+
+
+def test_tables_in_a_file_have_a_line_for_each_row(environment, made):
+    lines = piped(environment, "runs").splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith(f"{made}  partly ")
+    assert "17,768" in lines[1]
+    assert not CONTROL.search(piped(environment, "runs") + piped(environment, "status", made))
+
+
+@pytest.mark.parametrize("terminal", [SENSIBLE, NO_COLOUR], ids=["colours", "no colour"])
+def test_a_run_that_is_watched_has_a_bar_that_fits_the_terminal(environment, fleet, terminal):
+    fleet.models(s1_1="sleep 1", s1_2="fail because", s1_3="score")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1", "1_2", "1_3"))
+    code, written = in_terminal(
+        [sys.executable, "-m", "pipeline", "watch", run], usual() | environment | terminal
+    )
+    assert code == 1, "not all of it was scored"
+    assert max(map(len, frames(written.partition("partly")[0]))) <= COLUMNS
+    last = screen(written)
+    assert any(re.fullmatch(r"partly    ━+ 4 of 4 steps 0:00:\d\d", line) for line in last), last
+    assert "score_1_2: because" in last
+    assert last[-1] == f"4 readings scored, 0 anomalies: python -m pipeline report {run} shows them"
+    assert bool(colours(written)) is (terminal is SENSIBLE)
+
+
+def test_a_run_that_is_watched_by_nobody_has_a_line_for_each_change(environment, fleet):
+    fleet.models(s1_1="score", s1_2="fail because")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1", "1_2"))
+    written = piped(environment, "watch", run)
+    assert not CONTROL.search(written)
+    assert "\r" not in written
+    lines = written.splitlines()
+    assert all(line.startswith(f"{run}: ") for line in lines[:-2])
+    assert re.fullmatch(rf"{run}: partly \(1 failed, 2 succeeded\)", lines[-3])
+    assert lines[-2] == "sensor 1/2 failed: because"
+    assert lines[-1].startswith("2 readings scored")
+
+
+def test_a_dumb_terminal_is_told_in_lines(environment, fleet):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    code, written = in_terminal(
+        [sys.executable, "-m", "pipeline", "watch", run], usual() | environment | DUMB
+    )
+    assert code == 0
+    assert "\x1b" not in written
+    assert screen(written)[-2] == f"{run}: succeeded (2 succeeded)"

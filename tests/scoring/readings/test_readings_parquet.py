@@ -1,0 +1,282 @@
+import datetime as dt
+import decimal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scoring.errors import ReadingsError
+from scoring.keys import SensorKey
+from scoring.readings.files import Limits, Source, read_batches
+
+TS = ["2018-08-28 23:00:05", "2018-08-28 23:00:10.250"]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "readings"
+
+
+def write(path, **columns):
+    defaults = {"TS": pa.array(TS), "Device": pa.array(["1", "1"]), "Sensor": pa.array(["3", "4"])}
+    columns = {**defaults, "Value": pa.array([10.16, -1.0]), **columns}
+    pq.write_table(pa.table({name: column for name, column in columns.items() if column is not None}), path)
+    return path
+
+
+def rows(path):
+    """The readings as texts and numbers, and the rejects as (line, reason)."""
+    readings: list[tuple[str, SensorKey, str, float]] = []
+    rejects: list[tuple[int, str]] = []
+    for batch in read_batches(Source("it", path)):
+        keys = [batch.keys[code] for code in batch.codes]
+        readings += zip(
+            batch.ts.to_pylist(), keys, batch.value_text.to_pylist(), batch.values.tolist(), strict=True
+        )
+        rejects += [(reject["line"], reject["reason"]) for reject in batch.rejects.to_pylist()]
+    return readings, rejects
+
+
+def test_a_file_is_known_by_its_first_bytes_and_its_columns_by_their_names(path):
+    write(path, extra=pa.array([1, 2]))
+    assert rows(path) == (
+        [(TS[0], SensorKey("1", "3"), "10.16", 10.16), (TS[1], SensorKey("1", "4"), "-1", -1.0)],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.string(),
+        pa.large_string(),
+        pa.string_view(),
+        pa.binary(),
+        pa.large_binary(),
+        pa.dictionary(pa.int32(), pa.string()),
+        pa.dictionary(pa.int8(), pa.int64()),
+        pa.int8(),
+        pa.uint64(),
+        pa.int64(),
+        pa.float16(),
+        pa.float32(),
+        pa.float64(),
+        pa.decimal32(4, 0),
+        pa.decimal128(10, 0),
+        pa.decimal128(10, 3),
+        pa.decimal256(60, 20),
+    ],
+    ids=str,
+)
+def test_device_and_sensor_may_be_text_or_numbers_and_read_the_same(path, kind):
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    column = pa.array(np.array([12, 3]), pa.int64()) if numeric else pa.array(["12", "3"])
+    if kind == pa.dictionary(pa.int8(), pa.int64()):
+        column = pa.array([12, 3]).dictionary_encode()
+    elif pa.types.is_decimal(kind):
+        column = pa.array([decimal.Decimal(12), decimal.Decimal(3)], kind)
+    else:
+        column = column.cast(kind)
+    write(path, Device=column, Sensor=column)
+    readings, rejects = rows(path)
+    assert [key for _, key, _, _ in readings] == [SensorKey("12", "12"), SensorKey("3", "3")]
+    assert rejects == []
+
+
+def test_a_device_that_is_no_whole_number_reads_as_the_number_it_is(path):
+    write(path, Device=pa.array([1.5, -2.0]))
+    assert [key.device for _, key, _, _ in rows(path)[0]] == ["1.5", "-2"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "told", "expected"),
+    [
+        (0, ["100", "-7"], ["100", "-7"]),
+        (2, ["1.50", "-0.01"], ["1.5", "-0.01"]),
+        (2, ["100.00", "0.00"], ["100", "0"]),
+        (10, ["0", "20.0000000001"], ["0", "20.0000000001"]),
+    ],
+)
+def test_a_device_that_is_a_decimal_reads_as_that_number_without_zeros_at_its_end(
+    path, scale, told, expected
+):
+    device = pa.array([decimal.Decimal(text) for text in told], pa.decimal128(20, scale))
+    write(path, Device=device)
+    assert [key.device for _, key, _, _ in rows(path)[0]] == expected
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin", "+05:30"])
+def test_a_timestamp_reads_in_utc_with_the_digits_it_needs(path, unit, zone):
+    fractions = {"s": [0], "ms": [0, 250], "us": [0, 250_000, 1], "ns": [0, 250_000_000, 1_000, 1]}[unit]
+    ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    column = pa.array([1_535_497_205 * ticks + f for f in fractions], pa.int64()).cast(
+        pa.timestamp(unit, zone)
+    )
+    ones = pa.array(["1"] * len(fractions))
+    write(path, TS=column, Device=ones, Sensor=ones, Value=ones)
+    expected = ["2018-08-28 23:00:05", "2018-08-28 23:00:05.250"]
+    expected += {"us": [".000001"], "ns": [".000001", ".000000001"]}.get(unit, [])
+    expected[2:] = [f"2018-08-28 23:00:05{fraction}" for fraction in expected[2:]]
+    assert [ts for ts, *_ in rows(path)[0]] == expected[: len(fractions)]
+
+
+def test_a_date_is_a_timestamp_too(path):
+    for kind in (pa.date32(), pa.date64()):
+        write(path, TS=pa.array([dt.date(2018, 8, 28), dt.date(1969, 12, 31)], kind))
+        assert [ts for ts, *_ in rows(path)[0]] == ["2018-08-28 00:00:00", "1969-12-31 00:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [
+        (pa.array([1, -3], pa.int16()), ["1", "-3"]),
+        (pa.array([2**63, 2**64 - 1], pa.uint64()), ["9223372036854775808", "18446744073709551615"]),
+        (pa.array([1e300, 5e-324]), ["1e+300", "5e-324"]),
+        (pa.array([0.1, 1.0], pa.float32()), ["0.10000000149011612", "1"]),
+        (pa.array([decimal.Decimal("1.50"), decimal.Decimal("-0.01")]), ["1.50", "-0.01"]),
+        (pa.array([" +1.50", "1e3"]), [" +1.50", "1e3"]),
+        (pa.array(["1.5", "1.5"]).dictionary_encode(), ["1.5", "1.5"]),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_a_value_may_be_any_number_or_text(path, column, texts):
+    write(path, Value=column)
+    readings, rejects = rows(path)
+    assert [text for _, _, text, _ in readings] == texts
+    assert [value for *_, value in readings] == [float(text) for text in texts]
+    assert rejects == []
+
+
+def test_nulls_and_what_is_not_finite_are_rejects_by_the_number_of_their_row(path):
+    nothing = pa.array([None, *"1111"])
+    write(
+        path,
+        TS=pa.array([TS[0], None, *TS, "x"]),
+        Device=nothing,
+        Sensor=pa.array([1.0, 1.0, None, float("nan"), 1.0]),
+        Value=pa.array([1.0, 1.0, None, 2.0, float("inf")]),
+    )
+    assert rows(path) == (
+        [],
+        [
+            (1, "Device is empty"),
+            (2, "TS is missing"),
+            (3, "Sensor is empty"),
+            (4, "Sensor is empty"),
+            (5, "TS 'x' is not a timestamp"),
+        ],
+    )
+    write(path, Value=pa.array([None, float("nan")], pa.float64()))
+    assert rows(path)[1] == [(1, "Value is missing"), (2, "Value 'nan' is not finite")]
+
+
+def test_a_column_of_nothing_but_nulls_is_all_rejects(path):
+    write(path, Value=pa.nulls(2))
+    assert rows(path)[1] == [(1, "Value is missing"), (2, "Value is missing")]
+
+
+def test_rows_are_numbered_through_all_batches_and_texts_show_the_row(path):
+    count = 150_000
+    values = pa.array([None if n in {0, 70_000, 149_999} else 1.5 for n in range(count)])
+    ones = pa.array(["1"] * count)
+    write(path, TS=pa.array([TS[0]] * count), Device=ones, Sensor=ones, Value=values)
+    batches = list(read_batches(Source("it", path)))
+    rejects = [reject for batch in batches for reject in batch.rejects.to_pylist()]
+    assert [reject["line"] for reject in rejects] == [1, 70_001, 150_000]
+    assert {reject["text"] for reject in rejects} == {f"{TS[0]},1,1,"}
+    assert sum(len(batch.values) for batch in batches) == count - 3
+
+
+def test_timestamps_out_of_range_are_rejects(path):
+    write(path, TS=pa.array([2**62, -(2**62)], pa.timestamp("ms")))
+    assert [line for line, _ in rows(path)[1]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"Value": None}, "expected a column Value, found no such column among 'TS, Device, Sensor'"),
+        ({"TS": pa.array([1, 2])}, "expected column TS to be text or a timestamp, found int64"),
+        ({"Value": pa.array([True, False])}, "expected column Value to be a number, found bool"),
+        ({"Value": pa.array([[1.0], [2.0]])}, "expected column Value to be a number, found list"),
+        ({"Device": pa.array([{"id": 1}, {"id": 2}])}, "expected column Device to be text or a number"),
+    ],
+)
+def test_a_file_of_other_columns_is_refused_with_what_was_expected_and_found(path, columns, message):
+    write(path, **columns)
+    with pytest.raises(ReadingsError) as caught:
+        rows(path)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("it: ")
+
+
+def test_a_column_that_stands_twice_is_refused(path):
+    table = pa.table(
+        [TS, ["1", "1"], ["1", "1"], [1.0, 2.0], [1.0, 2.0]], ["TS", "Device", "Sensor", "Value", "Value"]
+    )
+    pq.write_table(table, path)
+    with pytest.raises(ReadingsError, match="found 2 of them"):
+        rows(path)
+
+
+def test_a_long_text_said_by_every_row_does_not_fill_the_memory(path):
+    count = 1 << 12
+    column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), ["x" * (1 << 20)])
+    ones = pa.array(["1"] * count)
+    for name in ("TS", "Device", "Value"):
+        write(
+            path,
+            **{"TS": pa.array([TS[0]] * count), "Device": ones, "Sensor": ones, "Value": ones, name: column},
+        )
+        assert path.stat().st_size < 1 << 20
+        before = pa.default_memory_pool().max_memory()
+        assert len(rows(path)[1]) == count
+        assert pa.default_memory_pool().max_memory() - before < 600 << 20
+
+
+def test_a_file_that_says_that_it_unpacks_to_more_than_the_limit_is_refused(path):
+    table = pa.table(
+        {"TS": ["2018-08-28"] * 9999, "Device": [1] * 9999, "Sensor": [1] * 9999, "Value": [1.5] * 9999}
+    )
+    pq.write_table(table, path, use_dictionary=False, compression="zstd")
+    groups = pq.ParquetFile(path).metadata
+    unpacked = sum(groups.row_group(number).total_byte_size for number in range(groups.num_row_groups))
+    assert path.stat().st_size < unpacked / 10
+    read = read_batches(Source("it", path, Limits(unpacked_bytes=unpacked)))
+    assert sum(len(batch.values) for batch in read) == 9999
+    with pytest.raises(ReadingsError, match=f"it: it unpacks to more than {unpacked - 1:,} bytes"):
+        list(read_batches(Source("it", path, Limits(unpacked_bytes=unpacked - 1))))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_a_file_that_breaks_off_is_refused(path, share):
+    content = write(path).read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ReadingsError, match="it: expected a Parquet file"):
+        rows(path)
+
+
+def test_a_file_with_any_bytes_overwritten_is_read_or_refused_in_one_line(tmp_path):
+    path = tmp_path / "readings"
+    content = write(path, TS=pa.array(TS).dictionary_encode(), Value=pa.array(["1", "é"])).read_bytes()
+
+    @settings(max_examples=300, deadline=None)
+    @given(
+        st.lists(st.tuples(st.integers(4, len(content) - 1), st.binary(min_size=1, max_size=3)), max_size=4)
+    )
+    def check(changes):
+        mangled = bytearray(content)
+        for at, noise in changes:
+            mangled[at : at + len(noise)] = noise
+        path.write_bytes(mangled)
+        try:
+            rows(path)
+        except ReadingsError as error:
+            assert str(error).startswith("it: ")  # noqa: PT017 - some are refused, some are not
+            assert "\n" not in str(error)  # noqa: PT017
+
+    check()

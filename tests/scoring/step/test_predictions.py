@@ -1,0 +1,62 @@
+"""Files of predictions: whole or not there, and the same bytes however many pieces they came in."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scoring import SensorKey
+from scoring.csv_quoting import csv_text
+from scoring.step.predictions import HEADER, PredictionFiles, format_rows
+
+KEYS = [SensorKey("1", str(number)) for number in range(5)]
+
+
+@pytest.mark.parametrize("most_held", [0, 25, 1 << 20], ids=["nothing held", "a little held", "all held"])
+def test_pieces_become_the_same_files_whenever_they_are_written(tmp_path: Path, most_held: int) -> None:
+    with PredictionFiles(tmp_path, "step", most_held) as files:
+        for piece in range(4):
+            for key in KEYS:
+                files.append(key, memoryview(f"{key.sensor}{piece}\n".encode()))
+    assert {path.name for path in tmp_path.iterdir()} == {key.preds_name for key in KEYS}
+    for key in KEYS:
+        rows = "".join(f"{key.sensor}{piece}\n" for piece in range(4))
+        assert (tmp_path / key.preds_name).read_bytes() == HEADER + rows.encode()
+
+
+@pytest.mark.parametrize("most_held", [0, 1 << 20], ids=["written already", "still held"])
+def test_a_sensor_that_is_dropped_has_no_file(tmp_path: Path, most_held: int) -> None:
+    with PredictionFiles(tmp_path, "step", most_held) as files:
+        files.append(KEYS[0], memoryview(b"a\n"))
+        files.append(KEYS[1], memoryview(b"b\n"))
+        files.drop(KEYS[0])
+    assert [path.name for path in tmp_path.iterdir()] == [KEYS[1].preds_name]
+
+
+def test_more_pieces_than_a_system_takes_at_once_are_all_there(tmp_path: Path) -> None:
+    pieces = [f"{number}\n".encode() for number in range(3_000)]
+    with PredictionFiles(tmp_path, "step") as files:
+        for piece in pieces:
+            files.append(KEYS[0], memoryview(piece))
+    assert (tmp_path / KEYS[0].preds_name).read_bytes() == HEADER + b"".join(pieces)
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=5)
+
+
+@given(table=st.lists(st.tuples(texts, texts), min_size=1, max_size=30), data=st.data())
+def test_each_row_begins_where_it_is_said_to(table: list[tuple[str, str]], data: st.DataObject) -> None:
+    devices, sensors = ([csv_text(text) for text in column] for column in zip(*table, strict=True))
+    numbers = [str(number) for number in range(len(table))]
+    columns = [pa.array(column) for column in (numbers, devices, sensors, numbers, numbers, numbers)]
+    bounds = np.array(sorted(data.draw(st.sets(st.integers(0, len(table)), min_size=1))))
+    rows, places = format_rows(columns, bounds, quoted='"' in "".join(devices + sensors))
+    for bound, place in zip(bounds.tolist(), places.tolist(), strict=True):
+        rest = bytes(rows[place:]).decode()
+        found = list(csv.reader(io.StringIO(rest, newline="")))
+        assert [tuple(row[1:3]) for row in found] == table[bound:]

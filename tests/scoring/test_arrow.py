@@ -1,0 +1,53 @@
+import subprocess
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from scoring.arrow import from_numpy, strings, take, to_bytes, to_numpy
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int32, np.int64, np.float64])
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 100])
+def test_numbers_go_to_arrow_and_back_also_from_the_middle_of_a_column(dtype, count):
+    values = (np.arange(count) % 3).astype(dtype)
+    column = from_numpy(values)
+    column.validate(full=True)
+    assert column.to_pylist() == values.tolist()
+    assert to_numpy(column).tolist() == values.tolist()
+    assert to_numpy(column[2:5]).tolist() == values[2:5].tolist()
+
+
+def test_texts_of_all_kinds_become_a_column():
+    texts = ["", "a", "é😀", "", "b" * 1000]
+    column = strings(texts)
+    column.validate(full=True)
+    assert column.to_pylist() == texts
+    assert to_bytes(column[1:]) == [text.encode() for text in texts[1:]]
+    assert strings([]).to_pylist() == []
+
+
+def test_rows_are_taken_by_index_and_by_mask():
+    column = strings(["a", "b", "c"])
+    assert take(column, np.array([2, 0])).to_pylist() == ["c", "a"]
+    assert take(column, np.array([True, False, True])).to_pylist() == ["a", "c"]
+
+
+def test_a_short_step_imports_neither_pandas_nor_the_wrappers_of_compute(tmp_path):
+    readings = tmp_path / "readings.csv"
+    readings.write_text("TS,Device,Sensor,Value\n2018-08-28,1,3,10.16\nbad,1,3,x\n")
+    script = (
+        "import sys; from pathlib import Path; from scoring.readings.files import Source, read_batches;"
+        f"b, = read_batches(Source('it', Path({str(readings)!r})));"
+        "assert (len(b.values), b.rejects.num_rows) == (1, 1);"
+        "print(*(name in sys.modules for name in ('pandas', 'pyarrow.compute', 'pyarrow.parquet')))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"] * 3, "each of them costs more than reading a file"
+
+
+def test_arrow_types_without_a_twin_in_numpy_are_refused():
+    with pytest.raises(KeyError):
+        from_numpy(np.zeros(1, np.complex128))
+    assert pa.types.is_string(strings([]).type)
