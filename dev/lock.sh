@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pins the dependency groups of pyproject.toml, with hashes and without the address of any registry.
+# Pins what pyproject.toml asks for, with hashes and without the address of any registry.
 set -euo pipefail
 venv=$1
 cd "$(dirname "$0")/.."
@@ -8,6 +8,6 @@ compile() {
     "$venv/bin/uv" pip compile --quiet --universal --python-version 3.13 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' "$@"
 }
-compile --group run -o requirements.txt
-compile --group dev --group bench -c requirements.txt -o requirements-dev.txt
+compile pyproject.toml --all-extras -o requirements.txt
+compile pyproject.toml --all-extras --group dev --group bench -c requirements.txt -o requirements-dev.txt
 compile infra/checkov.in -o infra/requirements.txt

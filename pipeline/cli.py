@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from pipeline.errors import EXIT_USAGE, PipelineError
+from scoring import __version__
 
 COMMANDS = {
     "publish": "make a pipeline of the models that there are, and let new runs use it",
@@ -42,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
         prog="python -m pipeline",
         description="From models to a published pipeline, from landings to runs. Each command has --help.",
     )
+    parser.add_argument("--version", action="version", version=f"fleet-pipeline {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((word for word in argv if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():

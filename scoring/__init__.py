@@ -5,4 +5,6 @@ Importing this package costs next to nothing: the function app does it at every 
 
 from scoring.keys import PACK_NAME, InvalidKey, SensorKey
 
+__version__ = "0.1.0"
+
 __all__ = ["PACK_NAME", "InvalidKey", "SensorKey"]

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
+from scoring import __version__
 from scoring.errors import EXIT_FAILED, EXIT_RETRY, EXIT_USAGE, ScoringError, UsageError
 
 COMMANDS = {
@@ -46,6 +47,7 @@ def _run(argv: Sequence[str]) -> int:
         prog="python -m scoring",
         description="Readings and models in, predictions out. Each command has its own --help.",
     )
+    parser.add_argument("--version", action="version", version=f"fleet-scoring {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((word for word in argv if not word.startswith("-")), None)
     for name, summary in COMMANDS.items():

@@ -1,8 +1,8 @@
 """What is stored: names of files, versions of formats, and the words for states. The one place for all three.
 
-`pipeline` and the report's script use it too, so it imports the standard library only. Stored documents outlive
-the code that wrote them. To change a format: raise its version here, let its reader take the old one as well,
-and keep a sample of the old one under `tests/`.
+`pipeline` and the report's script use it too, so it imports the standard library only. Stored documents
+outlive the code that wrote them. To change a format: raise its version here, let its reader take the old one
+as well, and keep a sample of the old one under `tests/`.
 """
 
 from enum import StrEnum

@@ -44,14 +44,16 @@ def test_every_requirement_is_one_version_with_its_hashes(lock):
 def test_the_locks_agree_with_each_other_and_with_what_is_asked_for():
     run, dev = pins("requirements.txt"), pins("requirements-dev.txt")
     assert {name: dev.get(name) for name in run} == run
-    groups = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["dependency-groups"]
-    for group, locked in (("run", run), ("dev", dev)):
-        for text in groups[group]:
-            if isinstance(text, str):
-                asked = Requirement(text)
-                assert asked.url is None
-                versions = locked[canonicalize_name(asked.name)]
-                assert all(asked.specifier.contains(version) for version in versions), text
+    document = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))
+    project, groups = document["project"], document["dependency-groups"]
+    extras = [text for texts in project["optional-dependencies"].values() for text in texts]
+    asked_for = ((run, project["dependencies"] + extras), (dev, groups["dev"]))
+    for locked, texts in asked_for:
+        for text in texts:
+            asked = Requirement(text)
+            assert asked.url is None
+            versions = locked[canonicalize_name(asked.name)]
+            assert all(asked.specifier.contains(version) for version in versions), text
 
 
 def test_every_package_of_azurite_has_its_digest_and_no_address():
