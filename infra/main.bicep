@@ -52,6 +52,10 @@ param clusterIdleTime string = 'PT5M'
 @description('When the timer sweeps: NCRONTAB with seconds, UTC.')
 param schedule string = '0 0 * * * *'
 
+@description('Minutes without a finished sweep after which an alert is raised: three intervals of the schedule.')
+@allowed([15, 30, 45, 60, 120, 180, 240, 300, 360, 1440, 2880])
+param lateSweepMinutes int = 180
+
 @description('Address that alerts are mailed to. Empty: alerts are shown in the portal only.')
 param alertEmail string = ''
 
@@ -204,6 +208,7 @@ module app 'modules/function-app.bicep' = {
     containers: containers
     applicationInsightsConnectionString: monitoring.outputs.applicationInsightsConnectionString
     schedule: schedule
+    lateSweepMinutes: lateSweepMinutes
     workspaceGroupName: workspaceGroup.name
     workspaceName: workspaceName
     clusterName: clusterName
@@ -229,6 +234,7 @@ module alerts 'modules/alerts.bicep' = {
     suffix: suffix
     applicationInsightsId: monitoring.outputs.applicationInsightsId
     email: alertEmail
+    lateSweepMinutes: lateSweepMinutes
   }
 }
 
@@ -241,6 +247,8 @@ output SCORING_ENGINE string = 'azureml'
 output ScoringStorage__blobServiceUri string = 'https://${storageName}.blob.${environment().suffixes.storage}'
 output AZURE_AUTHORITY_HOST string = environment().authentication.loginEndpoint
 output AZUREML_CURRENT_CLOUD string = environment().name
+output SCORING_SCHEDULE string = schedule
+output SCORING_LATE_SWEEP_MINUTES string = string(lateSweepMinutes)
 output SCORING_DATA_CONTAINER string = containers.data
 output FUNCTION_APP_NAME string = app.outputs.name
 output FUNCTION_APP_HOST string = app.outputs.hostName

@@ -60,7 +60,8 @@ def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.Ex
         raise DemoError(
             f"no run has taken {', '.join(sorted(keys[key] for key in left))}: look at the host's lines"
         )
-    write_page(stage.context.store, stage.context.runs.newest(), args.out / "index.html")
+    page, late_sweep = args.out / "index.html", stage.context.settings.late_sweep
+    write_page(stage.context.store, stage.context.runs.newest(), page, late_sweep)
     return _end(results, args.out, time.monotonic() - began, say)
 
 

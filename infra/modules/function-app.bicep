@@ -20,6 +20,7 @@ param deploymentContainer string
 param containers fleetContainers
 param applicationInsightsConnectionString string
 param schedule string
+param lateSweepMinutes int
 param workspaceGroupName string
 param workspaceName string
 param clusterName string
@@ -120,6 +121,7 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     SCORING_PREDS_CONTAINER: containers.preds
     SCORING_RUNS_CONTAINER: containers.runs
     SCORING_SCHEDULE: schedule
+    SCORING_LATE_SWEEP_MINUTES: string(lateSweepMinutes)
     SCORING_ENGINE: 'azureml'
     AZURE_SUBSCRIPTION_ID: subscription().subscriptionId
     AZURE_RESOURCE_GROUP: workspaceGroupName

@@ -28,5 +28,5 @@ def cancel(context: Context, run: str) -> str:
         record = context.runs.load(run)
     if not record.state.final:  # whoever submits it was faster
         context.engine.cancel(run)
-    renew(context.store)  # it may be over at once
+    renew(context.store, context.settings.late_sweep)  # it may be over at once
     return f"run {run} is asked to stop"

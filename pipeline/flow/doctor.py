@@ -1,10 +1,15 @@
 """Checking that all is in place: each thing with what was found, and what to do where it is not right."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipeline.errors import ContainerMissing, PipelineError
 from pipeline.flow.context import Context
+from pipeline.runs.last import last_sweep
+from pipeline.settings import unresolved
+
+_HOST_STORAGE = "AzureWebJobsStorage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,18 @@ class Finding:
 def examine(context: Context) -> Iterator[Finding]:
     """Look at everything, in the order in which it must be put right; ends where storage cannot be asked."""
     settings = context.settings
-    yield Finding("settings", good=True, found=f"engine {settings.engine}, schedule {settings.schedule}")
+    how = "a connection string" if settings.connection.connection_string else "an identity"
+    yield Finding(
+        "settings",
+        good=True,
+        found=f"engine {settings.engine}, schedule {settings.schedule}, "
+        f"storage {context.store.address} by {how}",
+    )
+    if any(name.startswith(_HOST_STORAGE) for name in os.environ):  # the settings are those of a function app
+        problems = unresolved(os.environ)
+        yield Finding(
+            "triggers", good=not problems, found="; ".join(problems) or "their settings have values"
+        )
     reachable = True
     for what, container in (
         ("data", context.store.data),
@@ -46,6 +62,7 @@ def examine(context: Context) -> Iterator[Finding]:
         yield _checked("published pipeline", lambda: _published(context))
         yield _checked("engine", lambda: _engine(context))
         yield _checked("runs", lambda: _runs(context))
+        yield _checked("last sweep", lambda: _last_sweep(context))
 
 
 def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> Finding:
@@ -92,3 +109,8 @@ def _runs(context: Context) -> tuple[bool, str]:
     failed = sum(marker.failed for marker in markers)
     told = f"{len(markers) - failed:,} active of {context.settings.max_active_runs:,} at most"
     return True, f"{told}, {failed:,} failed and to be tried again by the next sweep"
+
+
+def _last_sweep(context: Context) -> tuple[bool, str]:
+    found, now = last_sweep(context.store.runs, context.settings.late_sweep), context.clock()
+    return not found.is_late(now), found.sentence(now)

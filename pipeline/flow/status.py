@@ -74,5 +74,5 @@ def look(context: Context, run: str) -> View:
             except IllegalTransition:  # somebody else was faster
                 record = context.runs.load(run)
             if record.state.final:
-                renew(context.store)
+                renew(context.store, context.settings.late_sweep)
     return View(record, [] if record.state is RunState.PENDING else context.engine.steps(run), lost)

@@ -86,6 +86,7 @@ def submit_landing(context: Context, name: str) -> Submission:
     if reason := skipped_because(name, blob.size):
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
     if not context.take_place():
+        context.note_deferral()
         return Submission(
             Outcome.DEFERRED,
             None,

@@ -1,4 +1,4 @@
-"""`index.html` in the preds container: the runs that are over, renewed as runs end.
+"""`index.html` in the preds container: the runs that are over and the last sweep, renewed as runs end.
 
 Whoever ends a run renews the page. Writers may meet: each looks which page is there, then which runs are
 over, and writes only over the page that it saw; where another was faster it looks again. So the page that
@@ -10,13 +10,14 @@ import json
 import logging
 import tempfile
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound
 from pipeline.pages.run_scoring import write_index
 from pipeline.runs import history
+from pipeline.runs.last import LastSweep, last_sweep
 from pipeline.runs.record import RunRecord
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import BlobInfo
@@ -29,16 +30,21 @@ TRIES = 10
 logger = logging.getLogger(__name__)
 
 
-def renew(store: Store) -> None:
-    """Bring the page up to the runs that are over. What goes wrong is told in the log and harms no run."""
+def renew(store: Store, late_sweep: timedelta, *, runs_ended: bool = True) -> None:
+    """Bring the page up to the runs that are over. What goes wrong is logged and harms no run.
+
+    Where no run ended, a page is renewed only if it is about to call a sweep late that has finished.
+    """
     try:
-        if not any(_renewed(store) for _ in range(TRIES)):
+        if not runs_ended and _shows_sweep(_page(store), last_sweep(store.runs, late_sweep)):
+            return
+        if not any(_renewed(store, late_sweep) for _ in range(TRIES)):
             logger.info("%s/%s is left to the next run that ends: others write it", store.preds.name, PAGE)
     except Exception as error:  # noqa: BLE001 - a page is never worth a run, whatever it is that is wrong
         logger.warning("%s/%s is not renewed: %s", store.preds.name, PAGE, error)
 
 
-def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
+def write_page(store: Store, records: Sequence[RunRecord], page: Path, late_sweep: timedelta) -> None:
     """Write a page of these runs to a file; their reports are fetched beside it.
 
     One that is there already is fetched again only if it is from before its run was over.
@@ -54,30 +60,39 @@ def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
 
     rows = in_parallel(row, records)
     page.parent.mkdir(parents=True, exist_ok=True)
-    write_index(rows, page)
+    write_index(rows, page, last_sweep(store.runs, late_sweep))
 
 
-def _renewed(store: Store) -> bool:
+def _renewed(store: Store, late_sweep: timedelta) -> bool:
     """Write the page once, if it is not up to date; False where another was faster."""
     there = _page(store)  # before the listing: see above
+    swept = last_sweep(store.runs, late_sweep)
     rows = history.noted(store.runs, MOST_RUNS)
     version = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    if there and there.metadata.get("rows") == version:
+    if there and there.metadata.get("rows") == version and _shows_sweep(there, swept):
         return True
     with tempfile.TemporaryDirectory(prefix="fleet-runs-") as folder:
         page = Path(folder) / PAGE
-        write_index(
-            rows, page, f"The {MOST_RUNS:,} runs that ended last." if len(rows) == MOST_RUNS else None
-        )
+        note = f"The {MOST_RUNS:,} runs that ended last." if len(rows) == MOST_RUNS else None
+        write_index(rows, page, swept, note)
         data = page.read_bytes()
+    metadata = {"rows": version, "swept": swept.finished.isoformat() if swept.finished else ""}
     try:
         if there:
-            store.preds.replace(PAGE, data, there.etag, metadata={"rows": version})
+            store.preds.replace(PAGE, data, there.etag, metadata=metadata)
         else:
-            store.preds.create(PAGE, data, metadata={"rows": version})
+            store.preds.create(PAGE, data, metadata=metadata)
     except (AlreadyExists, Changed):
         return False
     return True
+
+
+def _shows_sweep(page: BlobInfo | None, swept: LastSweep) -> bool:
+    """Whether the page, if there is one, shows a sweep that is recent enough not to be called late."""
+    if page is None or swept.finished is None:
+        return True
+    shown = page.metadata.get("swept", "")
+    return shown != "" and swept.finished - datetime.fromisoformat(shown) < swept.late_after / 3
 
 
 def _page(store: Store) -> BlobInfo | None:

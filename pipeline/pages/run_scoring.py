@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.engine import StepState, StepStatus
 from pipeline.errors import ReportError
+from pipeline.runs.last import LastSweep
 from pipeline.runs.record import RunRecord
 from pipeline.step_environment import ROOT, step_environment
 
@@ -35,7 +36,9 @@ def write_report(record: RunRecord, steps: Sequence[StepStatus], folder: Path) -
     return folder / "report.html"
 
 
-def write_index(rows: Sequence[dict[str, Any]], page: Path, note: str | None = None) -> None:
+def write_index(
+    rows: Sequence[dict[str, Any]], page: Path, swept: LastSweep, note: str | None = None
+) -> None:
     """Write the page that lists runs, in this order.
 
     Raises:
@@ -43,7 +46,11 @@ def write_index(rows: Sequence[dict[str, Any]], page: Path, note: str | None = N
     """
     with tempfile.TemporaryDirectory(prefix="fleet-runs-") as temporary:
         document = Path(temporary) / "rows.json"
-        document.write_text(json.dumps({"version": VERSION, "note": note, "runs": rows}))
+        known = {
+            "swept": swept.finished.isoformat() if swept.finished else None,
+            "late_after_seconds": swept.late_after.total_seconds(),
+        }
+        document.write_text(json.dumps({"version": VERSION, "note": note, **known, "runs": rows}))
         _scoring(_INDEX_SECONDS, "index", "--rows", document, "--out", page.resolve())
 
 

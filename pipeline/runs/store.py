@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pipeline import alerts
 from pipeline.errors import (
     Changed,
     ContainerMissing,
@@ -301,9 +302,10 @@ class Runs:
 
 
 def tell_failed(record: RunRecord) -> None:
-    """Say that a run has failed and has no try left: `infra/modules/alerts.bicep` waits for these words."""
+    """Log that a run has failed and has no try left."""
     logger.error(
-        "run %s has failed for good: %s",
+        "%s run %s: %s",
+        alerts.RUN_FAILED,
         record.run,
         record.error or "see its steps",
         extra={"run": record.run},

@@ -7,11 +7,13 @@ from scoring.errors import EXIT_DONE
 
 _EXAMPLE = """\
 Writes the page that lists runs. ROWS is a JSON file, newest run first as the page shows them:
-  {"version": 1, "note": "The 1,000 runs that ended last.", "runs": [{"run": "blob-…", "state": "succeeded",
+  {"version": 1, "note": "The 1,000 runs that ended last.", "swept": "2026-11-23T06:00:04Z",
+   "late_after_seconds": 10800, "runs": [{"run": "blob-…", "state": "succeeded",
    "cause": "2018/08/28/site-a.csv landed", "started": "2026-11-23T05:00:02Z", "ended": …, "seconds": 41.5,
    "readings": 17768, "anomalies": 38, "sensors": 15, "unscored": 0, "error": null,
    "report": "blob-…/report.html"}]}
-All but version, runs, run and state may be left out or null; report is an address relative to the page.
+All but version, runs, run and state may be left out or null; report is an address relative to the page;
+swept is when the last sweep finished, which the page calls late after so many seconds.
 
 Example:
   python -m scoring index --rows rows.json --out index.html
@@ -31,6 +33,6 @@ def run(args: argparse.Namespace) -> int:
     """Write the page, and say where."""
     from scoring.report.index import RunRow, write_index
 
-    rows, note = RunRow.read_all(args.rows)
-    print(write_index(rows, args.out, note))
+    rows, note, swept = RunRow.read_all(args.rows)
+    print(write_index(rows, args.out, note, swept))
     return EXIT_DONE

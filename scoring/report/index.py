@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -52,8 +52,8 @@ class RunRow:
     report: str | None = None
 
     @classmethod
-    def read_all(cls, path: Path) -> tuple[list[Self], str | None]:
-        """The runs in a JSON file, and its note; unknown names are let be.
+    def read_all(cls, path: Path) -> tuple[list[Self], str | None, "Swept | None"]:
+        """The runs in a JSON file, its note, and its last sweep; unknown names are ignored.
 
         Raises:
             ScoringError: the file holds no runs.
@@ -70,13 +70,27 @@ class RunRow:
                 for row in document["runs"]
             ]
             note = document.get("note")
+            at, late_after = document.get("swept"), document.get("late_after_seconds")
+            swept = Swept(_checked(path, "swept", at), float(late_after)) if at and late_after else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ScoringError(f"{path} holds no list of runs: {error!r}") from error
-        return rows, note
+        return rows, note, swept
 
 
-def write_index(rows: Sequence[RunRow], path: Path, note: str | None = None) -> Path:
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """When the last sweep finished, and after how many seconds the next one is late."""
+
+    at: str
+    late_after: float
+
+
+def write_index(
+    rows: Sequence[RunRow], path: Path, note: str | None = None, swept: Swept | None = None
+) -> Path:
     """Write the page that lists `rows`, in their order; `note` says which runs these are.
+
+    The page says when the last sweep finished, and its script, which knows the time, whether that is late.
 
     Raises:
         OutputError: the page cannot be written.
@@ -85,6 +99,7 @@ def write_index(rows: Sequence[RunRow], path: Path, note: str | None = None) -> 
     body = template("runs.html").substitute(
         headline=text(_headline(rows)),
         note=f'<p class="run">{text(note)}</p>' if note else "",
+        swept=f'<p class="note swept">Last sweep: {text(moment(swept.at))}</p>' if swept else "",
         rows=rows_html,
     )
     chart = [
@@ -92,7 +107,9 @@ def write_index(rows: Sequence[RunRow], path: Path, note: str | None = None) -> 
         for row in rows
         if row.started and row.readings and row.anomalies is not None
     ]
-    write_atomically(path, frame("Runs", body, {"runs": chart}, _STYLES, _SCRIPTS))
+    write_atomically(
+        path, frame("Runs", body, {"runs": chart, "swept": swept and asdict(swept)}, _STYLES, _SCRIPTS)
+    )
     return path
 
 

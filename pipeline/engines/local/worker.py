@@ -81,7 +81,7 @@ class Worker:
                 verdict = self._verdict(renew_lease)
             if verdict is not None:
                 self._say(verdict, lease)
-                renew(self.store)
+                renew(self.store, self.settings.late_sweep)
         finally:
             if self.stop.why is not Why.LOST:
                 self._keep_log(self.machine.log(self.run), "worker.log")

@@ -21,12 +21,15 @@ from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.pages import index, run_scoring
 from pipeline.pages.index import PAGE, renew, write_page
-from pipeline.runs import history
+from pipeline.runs import history, last
+from pipeline.runs.last import last_sweep
 from pipeline.runs.names import given_run
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.settings import Connection
 from pipeline.storage.account import Store, in_parallel
 from tests.pipeline.conftest import until
+
+LATE = timedelta(minutes=180)
 
 BEGAN = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 COUNTS = {"scored": 720, "anomalies": 36, "sensors": 15, "sensors_failed": 1, "sensors_missing": 2}
@@ -73,7 +76,7 @@ def test_a_cause_is_told_in_a_sentence(kind, detail, sentence):
 
 def test_a_run_that_is_over_is_on_the_page_with_all_that_is_known_of_it(store):
     history.note(store.runs, record(error="sensor 1/2 failed: no <b>model</b>"))
-    renew(store)
+    renew(store, LATE)
     text = page(store)
     for told in (
         "1 run: 1 partly scored",
@@ -92,7 +95,7 @@ def test_a_run_that_is_over_is_on_the_page_with_all_that_is_known_of_it(store):
 
 
 def test_a_browser_shows_the_page_and_does_not_save_it(store):
-    renew(store)
+    renew(store, LATE)
     client = store.preds._client.get_blob_client(PAGE)
     assert client.get_blob_properties().content_settings.content_type == "text/html"
     assert "No run yet" in page(store)
@@ -101,7 +104,7 @@ def test_a_browser_shows_the_page_and_does_not_save_it(store):
 def test_the_run_that_ended_last_comes_first(store):
     for run, minutes in (("b", 2), ("a", 3), ("c", 1)):
         history.note(store.runs, record(run, minutes=minutes))
-    renew(store)
+    renew(store, LATE)
     assert order(store, "a", "b", "c") == ["a", "b", "c"]
 
 
@@ -109,14 +112,14 @@ def test_beyond_the_most_the_oldest_are_left_out_in_so_many_words(store, monkeyp
     monkeypatch.setattr(index, "MOST_RUNS", 2)
     for minutes, run in enumerate("abc"):
         history.note(store.runs, record(run, minutes=minutes))
-    renew(store)
+    renew(store, LATE)
     assert order(store, "a", "b", "c") == ["c", "b"]
     assert "The 2 runs that ended last." in page(store)
 
 
 def test_a_run_without_a_summary_has_its_error_and_no_link(store):
     history.note(store.runs, record(state=RunState.FAILED, counts={}, error="no worker can be started"))
-    renew(store)
+    renew(store, LATE)
     assert "<a " not in page(store)
     assert "no worker can be started" in page(store)
 
@@ -124,9 +127,9 @@ def test_a_run_without_a_summary_has_its_error_and_no_link(store):
 def test_a_run_that_is_noted_again_is_listed_once_and_the_page_stays_as_it_is(store):
     for _ in range(2):
         history.note(store.runs, record())
-        renew(store)
+        renew(store, LATE)
     before = store.preds.head(PAGE)
-    renew(store)
+    renew(store, LATE)
     assert store.preds.head(PAGE).etag == before.etag
     assert len(history.noted(store.runs, 10)) == 1
 
@@ -178,7 +181,7 @@ def test_names_from_data_come_out_of_storage_as_they_went_in(store):
     history.note(store.runs, record(cause=cause))
     (row,) = history.noted(store.runs, 10)
     assert row["cause"] == cause.sentence
-    renew(store)
+    renew(store, LATE)
     assert b"<script>alert" not in store.preds.read(PAGE).data
 
 
@@ -192,7 +195,7 @@ class TestManyAtOnce:
         def end(number: int) -> None:
             own = Store.connect(settings)
             history.note(own.runs, record(f"run-{number}", minutes=number))
-            renew(own)
+            renew(own, LATE)
             own.close()
 
         in_parallel(end, range(8))
@@ -207,11 +210,11 @@ class TestManyAtOnce:
             calls.append([row["run"] for row in rows])
             if len(calls) == 1:
                 history.note(store.runs, record("theirs", minutes=2))
-                renew(store)
+                renew(store, LATE)
             write(rows, *rest)
 
         monkeypatch.setattr(index, "write_index", slow)
-        renew(store)
+        renew(store, LATE)
         assert calls == [["ours"], ["theirs", "ours"]]
         assert order(store, "ours", "theirs") == ["theirs", "ours"]
 
@@ -220,7 +223,7 @@ class TestHarmless:
     def test_a_page_that_cannot_be_written_is_told_in_one_line(self, store, monkeypatch, caplog):
         monkeypatch.setattr(run_scoring, "ROOT", Path("/nowhere"))
         with caplog.at_level(logging.WARNING):
-            renew(store)
+            renew(store, LATE)
         (line,) = caplog.messages
         assert line.startswith(
             f"{store.preds.name}/index.html is not renewed: python -m scoring index did not run"
@@ -228,17 +231,17 @@ class TestHarmless:
 
     def test_what_scoring_complains_about_is_passed_on(self, store, monkeypatch, caplog):
         monkeypatch.setattr(run_scoring, "VERSION", 99)
-        renew(store)
+        renew(store, LATE)
         assert "99 is not 1" in caplog.text
 
     def test_a_preds_container_that_is_missing_harms_nobody(self, store, caplog):
         store.preds._client.delete_container()
-        renew(store)
+        renew(store, LATE)
         assert "is not renewed" in caplog.text
 
     def test_storage_that_is_gone_harms_nobody(self, settings, caplog):
         store = Store.connect(replace(settings, connection=Connection(connection_string(1))))
-        renew(store)
+        renew(store, LATE)
         assert "is not renewed" in caplog.text
         store.close()
 
@@ -263,7 +266,7 @@ class TestHarmless:
         monkeypatch.setattr(sys, "executable", str(python))
         monkeypatch.setenv("ScoringStorage", "secret")
         monkeypatch.setenv("AZURE_CLIENT_SECRET", "secret")
-        renew(store)
+        renew(store, LATE)
         assert "secret" not in json.loads(told.read_text()).values()
 
 
@@ -312,7 +315,7 @@ def test_a_page_in_a_file_has_the_reports_beside_it(store, tmp_path):
         record("cleaned-up"),
     ]
     store.preds.put("over/report.html", b"the report")
-    write_page(store, records, tmp_path / "out" / "runs.html")
+    write_page(store, records, tmp_path / "out" / "runs.html", LATE)
     text = (tmp_path / "out" / "runs.html").read_text()
     assert "3 runs: 2 partly scored, 1 running" in text
     assert '<a href="over/report.html">' in text
@@ -329,8 +332,42 @@ def test_a_report_from_before_its_run_was_over_is_fetched_again(store, tmp_path)
     assert over.ended
     early, late = over.ended.timestamp() - 1, over.ended.timestamp() + 1
     os.utime(path, (late, late))
-    write_page(store, [over], tmp_path / "runs.html")
+    write_page(store, [over], tmp_path / "runs.html", LATE)
     assert path.read_bytes() == b"it is running"
     os.utime(path, (early, early))
-    write_page(store, [over], tmp_path / "runs.html")
+    write_page(store, [over], tmp_path / "runs.html", LATE)
     assert path.read_bytes() == b"the report"
+
+
+def swept_at(store) -> datetime:
+    finished = last_sweep(store.runs, LATE).finished
+    assert finished
+    return finished
+
+
+def test_the_page_says_when_the_last_sweep_finished(store, context):
+    history.note(store.runs, record())
+    sweep(context, None, random_hex="3fa94c")
+    renew(store, LATE)
+    assert f"Last sweep: {swept_at(store):%Y-%m-%d %H:%M:%S} UTC" in page(store)
+    assert '"late_after":10800.0' in page(store)
+
+
+def test_a_sweep_renews_a_page_that_would_soon_call_it_late_and_no_other(store, settings, context):
+    history.note(store.runs, record())
+    renew(store, LATE)
+    assert "Last sweep" not in page(store)
+    sweep(context, None, random_hex="3fa94c")
+    first = store.preds.head(PAGE).etag
+    assert "Last sweep" in page(store)
+    sweep(context, None, random_hex="3fa94d")
+    assert store.preds.head(PAGE).etag == first
+    until(lambda: datetime.now(UTC) - swept_at(store) > timedelta(seconds=2))
+    last.note(store.runs, last.SWEEP)
+    renew(store, timedelta(seconds=3), runs_ended=False)
+    assert store.preds.head(PAGE).etag != first
+
+
+def test_a_sweep_makes_no_page_before_a_run_has_ended(store, context):
+    sweep(context, None, random_hex="3fa94c")
+    assert not store.preds.exists(PAGE)
