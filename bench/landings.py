@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from dev.azurite import Azurite
 from pipeline.clock import utc_now
-from pipeline.engine import RunStatus, StepStatus
+from pipeline.engine import StepStatus
 from pipeline.flow.context import Context
 from pipeline.flow.submit import Outcome, submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import publish
-from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.settings import Settings
 from pipeline.storage.account import Store, in_parallel
 

@@ -72,7 +72,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         data, models, pickles = make_fleet(place)
-        score = [*module("score"), "--data", str(data), "--models", str(models), "--out"]
+        # One shard of one: all sensors are scored, and no report is written, as in a step of a pipeline.
+        score = [*module("score"), "--data", str(data), "--models", str(models), "--shard", "0/1", "--out"]
         floor = [sys.executable, "-c", FLOOR, str(data), str(place / "floor.csv")]
         scripts = place / "scripts"
         for directory in (place / "loop", scripts):

@@ -1,15 +1,11 @@
-"""The command line `python -m pipeline`: picks the sub-command; errors become one line and an exit code."""
+"""The command line `python -m pipeline`: its sub-commands, and what each error means for its exit code."""
 
-import argparse
-import importlib
 import logging
-import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
-from pipeline.errors import EXIT_USAGE, PipelineError
-from scoring import __version__
+from pipeline.errors import EXIT_FAILED, PipelineError
+from scoring.command_line import CommandLine
 
 COMMANDS = {
     "publish": "make a pipeline of the models that there are, and let new runs use it",
@@ -26,54 +22,15 @@ COMMANDS = {
 }
 """Name and one-line help of each sub-command; its module in `pipeline.commands` has the same name."""
 
-_INTERRUPTED = 130
-_CLOSED = 141
-
-
-class _Parser(argparse.ArgumentParser):
-    """Tells wrong use in one line, as all errors are told."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(_say(f"{message}; see {self.prog} --help", EXIT_USAGE))
-
 
 def main(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code: 0 done, 1 failed, 2 wrong use."""
-    parser = _Parser(
-        prog="python -m pipeline",
-        description="From models to a published pipeline, from landings to runs. Each command has --help.",
-    )
-    parser.add_argument("--version", action="version", version=f"fleet-pipeline {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    wanted = next((word for word in argv if not word.startswith("-")), None)
-    for name, summary in COMMANDS.items():
-        sub = commands.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        if name == wanted:  # the others' modules are not needed to run this one
-            importlib.import_module(f"pipeline.commands.{name}").add_arguments(sub)
-    args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    try:
-        code: int = importlib.import_module(f"pipeline.commands.{args.command}").run(args)
-        sys.stdout.flush()
-    except PipelineError as error:
-        return _say(error, error.exit_code)
-    except (
-        BrokenPipeError
-    ):  # whoever reads it has read enough: nothing more is written, not at the end either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _CLOSED
-    except OSError as error:
-        return _say(error, 1)
-    except KeyboardInterrupt:
-        return _say("interrupted", _INTERRUPTED)
-    return code
+    description = "From models to a published pipeline, from landings to runs. Each command has --help."
+    return CommandLine("pipeline", description, COMMANDS, _explain).run(argv)
 
 
-def _say(error: object, code: int) -> int:
-    print("error: " + " ".join(str(error).split()), file=sys.stderr)
-    return code
+def _explain(error: Exception) -> tuple[object, int] | None:
+    if isinstance(error, PipelineError):
+        return error, error.exit_code
+    return (error, EXIT_FAILED) if isinstance(error, OSError) else None

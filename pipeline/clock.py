@@ -1,4 +1,4 @@
-"""The clock of this machine; everything else takes the time as an argument."""
+"""The clock of this machine, which everything else takes as an argument, and times in UTC."""
 
 from datetime import UTC, datetime
 
@@ -6,3 +6,14 @@ from datetime import UTC, datetime
 def utc_now() -> datetime:
     """The time now, in UTC."""
     return datetime.now(UTC)
+
+
+def in_utc(time: datetime) -> datetime:
+    """The same time, in UTC.
+
+    Raises:
+        ValueError: it has no time zone. OverflowError: in UTC it is out of all bounds.
+    """
+    if time.tzinfo is None:
+        raise ValueError(f"{time.isoformat()} has no time zone")
+    return time.astimezone(UTC)

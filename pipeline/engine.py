@@ -1,28 +1,14 @@
 """What every engine offers, and the values that pass between an engine and the rest."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from pipeline.clock import in_utc
 from pipeline.published.documents import Documents, PublishedPipeline
-from pipeline.runs.record import RunRecord, RunState
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunStatus:
-    """How a run stands, by what its engine knows."""
-
-    state: RunState
-    error: str | None = None
-    """What went wrong, in one line."""
-    retry: bool = False
-    """Whether another try may help, where it failed."""
-    counts: Mapping[str, int] = field(default_factory=dict)
-    """The totals of its summary, where it has ended and they are known."""
-    lost: bool = False
-    """It is not over, and nobody works on it any more: submitting it again brings it back."""
+from pipeline.runs.record import RunRecord, RunStatus
 
 
 class StepState(StrEnum):
@@ -51,6 +37,11 @@ class StepStatus:
     tries: int = 0
     error: str | None = None
     """Why it failed, in one line."""
+
+    def __post_init__(self) -> None:
+        for name in ("started", "ended"):
+            if (time := getattr(self, name)) is not None:
+                object.__setattr__(self, name, in_utc(time))
 
 
 class Engine(Protocol):

@@ -6,8 +6,8 @@ PipelineError
 ├── StorageError             blob storage did not do as asked
 │   ├── StorageUnreachable   no answer, or only failures, after all retries
 │   ├── StorageDenied        the credential is wrong or lacks a role
-│   ├── NotFound             no such blob
-│   │   └── ContainerMissing no such container
+│   ├── ContainerMissing     no such container
+│   ├── NotFound             no such blob, in a container that is there
 │   ├── AlreadyExists        a blob that was to be created is there, with other content
 │   ├── Changed              a blob is no longer what it was: its ETag differs
 │   └── LeaseHeld            somebody else holds the lease, or the lease is lost
@@ -63,12 +63,12 @@ class StorageDenied(StorageError):
     """The credential is wrong, or lacks the role for this."""
 
 
-class NotFound(StorageError):
-    """There is no such blob."""
-
-
-class ContainerMissing(NotFound):
+class ContainerMissing(StorageError):
     """There is no such container."""
+
+
+class NotFound(StorageError):
+    """There is no such blob, in a container that is there."""
 
 
 class AlreadyExists(StorageError):

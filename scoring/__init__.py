@@ -3,7 +3,8 @@
 Importing this package costs next to nothing: the function app does it at every cold start.
 """
 
-from scoring.keys import PACK_NAME, InvalidKey, SensorKey
+from scoring.formats import PACK_NAME
+from scoring.keys import InvalidKey, SensorKey
 
 __version__ = "0.1.0"
 

@@ -1,19 +1,31 @@
-"""Arrow columns from numpy arrays and back, at the price of a pointer.
+"""Arrow columns from numpy arrays and back without copies, and the few computations that scoring needs.
 
-pyarrow's own ways (`pa.array`, `Array.to_numpy`, `pa.scalar`, `pa.repeat`) import pandas the first time they
-are called, if it is there, which costs a short step more than its work; and importing `pyarrow.compute`
-builds hundreds of wrappers around `call`, which do not earn their time either. Hence these few functions,
-and no others, where readings are scored.
+pyarrow's public functions (`pa.array`, `Array.to_numpy`, `pa.scalar`, `pa.repeat`) import pandas on their
+first call, where it is installed, which takes longer than the work of a short step; and importing
+`pyarrow.compute` builds hundreds of wrappers around `call`. So the code that scores readings uses
+these functions only. This is the one module that uses private parts of pyarrow; a test compares each with
+the public function.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from pyarrow._compute import CastOptions
+from pyarrow._compute import CastOptions, MatchSubstringOptions, TrimOptions
 from pyarrow._compute import call_function as call
 
-__all__ = ["call", "cast", "from_numpy", "strings", "take", "text_places", "to_bytes", "to_numpy"]
+__all__ = [
+    "call",
+    "cast",
+    "from_numpy",
+    "matches",
+    "strings",
+    "take",
+    "text_offsets",
+    "to_bytes",
+    "to_numpy",
+    "trim",
+]
 
 _TYPES = {
     np.dtype(np.bool_): pa.bool_(),
@@ -26,14 +38,14 @@ _TYPES = {
 
 
 def from_numpy(values: np.ndarray) -> pa.Array:
-    """An arrow array of the same numbers; no copy is made but of booleans, which are packed."""
+    """An arrow array of the same numbers; only booleans are copied, into bits."""
     kind = _TYPES[values.dtype]
     data = np.packbits(values, bitorder="little") if kind == pa.bool_() else np.ascontiguousarray(values)
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(data)])
 
 
 def to_numpy(column: pa.Array) -> np.ndarray:
-    """The numbers of an arrow array without nulls; no copy is made but of booleans."""
+    """The numbers of an arrow array without nulls; only booleans are copied."""
     data = column.buffers()[1]
     first, count = column.offset, len(column)
     if count == 0:
@@ -54,25 +66,25 @@ def strings(texts: Sequence[str]) -> pa.StringArray:
 
 
 def to_bytes(texts: pa.StringArray) -> list[bytes]:
-    """The texts of an array without nulls as they stand, whether they are UTF-8 or not."""
+    """The bytes of the texts of an array without nulls, whether they are UTF-8 or not."""
     found: list[bytes] = texts.view(pa.binary()).to_pylist()
     return found
 
 
-def text_places(texts: pa.StringArray, rows: np.ndarray) -> np.ndarray:
-    """Where each of `rows` begins in all the texts joined, int64; a row may be one past the last."""
+def text_offsets(texts: pa.StringArray, rows: np.ndarray) -> np.ndarray:
+    """Where each of `rows` starts in all the texts joined, int64; a row can be one past the last."""
     if len(texts) == 0:
         return np.zeros(len(rows), np.int64)
-    places = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
-    ends: np.ndarray = places[rows] - np.int64(places[0])
-    return ends
+    offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
+    starts: np.ndarray = offsets[rows] - np.int64(offsets[0])
+    return starts
 
 
 def cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
     """`column` as another type.
 
     Raises:
-        pyarrow.ArrowInvalid: one of its values cannot be.
+        pyarrow.ArrowInvalid: one of its values cannot be converted.
     """
     return call("cast", [column], CastOptions.safe(kind))
 
@@ -81,3 +93,13 @@ def take(column: pa.Array, rows: np.ndarray) -> pa.Array:
     """The values of `column` at `rows`, which are indices or a mask."""
     chosen = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
     return call("take", [column, from_numpy(chosen)])
+
+
+def trim(texts: pa.StringArray) -> pa.StringArray:
+    """The texts without spaces and tabs at either end."""
+    return call("ascii_trim", [texts], TrimOptions(" \t"))
+
+
+def matches(texts: pa.StringArray, pattern: str) -> np.ndarray:
+    """Which texts contain a match of a regular expression (RE2's syntax)."""
+    return to_numpy(call("match_substring_regex", [texts], MatchSubstringOptions(pattern)))

@@ -1,14 +1,10 @@
-"""The command line `python -m scoring`: picks the sub-command; errors become one line and an exit code."""
+"""The command line `python -m scoring`: its sub-commands, and what each error means for its exit code."""
 
-import argparse
-import importlib
-import io
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
 
-from scoring import __version__
+from scoring.command_line import CommandLine
 from scoring.errors import EXIT_FAILED, EXIT_RETRY, EXIT_USAGE, ScoringError, UsageError
 
 COMMANDS = {
@@ -25,61 +21,27 @@ COMMANDS = {
 """Name and one-line help of each sub-command; its module in `scoring.commands` has the same name."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Tells wrong use in one line, as all errors are told."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(_say(f"{message}; see {self.prog} --help", EXIT_USAGE))
-
-
 def main(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code (see `scoring.errors`)."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what a terminal cannot show
+    line = CommandLine(
+        "scoring",
+        "Readings and models in, predictions out. Each command has its own --help.",
+        COMMANDS,
+        _explain,
+    )
     with warnings.catch_warnings():
         if not sys.warnoptions:  # their warnings are for who trains a model, and name files of theirs
             warnings.filterwarnings("ignore", module=r"(joblib|scipy|skops|sklearn)\b")
-        return _run(argv)
+        return line.run(argv)
 
 
-def _run(argv: Sequence[str]) -> int:
-    parser = _Parser(
-        prog="python -m scoring",
-        description="Readings and models in, predictions out. Each command has its own --help.",
-    )
-    parser.add_argument("--version", action="version", version=f"fleet-scoring {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    wanted = next((word for word in argv if not word.startswith("-")), None)
-    for name, summary in COMMANDS.items():
-        sub = commands.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        if name == wanted:  # the others' modules are not needed to run this one
-            importlib.import_module(_module(name)).add_arguments(sub)
-    args = parser.parse_args(argv)
-    try:
-        code: int = importlib.import_module(_module(args.command)).run(args)
-    except UsageError as error:
-        return _say(error, EXIT_USAGE)
-    except ScoringError as error:
-        return _say(error, EXIT_FAILED)
-    except OSError as error:
-        return _say(error, EXIT_RETRY)
-    except MemoryError:
-        return _say("out of memory: give this step more memory, or use more shards", EXIT_RETRY)
-    except KeyboardInterrupt:
-        return _say("interrupted", 130)
-    return code
-
-
-def _module(command: str) -> str:
-    return f"scoring.commands.{command.replace('-', '_')}"
-
-
-def _say(error: object, code: int) -> int:
-    line = " ".join(str(error).split())
-    print(f"error: {line}", file=sys.stderr)
-    return code
+def _explain(error: Exception) -> tuple[object, int] | None:
+    if isinstance(error, UsageError):
+        return error, EXIT_USAGE
+    if isinstance(error, ScoringError):
+        return error, EXIT_FAILED
+    if isinstance(error, OSError):
+        return error, EXIT_RETRY
+    if isinstance(error, MemoryError):
+        return "out of memory: give this step more memory, or use more shards", EXIT_RETRY
+    return None

@@ -1,8 +1,8 @@
 """What is stored: names of files, versions of formats, and the words for states. The one place for all three.
 
 `pipeline` and the report's script use it too, so it imports the standard library only. Stored documents
-outlive the code that wrote them. To change a format: raise its version here, let its reader take the old one
-as well, and keep a sample of the old one under `tests/`.
+outlive the code that wrote them. To change a format: raise its version here, let its reader accept the old
+one as well, and keep a sample of the old one under `tests/`.
 """
 
 from enum import StrEnum
@@ -17,6 +17,9 @@ SUCCESS = "_SUCCESS"
 OUTCOMES_FOLDER = "_steps"
 """Below a run's predictions: an outcome of each step, a JSON file each."""
 
+BOUNDARIES_JSON = "boundaries.json"
+"""What each sensor's model calls normal: a report that has no models reads it."""
+
 PACK_NAME = "models.parquet"
 
 SUMMARY_VERSION = 1
@@ -26,7 +29,9 @@ FACTS_VERSION = 1
 """What `python -m scoring report --facts` reads."""
 ROWS_VERSION = 1
 """What `python -m scoring index --rows` reads."""
+BOUNDARIES_VERSION = 1
 
+READING_COLUMNS = ("TS", "Device", "Sensor", "Value")
 PREDICTION_COLUMNS = ("TS", "Device", "Sensor", "Val", "Prediction", "Score")
 REJECT_COLUMNS = ("file", "line", "reason", "device", "sensor", "text")
 SUMMARY_COLUMNS = (

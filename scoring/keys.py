@@ -15,7 +15,6 @@ MAX_ENCODED_KEY = 240
 
 MODEL_PREFIX, MODEL_SUFFIX = "model_", ".skops"
 PREDS_PREFIX, PREDS_SUFFIX = "preds_", ".csv"
-PACK_NAME = "models.parquet"
 
 _PLAIN = re.compile(r"[A-Za-z0-9%.~-]+")
 

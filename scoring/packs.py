@@ -23,7 +23,8 @@ from pyarrow._parquet import ParquetReader
 from scoring.arrow import call, strings, to_numpy
 from scoring.atomic_files import atomic_path
 from scoring.errors import ModelError, UsageError
-from scoring.keys import PACK_NAME, InvalidKey, SensorKey
+from scoring.formats import PACK_NAME
+from scoring.keys import InvalidKey, SensorKey
 from scoring.models import LoadedModel, load_model, model_from, read_file, scan
 from scoring.svm import SvmDetector, SvmParameters
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from scoring.atomic_files import write_atomically, writing
-
-SUCCESS = "_SUCCESS"
+from scoring.formats import SUCCESS
 
 
 def mark(out: Path) -> None:

@@ -17,6 +17,7 @@ from pipeline.pages.index import write_page
 from pipeline.pages.run_scoring import write_report
 from pipeline.runs.landing import skipped_because
 from pipeline.runs.record import RunState
+from scoring.formats import INDEX_HTML
 
 
 def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.ExitStack) -> int:
@@ -60,7 +61,7 @@ def play(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.Ex
         raise DemoError(
             f"no run has taken {', '.join(sorted(keys[key] for key in left))}: look at the host's lines"
         )
-    page, late_sweep = args.out / "index.html", stage.context.settings.late_sweep
+    page, late_sweep = args.out / INDEX_HTML, stage.context.settings.late_sweep
     write_page(stage.context.store, stage.context.runs.newest(), page, late_sweep)
     return _end(results, args.out, time.monotonic() - began, say)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.pages.fetch import fetch
 from pipeline.storage.account import Store
+from scoring.formats import NOT_SCORED, SUMMARY_CSV, SUMMARY_JSON, LandingStatus
 
 _LONGEST_TABLE = 20
 _COLUMNS = ("device", "sensor", "readings", "anomalies", "share", "worst score")
@@ -40,13 +41,13 @@ class Results:
             f"sensor {sensor['device']}/{sensor['sensor']}: {sensor['status']}"
             + (f", {sensor['reason']}" if sensor["reason"] else "")
             for sensor in self.summary["sensors"]
-            if sensor["status"] in {"failed", "no-model", "missing"}
+            if sensor["status"] in NOT_SCORED
         ]
         landings = [
             f"{landing['name']}: {landing['status']}"
             + (f", {landing['reason']}" if landing["reason"] else "")
             for landing in self.summary["landings"]
-            if landing["status"] != "read"
+            if landing["status"] != LandingStatus.READ
         ]
         return landings + sensors
 
@@ -55,7 +56,7 @@ def fetch_results(store: Store, run: str, out: Path) -> Results:
     """Download what the run has written to `out`/<run>."""
     folder = out / run
     fetch(store, run, folder)
-    return Results(run, folder, json.loads((folder / "summary.json").read_text(encoding="utf-8")))
+    return Results(run, folder, json.loads((folder / SUMMARY_JSON).read_text(encoding="utf-8")))
 
 
 def table(sensors: Sequence[Mapping[str, Any]]) -> Iterable[str]:
@@ -67,7 +68,7 @@ def table(sensors: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     for row in rows:
         yield "  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
     if len(sensors) > _LONGEST_TABLE:
-        yield f"  ... and {len(sensors) - _LONGEST_TABLE:,} more: see summary.csv"
+        yield f"  ... and {len(sensors) - _LONGEST_TABLE:,} more: see {SUMMARY_CSV}"
 
 
 def _row(sensor: Mapping[str, Any]) -> tuple[str, ...]:

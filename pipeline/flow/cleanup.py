@@ -12,12 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.errors import ContainerMissing, NotFound, UnknownRun
+from pipeline.errors import NotFound, UnknownRun
 from pipeline.flow.context import Context
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing
 from pipeline.runs.record import RunRecord
 from pipeline.storage.account import in_parallel
+from scoring.formats import MANIFEST_JSON, SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def old_runs(context: Context, age: timedelta, now: datetime) -> Iterator[Remova
 def remove(context: Context, removal: Removal) -> None:
     """Remove it: predictions first, the record last, so that one that breaks off is found again."""
     # `_SUCCESS` first of all: what is half removed must not look finished.
-    preds = sorted(removal.preds, key=lambda name: not name.endswith("/_SUCCESS"))
+    preds = sorted(removal.preds, key=lambda name: not name.endswith(f"/{SUCCESS}"))
     for name in preds[:1]:
         context.store.preds.delete(name)
     in_parallel(context.store.preds.delete, preds[1:])
@@ -67,7 +68,7 @@ def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Remo
         with suppress(UnknownRun):
             landings = context.runs.manifest(record.run).landings
     if any(in_parallel(lambda landing: _is_there(context, landing), landings)):
-        kept = {f"{record.run}/record.json", f"{record.run}/manifest.json"}
+        kept = {f"{record.run}/record.json", f"{record.run}/{MANIFEST_JSON}"}
         return Removal(record.run, preds, tuple(name for name in blobs if name not in kept))
     paths = [claims.path(context.runs.key(landing)) for landing in landings]
     held = in_parallel(lambda path: _holder(context, path) == record.run, paths)
@@ -76,18 +77,12 @@ def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Remo
 
 
 def _is_there(context: Context, landing: Landing) -> bool:
-    try:
-        return context.store.data.head(landing.name).etag == landing.etag
-    except ContainerMissing:
-        raise
-    except NotFound:
-        return False
+    found = context.store.data.find(landing.name)
+    return found is not None and found.etag == landing.etag
 
 
 def _holder(context: Context, claim: str) -> str | None:
     try:
         return context.store.runs.read(claim).data.decode(errors="replace")
-    except ContainerMissing:
-        raise
     except NotFound:
         return None

@@ -167,9 +167,7 @@ def _follow(context: Context, record: RunRecord) -> Care:
     status = context.engine.status(record.run)
     if status.state.final:
         with suppress(IllegalTransition):
-            context.runs.advance(
-                record, status.state, error=status.error, retry=status.retry, counts=status.counts
-            )
+            context.runs.advance_to(record, status)
         return Care.ENDED
     if context.runs.cancel_requested(record.run):  # whoever asked for it may have come no further
         context.engine.cancel(record.run)

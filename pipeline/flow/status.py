@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.engine import StepState, StepStatus
 from pipeline.errors import IllegalTransition
 from pipeline.flow.context import Context
+from pipeline.json_documents import to_json
 from pipeline.pages.index import renew
 from pipeline.runs.record import RunRecord, RunState
 
@@ -32,18 +33,7 @@ class View:
 
     def to_json(self) -> dict[str, Any]:
         """Run and steps as scripts read them."""
-        steps = [
-            {
-                "name": step.name,
-                "state": step.state.value,
-                "started": step.started.isoformat() if step.started else None,
-                "ended": step.ended.isoformat() if step.ended else None,
-                "tries": step.tries,
-                "error": step.error,
-            }
-            for step in self.steps
-        ]
-        return {**self.record.to_json(), "lost": self.lost, "steps": steps}
+        return {**self.record.to_json(), "lost": self.lost, "steps": to_json(self.steps)}
 
     def line(self) -> str:
         """Where it stands, in one line."""
@@ -68,9 +58,7 @@ def look(context: Context, run: str) -> View:
         lost = status.lost
         if status.state is not record.state and record.state.leads_to(status.state):
             try:
-                record = context.runs.advance(
-                    record, status.state, error=status.error, retry=status.retry, counts=status.counts
-                )
+                record = context.runs.advance_to(record, status)
             except IllegalTransition:  # somebody else was faster
                 record = context.runs.load(run)
             if record.state.final:

@@ -23,9 +23,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import (
     AlreadyExists,
-    ContainerMissing,
     IllegalTransition,
-    NotFound,
     PipelineError,
     UnknownRun,
     UsageError,
@@ -77,11 +75,8 @@ def submit_landing(context: Context, name: str) -> Submission:
     """
     if reason := skipped_because(name):
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
-    try:
-        blob = context.store.data.head(name)
-    except ContainerMissing:
-        raise
-    except NotFound:
+    blob = context.store.data.find(name)
+    if blob is None:
         return Submission(Outcome.GONE, None, f"{name!r} is not there any more")
     if reason := skipped_because(name, blob.size):
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
@@ -264,11 +259,8 @@ def _named(context: Context, blobs: Sequence[str]) -> list[Landing]:
     def find(name: str) -> Landing | str:
         if reason := skipped_because(name):
             return f"{name!r} is never scored: {reason}"
-        try:
-            blob = context.store.data.head(name)
-        except ContainerMissing:
-            raise
-        except NotFound:
+        blob = context.store.data.find(name)
+        if blob is None:
             return f"{name!r} is not there"
         reason = skipped_because(name, blob.size)
         return f"{name!r} is never scored: {reason}" if reason else to_landing(blob)

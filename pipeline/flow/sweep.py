@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from pipeline import alerts
-from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound
+from pipeline.clock import in_utc
+from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.flow.context import FRESH, Context
 from pipeline.flow.recover import Attended, attend
 from pipeline.flow.submit import Outcome, submit, to_landing
-from pipeline.json_documents import moment, read_document
+from pipeline.json_documents import read_document
 from pipeline.pages.index import renew
 from pipeline.runs import last
 from pipeline.runs.landing import Landing, skipped_because
@@ -48,6 +48,18 @@ class SweepReport:
 
     def __str__(self) -> str:
         return f"{alerts.SWEEP_FINISHED} {self.reason}; {self.attended}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Watermark:
+    """The stored document: up to when all landings of a container are claimed."""
+
+    source: str
+    watermark: datetime | None
+
+    def __post_init__(self) -> None:
+        if self.watermark is not None:
+            object.__setattr__(self, "watermark", in_utc(self.watermark))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +165,6 @@ def _start(context: Context) -> _Start:
     runs = context.store.runs
     try:
         content = runs.read(WATERMARK)
-    except ContainerMissing:
-        raise
     except NotFound:
         with suppress(AlreadyExists):  # another sweep's
             runs.create(WATERMARK, _document(_source(context), None))
@@ -174,13 +184,9 @@ def read_watermark(data: bytes, where: str, source: str) -> datetime | None:
     Raises:
         RunDocumentError: it is no such document, or of a version that is not known here.
     """
-
-    def time(document: Any) -> datetime | None:
-        text = document["watermark"]
-        return None if text is None or document["source"] != source else moment(text)
-
     hint = "delete it, and the next sweep looks at everything"
-    return read_document(data, time, version=VERSION, where=where, what="a watermark", hint=hint)
+    found = read_document(data, _Watermark, version=VERSION, where=where, what="a watermark", hint=hint)
+    return found.watermark if found.source == source else None
 
 
 def _move_watermark(context: Context, start: _Start) -> None:

@@ -1,4 +1,4 @@
-"""`index.html` in the preds container: the runs that are over and the last sweep, renewed as runs end.
+"""`index.html` in the preds container: the runs that are over, renewed as runs end.
 
 Whoever ends a run renews the page. Writers may meet: each looks which page is there, then which runs are
 over, and writes only over the page that it saw; where another was faster it looks again. So the page that
@@ -14,15 +14,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import AlreadyExists, Changed, ContainerMissing, NotFound
+from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.pages.run_scoring import write_index
 from pipeline.runs import history
 from pipeline.runs.last import LastSweep, last_sweep
 from pipeline.runs.record import RunRecord
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import BlobInfo
+from scoring.formats import INDEX_HTML
 
-PAGE = "index.html"
 MOST_RUNS = 1000
 TRIES = 10
 """So often another may be faster; then the page is left to the next run that ends."""
@@ -35,13 +35,14 @@ def renew(store: Store, late_sweep: timedelta, *, runs_ended: bool = True) -> No
 
     Where no run ended, a page is renewed only if it is about to call a sweep late that has finished.
     """
+    page = f"{store.preds.name}/{INDEX_HTML}"
     try:
-        if not runs_ended and _shows_sweep(_page(store), last_sweep(store.runs, late_sweep)):
+        if not runs_ended and _shows_sweep(store.preds.find(INDEX_HTML), last_sweep(store.runs, late_sweep)):
             return
         if not any(_renewed(store, late_sweep) for _ in range(TRIES)):
-            logger.info("%s/%s is left to the next run that ends: others write it", store.preds.name, PAGE)
+            logger.info("%s is left to the next run that ends: others write it", page)
     except Exception as error:  # noqa: BLE001 - a page is never worth a run, whatever it is that is wrong
-        logger.warning("%s/%s is not renewed: %s", store.preds.name, PAGE, error)
+        logger.warning("%s is not renewed: %s", page, error)
 
 
 def write_page(store: Store, records: Sequence[RunRecord], page: Path, late_sweep: timedelta) -> None:
@@ -65,23 +66,23 @@ def write_page(store: Store, records: Sequence[RunRecord], page: Path, late_swee
 
 def _renewed(store: Store, late_sweep: timedelta) -> bool:
     """Write the page once, if it is not up to date; False where another was faster."""
-    there = _page(store)  # before the listing: see above
+    there = store.preds.find(INDEX_HTML)  # before the listing: see above
     swept = last_sweep(store.runs, late_sweep)
     rows = history.noted(store.runs, MOST_RUNS)
     version = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
     if there and there.metadata.get("rows") == version and _shows_sweep(there, swept):
         return True
     with tempfile.TemporaryDirectory(prefix="fleet-runs-") as folder:
-        page = Path(folder) / PAGE
+        page = Path(folder) / INDEX_HTML
         note = f"The {MOST_RUNS:,} runs that ended last." if len(rows) == MOST_RUNS else None
         write_index(rows, page, swept, note)
         data = page.read_bytes()
     metadata = {"rows": version, "swept": swept.finished.isoformat() if swept.finished else ""}
     try:
         if there:
-            store.preds.replace(PAGE, data, there.etag, metadata=metadata)
+            store.preds.replace(INDEX_HTML, data, there.etag, metadata=metadata)
         else:
-            store.preds.create(PAGE, data, metadata=metadata)
+            store.preds.create(INDEX_HTML, data, metadata=metadata)
     except (AlreadyExists, Changed):
         return False
     return True
@@ -95,15 +96,6 @@ def _shows_sweep(page: BlobInfo | None, swept: LastSweep) -> bool:
     return shown != "" and swept.finished - datetime.fromisoformat(shown) < swept.late_after / 3
 
 
-def _page(store: Store) -> BlobInfo | None:
-    try:
-        return store.preds.head(PAGE)
-    except ContainerMissing:
-        raise
-    except NotFound:
-        return None
-
-
 def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:
     path = folder / report
     if path.is_file() and path.stat().st_mtime >= ended.timestamp():
@@ -111,8 +103,6 @@ def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         store.preds.download(report, path)
-    except ContainerMissing:
-        raise
     except NotFound:  # cleaned up
         return False
     return True

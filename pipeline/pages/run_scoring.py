@@ -15,9 +15,7 @@ from pipeline.errors import ReportError
 from pipeline.runs.last import LastSweep
 from pipeline.runs.record import RunRecord
 from pipeline.step_environment import ROOT, step_environment
-
-VERSION = 1
-"""Of the documents that `python -m scoring report` and `index` read."""
+from scoring.formats import FACTS_VERSION, REPORT_HTML, ROWS_VERSION
 
 _REPORT_SECONDS, _INDEX_SECONDS = 900, 60
 _TROUBLE = (StepState.FAILED, StepState.CANCELED)
@@ -33,7 +31,7 @@ def write_report(record: RunRecord, steps: Sequence[StepStatus], folder: Path) -
         document = Path(temporary) / "facts.json"
         document.write_text(json.dumps(facts(record, steps)))
         _scoring(_REPORT_SECONDS, "report", "--preds", folder.resolve(), "--facts", document)
-    return folder / "report.html"
+    return folder / REPORT_HTML
 
 
 def write_index(
@@ -50,7 +48,7 @@ def write_index(
             "swept": swept.finished.isoformat() if swept.finished else None,
             "late_after_seconds": swept.late_after.total_seconds(),
         }
-        document.write_text(json.dumps({"version": VERSION, "note": note, **known, "runs": rows}))
+        document.write_text(json.dumps({"version": ROWS_VERSION, "note": note, **known, "runs": rows}))
         _scoring(_INDEX_SECONDS, "index", "--rows", document, "--out", page.resolve())
 
 
@@ -59,7 +57,7 @@ def facts(record: RunRecord, steps: Sequence[StepStatus]) -> dict[str, Any]:
     states = Counter(step.state for step in steps)
     ended = record.ended
     return {
-        "version": VERSION,
+        "version": FACTS_VERSION,
         "run": record.run,
         "cause": record.cause.sentence,
         "state": record.state.value,

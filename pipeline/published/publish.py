@@ -13,12 +13,11 @@ import json
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.errors import (
     AlreadyExists,
     Changed,
-    ContainerMissing,
     NotFound,
     NothingPublished,
     PublishError,
@@ -27,7 +26,8 @@ from pipeline.json_documents import read_document
 from pipeline.published.documents import PublishedPipeline
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Content
-from scoring import PACK_NAME, InvalidKey, SensorKey
+from scoring import InvalidKey, SensorKey
+from scoring.formats import PACK_NAME
 
 if TYPE_CHECKING:
     from pipeline.published.documents import Documents
@@ -50,6 +50,16 @@ class Fleet:
     keys: tuple[SensorKey, ...]
     others: tuple[str, ...]
     """Names of blobs that are not models, and that no step looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """published.json, without the version of its format."""
+
+    published: str
+    engine: str
+    component: str | None
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +142,6 @@ def make_current(store: Store, published: PublishedPipeline) -> bool:
 def _found(store: Store) -> Content | None:
     try:
         return store.runs.read(CURRENT)
-    except ContainerMissing:
-        raise
     except NotFound:
         return None
 
@@ -162,8 +170,6 @@ def current(store: Store) -> PublishedPipeline:
     """What new runs use. Raises NothingPublished."""
     try:
         content = store.runs.read(CURRENT)
-    except ContainerMissing:
-        raise
     except NotFound as error:
         raise NothingPublished from error
     return from_bytes(content.data, f"{store.runs.name}/{CURRENT}")
@@ -193,8 +199,6 @@ def _read(store: Store, version: str, path: str) -> bytes:
     try:
         if version.isascii() and version.isalnum():
             return store.runs.read(path).data
-    except ContainerMissing:
-        raise
     except NotFound:
         pass
     there = _told(versions(store))
@@ -224,21 +228,15 @@ def from_bytes(data: bytes, where: str) -> PublishedPipeline:
     Raises:
         PublishError: it is no such document, or of a version that is not known here.
     """
-
-    def published(document: Any) -> PublishedPipeline:
-        return PublishedPipeline(
-            version=str(document["published"]),
-            engine=str(document["engine"]),
-            component=document["component"],
-            steps=int(document["steps"]),
-        )
-
-    return read_document(
+    found = read_document(
         data,
-        published,
+        _Published,
         version=VERSION,
         where=where,
         what="a published pipeline",
         hint="publish again",
         error=PublishError,
+    )
+    return PublishedPipeline(
+        version=found.published, engine=found.engine, component=found.component, steps=found.steps
     )

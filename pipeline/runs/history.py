@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote
 
 from pipeline.runs.record import RunRecord
 from pipeline.storage.container import Container
+from scoring.formats import REPORT_HTML
 
 VERSION = "1"
 FOLDER = "ended"
@@ -61,7 +62,7 @@ def row(record: RunRecord) -> dict[str, Any]:
         "sensors": counts.get("sensors"),
         "unscored": sum(counts.get(name, 0) for name in _UNSCORED) if counts else None,
         "error": record.error,
-        "report": f"{record.run}/report.html" if counts else None,
+        "report": f"{record.run}/{REPORT_HTML}" if counts else None,
     }
 
 

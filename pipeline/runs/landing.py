@@ -1,16 +1,15 @@
 """Landings, and the manifest of those that one run scores.
 
-The manifest is stored, and steps read it, so its format has a version. To change it: raise `VERSION`,
-let `Manifest.from_json` read the old one too, and keep a sample of it in `tests/pipeline/samples`.
+The manifest is stored, and steps read it, so its format has a version. To change it: raise
+`scoring.formats.MANIFEST_VERSION`, let `Manifest.from_bytes` read the old one too, and keep a sample of the
+old one in `tests/pipeline/samples`.
 """
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
-from pipeline.json_documents import read_document
-
-VERSION = 1
+from pipeline.json_documents import read_document, to_json
+from scoring.formats import MANIFEST_VERSION
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,10 +22,6 @@ class Landing:
     md5: str | None
     """Content-MD5, base64, where storage knows it."""
 
-    def to_json(self) -> dict[str, object]:
-        """This landing as an entry of a manifest."""
-        return {"name": self.name, "etag": self.etag, "size": self.size, "md5": self.md5}
-
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -37,8 +32,7 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The document as it is stored: the same manifest gives the same bytes."""
-        entries = [landing.to_json() for landing in self.landings]
-        document = {"version": VERSION, "run": self.run, "landings": entries}
+        document = {"version": MANIFEST_VERSION, **to_json(self)}
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod
@@ -48,15 +42,7 @@ class Manifest:
         Raises:
             RunDocumentError: it is not a manifest, or of a version that is not known here.
         """
-
-        def manifest(document: Any) -> Manifest:
-            landings = tuple(
-                Landing(str(entry["name"]), str(entry["etag"]), int(entry["size"]), entry["md5"])
-                for entry in document["landings"]
-            )
-            return cls(str(document["run"]), landings)
-
-        return read_document(data, manifest, version=VERSION, where=where, what="a manifest")
+        return read_document(data, cls, version=MANIFEST_VERSION, where=where, what="a manifest")
 
 
 def skipped_because(name: str, size: int | None = None) -> str | None:

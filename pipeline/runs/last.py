@@ -7,7 +7,6 @@ runs/last-deferral    the last landing was deferred, because too many runs were 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.errors import ContainerMissing, NotFound
 from pipeline.storage.container import Container
 
 SWEEP = "last-sweep"
@@ -21,12 +20,8 @@ def note(runs: Container, what: str) -> None:
 
 def when(runs: Container, what: str) -> datetime | None:
     """When it last happened, by the server's clock; None where it never did."""
-    try:
-        return runs.head(what).last_modified
-    except ContainerMissing:
-        raise
-    except NotFound:
-        return None
+    blob = runs.find(what)
+    return None if blob is None else blob.last_modified
 
 
 @dataclass(frozen=True, slots=True)

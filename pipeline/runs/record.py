@@ -15,12 +15,13 @@ The record is stored, so its format has a version. To change it: raise `VERSION`
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pipeline.json_documents import moment, read_document
+from pipeline.clock import in_utc
+from pipeline.json_documents import read_document, to_json
 
 VERSION = 1
 
@@ -48,6 +49,21 @@ class RunState(StrEnum):
             return self is RunState.PENDING
         order = list(RunState)
         return not self.final and order.index(state) > order.index(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """How a run stands, as its engine or its summary says, and how it ended where it has."""
+
+    state: RunState
+    error: str | None = None
+    """What went wrong, in one line."""
+    retry: bool = False
+    """Whether another try can help, where it failed."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """The totals of its summary, where it has ended and they are known."""
+    lost: bool = False
+    """It has not ended, and nothing works on it any more: submitting it again brings it back."""
 
 
 class CauseKind(StrEnum):
@@ -83,16 +99,16 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What a run is, why it was started and how it stands."""
+    """What a run is, why it was started and how it stands; its fields stand in the order of the document."""
 
     run: str
     cause: Cause
     state: RunState
     published: str
     """Version of the published pipeline that it runs."""
-    created: datetime
     engine: str | None = None
     """Name of the engine that has it; None where that is not known."""
+    created: datetime
     submitted: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
@@ -113,27 +129,16 @@ class RunRecord:
     etag: str | None = field(default=None, compare=False)
     """Of the blob that this was read from; not part of the document."""
 
-    def to_json(self) -> dict[str, object]:
+    def __post_init__(self) -> None:
+        for name in ("created", "submitted", "started", "ended"):
+            if (time := getattr(self, name)) is not None:
+                object.__setattr__(self, name, in_utc(time))
+
+    def to_json(self) -> dict[str, Any]:
         """The document as it is stored, and as `--json` shows it."""
-        return {
-            "version": VERSION,
-            "run": self.run,
-            "cause": {"kind": self.cause.kind.value, "detail": self.cause.detail},
-            "state": self.state.value,
-            "published": self.published,
-            "engine": self.engine,
-            "created": _written(self.created),
-            "submitted": _written(self.submitted),
-            "started": _written(self.started),
-            "ended": _written(self.ended),
-            "tries": self.tries,
-            "restarts": self.restarts,
-            "claims": self.claims,
-            "counts": dict(self.counts),
-            "error": self.error,
-            "retry": self.retry,
-            "token": self.token,
-        }
+        document = {"version": VERSION, **to_json(self)}
+        del document["etag"]
+        return document
 
     def to_bytes(self) -> bytes:
         """The document as it is stored."""
@@ -146,40 +151,5 @@ class RunRecord:
         Raises:
             RunDocumentError: it is not a record, or of a version that is not known here.
         """
-        return read_document(
-            data,
-            lambda document: cls._from_json(document, etag),
-            version=VERSION,
-            where=where,
-            what="a run record",
-        )
-
-    @classmethod
-    def _from_json(cls, document: Mapping[str, Any], etag: str | None) -> Self:
-        return cls(
-            run=str(document["run"]),
-            cause=Cause(CauseKind(document["cause"]["kind"]), str(document["cause"]["detail"])),
-            state=RunState(document["state"]),
-            published=str(document["published"]),
-            engine=document.get("engine"),
-            created=moment(document["created"]),
-            submitted=_read(document["submitted"]),
-            started=_read(document["started"]),
-            ended=_read(document["ended"]),
-            tries=int(document["tries"]),
-            restarts=int(document["restarts"]),
-            claims=bool(document["claims"]),
-            counts={str(name): int(count) for name, count in document["counts"].items()},
-            error=document["error"],
-            retry=bool(document["retry"]),
-            token=str(document["token"]),
-            etag=etag,
-        )
-
-
-def _written(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _read(text: str | None) -> datetime | None:
-    return None if text is None else moment(text)
+        record = read_document(data, cls, version=VERSION, where=where, what="a run record")
+        return replace(record, etag=etag)

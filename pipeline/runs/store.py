@@ -26,7 +26,6 @@ from typing import Any
 from pipeline import alerts
 from pipeline.errors import (
     Changed,
-    ContainerMissing,
     IllegalTransition,
     LeaseHeld,
     NotFound,
@@ -39,11 +38,12 @@ from pipeline.redact import hushed
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
-from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
+from scoring.formats import MANIFEST_JSON
 
-__all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "Runs"]
+__all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "RunStatus", "Runs"]
 
 LEASE_SECONDS = 30
 """How long after its last sign of life a worker counts as dead."""
@@ -128,6 +128,21 @@ class Runs:
             self.settle(new, lease)
         return new
 
+    def advance_to(self, record: RunRecord, status: RunStatus, *, lease: Lease | None = None) -> RunRecord:
+        """Bring a run to the state that its engine or summary reports, with its counts and error.
+
+        Raises:
+            IllegalTransition: the run is in a state that does not lead there.
+        """
+        return self.advance(
+            record,
+            status.state,
+            lease=lease,
+            error=status.error,
+            retry=status.retry,
+            counts=status.counts,
+        )
+
     def note_end(self, record: RunRecord) -> None:
         """Write down for the page of runs that a run is over; one that cannot be noted is over, too."""
         try:
@@ -159,8 +174,6 @@ class Runs:
                     lease.release()
             else:
                 self.unmark(record.run, lease)
-        except ContainerMissing:
-            raise
         except NotFound:
             pass
         except LeaseHeld:  # its worker still breathes: the marker is the worker's, or the next sweep's
@@ -215,12 +228,8 @@ class Runs:
 
     def is_left(self, run: str) -> bool:
         """Whether its submitter gave up, and said so."""
-        try:
-            return self.store.runs.head(_marker(run)).metadata.get("state") == "left"
-        except ContainerMissing:
-            raise
-        except NotFound:
-            return False
+        marker = self.store.runs.find(_marker(run))
+        return marker is not None and marker.metadata.get("state") == "left"
 
     def unmark(self, run: str, lease: Lease | None = None) -> None:
         """Delete the marker of `run`, if it is there."""
@@ -295,8 +304,6 @@ class Runs:
             raise unknown
         try:
             return self.store.runs.read(path)
-        except ContainerMissing:
-            raise
         except NotFound as error:
             raise unknown from error
 
@@ -336,7 +343,7 @@ def _record(run: str) -> str:
 
 
 def _manifest(run: str) -> str:
-    return f"{run}/manifest.json"
+    return f"{run}/{MANIFEST_JSON}"
 
 
 def _cancel(run: str) -> str:

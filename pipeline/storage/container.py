@@ -86,7 +86,7 @@ class Lease:
         try:
             with translated(f"releasing the lease on {self._what}", self._address):
                 self._client.release()
-        except (LeaseHeld, NotFound):
+        except (LeaseHeld, NotFound, ContainerMissing):
             pass
 
 
@@ -108,20 +108,17 @@ class Container:
             stream = self._client.download_blob(name, raw_response_hook=_note_time(served))
             return Content(stream.readall(), plain_etag(stream.properties.etag), served[-1])
 
-    def head(self, name: str) -> BlobInfo:
-        """What storage knows of a blob. Raises NotFound."""
-        with self._translated("looking for", name):
-            return _info(self._client.get_blob_client(name).get_blob_properties())
+    def find(self, name: str) -> BlobInfo | None:
+        """What storage knows of a blob; None where there is none of that name."""
+        try:
+            with self._translated("looking for", name):
+                return _info(self._client.get_blob_client(name).get_blob_properties())
+        except NotFound:
+            return None
 
     def exists(self, name: str) -> bool:
         """Whether there is such a blob."""
-        try:
-            self.head(name)
-        except ContainerMissing:
-            raise
-        except NotFound:
-            return False
-        return True
+        return self.find(name) is not None
 
     def put(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> str:
         """Write a small blob over whatever is there; returns its ETag."""
@@ -176,8 +173,6 @@ class Container:
         except Changed:
             try:
                 found = self.read(name)
-            except ContainerMissing:
-                raise
             except NotFound as error:
                 raise Changed(f"{self.name}/{name} was deleted meanwhile") from error
             if found.data == data:
@@ -189,8 +184,6 @@ class Container:
         try:
             with self._translated("deleting", name):
                 self._client.delete_blob(name, **_with_lease(lease))
-        except ContainerMissing:
-            raise
         except NotFound:
             pass
 

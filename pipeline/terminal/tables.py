@@ -2,15 +2,17 @@
 
 import json
 import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_GAP = "  "
-_INDENT = "    "
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+_GAP = 2
+_INDENT = 4
+_UNLIMITED = 1 << 20
 
 
 def watched() -> bool:
@@ -27,16 +29,46 @@ def show_json(document: Any) -> None:
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table in plain columns; on a terminal, what is too wide for it goes below its row.
 
-    The first column always stands whole: it is the name that other commands are given.
+    The first column is never cut: it is the name that other commands need.
     """
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    screen = Console(color_system=None, height=1)
     cells = [[plain(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
-    fitting = _fitting(widths, shutil.get_terminal_size().columns) if sys.stdout.isatty() else len(columns)
-    for row in (columns, *cells):
-        table = zip(row[:fitting], widths[:fitting], strict=True)
-        print(_GAP.join(cell.ljust(width) for cell, width in table).rstrip())
-        if row is not columns:
-            _show_rest(columns[fitting:], row[fitting:])
+    width = screen.width if sys.stdout.isatty() else _UNLIMITED
+    lines, count = _fitting(columns, cells, width)
+    for number, line in enumerate(lines):
+        print(line)
+        if number and count < len(columns):
+            pairs = zip(columns[count:], cells[number - 1][count:], strict=True)
+            rest = Text(", ".join(f"{column.lower()} {cell}" for column, cell in pairs if cell))
+            for more in _lines(screen, Padding(rest, (0, 0, 0, _INDENT))) if rest else ():
+                print(more)
+
+
+def _fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> "tuple[list[str], int]":
+    """A table of as many columns as fit, line by line, and how many these are."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    page = Console(color_system=None, width=_UNLIMITED, height=1)
+    for count in range(len(columns), 0, -1):
+        table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="")
+        for column in columns[:count]:
+            table.add_column(column, no_wrap=True)
+        for row in cells:
+            table.add_row(*map(Text, row[:count]))
+        if count == 1 or page.measure(table).maximum <= width:
+            return _lines(page, table), count
+    return [], 0
+
+
+def _lines(page: "Console", what: "RenderableType") -> list[str]:
+    """What rich makes of it, without blanks at the ends of lines."""
+    return ["".join(part.text for part in line).rstrip() for line in page.render_lines(what)]
 
 
 def plain(text: str) -> str:
@@ -58,25 +90,3 @@ def told_duration(start: datetime | None, end: datetime | None) -> str:
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds} s"  # noqa: PLR2004
-
-
-def _fitting(widths: Sequence[int], room: int) -> int:
-    """How many columns, from the first on, stand side by side in so many characters."""
-    needed = 0
-    for count, width in enumerate(widths):
-        needed += width + (len(_GAP) if count else 0)
-        if needed > room:
-            return max(1, count)
-    return len(widths)
-
-
-def _show_rest(columns: Sequence[str], cells: Sequence[str]) -> None:
-    told = [f"{column.lower()} {cell}" for column, cell in zip(columns, cells, strict=True) if cell]
-    for line in textwrap.wrap(
-        ", ".join(told),
-        shutil.get_terminal_size().columns,
-        initial_indent=_INDENT,
-        subsequent_indent=_INDENT,
-        break_on_hyphens=False,
-    ):
-        print(line)

@@ -13,11 +13,9 @@ import pyarrow.csv as pa_csv
 
 from scoring.atomic_files import atomic_path
 from scoring.errors import ReadingsError
+from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus
 from scoring.keys import InvalidKey, SensorKey
-from scoring.readings.files import Batch, LandingStatus, Source, read_batches
-
-REJECTS_NAME = "rejects.csv"
-REJECTS_HEADER = b"file,line,reason,device,sensor,text\n"
+from scoring.readings.files import Batch, FoundLanding, Source, read_batches
 
 
 @dataclass(slots=True)
@@ -25,7 +23,7 @@ class LandingCount:
     """One landing: how it was found, and how many rows it gave."""
 
     name: str
-    status: str
+    status: LandingStatus
     reason: str | None = None
     readings: int = 0
     rejected: int = 0
@@ -41,9 +39,9 @@ class Survey:
     landings: dict[str, LandingCount] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        self._place = atomic_path(self.out / REJECTS_NAME)
+        self._place = atomic_path(self.out / REJECTS_CSV)
         self._file = self._place.__enter__().open("wb")
-        self._file.write(REJECTS_HEADER)
+        self._file.write((",".join(REJECT_COLUMNS) + "\n").encode())
         return self
 
     def __exit__(
@@ -65,13 +63,13 @@ class Survey:
             for device, sensor in zip(*columns, strict=True):
                 self._count_reject(device, sensor)
 
-    def ended(self, status: LandingStatus) -> None:
+    def ended(self, status: FoundLanding) -> None:
         """Note how a landing was found."""
         landing = self._landing(status.name)
         landing.status, landing.reason = status.status, status.reason
 
     def _landing(self, name: str) -> LandingCount:
-        return self.landings.setdefault(name, LandingCount(name, "read"))
+        return self.landings.setdefault(name, LandingCount(name, LandingStatus.READ))
 
     def _count_reject(self, device: str | None, sensor: str | None) -> None:
         if device and sensor:
@@ -85,6 +83,6 @@ def survey_sources(sources: Iterable[Source], survey: Survey) -> None:
         try:
             for batch in read_batches(source):
                 survey.add(source, batch)
-            survey.ended(LandingStatus(source.name, "read", None))
+            survey.ended(FoundLanding(source.name, LandingStatus.READ, None))
         except ReadingsError as error:
-            survey.ended(LandingStatus(source.name, "unreadable", str(error)))
+            survey.ended(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))

@@ -9,38 +9,27 @@ from typing import Any
 
 from scoring.atomic_files import write_atomically
 from scoring.collect.rejects import LandingCount, Survey
+from scoring.formats import (
+    SUMMARY_COLUMNS,
+    SUMMARY_CSV,
+    SUMMARY_JSON,
+    SUMMARY_VERSION,
+    LandingStatus,
+    SensorStatus,
+)
+from scoring.json_files import json_bytes
 from scoring.keys import SensorKey
 from scoring.models import missing
 from scoring.step.outcome import (
     SensorOutcome,
-    SensorStatus,
     StepOutcome,
     by_key,
-    json_bytes,
     json_row,
     row_of,
 )
 
-VERSION = 1
-SUMMARY_JSON, SUMMARY_CSV = "summary.json", "summary.csv"
-
 MOST_WITHOUT_READINGS = 1000
 """So many models without readings are named; beyond that only their number is given."""
-
-COLUMNS = (
-    "device",
-    "sensor",
-    "status",
-    "reason",
-    "readings",
-    "rejected",
-    "anomalies",
-    "first",
-    "last",
-    "worst",
-    "model",
-    "file",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +44,7 @@ class Summary:
     def write(self, out: Path) -> None:
         """Write both files; `mark` says afterwards that all is whole."""
         document = {
-            "version": VERSION,
+            "version": SUMMARY_VERSION,
             "run": self.run,
             "totals": self.totals,
             "sensors": [json_row(row) for row in self.sensors],
@@ -64,7 +53,7 @@ class Summary:
         write_atomically(out / SUMMARY_JSON, json_bytes(document))
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(COLUMNS)
+        table.writerow(SUMMARY_COLUMNS)
         table.writerows(row.values() for row in self.sensors)
         write_atomically(out / SUMMARY_CSV, text.getvalue().encode())
 
@@ -98,7 +87,7 @@ def summarize(
         "sensors_missing": status.count(SensorStatus.MISSING),
         "models_without_readings": len(idle) + len(without_readings),
         "landings": len(landings),
-        "landings_read": sum(landing.status == "read" for landing in landings),
+        "landings_read": sum(landing.status is LandingStatus.READ for landing in landings),
     }
     return Summary(run, totals, rows, landings)
 
@@ -127,7 +116,7 @@ def _row(outcome: SensorOutcome, survey: Survey) -> dict[str, Any]:
     key = outcome.key
     file = key.preds_name if outcome.status is SensorStatus.SCORED and outcome.readings else None
     facts = row_of(outcome) | {"rejected": survey.rejected[key], "file": file}
-    return {column: facts[column] for column in COLUMNS}
+    return {column: facts[column] for column in SUMMARY_COLUMNS}
 
 
 def _landings(survey: Survey, outcomes: list[StepOutcome]) -> list[LandingCount]:
@@ -136,7 +125,7 @@ def _landings(survey: Survey, outcomes: list[StepOutcome]) -> list[LandingCount]
     for outcome in outcomes:
         for status in outcome.landings:
             landing = landings.get(status.name)
-            if landing and landing.status == "read" and status.status != "read":
+            if landing and landing.status is LandingStatus.READ and status.status is not LandingStatus.READ:
                 landing.status = status.status
                 landing.reason = status.reason or f"so found by step {outcome.step}"
     return [landings[name] for name in sorted(landings)]

@@ -11,12 +11,11 @@ from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
 
 _EXAMPLE = """\
 Reads raw readings (columns TS,Device,Sensor,Value; a file or all files of a folder) and writes one reading
-per sensor and window: the mean of its values. Windows are cut from 1970-01-01 00:00:00 UTC on, and a mean
-bears the time at which its window ends: the 5-second mean of 23:00:05 is made of what came after 23:00:00 up
-to and with 23:00:05. Windows without readings are left out. Rows may come late and in any order: the result,
-in the order of TS, Device and Sensor, is the same, but where values of a window cancel each other out from
-the 30th digit on, or their sum passes beyond all numbers on its way. Memory grows with the number of means,
-not of rows.
+per sensor and window: the mean of its values. Windows are aligned to 1970-01-01 00:00:00 UTC, and a mean has
+the time at which its window ends: the 5-second mean of 23:00:05 covers the readings after 23:00:00 up to and
+including 23:00:05. Windows without readings are left out. Rows can come in any order; the result is sorted by
+TS, Device and Sensor. Another order of rows can change the last digits of a mean. Memory grows with the
+number of means, not of rows.
 
 Example: raw readings twice a second, then their 5-second means
   python -m scoring simulate --interval 500ms --readings 7200 --out raw.csv

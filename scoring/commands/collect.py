@@ -11,7 +11,7 @@ from scoring.errors import EXIT_DONE, UsageError
 
 _EXAMPLE = """\
 Reads the data once more to count every row, and what the steps left under PREDS; writes rejects.csv,
-summary.json, summary.csv, report.html and, last, _SUCCESS.
+summary.json, summary.csv, report.html, boundaries.json and, last, _SUCCESS.
 
 Example:
   python -m scoring score --data readings.csv --models models --out out --shard 0/2
@@ -38,23 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Sum up, and say in one line what came out."""
+    from scoring.collect.finish import finish_run
     from scoring.collect.rejects import Survey, survey_sources
-    from scoring.collect.summary import summarize
-    from scoring.models import list_models
+    from scoring.packs import ModelStore
     from scoring.readings.files import find_sources
     from scoring.readings.manifest import Manifest
-    from scoring.report.detectors import model_finder
-    from scoring.report.facts import RunFacts
-    from scoring.report.page import write_report
     from scoring.step.leftovers import remove_partials
     from scoring.step.outcome import read_outcomes, told_twice
-    from scoring.success_mark import mark, unmark
+    from scoring.step.score import ModelCache
+    from scoring.success_mark import unmark
 
     manifest = Manifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     if not args.preds.is_dir():
         raise UsageError(f"--preds {args.preds} is not there: it is the folder that the steps wrote to")
-    models, outcomes = list_models(args.models), read_outcomes(args.preds)
+    models, outcomes = ModelCache(ModelStore(args.models)), read_outcomes(args.preds)
     if twice := told_twice(outcomes):
         print(twice, file=sys.stderr)
     unmark(args.preds)
@@ -63,10 +61,7 @@ def run(args: argparse.Namespace) -> int:
         survey_sources(sources, survey)
     for status in not_read:
         survey.ended(status)
-    summary = summarize(args.run, survey, outcomes, models)
-    summary.write(args.preds)
-    write_report(args.preds, RunFacts(run=args.run), model_finder(args.models))
-    mark(args.preds)
+    summary = finish_run(args.preds, args.run, survey, outcomes, models)
     totals = summary.totals
     line = (
         f"{totals['readings']:,} readings of {totals['sensors']:,} sensors: {totals['scored']:,} scored, "

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from scoring.errors import EXIT_DONE, EXIT_FAILED
+from scoring.formats import GONE, NOT_READ
 
 MOST_LINES = 20
 """So many failures are told line by line; a fleet's worth of them belongs in the summary."""
@@ -29,13 +30,13 @@ def complain(failed: Mapping[str, str | None], landings: Iterable[Found]) -> int
     """
     lines = [f"sensor {name}: {reason}" for name, reason in sorted(failed.items())]
     landings = list(landings)
-    lines += [_told(found) for found in landings if found.status in {"unreadable", "refused"}]
+    lines += [_told(found) for found in landings if found.status in NOT_READ]
     for line in lines[:MOST_LINES]:
         print("error: " + " ".join(line.split()), file=sys.stderr)
     if len(lines) > MOST_LINES:
         print(f"error: {len(lines) - MOST_LINES} more failures; all are in the summary", file=sys.stderr)
     for found in landings:
-        if found.status in {"superseded", "vanished"}:
+        if found.status in GONE:
             print(f"skipped {found.name}: {found.status}", file=sys.stderr)
     return EXIT_FAILED if lines else EXIT_DONE
 

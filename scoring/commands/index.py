@@ -13,7 +13,7 @@ Writes the page that lists runs. ROWS is a JSON file, newest run first as the pa
    "readings": 17768, "anomalies": 38, "sensors": 15, "unscored": 0, "error": null,
    "report": "blob-…/report.html"}]}
 All but version, runs, run and state may be left out or null; report is an address relative to the page;
-swept is when the last sweep finished, which the page calls late after so many seconds.
+swept is when the last sweep finished, and the page calls the next one late after so many seconds.
 
 Example:
   python -m scoring index --rows rows.json --out index.html
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page, and say where."""
-    from scoring.report.index import RunRow, write_index
+    from scoring.report.index import Rows, write_index
 
-    rows, note, swept = RunRow.read_all(args.rows)
-    print(write_index(rows, args.out, note, swept))
+    rows = Rows.read(args.rows)
+    print(write_index(rows.runs, args.out, rows.note, rows.swept, rows.late_after_seconds))
     return EXIT_DONE

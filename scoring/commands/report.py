@@ -7,8 +7,8 @@ from scoring.errors import EXIT_DONE
 
 _EXAMPLE = """\
 Reads the folder of a run and writes report.html into it: one page that needs no server and no network.
-With --models, boundaries are asked of the models; without, they are those that an earlier report.html in the
-folder holds, or are read off the scores.
+With --models, boundaries are computed from the models; without, they are read from boundaries.json in the
+folder, or estimated from the scores.
 
 FACTS is a JSON file: {"version": 1, "run": …, "cause": "2018/08/28/site-a.csv landed", "state": "succeeded",
 "asked": "2026-11-23T05:00:00Z", "started": …, "ended": …, "seconds": 41.5, "published": "v5eb4…", "tries": 1,
@@ -33,11 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page, and say where."""
-    from scoring.report.detectors import model_finder
+    from scoring.packs import ModelStore
+    from scoring.report.detectors import detector_finder
     from scoring.report.facts import RunFacts
     from scoring.report.page import write_report
+    from scoring.step.score import ModelCache
 
     facts = RunFacts.read(args.facts) if args.facts else None
-    find = model_finder(args.models) if args.models else None
+    find = detector_finder(ModelCache(ModelStore(args.models))) if args.models else None
     print(write_report(args.preds, facts, find))
     return EXIT_DONE

@@ -12,16 +12,18 @@ from scoring.commands.arguments import plain_text
 from scoring.commands.complaints import complain
 from scoring.commands.limits import add_limits, limits_of
 from scoring.errors import UsageError
+from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 
 if TYPE_CHECKING:
     from scoring.packs import ModelStore
-    from scoring.readings.files import LandingStatus, Source
+    from scoring.readings.files import FoundLanding, Source
     from scoring.step.selection import Selection
 
 _EXAMPLE = """\
-Without --key, --device or --shard, everything is scored and summed up: preds_*.csv, rejects.csv,
-summary.json, summary.csv and _SUCCESS. A step of a pipeline scores its part only; `collect` sums up later.
+Without --key or --shard, everything is scored and summed up: preds_*.csv, rejects.csv, summary.json,
+summary.csv, report.html, boundaries.json and, last, _SUCCESS. A step of a pipeline scores its part only;
+`collect` sums up later.
 In a folder that was written to before, predictions of sensors that have none now are removed; a step removes
 _SUCCESS and only its own sensors' predictions.
 
@@ -46,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, help="JSON list of the landings in --data to score")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--key", help="score one sensor, by its encoded key, such as 1_3")
-    which.add_argument("--device", help="score one sensor of this device; needs --sensor")
     which.add_argument("--shard", help="score shard i of n, counted from 0, such as 0/10")
-    parser.add_argument("--sensor", help="see --device")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
     add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from scoring.readings.manifest import Manifest
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
-    from scoring.step.score import score
+    from scoring.step.score import ModelCache, score
     from scoring.step.selection import Everything
 
     selection = _selection(args)
@@ -73,14 +73,14 @@ def run(args: argparse.Namespace) -> int:
         )
     manifest = Manifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
-    store = ModelStore(args.models, use_pack=not (args.key or args.device))
+    store = ModelStore(args.models, use_pack=not args.key)
     if store.notice:
         print(store.notice, file=sys.stderr)
     if isinstance(selection, Everything):
         return _score_everything(args, sources, not_read, store)
     begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
-        outcome = score(sources, store, selection, files)
+        outcome = score(sources, ModelCache(store), selection, files)
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
@@ -92,45 +92,42 @@ def run(args: argparse.Namespace) -> int:
     line = f"{outcome.step}: {totals['readings']:,} readings, {totals['anomalies']:,} anomalies -> {args.out}"
     print(json.dumps(totals) if args.json else line)
     # A shard meets sensors that have no model as a matter of course; who asks for one sensor wants its model.
-    failures = {"failed"} if args.shard else {"failed", "no-model"}
+    failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}
     return complain(failed, outcome.landings)
 
 
 def _score_everything(
-    args: argparse.Namespace, sources: "list[Source]", not_read: "list[LandingStatus]", store: "ModelStore"
+    args: argparse.Namespace, sources: "list[Source]", not_read: "list[FoundLanding]", store: "ModelStore"
 ) -> int:
+    from scoring.collect.finish import finish_run
     from scoring.collect.rejects import Survey
-    from scoring.collect.summary import summarize
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
-    from scoring.step.score import score
+    from scoring.step.score import ModelCache, score
     from scoring.step.selection import Everything
-    from scoring.success_mark import mark
 
     everything = Everything()
     begin(args.out, everything)
+    models = ModelCache(store)
     with PredictionFiles(args.out, everything.step) as files, Survey(args.out) as survey:
-        outcome = score(sources, store, everything, files, survey)
+        outcome = score(sources, models, everything, files, survey)
     remove_old_predictions(args.out, everything, files.written)
     for status in not_read:
         survey.ended(status)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
-    summary = summarize(args.run, survey, [outcome], store.keys())
-    summary.write(args.out)
-    mark(args.out)
+    summary = finish_run(args.out, args.run, survey, [outcome], models)
     totals = summary.totals
     line = (
         f"scored {totals['scored']:,} of {totals['readings']:,} readings of {totals['sensors']:,} sensors: "
         f"{totals['anomalies']:,} anomalies, {totals['rejected']:,} rows rejected -> {args.out}"
     )
     print(json.dumps(totals) if args.json else line)
-    failures = {"failed", "no-model", "missing"}
     failed = {
         f"{sensor['device']}/{sensor['sensor']}": sensor["reason"]
         for sensor in summary.sensors
-        if sensor["status"] in failures
+        if sensor["status"] in NOT_SCORED
     }
     return complain(failed, survey.landings.values())
 
@@ -138,13 +135,9 @@ def _score_everything(
 def _selection(args: argparse.Namespace) -> "Selection":
     from scoring.step.selection import Everything, OneSensor, Shard
 
-    if (args.device is None) != (args.sensor is None):
-        raise UsageError("--device and --sensor name one sensor together: give both, or --key")
     try:
         if args.key is not None:
             return OneSensor(SensorKey.from_encoded(args.key))
-        if args.device is not None:
-            return OneSensor(SensorKey(args.device, args.sensor))
     except InvalidKey as error:
         raise UsageError(str(error)) from error
     if args.shard is not None:

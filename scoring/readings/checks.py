@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from scoring.arrow import from_numpy, strings, take, to_bytes, to_numpy
+from scoring.formats import REJECT_COLUMNS
 from scoring.keys import InvalidKey, SensorKey, invalid_part
 from scoring.readings import numbers, timestamps
-
-REJECT_COLUMNS = ("file", "line", "reason", "device", "sensor", "text")
 
 TEXT_LIMIT = 200
 """Characters of a rejected row that are kept."""

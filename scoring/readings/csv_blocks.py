@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from scoring.errors import ReadingsError
+from scoring.formats import READING_COLUMNS
 from scoring.readings.checks import (
     TEXT_LIMIT,
     Batch,
@@ -29,8 +30,6 @@ from scoring.readings.checks import (
     to_batch,
 )
 from scoring.readings.csv_lines import Layout, is_regular, line_bounds, read_lines
-
-COLUMNS = ("TS", "Device", "Sensor", "Value")
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_COLUMNS = 10_000
@@ -240,7 +239,7 @@ def _read_csv(data: bytes | memoryview, layout: Layout) -> pa.Table:
         # Encoding matters only in the columns that are read, and there each distinct text is looked at.
         convert_options=pa_csv.ConvertOptions(
             check_utf8=False,
-            include_columns=COLUMNS,
+            include_columns=READING_COLUMNS,
             column_types={"TS": _TEXT, "Device": _TEXTS, "Sensor": _TEXTS, "Value": _TEXT},
         ),
     )
@@ -249,7 +248,7 @@ def _read_csv(data: bytes | memoryview, layout: Layout) -> pa.Table:
 @cache
 def _column_names(layout: Layout) -> list[str]:
     names = [str(place) for place in range(layout.width)]
-    for place, name in zip(layout.needed, COLUMNS, strict=True):
+    for place, name in zip(layout.needed, READING_COLUMNS, strict=True):
         names[place] = name
     return names
 
@@ -274,13 +273,13 @@ class _LineTexts:
 
 def _layout(header: bytes, *, cr_ends: bool) -> Layout:
     names = _column_titles(header)
-    for column in COLUMNS:
+    for column in READING_COLUMNS:
         if (count := names.count(column)) != 1:
             found = "no column" if count == 0 else f"{count} columns"
             raise _unexpected(f"{found} {column} in {','.join(names)[:TEXT_LIMIT]!r}")
     if len(names) > MAX_COLUMNS:
         raise _unexpected(f"{len(names):,} columns, more than {MAX_COLUMNS:,}")
-    ts, device, sensor, value = map(names.index, COLUMNS)
+    ts, device, sensor, value = map(names.index, READING_COLUMNS)
     return Layout(len(names), (ts, device, sensor, value), cr_ends)
 
 
@@ -302,4 +301,4 @@ def _column_titles(header: bytes) -> list[str]:
 
 
 def _unexpected(found: str) -> ReadingsError:
-    return ReadingsError(f"expected a CSV file with the columns {', '.join(COLUMNS)}, found {found}")
+    return ReadingsError(f"expected a CSV file with the columns {', '.join(READING_COLUMNS)}, found {found}")

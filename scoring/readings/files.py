@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from scoring.errors import ReadingsError, UsageError
+from scoring.formats import LandingStatus
 from scoring.readings.checks import Batch, moved
 from scoring.readings.csv_blocks import Block, BlockCutter, ByteStream, CsvFile, Parsed, parse_block
 from scoring.readings.manifest import Manifest, locate
 
-__all__ = ["BLOCK_BYTES", "Batch", "LandingStatus", "Limits", "Source", "find_sources", "read_batches"]
+__all__ = ["BLOCK_BYTES", "Batch", "FoundLanding", "Limits", "Source", "find_sources", "read_batches"]
 
 BLOCK_BYTES = 4 << 20
 
@@ -47,17 +48,17 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class LandingStatus:
-    """How a landing was found: read, superseded, vanished, unreadable or refused."""
+class FoundLanding:
+    """How a landing was found."""
 
     name: str
-    status: str
+    status: LandingStatus
     reason: str | None
 
 
 def find_sources(
     data: Path, manifest: Manifest | None, limits: Limits = LIMITS
-) -> tuple[list[Source], list[LandingStatus]]:
+) -> tuple[list[Source], list[FoundLanding]]:
     """The files to read, and the landings that cannot be.
 
     Without a manifest: `data` itself, or every file below it, in the order of their names, but none whose
@@ -79,7 +80,7 @@ def find_sources(
     for landing in manifest.landings:
         path, status, reason = locate(landing, data)
         if path is None:
-            missing.append(LandingStatus(landing.name, status, reason))
+            missing.append(FoundLanding(landing.name, status, reason))
         else:
             sources.append(Source(landing.name, path, limits))
     return sources, missing
@@ -115,13 +116,13 @@ def read_batches(
         raise ReadingsError(f"{source.name}: {error}") from error
 
 
-def _files_below(folder: Path) -> tuple[list[Path], list[LandingStatus]]:
+def _files_below(folder: Path) -> tuple[list[Path], list[FoundLanding]]:
     """All files below a folder in order, and what stands there as if it were one, or a folder of them."""
     found: list[Path] = []
-    unreadable: list[LandingStatus] = []
+    unreadable: list[FoundLanding] = []
 
     def skip(path: Path, reason: str) -> None:
-        unreadable.append(LandingStatus(_name_below(folder, path), "unreadable", reason))
+        unreadable.append(FoundLanding(_name_below(folder, path), LandingStatus.UNREADABLE, reason))
 
     def closed(error: OSError) -> None:
         skip(

@@ -11,26 +11,24 @@ version.
 import base64
 import errno
 import hashlib
-import json
 import stat
 import unicodedata
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 from scoring.errors import ManifestError
+from scoring.formats import MANIFEST_VERSION, LandingStatus
+from scoring.json_files import Document
 
-VERSION = 1
 MAX_SEGMENT = 255
 """Bytes in one part of a path, as file systems have it."""
 
 MD5_BYTES = 16
 
 _REASONS = {
-    "superseded": "it was replaced after this run was made; its new version is another run's",
-    "vanished": "it was deleted after this run was made",
-    "unreadable": "storage does not give it out",
+    LandingStatus.SUPERSEDED: "it was replaced after this run was made; its new version is another run's",
+    LandingStatus.VANISHED: "it was deleted after this run was made",
+    LandingStatus.UNREADABLE: "storage does not give it out",
 }
 
 
@@ -43,8 +41,16 @@ class Landing:
     size: int
     md5: str | None = None
     file: str | None = None
-    found: str | None = None
+    found: LandingStatus | None = None
     reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.size < 0:
+            raise ValueError(f"size {self.size} is not a number of bytes")
+        if self.found is not None and self.found not in _REASONS:
+            raise ValueError(f"found {self.found} is not one of {', '.join(_REASONS)}")
+        if self.md5 is not None and len(base64.b64decode(self.md5, validate=True)) != MD5_BYTES:
+            raise ValueError(f"md5 {self.md5[:40]} is not {MD5_BYTES} bytes in base64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,43 +60,29 @@ class Manifest:
     run: str
     landings: tuple[Landing, ...]
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
+    @staticmethod
+    def read(path: Path) -> "Manifest":
         """Read a manifest.
 
         Raises:
             ManifestError: there is none at `path`, or it is not a manifest.
         """
         try:
-            content = path.read_bytes()
+            return _MANIFEST.read(path)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
             raise ManifestError(f"manifest {path}: {error.strerror}") from error
-        try:
-            return cls._from_json(json.loads(content))
-        except (ManifestError, ValueError, RecursionError) as error:
-            line = " ".join(str(error).split())
-            raise ManifestError(
-                f"{path} is not the manifest of a run: {line}; submit the run again"
-            ) from error
 
-    @classmethod
-    def _from_json(cls, document: Any) -> Self:
-        if not isinstance(document, dict):
-            raise ManifestError("expected an object")
-        version = document.get("version")
-        if type(version) is not int or version != VERSION:
-            raise ManifestError(f"expected version {VERSION}, found {str(version)[:40]!r}")
-        run = _text(document, "run", "the manifest")
-        landings = document.get("landings")
-        if not isinstance(landings, list):
-            raise ManifestError("expected landings to be a list")
-        manifest = cls(run, tuple(_landing(index, entry) for index, entry in enumerate(landings)))
-        if len({landing.name for landing in manifest.landings}) != len(landings):
-            raise ManifestError("a landing stands in it twice")
-        return manifest
+    def __post_init__(self) -> None:
+        if len({landing.name for landing in self.landings}) != len(self.landings):
+            raise ValueError("a landing is listed twice")
 
 
-def locate(landing: Landing, data_root: Path) -> tuple[Path | None, str, str | None]:
+_MANIFEST = Document(
+    Manifest, MANIFEST_VERSION, "the manifest of a run", "submit the run again", ManifestError
+)
+
+
+def locate(landing: Landing, data_root: Path) -> tuple[Path | None, LandingStatus, str | None]:
     """Where a landing lies below `data_root`: its path, its status, and the reason if it is not to be read.
 
     Its size, and its MD5 where that is known, must be those of the manifest. Nothing outside of
@@ -99,21 +91,21 @@ def locate(landing: Landing, data_root: Path) -> tuple[Path | None, str, str | N
     if landing.found:
         return None, landing.found, landing.reason or _REASONS[landing.found]
     try:
-        return _verified(landing, data_root), "read", None
+        return _verified(landing, data_root), LandingStatus.READ, None
     except _NotRead as found:
         return None, found.status, found.reason
     except (FileNotFoundError, NotADirectoryError):
-        return None, "vanished", "there is no such file in the data folder"
+        return None, LandingStatus.VANISHED, "there is no such file in the data folder"
     except PermissionError:
-        return None, "unreadable", "permission to read it is denied"
+        return None, LandingStatus.UNREADABLE, "permission to read it is denied"
     except OSError as error:
         if error.errno not in {errno.ELOOP, errno.ENAMETOOLONG}:
             raise
-        return None, "refused", f"its name cannot be opened ({error.strerror})"
+        return None, LandingStatus.REFUSED, f"its name cannot be opened ({error.strerror})"
 
 
 class _NotRead(Exception):
-    def __init__(self, status: str, reason: str) -> None:
+    def __init__(self, status: LandingStatus, reason: str) -> None:
         super().__init__(reason)
         self.status, self.reason = status, reason
 
@@ -121,21 +113,21 @@ class _NotRead(Exception):
 def _verified(landing: Landing, data_root: Path) -> Path:
     relative = landing.name if landing.file is None else landing.file
     if reason := _unsafe(relative):
-        raise _NotRead("refused", f"its name {reason}, so that it cannot be a file")
+        raise _NotRead(LandingStatus.REFUSED, f"its name {reason}, so that it cannot be a file")
     path = (data_root / relative).resolve(strict=True)
     if not path.is_relative_to(data_root.resolve()):
-        raise _NotRead("refused", "it is a link that leads out of the data folder")
+        raise _NotRead(LandingStatus.REFUSED, "it is a link that leads out of the data folder")
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
-        raise _NotRead("refused", "it is not a file")
+        raise _NotRead(LandingStatus.REFUSED, "it is not a file")
     if found.st_size != landing.size:
         sizes = f"it has {found.st_size:,} bytes, not the {landing.size:,} of the manifest"
-        raise _NotRead("superseded", sizes)
+        raise _NotRead(LandingStatus.SUPERSEDED, sizes)
     if landing.md5 is not None:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
         if digest != base64.b64decode(landing.md5):
-            raise _NotRead("superseded", "its MD5 is not that of the manifest")
+            raise _NotRead(LandingStatus.SUPERSEDED, "its MD5 is not that of the manifest")
     return path
 
 
@@ -149,49 +141,3 @@ def _unsafe(name: str) -> str | None:
         if len(segment.encode()) > MAX_SEGMENT:
             return f"has a part of more than {MAX_SEGMENT} bytes"
     return None
-
-
-def _landing(index: int, entry: Any) -> Landing:
-    where = f"landing {index}"
-    if not isinstance(entry, dict):
-        raise ManifestError(f"expected {where} to be an object")
-    size = entry.get("size")
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise ManifestError(f"expected size of {where} to be a number of bytes")
-    found = _optional_text(entry, "found", where)
-    if found is not None and found not in _REASONS:
-        raise ManifestError(f"expected found of {where} to be one of {', '.join(_REASONS)}")
-    return Landing(
-        name=_text(entry, "name", where),
-        etag=_text(entry, "etag", where),
-        size=size,
-        md5=_md5(entry, where),
-        file=_optional_text(entry, "file", where),
-        found=found,
-        reason=_optional_text(entry, "reason", where),
-    )
-
-
-def _md5(entry: dict[str, Any], where: str) -> str | None:
-    md5 = _optional_text(entry, "md5", where)
-    with suppress(ValueError):
-        if md5 is None or len(base64.b64decode(md5, validate=True)) == MD5_BYTES:
-            return md5
-    raise ManifestError(f"expected md5 of {where} to be {MD5_BYTES} bytes in base64")
-
-
-def _text(entry: dict[str, Any], name: str, where: str) -> str:
-    text = _optional_text(entry, name, where)
-    if text is None:
-        raise ManifestError(f"{where} lacks {name}")
-    return text
-
-
-def _optional_text(entry: dict[str, Any], name: str, where: str) -> str | None:
-    text = entry.get(name)
-    if text is None:
-        return None
-    if not isinstance(text, str):
-        raise ManifestError(f"expected {name} of {where} to be a text")
-    text.encode()  # half of a surrogate pair can stand in JSON, but in no name
-    return text

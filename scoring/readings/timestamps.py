@@ -1,10 +1,9 @@
-"""Timestamps as readings carry them: ISO 8601, UTC where no offset is given."""
+"""The TS of a reading: ISO 8601, in UTC where no offset is given."""
 
 import numpy as np
 import pyarrow as pa
-from pyarrow._compute import MatchSubstringOptions, TrimOptions
 
-from scoring.arrow import call, cast, take, to_numpy
+from scoring.arrow import cast, matches, take, to_numpy, trim
 
 _ZONED = pa.timestamp("ns", "UTC")
 _NAIVE = pa.timestamp("ns")
@@ -12,10 +11,10 @@ _NAIVE = pa.timestamp("ns")
 _DAY_NS = 86_400_000_000_000
 _FIRST_SURE = np.datetime64("1678-01-01", "ns").astype(np.int64) + 2 * _DAY_NS
 _LAST_SURE = np.datetime64("2262-01-01", "ns").astype(np.int64) - 2 * _DAY_NS
-"""Between these the year of the text is one that the pattern below accepts, whatever the offset."""
+"""Between these, any offset leaves the year of the text within what the pattern below accepts."""
 
-# All of the calendar is in the pattern, leap years too, because arrow's cast is all or nothing: whatever
-# matches here, it converts. The years are those that fit into 64 bits of nanoseconds.
+# The pattern covers the whole calendar, leap years too, because arrow's cast is all or nothing: it converts
+# every text that matches. The years are those that fit into 64 bits of nanoseconds.
 _YEAR = r"(?:167[89]|16[89]\d|1[7-9]\d\d|2[01]\d\d|22[0-5]\d|226[01])"
 _LEAP_YEAR = (
     r"(?:16(?:8[048]|9[26])|(?:1[7-9]|2[01])(?:0[48]|[2468][048]|[13579][26])|2000"
@@ -32,13 +31,13 @@ _ZONED_PATTERN = rf":.*(?:Z|[+-][\d:]+)\z|[ T]\d\d{_ZONE}\z"
 
 
 def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
-    """Moments in time from their texts (an array without nulls).
+    """Times from their texts (an array without nulls).
 
     `YYYY-MM-DD`, then ` ` or `T` and `HH`, `HH:MM`, `HH:MM:SS` or `HH:MM:SS.f` (up to nine digits), then
-    `Z`, `±HH`, `±HHMM`, `±HH:MM` or nothing; spaces and tabs around are let be. Years 1678 to 2261.
+    `Z`, `±HH`, `±HHMM`, `±HH:MM` or nothing; spaces and tabs around them are ignored. Years 1678 to 2261.
 
     Returns:
-        int64 nanoseconds since 1970 in UTC, and bool validity, both of shape (n,).
+        int64 nanoseconds since 1970 in UTC, and whether each is valid (bool); both of shape (n,).
     """
     if len(texts) == 0:
         return np.empty(0, np.int64), np.empty(0, bool)
@@ -48,7 +47,7 @@ def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _parse_all(texts: pa.StringArray) -> np.ndarray | None:
-    """All at once, or None if one of them is not of the most common kinds."""
+    """All at once, or None where one of them is not in the most common form."""
     for kind in (_NAIVE, _ZONED):
         try:
             times = _nanoseconds(texts, kind)
@@ -61,17 +60,13 @@ def _parse_all(texts: pa.StringArray) -> np.ndarray | None:
 
 
 def _parse_each(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
-    trimmed = call("ascii_trim", [texts], TrimOptions(" \t"))
-    valid = _matches(trimmed, _PATTERN)
-    zoned = valid & _matches(trimmed, _ZONED_PATTERN)
+    trimmed = trim(texts)
+    valid = matches(trimmed, _PATTERN)
+    zoned = valid & matches(trimmed, _ZONED_PATTERN)
     times = np.zeros(len(texts), np.int64)
     for kind, which in ((_NAIVE, valid & ~zoned), (_ZONED, zoned)):
         times[which] = _nanoseconds(take(trimmed, which), kind)
     return times, valid
-
-
-def _matches(texts: pa.StringArray, pattern: str) -> np.ndarray:
-    return to_numpy(call("match_substring_regex", [texts], MatchSubstringOptions(pattern)))
 
 
 def _nanoseconds(texts: pa.StringArray, kind: pa.DataType) -> np.ndarray:

@@ -1,14 +1,19 @@
-"""What a run found, as one page: self-contained, offline, no request ever leaves it.
+"""What a run found, as one self-contained page that works offline and sends no request.
 
-folder      reads the folder of a run: summary, predictions, rejects
-attention   which sensors deserve it, in which order, and why, in words
-boundary    what a model calls normal, on the line of values
-reduce      fewer readings to draw, every anomaly kept
-earlier     boundaries that an earlier page holds
-columns     numbers as short texts that a browser unfolds
-charts      what is drawn of each sensor, within the page's budget
-facts       what the pipeline knows of the run
-telling     shares, numbers and times as a person reads them
-page        the page itself; `assets` holds its style, its script and the plotting library
-runs        the page that lists runs
+folder         reads the folder of a run: summary, predictions, rejects
+attention      which sensors need it, in which order, and why, in words
+boundary       what a model calls normal, on the line of values
+boundary_file  exact boundaries, stored with the run
+detectors      the models that scored the run
+downsample     fewer readings to draw, every anomaly kept
+encoding       columns of numbers as short texts that the script decodes
+sensor_views   what is shown of each sensor, within the page's budget
+timeline       anomalies over the time of the run
+facts          what the pipeline knows of the run
+findings       headline, and what needs attention
+tiles          the numbers at the top
+formatting     shares, numbers and times for people
+templates      renders the templates in `assets`, which also holds style, script and plotting library
+page           `report.html`
+index          `index.html`: the page that lists runs
 """

@@ -1,4 +1,4 @@
-"""Which sensors deserve attention, in which order, and why, in words an operator reads."""
+"""Which sensors need attention, in which order, and why, in an operator's words."""
 
 import re
 from dataclasses import dataclass
@@ -7,35 +7,39 @@ from typing import Self
 
 import numpy as np
 
+from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.report.boundary import Boundary
-from scoring.report.folder import Predictions, Sensor
-from scoring.report.formatting import number, percent
+from scoring.report.folder import Predictions, SensorRow
+from scoring.report.formatting import format_number, format_share
 
 _DIGITS = re.compile(r"([0-9]+)")
 
 NOW_READINGS = 5
-"""A sensor is anomalous at the end when so many readings, the last ones, are anomalies."""
+"""A sensor is anomalous at the end when this many readings, the last ones, are anomalies."""
 
 _NEARLY_ALL = 0.9
 
 
 class Attention(Enum):
-    """Groups of sensors; the first deserves attention most. Value: name, and what it means."""
+    """Groups of sensors; the first needs attention most. Value: name, and what it means."""
 
-    UNSCORED = "Not scored", "readings came and there is a model, but scoring failed"
+    UNSCORED = "Not scored", "there are readings and a model, but scoring failed"
     NOW = "Anomalous at the end", f"the last {NOW_READINGS} readings or more are all anomalies"
-    ALWAYS = "Every reading anomalous", "the model calls nothing that it saw normal"
+    ALWAYS = "Every reading anomalous", "the model calls no reading normal"
     SOME = "Some anomalies", "at least one reading is an anomaly"
-    NO_MODEL = "No model", "readings came, but no model is there to score them"
+    NO_MODEL = "No model", "there are readings, but no model to score them"
     NORMAL = "Normal", "every reading is normal"
-    SILENT = "No readings", "a model is there, but no reading came"
+    SILENT = "No readings", "there is a model, but no reading"
 
     @classmethod
-    def of(cls, sensor: Sensor, trailing: int) -> Self:
+    def of(cls, sensor: SensorRow, trailing: int) -> Self:
         """The group of a sensor whose last `trailing` readings are anomalies."""
-        by_status = {"no-model": "NO_MODEL", "no-readings": "SILENT", "scored": ""}
-        if (name := by_status.get(sensor.status, "UNSCORED")) or not sensor.readings:
-            return cls[name or "SILENT"]
+        if sensor.status is SensorStatus.NO_MODEL:
+            return cls["NO_MODEL"]
+        if sensor.status in NOT_SCORED:
+            return cls["UNSCORED"]
+        if sensor.status is SensorStatus.NO_READINGS or not sensor.readings:
+            return cls["SILENT"]
         if not sensor.anomalies:
             return cls["NORMAL"]
         if sensor.anomalies == sensor.readings >= NOW_READINGS:
@@ -44,10 +48,10 @@ class Attention(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """A sensor, its group, and how many readings at its end are anomalies."""
+class RankedSensor:
+    """A sensor, its group, and how many of its last readings are anomalies."""
 
-    sensor: Sensor
+    sensor: SensorRow
     attention: Attention
     trailing: int
 
@@ -55,26 +59,26 @@ class Ranked:
 _PLACE = {attention: place for place, attention in enumerate(Attention)}
 
 
-def order(ranked: Ranked) -> tuple[int, float, tuple[tuple[bool, int, str], ...]]:
-    """Sorts sensors: by group, then by share of anomalies, then by name."""
+def sort_key(ranked: RankedSensor) -> tuple[int, float, tuple[tuple[bool, int, str], ...]]:
+    """Sorts by group, then by share of anomalies, then by name."""
     sensor = ranked.sensor
-    return _PLACE[ranked.attention], -sensor.share, natural(sensor.device, sensor.sensor)
+    return _PLACE[ranked.attention], -sensor.share, natural_key(sensor.device, sensor.sensor)
 
 
-def natural(*texts: str) -> tuple[tuple[bool, int, str], ...]:
+def natural_key(*texts: str) -> tuple[tuple[bool, int, str], ...]:
     """Sorts "pump-2" before "pump-10", and numbers before words."""
     parts = (part for text in texts for part in (*_DIGITS.split(text), ""))
     return tuple((False, int(part), "") if _DIGITS.fullmatch(part) else (True, 0, part) for part in parts)
 
 
-def why(ranked: Ranked, predictions: Predictions | None, boundary: Boundary | None) -> str:
-    """One sensor's story in a sentence or two; the readings tell more where they are at hand."""
+def explain(ranked: RankedSensor, predictions: Predictions | None, boundary: Boundary | None) -> str:
+    """Why a sensor is in its group, in one or two sentences; with its readings, in more detail."""
     sensor = ranked.sensor
     match ranked.attention:
         case Attention.UNSCORED | Attention.NO_MODEL:
-            return f"{_readings(sensor.readings)} not scored: {sensor.reason or 'no reason was given'}."
+            return f"{_readings(sensor.readings)} not scored: {sensor.reason or 'no reason given'}."
         case Attention.SILENT:
-            return "A model is there, but no reading came."
+            return "There is a model, but no reading."
         case Attention.NORMAL:
             all_of_them = (
                 "The only reading is" if sensor.readings == 1 else f"All {sensor.readings:,} readings are"
@@ -82,7 +86,7 @@ def why(ranked: Ranked, predictions: Predictions | None, boundary: Boundary | No
             return f"{all_of_them} normal." + _normal_range(boundary)
         case Attention.ALWAYS:
             return f"Every one of {_readings(sensor.readings)} is anomalous." + _nothing_normal(boundary)
-    parts = [f"{sensor.anomalies:,} of {_readings(sensor.readings)} anomalous ({percent(sensor.share)})"]
+    parts = [f"{sensor.anomalies:,} of {_readings(sensor.readings)} anomalous ({format_share(sensor.share)})"]
     if predictions is not None:
         parts.append(_pattern(predictions.anomalous))
         if boundary is not None:
@@ -99,13 +103,13 @@ def _ending(trailing: int, predictions: Predictions | None) -> str:
     if trailing < NOW_READINGS:
         return ""
     if predictions is None:
-        return "Anomalous until the end: at least the last " + f"{trailing:,} readings. "
+        return f"Anomalous until the end: at least the last {trailing:,} readings. "
     since = str(np.datetime64(int(predictions.times[-trailing]), "ms"))[:19].replace("T", " ")
     return f"Anomalous until the end: the last {trailing:,} readings, since {since}. "
 
 
 def _pattern(anomalous: np.ndarray) -> str:
-    """Whether anomalies came one by one or in a row."""
+    """Whether anomalies came one at a time or in a row."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], anomalous.astype(np.int8), [0]])))
     lengths = edges[1::2] - edges[::2]
     longest = int(lengths.max(initial=0))
@@ -115,7 +119,7 @@ def _pattern(anomalous: np.ndarray) -> str:
 
 
 def side(predictions: Predictions, boundary: Boundary | None) -> str:
-    """The side of what is normal on which nearly all anomalies lie; nothing where there is no such side."""
+    """The side of the normal values on which nearly all anomalies lie; empty where there is no such side."""
     counts = _counts(predictions, boundary) if boundary else {}
     total = sum(counts.values())
     return next((where for where, count in counts.items() if total and count >= _NEARLY_ALL * total), "")
@@ -133,7 +137,7 @@ def _counts(predictions: Predictions, boundary: Boundary) -> dict[str, int]:
 
 
 def _sides(predictions: Predictions, boundary: Boundary) -> str:
-    """On which side of what is normal the anomalies lie."""
+    """On which side of the normal values the anomalies lie."""
     counts = _counts(predictions, boundary)
     total = f"{sum(counts.values()):,}"
     sides = [f"{count:,} {where}" for where, count in counts.items() if count]
@@ -144,20 +148,20 @@ def _normal_range(boundary: Boundary | None) -> str:
     if boundary is None or not boundary.normal:
         return ""
     about = "" if boundary.exact else "about "
-    stretches = []
+    ranges = []
     for low, high in boundary.normal:
         if low is not None and high is not None:
-            stretches.append(f"{about}{number(low)} to {number(high)}")
+            ranges.append(f"{about}{format_number(low)} to {format_number(high)}")
         elif low is not None:
-            stretches.append(f"from {about}{number(low)} up")
+            ranges.append(f"from {about}{format_number(low)} up")
         elif high is not None:
-            stretches.append(f"up to {about}{number(high)}")
-    return f" Normal: {' and '.join(stretches)}." if stretches else ""
+            ranges.append(f"up to {about}{format_number(high)}")
+    return f" Normal: {' and '.join(ranges)}." if ranges else ""
 
 
 def _nothing_normal(boundary: Boundary | None) -> str:
     if boundary is None or not boundary.exact:
-        return " Check its model first: a model that fits calls most readings normal."
+        return " Check its model first: a good model calls most readings normal."
     if not boundary.normal:
-        return " Its model calls no value near them normal: train it again before looking at the sensor."
+        return " Its model calls no value near them normal: train it again before you check the sensor."
     return _normal_range(boundary)

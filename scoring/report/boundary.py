@@ -1,31 +1,25 @@
-"""What a model calls normal: the stretches of the line of values where its score is above zero."""
+"""What a model calls normal: the ranges of values where its score is above zero."""
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from scoring.errors import ModelError
+from scoring.models import Detector
 
-MOST_STRETCHES = 6
-"""A detector whose normal values lie in more pieces than this has no boundary worth drawing."""
+MOST_RANGES = 6
+"""A detector whose normal values lie in more ranges than this has no boundary worth drawing."""
 
 _GRID, _REFINE, _ROUNDS = 513, 65, 3
-
-
-class Detector(Protocol):
-    """A model that is ready to predict: labels (1 is an anomaly) and scores of values."""
-
-    def predict(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
     """Where normal values lie.
 
-    `normal` holds (low, high) in ascending order; None is an open end: no boundary was seen on that side.
-    `exact` tells whether the model was asked, or only the readings that it scored.
+    `normal` holds (low, high) in ascending order; None is an open end: no boundary was found on that side.
+    `exact` is whether the boundary was computed from the model, or estimated from the readings it scored.
     """
 
     normal: tuple[tuple[float | None, float | None], ...]
@@ -33,14 +27,15 @@ class Boundary:
 
 
 def from_readings(values: np.ndarray, scores: np.ndarray, anomalous: np.ndarray) -> Boundary | None:
-    """Between neighbouring values of which one is normal, where a straight line of scores crosses zero.
+    """An estimate: between neighbouring values of which one is normal, scores are taken as a straight line.
 
-    None where all are normal or none is, since no boundary was seen then, or where there are too many.
+    None where all values are normal or none is, so that there is no boundary to find, or where there are too
+    many boundaries.
     """
     ascending = np.argsort(values, kind="stable")
     values, scores, anomalous = values[ascending], scores[ascending], anomalous[ascending]
     changes = np.flatnonzero(anomalous[1:] != anomalous[:-1])
-    if not 0 < len(changes) <= 2 * MOST_STRETCHES:
+    if not 0 < len(changes) <= 2 * MOST_RANGES:
         return None
     before, after = scores[changes], scores[changes + 1]
     with np.errstate(all="ignore"):
@@ -52,7 +47,7 @@ def from_readings(values: np.ndarray, scores: np.ndarray, anomalous: np.ndarray)
 
 
 def from_model(detector: Detector, values: np.ndarray) -> Boundary | None:
-    """The same, asked of the model, as far as three times the readings' own range reaches."""
+    """The exact boundary, computed from the model over three times the range of the readings."""
     low, high = float(values.min()), float(values.max())
     span = (high - low) or max(abs(high) * 0.1, 1.0)
     if not (math.isfinite(3 * span) and math.isfinite(low - span) and math.isfinite(high + span)):
@@ -61,7 +56,7 @@ def from_model(detector: Detector, values: np.ndarray) -> Boundary | None:
     try:
         normal = detector.predict(grid)[0] == 0
         changes = np.flatnonzero(normal[1:] != normal[:-1])
-        if len(changes) > 2 * MOST_STRETCHES:
+        if len(changes) > 2 * MOST_RANGES:
             return None
         left, right = grid[changes], grid[changes + 1]
         for _ in range(_ROUNDS):

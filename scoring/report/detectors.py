@@ -1,25 +1,20 @@
-"""Models at hand: exact boundaries instead of ones read off the scores."""
+"""The models that scored a run, to ask them for exact boundaries."""
 
-from pathlib import Path
-
-from scoring.errors import ModelError
 from scoring.keys import SensorKey
-from scoring.report.boundary import Detector
-from scoring.report.charts import FindDetector
-from scoring.report.folder import Sensor
+from scoring.models import Detector, LoadedModel
+from scoring.report.folder import SensorRow
+from scoring.report.sensor_views import FindDetector
+from scoring.step.batch import FindModel
 
 
-def model_finder(models: Path) -> FindDetector:
-    """Finds a sensor's model in a folder, if it is still the one that scored its readings."""
-    from scoring.packs import ModelStore
+def detector_finder(find_model: FindModel) -> FindDetector:
+    """Finds a sensor's model, if it is still the one that scored its readings."""
 
-    store = ModelStore(models)
-
-    def find(sensor: Sensor) -> Detector | None:
+    def find(sensor: SensorRow) -> Detector | None:
         try:
-            loaded = store.get(SensorKey(sensor.device, sensor.sensor))
-        except (ModelError, OSError):
+            model = find_model(SensorKey(sensor.device, sensor.sensor))
+        except OSError:
             return None
-        return loaded.detector if loaded.sha256 == sensor.model else None
+        return model.detector if isinstance(model, LoadedModel) and model.sha256 == sensor.model else None
 
     return find

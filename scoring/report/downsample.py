@@ -1,6 +1,6 @@
-"""Fewer readings to draw: the lowest and highest of each stretch, every anomaly and both ends kept.
+"""Fewer readings to draw: keeps the lowest and highest of each bucket, every anomaly and both ends.
 
-Min-max, not LTTB: no spike is ever lost, in the values or in the scores, and it is one numpy expression.
+Min-max, not LTTB: no spike is lost, in the values or in the scores, and it is one numpy expression.
 """
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 type Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 _PER_BUCKET = 3
-"""A stretch keeps its lowest value, its highest value and its lowest score."""
+"""A bucket keeps its lowest value, its highest value and its lowest score."""
 
 
 def keep(values: np.ndarray, scores: np.ndarray, anomalous: np.ndarray, points: int) -> Indices:
@@ -18,7 +18,7 @@ def keep(values: np.ndarray, scores: np.ndarray, anomalous: np.ndarray, points: 
         values: shape (n,).
         scores: shape (n,).
         anomalous: bool, shape (n,); all of these are kept.
-        points: about so many others are kept.
+        points: about how many others are kept.
     """
     count = len(values)
     if count <= points:
@@ -39,7 +39,7 @@ def thin(indices: Indices, most: int) -> Indices:
 
 
 def _lowest(series: np.ndarray, size: int) -> np.ndarray:
-    """Where the lowest of each stretch of `size` stands in it."""
+    """The offset of the lowest value in each bucket of `size`."""
     missing = -len(series) % size
     padded = np.pad(series.astype(np.float64), (0, missing), constant_values=np.inf)
     offsets: np.ndarray = padded.reshape(-1, size).argmin(axis=1)

@@ -1,20 +1,15 @@
-"""What only the pipeline knows of a run: why it was started, when, how it stands and what went wrong."""
+"""What only the pipeline knows of a run: why it was started, when, its state and what went wrong."""
 
-import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
-from scoring.errors import ScoringError
-
-VERSION = 1
-
-_NUMBERS = {"seconds": (int, float), "tries": (int,)}
+from scoring.formats import FACTS_VERSION
+from scoring.json_files import Document
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A step of the run that did not do its work."""
+    """A step of the run that failed or was canceled."""
 
     step: str
     state: str
@@ -23,9 +18,9 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """All of it may be unknown: the page then shows what the folder tells.
+    """Each fact can be unknown: the page then shows what is in the folder.
 
-    `cause` is a sentence a person reads ("2018/08/28/site-a.csv landed"), `state` the record's word; `asked`,
+    `cause` is a sentence for people ("2018/08/28/site-a.csv landed"), `state` the record's word; `asked`,
     `started` and `ended` are ISO 8601 texts, `seconds` the time from the first to the last of them;
     `published` is the version of the pipeline, `error` what went wrong in one line, `steps` how many steps
     there are ("14 of 16 succeeded") and `troubles` those that failed.
@@ -44,34 +39,20 @@ class RunFacts:
     steps: str | None = None
     troubles: tuple[Trouble, ...] = ()
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """The facts in a JSON file, `{"version": 1, ...}` with the names above; unknown names are let be.
+    @staticmethod
+    def read(path: Path) -> "RunFacts":
+        """The facts in a JSON file, `{"version": 1, ...}` with the names above; unknown names are ignored.
 
         Raises:
             ScoringError: the file holds no facts.
         """
-        try:
-            document = json.loads(path.read_bytes())
-            if document["version"] != VERSION:
-                raise ScoringError(
-                    f"{path}: version {document['version']} is not {VERSION}; update this project"
-                )
-            names = [field.name for field in fields(cls) if field.name != "troubles"]
-            known = {name: _checked(path, name, document.get(name)) for name in names}
-            troubles = tuple(
-                Trouble(**{name: _checked(path, name, row.get(name)) for name in ("step", "state", "error")})
-                for row in document.get("troubles") or ()
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ScoringError(f"{path} holds no facts of a run: {error!r}") from error
-        return cls(**known, troubles=troubles)
+        return _FACTS.read(path)
 
 
-def _checked(path: Path, name: str, value: Any) -> Any:
-    expected: tuple[type, ...] = _NUMBERS.get(name, (str,))
-    if value is None or (isinstance(value, expected) and not isinstance(value, bool)):
-        return value
-    raise ScoringError(
-        f"{path}: {name} should be {'a number' if name in _NUMBERS else 'text'}, not {value!r}"
-    )
+_FACTS = Document(
+    RunFacts,
+    FACTS_VERSION,
+    "a file of facts on a run",
+    "see `report --help` for an example",
+    replace_surrogates=True,
+)

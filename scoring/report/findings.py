@@ -1,4 +1,4 @@
-"""The words of the top of a report: a headline, what was found, times and durations."""
+"""What a report says first: its headline, and what needs attention."""
 
 import re
 from collections import Counter, defaultdict
@@ -7,11 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from scoring.formats import LandingStatus, SensorStatus
 from scoring.report.attention import Attention
-from scoring.report.charts import Told
 from scoring.report.facts import RunFacts
-from scoring.report.folder import MOST_REJECTS_COUNTED, Folder, Landing, Rejects
-from scoring.report.formatting import percent
+from scoring.report.folder import MOST_REJECTS_COUNTED, Folder, LandingRow, Rejects
+from scoring.report.formatting import format_share
+from scoring.report.sensor_views import SensorView
 
 GLYPHS = {
     Attention.UNSCORED: "✕",
@@ -22,7 +23,15 @@ GLYPHS = {
     Attention.NORMAL: "✓",
     Attention.SILENT: "○",
 }
-"""Told apart by shape, not only by colour."""
+"""Groups differ by shape, not only by colour."""
+
+UNSCORED_CELLS = {
+    SensorStatus.FAILED: ("✕", "failed"),
+    SensorStatus.MISSING: ("!", "missing: no step wrote a result"),
+    SensorStatus.NO_MODEL: ("?", "no model"),
+    SensorStatus.NO_READINGS: ("○", "no readings"),
+}
+"""The cell of a sensor that was not scored, in the fleet: its glyph, and what it means."""
 
 _HEADLINE = {
     Attention.UNSCORED: ("was not scored", "were not scored"),
@@ -36,9 +45,10 @@ _CAUSES = {"blob": "data landed", "timer": "a sweep by the timer", "manual": "as
 _NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<day>[0-9]{8}-[0-9]{6})?.*?(?:-(?P<tries>[0-9]{1,3}))?")
 
 _HEADLINE_PARTS = 2
-"""Said of the most urgent groups; the others are only counted."""
+"""The most urgent groups that the headline names; the others are only counted."""
 
-_NAMED, TOLD = 12, 3
+_MOST_LINKED, MOST_NAMED = 12, 3
+"""Sensors linked in a finding; reasons, landings and steps named in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +63,20 @@ class Finding:
     more: int = 0
 
 
-def headline(told: list[Told]) -> str:
+def headline(views: Sequence[SensorView]) -> str:
     """The run in one sentence."""
     counts: dict[Attention, int] = defaultdict(int)
-    for each in told:
-        counts[each.ranked.attention] += 1
-    with_readings = len(told) - counts[Attention.SILENT]
+    for view in views:
+        counts[view.ranked.attention] += 1
+    with_readings = len(views) - counts[Attention.SILENT]
     if not with_readings:
-        return "No readings came"
+        return "There are no readings"
     groups = [(counts[group], verbs) for group, verbs in _HEADLINE.items() if counts[group]]
     if not groups:
         return f"All {with_readings:,} sensors are normal" if with_readings > 1 else "The sensor is normal"
     if len(groups) > _HEADLINE_PARTS:
         rest = sum(count for count, _ in groups[_HEADLINE_PARTS:])
-        groups = [*groups[:_HEADLINE_PARTS], (rest, ("more needs a look", "more need a look"))]
+        groups = [*groups[:_HEADLINE_PARTS], (rest, ("more needs attention", "more need attention"))]
     of = f"of {with_readings:,} sensor{'s' if with_readings > 1 else ''} "
     parts = [
         f"{count:,} {'' if place else of}{verbs[count > 1]}" for place, (count, verbs) in enumerate(groups)
@@ -74,38 +84,38 @@ def headline(told: list[Told]) -> str:
     return ", ".join(parts)
 
 
-def findings(folder: Folder, rejects: Rejects, told: list[Told], facts: RunFacts) -> list[Finding]:
+def findings(folder: Folder, rejects: Rejects, views: Sequence[SensorView], facts: RunFacts) -> list[Finding]:
     """What needs attention, the most urgent first."""
-    members: dict[Attention, list[tuple[int, Told]]] = defaultdict(list)
-    for position, each in enumerate(told):
-        members[each.ranked.attention].append((position, each))
+    members: dict[Attention, list[tuple[int, SensorView]]] = defaultdict(list)
+    for position, view in enumerate(views):
+        members[view.ranked.attention].append((position, view))
     found = [
         *run_findings(facts),
         *(_group(group, members[group]) for group in (Attention.UNSCORED,) if members[group]),
-        *_landings(folder, "unreadable", "refused"),
+        *_landings(folder, LandingStatus.UNREADABLE, LandingStatus.REFUSED),
         *(_group(group, members[group]) for group in list(_HEADLINE)[1:] if members[group]),
-        *_landings(folder, "vanished", "superseded"),
+        *_landings(folder, LandingStatus.VANISHED, LandingStatus.SUPERSEDED),
     ]
-    if total := folder.totals["rejected"]:
+    if total := folder.totals.rejected:
         reasons = [f"{reason} ({count:,})" for reason, count in rejects.reasons]
         title = f"{total:,} row{'s' if total > 1 else ''} rejected."
         only = "" if rejects.all_counted else f"Of the first {MOST_REJECTS_COUNTED:,}: "
         found.append(Finding("data", "!", title, only + _first(reasons)))
-    if (unlisted := folder.totals["models_without_readings"] - len(members[Attention.SILENT])) > 0:
+    if (unlisted := folder.totals.models_without_readings - len(members[Attention.SILENT])) > 0:
         title = f"{unlisted:,} more models without readings."
-        found.append(Finding("silent", GLYPHS[Attention.SILENT], title, "Too many to be listed."))
+        found.append(Finding("silent", GLYPHS[Attention.SILENT], title, "Too many to list."))
     return found
 
 
 _LANDING = {
-    "unreadable": "could not be read",
-    "refused": "refused",
-    "vanished": "gone before it was read",
-    "superseded": "replaced before it was read; the new version has a run of its own",
+    LandingStatus.UNREADABLE: "could not be read",
+    LandingStatus.REFUSED: "refused",
+    LandingStatus.VANISHED: "deleted before it was read",
+    LandingStatus.SUPERSEDED: "replaced before it was read; the new version has a run of its own",
 }
 
 
-def _landings(folder: Folder, *statuses: str) -> Iterator[Finding]:
+def _landings(folder: Folder, *statuses: LandingStatus) -> Iterator[Finding]:
     for status in statuses:
         found = [landing for landing in folder.landings if landing.status == status]
         if found:
@@ -113,25 +123,25 @@ def _landings(folder: Folder, *statuses: str) -> Iterator[Finding]:
             yield Finding("data", "!", title, _first([_landing(each) for each in found]))
 
 
-def _landing(landing: Landing) -> str:
+def _landing(landing: LandingRow) -> str:
     reason = landing.reason or ""
     return reason if landing.name in reason else f"{landing.name}: {reason}" if reason else landing.name
 
 
 def _first(texts: list[str]) -> str:
-    more = len(texts) - TOLD
-    return "; ".join(texts[:TOLD]) + (f"; and {more:,} more" if more > 0 else "")
+    more = len(texts) - MOST_NAMED
+    return "; ".join(texts[:MOST_NAMED]) + (f"; and {more:,} more" if more > 0 else "")
 
 
-def _group(group: Attention, members: list[tuple[int, Told]]) -> Finding:
+def _group(group: Attention, members: list[tuple[int, SensorView]]) -> Finding:
     count = len(members)
     what = f"{group.value[1][0].upper()}{group.value[1][1:]}."
     if group is Attention.SOME:
         what = "Highest share first." if count > 1 else ""
     elif group is Attention.ALWAYS:
-        what = "Rather a model that does not fit than a sensor that is wrong: check the model first."
+        what = "More likely a wrong model than a faulty sensor: check the model first."
     elif group in {Attention.UNSCORED, Attention.NO_MODEL}:
-        reasons = Counter(each.ranked.sensor.reason or "no reason was given" for _, each in members)
+        reasons = Counter(each.ranked.sensor.reason or "no reason given" for _, each in members)
         what = _first(
             [
                 f"{reason} ({number:,})" if len(reasons) > 1 else reason
@@ -140,7 +150,7 @@ def _group(group: Attention, members: list[tuple[int, Told]]) -> Finding:
         )
     sensors = [
         (position, f"{each.ranked.sensor.device}/{each.ranked.sensor.sensor}", _note(each))
-        for position, each in members[:_NAMED]
+        for position, each in members[:_MOST_LINKED]
     ]
     title = f"{count:,} sensor{'s' if count > 1 else ''}: {group.value[0].lower()}."
     return Finding(
@@ -148,14 +158,14 @@ def _group(group: Attention, members: list[tuple[int, Told]]) -> Finding:
     )
 
 
-def _note(told: Told) -> str:
-    if told.ranked.attention in {Attention.SOME, Attention.NOW}:
-        return f" ({', '.join(filter(None, [percent(told.ranked.sensor.share), told.side]))})"
+def _note(view: SensorView) -> str:
+    if view.ranked.attention in {Attention.SOME, Attention.NOW}:
+        return f" ({', '.join(filter(None, [format_share(view.ranked.sensor.share), view.side]))})"
     return ""
 
 
-def cause_of(run: str | None, landings: Sequence[Landing]) -> str | None:
-    """Why a run was started, as far as its name and what it scored tell."""
+def infer_cause(run: str | None, landings: Sequence[LandingRow]) -> str | None:
+    """Why a run was started, inferred from its name and its landings."""
     found = _NAME.fullmatch(run or "")
     if not found or found["kind"] not in _CAUSES:
         return None
@@ -169,26 +179,26 @@ def cause_of(run: str | None, landings: Sequence[Landing]) -> str | None:
 
 
 def headline_without_summary(state: str | None) -> str:
-    """The run in one sentence, where it left no summary."""
+    """The run in one sentence, where it has no summary."""
     return {
-        "pending": "The run has not begun yet",
-        "submitted": "The run has not begun yet",
-        "running": "The run is still under way",
-        "failed": "The run failed before anything was summed up",
-        "canceled": "The run was canceled before anything was summed up",
-        "empty": "The run had nothing to score: other runs had it already",
-    }.get(state or "", "The run left no summary")
+        "pending": "The run has not started yet",
+        "submitted": "The run has not started yet",
+        "running": "The run is still running",
+        "failed": "The run failed before it wrote a summary",
+        "canceled": "The run was canceled before it wrote a summary",
+        "empty": "The run had nothing to score: other runs had claimed its landings",
+    }.get(state or "", "The run has no summary")
 
 
 def run_findings(facts: RunFacts) -> Iterator[Finding]:
-    """What went wrong with the run itself, and with which of its steps."""
-    if facts.error and facts.state != "partly":  # then it only repeats what the summary says
+    """What went wrong with the run, and with which of its steps."""
+    if facts.error and facts.state != "partly":  # then the summary says the same
         title = "The run failed." if facts.state == "failed" else "Why:"
         yield Finding("unscored", "✕", title, facts.error)
     if facts.troubles:
         count = len(facts.troubles)
-        told = [
+        troubles = [
             f"{each.step} {each.state}" + (f": {each.error}" if each.error else "") for each in facts.troubles
         ]
-        title = f"{count:,} step{'s' if count > 1 else ''} did not do {'their' if count > 1 else 'its'} work."
-        yield Finding("unscored", "✕", title, _first(told))
+        title = "1 step was not completed." if count == 1 else f"{count:,} steps were not completed."
+        yield Finding("unscored", "✕", title, _first(troubles))

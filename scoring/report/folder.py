@@ -1,12 +1,11 @@
-"""The finished folder of a run, as it stands on disk."""
+"""The folder of a finished run: its summary, predictions and rejects."""
 
 import csv
-import json
 import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -14,32 +13,29 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from scoring.errors import ScoringError
+from scoring.formats import REJECTS_CSV, SUMMARY_JSON, SUMMARY_VERSION, LandingStatus, SensorStatus
+from scoring.json_files import Document
 from scoring.readings import timestamps
-from scoring.step.outcome import read_worst
-
-SUMMARY_NAME, REJECTS_NAME = "summary.json", "rejects.csv"
-VERSION = 1
 
 MOST_REJECTS_COUNTED = 100_000
-"""Reasons are counted in so many rejects at the beginning of the file; their total is in the summary."""
+"""Reasons are counted in this many rejects at the start of the file; the total is in the summary."""
 
 _TAIL_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Sensor:
-    """One row of the summary."""
+class SensorRow:
+    """A sensor's row of the summary."""
 
     device: str
     sensor: str
-    status: str
+    status: SensorStatus
     reason: str | None
     readings: int
     rejected: int
     anomalies: int
     first: str | None
     last: str | None
-    worst: float | None
     model: str | None
     file: str | None
 
@@ -50,25 +46,40 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
-    """One landing, and how it was found."""
+class LandingRow:
+    """A landing's row of the summary."""
 
     name: str
-    status: str
+    status: LandingStatus
     reason: str | None
     readings: int
     rejected: int
 
 
 @dataclass(frozen=True, slots=True)
+class RunTotals:
+    """The numbers of the summary that a report shows."""
+
+    readings: int
+    scored: int
+    rejected: int
+    anomalies: int
+    sensors: int
+    sensors_scored: int
+    models_without_readings: int
+    landings: int
+    landings_read: int
+
+
+@dataclass(frozen=True, slots=True)
 class Folder:
-    """What a run left: `read` takes in all but the predictions."""
+    """What a run wrote; `read` reads everything but the predictions."""
 
     path: Path
     run: str | None
-    totals: dict[str, int]
-    sensors: list[Sensor]
-    landings: list[Landing]
+    totals: RunTotals
+    sensors: list[SensorRow]
+    landings: list[LandingRow]
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -77,28 +88,24 @@ class Folder:
         Raises:
             ScoringError: there is no summary, or it is not one.
         """
-        summary = path / SUMMARY_NAME
         try:
-            document = json.loads(summary.read_bytes())
-            if document["version"] != VERSION:
-                raise ScoringError(
-                    f"{summary}: version {document['version']} is not {VERSION}; update this project"
-                )
-            return cls(
-                path,
-                document["run"],
-                {name: int(count) for name, count in document["totals"].items()},
-                [_pick(Sensor, row | {"worst": read_worst(row["worst"])}) for row in document["sensors"]],
-                [_pick(Landing, row) for row in document["landings"]],
-            )
+            summary = _SUMMARY.read(path / SUMMARY_JSON)
         except FileNotFoundError as error:
             raise ScoringError(
-                f"{path} holds no {SUMMARY_NAME}: run `python -m scoring collect` first"
+                f"{path} holds no {SUMMARY_JSON}: run `python -m scoring collect` first"
             ) from error
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ScoringError(
-                f"{summary} is not the summary of a run ({error!r}); collect it again"
-            ) from error
+        return cls(path, summary.run, summary.totals, summary.sensors, summary.landings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    run: str | None
+    totals: RunTotals
+    sensors: list[SensorRow]
+    landings: list[LandingRow]
+
+
+_SUMMARY = Document(_Summary, SUMMARY_VERSION, "the summary of a run", "collect it again")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +127,7 @@ class Predictions:
         """
         columns = ["TS", "Val", "Prediction", "Score"]
         types = {"TS": pa.string(), "Val": pa.string(), "Prediction": pa.uint8(), "Score": pa.float64()}
-        # A name may hold a line break only in quotes, and such a name is no sensor key.
+        # A name with a line break would be quoted, but is not a sensor key, so there is none.
         options = pa_csv.ConvertOptions(
             column_types=types, include_columns=columns, strings_can_be_null=False
         )
@@ -131,7 +138,7 @@ class Predictions:
         except (pa.ArrowException, ValueError, KeyError) as error:
             raise ScoringError(f"{path} is not a file of predictions: {error}") from error
         if not valid.all():
-            raise ScoringError(f"{path}: a TS cannot be read; score its sensor again")
+            raise ScoringError(f"{path}: a TS is not a timestamp; score its sensor again")
         times = moments // 1_000_000
         order = np.argsort(times, kind="stable")
         scores, labels = table["Score"].to_numpy(), table["Prediction"].to_numpy()
@@ -139,12 +146,12 @@ class Predictions:
 
 
 def trailing_anomalies(path: Path) -> int:
-    """How many readings at the end of a file of predictions are anomalies, as far as its last bytes tell."""
+    """How many of the last readings in a file of predictions are anomalies, judged by its last bytes."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL_BYTES))
-            lines = file.read().split(b"\n")[1:-1]  # the first is cut, or is the header
+            lines = file.read().split(b"\n")[1:-1]  # the first is incomplete, or is the header
     except FileNotFoundError:
         return 0
     count = 0
@@ -157,7 +164,7 @@ def trailing_anomalies(path: Path) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Rejects:
-    """Rows that could not be scored: how many for which reason, and the first of them."""
+    """Rows that could not be scored: how many for each reason, and the first of them."""
 
     reasons: list[tuple[str, int]]
     first: list[dict[str, str]]
@@ -165,10 +172,10 @@ class Rejects:
 
     @classmethod
     def read(cls, folder: Path, most: int) -> Self:
-        """The rejects of a run; `most` of them as they are."""
+        """The rejects of a run; the first `most` of them whole."""
         reasons: Counter[str] = Counter()
         first: list[dict[str, str]] = []
-        path = folder / REJECTS_NAME
+        path = folder / REJECTS_CSV
         if not path.is_file():
             return cls([], [], all_counted=True)
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
@@ -183,13 +190,9 @@ class Rejects:
 
 
 def _numbers(texts: pa.ChunkedArray) -> np.ndarray:
-    """Values as floats; Python's own reading of them where they are not written in the common way."""
+    """Values as floats; read by Python where they are written in an uncommon way."""
     try:
         numbers: np.ndarray = pc.cast(texts, pa.float64()).to_numpy()
     except pa.ArrowInvalid:
         numbers = np.array([float(text) for text in texts.to_pylist()])
     return numbers
-
-
-def _pick[Row: (Sensor, Landing)](kind: type[Row], row: dict[str, Any]) -> Row:
-    return kind(**{name: row[name] for name in kind.__slots__})

@@ -1,10 +1,10 @@
-"""Shares, numbers and times as a person reads them."""
+"""Shares, numbers and times in the form that a person reads."""
 
 from datetime import UTC, datetime
 
 
-def percent(share: float) -> str:
-    """A share as a person writes it; never "0 %" for something, never "100 %" for less than all."""
+def format_share(share: float) -> str:
+    """A share in percent; never "0 %" for a share above zero, never "100 %" for less than all."""
     if share in {0.0, 1.0}:
         return f"{share:.0%}".replace("%", " %")
     if share < 0.0001:  # noqa: PLR2004
@@ -15,15 +15,15 @@ def percent(share: float) -> str:
     return f"{min(share * 100, 99 if not digits else 100):.{digits}f} %"
 
 
-def number(value: float) -> str:
-    """A value with as many digits as tell it apart."""
+def format_number(value: float) -> str:
+    """A value with four significant digits, or as a whole number where it is large."""
     if 1e4 <= abs(value) < 1e15:  # noqa: PLR2004
         return f"{value:,.0f}"
     return f"{value:.4g}"
 
 
-def duration(seconds: float) -> str:
-    """A length of time in the two largest units that matter."""
+def format_duration(seconds: float) -> str:
+    """A duration in its two largest units."""
     if seconds < 10:  # noqa: PLR2004
         return f"{seconds:.1f} s".replace(".0 ", " ")
     rest = round(seconds)
@@ -35,8 +35,8 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
 
 
-def moment(iso: str | None) -> str:
-    """An ISO 8601 text as a person reads it; as it is, where it is something else."""
+def format_time(iso: str | None) -> str:
+    """An ISO 8601 text as date and time in UTC; any other text unchanged."""
     try:
         parsed = datetime.fromisoformat(iso or "")
     except ValueError:
@@ -45,8 +45,8 @@ def moment(iso: str | None) -> str:
     return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def period(first: int, last: int) -> str:
-    """From one moment to another, both milliseconds since 1970."""
+def format_period(first: int, last: int) -> str:
+    """From one time to another, both in milliseconds since 1970."""
     begin, end = (datetime.fromtimestamp(each / 1000, UTC) for each in (first, last))
     ending = f"{end:%H:%M}" if begin.date() == end.date() else f"{end:%Y-%m-%d %H:%M}"
     return f"{begin:%Y-%m-%d %H:%M} to {ending} UTC"

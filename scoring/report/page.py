@@ -1,46 +1,40 @@
-"""`report.html`: the top of the page as plain HTML, all else as data that its script draws."""
+"""`report.html`: the top of the page as HTML, the rest as data that its script draws."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scoring.atomic_files import write_atomically
+from scoring.formats import REPORT_HTML, SUMMARY_JSON, LandingStatus
 from scoring.report.attention import Attention
-from scoring.report.charts import FindDetector, Told, tell
-from scoring.report.earlier import earlier_boundaries
+from scoring.report.boundary_file import SensorBoundary, read_boundaries, write_boundaries
 from scoring.report.facts import RunFacts
-from scoring.report.findings import GLYPHS, findings, headline, headline_without_summary, run_findings
-from scoring.report.folder import SUMMARY_NAME, Folder, Rejects
-from scoring.report.formatting import percent
-from scoring.report.frame import frame, name, template, text, visible
-from scoring.report.html import (
-    finding_list,
-    landing_table,
-    reject_table,
-    run_line,
-    tile_list,
-    tiles,
-    times,
-    trouble_table,
+from scoring.report.findings import (
+    GLYPHS,
+    MOST_NAMED,
+    UNSCORED_CELLS,
+    findings,
+    headline,
+    headline_without_summary,
+    infer_cause,
+    run_findings,
 )
-from scoring.report.timeline import When
-
-REPORT_NAME = "report.html"
+from scoring.report.folder import Folder, LandingRow, Rejects
+from scoring.report.formatting import format_share
+from scoring.report.sensor_views import FindDetector, SensorView, view_sensors
+from scoring.report.templates import escape_bidi, render
+from scoring.report.tiles import folder_tiles, run_tiles
+from scoring.report.timeline import Timeline
 
 _STYLES = ("look.css", "report.css")
 _SCRIPTS = (
-    "dom.js",
-    "decode.js",
-    "paint.js",
-    "share.js",
-    "when.js",
-    "plot.js",
-    "grid.js",
-    "sensors.js",
-    "report.js",
+    *("dom.js", "decode.js", "paint.js", "share.js", "timeline.js"),
+    *("plot.js", "grid.js", "sensors.js", "report.js"),
 )
 
-_REJECTS_SHOWN = 20
+_REJECTS_LISTED = 20
+_LANDINGS_OPEN, _LANDINGS_LISTED = 10, 200
 
 
 def write_report(
@@ -49,92 +43,126 @@ def write_report(
     """Write `report.html` into the folder of a run; the same folder gives the same bytes.
 
     Args:
-        preds: the folder, with its summary, rejects and predictions. Where there is no summary, the page
-            tells what the facts say.
-        facts: what else is known of the run.
-        find_detector: where models are at hand, boundaries are exact; without, they are those of an earlier
-            page in the folder, or read off the scores.
+        preds: the folder, with its summary, rejects and predictions. Without a summary, the page shows the
+            facts only.
+        facts: what the pipeline knows of the run.
+        find_detector: finds the models. With it, boundaries are exact, and are stored in `boundaries.json`;
+            without, they come from that file, or are estimated from the scores.
 
     Raises:
-        ScoringError: there is no summary, nor facts that say why, or it cannot be read.
+        ScoringError: there is no summary and the facts have no state, or a file cannot be read.
         OutputError: the page cannot be written.
     """
-    path = preds / REPORT_NAME
     facts = facts or RunFacts()
-    if facts.state and not (preds / SUMMARY_NAME).exists():
-        return _write_unfinished(path, facts)
+    path = preds / REPORT_HTML
+    if facts.state and not (preds / SUMMARY_JSON).exists():
+        write_atomically(path, _unfinished_page(facts))
+        return path
     folder = Folder.read(preds)
-    rejects = Rejects.read(preds, _REJECTS_SHOWN)
     facts = replace(facts, run=facts.run or folder.run)
-    when = When(folder.sensors)
-    told = tell(folder, find_detector or _no_detector, when, earlier_boundaries(path))
-    body = _body(folder, rejects, facts, told, when)
-    title = f"{facts.run or 'Run'}: {headline(told)}"
-    write_atomically(path, frame(title, body, _data(told, when), _STYLES, _SCRIPTS))
-    return path
-
-
-def _write_unfinished(path: Path, facts: RunFacts) -> Path:
-    """The page of a run that left no summary: what went wrong, or how far it is."""
-    title = headline_without_summary(facts.state)
-    found = list(run_findings(facts))
-    body = template("unfinished.html").substitute(
-        headline=text(title),
-        run=run_line(facts, []),
-        tiles=tile_list(times(facts)),
-        findings=finding_list(found, 0) if found else "",
-        troubles=trouble_table(facts.troubles),
-        name=name(facts.run or "RUN"),
+    timeline = Timeline(folder.sensors)
+    views = view_sensors(folder, find_detector or _no_detector, read_boundaries(preds), timeline)
+    if find_detector:
+        write_boundaries(preds, _exact_boundaries(views))
+    title = f"{facts.run or 'Run'}: {headline(views)}"
+    context = _context(folder, facts, views, timeline)
+    write_atomically(
+        path, render("report.html", title, context, _data(views, timeline), (*_STYLES, *_SCRIPTS))
     )
-    write_atomically(path, frame(f"{facts.run or 'Run'}: {title}", body, {}, _STYLES, ()))
     return path
+
+
+def _unfinished_page(facts: RunFacts) -> bytes:
+    """The page of a run without a summary: its state, and what failed."""
+    title = headline_without_summary(facts.state)
+    context = {
+        "headline": title,
+        "words": _words(facts, []),
+        "codes": _codes(facts),
+        "tiles": list(run_tiles(facts)),
+        "findings": list(run_findings(facts)),
+        "steps": facts.troubles if len(facts.troubles) > MOST_NAMED else (),
+        "run": facts.run or "RUN",
+    }
+    return render("unfinished.html", f"{facts.run or 'Run'}: {title}", context, {}, _STYLES)
+
+
+def _exact_boundaries(views: Sequence[SensorView]) -> Iterator[SensorBoundary]:
+    for view in views:
+        sensor = view.ranked.sensor
+        if view.boundary and sensor.model:
+            yield SensorBoundary(sensor.device, sensor.sensor, sensor.model, view.boundary.normal)
 
 
 def _no_detector(_: object) -> None:
     return None
 
 
-def _data(told: list[Told], when: When) -> dict[str, Any]:
-    """What the script draws; sensors as columns, since there may be 20,000 of them."""
-    sensors = [each.ranked.sensor for each in told]
+def _context(
+    folder: Folder, facts: RunFacts, views: Sequence[SensorView], timeline: Timeline
+) -> dict[str, Any]:
+    """What the template shows."""
+    rejects = Rejects.read(folder.path, _REJECTS_LISTED)
+    charts = [view.chart for view in views if view.chart]
+    landings = sorted(folder.landings, key=lambda landing: landing.status is LandingStatus.READ)
+    return {
+        "headline": headline(views),
+        "words": _words(facts, folder.landings),
+        "codes": _codes(facts),
+        "tiles": [*folder_tiles(folder, timeline), *run_tiles(facts)],
+        "findings": findings(folder, rejects, views, facts),
+        "totals": folder.totals,
+        "drawn": len(charts),
+        "listed": sum(view.ranked.sensor.file is not None for view in views) - len(charts),
+        "exact": any(chart["exact"] for chart in charts),
+        "landings": landings[:_LANDINGS_LISTED],
+        "more_landings": max(0, len(landings) - _LANDINGS_LISTED),
+        "landings_open": len(landings) <= _LANDINGS_OPEN,
+        "rejects": rejects.first,
+    }
+
+
+def _words(facts: RunFacts, landings: Sequence[LandingRow]) -> list[str]:
+    """Why there is this run, its state, its steps and its try."""
+    words = [
+        facts.cause or infer_cause(facts.run, landings),
+        facts.state,
+        facts.steps,
+        f"try {facts.tries}" if facts.tries and facts.tries > 1 else None,
+    ]
+    return [word for word in words if word]
+
+
+def _codes(facts: RunFacts) -> list[str]:
+    """The run's name, and the version of its pipeline."""
+    return [code for code in (facts.run, facts.published and f"pipeline {facts.published}") if code]
+
+
+def _data(views: Sequence[SensorView], timeline: Timeline) -> dict[str, Any]:
+    """What the script draws; sensors as columns, since there can be 20,000 of them."""
+    sensors = [view.ranked.sensor for view in views]
     groups = list(Attention)
-    charts = [each.chart for each in told if each.chart]
+    charts = [view.chart for view in views if view.chart]
     positions = iter(range(len(charts)))
     return {
         "groups": [
             {"name": group.value[0], "what": group.value[1], "glyph": GLYPHS[group]} for group in groups
         ],
+        "unscored": {
+            status: {"glyph": glyph, "what": what} for status, (glyph, what) in UNSCORED_CELLS.items()
+        },
         "sensors": {
-            "device": [visible(sensor.device) for sensor in sensors],
-            "sensor": [visible(sensor.sensor) for sensor in sensors],
+            "device": [escape_bidi(sensor.device) for sensor in sensors],
+            "sensor": [escape_bidi(sensor.sensor) for sensor in sensors],
             "status": [sensor.status for sensor in sensors],
-            "group": [groups.index(each.ranked.attention) for each in told],
+            "group": [groups.index(view.ranked.attention) for view in views],
             "readings": [sensor.readings for sensor in sensors],
             "anomalies": [sensor.anomalies for sensor in sensors],
-            "percent": [percent(sensor.share) for sensor in sensors],
+            "percent": [format_share(sensor.share) for sensor in sensors],
             "file": [sensor.file for sensor in sensors],
-            "why": [visible(each.why) for each in told],
-            "chart": [next(positions) if each.chart else None for each in told],
+            "why": [escape_bidi(view.why) for view in views],
+            "chart": [next(positions) if view.chart else None for view in views],
         },
         "charts": charts,
-        "when": when.counts(),
+        "timeline": timeline.counts(),
     }
-
-
-def _body(folder: Folder, rejects: Rejects, facts: RunFacts, told: list[Told], when: When) -> str:
-    drawn = [each for each in told if each.chart]
-    listed = sum(each.ranked.sensor.file is not None for each in told) - len(drawn)
-    exact = any(each.chart and each.chart["exact"] for each in drawn)
-    return template("report.html").substitute(
-        headline=text(headline(told)),
-        run=run_line(facts, folder.landings),
-        tiles=tiles(folder, facts, when),
-        findings=finding_list(findings(folder, rejects, told, facts), folder.totals["readings"]),
-        drawn="all scored sensors"
-        if not listed
-        else f"the {len(drawn):,} sensor{'s' if len(drawn) != 1 else ''} with a chart",
-        listed=f"; {listed:,} sensors further down are listed without a chart" if listed else "",
-        edges="" if exact else ", read off the scores of neighbouring readings",
-        landings=landing_table(folder.landings),
-        rejects=reject_table(folder.totals["rejected"], rejects),
-    )

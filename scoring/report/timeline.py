@@ -1,4 +1,4 @@
-"""Anomalies over the time that a run covers, all drawn sensors together."""
+"""Anomalies over the time that a run covers, all sensors with a chart together."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from scoring.readings import timestamps
-from scoring.report.folder import Predictions, Sensor
+from scoring.report.folder import Predictions, SensorRow
 
 MOST_BINS = 120
 
@@ -20,10 +20,10 @@ _STEPS = [
 ]
 
 
-class When:
-    """Counts readings and anomalies in equal stretches of time between the first and the last reading."""
+class Timeline:
+    """Counts readings and anomalies in equal bins of time between the first and the last reading."""
 
-    def __init__(self, sensors: Iterable[Sensor]) -> None:
+    def __init__(self, sensors: Iterable[SensorRow]) -> None:
         texts = [text for sensor in sensors for text in (sensor.first, sensor.last) if text and sensor.file]
         times, valid = timestamps.parse(pa.array(texts, pa.string()))
         times = times[valid] // 1_000_000
@@ -39,13 +39,13 @@ class When:
     def add(self, predictions: Predictions) -> None:
         """Count one sensor's predictions."""
         bins = len(self._readings)
-        stretch = (predictions.times - self._start) // self._step
-        inside = (stretch >= 0) & (stretch < bins)
-        self._readings += np.bincount(stretch[inside], minlength=bins)
-        self._anomalies += np.bincount(stretch[inside & predictions.anomalous], minlength=bins)
+        place = (predictions.times - self._start) // self._step
+        inside = (place >= 0) & (place < bins)
+        self._readings += np.bincount(place[inside], minlength=bins)
+        self._anomalies += np.bincount(place[inside & predictions.anomalous], minlength=bins)
 
     def counts(self) -> dict[str, Any] | None:
-        """For the page: milliseconds, and a number per stretch; None where nothing was read."""
+        """For the page: start and step in milliseconds, and two numbers per bin; None without readings."""
         if not self._readings.any():
             return None
         return {

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from scoring.atomic_files import writing
+from scoring.formats import OUTCOMES_FOLDER
 from scoring.keys import PREDS_PREFIX, PREDS_SUFFIX, InvalidKey, SensorKey
-from scoring.step.outcome import FOLDER
 from scoring.step.predictions import PARTIAL_PREFIX
 from scoring.step.selection import Everything, OneSensor, Selection
 from scoring.success_mark import unmark
@@ -30,10 +30,10 @@ def begin(out: Path, selection: Selection) -> None:
     unmark(out)
     if isinstance(selection, Everything):
         remove_partials(out)
-        for path in (out / FOLDER).glob("*.json"):
+        for path in (out / OUTCOMES_FOLDER).glob("*.json"):
             _remove(path)
     else:
-        _remove(out / FOLDER / f"{selection.step}.json")
+        _remove(out / OUTCOMES_FOLDER / f"{selection.step}.json")
 
 
 def remove_old_predictions(out: Path, selection: Selection, written: Collection[str]) -> None:
@@ -59,7 +59,7 @@ def remove_partials(out: Path) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    for folder in (out, out / FOLDER):
+    for folder in (out, out / OUTCOMES_FOLDER):
         for name in _names(folder):
             if _PARTIAL_FILE.fullmatch(name):
                 _remove(folder / name)

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from scoring.arrow import text_places
+from scoring.arrow import text_offsets
 from scoring.atomic_files import name_full, writing
+from scoring.formats import PREDICTION_COLUMNS
 from scoring.keys import SensorKey
 
-NAMES = ["TS", "Device", "Sensor", "Val", "Prediction", "Score"]
-HEADER = (",".join(NAMES) + "\n").encode()
+HEADER = (",".join(PREDICTION_COLUMNS) + "\n").encode()
 
 MOST_HELD = 64 << 20
 """Bytes of rows that wait in memory, so that a file is opened once for many batches."""
@@ -50,10 +50,10 @@ def format_rows(
     else:
         options = pa_csv.WriteOptions(include_header=False, batch_size=16384, quoting_style="none")
         sink = pa.BufferOutputStream()
-        pa_csv.write_csv(pa.table(list(columns), names=NAMES), sink, options)
+        pa_csv.write_csv(pa.table(list(columns), names=list(PREDICTION_COLUMNS)), sink, options)
         buffer = sink.getvalue()
     # Each text of a row is followed by one comma or newline.
-    places = sum((text_places(column, bounds) for column in columns), bounds * len(columns))
+    places = sum((text_offsets(column, bounds) for column in columns), bounds * len(columns))
     return memoryview(buffer), places
 
 

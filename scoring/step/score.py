@@ -8,16 +8,18 @@ import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from scoring.errors import ModelError, ReadingsError
+from scoring.formats import LandingStatus, SensorStatus
 from scoring.keys import SensorKey
 from scoring.models import LoadedModel
 from scoring.packs import ModelStore
-from scoring.readings.files import Batch, LandingStatus, Source, read_batches
-from scoring.step.batch import ScoredBatch, score_batch
-from scoring.step.outcome import SensorOutcome, SensorStatus, StepOutcome
+from scoring.readings.files import Batch, FoundLanding, Source, read_batches
+from scoring.step.batch import FindModel, ScoredBatch, score_batch
+from scoring.step.outcome import SensorOutcome, StepOutcome
 from scoring.step.predictions import PredictionFiles
 from scoring.step.selection import OneSensor, Selection
 from scoring.step.totals import Totals
@@ -30,18 +32,23 @@ class Watcher(Protocol):
 
     def add(self, source: Source, batch: Batch) -> None: ...  # noqa: D102
 
-    def ended(self, status: LandingStatus) -> None: ...  # noqa: D102
+    def ended(self, status: FoundLanding) -> None: ...  # noqa: D102
 
 
-class _Models:
-    """Each sensor's model, or why it has none; loaded once, by whichever thread comes first."""
+class ModelCache:
+    """Each sensor's model, or why it has none; loaded once, by the first thread that needs it."""
 
     def __init__(self, store: ModelStore) -> None:
         self._store = store
         self._lock = threading.Lock()
         self._known: dict[SensorKey, LoadedModel | ModelError] = {}
 
+    def keys(self) -> AbstractSet[SensorKey]:
+        """The sensors that have a model."""
+        return self._store.keys()
+
     def __call__(self, key: SensorKey) -> LoadedModel | ModelError:
+        """One sensor's model, or why it has none."""
         known = self._known.get(key)
         if known is None:
             with self._lock:
@@ -58,7 +65,7 @@ class _Models:
 
 def score(
     sources: Iterable[Source],
-    store: ModelStore,
+    models: FindModel,
     selection: Selection,
     files: PredictionFiles,
     watcher: Watcher | None = None,
@@ -68,18 +75,17 @@ def score(
     A sensor that fails has no file and a reason; a source that cannot be read at all has a status that
     says so. Neither is in the way of the others.
     """
-    models = _Models(store)
     totals = Totals(files)
-    landings: list[LandingStatus] = []
+    landings: list[FoundLanding] = []
     with ThreadPoolExecutor(THREADS) as pool:
         for source in sources:
             try:
                 batches = _watched(source, watcher, pool)
                 for scored in _in_order(pool, batches, models, selection):
                     totals.add(scored)
-                status = LandingStatus(source.name, "read", None)
+                status = FoundLanding(source.name, LandingStatus.READ, None)
             except ReadingsError as error:
-                status = LandingStatus(source.name, "unreadable", str(error))
+                status = FoundLanding(source.name, LandingStatus.UNREADABLE, str(error))
             landings.append(status)
             if watcher:
                 watcher.ended(status)
@@ -97,7 +103,7 @@ def _watched(source: Source, watcher: Watcher | None, pool: ThreadPoolExecutor) 
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, batches: Iterable[Batch], models: _Models, selection: Selection
+    pool: ThreadPoolExecutor, batches: Iterable[Batch], models: FindModel, selection: Selection
 ) -> Iterator[ScoredBatch]:
     """Score batches in the pool, a few ahead; what came before an error is given out before it is raised."""
     waiting: deque[Future[ScoredBatch]] = deque()

@@ -20,6 +20,8 @@ from pipeline.published import publish
 from pipeline.runs.record import RunRecord
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
+from scoring import formats
+from scoring.formats import SUCCESS, SUMMARY_JSON
 from tests.pipeline import standin
 from tests.pipeline.file_engine import Clock, open_context, publish_one_sensor
 
@@ -92,10 +94,10 @@ class Fleet:
         ]
 
     def summary(self, run: str):
-        return json.loads(self.context.store.preds.read(f"{run}/summary.json").data)
+        return json.loads(self.context.store.preds.read(f"{run}/{SUMMARY_JSON}").data)
 
     def finished(self, run: str) -> bool:
-        return self.context.store.preds.exists(f"{run}/_SUCCESS")
+        return self.context.store.preds.exists(f"{run}/{SUCCESS}")
 
 
 @pytest.fixture
@@ -113,6 +115,7 @@ def make_code(folder: Path) -> Path:
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     shutil.copyfile(standin.__file__, package / "__main__.py")
+    shutil.copyfile(formats.__file__, package / "formats.py")
     return package.parent
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline.engine import RunStatus, StepStatus
+from pipeline.engine import StepStatus
 from pipeline.errors import EngineError, UnknownRun
 from pipeline.flow.context import Context
 from pipeline.published.documents import Documents, PublishedPipeline
 from pipeline.published.publish import publish
-from pipeline.runs.record import RunState
+from pipeline.runs.record import RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from pipeline.storage.account import Store

@@ -1,6 +1,6 @@
 """Stands in for `python -m scoring` where a test is about the pipeline: quick, and does what a model says.
 
-Copied to `<code>/scoring/__main__.py`. A model's file holds one line:
+Copied to `<code>/scoring/__main__.py`, beside the real `formats.py`. A model's file holds one line:
 
     score            predict every reading of its sensor
     fail REASON      leave an outcome that says so, exit code 1
@@ -21,6 +21,17 @@ import signal
 import sys
 import time
 from pathlib import Path
+
+from scoring.formats import (
+    OUTCOME_VERSION,
+    OUTCOMES_FOLDER,
+    PREDICTION_COLUMNS,
+    SUCCESS,
+    SUMMARY_JSON,
+    SUMMARY_VERSION,
+    LandingStatus,
+    SensorStatus,
+)
 
 
 class Options:
@@ -93,15 +104,15 @@ def score_key(args: Options, key: str) -> int:
         time.sleep(600)
     rows = [row for row in readings(args) if key_of(row) == key]
     device, sensor = key.split("_")
-    outcome = {"device": device, "sensor": sensor, "status": "scored", "reason": None}
+    outcome = {"device": device, "sensor": sensor, "status": SensorStatus.SCORED, "reason": None}
     if word == "fail":
-        outcome |= {"status": "failed", "reason": rest}
+        outcome |= {"status": SensorStatus.FAILED, "reason": rest}
     else:
-        lines = ["TS,Device,Sensor,Val,Prediction,Score"]
+        lines = [",".join(PREDICTION_COLUMNS)]
         lines += [f"{row['TS']},{device},{sensor},{row['Value']},0,0.5" for row in rows]
         write(args.out / f"preds_{key}.csv", "\n".join(lines) + "\n")
-    document = {"version": 1, "step": key, "sensors": [outcome], "landings": []}
-    write(args.out / "_steps" / f"{key}.json", json.dumps(document))
+    document = {"version": OUTCOME_VERSION, "step": key, "sensors": [outcome], "landings": []}
+    write(args.out / OUTCOMES_FOLDER / f"{key}.json", json.dumps(document))
     if word == "fail":
         print(f"error: {rest}")
     return 1 if word == "fail" else 0
@@ -110,13 +121,13 @@ def score_key(args: Options, key: str) -> int:
 def collect(args: Options) -> int:
     rows = readings(args)
     sensors = []
-    for path in sorted((args.preds / "_steps").glob("*.json")):
+    for path in sorted((args.preds / OUTCOMES_FOLDER).glob("*.json")):
         for sensor in json.loads(path.read_text())["sensors"]:
             count = sum(key_of(row) == f"{sensor['device']}_{sensor['sensor']}" for row in rows)
             sensors.append({**sensor, "readings": count})
-    scored = [sensor for sensor in sensors if sensor["status"] == "scored"]
+    scored = [sensor for sensor in sensors if sensor["status"] == SensorStatus.SCORED]
     landings = [
-        {"name": one["name"], "status": one.get("found", "read"), "reason": one.get("reason")}
+        {"name": one["name"], "status": one.get("found", LandingStatus.READ), "reason": one.get("reason")}
         for one in json.loads(args.manifest.read_text())["landings"]
     ]
     totals = {
@@ -126,14 +137,14 @@ def collect(args: Options) -> int:
         "sensors": len(sensors),
     }
     document = {
-        "version": 1,
+        "version": SUMMARY_VERSION,
         "run": args.run,
         "totals": totals,
         "sensors": sensors,
         "landings": landings,
     }
-    write(args.preds / "summary.json", json.dumps(document))
-    write(args.preds / "_SUCCESS", "")
+    write(args.preds / SUMMARY_JSON, json.dumps(document))
+    write(args.preds / SUCCESS, "")
     return 0
 
 

@@ -1,11 +1,15 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from scoring.arrow import from_numpy, strings, take, to_bytes, to_numpy
+from scoring import arrow
+from scoring.arrow import cast, from_numpy, matches, strings, take, text_offsets, to_bytes, to_numpy, trim
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int32, np.int64, np.float64])
@@ -51,3 +55,29 @@ def test_arrow_types_without_a_twin_in_numpy_are_refused():
     with pytest.raises(KeyError):
         from_numpy(np.zeros(1, np.complex128))
     assert pa.types.is_string(strings([]).type)
+
+
+SOME_TEXTS = pa.array(["", " 1.5\t", "1e3", "\t\t", " é ", "x 2", "2018-08-28"])
+
+
+def test_each_function_gives_what_the_public_function_of_pyarrow_gives():
+    numbers = np.array([1.5, 2.0, 1e300])
+    assert from_numpy(numbers).equals(pa.array(numbers))
+    assert to_numpy(pa.array(numbers)).tolist() == pa.array(numbers).to_numpy().tolist()
+    assert strings(SOME_TEXTS.to_pylist()).equals(SOME_TEXTS)
+    assert cast(from_numpy(numbers), pa.string()).equals(pc.cast(pa.array(numbers), pa.string()))
+    assert take(SOME_TEXTS, np.array([2, 0])).equals(pc.take(SOME_TEXTS, pa.array([2, 0])))
+    assert trim(SOME_TEXTS).equals(pc.ascii_trim(SOME_TEXTS, " \t"))
+    pattern = r"\A[0-9.e]+\z"
+    assert matches(SOME_TEXTS, pattern).tolist() == pc.match_substring_regex(SOME_TEXTS, pattern).to_pylist()
+    lengths = pc.binary_length(SOME_TEXTS).to_pylist()
+    assert text_offsets(SOME_TEXTS, np.arange(8)).tolist() == np.cumsum([0, *lengths]).tolist()
+    with pytest.raises(pa.ArrowInvalid):
+        cast(SOME_TEXTS, pa.float64())
+
+
+def test_no_other_module_uses_private_parts_of_pyarrow():
+    scoring = Path(arrow.__file__).parent
+    private = re.compile(r"(from|import) pyarrow\._|\bpa\.lib\b")
+    users = {path.name for path in scoring.rglob("*.py") if private.search(path.read_text())}
+    assert users <= {"arrow.py", "packs.py"}

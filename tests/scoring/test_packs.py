@@ -19,7 +19,7 @@ from sklearn.svm import OneClassSVM
 
 from scoring import SensorKey
 from scoring.errors import ModelError, ModelMissing, ModelRefused, UsageError
-from scoring.keys import PACK_NAME
+from scoring.formats import PACK_NAME
 from scoring.models import save_model
 from scoring.packs import ModelStore, write_pack
 from scoring.svm import SvmDetector

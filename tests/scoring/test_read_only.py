@@ -7,8 +7,9 @@ import pytest
 
 from scoring.collect.rejects import Survey
 from scoring.errors import OutputError
+from scoring.formats import SUCCESS
 from scoring.step.predictions import PredictionFiles
-from scoring.success_mark import SUCCESS, mark, unmark
+from scoring.success_mark import mark, unmark
 
 SYSTEM = Path("/sys")
 """Where nobody makes files, not even root: the kernel's own folder, or one that is not there."""

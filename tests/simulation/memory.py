@@ -63,9 +63,9 @@ class MemoryContainer:
         content: Content = self._ask(effect)
         return content
 
-    def head(self, name: str) -> BlobInfo:
-        info: BlobInfo = self._ask(lambda: _info(name, self._found(name)))
-        return info
+    def find(self, name: str) -> BlobInfo | None:
+        blob = self._ask(lambda: self._blobs.get(name))
+        return None if blob is None else _info(name, blob)
 
     def exists(self, name: str) -> bool:
         return bool(self._ask(lambda: name in self._blobs))

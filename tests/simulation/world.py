@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from pipeline.engine import RunStatus
 from pipeline.errors import (
     EngineError,
     IllegalTransition,
@@ -23,7 +22,7 @@ from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import make_current
 from pipeline.runs.landing import Landing
-from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Connection, Settings
 from tests.simulation.memory import MemoryStore, Process, Server

@@ -9,26 +9,28 @@ The SDK is imported when it is first used, which takes a second; a local engine 
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
-from pipeline.engine import Engine, RunStatus, StepState, StepStatus
+from pipeline.engine import Engine, StepState, StepStatus
 from pipeline.engines.azureml import endpoint, jobs, publish, schedule, setup
 from pipeline.engines.azureml.schedule import Scheduled, Trigger
 from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.engines.summary import SUCCESS, SUMMARY, judge
+from pipeline.engines.summary import read_summary
 from pipeline.errors import EngineError, IllegalTransition, PublishError, SettingsError, UsageError
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import load_documents
-from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
+from scoring.formats import MANIFEST_JSON, SUCCESS, SUMMARY_JSON
 
 if TYPE_CHECKING:
     from pipeline.published.documents import Documents
@@ -113,11 +115,11 @@ class AzureMLEngine:
             run=record.run,
             component=_component(published),
             folders={"data": datastore_uri(stores.data), "models": datastore_uri(stores.models)},
-            files={"manifest": datastore_uri(stores.runs, f"{record.run}/manifest.json")},
+            files={"manifest": datastore_uri(stores.runs, f"{record.run}/{MANIFEST_JSON}")},
             texts={"run": record.run},
             tags={
                 "cause": f"{record.cause.kind}: {record.cause.detail}",
-                "landings": f"{self.store.containers.runs}/{record.run}/manifest.json",
+                "landings": f"{self.store.containers.runs}/{record.run}/{MANIFEST_JSON}",
                 "published": published.version,
             },
         )
@@ -134,11 +136,11 @@ class AzureMLEngine:
         if not self.store.preds.exists(f"{run}/{SUCCESS}"):
             # Whatever the job says of itself: without the mark there are no results.
             return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
-        path = f"{run}/{SUMMARY}"
-        verdict = judge(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
+        path = f"{run}/{SUMMARY_JSON}"
+        status = read_summary(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
         # A step that left nothing was ended from outside: its node may have been taken away.
-        retry = verdict.state is RunState.FAILED and verdict.counts.get("sensors_missing", 0) > 0
-        return RunStatus(state=verdict.state, error=verdict.error, retry=retry, counts=verdict.counts)
+        retry = status.state is RunState.FAILED and status.counts.get("sensors_missing", 0) > 0
+        return replace(status, retry=retry)
 
     def steps(self, run: str) -> list[StepStatus]:
         """Steps in the pipeline's order; those that the service has not started yet wait."""

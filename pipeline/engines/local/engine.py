@@ -15,12 +15,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.engine import RunStatus, StepStatus
+from pipeline.engine import StepStatus
 from pipeline.engines.local import step_states
 from pipeline.engines.local.machine import Machine, default_folder
 from pipeline.errors import EngineError, IllegalTransition, NotFound
 from pipeline.published.documents import PublishedPipeline
-from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from pipeline.step_environment import ROOT

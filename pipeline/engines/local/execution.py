@@ -18,15 +18,13 @@ from pipeline.engines.local.processes import Ended, Processes
 from pipeline.engines.local.step_states import Board
 from pipeline.published.build import COLLECT
 from scoring import SensorKey
+from scoring.formats import OUTCOME_VERSION, OUTCOMES_FOLDER, SensorStatus
 
 _FIRST_PAUSE = 0.5
 """Seconds before a step's second try; each further pause is twice as long."""
 
 _LOOK_SECONDS = 0.2
 """How often somebody who wants it to stop is noticed."""
-
-OUTCOMES = "_steps"
-"""Folder below a run's predictions where each step leaves what came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +145,15 @@ def _leave_outcome(node: Node, reason: str, place: Workplace) -> None:
         keys = [key for key in place.keys if key.shard(count) == index]
     else:
         return
-    path = place.out / OUTCOMES / f"{name}.json"
+    path = place.out / OUTCOMES_FOLDER / f"{name}.json"
     if path.exists():
         return
     for key in keys:  # written before it failed: the summary would not know of them
         (place.out / key.preds_name).unlink(missing_ok=True)
     sensors = [
-        {"device": key.device, "sensor": key.sensor, "status": "failed", "reason": reason} for key in keys
+        {"device": key.device, "sensor": key.sensor, "status": SensorStatus.FAILED, "reason": reason}
+        for key in keys
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    document = {"version": 1, "step": name, "sensors": sensors, "landings": []}
+    document = {"version": OUTCOME_VERSION, "step": name, "sensors": sensors, "landings": []}
     path.write_text(json.dumps(document, ensure_ascii=False), "utf-8")

@@ -15,10 +15,12 @@ from pipeline.errors import (
     StorageError,
     StorageUnreachable,
 )
-from pipeline.runs.landing import VERSION, Landing, Manifest
+from pipeline.json_documents import to_json
+from pipeline.runs.landing import Landing, Manifest
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import BlobInfo
-from scoring import PACK_NAME, InvalidKey, SensorKey
+from scoring import InvalidKey, SensorKey
+from scoring.formats import MANIFEST_JSON, MANIFEST_VERSION, PACK_NAME, LandingStatus
 
 _LOOKS = 5
 """How often a model that changes while it is fetched is looked for again."""
@@ -44,7 +46,7 @@ def fetch(store: Store, manifest: Manifest, cache: Path, folder: Path) -> Inputs
     data, models = folder / "data", folder / "models"
     data.mkdir()
     models.mkdir()
-    local = folder / "manifest.json"
+    local = folder / MANIFEST_JSON
     local.write_bytes(fetch_landings(store, manifest, data))
     return Inputs(data, local, models, fetch_models(store, cache, models))
 
@@ -64,14 +66,15 @@ def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
         except (ContainerMissing, StorageDenied, StorageUnreachable):  # nor will others be had now
             raise
         except (NotFound, Changed):  # a condition fails on a blob that is gone, too, on some servers
-            return {"found": "superseded" if store.data.exists(landing.name) else "vanished"}
+            is_there = store.data.exists(landing.name)
+            return {"found": LandingStatus.SUPERSEDED if is_there else LandingStatus.VANISHED}
         except StorageError as error:
-            return {"found": "unreadable", "reason": str(error)}
+            return {"found": LandingStatus.UNREADABLE, "reason": str(error)}
         return {"file": file}
 
     more = in_parallel(lambda pair: fetched(*pair), list(enumerate(manifest.landings)))
-    entries = [landing.to_json() | how for landing, how in zip(manifest.landings, more, strict=True)]
-    document = {"version": VERSION, "run": manifest.run, "landings": entries}
+    entries = [to_json(landing) | how for landing, how in zip(manifest.landings, more, strict=True)]
+    document = {"version": MANIFEST_VERSION, "run": manifest.run, "landings": entries}
     return json.dumps(document, ensure_ascii=False).encode()
 
 
@@ -111,14 +114,13 @@ def _fetch_model(store: Store, blob: BlobInfo, cache: Path, models: Path) -> str
     for _ in range(_LOOKS):
         try:
             store.models.download(blob.name, path, etag=blob.etag)
-        except ContainerMissing:
-            raise
         except NotFound:
             return blob.name
         except Changed:
-            if not store.models.exists(blob.name):
+            found = store.models.find(blob.name)
+            if found is None:
                 return blob.name
-            blob = store.models.head(blob.name)
+            blob = found
         else:
             # Linked when whole, so that a worker beside this one never finds half of it.
             with suppress(FileExistsError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from pipeline.errors import LeaseHeld, NotFound, PipelineError
+from pipeline.errors import ContainerMissing, LeaseHeld, NotFound, PipelineError
 from pipeline.runs.store import LEASE_SECONDS
 from pipeline.storage.container import Lease
 
@@ -53,7 +53,7 @@ def held(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Cal
         try:
             lease.renew()
             last = asked
-        except (LeaseHeld, NotFound):
+        except (LeaseHeld, NotFound, ContainerMissing):
             stop(Why.LOST)
         except PipelineError as error:
             logger.warning("the lease could not be renewed: %s", error)

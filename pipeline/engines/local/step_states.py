@@ -6,16 +6,22 @@ Written at most once a second, whatever happens in between. Stored, so it has a 
 import json
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from pipeline.engine import StepState, StepStatus
-from pipeline.errors import ContainerMissing, NotFound, StorageError
-from pipeline.json_documents import moment, read_document
+from pipeline.errors import NotFound, StorageError
+from pipeline.json_documents import read_document, to_json
 from pipeline.storage.container import Container
 
 VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """The document, as far as it is read."""
+
+    steps: tuple[StepStatus, ...]
 
 
 def path(run: str) -> str:
@@ -68,7 +74,7 @@ class Board:
             if self._written:
                 return
             self._written = True
-            steps = [_to_json(step) for step in self._steps.values()]
+            steps = to_json(tuple(self._steps.values()))
         document = {"version": VERSION, "run": self._run, "steps": steps}
         try:
             self._container.put(path(self._run), json.dumps(document, ensure_ascii=False).encode() + b"\n")
@@ -89,8 +95,6 @@ def read(container: Container, run: str) -> list[StepStatus]:
     """
     try:
         data = container.read(path(run)).data
-    except ContainerMissing:
-        raise
     except NotFound:
         return []
     return from_bytes(data, f"{container.name}/{path(run)}")
@@ -102,40 +106,5 @@ def from_bytes(data: bytes, where: str) -> list[StepStatus]:
     Raises:
         RunDocumentError: it is no such document, or of a version that is not known here.
     """
-    return read_document(
-        data,
-        lambda document: [_from_json(step) for step in document["steps"]],
-        version=VERSION,
-        where=where,
-        what="a list of steps",
-    )
-
-
-def _to_json(step: StepStatus) -> dict[str, object]:
-    return {
-        "name": step.name,
-        "state": step.state.value,
-        "started": _written(step.started),
-        "ended": _written(step.ended),
-        "tries": step.tries,
-        "error": step.error,
-    }
-
-
-def _from_json(document: Any) -> StepStatus:
-    return StepStatus(
-        name=str(document["name"]),
-        state=StepState(document["state"]),
-        started=_read(document["started"]),
-        ended=_read(document["ended"]),
-        tries=int(document["tries"]),
-        error=document["error"],
-    )
-
-
-def _written(time: datetime | None) -> str | None:
-    return None if time is None else time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _read(text: str | None) -> datetime | None:
-    return None if text is None else moment(text)
+    steps = read_document(data, _Steps, version=VERSION, where=where, what="a list of steps").steps
+    return list(steps)

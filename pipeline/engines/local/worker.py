@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.clock import utc_now
@@ -25,11 +26,10 @@ from pipeline.engines.local.graph import Pipeline
 from pipeline.engines.local.lease import Stop, Why, held, told
 from pipeline.engines.local.machine import Machine
 from pipeline.engines.local.step_states import Board
-from pipeline.engines.summary import SUCCESS, SUMMARY, Verdict, judge
+from pipeline.engines.summary import read_summary
 from pipeline.errors import (
     EXIT_DONE,
     EXIT_FAILED,
-    ContainerMissing,
     IllegalTransition,
     LeaseHeld,
     NotFound,
@@ -39,12 +39,13 @@ from pipeline.errors import (
 from pipeline.pages.index import renew
 from pipeline.published.build import COLLECT, SCORE_FILE
 from pipeline.published.publish import load_documents
-from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from pipeline.step_environment import step_environment
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
+from scoring.formats import SUCCESS, SUMMARY_JSON
 
 TELL_SECONDS = 1.0
 """How often the steps are told of, and a cancellation is looked for."""
@@ -71,71 +72,62 @@ class Worker:
         """Take the run, if nobody else has it, and bring it to its end; returns an exit code."""
         try:
             lease = self.runs.hold(self.run)
-        except ContainerMissing:
-            raise
         except (LeaseHeld, NotFound) as error:
             logger.info("nothing to do: another worker has run %s, or it is over (%s)", self.run, error)
             return EXIT_DONE
         try:
             with held(lease, self.stop) as renew_lease:
-                verdict = self._verdict(renew_lease)
-            if verdict is not None:
-                self._say(verdict, lease)
+                status = self._status(renew_lease)
+            if status is not None:
+                self._record_end(status, lease)
                 renew(self.store, self.settings.late_sweep)
         finally:
             if self.stop.why is not Why.LOST:
                 self._keep_log(self.machine.log(self.run), "worker.log")
                 with suppress(StorageError):
                     lease.release()  # where the run is not over, the sweep need not wait until it runs out
-        return EXIT_FAILED if verdict is None else EXIT_DONE
+        return EXIT_FAILED if status is None else EXIT_DONE
 
-    def _say(self, verdict: Verdict, lease: Lease) -> None:
+    def _record_end(self, status: RunStatus, lease: Lease) -> None:
         record = self.runs.load(self.run)
         if record.state.final:  # canceled while it could not be seen, or over before this worker began
             self.runs.settle(record, lease)
             return
-        self.runs.advance(
-            record,
-            verdict.state,
-            lease=lease,
-            counts=verdict.counts,
-            error=verdict.error,
-            retry=verdict.retry,
-        )
+        self.runs.advance_to(record, status, lease=lease)
 
-    def _verdict(self, renew_lease: Callable[[], None]) -> Verdict | None:
+    def _status(self, renew_lease: Callable[[], None]) -> RunStatus | None:
         """Execute the run; None where another worker has it, or shall have it."""
         record = self.runs.load(self.run)
         if record.state.final:
-            return Verdict(record.state)
+            return RunStatus(state=record.state)
         if self.runs.cancel_requested(self.run):
-            return Verdict(RunState.CANCELED)
+            return RunStatus(state=RunState.CANCELED)
         if record.state is not RunState.RUNNING:
             with suppress(IllegalTransition):
                 self.runs.advance(record, RunState.RUNNING)
         try:
-            verdict = self._finished() or self._execute(record, renew_lease)
+            status = self._finished() or self._execute(record, renew_lease)
         except StorageError as error:
-            verdict = Verdict(RunState.FAILED, str(error), retry=True)
+            status = RunStatus(state=RunState.FAILED, error=str(error), retry=True)
         except PipelineError as error:
-            verdict = Verdict(RunState.FAILED, str(error))
+            status = RunStatus(state=RunState.FAILED, error=str(error))
         except OSError as error:
-            verdict = Verdict(RunState.FAILED, f"this machine says: {error}", retry=True)
+            status = RunStatus(state=RunState.FAILED, error=f"this machine says: {error}", retry=True)
         if self.stop.why is Why.CANCELED:
-            return Verdict(RunState.CANCELED)
-        return None if self.stop.why else verdict
+            return RunStatus(state=RunState.CANCELED)
+        return None if self.stop.why else status
 
-    def _finished(self) -> Verdict | None:
+    def _finished(self) -> RunStatus | None:
         """What a worker before this one came to, if it had only not said so yet.
 
         Its landings may have been replaced since: doing everything again could make less of it.
         """
         if not self.store.preds.exists(f"{self.run}/{SUCCESS}"):
             return None
-        path = f"{self.run}/{SUMMARY}"
-        return judge(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
+        path = f"{self.run}/{SUMMARY_JSON}"
+        return read_summary(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
 
-    def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> Verdict | None:
+    def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> RunStatus | None:
         pipeline_yml, score_yml = load_documents(self.store, record.published)
         pipeline = Pipeline.read(pipeline_yml, {SCORE_FILE: score_yml})
         board = Board((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
@@ -177,19 +169,19 @@ class Worker:
             tries=self.settings.step_tries,
         )
 
-    def _conclude(self, execution: Execution, out: Path) -> Verdict:
+    def _conclude(self, execution: Execution, out: Path) -> RunStatus:
         """Judge what came out, and store it."""
         if failed := execution.failed.get(COLLECT):
-            return Verdict(RunState.FAILED, f"{COLLECT}: {failed.error}", failed.retry)
+            return RunStatus(state=RunState.FAILED, error=f"{COLLECT}: {failed.error}", retry=failed.retry)
         try:
-            verdict = judge((out / SUMMARY).read_bytes(), SUMMARY)
+            status = read_summary((out / SUMMARY_JSON).read_bytes(), SUMMARY_JSON)
         except FileNotFoundError:
-            return Verdict(RunState.FAILED, f"{COLLECT} left no {SUMMARY}: see its log")
-        self._store(out, finished=verdict.state is not RunState.FAILED)
-        if verdict.state is RunState.FAILED:
+            return RunStatus(state=RunState.FAILED, error=f"{COLLECT} wrote no {SUMMARY_JSON}: see its log")
+        self._store(out, finished=status.state is not RunState.FAILED)
+        if status.state is RunState.FAILED:
             retry = any(ended.retry for ended in execution.failed.values())
-            return Verdict(verdict.state, verdict.error, retry, verdict.counts)
-        return verdict
+            return replace(status, retry=retry)
+        return status
 
     def _store(self, out: Path, *, finished: bool) -> None:
         """Upload what the run made, the mark that it is whole last; what an earlier worker left goes.

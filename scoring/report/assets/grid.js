@@ -1,26 +1,28 @@
 // The fleet at a glance: a cell per sensor, coloured by its share of anomalies, patterned where it was not scored.
 
 const SHARES = [[0, 'none'], [0.01, 'below 1 %'], [0.05, '1 to 5 %'], [0.2, '5 to 20 %'], [1, '20 % and more'], [Infinity, 'every reading']];
-const UNSCORED = { failed: ['✕', 'failed'], missing: ['!', 'missing: no step left a result'], 'no-model': ['?', 'no model'], 'no-readings': ['○', 'no readings'] };
 
 const LARGE = 300; // so many cells have room for a number
 const MOST_ROWS = 120; // more devices are shown when asked for
 const MOST_COLUMNS = 24;
 
+/** Glyph and meaning of a sensor that was not scored, undefined of one that was. */
+const unscored = (i) => page.unscored[page.sensors.status[i]];
+
 function cellClass(i) {
   const { status, readings: total, anomalies } = page.sensors;
-  if (status[i] !== 'scored') return UNSCORED[status[i]] ? status[i] : 'failed';
+  if (unscored(i)) return status[i];
   const share = total[i] ? anomalies[i] / total[i] : 0;
   return `s${share === 0 ? 0 : share === 1 ? 5 : SHARES.findIndex(([below], place) => place > 0 && share < below)}`;
 }
 
-const cellText = (i) => (page.sensors.status[i] === 'scored' ? page.sensors.percent[i] : (UNSCORED[page.sensors.status[i]] ?? UNSCORED.failed)[0]);
+const cellText = (i) => unscored(i)?.glyph ?? page.sensors.percent[i];
 
 const fullName = (i) => `Device ${page.sensors.device[i]}, sensor ${page.sensors.sensor[i]}`;
 
 function told(i) {
-  const { status, readings: total, anomalies } = page.sensors;
-  if (status[i] !== 'scored') return `${fullName(i)}: ${(UNSCORED[status[i]] ?? UNSCORED.failed)[1]}`;
+  const { readings: total, anomalies } = page.sensors;
+  if (unscored(i)) return `${fullName(i)}: ${unscored(i).what}`;
   return `${fullName(i)}: ${count(anomalies[i])} of ${plural(total[i], 'reading')} anomalous (${page.sensors.percent[i]})`;
 }
 
@@ -51,8 +53,8 @@ class FleetGrid {
   legend(host) {
     const seen = new Set(page.sensors.device.map((_, i) => cellClass(i)));
     SHARES.forEach(([, label], place) => host.append(make('span', {}, make('i', { class: `cell s${place}` }), label)));
-    for (const [status, [glyph, label]] of Object.entries(UNSCORED)) {
-      if (seen.has(status)) host.append(make('span', {}, make('i', { class: `cell ${status}` }, glyph), label));
+    for (const [status, { glyph, what }] of Object.entries(page.unscored)) {
+      if (seen.has(status)) host.append(make('span', {}, make('i', { class: `cell ${status}` }, glyph), what));
     }
   }
 

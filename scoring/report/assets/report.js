@@ -1,10 +1,10 @@
-// The page's parts, put in their places.
+// Starts the parts of the page.
 
 const list = new SensorList(find('#sensors'));
 
-if (page.when && page.when.readings.length > 1) {
-  find('#when').hidden = false;
-  drawWhen(find('.when'), page.when);
+if (page.timeline && page.timeline.readings.length > 1) {
+  find('#timeline').hidden = false;
+  drawTimeline(find('.timeline'), page.timeline);
 }
 
 if (page.sensors.device.length) new FleetGrid(find('#fleet'), (i) => list.open(i));

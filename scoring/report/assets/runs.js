@@ -1,6 +1,6 @@
 // The list of runs: search, anomalies over time, and whether the next sweep is late.
 
-if (page.swept && Date.now() - Date.parse(page.swept.at) > 1000 * page.swept.late_after) {
+if (page.swept && page.late_after_seconds && Date.now() - Date.parse(page.swept) > 1000 * page.late_after_seconds) {
   find('.swept').append(' ', make('strong', { class: 'error' }, 'The next one is late: look at the function app.'));
 }
 
@@ -14,7 +14,7 @@ if (timed.length > 1) {
   });
   const words = (i) => `${moment(timed[i].at)}: ${count(timed[i].anomalies)} of ${plural(timed[i].readings, 'reading')} anomalous in ${timed[i].run}`;
   const data = [timed.map((run) => run.at), timed.map((run) => (100 * run.anomalies) / run.readings)];
-  new ShareChart(find('.when'), 180, data, look, words);
+  new ShareChart(find('.timeline'), 180, data, look, words);
 }
 
 for (const link of document.querySelectorAll('tbody a')) link.setAttribute('href', link.getAttribute('href') + signature);

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pipeline.engines.summary import judge
+from pipeline.engines.summary import read_summary
 from pipeline.runs.record import RunState
 
 
@@ -48,5 +48,5 @@ def sensor(status, reason=None):
 def test_a_run_is_judged_by_what_was_not_scored(landings, sensors, totals, state, error):
     counts = {"scored": 0, "readings": 0, "rejected": 0} | totals
     document = {"version": 1, "run": "x", "totals": counts, "sensors": sensors, "landings": landings}
-    verdict = judge(json.dumps(document).encode(), "summary.json")
-    assert (verdict.state, verdict.error, verdict.counts) == (state, error, counts)
+    status = read_summary(json.dumps(document).encode(), "summary.json")
+    assert (status.state, status.error, status.counts) == (state, error, counts)

@@ -14,7 +14,7 @@ from pipeline.runs.record import RunState
 @pytest.fixture
 def landing(store):
     store.data.put("a.csv", b"TS,Device,Sensor,Value\n")
-    return to_landing(store.data.head("a.csv"))
+    return to_landing(store.data.find("a.csv"))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def land(store):
 
     def land(name="a.csv", data=b"TS,Device,Sensor,Value\n"):
         store.data.put(name, data)
-        return to_landing(store.data.head(name))
+        return to_landing(store.data.find(name))
 
     return land
 

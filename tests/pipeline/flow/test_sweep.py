@@ -30,7 +30,7 @@ def land(store):
     def land(*names, data=b"TS"):
         for name in names:
             store.data.put(name, data)
-        return to_landing(store.data.head(names[-1]))
+        return to_landing(store.data.find(names[-1]))
 
     return land
 
@@ -514,8 +514,8 @@ class TestMissingEvents:
     ):
         land("a.csv")
         narrow = using(late_event=timedelta(0))
-        self_written = context.store.data.head("a.csv").last_modified
-        while datetime.now(UTC) <= self_written + timedelta(seconds=1):
+        written = context.store.data.find("a.csv").last_modified
+        while datetime.now(UTC) <= written + timedelta(seconds=1):
             time.sleep(0.1)
         assert sweep(narrow, TICK, random_hex=HEX).landings == 1
         assert self.missing(caplog) == []

@@ -20,13 +20,14 @@ from pipeline.flow.recover import attend
 from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.pages import index, run_scoring
-from pipeline.pages.index import PAGE, renew, write_page
+from pipeline.pages.index import renew, write_page
 from pipeline.runs import history, last
 from pipeline.runs.last import last_sweep
 from pipeline.runs.names import given_run
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.settings import Connection
 from pipeline.storage.account import Store, in_parallel
+from scoring.formats import INDEX_HTML
 from tests.pipeline.conftest import until
 
 LATE = timedelta(minutes=180)
@@ -51,7 +52,7 @@ def record(run="blob-1", state=RunState.PARTLY, minutes=1.0, **changes) -> RunRe
 
 
 def page(store) -> str:
-    return unescape(store.preds.read(PAGE).data.decode())
+    return unescape(store.preds.read(INDEX_HTML).data.decode())
 
 
 def order(store, *runs) -> list[str]:
@@ -91,12 +92,12 @@ def test_a_run_that_is_over_is_on_the_page_with_all_that_is_known_of_it(store):
         "no <b>model</b>",
     ):
         assert told in text, told
-    assert b"<b>model</b>" not in store.preds.read(PAGE).data
+    assert b"<b>model</b>" not in store.preds.read(INDEX_HTML).data
 
 
 def test_a_browser_shows_the_page_and_does_not_save_it(store):
     renew(store, LATE)
-    client = store.preds._client.get_blob_client(PAGE)
+    client = store.preds._client.get_blob_client(INDEX_HTML)
     assert client.get_blob_properties().content_settings.content_type == "text/html"
     assert "No run yet" in page(store)
 
@@ -128,9 +129,9 @@ def test_a_run_that_is_noted_again_is_listed_once_and_the_page_stays_as_it_is(st
     for _ in range(2):
         history.note(store.runs, record())
         renew(store, LATE)
-    before = store.preds.head(PAGE)
+    before = store.preds.find(INDEX_HTML)
     renew(store, LATE)
-    assert store.preds.head(PAGE).etag == before.etag
+    assert store.preds.find(INDEX_HTML).etag == before.etag
     assert len(history.noted(store.runs, 10)) == 1
 
 
@@ -148,7 +149,7 @@ def test_rows_of_another_version_are_left_out(store):
 
 
 def test_a_row_as_it_was_first_stored_is_still_read(store):
-    sample = Path(__file__).parents[1] / "runs" / "samples" / "ended-1.txt"
+    sample = Path(__file__).parents[1] / "samples" / "ended-1.txt"
     store.runs.put("ended/9999999999-x", b"", metadata={"version": "1", "row": sample.read_text().strip()})
     (row,) = history.noted(store.runs, 10)
     assert row == history.row(record())
@@ -182,7 +183,7 @@ def test_names_from_data_come_out_of_storage_as_they_went_in(store):
     (row,) = history.noted(store.runs, 10)
     assert row["cause"] == cause.sentence
     renew(store, LATE)
-    assert b"<script>alert" not in store.preds.read(PAGE).data
+    assert b"<script>alert" not in store.preds.read(INDEX_HTML).data
 
 
 def test_the_folder_of_ended_runs_is_no_name_for_a_run():
@@ -230,7 +231,7 @@ class TestHarmless:
         )
 
     def test_what_scoring_complains_about_is_passed_on(self, store, monkeypatch, caplog):
-        monkeypatch.setattr(run_scoring, "VERSION", 99)
+        monkeypatch.setattr(run_scoring, "ROWS_VERSION", 99)
         renew(store, LATE)
         assert "99 is not 1" in caplog.text
 
@@ -277,9 +278,9 @@ class TestWhoRenews:
         context.engine.say(run, state="partly", counts=COUNTS, error="sensor 1/2 failed")
         sweep(context, None, random_hex="3fa94c")
         assert f'<a href="{run}/report.html">' in page(store)
-        before = store.preds.head(PAGE).etag
+        before = store.preds.find(INDEX_HTML).etag
         sweep(context, None, random_hex="3fa94c")
-        assert store.preds.head(PAGE).etag == before
+        assert store.preds.find(INDEX_HTML).etag == before
 
     def test_a_run_whose_worker_died_before_it_noted_the_end_is_noted_by_the_sweep(self, context, store):
         store.data.put("a.csv", b"TS")
@@ -294,7 +295,7 @@ class TestWhoRenews:
         fleet.models(s1_1="score")
         fleet.publish()
         run = fleet.score(fleet.land("a.csv", "1_1")).run
-        until(lambda: fleet.context.store.preds.exists(PAGE))
+        until(lambda: fleet.context.store.preds.exists(INDEX_HTML))
         assert "a.csv landed" in page(fleet.context.store)
         assert f'<a href="{run}/report.html">' in page(fleet.context.store)
 
@@ -350,24 +351,24 @@ def test_the_page_says_when_the_last_sweep_finished(store, context):
     sweep(context, None, random_hex="3fa94c")
     renew(store, LATE)
     assert f"Last sweep: {swept_at(store):%Y-%m-%d %H:%M:%S} UTC" in page(store)
-    assert '"late_after":10800.0' in page(store)
+    assert '"late_after_seconds":10800.0' in page(store)
 
 
-def test_a_sweep_renews_a_page_that_would_soon_call_it_late_and_no_other(store, settings, context):
+def test_a_sweep_renews_a_page_that_would_soon_call_it_late_and_no_other(store, context):
     history.note(store.runs, record())
     renew(store, LATE)
     assert "Last sweep" not in page(store)
     sweep(context, None, random_hex="3fa94c")
-    first = store.preds.head(PAGE).etag
+    first = store.preds.find(INDEX_HTML).etag
     assert "Last sweep" in page(store)
     sweep(context, None, random_hex="3fa94d")
-    assert store.preds.head(PAGE).etag == first
+    assert store.preds.find(INDEX_HTML).etag == first
     until(lambda: datetime.now(UTC) - swept_at(store) > timedelta(seconds=2))
     last.note(store.runs, last.SWEEP)
     renew(store, timedelta(seconds=3), runs_ended=False)
-    assert store.preds.head(PAGE).etag != first
+    assert store.preds.find(INDEX_HTML).etag != first
 
 
 def test_a_sweep_makes_no_page_before_a_run_has_ended(store, context):
     sweep(context, None, random_hex="3fa94c")
-    assert not store.preds.exists(PAGE)
+    assert not store.preds.exists(INDEX_HTML)

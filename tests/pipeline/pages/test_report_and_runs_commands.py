@@ -82,14 +82,14 @@ def test_the_report_of_a_real_run_is_written_again_with_what_is_known_of_it(
     assert text.count('"exact":true') == collected.count('"exact":true'), "boundaries are those of the models"
     assert (here / "out" / "august" / "preds_1_1.csv").is_file()
     assert opened == [report.as_uri()]
-    assert capsys.readouterr().out.splitlines()[-1] == "8 files -> out/august; open out/august/report.html"
+    assert capsys.readouterr().out.splitlines()[-1] == "9 files -> out/august; open out/august/report.html"
 
 
 def test_a_run_that_failed_before_anything_was_summed_up_has_a_report_that_says_why(here, made, opened):
     made("blob-1", RunState.FAILED, error=f"no worker can be started: {HOSTILE}")
     assert main(["report", "blob-1"]) == 0
     page = here / "out" / "blob-1" / "report.html"
-    assert "The run failed before anything was summed up" in text_of(page)
+    assert "The run failed before it wrote a summary" in text_of(page)
     assert f"no worker can be started: {HOSTILE}" in text_of(page)
     assert HOSTILE not in page.read_text()
     assert opened == []
@@ -99,7 +99,7 @@ def test_a_run_that_failed_before_anything_was_summed_up_has_a_report_that_says_
 def test_a_run_that_is_not_over_has_a_report_that_says_so(here, made, capsys, state):
     made("blob-1", state)
     assert main(["report", "blob-1"]) == 1
-    assert "still under way" in text_of(here / "out/blob-1/report.html") or state is RunState.PENDING
+    assert "still running" in text_of(here / "out/blob-1/report.html") or state is RunState.PENDING
     assert capsys.readouterr().err == f"error: run blob-1 is {state}: what it has left so far is not all\n"
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pipeline.errors import RunDocumentError
 from pipeline.runs.landing import Landing, Manifest, skipped_because
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 LANDINGS = st.builds(Landing, TEXT, TEXT, st.integers(0, 2**50), st.none() | TEXT)
 

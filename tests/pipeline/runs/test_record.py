@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.errors import RunDocumentError
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[1] / "samples"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 TIMES = st.datetimes(timezones=st.just(UTC))
 RECORDS = st.builds(

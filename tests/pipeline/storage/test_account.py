@@ -132,17 +132,17 @@ class TestBlobs:
 
     def test_head_list_and_write_agree_on_the_etag(self, store):
         etag = store.data.put("2018/grün #1?.csv", b"TS")
-        head = store.data.head("2018/grün #1?.csv")
+        found = store.data.find("2018/grün #1?.csv")
         (listed,) = store.data.list()
-        assert head.etag == listed.etag == etag
-        assert (head.size, head.md5) == (listed.size, listed.md5)
-        assert head.last_modified == listed.last_modified
+        assert found.etag == listed.etag == etag
+        assert (found.size, found.md5) == (listed.size, listed.md5)
+        assert found.last_modified == listed.last_modified
         assert listed.name == "2018/grün #1?.csv"
 
     def test_what_is_not_there_is_not_found(self, store):
-        for look in (store.runs.read, store.runs.head):
-            with pytest.raises(NotFound, match=f"{store.runs.name}/x: there is no such blob"):
-                look("x")
+        with pytest.raises(NotFound, match=f"{store.runs.name}/x: there is no such blob"):
+            store.runs.read("x")
+        assert store.runs.find("x") is None
         assert not store.runs.exists("x")
         store.runs.delete("x")
 
@@ -150,7 +150,7 @@ class TestBlobs:
         store = Store.connect(settings)
         for look in (
             store.runs.read,
-            store.runs.head,
+            store.runs.find,
             store.runs.exists,
             store.runs.delete,
             lambda name: store.runs.put(name, b""),
@@ -191,7 +191,7 @@ class TestBlobs:
         assert not store.runs.touch("a", metadata={"state": "other"})
         store.runs.lease("a", 15)
         assert not store.runs.touch("a", metadata={"state": "other"})
-        assert store.runs.head("a").metadata == {"state": "active"}
+        assert store.runs.find("a").metadata == {"state": "active"}
 
     def test_replace_needs_the_version_that_was_read(self, store):
         first = store.runs.put("a", b"1")
@@ -334,7 +334,7 @@ class TestBadDays:
         assert (tmp_path / "a").stat().st_size == 100_000
         assert [blob.name for blob in through({1: fault}).data.list()] == ["a"]
         through({1: fault}).data.upload("b", tmp_path / "a")
-        assert store.data.head("b").size == 100_000
+        assert store.data.find("b").size == 100_000
 
     def test_another_ones_create_is_not_taken_for_ours(self, through, store):
         store.runs.create("a", b"theirs")

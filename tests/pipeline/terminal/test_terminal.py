@@ -13,6 +13,7 @@ from pipeline.engine import StepState
 from pipeline.engines.local.step_states import Board
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.runs.store import Runs
+from pipeline.terminal.tables import show_table
 from tests.terminal import COLUMNS, CONTROL, colours, frames, in_terminal, screen
 
 pytestmark = pytest.mark.usefixtures("measured")
@@ -89,7 +90,8 @@ def test_tables_fit_the_terminal_and_never_cut_a_name_that_other_commands_need(
     assert max(map(len, lines)) <= COLUMNS
     assert lines[0].split()[:2] == ["RUN", "STATE"]
     assert lines[1].startswith(f"{made}  partly ")
-    assert re.match(r"    readings 17,768, anomalies 6,757, cause 2018/", lines[2])
+    assert lines[2].startswith("    readings 17,768, anomalies 6,757, cause")
+    assert lines[3].startswith("    ")
 
 
 def test_status_shows_failed_steps_first_and_then_the_slowest(run_in_terminal, made):
@@ -152,3 +154,9 @@ def test_a_dumb_terminal_is_told_in_lines(environment, fleet):
     assert code == 0
     assert "\x1b" not in written
     assert screen(written)[-2] == f"{run}: succeeded (2 succeeded)"
+
+
+def test_wide_characters_keep_their_columns_in_line(capsys):
+    """Characters of Chinese, Japanese and Korean take two columns of a terminal each."""
+    show_table(("SENSOR", "STATE"), [("温度/1", "failed"), ("temp/1", "scored")])
+    assert capsys.readouterr().out.splitlines() == ["SENSOR  STATE", "温度/1  failed", "temp/1  scored"]

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import ManifestError
+from scoring.formats import LandingStatus
 from scoring.readings.manifest import Landing, Manifest, locate
 
 ENTRY: dict[str, object] = {"name": "2018/08/28/site-a.csv", "etag": "0x8D", "size": 5, "md5": None}
@@ -53,7 +54,7 @@ def test_a_manifest_is_read_as_it_was_written(write):
         "blob-1",
         (
             Landing("2018/08/28/site-a.csv", "0x8D", 5),
-            Landing("b.csv", "0x8D", 5, md5(b""), "000001.csv", "vanished"),
+            Landing("b.csv", "0x8D", 5, md5(b""), "000001.csv", LandingStatus.VANISHED),
         ),
     )
 
@@ -61,30 +62,31 @@ def test_a_manifest_is_read_as_it_was_written(write):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"version": 2}, "version 1"),
-        ({"version": True}, "version 1"),
-        ({"version": 1.0}, "version 1"),
-        ({"run": None}, "lacks run"),
-        ({"run": 7}, "run of the manifest"),
-        ({"landings": {}}, "landings to be a list"),
-        ({"landings": ["a.csv"]}, "landing 0 to be an object"),
-        ({"landings": [ENTRY, ENTRY]}, "twice"),
+        ({"version": 2}, "version 2 is not 1; update this project"),
+        ({"version": True}, "`$.version`"),
+        ({"version": 1.0}, "`$.version`"),
+        ({"run": None}, "`$.run`"),
+        ({"run": 7}, "`$.run`"),
+        ({"landings": {}}, "Expected `array`, got `object` - at `$.landings`"),
+        ({"landings": ["a.csv"]}, "Expected `object`, got `str` - at `$.landings[0]`"),
+        ({"landings": [ENTRY, ENTRY]}, "a landing is listed twice"),
         *(
-            ({"landings": [{**ENTRY, **change}]}, f"{next(iter(change))} of landing 0")
+            ({"landings": [{**ENTRY, **change}]}, f"`$.landings[0].{next(iter(change))}`")
             for change in (
-                {"size": -1},
                 {"size": True},
                 {"size": 1.5},
                 {"size": "5"},
                 {"size": None},
-                {"md5": "not base64"},
-                {"md5": "AAAA"},
                 {"found": "somewhere"},
                 {"file": 3},
                 {"name": ["a"]},
             )
         ),
-        ({"landings": [{**ENTRY, "name": "\ud800"}]}, "surrogates"),
+        *(
+            ({"landings": [{**ENTRY, **change}]}, "`$.landings[0]`")
+            for change in ({"size": -1}, {"md5": "not base64"}, {"md5": "AAAA"}, {"found": "read"})
+        ),
+        ({"landings": [{**ENTRY, "name": "\ud800"}]}, "hex escape"),
     ],
 )
 def test_a_wrong_manifest_is_refused_with_what_is_wrong(write, change, complaint):

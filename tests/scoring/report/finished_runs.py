@@ -9,6 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from scoring.formats import (
+    PREDICTION_COLUMNS,
+    REJECT_COLUMNS,
+    REJECTS_CSV,
+    SUMMARY_COLUMNS,
+    SUMMARY_CSV,
+    SUMMARY_JSON,
+    SUMMARY_VERSION,
+    LandingStatus,
+    SensorStatus,
+)
 from scoring.keys import SensorKey
 
 LOW, HIGH = 40.0, 60.0
@@ -24,7 +35,7 @@ class MadeSensor:
     device: str
     sensor: str
     values: Sequence[float] = ()
-    status: str = "scored"
+    status: SensorStatus = SensorStatus.SCORED
     reason: str | None = None
     readings: int | None = None
     seconds: float = 5.0
@@ -44,12 +55,12 @@ class MadeSensor:
         if self.values:
             with (folder / name).open("w", newline="") as file:
                 table = csv.writer(file, lineterminator="\n")
-                table.writerow(["TS", "Device", "Sensor", "Val", "Prediction", "Score"])
+                table.writerow(PREDICTION_COLUMNS)
                 for time, value, score in zip(times, self.values, self.scores, strict=True):
                     table.writerow(
                         [time, self.device, self.sensor, repr(value), int(score <= 0), repr(score)]
                     )
-        return {
+        facts = {
             "device": self.device,
             "sensor": self.sensor,
             "status": self.status,
@@ -63,6 +74,7 @@ class MadeSensor:
             "model": self.model if times else None,
             "file": name if times else None,
         }
+        return {column: facts[column] for column in SUMMARY_COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -80,10 +92,10 @@ class MadeRun:
             (each.write(folder) for each in self.sensors), key=lambda row: (row["device"], row["sensor"])
         )
         landings = self.landings or [landing("2026/01/01/site-a.csv")]
-        (folder / "summary.json").write_text(
+        (folder / SUMMARY_JSON).write_text(
             json.dumps(
                 {
-                    "version": 1,
+                    "version": SUMMARY_VERSION,
                     "run": self.run,
                     "totals": self._totals(rows, landings),
                     "sensors": rows,
@@ -91,11 +103,9 @@ class MadeRun:
                 }
             )
         )
-        with (folder / "rejects.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(
-                [["file", "line", "reason", "device", "sensor", "text"], *self.rejects]
-            )
-        (folder / "summary.csv").touch()
+        with (folder / REJECTS_CSV).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([REJECT_COLUMNS, *self.rejects])
+        (folder / SUMMARY_CSV).touch()
         return folder
 
     def _totals(self, rows: list[dict[str, object]], landings: list[dict[str, object]]) -> dict[str, int]:
@@ -105,18 +115,20 @@ class MadeRun:
             "scored": sum(len(each.values) for each in self.sensors),
             "rejected": len(self.rejects),
             "anomalies": sum(int(str(row["anomalies"])) for row in rows),
-            "sensors": len(rows) - status.count("no-readings"),
-            "sensors_scored": status.count("scored"),
-            "sensors_failed": status.count("failed"),
-            "sensors_without_model": status.count("no-model"),
-            "sensors_missing": status.count("missing"),
-            "models_without_readings": status.count("no-readings"),
+            "sensors": len(rows) - status.count(SensorStatus.NO_READINGS),
+            "sensors_scored": status.count(SensorStatus.SCORED),
+            "sensors_failed": status.count(SensorStatus.FAILED),
+            "sensors_without_model": status.count(SensorStatus.NO_MODEL),
+            "sensors_missing": status.count(SensorStatus.MISSING),
+            "models_without_readings": status.count(SensorStatus.NO_READINGS),
             "landings": len(landings),
-            "landings_read": sum(each["status"] == "read" for each in landings),
+            "landings_read": sum(each["status"] == LandingStatus.READ for each in landings),
         }
 
 
-def landing(name: str, status: str = "read", reason: str | None = None) -> dict[str, object]:
+def landing(
+    name: str, status: LandingStatus = LandingStatus.READ, reason: str | None = None
+) -> dict[str, object]:
     """A landing's row of the summary."""
     return {"name": name, "status": status, "reason": reason, "readings": 0, "rejected": 0}
 

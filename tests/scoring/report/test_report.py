@@ -18,17 +18,18 @@ from sklearn.svm import OneClassSVM
 
 from scoring.cli import main
 from scoring.errors import ScoringError
+from scoring.formats import LandingStatus, SensorStatus
 from scoring.keys import SensorKey
 from scoring.models import save_model
-from scoring.report import charts as charts_module
-from scoring.report.attention import natural
+from scoring.report import sensor_views
+from scoring.report.attention import natural_key
 from scoring.report.downsample import keep, thin
 from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder, Predictions, trailing_anomalies
-from scoring.report.formatting import duration, percent
-from scoring.report.frame import json_in_script, visible
-from scoring.report.index import RunRow
+from scoring.report.formatting import format_duration, format_share
+from scoring.report.index import Rows
 from scoring.report.page import write_report
+from scoring.report.templates import escape_bidi, json_in_script
 from scoring.svm import SvmDetector
 from tests.scoring.report.finished_runs import HIGH, MadeRun, MadeSensor, landing, normal, with_spikes
 from tests.scoring.report.test_report_boundary import SVM
@@ -134,9 +135,11 @@ def test_sensors_that_deserve_attention_come_first(tmp_path: Path) -> None:
                 MadeSensor("2", "often", with_spikes(100, [3, 9, 30])),
                 MadeSensor("2", "all", [99.0] * 100),
                 MadeSensor("2", "now", with_spikes(200, range(195, 200))),
-                MadeSensor("2", "broken", status="failed", reason="the model is refused", readings=5),
-                MadeSensor("2", "unknown", status="no-model", reason="no such model", readings=5),
-                MadeSensor("2", "silent", status="no-readings"),
+                MadeSensor(
+                    "2", "broken", status=SensorStatus.FAILED, reason="the model is refused", readings=5
+                ),
+                MadeSensor("2", "unknown", status=SensorStatus.NO_MODEL, reason="no such model", readings=5),
+                MadeSensor("2", "silent", status=SensorStatus.NO_READINGS),
             ]
         ),
         tmp_path,
@@ -147,7 +150,7 @@ def test_sensors_that_deserve_attention_come_first(tmp_path: Path) -> None:
         "broken", "now", "all", "often", "rare", "rare", "unknown", "1", "silent",
     ]  # fmt: skip
     assert order[4:6] == [("2", "rare"), ("10", "rare")]
-    assert "1 of 8 sensors was not scored, 1 is anomalous at the end, 5 more need a look" in page.text
+    assert "1 of 8 sensors was not scored, 1 is anomalous at the end, 5 more need attention" in page.text
     assert "the model is refused" in page.text
 
 
@@ -158,9 +161,9 @@ def test_a_run_without_anomalies_says_that_nothing_needs_attention(tmp_path: Pat
 
 
 def test_a_run_without_readings_is_not_called_normal(tmp_path: Path) -> None:
-    text = report(MadeRun([MadeSensor("1", "1", [], status="no-readings")]), tmp_path).text
-    assert "No readings came" in text
-    assert "Nothing, and no reading either." in text
+    text = report(MadeRun([MadeSensor("1", "1", [], status=SensorStatus.NO_READINGS)]), tmp_path).text
+    assert "There are no readings" in text
+    assert "Nothing: there are no readings." in text
     assert "every reading is normal" not in text
 
 
@@ -200,8 +203,8 @@ def test_what_is_wrong_with_the_data_is_said_at_the_top(tmp_path: Path) -> None:
             [MadeSensor("1", "1", normal(20))],
             landings=[
                 landing("good.csv"),
-                landing("bad.csv", "unreadable", "bad.csv: no column Value"),
-                landing("old.csv", "superseded"),
+                landing("bad.csv", LandingStatus.UNREADABLE, "bad.csv: no column Value"),
+                landing("old.csv", LandingStatus.SUPERSEDED),
             ],
             rejects=[["good.csv", "7", "Value is not a number", "1", "1", "2026,1,1,x"]] * 3,
         ),
@@ -224,11 +227,11 @@ def test_the_pipeline_tells_why_and_how_long(tmp_path: Path) -> None:
 
 def test_names_from_data_are_text_and_nothing_else(tmp_path: Path) -> None:
     sensors = [MadeSensor(name, name, with_spikes(50, [7])) for name in HOSTILE]
-    sensors.append(MadeSensor("x", "y", status="failed", reason=HOSTILE[0], readings=1))
+    sensors.append(MadeSensor("x", "y", status=SensorStatus.FAILED, reason=HOSTILE[0], readings=1))
     run = MadeRun(
         sensors,
         run=HOSTILE[2],
-        landings=[landing(name, "unreadable", name) for name in HOSTILE],
+        landings=[landing(name, LandingStatus.UNREADABLE, name) for name in HOSTILE],
         rejects=[[name] * 6 for name in HOSTILE],
     )
     facts = RunFacts(cause=HOSTILE[0], state=HOSTILE[1], started=HOSTILE[2])
@@ -236,10 +239,10 @@ def test_names_from_data_are_text_and_nothing_else(tmp_path: Path) -> None:
     assert {tag for tag, _ in page.tags}.isdisjoint({"img", "b onclick", "iframe"})
     assert len(page.scripts) == 3
     assert not [names for _, names in page.tags if any(name.startswith("on") for name in names)]
-    assert {visible(name) for name in HOSTILE} <= set(page.data["sensors"]["device"])
+    assert {escape_bidi(name) for name in HOSTILE} <= set(page.data["sensors"]["device"])
     assert "\u202e" not in page.text + page.scripts[0]
     for name in HOSTILE:
-        assert " ".join(visible(name).split()) in page.text
+        assert " ".join(escape_bidi(name).split()) in page.text
 
 
 def test_the_browser_is_told_to_run_and_load_nothing_but_what_is_in_the_page(tmp_path: Path) -> None:
@@ -261,7 +264,7 @@ def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_sensors_beyond_what_a_page_holds_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts_module, "MOST_DRAWN", 2)
+    monkeypatch.setattr(sensor_views, "MOST_DRAWN", 2)
     run = MadeRun([MadeSensor("1", str(i), with_spikes(100, range(i))) for i in range(4)])
     page = report(run, tmp_path)
     assert page.data["sensors"]["anomalies"] == [3, 2, 1, 0]
@@ -271,7 +274,7 @@ def test_sensors_beyond_what_a_page_holds_are_listed(tmp_path: Path, monkeypatch
 
 
 def test_a_page_keeps_to_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(charts_module, "MOST_BYTES", 25_000)
+    monkeypatch.setattr(sensor_views, "MOST_BYTES", 25_000)
     run = MadeRun([MadeSensor("1", str(i), [99.0 + i] * 2000) for i in range(4)])
     drawn = [place is not None for place in report(run, tmp_path).data["sensors"]["chart"]]
     assert drawn[0]
@@ -392,12 +395,12 @@ def test_the_command_lists_runs_on_a_page(tmp_path: Path, capsys: pytest.Capture
 def test_rows_that_are_none_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "rows.json").write_text(content)
     with pytest.raises(ScoringError, match=re.escape("rows.json")):
-        RunRow.read_all(tmp_path / "rows.json")
+        Rows.read(tmp_path / "rows.json")
 
 
 def test_names_sort_as_a_person_sorts_them() -> None:
     names = ["pump-10", "pump-2", "10", "2", "b", "a"]
-    assert sorted(names, key=natural) == ["2", "10", "a", "b", "pump-2", "pump-10"]
+    assert sorted(names, key=natural_key) == ["2", "10", "a", "b", "pump-2", "pump-10"]
 
 
 series = hnp.arrays(np.float64, st.integers(1, 400), elements=st.floats(-1e6, 1e6))
@@ -467,7 +470,7 @@ def test_json_in_a_script_is_the_same_json_and_no_markup(document: object) -> No
 @settings(max_examples=200)
 def test_a_share_is_never_written_as_none_or_all_unless_it_is(some: int, of: int) -> None:
     some = min(some, of)
-    told = percent(some / of)
+    told = format_share(some / of)
     assert (told == "0 %") == (some == 0)
     assert (told == "100 %") == (some == of)
 
@@ -485,11 +488,11 @@ def test_a_share_is_never_written_as_none_or_all_unless_it_is(some: int, of: int
     ],
 )
 def test_durations_are_told_in_two_units(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+    assert format_duration(seconds) == told
 
 
 def test_the_plotting_library_is_the_one_that_is_written_down() -> None:
-    assets = Path(charts_module.__file__).parent / "assets"
+    assets = Path(sensor_views.__file__).parent / "assets"
     notes = (assets / "uPlot.md").read_text()
     version = re.search(r"# uPlot ([\d.]+)", notes)
     assert version is not None

@@ -1,17 +1,26 @@
-"""Where a report draws the boundary of what is normal."""
+"""Where a report draws the boundary of normal values, and how the boundary is stored."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.svm import OneClassSVM
 
 from scoring.cli import main
+from scoring.errors import ScoringError
+from scoring.formats import BOUNDARIES_JSON, REPORT_HTML, SUCCESS
 from scoring.keys import SensorKey
 from scoring.models import save_model
 from scoring.report.boundary import from_model, from_readings
+from scoring.report.boundary_file import read_boundaries
+from scoring.report.facts import RunFacts
+from scoring.report.page import write_report
 from scoring.svm import SvmDetector, SvmParameters
+from tests.scoring.report.finished_runs import MadeRun, MadeSensor
 
 SVM = SvmParameters(
     mean=50.0, scale=5.0, kernel="rbf", gamma=0.5, coef0=0.0, degree=3,
@@ -69,3 +78,85 @@ def test_one_huge_reading_costs_its_sensor_the_boundary_and_no_run_its_report(tm
     assert main(["collect", *command, "--preds", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out" / "_SUCCESS").exists()
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["totals"]["scored"] == 2
+
+
+TURNED = "pump \u202e1"
+"""A device whose name turns the direction of the text after it, which a page shows by its code."""
+
+
+def trained(models: Path, *keys: SensorKey) -> list[str]:
+    """Save a model for each sensor; returns their SHA-256s."""
+    estimator = OneClassSVM(nu=0.1, gamma=0.01).fit(np.linspace(45, 55, 50).reshape(-1, 1))
+    for key in keys:
+        save_model(estimator, models, key)
+    return [hashlib.sha256((models / key.model_name).read_bytes()).hexdigest() for key in keys]
+
+
+def charts(page: Path) -> list[dict[str, object]]:
+    text = page.read_text().partition('id="data">')[2].partition("</script>")[0]
+    found: list[dict[str, object]] = json.loads(text)["charts"]
+    return found
+
+
+def test_a_report_without_models_keeps_the_exact_boundaries_of_one_with_models(tmp_path: Path) -> None:
+    first, turned = trained(tmp_path / "models", SensorKey("1", "1"), SensorKey(TURNED, "1"))
+    values = [44.0, 50.0, 70.0]
+    sensors = [
+        MadeSensor("1", "1", values, model=first),
+        MadeSensor("1", "2", values),
+        MadeSensor(TURNED, "1", values, model=turned),
+    ]
+    folder = MadeRun(sensors).write(tmp_path / "out")
+    assert main(["report", "--preds", str(folder), "--models", str(tmp_path / "models")]) == 0
+    with_models = charts(folder / "report.html")
+    assert sorted(bool(chart["exact"]) for chart in with_models) == [False, True, True]
+    (folder / "report.html").unlink()
+    assert charts(write_report(folder, RunFacts(cause="a.csv landed"))) == with_models
+
+
+def test_the_boundary_of_another_model_is_not_used(tmp_path: Path) -> None:
+    (first,) = trained(tmp_path / "models", SensorKey("1", "1"))
+    values = [44.0, 50.0, 70.0]
+    folder = MadeRun([MadeSensor("1", "1", values, model=first)]).write(tmp_path / "out")
+    assert main(["report", "--preds", str(folder), "--models", str(tmp_path / "models")]) == 0
+    MadeRun([MadeSensor("1", "1", values, model="cd" * 32)]).write(folder)
+    assert charts(write_report(folder))[0]["exact"] is False
+
+
+def test_a_run_without_stored_boundaries_estimates_them_from_the_scores(tmp_path: Path) -> None:
+    folder = MadeRun([MadeSensor("1", "1", [44.0, 50.0, 70.0])]).write(tmp_path)
+    (chart,) = charts(write_report(folder))
+    assert chart["normal"]
+    assert chart["exact"] is False
+    assert not (folder / BOUNDARIES_JSON).exists()
+
+
+@pytest.mark.parametrize("finish", ["score", "collect"])
+def test_a_finished_run_has_its_boundaries_its_report_and_success(tmp_path: Path, finish: str) -> None:
+    trained(tmp_path / "models", SensorKey("1", "1"))
+    rows = [f"2026-01-01 00:00:0{second},1,1,{value}" for second, value in enumerate((44, 50, 70))]
+    (tmp_path / "r.csv").write_text("\n".join(["TS,Device,Sensor,Value", *rows, ""]))
+    common = ["--data", str(tmp_path / "r.csv"), "--models", str(tmp_path / "models")]
+    out = tmp_path / "out"
+    if finish == "score":
+        assert main(["score", *common, "--out", str(out)]) == 0
+    else:
+        assert main(["score", *common, "--out", str(out), "--shard", "0/1"]) == 0
+        assert not (out / REPORT_HTML).exists()
+        assert main(["collect", *common, "--preds", str(out)]) == 0
+    (boundary,) = json.loads((out / BOUNDARIES_JSON).read_text())["boundaries"]
+    assert (boundary["device"], boundary["sensor"]) == ("1", "1")
+    assert charts(out / REPORT_HTML)[0]["normal"] == boundary["normal"]
+    written = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert written[SUCCESS] == max(written.values())
+
+
+@given(st.binary())
+def test_damaged_boundaries_are_reported_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / BOUNDARIES_JSON).write_bytes(content)
+    with pytest.raises(ScoringError, match=r"is not the boundaries of a run: .*; delete it, or") as caught:
+        read_boundaries(folder)
+    assert "\n" not in str(caught.value)

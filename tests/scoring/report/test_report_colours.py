@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scoring.report import charts
+from scoring.report import sensor_views
 
-CSS = (Path(charts.__file__).parent / "assets" / "look.css").read_text()
+CSS = (Path(sensor_views.__file__).parent / "assets" / "look.css").read_text()
 
 TEXT, GRAPHICS = 4.5, 3.0
 """Contrasts that WCAG 2.2 asks for at level AA."""

@@ -1,31 +1,24 @@
 """What a report says of the run itself: why, when, and what went wrong where nothing was summed up."""
 
-import hashlib
 import json
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.svm import OneClassSVM
 
-from scoring.cli import main
 from scoring.errors import ScoringError
-from scoring.keys import SensorKey
-from scoring.models import save_model
-from scoring.report.boundary import Boundary
-from scoring.report.earlier import earlier_boundaries
+from scoring.formats import LandingStatus
 from scoring.report.facts import RunFacts, Trouble
-from scoring.report.findings import cause_of
-from scoring.report.folder import Landing, Sensor
+from scoring.report.findings import infer_cause
+from scoring.report.folder import LandingRow
 from scoring.report.page import write_report
 from tests.scoring.report.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
 
-LANDED = [Landing("2026/01/01/site-a.csv", "read", None, 1, 0)]
+LANDED = [LandingRow("2026/01/01/site-a.csv", LandingStatus.READ, None, 1, 0)]
 
 
 class Words(HTMLParser):
@@ -73,14 +66,14 @@ def charts(page: Path) -> list[dict[str, object]]:
     ],
 )
 def test_the_name_of_a_run_tells_its_cause(
-    run: str | None, landings: list[Landing], cause: str | None
+    run: str | None, landings: list[LandingRow], cause: str | None
 ) -> None:
-    assert cause_of(run, landings) == cause
+    assert infer_cause(run, landings) == cause
 
 
 @given(st.text())
 def test_no_name_of_a_run_breaks_the_page(run: str) -> None:
-    cause = cause_of(run, LANDED)
+    cause = infer_cause(run, LANDED)
     assert cause is None or cause
 
 
@@ -102,7 +95,7 @@ def test_a_run_that_was_summed_up_says_who_asked_when_and_with_which_pipeline(tm
         "asked for by hand: 3 blobs · partly · 2 of 3 steps succeeded · try 2 ·",
         "pipeline v5eb457d70e20992b",
         "42 s from 2026-11-23 05:00:02 UTC",
-        "1 step did not do its work. score_1_1 failed: killed: out of memory?",
+        "1 step was not completed. score_1_1 failed: killed: out of memory?",
     ):
         assert told in text
     assert "sensor 1/1 failed" not in text, "the summary's findings say it already"
@@ -114,7 +107,7 @@ def test_a_run_that_failed_before_it_was_summed_up_says_what_went_wrong(tmp_path
         troubles=tuple(Trouble(f"score_1_{i}", "failed", f"reason {i}") for i in range(5)),
     )  # fmt: skip
     words = Words(write_report(tmp_path, facts))
-    assert "The run failed before anything was summed up" in words.text
+    assert "The run failed before it wrote a summary" in words.text
     assert "The run failed. no worker: disk full" in words.text
     assert "reason 4" in words.text
     assert "python -m pipeline status blob-00" in words.text
@@ -123,10 +116,10 @@ def test_a_run_that_failed_before_it_was_summed_up_says_what_went_wrong(tmp_path
 @pytest.mark.parametrize(
     ("state", "told"),
     [
-        ("pending", "has not begun"),
-        ("running", "is still under way"),
+        ("pending", "has not started"),
+        ("running", "is still running"),
         ("canceled", "was canceled"),
-        ("x", "no s"),
+        ("x", "no summary"),
     ],
 )
 def test_a_run_that_left_nothing_says_how_it_stands(tmp_path: Path, state: str, told: str) -> None:
@@ -159,65 +152,6 @@ def test_facts_of_a_wrong_kind_are_refused(tmp_path: Path, more: str) -> None:
     (tmp_path / "facts.json").write_text(f'{{"version": 1, {more}}}')
     with pytest.raises(ScoringError, match=r"facts\.json"):
         RunFacts.read(tmp_path / "facts.json")
-
-
-def test_a_page_that_is_written_again_keeps_the_boundaries_that_models_told(tmp_path: Path) -> None:
-    estimator = OneClassSVM(nu=0.1, gamma=0.01).fit(np.linspace(45, 55, 50).reshape(-1, 1))
-    save_model(estimator, tmp_path / "models", SensorKey("1", "1"))
-    sha256 = hashlib.sha256((tmp_path / "models" / "model_1_1.skops").read_bytes()).hexdigest()
-    shown = [44.0, 50.0, 70.0]
-    folder = MadeRun([MadeSensor("1", "1", shown, model=sha256), MadeSensor("1", "2", shown)]).write(
-        tmp_path / "out"
-    )
-    assert main(["report", "--preds", str(folder), "--models", str(tmp_path / "models")]) == 0
-    asked = charts(folder / "report.html")
-    again = charts(write_report(folder, RunFacts(cause="a.csv landed")))
-    assert again == asked
-    assert [chart["exact"] for chart in again] == [True, False]
-
-    MadeRun([MadeSensor("1", "1", shown, model="cd" * 32)]).write(folder)
-    assert charts(write_report(folder))[0]["exact"] is False, "another model's boundary was taken"
-
-
-@given(
-    st.binary()
-    | st.builds(lambda data: b'<script type="application/json" id="data">%b</script>' % data, st.binary())
-)
-def test_what_is_no_page_holds_no_boundaries(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
-) -> None:
-    page = tmp_path_factory.getbasetemp() / "damaged.html"
-    page.write_bytes(content)
-    assert earlier_boundaries(page)(sensor("1", "1")) is None
-
-
-CHART = {"exact": True, "model": "ab" * 8, "normal": [[1.5, None]]}
-
-
-@pytest.mark.parametrize(
-    ("charts", "boundary"),
-    [
-        ([CHART], Boundary(((1.5, None),), exact=True)),
-        ([CHART | {"exact": False}], None),
-        ([CHART | {"model": "cd" * 8}], None),
-        ([CHART | {"normal": [["a", 1]]}], None),
-        ([CHART | {"normal": 7}], None),
-        ([{"exact": True}], None),
-        ([], None),
-        (None, None),
-    ],
-)
-def test_a_boundary_is_taken_from_a_page_only_as_it_was_written(
-    tmp_path: Path, charts: object, boundary: Boundary | None
-) -> None:
-    data = {"sensors": {"device": ["1"], "sensor": ["1"], "chart": [0]}, "charts": charts}
-    page = tmp_path / "report.html"
-    page.write_text(f'<script type="application/json" id="data">{json.dumps(data)}</script>')
-    assert earlier_boundaries(page)(sensor("1", "1")) == boundary
-
-
-def sensor(device: str, name: str) -> Sensor:
-    return Sensor(device, name, "scored", None, 1, 0, 0, None, None, None, "ab" * 32, "preds_1_1.csv")
 
 
 def test_a_finding_says_on_which_side_the_anomalies_lie(tmp_path: Path) -> None:

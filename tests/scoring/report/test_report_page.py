@@ -16,9 +16,10 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from scoring.cli import main
-from scoring.report import columns
+from scoring.formats import LandingStatus, SensorStatus
+from scoring.report import encoding
 from scoring.report.facts import RunFacts, Trouble
-from scoring.report.index import RunRow, Swept, write_index
+from scoring.report.index import RunRow, write_index
 from scoring.report.page import write_report
 from tests.scoring.report.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
 
@@ -34,7 +35,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ASSETS = Path(columns.__file__).parent / "assets"
+ASSETS = Path(encoding.__file__).parent / "assets"
 HOSTILE = [
     "<script>hacked = 1</script>",
     "</script><script>hacked = 1</script>",
@@ -46,10 +47,10 @@ SENSORS = [
     MadeSensor("pump-1", "flow", normal(720, 1)),
     MadeSensor("pump-2", "pressure", [*normal(700, 2), *[62.0] * 20]),
     MadeSensor("pump-2", "flow", [value + 40 for value in normal(720, 3)]),
-    MadeSensor("pump-3", "pressure", status="failed", reason="the model is refused", readings=720),
-    MadeSensor("pump-3", "flow", status="missing", reason="no step left a result", readings=720),
-    MadeSensor("pump-4", "pressure", status="no-model", reason="no such model", readings=720),
-    MadeSensor("pump-4", "flow", status="no-readings"),
+    MadeSensor("pump-3", "pressure", status=SensorStatus.FAILED, reason="the model is refused", readings=720),
+    MadeSensor("pump-3", "flow", status=SensorStatus.MISSING, reason="no step left a result", readings=720),
+    MadeSensor("pump-4", "pressure", status=SensorStatus.NO_MODEL, reason="no such model", readings=720),
+    MadeSensor("pump-4", "flow", status=SensorStatus.NO_READINGS),
     MadeSensor(HOSTILE[0], HOSTILE[2], with_spikes(720, [400])),
 ]
 
@@ -87,7 +88,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run where everything that can go wrong went wrong once."""
     run = MadeRun(
         SENSORS,
-        landings=[landing(name, "unreadable", name) for name in HOSTILE],
+        landings=[landing(name, LandingStatus.UNREADABLE, name) for name in HOSTILE],
         rejects=[[name] * 6 for name in HOSTILE],
     )
     path = run.write(tmp_path_factory.mktemp("run"))
@@ -418,10 +419,10 @@ def test_numbers_come_out_of_the_page_as_they_went_in(browser: Browser) -> None:
         values = rng.integers(-500, 500, 50) * scale
         marks = np.flatnonzero(rng.random(50) < 0.3)
         chart = {
-            "times": columns.moments(times),
-            "values": columns.numbers(values),
-            "scores": columns.floats(values),
-            "marks": columns.whole(np.diff(marks, prepend=0)),
+            "times": encoding.times(times),
+            "values": encoding.numbers(values),
+            "scores": encoding.floats(values),
+            "marks": encoding.whole(np.diff(marks, prepend=0)),
         }
         read = page.evaluate(
             "(chart) => { const { times, values, scores, marks } = readings(chart); "
@@ -470,7 +471,8 @@ def test_the_page_of_runs_calls_a_sweep_late_when_it_is(
     browser: Browser, tmp_path: Path, hours: float, late: bool
 ) -> None:
     at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
-    page = write_index([RunRow("a", "succeeded")], tmp_path / "index.html", swept=Swept(at, 10_800))
+    rows = [RunRow("a", "succeeded")]
+    page = write_index(rows, tmp_path / "index.html", swept=at, late_after_seconds=10_800)
     with opening(browser, page.as_uri()) as opened:
         said = opened.page.locator(".swept").text_content() or ""
     assert said.startswith("Last sweep: 20")

@@ -15,7 +15,7 @@ from scoring.models import LoadedModel, save_model
 from scoring.packs import ModelStore
 from scoring.readings.files import find_sources
 from scoring.step.predictions import PredictionFiles
-from scoring.step.score import score
+from scoring.step.score import ModelCache, score
 from scoring.step.selection import OneSensor
 
 KEY = SensorKey("1", "3")
@@ -47,6 +47,6 @@ def test_a_model_is_loaded_once_however_many_threads_ask_for_it(tmp_path: Path) 
     store = SlowStore(tmp_path / "models")
     selection = OneSensor(KEY)
     with PredictionFiles(tmp_path / "out", selection.step) as files:
-        outcome = score(sources, store, selection, files)
+        outcome = score(sources, ModelCache(store), selection, files)
     assert outcome.sensors[0].readings == count
     assert store.loads == 1

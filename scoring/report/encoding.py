@@ -1,8 +1,8 @@
 """Columns of numbers as short texts: a number type, a colon, and the little-endian bytes in base64.
 
-Readings have few decimals and come at even intervals, so most columns fit one or two bytes a number
-without losing a digit: `numbers` finds the power of ten that makes them whole, `moments` the step in time.
-The reader is in `assets/decode.js`.
+Readings have few decimals and come at even intervals, so most columns fit in one or two bytes per number
+without losing a digit: `numbers` finds the power of ten that makes them whole, `times` the interval.
+`assets/decode.js` decodes them.
 """
 
 import base64
@@ -13,7 +13,7 @@ import numpy as np
 MOST_DECIMALS = 6
 _EXACT_BELOW = 2.0**52
 _INVISIBLE = 1e-5
-"""An error of this part of a sensor's range cannot be seen in a chart."""
+"""An error of this share of a sensor's range is invisible in a chart."""
 
 
 class Numbers(TypedDict):
@@ -24,8 +24,8 @@ class Numbers(TypedDict):
     data: str
 
 
-class Moments(TypedDict):
-    """Milliseconds since 1970: `first`, then `step` times each x of data more than the one before."""
+class Times(TypedDict):
+    """Milliseconds since 1970: `first`, then each is `step` times an x of data after the one before."""
 
     first: int
     step: int
@@ -53,7 +53,7 @@ def numbers(values: np.ndarray) -> Numbers:
 
 
 def floats(values: np.ndarray) -> str:
-    """Floating-point numbers, four bytes each where the difference could not be seen."""
+    """Floating-point numbers, four bytes each where the difference is invisible."""
     finite = np.isfinite(values)
     with np.errstate(over="ignore"):  # to infinity, which is an error or a span like any other
         short = values.astype("<f4")
@@ -65,13 +65,13 @@ def floats(values: np.ndarray) -> str:
     )
 
 
-def moments(times: np.ndarray) -> Moments:
-    """Moments in time, milliseconds since 1970, in ascending order."""
-    if not len(times):
-        return Moments(first=0, step=1, data=whole(times))
-    steps = np.diff(times, prepend=times[:1])
+def times(moments: np.ndarray) -> Times:
+    """Times in milliseconds since 1970, in ascending order."""
+    if not len(moments):
+        return Times(first=0, step=1, data=whole(moments))
+    steps = np.diff(moments, prepend=moments[:1])
     step = int(np.gcd.reduce(steps)) or 1
-    return Moments(first=int(times[0]), step=step, data=whole(steps // step))
+    return Times(first=int(moments[0]), step=step, data=whole(steps // step))
 
 
 def _text(kind: str, array: np.ndarray) -> str:

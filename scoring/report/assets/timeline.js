@@ -1,6 +1,6 @@
-// Anomalies over the time of the run, all drawn sensors together.
+// Share of anomalies over the time of the run, all sensors with a chart together.
 
-function drawWhen(host, { start, step, readings: total, anomalies }) {
+function drawTimeline(host, { start, step, readings: total, anomalies }) {
   const seconds = step / 1000;
   const half = seconds / 2;
   const times = total.map((_, i) => start / 1000 + (i + 0.5) * seconds);

@@ -1,0 +1,86 @@
+"""Stored formats have a version each: a document of another one is refused by name, never misread."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from scoring import formats
+from scoring.errors import ScoringError
+from scoring.readings.manifest import Manifest
+from scoring.report.boundary_file import read_boundaries
+from scoring.report.facts import RunFacts
+from scoring.report.folder import Folder
+from scoring.report.index import Rows
+from scoring.step.outcome import read_outcomes
+
+TOTALS = ",".join(
+    f'"{name}": 0'
+    for name in (
+        "readings", "scored", "rejected", "anomalies", "sensors", "sensors_scored", "sensors_failed",
+        "sensors_without_model", "sensors_missing", "models_without_readings", "landings", "landings_read",
+    )
+)  # fmt: skip
+
+STORED: dict[str, tuple[Path, str, Callable[[Path], object]]] = {
+    "SUMMARY_VERSION": (
+        Path(formats.SUMMARY_JSON),
+        f'{{"version": 1, "run": null, "totals": {{{TOTALS}}}, "sensors": [], "landings": []}}',
+        Folder.read,
+    ),
+    "OUTCOME_VERSION": (
+        Path(formats.OUTCOMES_FOLDER) / "all.json",
+        '{"version": 1, "step": "all", "sensors": [], "landings": []}',
+        read_outcomes,
+    ),
+    "MANIFEST_VERSION": (
+        Path(formats.MANIFEST_JSON),
+        '{"version": 1, "run": "blob-1", "landings": []}',
+        lambda folder: Manifest.read(folder / formats.MANIFEST_JSON),
+    ),
+    "FACTS_VERSION": (
+        Path("facts.json"),
+        '{"version": 1, "cause": "a.csv landed"}',
+        lambda folder: RunFacts.read(folder / "facts.json"),
+    ),
+    "BOUNDARIES_VERSION": (
+        Path(formats.BOUNDARIES_JSON),
+        '{"version": 1, "boundaries": [{"device": "1", "sensor": "1", "model": "", "normal": [[1, null]]}]}',
+        read_boundaries,
+    ),
+    "ROWS_VERSION": (
+        Path("rows.json"),
+        '{"version": 1, "runs": []}',
+        lambda folder: Rows.read(folder / "rows.json"),
+    ),
+}
+"""For each version in `formats`: a document as it is stored today, and what reads it from a folder."""
+
+
+def store(folder: Path, name: Path, content: str) -> Path:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(content)
+    return folder
+
+
+def test_each_version_has_a_stored_document_and_a_reader() -> None:
+    assert {name for name in vars(formats) if name.endswith("_VERSION")} == set(STORED)
+
+
+@pytest.mark.parametrize("version", STORED)
+def test_a_document_of_the_stored_version_is_read(tmp_path: Path, version: str) -> None:
+    """Fails where a version is raised and its reader does not accept the documents of the version before."""
+    name, content, read = STORED[version]
+    read(store(tmp_path, name, content))
+
+
+@pytest.mark.parametrize("version", STORED)
+def test_a_document_of_another_version_is_refused_in_one_line(tmp_path: Path, version: str) -> None:
+    name, content, read = STORED[version]
+    current = getattr(formats, version)
+    newer = content.replace('"version": 1', f'"version": {current + 1}')
+    expected = f"{name.name}: version {current + 1} is not {current}; update this project"
+    with pytest.raises(ScoringError, match=re.escape(expected)) as caught:
+        read(store(tmp_path, name, newer))
+    assert "\n" not in str(caught.value)
