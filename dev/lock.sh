@@ -10,4 +10,5 @@ compile() {
 }
 compile pyproject.toml --all-extras -o requirements.txt
 compile pyproject.toml --all-extras --group dev --group bench -c requirements.txt -o requirements-dev.txt
+compile pyproject.toml --extra pipeline --extra app -c requirements.txt -o requirements-app.txt
 compile infra/checkov.in -o infra/requirements.txt
