@@ -1,4 +1,4 @@
-"""What is deployed to Azure: an allow-list that runs by itself, through Microsoft's worker, with both triggers."""
+"""What Azure gets: an allow-list that runs alone, with both triggers, through Microsoft's worker."""
 
 import json
 import os
@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("azureml")]
 DRIVER = """
 import asyncio, importlib.util, json, sys
 from pathlib import Path
+
+sys.path.append(sys.argv.pop(1))  # as the platform does, and not by the environment
 from dev.host.worker import Input, Worker
 
 async def main(blob):
@@ -67,7 +69,7 @@ def app(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """An interpreter with what the app requires and Microsoft's worker; kept between runs."""
+    """An environment with what the app requires and Microsoft's worker; kept between runs."""
     place = REPO / ".venv" / "deployed"
     lock = (REPO / "requirements-app.txt").read_text(encoding="utf-8")
     dev = (REPO / "requirements-dev.txt").read_text(encoding="utf-8")
@@ -105,8 +107,9 @@ def call(app: Path, python: Path, platform: Path, settings: dict[str, str], blob
     shutil.copy(REPO / "dev" / "__init__.py", platform / "dev")
     own = ("SCORING_", "ScoringStorage", "AZURE", "PYTHON", "COVERAGE", "VIRTUAL_ENV")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    (packages,) = python.parents[1].glob("lib/python3*/site-packages")
     done = subprocess.run(
-        [python, "-c", DRIVER, json.dumps(blob), *HEAVY],
+        [python.resolve(), "-c", DRIVER, packages, json.dumps(blob), *HEAVY],
         cwd=app,
         env={**inherited, **settings, "PYTHONPATH": str(platform), "PYTHONSAFEPATH": "1"},
         capture_output=True,

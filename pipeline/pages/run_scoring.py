@@ -82,12 +82,14 @@ def _told(succeeded: int, steps: int) -> str:
 
 
 def _scoring(seconds: float, *arguments: str | Path) -> None:
+    # The Functions platform puts the app's packages on this process's path, not into the environment.
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with tempfile.TemporaryDirectory(prefix="fleet-scoring-") as temporary:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "scoring", *map(str, arguments)],
                 cwd=ROOT,
-                env=step_environment(os.environ, ROOT, Path(temporary)),
+                env=step_environment(environ, ROOT, Path(temporary)),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
