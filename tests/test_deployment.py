@@ -1,4 +1,7 @@
-"""What Azure installs is enough: the app and the steps with requirements.txt and nothing besides."""
+"""requirements.txt is enough for the app with the local engine, as `func start` runs it, and nothing besides.
+
+What is deployed to Azure is smaller: see test_deployed_app.
+"""
 
 import ast
 import os
