@@ -1,12 +1,12 @@
-# `make help` lists what there is. Everything runs in .venv, which `make setup` fills from the lock files.
+# `make help` lists all targets. Everything runs in .venv, which `make setup` fills from the lock files.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help setup run start app lock format check test quick soak bench clean
+.PHONY: help setup run start app lock format check test quick fidelity soak bench clean
 
-help: ## this list
+help: ## list all targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.done ## install Python packages and Azurite
@@ -15,22 +15,22 @@ $(VENV)/.done: requirements-dev.txt dev/package-lock.json dev/setup.sh
 	@bash dev/setup.sh $(VENV)
 	@touch $@
 
-run: setup ## the main job on this machine (DATA=... MODELS=... for your own)
+run: setup ## run the main job on this machine (DATA=... MODELS=... for your own)
 	@$(PY) -m dev.demo $(if $(DATA),--data "$(DATA)") $(if $(MODELS),--models "$(MODELS)") $(if $(ENGINE),--engine $(ENGINE))
 
-start: setup ## keep the function app running: func where it is installed, our host otherwise
+start: setup ## keep the function app running, with func if it is installed, else with dev.host
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m dev.start
 
 app: setup ## assemble what is deployed to Azure: out/app, out/app.zip
 	@$(PY) infra/assemble.py out/app --zip out/app.zip
 
-lock: setup ## pin what pyproject.toml asks for
+lock: setup ## pin the dependencies in pyproject.toml
 	@bash dev/lock.sh $(VENV)
 
-format: setup ## let ruff rewrite what it can
+format: setup ## format and fix code with ruff
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
-check: setup ## lint, types, import contracts, lock files, templates
+check: setup ## check format, lint, types, import contracts, lock files, templates
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
@@ -38,22 +38,30 @@ check: setup ## lint, types, import contracts, lock files, templates
 	$(PY) -m pytest -q -n 0 tests/security/test_locks.py
 	@bash infra/check.sh
 
-# Tests start hundreds of processes of the project: what was compiled once is kept, whatever the shell says.
+# Tests start hundreds of Python processes: let them cache bytecode, regardless of the shell.
 test quick: export PYTHONDONTWRITEBYTECODE =
 
-test: setup ## all tests (COVERAGE=1: measured, and at least 95 %)
+test: setup ## run all tests (COVERAGE=1 requires 95 % coverage)
 	$(PY) -m pytest -n auto $(if $(COVERAGE),--cov --cov-report=term --cov-fail-under=95)
 
-quick: setup ## tests but those marked as slow
+quick: setup ## run all tests except slow ones
 	$(PY) -m pytest -n auto -m "not slow"
 
-soak: setup ## load, faults and kills (SECONDS=600) with a proof; simulation; fuzzing
+fidelity: setup .fidelity/.done ## compare with what Microsoft publishes: data runtime (as root), schemas
+	$(PY) -m pytest -n 0 -rs tests/fidelity tests/pipeline/engines/azureml/test_bodies.py
+
+.fidelity/.done: tests/fidelity/requirements.txt
+	@$(PY) -m venv .fidelity
+	@.fidelity/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+soak: setup ## soak test under load and faults (SECONDS=600), simulation, fuzzing
 	$(PY) -m dev.soak --seconds $(or $(SECONDS),600)
 	$(PY) -m tests.simulation --steps 100000
 	$(PY) -m tests.fuzz --seconds 120
 
-bench: setup ## measurements, as ratios
+bench: setup ## run the benchmarks, which measure ratios
 	@for b in bench/*.py; do echo "== $$b"; PYTHONPATH=. $(PY) $$b || exit 1; done
 
-clean: ## remove everything that make made
-	rm -rf $(VENV) dev/node_modules out .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## remove everything that make created
+	rm -rf $(VENV) .fidelity dev/node_modules out .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The function app: two triggers that hand over to the pipeline. All that happens is in there."""
+"""The function app: two triggers that call the pipeline, which does all the work."""
 
 import logging
 import secrets
@@ -12,8 +12,8 @@ from pipeline.flow.triggers import blob_source, context, report_settings, submit
 
 app = func.FunctionApp()
 log = logging.getLogger("fleet_scoring")
-logging.getLogger("azure").setLevel(logging.WARNING)  # else a line and more for each request to storage
-report_settings()  # wrong ones do not keep the app from loading: each call fails with what is wrong
+logging.getLogger("azure").setLevel(logging.WARNING)  # otherwise it logs each request to storage
+report_settings()  # the app loads with invalid ones, too: each call fails and says what is wrong
 
 
 @app.timer_trigger(arg_name="timer", schedule="%SCORING_SCHEDULE%", use_monitor=True, run_on_startup=False)
@@ -24,7 +24,7 @@ report_settings()  # wrong ones do not keep the app from loading: each call fail
     maximum_interval="00:05:00",
 )
 def score_on_timer(timer: func.TimerRequest) -> None:
-    """Sweep: submit what no run has claimed, take up what was left, retry what failed."""
+    """Sweep: submit unclaimed landings, resume abandoned runs, retry failed ones."""
     tick = tick_of(timer.schedule_status, datetime.now(UTC))
     report = sweep(context(), tick, random_hex=secrets.token_hex(3))
     log.info("%s", report, extra={"run": report.run})
@@ -37,6 +37,6 @@ def score_on_timer(timer: func.TimerRequest) -> None:
     source=func.BlobSource(blob_source()),
 )
 def score_on_blob(blob: BlobClient) -> None:
-    """Submit a run for one blob, unfetched; what raises is tried five times in all."""
+    """Submit a run for one blob, without reading it; the host tries five times if this raises."""
     submission = submit_blob(context(), blob.container_name, blob.blob_name)
     log.info("%s", submission, extra={"run": submission.run})

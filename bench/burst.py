@@ -1,7 +1,7 @@
-"""A burst: 1,000 small blobs dropped at once on the running function app, on this machine.
+"""A burst: 1,000 small blobs uploaded at once while the function app runs on this machine.
 
-All must be scored and none twice: the first few by runs of their own, the others by the sweep, which takes
-any number of landings in one run. Memory of the host must stay flat meanwhile.
+Each must be scored exactly once: the first few in runs of their own, the others by the sweep, which takes
+any number of landings in one run. The host's memory must stay flat meanwhile.
 """
 
 import contextlib
@@ -18,59 +18,59 @@ from pathlib import Path
 import psutil
 
 from dev.demo.fleet import Landing, simulated_fleet
-from dev.demo.leftovers import end_marked
-from dev.demo.stage import Stage, set_stage
-from dev.demo.watch import watch
+from dev.demo.marked_processes import kill_marked
+from dev.demo.sandbox import Sandbox, open_sandbox
+from dev.demo.wait import wait_for_runs
 from dev.host.process import HostProcess
 
 BLOBS = 1_000
 SENSORS = 4
 READINGS = 2
 MEMORY_GROWTH = 32 * 2**20
-"""From a tenth of the calls to the last one, at most."""
+"""Largest growth from a tenth of the calls to the last one."""
 TICKS = 20
 
 
 def main() -> int:
-    """Drop them, see them through, judge; 1 where one is missing or scored twice, or memory grows."""
+    """Upload, wait and check; returns 1 if a blob is missing or scored twice, or if memory grows."""
     mark = secrets.token_hex(8)
     with contextlib.ExitStack() as stack:
-        stack.callback(end_marked, mark)
+        stack.callback(kill_marked, mark)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stage = set_stage("local", mark, stack)
-        fleet = simulated_fleet(folder, os.environ, _say, devices=2, sensors=SENSORS // 2)
-        stage.make_containers()
-        stage.upload_models(fleet)
-        _say(stage.publish())
+        sandbox = open_sandbox("local", mark, stack)
+        fleet = simulated_fleet(folder, os.environ, _print, devices=2, sensors=SENSORS // 2)
+        sandbox.make_containers()
+        sandbox.upload_models(fleet)
+        _print(sandbox.publish())
         landings = _small_files(fleet.landings[0].file, folder / "burst")
-        host = stack.enter_context(stage.start_host(lambda _line: None))
+        host = stack.enter_context(sandbox.start_host(lambda _line: None))
         host.wait_until_started()
         memory = _Memory(host.pid)
         began = time.monotonic()
         with ThreadPoolExecutor(16) as uploads:
-            list(uploads.map(stage.land, landings))
-        _say(f"{BLOBS:,} blobs dropped in {time.monotonic() - began:.1f} s")
+            list(uploads.map(sandbox.upload, landings))
+        _print(f"{BLOBS:,} blobs uploaded in {time.monotonic() - began:.1f} s")
         _wait_for_calls(host, BLOBS // 10)
         early = memory.now()
         _wait_for_calls(host, BLOBS)
         late = memory.now()
-        _say(f"{BLOBS:,} calls of the blob trigger after {time.monotonic() - began:.1f} s")
-        ticks = _sweep_all(stage, host)
+        _print(f"{BLOBS:,} calls of the blob trigger after {time.monotonic() - began:.1f} s")
+        ticks = _sweep_all(sandbox, host)
         memory.stop()
-        problems = _judge(stage, early, late)
+        problems = _problems(sandbox, early, late)
         took = time.monotonic() - began
-    _say(f"all runs over after {took:.1f} s and {ticks} ticks of the timer")
-    _say(
+    _print(f"all runs finished after {took:.1f} s and {ticks} ticks of the timer")
+    _print(
         f"host memory: {_mib(early)} after a tenth of the calls, {_mib(late)} after the last, "
-        f"{_mib(memory.peak)} at most"
+        f"peak {_mib(memory.peak)}"
     )
     for problem in problems:
-        _say(f"FAILED: {problem}")
+        _print(f"FAILED: {problem}")
     return 1 if problems else 0
 
 
 def _small_files(source: Path, folder: Path) -> list[Landing]:
-    """Cut readings into as many small files; they repeat where there are too few."""
+    """Cut readings into `BLOBS` small files, reusing rows if there are too few."""
     folder.mkdir()
     header, *rows = source.read_text(encoding="utf-8").splitlines()
     size = SENSORS * READINGS
@@ -87,26 +87,27 @@ def _wait_for_calls(host: HostProcess, count: int) -> None:
     host.wait_for(r"Executed 'Functions\.score_on_blob' \(Succeeded", 600, count=count)
 
 
-def _sweep_all(stage: Stage, host: HostProcess) -> int:
-    """Let the timer run until each landing is in a run and all runs are over; returns how often it took."""
+def _sweep_all(sandbox: Sandbox, host: HostProcess) -> int:
+    """Call the timer until every landing is in a finished run; returns the number of calls."""
     for tick in range(1, TICKS + 1):
         host.call("score_on_timer")
-        watch(stage.context, [record.run for record in stage.context.runs.newest()], lambda _line: None)
-        if sum(_landings(stage).values()) >= BLOBS:
+        runs = [record.run for record in sandbox.context.runs.newest()]
+        wait_for_runs(sandbox.context, runs, lambda _line: None)
+        if sum(_landings(sandbox).values()) >= BLOBS:
             return tick
     return TICKS
 
 
-def _landings(stage: Stage) -> Counter[str]:
-    """How many runs have scored each landing."""
-    runs = stage.context.runs
+def _landings(sandbox: Sandbox) -> Counter[str]:
+    """The number of runs that have scored each landing."""
+    runs = sandbox.context.runs
     return Counter(landing.name for record in runs.newest() for landing in runs.manifest(record.run).landings)
 
 
-def _judge(stage: Stage, early: int, late: int) -> list[str]:
-    records, counts = stage.context.runs.newest(), _landings(stage)
+def _problems(sandbox: Sandbox, early: int, late: int) -> list[str]:
+    records, counts = sandbox.context.runs.newest(), _landings(sandbox)
     readings = sum(record.counts.get("scored", 0) for record in records)
-    _say(f"{len(records):,} runs scored {readings:,} readings of {len(counts):,} landings")
+    _print(f"{len(records):,} runs scored {readings:,} readings of {len(counts):,} landings")
     problems = []
     if len(counts) != BLOBS:
         problems.append(f"{BLOBS - len(counts):,} landings were never scored")
@@ -145,7 +146,7 @@ def _mib(size: int) -> str:
     return f"{size / 2**20:.0f} MiB"
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)
 
 

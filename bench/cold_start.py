@@ -1,7 +1,7 @@
-"""How long the app takes to load, against an app of the same two triggers with empty bodies.
+"""How long the app takes to load, compared with an app that has the same two triggers and empty functions.
 
-Each load is a new Python with its bytecode compiled, as a worker starts on a machine that has run the app
-before. The difference is what this project's own imports cost a cold start; it has a budget.
+Each load is a new Python process with compiled bytecode, like a worker on a machine that has run the app
+before. The difference is the cost of this project's imports at a cold start; it has a budget.
 """
 
 import os
@@ -49,7 +49,7 @@ SETTINGS = {
 
 
 def main() -> int:
-    """Measure and judge; 1 where the budget is not kept."""
+    """Measure and print; returns 1 if the budget is exceeded."""
     with tempfile.TemporaryDirectory() as folder:
         apps = {"this app": REPO}
         for name, blob in (("empty, same triggers", SDK_TYPE), ("empty, InputStream", STREAM)):
@@ -68,10 +68,10 @@ def main() -> int:
             print(f"{name:22} {median(each[name] for each in rounds):6.3f} s to load")
         more = median(each["this app"] - each["empty, same triggers"] for each in rounds)
         print(
-            f"{'':22} {more:+6.3f} s for what it does (at most {BUDGET_SECONDS} s), median of {ROUNDS} rounds"
+            f"{'':22} {more:+6.3f} s for its imports (budget {BUDGET_SECONDS} s), median of {ROUNDS} rounds"
         )
         stream = median(each["this app"] - each["empty, InputStream"] for each in rounds)
-        print(f"{'':22} {stream:+6.3f} s over an app that has its blobs fetched, and needs no storage client")
+        print(f"{'':22} {stream:+6.3f} s more than an app that receives blobs without a storage client")
         _print_heaviest(environment)
         found = _python(REPO, environment, LOADED.format(names=NEVER_IMPORTED)).split()
     if found:
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def _python(app: Path, environment: dict[str, str], code: str) -> str:
-    """What a new Python prints that runs `code` in the folder of an app."""
+    """Run `code` in a new Python process in the folder of an app; returns its output."""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=app, env=environment, capture_output=True, text=True, check=True
     )
@@ -90,7 +90,7 @@ def _python(app: Path, environment: dict[str, str], code: str) -> str:
 
 
 def _print_heaviest(environment: dict[str, str]) -> None:
-    """The imports that take longest by themselves, without what they import in turn."""
+    """Print the packages with the longest import times, without the packages that they import."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", "import function_app"],
         cwd=REPO,

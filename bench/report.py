@@ -1,8 +1,9 @@
 """How long a run's report takes, how large it is, and how soon a browser shows it.
 
-Folders of 15, 1,000 and 20,000 sensors x 720 readings, as `collect` leaves them. `x read` is the process of
-`python -m scoring report` over one that only reads the drawn files with pyarrow; `opens` is from the
-navigation to the first chart in headless Chromium, where there is one. Ends with 1 where a budget is not met.
+The folders hold 15, 1,000 and 20,000 sensors x 720 readings, as `collect` writes them. `x read` divides the
+time of `python -m scoring report` by that of a process that only reads the charted files with pyarrow;
+`opens` is the time from navigation to the first chart in headless Chromium, if installed. Returns 1 if a
+budget is exceeded.
 """
 
 import json
@@ -17,11 +18,11 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 SENSORS, READINGS = (15, 1_000, 20_000), 720
-DRAWN = 1_000
+CHARTED = 1_000
 
-MOST_MEGABYTES, MOST_SECONDS_TO_OPEN, MOST_TIMES_READ = 15, 3, 4
+MAX_MEGABYTES, MAX_SECONDS_TO_OPEN, MAX_TIMES_READ = 15, 3, 4
 KINDS = 40
-"""So many different series of readings; the sensors take them in turns."""
+"""Number of different series of readings, which the sensors share."""
 
 READ = """
 import pathlib, sys
@@ -32,7 +33,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("preds_*.csv"))[:int(sys.argv[
 
 
 def main() -> int:
-    """Measure, print and judge."""
+    """Measure and print; returns 1 if a budget is exceeded."""
     failed = []
     print(f"{'sensors':>8} {'report':>8} {'x read':>7} {'MB':>6} {'opens':>7}")
     for count in SENSORS:
@@ -40,17 +41,17 @@ def main() -> int:
             make_run(Path(folder), count)
             command = [sys.executable, "-m", "scoring", "report", "--preds", folder]
             seconds = best(command)
-            ratio = seconds / best([sys.executable, "-c", READ, folder, str(DRAWN)])
+            ratio = seconds / best([sys.executable, "-c", READ, folder, str(CHARTED)])
             megabytes = (Path(folder) / "report.html").stat().st_size / 1e6
             opens = seconds_to_open(Path(folder) / "report.html")
-        told = "-" if opens is None else f"{opens:.2f} s"
-        print(f"{count:>8,} {seconds:>6.1f} s {ratio:>7.2f} {megabytes:>6.1f} {told:>7}")
-        if megabytes > MOST_MEGABYTES:
-            failed.append(f"{count:,} sensors: {megabytes:.1f} MB, {MOST_MEGABYTES} at most")
-        if opens is not None and opens > MOST_SECONDS_TO_OPEN:
-            failed.append(f"{count:,} sensors: {opens:.1f} s to open, {MOST_SECONDS_TO_OPEN} at most")
-        if ratio > MOST_TIMES_READ:
-            failed.append(f"{count:,} sensors: {ratio:.1f} times reading alone, {MOST_TIMES_READ} at most")
+        opens_text = "-" if opens is None else f"{opens:.2f} s"
+        print(f"{count:>8,} {seconds:>6.1f} s {ratio:>7.2f} {megabytes:>6.1f} {opens_text:>7}")
+        if megabytes > MAX_MEGABYTES:
+            failed.append(f"{count:,} sensors: {megabytes:.1f} MB, limit {MAX_MEGABYTES}")
+        if opens is not None and opens > MAX_SECONDS_TO_OPEN:
+            failed.append(f"{count:,} sensors: {opens:.1f} s to open, limit {MAX_SECONDS_TO_OPEN}")
+        if ratio > MAX_TIMES_READ:
+            failed.append(f"{count:,} sensors: {ratio:.1f} times reading alone, limit {MAX_TIMES_READ}")
     for line in failed:
         print(f"over budget: {line}")
     return bool(failed)
@@ -67,7 +68,7 @@ def best(command: list[str], rounds: int = 3) -> float:
 
 
 def seconds_to_open(page: Path, rounds: int = 3) -> float | None:
-    """From navigation to the first chart, at best; None without a browser."""
+    """The shortest time from navigation to the first chart; None without a browser."""
     browser_path = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
     if browser_path is None:
         return None
@@ -78,7 +79,7 @@ def seconds_to_open(page: Path, rounds: int = 3) -> float | None:
         browser = playwright.chromium.launch(executable_path=browser_path, args=arguments)
         times = []
         for _ in range(rounds):
-            # Tall enough that the first cards are in view: their charts are drawn without scrolling.
+            # A tall window: the first charts are drawn without scrolling.
             tab = browser.new_page(viewport={"width": 1280, "height": 4000})
             start = time.perf_counter()
             tab.goto(page.as_uri())
@@ -90,7 +91,7 @@ def seconds_to_open(page: Path, rounds: int = 3) -> float | None:
 
 
 def make_run(folder: Path, count: int) -> None:
-    """The finished folder of a run: most sensors normal, some with anomalies, a few not scored."""
+    """Write the folder of a finished run: most sensors normal, some with anomalies, a few not scored."""
     kinds = [make_kind(kind) for kind in range(KINDS)]
     rows = []
     for i in range(count):
@@ -136,7 +137,7 @@ def make_run(folder: Path, count: int) -> None:
 
 
 def make_kind(kind: int) -> tuple[bytes, int, float]:
-    """A file of predictions with `@` for its key, its number of anomalies, and its lowest score."""
+    """A file of predictions with `@` in place of its key, its number of anomalies and its lowest score."""
     rng = np.random.default_rng(kind)
     values = np.round(rng.normal(50, 3, READINGS), 2)
     if kind % 4 == 0:

@@ -1,10 +1,11 @@
-"""How fast `python -m scoring score` is, as ratios within one run.
+"""How fast `python -m scoring score` is, as ratios measured in one session.
 
-A simulated fleet of 1,000 sensors x 720 readings with a fresh pack, whole-process wall time against
+It scores a simulated fleet of 1,000 sensors x 720 readings with a fresh pack and compares wall times of whole
+processes with
   floor     a process that only reads that CSV and writes an equally large one with pyarrow
   loop      pandas and scikit-learn, one loop over the same models (as pickles) in one process
-  scripts   one process per sensor that reads, filters, loads and predicts (10 sensors, multiplied)
-and the time to load 100,000 packed models. Ends with 1 where a budget is not met.
+  scripts   one process per sensor that reads, filters, loads and predicts (10 sensors, extrapolated)
+and measures the time to load 100,000 packed models. Returns 1 if a budget is exceeded.
 """
 
 import json
@@ -21,10 +22,10 @@ SENSORS, READINGS, SCRIPTS, PACKED = 1_000, 720, 10, 100_000
 ROUNDS = 7
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""Python keeps what it compiled, as it does where nobody forbids it; so it has of the floor's libraries."""
+"""Without PYTHONDONTWRITEBYTECODE: bytecode is cached, as it is for the libraries that the floor uses."""
 
 BUDGETS = {"floor": 1.5, "loop": 1 / 4, "scripts": 1 / 500}
-"""score's wall time over each, at most."""
+"""Largest ratio of score's wall time to each."""
 LOAD_SECONDS = 1.0
 
 PICKLES = """
@@ -68,7 +69,7 @@ preds.to_csv(out / f"preds_{device}_{sensor}.csv", index=False)
 
 
 def main() -> int:
-    """Measure, print and judge."""
+    """Measure and print; returns 1 if a budget is exceeded."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         data, models, pickles = make_fleet(place)
@@ -78,16 +79,16 @@ def main() -> int:
         scripts = place / "scripts"
         for directory in (place / "loop", scripts):
             directory.mkdir()
-        # Taken in turns, so that a slow moment of the machine hits both.
+        # Alternating, so that a slow moment of the machine affects both.
         times: dict[str, list[float]] = {"score": [], "floor": []}
         peak = 0
         for number in range(ROUNDS):
-            # Each into a folder of its own: file systems are slow to use again what was just deleted.
+            # A new folder each time: file systems are slow to reuse space that was just freed.
             seconds, kilobytes = timed([*score, str(place / f"out-{number}")])
             times["score"].append(seconds)
             peak = max(peak, kilobytes)
             times["floor"].append(timed(floor)[0])
-        ours = statistics.median(times["score"])
+        score_seconds = statistics.median(times["score"])
         loop = timed([sys.executable, "-c", LOOP, str(data), str(pickles), str(place / "loop")])[0]
         script = [sys.executable, "-c", SCRIPT, str(data), str(pickles), str(scripts)]
         keys = [path.stem.split("_") for path in sorted(pickles.iterdir())[:SCRIPTS]]
@@ -98,21 +99,23 @@ def main() -> int:
             "scripts": statistics.mean(each) * SENSORS,
         }
         print(f"{SENSORS:,} sensors x {READINGS} readings, {data.stat().st_size / 1e6:.0f} MB of CSV")
-        print(f"score     {ours:8.2f} s   peak memory {peak / 1024:.0f} MB")
-        good = True
+        print(f"score     {score_seconds:8.2f} s   peak memory {peak / 1024:.0f} MB")
+        kept = True
         for name, seconds in measured.items():
-            ratio = ours / seconds
-            good &= ratio <= BUDGETS[name]
-            print(f"{name:9} {seconds:8.2f} s   score takes {told(ratio)} of it (aim: {told(BUDGETS[name])})")
+            ratio, budget = score_seconds / seconds, BUDGETS[name]
+            kept &= ratio <= budget
+            print(
+                f"{name:9} {seconds:8.2f} s   score takes {fraction(ratio)} of it (budget {fraction(budget)})"
+            )
         loading = load_pack(place)
-        good &= loading <= LOAD_SECONDS
-        print(f"{PACKED:,} packed models load in {loading:.2f} s (aim: {LOAD_SECONDS:.0f} s)")
-    print("all aims met" if good else "NOT all aims met")
-    return 0 if good else 1
+        kept &= loading <= LOAD_SECONDS
+        print(f"{PACKED:,} packed models load in {loading:.2f} s (budget {LOAD_SECONDS:.0f} s)")
+    print("all budgets kept" if kept else "NOT all budgets kept")
+    return 0 if kept else 1
 
 
 def make_fleet(place: Path) -> tuple[Path, Path, Path]:
-    """Readings, trained models with a fresh pack, and the same models as pickles."""
+    """Make readings, trained models with a fresh pack, and the same models as pickles."""
     data, models, pickles = place / "readings.csv", place / "models", place / "pickles"
     size = ["--devices", "100", "--sensors", str(SENSORS // 100), "--readings", str(READINGS)]
     quiet([*module("simulate"), *size, "--out", str(data)])
@@ -124,7 +127,7 @@ def make_fleet(place: Path) -> tuple[Path, Path, Path]:
 
 
 def load_pack(place: Path) -> float:
-    """Seconds to open a pack of many models and take every one of them out of it."""
+    """Seconds to open a pack of many models and read all of them."""
     models = place / "many"
     models.mkdir()
     source = next((place / "models").glob("*.skops")).read_bytes()
@@ -148,12 +151,12 @@ def load_pack(place: Path) -> float:
 
 
 def module(command: str) -> list[str]:
-    """The command line of one of our commands."""
+    """The command line of a `scoring` command."""
     return [sys.executable, "-m", "scoring", command]
 
 
 def quiet(command: list[str]) -> None:
-    """Run to a good end, without its words."""
+    """Run a command that must succeed, and discard its output."""
     subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, check=True, capture_output=True)
 
 
@@ -167,8 +170,8 @@ def timed(command: list[str]) -> tuple[float, int]:
     return time.perf_counter() - start, usage.ru_maxrss
 
 
-def told(ratio: float) -> str:
-    """A ratio as people say it."""
+def fraction(ratio: float) -> str:
+    """Format a ratio, small ones as a fraction."""
     return f"{ratio:.2f}" if ratio > 1 / 2 else f"1/{1 / ratio:.0f}"
 
 

@@ -1,12 +1,12 @@
-"""How fast runs are submitted to Azure ML, on the emulator, as ratios within one run.
+"""How fast runs are submitted to the Azure ML emulator, as ratios measured in one session.
 
-  floor    the bare PUT of a job, the same body over one open connection, with nothing of the SDK
-  engine   the engine's `submit`: the SDK builds the job, adds its tokens and PUTs it
-  landing  `submit_landing`: that, and the storage requests that make it exactly once
-  cold     a new process, from its start until its first landing is submitted, and what of that is the
-           import of azure.ai.ml
-Run in a folder that is no git checkout, as a deployed app lies in: in one the SDK asks git five times for
-each job. Ends with 1 where a budget is not met.
+  floor    the bare PUT of a job: the same body over one open connection, without the SDK
+  engine   the engine's `submit`: the SDK builds the job, adds its tokens and sends the PUT
+  landing  `submit_landing`: the same, plus the storage requests for exactly-once submission
+  cold     a new process from its start to its first submission, and the share of importing azure.ai.ml
+
+It runs outside any git checkout, like a deployed app: inside one, the SDK calls git five times per job.
+Returns 1 if a budget is exceeded.
 """
 
 import json
@@ -37,9 +37,9 @@ WARM, COLD = 60, 5
 SENSORS = 15
 
 WARM_BUDGET = 12.0
-"""The engine's `submit` over the bare PUT, at most."""
+"""Largest ratio of the engine's `submit` to the bare PUT."""
 COLD_BUDGET = 1.5
-"""A cold process over the import of azure.ai.ml alone, at most."""
+"""Largest ratio of a cold process to the import of azure.ai.ml alone."""
 
 CHILD = """
 import time
@@ -57,7 +57,7 @@ print(imported - began, time.time())
 
 
 def main() -> int:
-    """Measure and judge."""
+    """Measure and print; returns 1 if a budget is exceeded."""
     with Azurite() as azurite, tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         emulator, environment = start_emulator(azurite.connection_string)
@@ -65,14 +65,14 @@ def main() -> int:
             os.environ.update(environment)
             context = Context.open(Settings.from_environment(os.environ))
             prepare(context)
-            return judge(measure(context))
+            return compare(measure(context))
         finally:
             emulator.terminate()
             emulator.wait()
 
 
 def start_emulator(connection: str) -> tuple["subprocess.Popen[str]", dict[str, str]]:
-    """The emulator in a process of its own, taking jobs and running none; and what leads to it."""
+    """Start the emulator in its own process, without running jobs; returns it and its settings."""
     settings = {
         "ScoringStorage": connection,
         "SCORING_ENGINE": "azureml",
@@ -97,7 +97,7 @@ def start_emulator(connection: str) -> tuple["subprocess.Popen[str]", dict[str, 
 
 
 def prepare(context: Context) -> None:
-    """A workspace with a published pipeline; models are never read."""
+    """Publish a pipeline in the workspace; its models are never read."""
     store = context.store
     for container in (store.data, store.models, store.preds, store.runs):
         container.ensure()
@@ -109,9 +109,9 @@ def prepare(context: Context) -> None:
 
 
 def measure(context: Context) -> dict[str, float]:
-    """Seconds of each, for one submission."""
+    """Seconds per submission, for each way."""
     published = context.published()
-    submit_landing(context, new_blob(context))  # connections are open and tokens fetched from here on
+    submit_landing(context, new_blob(context))  # opens connections and fetches tokens
     records = [record() for _ in range(WARM)]
     engine = [timed(lambda one=one: context.engine.submit(one, published)) for one in records]
     cold = [cold_start(context) for _ in range(COLD)]
@@ -125,21 +125,21 @@ def measure(context: Context) -> dict[str, float]:
 
 
 def record() -> RunRecord:
-    """A run that nobody has submitted yet."""
+    """The record of a new run."""
     run = f"bench-{uuid.uuid4().hex}"
     cause = Cause(CauseKind.MANUAL, "bench")
     return RunRecord(run=run, cause=cause, state=RunState.PENDING, published="", created=utc_now())
 
 
 def new_blob(context: Context) -> str:
-    """Upload readings that nobody has scored; returns the blob's name."""
+    """Upload new readings; returns the blob's name."""
     name = f"{uuid.uuid4().hex}.csv"
     context.store.data.put(name, b"TS,Device,Sensor,Value\n")
     return name
 
 
 def landings(context: Context) -> list[float]:
-    """Seconds of each of a few landings."""
+    """Seconds per landing."""
     names = [new_blob(context) for _ in range(WARM)]
     return [timed(lambda name=name: submit_landing(context, name)) for name in names]
 
@@ -152,7 +152,7 @@ def timed(call: Any) -> float:
 
 
 def cold_start(context: Context) -> tuple[float, float]:
-    """Seconds from the start of a process to its submission, and those of the import in it."""
+    """Seconds from the start of a process to its submission, and seconds of its import."""
     name = new_blob(context)
     began = time.time()
     child = subprocess.run(
@@ -163,7 +163,7 @@ def cold_start(context: Context) -> tuple[float, float]:
 
 
 def floor(context: Context) -> float:
-    """Seconds of the bare PUT."""
+    """Seconds per bare PUT."""
     assert isinstance(context.engine, AzureMLEngine)
     workspace = context.engine.workspace
     folder = {"jobInputType": "uri_folder", "uri": "azureml://datastores/scoring_data/paths/"}
@@ -194,15 +194,17 @@ def floor(context: Context) -> float:
         return median(timed(put) for _ in range(WARM))
 
 
-def judge(seconds: dict[str, float]) -> int:
-    """Tell, and compare with the budgets."""
+def compare(seconds: dict[str, float]) -> int:
+    """Print the measurements and compare them with the budgets."""
     ms = {name: 1000 * one for name, one in seconds.items()}
     engine = seconds["engine"] / seconds["floor"]
     cold = seconds["cold"] / seconds["import"]
     print(f"floor    {ms['floor']:8.1f} ms a PUT")
-    print(f"engine   {ms['engine']:8.1f} ms, {1 / seconds['engine']:.0f} a second: {engine:.1f} x the floor")
-    print(f"landing  {ms['landing']:8.1f} ms, {1 / seconds['landing']:.0f} a second")
-    print(f"cold     {ms['cold']:8.0f} ms, of which azure.ai.ml's import is {100 / cold:.0f} %")
+    print(
+        f"engine   {ms['engine']:8.1f} ms, {1 / seconds['engine']:.0f} per second: {engine:.1f} x the floor"
+    )
+    print(f"landing  {ms['landing']:8.1f} ms, {1 / seconds['landing']:.0f} per second")
+    print(f"cold     {ms['cold']:8.0f} ms, {100 / cold:.0f} % of it to import azure.ai.ml")
     kept = engine <= WARM_BUDGET and cold <= COLD_BUDGET
     print(
         f"budgets: engine at most {WARM_BUDGET:g} x the floor, cold at most {COLD_BUDGET:g} x the import: "

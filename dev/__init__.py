@@ -1,1 +1,1 @@
-"""Developing on one machine: Azurite, the function host, the demo, the Azure ML emulator."""
+"""Development tools for one machine: Azurite, function host, Azure ML emulator, demo and soak test."""

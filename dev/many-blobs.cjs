@@ -1,11 +1,11 @@
-// Loaded before an Azurite in memory: what it needs to stay quick with tens of thousands of blobs.
+// Preloaded into an in-memory Azurite: keeps it fast with tens of thousands of blobs.
 
-// It throws away what was overwritten every ten minutes, in a time that grows with the square of the number of
-// blobs, and answers nobody meanwhile: for minutes. In memory it need not.
+// Every ten minutes, Azurite collects overwritten data. That takes time quadratic in the number of blobs, minutes
+// during which it answers no requests, and is unnecessary in memory.
 require("azurite/dist/src/blob/utils/constants").DEFAULT_GC_INTERVAL_MS = 2 ** 31 - 1;
 
-// Its database looks first for what a query names first, which is the account, and then at all that is in it, for
-// each request. The blob's own name is as well indexed, and leaves one or two.
+// Its database filters by the first property of a query, the account, and then scans all blobs of the account on each
+// request. The blob's name is indexed too and leaves one or two candidates.
 const Loki = require("lokijs");
 const queries = Object.getPrototypeOf(new Loki("").addCollection("any").chain());
 const { findAnd } = queries;
@@ -14,7 +14,7 @@ queries.findAnd = queries.$and = function (parts) {
   return findAnd.call(this, [...parts].sort((a, b) => exact(b) - exact(a)));
 };
 
-// Where one blob is deleted, it sorts all indexes anew. It has a way to remove one document that does not.
+// Deleting one blob rebuilds all indexes. Removing a single document does not.
 const collections = Object.getPrototypeOf(new Loki("").addCollection("any"));
 const { removeBatchByPositions } = collections;
 collections.removeBatchByPositions = function (positions) {

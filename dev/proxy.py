@@ -1,10 +1,10 @@
-"""A proxy in front of Azurite that misbehaves: what storage does on a bad day, as often as one likes.
+"""A fault-injecting proxy for Azurite: it causes the failures that real storage has, as often as you like.
 
     with FaultProxy(azurite.ports["Blob"], at_random(seed=7, share=0.1)) as proxy:
         connection_string(proxy.port)
 
-It runs in a thread of its own. Requests are signed for their path, not for host and port, so that they stay
-valid on the way through.
+It runs in its own thread. Signatures cover the path of a request, not host and port, so they stay valid
+behind the proxy.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ from typing import Any, Self
 
 
 class Fault(StrEnum):
-    """One way to misbehave."""
+    """A kind of failure."""
 
-    INTERNAL = "500"  # refuse the request
+    INTERNAL = "500"  # the request is rejected
     BUSY = "503"
     THROTTLE = "429"  # with Retry-After
-    RESET = "reset"  # break the connection before the request is taken
-    LOST = "lost answer"  # take the request, and break the connection before the answer
-    CUT = "cut body"  # break it in the middle of the answer
-    DELAY = "delay"  # answer late
+    RESET = "reset"  # the connection is reset before the request is forwarded
+    LOST = "lost response"  # the request is forwarded, the connection reset before the response
+    CUT = "truncated response"  # the connection is reset in the middle of the response
+    DELAY = "delay"  # the response is late
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a chooser of faults gets to see."""
+    """A request, as the function that chooses its fault sees it."""
 
     number: int
-    """Of all requests, from 1."""
+    """Counts all requests, from 1."""
     method: str
     target: str
 
@@ -53,7 +53,7 @@ _REASONS = {
 
 
 def at_random(seed: int, share: float, faults: Sequence[Fault] = tuple(Fault)) -> Choose:
-    """A chooser that lets `share` of all requests go wrong, the same ones for the same seed and order."""
+    """Make `share` of all requests fail; the same seed and order of requests give the same faults."""
     chance = random.Random(seed)  # noqa: S311
 
     def choose(_request: Request) -> Fault | None:
@@ -63,15 +63,15 @@ def at_random(seed: int, share: float, faults: Sequence[Fault] = tuple(Fault)) -
 
 
 class FaultProxy:
-    """The proxy; use it with `with`. `seen` counts requests, `done` faults."""
+    """The proxy; use it with `with`. `requests` and `faults` count what it has handled and injected."""
 
     def __init__(self, port: int, choose: Choose) -> None:
-        """Forward to `port` of this machine, with the faults that `choose` asks for."""
-        self.to = port
+        """Forward to `port` of this machine, with the fault that `choose` returns for each request."""
+        self.target_port = port
         self.choose = choose
         self.port = 0
-        self.seen = 0
-        self.done: Counter[Fault] = Counter()
+        self.requests = 0
+        self.faults: Counter[Fault] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._server: asyncio.Server | None = None
@@ -91,8 +91,8 @@ class FaultProxy:
         self._thread.join()
         self._loop.close()
 
-    def _run[Answer](self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=30)
+    def _run[T](self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
 
     async def _stop(self) -> None:
         if self._server is not None:
@@ -107,34 +107,34 @@ class FaultProxy:
         task.add_done_callback(self._open.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection, one after the other, until a fault breaks it."""
-        server = _Server(self.to)
+        """Serve the requests of one connection in order until a fault breaks the connection."""
+        server = _Server(self.target_port)
         try:
             while (head := await _head(reader)) is not None:
                 body = await _body(reader, head)
                 method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
-                self.seen += 1
-                fault = self.choose(Request(self.seen, method, target))
+                self.requests += 1
+                fault = self.choose(Request(self.requests, method, target))
                 if fault is not None:
-                    self.done[fault] += 1
-                if not await _answer(server, writer, method, head + body, fault):
+                    self.faults[fault] += 1
+                if not await _respond(server, writer, method, head + body, fault):
                     break
         except (OSError, asyncio.IncompleteReadError):
-            pass  # the client or Azurite went away
+            pass  # the client or Azurite closed the connection
         finally:
             server.close()
             writer.close()
 
 
 class _Server:
-    """The real server, over a connection that is kept for the next request where the server keeps it."""
+    """The real server, over a connection that is reused while the server keeps it open."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._open: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def ask(self, method: str, request: bytes) -> bytes:
-        """The whole answer to a request."""
+    async def send(self, method: str, request: bytes) -> bytes:
+        """Forward a request; returns the whole response."""
         if self._open is None or self._open[0].at_eof():
             self.close()
             self._open = await asyncio.open_connection("127.0.0.1", self._port)
@@ -155,32 +155,32 @@ class _Server:
             self._open = None
 
 
-async def _answer(
+async def _respond(
     server: _Server, writer: asyncio.StreamWriter, method: str, request: bytes, fault: Fault | None
 ) -> bool:
-    """Answer one request; False where the connection is broken."""
+    """Respond to one request; returns False once the connection is broken."""
     if fault in _REASONS:
-        writer.write(_refusal(fault))
+        writer.write(_error_response(fault))
         await writer.drain()
         return True
     if fault is Fault.RESET:
         return _reset(writer)
     if fault is Fault.DELAY:
         await asyncio.sleep(DELAY_SECONDS)
-    answer = await server.ask(method, request)
+    response = await server.send(method, request)
     if fault is Fault.LOST:
         return _reset(writer)
     if fault is Fault.CUT:
-        writer.write(answer[: len(answer) // 2])
+        writer.write(response[: len(response) // 2])
         await writer.drain()
         return _reset(writer)
-    writer.write(answer)
+    writer.write(response)
     await writer.drain()
     return True
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes | None:
-    """Start line and headers, the empty line included; None where the connection ends before."""
+    """Start line and headers, including the empty line; None if the connection was closed before them."""
     try:
         return await reader.readuntil(b"\r\n\r\n")
     except asyncio.IncompleteReadError as error:
@@ -205,9 +205,11 @@ async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
     return await reader.readexactly(int(headers.get(b"content-length", b"0")))
 
 
-def _refusal(fault: Fault) -> bytes:
+def _error_response(fault: Fault) -> bytes:
     code = _REASONS[fault].replace(" ", "")
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>A bad day.</Message></Error>".encode()
+    body = (
+        f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>Injected fault</Message></Error>".encode()
+    )
     retry_after = "Retry-After: 1\r\n" if fault is Fault.THROTTLE else ""
     head = (
         f"HTTP/1.1 {fault.value} {_REASONS[fault]}\r\nContent-Type: application/xml\r\n"
@@ -217,7 +219,7 @@ def _refusal(fault: Fault) -> bytes:
 
 
 def _reset(writer: asyncio.StreamWriter) -> bool:
-    """Break the connection so that the client gets a reset, not an end."""
+    """Break the connection so that the client sees a reset, not an orderly close."""
     writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
     return False

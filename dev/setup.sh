@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the virtual environment in $1 from the lock file, with a Python of at least 3.13 found on this
-# machine, and installs Azurite where Node.js is to be had.
+# Creates the virtual environment in $1 from the lock file, with a Python 3.13 or newer from this machine,
+# and installs Azurite.
 set -euo pipefail
 venv=$1
 here=$(cd "$(dirname "$0")" && pwd)

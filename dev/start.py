@@ -1,8 +1,8 @@
-"""Keep the function app running on this machine: `make start`.
+"""Keeps the function app running on this machine: `make start`.
 
-Starts Azurite where none is running, makes local.settings.json and the containers where they are missing,
-and then the app: with `func start` where Azure Functions Core Tools are installed, with `dev.host`
-otherwise. Ctrl-C ends all of it; data stays in .azurite.
+Starts Azurite unless it is running, creates local.settings.json and the containers if they are missing, and
+then starts the app: with `func start` if Azure Functions Core Tools are installed, otherwise with `dev.host`.
+Ctrl-C stops everything; data stays in .azurite.
 """
 
 import argparse
@@ -26,7 +26,7 @@ LOCAL_SETTINGS = REPO / "local.settings.json"
 
 
 def main(argv: list[str]) -> int:
-    """Start, wait for Ctrl-C; returns the exit code of what ran."""
+    """Start the app and wait for Ctrl-C; returns the exit code of the app."""
     parser = argparse.ArgumentParser(prog="python -m dev.start", description=main.__doc__)
     parser.add_argument("--settings", type=Path, default=LOCAL_SETTINGS, help="default: local.settings.json")
     file = parser.parse_args(argv).settings.absolute()
@@ -35,14 +35,14 @@ def main(argv: list[str]) -> int:
         with contextlib.ExitStack() as stack:
             if not file.exists():
                 shutil.copyfile(REPO / "local.settings.example.json", file)
-                print(f"Made {file.name} from local.settings.example.json.", flush=True)
+                print(f"Created {file.name} from local.settings.example.json.", flush=True)
             settings = load_local_settings(file) | dict(os.environ)
             if "UseDevelopmentStorage=true" in (
                 settings.get("AzureWebJobsStorage"),
                 settings.get("ScoringStorage"),
             ):
-                _have_azurite(stack)
-            _have_containers(settings)
+                _ensure_azurite(stack)
+            _ensure_containers(settings)
             return _run_app(file)
     except (AzuriteError, HostError, PipelineError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -51,17 +51,17 @@ def main(argv: list[str]) -> int:
         return 0
 
 
-def _have_azurite(stack: contextlib.ExitStack) -> None:
-    """Start Azurite on its standard ports, unless something listens there."""
+def _ensure_azurite(stack: contextlib.ExitStack) -> None:
+    """Start Azurite on its standard ports, unless the blob port is in use."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", STANDARD_PORTS[0])) == 0:
-            print(f"Using what listens on port {STANDARD_PORTS[0]} as Azurite.", flush=True)
+            print(f"Using the server on port {STANDARD_PORTS[0]} as Azurite.", flush=True)
             return
     stack.enter_context(Azurite(REPO / ".azurite", STANDARD_PORTS))
     print(f"Azurite listens on ports {STANDARD_PORTS}, data in .azurite.", flush=True)
 
 
-def _have_containers(settings: Mapping[str, str]) -> None:
+def _ensure_containers(settings: Mapping[str, str]) -> None:
     from pipeline.settings import Settings
     from pipeline.storage.account import Store
 
@@ -69,16 +69,16 @@ def _have_containers(settings: Mapping[str, str]) -> None:
     try:
         for container in (store.data, store.models, store.preds, store.runs):
             if container.ensure():
-                print(f"Made container '{container.name}'.", flush=True)
+                print(f"Created container '{container.name}'.", flush=True)
     finally:
         store.close()
 
 
 def _run_app(settings: Path) -> int:
-    func = shutil.which("func") if settings == LOCAL_SETTINGS else None  # it reads no other file
+    func = shutil.which("func") if settings == LOCAL_SETTINGS else None  # func reads no other file
     command = [func, "start"] if func else [sys.executable, "-m", "dev.host", "--settings", str(settings)]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    # In our own process group: a Ctrl-C reaches it, and it ends by itself.
+    # In the current process group: Ctrl-C reaches the app, which then exits by itself.
     with subprocess.Popen(command, cwd=REPO, env={**os.environ, "PATH": path}) as app:
         signal.signal(signal.SIGTERM, lambda *_: app.terminate())
         while True:

@@ -1,1 +1,1 @@
-"""What a run is: documents, publishing, submitting, following, sweeping, engines. It knows no numerics."""
+"""Runs: publishing, submitting, watching, sweeping, engines. It imports no numerics."""

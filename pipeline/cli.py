@@ -1,4 +1,4 @@
-"""The command line `python -m pipeline`: its sub-commands, and what each error means for its exit code."""
+"""The command line `python -m pipeline`: its sub-commands, and the exit code of each error."""
 
 import logging
 import sys
@@ -8,17 +8,17 @@ from pipeline.errors import EXIT_FAILED, PipelineError
 from scoring.command_line import CommandLine
 
 COMMANDS = {
-    "publish": "make a pipeline of the models that there are, and let new runs use it",
-    "schedule": "let Azure ML itself score at set times, without a function app",
+    "publish": "build a pipeline from the models in storage, and use it for new runs",
+    "schedule": "let Azure ML score at set times, without a function app",
     "submit": "score blobs of the data container now",
-    "sweep": "do what the timer does: score what no run has claimed, mend what broke off",
+    "sweep": "do what the timer does: score unclaimed landings, recover interrupted runs",
     "runs": "list runs, newest first",
-    "status": "show how a run and its steps stand",
-    "watch": "follow a run until it is over",
-    "report": "fetch what a run left, and show its report",
-    "cancel": "ask a run to stop",
+    "status": "show the state of a run and of its steps",
+    "watch": "follow a run until it finishes",
+    "report": "download the results of a run, and write its report",
+    "cancel": "request that a run stops",
     "doctor": "check settings, storage, models, published pipeline and engine",
-    "cleanup": "remove what old runs left; never readings or models",
+    "cleanup": "remove the results of old runs; never readings or models",
 }
 """Name and one-line help of each sub-command; its module in `pipeline.commands` has the same name."""
 
@@ -26,7 +26,7 @@ COMMANDS = {
 def main(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code: 0 done, 1 failed, 2 wrong use."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    description = "From models to a published pipeline, from landings to runs. Each command has --help."
+    description = "Publish pipelines, submit runs and manage them. Each command has --help."
     return CommandLine("pipeline", description, COMMANDS, _explain).run(argv)
 
 

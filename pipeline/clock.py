@@ -12,7 +12,7 @@ def in_utc(time: datetime) -> datetime:
     """The same time, in UTC.
 
     Raises:
-        ValueError: it has no time zone. OverflowError: in UTC it is out of all bounds.
+        ValueError: it has no time zone. OverflowError: it is out of range in UTC.
     """
     if time.tzinfo is None:
         raise ValueError(f"{time.isoformat()} has no time zone")

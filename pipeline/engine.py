@@ -1,4 +1,4 @@
-"""What every engine offers, and the values that pass between an engine and the rest."""
+"""The interface of all engines, and the values that they return."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pipeline.runs.record import RunRecord, RunStatus
 
 
 class StepState(StrEnum):
-    """How a step stands."""
+    """The state of a step."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -22,13 +22,13 @@ class StepState(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether it never changes again."""
+        """Whether it is a final state."""
         return self not in {StepState.WAITING, StepState.RUNNING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepStatus:
-    """How one step of a run stands."""
+    """One step of a run: its state, times and error."""
 
     name: str
     state: StepState
@@ -45,35 +45,42 @@ class StepStatus:
 
 
 class Engine(Protocol):
-    """Executes a published pipeline. Made by `pipeline.engines.open_engine`."""
+    """Executes a published pipeline. Created by `pipeline.engines.open_engine`."""
 
-    def publish(self, documents: Documents) -> PublishedPipeline:
-        """Get ready to run these documents; where it is ready already, nothing changes.
+    def processors(self) -> int:
+        """How many processors its steps have in all, where every step uses those of its machine.
 
         Raises:
-            PublishError: the documents are refused.
             EngineError: it cannot be asked.
         """
 
-    def submit(self, record: RunRecord, published: PublishedPipeline) -> None:
-        """Take the run, and return as soon as it is taken; one that is taken already stays as it is.
+    def publish(self, documents: Documents) -> PublishedPipeline:
+        """Prepare to run these documents. Repeating it changes nothing.
 
         Raises:
-            EngineError: it is refused, or the engine cannot be asked.
+            PublishError: the engine refuses the documents.
+            EngineError: the engine does not respond.
+        """
+
+    def submit(self, record: RunRecord, published: PublishedPipeline) -> None:
+        """Accept the run and return at once. Submitting an accepted run again changes nothing.
+
+        Raises:
+            EngineError: the engine refuses the run, or does not respond.
         """
 
     def status(self, run: str) -> RunStatus:
-        """How a run stands; `runs` has the record of what the engine does not know.
+        """The status of a run; where the engine does not know it, the status that its record has.
 
         Raises:
             UnknownRun: there is no such run.
         """
 
     def steps(self, run: str) -> list[StepStatus]:
-        """How its steps stand, in the pipeline's order; none where it has not begun."""
+        """The steps in the pipeline's order; none before the run has started."""
 
     def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-        """Step by step, its name and what it has written so far; without the steps that are `known`."""
+        """Name and log so far of each step, without the steps that are `known`."""
 
     def cancel(self, run: str) -> None:
-        """Ask it to stop; it says `canceled` when it has. One that nobody works on is over at once."""
+        """Request that the run stops; its state becomes `canceled` when it has. A lost run stops at once."""

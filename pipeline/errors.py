@@ -1,28 +1,28 @@
-"""What can go wrong between a cause and its run.
+"""All errors that the pipeline raises on purpose.
 
 PipelineError
-├── UsageError               the command line asks for what cannot be: exit code 2
-├── SettingsError            settings are missing or wrong, all of them in one message: exit code 2
-├── StorageError             blob storage did not do as asked
-│   ├── StorageUnreachable   no answer, or only failures, after all retries
-│   ├── StorageDenied        the credential is wrong or lacks a role
+├── InvalidRequest               the command line or an argument is wrong: exit code 2
+├── SettingsError            settings are missing or invalid, all in one message: exit code 2
+├── StorageError             a request to blob storage failed
+│   ├── StorageUnreachable   no response, or only failures, after all retries
+│   ├── StorageDenied        the credential is wrong or has no role for this
 │   ├── ContainerMissing     no such container
-│   ├── NotFound             no such blob, in a container that is there
-│   ├── AlreadyExists        a blob that was to be created is there, with other content
-│   ├── Changed              a blob is no longer what it was: its ETag differs
-│   └── LeaseHeld            somebody else holds the lease, or the lease is lost
-├── RunError                 a run cannot be what it is asked to be
+│   ├── NotFound             no such blob, in a container that exists
+│   ├── AlreadyExists        the blob to create exists, with other content
+│   ├── Changed              the blob has changed: its ETag differs
+│   └── LeaseHeld            another process holds the lease, or the lease is lost
+├── RunError                 a run cannot do what was requested
 │   ├── UnknownRun
 │   ├── InvalidRunName       exit code 2
-│   ├── IllegalTransition    its state does not lead to the one asked for
+│   ├── IllegalTransition    its state does not lead to the requested one
 │   └── RunDocumentError     a record or manifest cannot be read
 ├── PublishError             the published pipeline cannot be built, written or read
 │   └── NothingPublished
-├── ReportError              a page for people cannot be written
-└── EngineError              the engine refused a run, or cannot be asked about it
+├── ReportError              an HTML page cannot be written
+└── EngineError              the engine refused a run, or does not respond
 
-A message says what, where, and what to do, in one line. The exceptions of storage's SDK become these in
-one place, `pipeline.storage.sdk_errors`.
+A message says what, where, and what to do, in one line. `pipeline.storage.sdk_errors` translates the
+exceptions of the storage SDK.
 """
 
 from typing import ClassVar
@@ -36,31 +36,31 @@ class PipelineError(Exception):
     """The base of all errors that this package raises on purpose."""
 
     exit_code: ClassVar[int] = EXIT_FAILED
-    """How a command line ends that cannot go on because of this."""
+    """The exit code of a command that fails because of this."""
 
 
-class UsageError(PipelineError):
-    """The command line or an argument asks for what cannot be."""
+class InvalidRequest(PipelineError):
+    """The command line or an argument is wrong."""
 
     exit_code = EXIT_USAGE
 
 
 class SettingsError(PipelineError):
-    """Settings are missing or wrong; the message names all of them."""
+    """Settings are missing or invalid; the message names all of them."""
 
     exit_code = EXIT_USAGE
 
 
 class StorageError(PipelineError):
-    """Blob storage did not do as asked."""
+    """A request to blob storage failed."""
 
 
 class StorageUnreachable(StorageError):
-    """Blob storage gives no answer, or only failures, after all retries."""
+    """Blob storage does not respond, or only with failures, after all retries."""
 
 
 class StorageDenied(StorageError):
-    """The credential is wrong, or lacks the role for this."""
+    """The credential is wrong, or has no role for this."""
 
 
 class ContainerMissing(StorageError):
@@ -68,14 +68,14 @@ class ContainerMissing(StorageError):
 
 
 class NotFound(StorageError):
-    """There is no such blob, in a container that is there."""
+    """There is no such blob, in a container that exists."""
 
 
 class AlreadyExists(StorageError):
-    """A blob that was to be created is there already, with other content than ours.
+    """The blob to create exists already, with other content.
 
     Attributes:
-        found: what it holds.
+        found: its content.
     """
 
     def __init__(self, message: str, found: bytes) -> None:
@@ -84,15 +84,15 @@ class AlreadyExists(StorageError):
 
 
 class Changed(StorageError):
-    """A blob is no longer the one that was read before: its ETag differs, or it is gone."""
+    """The blob has changed since it was read: its ETag differs, or it was deleted."""
 
 
 class LeaseHeld(StorageError):
-    """Somebody else holds the lease on this blob, or our lease is lost."""
+    """Another process holds the lease on this blob, or our lease is lost."""
 
 
 class RunError(PipelineError):
-    """A run cannot be what it is asked to be."""
+    """A run cannot do what was requested."""
 
 
 class UnknownRun(RunError):
@@ -106,7 +106,7 @@ class InvalidRunName(RunError):
 
 
 class IllegalTransition(RunError):
-    """The state of a run does not lead to the state that was asked for."""
+    """The state of a run does not lead to the requested state."""
 
 
 class RunDocumentError(RunError):
@@ -125,8 +125,8 @@ class NothingPublished(PublishError):
 
 
 class ReportError(PipelineError):
-    """A page for people, a report or the list of runs, cannot be written."""
+    """An HTML page, a report or the list of runs, cannot be written."""
 
 
 class EngineError(PipelineError):
-    """The engine refused a run, or cannot be asked about it."""
+    """The engine refused a run, or does not respond."""

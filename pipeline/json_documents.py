@@ -1,8 +1,7 @@
 """Stored JSON documents, typed: dataclasses that msgspec reads and writes.
 
-msgspec checks types, refuses deep nesting, halves of surrogate pairs and huge numbers, and says where in the
-document the fault is. Whatever is wrong with a document ends in one line. It is imported where it is used: a
-cold start does without.
+msgspec checks types, refuses deep nesting, lone surrogates and huge numbers, and names the place of a fault.
+Every fault becomes one line. msgspec is imported where it is used, so that a cold start does not pay for it.
 """
 
 from dataclasses import dataclass
@@ -11,14 +10,14 @@ from typing import Any
 from pipeline.errors import PipelineError, RunDocumentError
 
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
-"""What reading a damaged document can raise: it is JSON or YAML of any shape and depth, or neither."""
+"""What reading a damaged document can raise: it can be JSON or YAML of any shape and depth, or neither."""
 
 _LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
 class _Versioned:
-    """What all documents have in common."""
+    """The field that all documents share."""
 
     version: int
 
@@ -36,7 +35,7 @@ def read_document[Read](
     """The JSON object in `data`, which was read from `where` and should be `what`, as the dataclass `kind`.
 
     Raises:
-        RunDocumentError: or `error`, with a `hint` at what to do: it is damaged, or of another version.
+        RunDocumentError: or `error`: the document is damaged, or has another version. `hint` says what to do.
     """
     import msgspec
 
@@ -50,14 +49,14 @@ def read_document[Read](
 
 
 def to_json(document: Any) -> Any:
-    """A dataclass as the dict that is stored; times in UTC, as in 2026-11-23T05:00:00Z."""
+    """The dict that is stored for a dataclass; times look like 2026-11-23T05:00:00Z."""
     import msgspec
 
     return msgspec.to_builtins(document)
 
 
 def damage(error: Exception) -> str:
-    """What is wrong, for a message: the kind of error, and its words, which may hold all of a wrong value."""
+    """What is wrong, for a message: kind and text of the error, cut: it can repeat a huge value."""
     return f"{type(error).__name__}: {_cut(error)}"
 
 

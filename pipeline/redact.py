@@ -1,4 +1,4 @@
-"""Keeping secrets out of what is said: a signature or a key that somebody else's message repeats."""
+"""Redacting secrets: signatures and keys that messages of other software repeat."""
 
 import re
 
@@ -9,21 +9,21 @@ _SECRET = re.compile(
 _BEARER = re.compile(r"(?i)\b(Bearer|SharedKey(?:Lite)?) [A-Za-z0-9._~+/:=-]{8,}")
 
 
-def hushed(text: str) -> str:
-    """`text` with what follows `sig=`, `AccountKey=`, `Bearer` and their like left out."""
+def redacted(text: str) -> str:
+    """`text` with *** in place of what follows `sig=`, `AccountKey=`, `Bearer` and the like."""
     return _BEARER.sub(r"\1 ***", _SECRET.sub(r"\1\2***", text))
 
 
-def tellable(error: BaseException) -> BaseException | None:
-    """`error` to be raised from, or None where it or what lies beneath it holds a secret.
+def safe_cause(error: BaseException) -> BaseException | None:
+    """`error` as a cause to raise from, or None if it or one of its own causes holds a secret.
 
-    A traceback shows all that led to an exception, and the address in a message of `requests` ends in the
-    signature of a shared access signature.
+    A traceback shows all causes of an exception, and the address in a message of `requests` can end in a
+    shared access signature.
     """
     beneath: BaseException | None = error
     while beneath is not None:
         text = str(beneath)
-        if hushed(text) != text:
+        if redacted(text) != text:
             return None
         beneath = beneath.__cause__ or beneath.__context__
     return error

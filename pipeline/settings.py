@@ -1,6 +1,6 @@
-"""Settings: typed, read once from the environment, with every wrong one reported together.
+"""Settings: typed, read once from the environment; all invalid ones are reported together.
 
-Plain code, because importing a validation library costs a cold start more than all else here together.
+Plain code, because importing a validation library would cost a cold start more than all this package does.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Literal, Self, cast
 from pipeline.errors import SettingsError
 
 CONNECTION = "ScoringStorage"
-"""Prefix of the settings that say where blob storage is, as Azure Functions spells connections."""
+"""Prefix of the settings that say where blob storage is, as Azure Functions names connections."""
 
 MAX_TRIES_LIMIT = 99
 
@@ -30,7 +30,7 @@ _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SCHEDULE_FIELD = re.compile(r"[0-9A-Za-z*/,-]+")
 _SHOWN = 60
-"""Longest part of a wrong value that a message repeats."""
+"""Longest part of an invalid value that a message repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Containers:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where blob storage is, and as whom to talk to it: a connection string, or an address and identity."""
+    """Address of blob storage and identity to use: a connection string, or an address and an identity."""
 
     connection_string: str | None = field(default=None, repr=False)
     blob_service_uri: str | None = None
     managed_identity: bool = False
-    """Use the managed identity alone; otherwise whatever identity this machine offers."""
+    """Use the managed identity only; otherwise any identity that this machine offers."""
     client_id: str | None = None
-    """Of the user-assigned identity, where there is one."""
+    """Client id of the user-assigned identity, if there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,25 +73,27 @@ class Settings:
     containers: Containers = Containers()
     engine: Literal["local", "azureml"] = "local"
     azureml: AzureMLWorkspace | None = None
-    """Always there where `engine` is `azureml`."""
-    max_steps: int = 100
-    """More sensors than this are scored in shards."""
+    """Always set if `engine` is `azureml`."""
+    max_steps: int = 20
+    """If there are more sensors, they are scored in shards."""
+    shards: int | None = None
+    """The number of shards; None for the number of processors of the engine."""
     max_active_runs: int = 20
-    """A landing beyond this many runs under way is left to the sweep."""
+    """With this many active runs, a new landing waits for the sweep."""
     max_tries: int = 3
-    """How often a run is tried in all."""
+    """Most tries of a run, including the first."""
     timer_mode: Literal["new", "all"] = "new"
     pending_after: timedelta = timedelta(minutes=5)
-    """A run pending for longer than this was left by its submitter, and is taken up again."""
+    """A run that is pending for longer was abandoned by its submitter; the sweep resumes it."""
     grace: timedelta = timedelta(minutes=10)
-    """How far the sweep looks back behind its watermark."""
+    """How far before its watermark the sweep starts."""
     late_sweep: timedelta = timedelta(minutes=180)
     """A sweep that has not finished for so long is late: three intervals of the default schedule."""
     late_event: timedelta = timedelta(minutes=30)
     """A landing that is older and still has no run: its event did not arrive."""
     schedule: str = "0 0 * * * *"
     blob_source: Literal["EventGrid", "LogsAndContainerScan"] = "EventGrid"
-    """How the blob trigger learns of blobs; the second is polling, for Azurite and `func start`."""
+    """How the blob trigger detects blobs; the second polls, for Azurite and `func start`."""
     local_processes: int = 1
     """How many steps the local engine runs at once."""
     step_time_limit: timedelta = timedelta(minutes=60)
@@ -106,7 +108,7 @@ class Settings:
         """Read all settings.
 
         Raises:
-            SettingsError: some are missing or wrong; the message names them all.
+            SettingsError: some are missing or invalid; the message names all of them.
         """
         reader = _Reader(environ)
         engine = reader.choice("SCORING_ENGINE", ("local", "azureml"), "local")
@@ -115,7 +117,8 @@ class Settings:
             containers=reader.containers(),
             engine=cast("Literal['local', 'azureml']", engine),
             azureml=reader.workspace() if engine == "azureml" else None,
-            max_steps=reader.number("SCORING_MAX_STEPS", 100, 1, 10_000),
+            max_steps=reader.number("SCORING_MAX_STEPS", 20, 1, 10_000),
+            shards=reader.number("SCORING_SHARDS", 0, 1, 1_000) or None,
             max_active_runs=reader.number("SCORING_MAX_ACTIVE_RUNS", 20, 1, 10_000),
             max_tries=reader.number("SCORING_MAX_TRIES", 3, 1, MAX_TRIES_LIMIT),
             timer_mode=cast(
@@ -137,7 +140,7 @@ class Settings:
             max_unpacked_mb=reader.number("SCORING_MAX_UNPACKED_MB", 10_240, 1, 10_000_000),
         )
         if reader.problems:
-            raise SettingsError(f"wrong settings: {'; '.join(sorted(reader.problems))}")
+            raise SettingsError(f"invalid settings: {'; '.join(sorted(reader.problems))}")
         return settings
 
 
@@ -151,7 +154,7 @@ def unresolved(environ: Mapping[str, str]) -> list[str]:
 
 
 class _Reader:
-    """Reads single settings, and collects what is wrong with them instead of stopping at the first."""
+    """Reads single settings and collects all problems, instead of stopping at the first."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
@@ -162,7 +165,7 @@ class _Reader:
         self.problems.append(f"{name}: expected {expected}, found {shown}")
 
     def text(self, name: str) -> str | None:
-        """The value, None where it is not set or blank: an app setting left blank means its default."""
+        """The value; None if it is unset or blank: a blank app setting means its default."""
         return self.environ.get(name, "").strip() or None
 
     def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
@@ -221,11 +224,11 @@ class _Reader:
     def connection(self) -> Connection:
         connection_string = self.text(CONNECTION)
         uri = self.text(f"{CONNECTION}__blobServiceUri")
-        if connection_string is not None:  # wins over the other form, as in the Functions host
+        if connection_string is not None:  # takes precedence over the other form, as in the Functions host
             if not _is_connection_string(connection_string):
                 self.problems.append(
                     f"{CONNECTION}: expected a storage connection string such as UseDevelopmentStorage=true"
-                    ", found something else (not shown here, it may hold a key)"
+                    ", found something else (not shown here, it can hold a key)"
                 )
             return Connection(connection_string)
         if uri is None:

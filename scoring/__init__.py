@@ -1,6 +1,6 @@
-"""What one pipeline step does: readings and models in, predictions out. It knows nothing of Azure.
+"""What one pipeline step does: readings and models in, predictions out. It does not depend on Azure.
 
-Importing this package costs next to nothing: the function app does it at every cold start.
+Importing this package is cheap: the function app does it at every cold start.
 """
 
 from scoring.formats import PACK_NAME

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place, then renamed."""
+"""Files that are complete or absent: written under another name, then renamed."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scoring.errors import OutputError
 
-_LASTING = frozenset(
+_PERMANENT = frozenset(
     {
         errno.EACCES,
         errno.EEXIST,
@@ -19,41 +19,41 @@ _LASTING = frozenset(
         errno.EROFS,
     }
 )
-"""What is wrong with a place, and stays so; a full disk may pass."""
+"""Errors that trying again does not fix; a full disk can be temporary."""
 
 PARTIAL = ".partial"
-"""How the name of a file ends that is not whole yet; it begins with a dot."""
+"""The end of the name of an incomplete file; the name starts with a dot."""
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Tell what goes wrong with `path` in the block: it should do nothing else than to write there.
+    """Report errors of the block as errors of `path`: the block should do nothing but write there.
 
     Raises:
-        OutputError: the place cannot be written, and will not be.
+        OutputError: the path cannot be written, and trying again does not help.
     """
     try:
         yield
     except OSError as error:
-        if error.errno in _LASTING:
-            raise OutputError(f"cannot write {path}: {error.strerror}; choose another place") from error
-        name_full(error, path)
+        if error.errno in _PERMANENT:
+            raise OutputError(f"cannot write {path}: {error.strerror}; choose another path") from error
+        name_full_disk(error, path)
         raise
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends well.
+    """A path beside `path` to write to; it replaces `path` when the block succeeds.
 
-    There is an empty file at it already: whether the place can be written is known before the block begins,
-    and what goes wrong in the block is not taken for it.
+    An empty file is created first: so a path that cannot be written fails before the block starts, and an
+    error in the block is not mistaken for it.
 
     Raises:
         OutputError: the folder cannot be made or written.
     """
-    # By chance, as steps on several machines may write to one folder, where process numbers tell nothing.
+    # A random name: steps on several machines can write to one folder, so process numbers are not unique.
     partial = path.with_name(f".{os.urandom(8).hex()}{PARTIAL}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,21 +63,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with writing(path):
             partial.replace(path)
     except OSError as error:
-        name_full(error, path)
+        name_full_disk(error, path)
         raise
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
 
 
-def name_full(error: OSError, path: Path) -> None:
-    """Let the error of a full disk, or of a quota, say which file it kept from being written."""
+def name_full_disk(error: OSError, path: Path) -> None:
+    """Add the file's name to the error of a full disk or a quota."""
     if error.errno in _FULL and error.filename is None:
         error.filename = str(path)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all.
+    """Write `content` to `path`, completely or not at all.
 
     Raises:
         OutputError: the folder cannot be made or written.

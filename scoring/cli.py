@@ -9,13 +9,13 @@ from scoring.errors import EXIT_FAILED, EXIT_RETRY, EXIT_USAGE, ScoringError, Us
 
 COMMANDS = {
     "score": "score readings with the models of their sensors",
-    "collect": "sum up what the steps of a run left, and mark it as finished",
-    "report": "show what a run found as one page that needs no server",
+    "collect": "sum up the results of a run's steps, and mark it as finished",
+    "report": "show the results of a run as one page that needs no server",
     "index": "list runs on one page",
-    "pack": "put a folder of models into one file that loads fast",
-    "import-models": "turn legacy pickles into .skops models, running nothing of them",
+    "pack": "pack a folder of models into one file that loads fast",
+    "import-models": "convert legacy pickles to .skops models without running their code",
     "train": "train a model per sensor from readings",
-    "simulate": "make a fleet's readings, with labelled anomalies",
+    "simulate": "generate a fleet's readings, with labelled anomalies",
     "aggregate": "mean per sensor and time window from raw readings",
 }
 """Name and one-line help of each sub-command; its module in `scoring.commands` has the same name."""
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
         _explain,
     )
     with warnings.catch_warnings():
-        if not sys.warnoptions:  # their warnings are for who trains a model, and name files of theirs
+        if not sys.warnoptions:  # their warnings are for people who train models
             warnings.filterwarnings("ignore", module=r"(joblib|scipy|skops|sklearn)\b")
         return line.run(argv)
 

@@ -1,4 +1,4 @@
-"""Texts that can stand in CSV only in quotes."""
+"""Texts that need quotes in CSV."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ _STRUCTURAL = frozenset(',"\r\n')
 
 
 def csv_text(text: str) -> str:
-    """A Device or a Sensor as a field of CSV, in quotes only where it needs them."""
+    """A Device or a Sensor as a CSV field, in quotes only where it needs them."""
     return text if _STRUCTURAL.isdisjoint(text) else '"' + text.replace('"', '""') + '"'
 
 
 def needs_quotes(texts: Iterable[str]) -> bool:
-    """Whether any of `texts` can stand in CSV only in quotes."""
+    """Whether any of `texts` needs quotes in CSV."""
     return any(not _STRUCTURAL.isdisjoint(text) for text in texts)

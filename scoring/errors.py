@@ -1,7 +1,7 @@
 """What can go wrong while scoring.
 
 ScoringError
-├── UsageError      the command line asks for what cannot be: exit code 2
+├── UsageError      the command line is wrong: exit code 2
 ├── ReadingsError   a file of readings cannot be read at all
 ├── ManifestError   the manifest cannot be read
 ├── ModelError      a model is missing, refused or broken
@@ -10,7 +10,7 @@ ScoringError
 └── OutputError     predictions cannot be written
 
 A message says what, where, and what to do, in one line. Exit codes: 0 done; 1 failed, and trying again
-does not help; 2 wrong use; 75 failed for a reason that may pass (disk, memory, a broken connection).
+does not help; 2 wrong use; 75 failed for a temporary reason (disk, memory, a broken connection).
 """
 
 EXIT_DONE = 0
@@ -20,23 +20,23 @@ EXIT_RETRY = 75
 
 
 class ScoringError(Exception):
-    """The base of all errors that this package raises on purpose."""
+    """The base class of all errors that this package raises on purpose."""
 
 
 class UsageError(ScoringError):
-    """The command line or an argument asks for what cannot be."""
+    """The command line or an argument is wrong."""
 
 
 class ReadingsError(ScoringError):
-    """A file of readings cannot be read at all; single bad rows are rejects instead."""
+    """A file of readings cannot be read at all; a bad row is a reject instead."""
 
 
 class ManifestError(ScoringError):
-    """The manifest is not a manifest."""
+    """The manifest cannot be read."""
 
 
 class ModelError(ScoringError):
-    """A model cannot be used; it fails its own sensor and no other."""
+    """A model cannot be used; only its own sensor fails."""
 
 
 class ModelMissing(ModelError):
@@ -44,8 +44,8 @@ class ModelMissing(ModelError):
 
 
 class ModelRefused(ModelError):
-    """The model asks for types that are not trusted, or is not an outlier detector."""
+    """The model needs types that are not trusted, or is not an outlier detector."""
 
 
 class OutputError(ScoringError):
-    """Results cannot be written where they were asked for."""
+    """Results cannot be written to the given path."""

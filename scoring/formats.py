@@ -1,4 +1,4 @@
-"""What is stored: names of files, versions of formats, and the words for states. The one place for all three.
+"""Stored formats: names of files, versions, columns, and the words for statuses. The one place for them.
 
 `pipeline` and the report's script use it too, so it imports the standard library only. Stored documents
 outlive the code that wrote them. To change a format: raise its version here, let its reader accept the old
@@ -15,7 +15,7 @@ SUCCESS = "_SUCCESS"
 """Written last: a folder of predictions without it is not finished."""
 
 OUTCOMES_FOLDER = "_steps"
-"""Below a run's predictions: an outcome of each step, a JSON file each."""
+"""Below a run's predictions: the outcome of each step as a JSON file."""
 
 BOUNDARIES_JSON = "boundaries.json"
 """What each sensor's model calls normal: a report that has no models reads it."""
@@ -51,7 +51,7 @@ SUMMARY_COLUMNS = (
 
 
 class SensorStatus(StrEnum):
-    """How a sensor came out of a run."""
+    """The result of a sensor in a run."""
 
     SCORED = "scored"
     FAILED = "failed"
@@ -62,25 +62,25 @@ class SensorStatus(StrEnum):
 
 
 NOT_SCORED = frozenset({SensorStatus.FAILED, SensorStatus.MISSING, SensorStatus.NO_MODEL})
-"""A sensor that had readings and was not scored."""
+"""Statuses of a sensor that has readings and was not scored."""
 
 
 class LandingStatus(StrEnum):
-    """How a landing was found when it was to be read."""
+    """How a landing was found when a step read it."""
 
     READ = "read"
     SUPERSEDED = "superseded"
-    """Replaced since its run was made; the new version is a landing of its own."""
+    """Replaced since its run was created; the new version is a landing of its own."""
     VANISHED = "vanished"
-    """Deleted since its run was made."""
+    """Deleted since its run was created."""
     UNREADABLE = "unreadable"
-    """Storage does not give it out, or it is not a file of readings."""
+    """Storage refuses to read it, or it is not a file of readings."""
     REFUSED = "refused"
     """Its name is not a path below the data folder."""
 
 
 NOT_READ = frozenset({LandingStatus.UNREADABLE, LandingStatus.REFUSED})
-"""A landing that is still there and could not be read."""
+"""Statuses of a landing that exists and could not be read."""
 
 GONE = frozenset({LandingStatus.SUPERSEDED, LandingStatus.VANISHED})
-"""A landing that is not there any more, which is not a failure."""
+"""Statuses of a landing that no longer exists, which is not a failure."""

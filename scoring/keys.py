@@ -1,4 +1,4 @@
-"""Sensor keys, and the file names made from them: the one place that makes such names."""
+"""Sensor keys, and the file names made from them."""
 
 import hashlib
 import re
@@ -20,7 +20,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9%.~-]+")
 
 
 class InvalidKey(ScoringError, ValueError):
-    """A text that cannot be a sensor key, or a file name that names none."""
+    """A text that is not a sensor key, or a file name without one."""
 
 
 class _Key(NamedTuple):
@@ -32,7 +32,7 @@ class SensorKey(_Key):
     """One sensor of one device; it has one model.
 
     A tuple, because a fleet's keys are looked up for every batch of readings, and tuples are hashed,
-    compared and sorted without a line of Python.
+    compared and sorted in C.
     """
 
     __slots__ = ()
@@ -41,12 +41,12 @@ class SensorKey(_Key):
         """Make a key.
 
         Raises:
-            InvalidKey: the texts cannot be one.
+            InvalidKey: the texts are not a key.
         """
         key = super().__new__(cls, device, sensor)
         together = device + sensor
         if device and sensor and len(together) <= MAX_KEY_PART and _encodes_as_itself(together):
-            return key  # as nearly all are
+            return key  # nearly all keys are
         for what, text in (("Device", device), ("Sensor", sensor)):
             if reason := invalid_part(text):
                 raise InvalidKey(f"{what} {text[:40]!r} {reason}")
@@ -70,7 +70,7 @@ class SensorKey(_Key):
         """The key that `encoded` names.
 
         Raises:
-            InvalidKey: it names none, or is not the one spelling of the key that it names.
+            InvalidKey: it is not a key, or not in the one encoding that its key has.
         """
         parts = encoded.split("_")
         if (
@@ -79,7 +79,7 @@ class SensorKey(_Key):
             and _encodes_as_itself(parts[0])
             and _encodes_as_itself(parts[1])
         ):
-            return cls._make(parts)  # not looked at once more: a fleet has many
+            return cls._make(parts)  # not checked again: a fleet has many
         if len(parts) != 2 or not all(_PLAIN.fullmatch(part) for part in parts):  # noqa: PLR2004
             raise InvalidKey(f"{encoded[:80]!r} is not an encoded sensor key such as '1_3'")
         from urllib.parse import unquote_to_bytes
@@ -89,7 +89,7 @@ class SensorKey(_Key):
         except UnicodeDecodeError as error:
             raise InvalidKey(f"{encoded[:80]!r} is not percent-encoded UTF-8") from error
         if key.encoded != encoded:
-            raise InvalidKey(f"{encoded[:80]!r} should be spelt {key.encoded!r}")
+            raise InvalidKey(f"{encoded[:80]!r} should be {key.encoded!r}")
         return key
 
     @property
@@ -114,13 +114,13 @@ class SensorKey(_Key):
         return cls.from_encoded(name[len(MODEL_PREFIX) : -len(MODEL_SUFFIX)])
 
     def shard(self, count: int) -> int:
-        """Which of `count` shards this key falls in, from 0; the same everywhere and always."""
+        """Which of `count` shards this key is in, from 0; the same on every machine."""
         digest = hashlib.sha256(self.encoded.encode()).digest()
         return int.from_bytes(digest[:8], "big") % count
 
 
 def encode_part(text: str) -> str:
-    """Percent-encode one part of a key, `_` too, so that `_` can stand between the parts."""
+    """Percent-encode one part of a key, `_` too, so that `_` can separate the parts."""
     if _encodes_as_itself(text):
         return text
     from urllib.parse import quote
@@ -129,12 +129,12 @@ def encode_part(text: str) -> str:
 
 
 def _encodes_as_itself(text: str) -> bool:
-    """Whether `text` is ASCII letters and digits only, as most keys are: a fleet's keys are met often."""
+    """Whether `text` is ASCII letters and digits only, as most keys are."""
     return text.isascii() and text.isalnum()
 
 
 def invalid_part(text: str) -> str | None:
-    """Why `text` cannot be a Device or a Sensor, or None where it can."""
+    """Why `text` cannot be a Device or a Sensor, or None where it can be."""
     if not text:
         return "is empty"
     if len(text) > MAX_KEY_PART:

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar when a person is watching, plain lines when not."""
+"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
 
 import os
 import sys
@@ -8,17 +8,17 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Tell that `count` more units are done."""
+    """Report that `count` more units are done."""
 
     def __call__(self, count: int = 1) -> None: ...  # noqa: D102
 
 
 @contextmanager
 def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
-    """Show how far `what` has come, on stderr.
+    """Show the progress of `what` on stderr.
 
-    On a terminal that can draw a line anew this is a bar; elsewhere one plain line when the work begins and
-    one when it ends.
+    On a terminal that can redraw a line, this is a bar; elsewhere one plain line at the start and one at the
+    end.
     """
     if not sys.stderr.isatty() or os.environ.get("TERM") in {"dumb", "unknown"}:
         print(f"{what}: {total:,} {unit} ...", file=sys.stderr, flush=True)

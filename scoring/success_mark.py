@@ -1,4 +1,4 @@
-"""`_SUCCESS`: the mark that says a folder of predictions is finished."""
+"""`_SUCCESS`: the file that marks a folder of predictions as finished."""
 
 from pathlib import Path
 
@@ -7,15 +7,15 @@ from scoring.formats import SUCCESS
 
 
 def mark(out: Path) -> None:
-    """Say that the folder is finished; to be called last."""
+    """Mark the folder as finished; call this last."""
     write_atomically(out / SUCCESS, b"")
 
 
 def unmark(out: Path) -> None:
-    """Take the mark away: what follows is not finished.
+    """Remove the mark before the folder changes.
 
     Raises:
-        OutputError: `out` is no folder, or one that cannot be written.
+        OutputError: `out` is not a folder, or cannot be written.
     """
     mark = out / SUCCESS
     with writing(mark):

@@ -1,4 +1,4 @@
-"""Fixtures that all tests share."""
+"""Fixtures for all tests."""
 
 import gc
 import os
@@ -14,42 +14,42 @@ from dev.azurite import Azurite
 from pipeline.settings import Settings
 from pipeline.storage.account import Store
 
-# A machine that is busy is no failure: time is judged in bench/ only.
+# A busy machine must not fail a test: only bench/ measures time.
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
 
-# A shell that runs this in the background has it ignore Ctrl-C, and all that it starts with it.
+# A shell makes background processes and their children ignore SIGINT; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
-OURS = ("SCORING_", "ScoringStorage", "AZURE_", "AZUREML_")
+PROJECT_VARIABLES = ("SCORING_", "ScoringStorage", "AZURE_", "AZUREML_")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: a test now and then waits for others to notice something."""
+    """One more than there are processors, because tests often wait for other processes."""
     return (os.process_cpu_count() or 1) + 1
 
 
-gc.disable()  # while tests are collected: what is imported stays
+gc.disable()  # during collection: imported modules are never garbage
 
 
 def pytest_collection_finish():
-    """Nor need it be looked through for cycles in each test."""
+    """Exclude imported modules from garbage collection during the tests."""
     gc.freeze()
     gc.enable()
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
-    """No test sees the settings of the machine that it runs on."""
+    """Hide the machine's own settings from every test."""
     for name in os.environ:
-        if name.startswith(OURS):
+        if name.startswith(PROJECT_VARIABLES):
             monkeypatch.delenv(name)
 
 
 @pytest.fixture
 def measured(monkeypatch):
-    """What processes of a test do counts as covered, where that is measured; it costs each some time."""
+    """Measure the coverage of child processes too, if coverage is on; this slows down each of them."""
     if Coverage.current() is not None:
         monkeypatch.setenv("COVERAGE_PROCESS_START", str(ROOT / "pyproject.toml"))
         monkeypatch.setenv("COVERAGE_FILE", str(ROOT / ".coverage"))
@@ -57,36 +57,36 @@ def measured(monkeypatch):
 
 @pytest.fixture(scope="session")
 def seed() -> Path:
-    """The folder of real readings, models and expected answers, from FLEET_SEED or beside the repository."""
-    beside = ROOT.parent / "shared" / "seed"
-    folder = Path(os.environ.get("FLEET_SEED", beside))
+    """The folder of real readings, models and expected predictions: FLEET_SEED, or next to the repository."""
+    default = ROOT.parent / "shared" / "seed"
+    folder = Path(os.environ.get("FLEET_SEED", default))
     if not (folder / "sensor_data.csv").is_file():
-        pytest.skip(f"no seed data in {folder}: set FLEET_SEED")
+        pytest.skip(f"no seed data in {folder}: set FLEET_SEED to its folder")
     return folder
 
 
 @pytest.fixture(scope="session")
 def azurite():
-    """A storage server for all tests of one process."""
+    """A storage server, shared by all tests of one process."""
     with Azurite() as azurite:
         yield azurite
 
 
 def new_environment(azurite: Azurite) -> dict[str, str]:
-    """Environment variables that lead to the storage server, and to four containers that nobody else uses."""
+    """Environment variables for the storage server and four unique container names."""
     own = uuid.uuid4().hex[:12]
     return {
         "ScoringStorage": azurite.connection_string,
         **{
-            f"SCORING_{what.upper()}_CONTAINER": f"{what}-{own}"
-            for what in ("data", "models", "preds", "runs")
+            f"SCORING_{name.upper()}_CONTAINER": f"{name}-{own}"
+            for name in ("data", "models", "preds", "runs")
         },
     }
 
 
 @pytest.fixture
 def environment(azurite) -> dict[str, str]:
-    """Variables that lead to containers of the test's own."""
+    """Environment variables for the test's own containers."""
     return new_environment(azurite)
 
 
@@ -98,7 +98,7 @@ def settings(environment) -> Settings:
 
 @pytest.fixture
 def store(settings):
-    """The four containers, which are there and empty."""
+    """The four containers, created and empty."""
     store = Store.connect(settings)
     for container in (store.data, store.models, store.preds, store.runs):
         container.ensure()
@@ -108,7 +108,7 @@ def store(settings):
 
 @pytest.fixture(scope="session")
 def emulated_workspace(azurite):
-    """An Azure ML workspace on this machine, for all tests of one process."""
+    """An emulated Azure ML workspace, shared by all tests of one process."""
     from dev.azureml.server import Emulator
 
     with Emulator(azurite.connection_string) as emulator:
@@ -117,7 +117,7 @@ def emulated_workspace(azurite):
 
 @pytest.fixture
 def emulator(emulated_workspace, monkeypatch):
-    """That workspace, which this process takes for one in Azure: nothing in it but published pipelines."""
+    """The emulated workspace, reset to its published pipelines; this process takes it for one in Azure."""
     for name, text in emulated_workspace.environment.items():
         monkeypatch.setenv(name, text)
     emulated_workspace.reset()
@@ -126,6 +126,6 @@ def emulator(emulated_workspace, monkeypatch):
 
 @pytest.fixture
 def azureml_settings(environment, emulator) -> Settings:
-    """The settings in `environment`, with that workspace as the engine."""
+    """The settings in `environment`, with the emulated workspace as the engine."""
     own = {"SCORING_ENGINE": "azureml", "AZUREML_COMPUTE": "cpu-cluster"}
     return Settings.from_environment(environment | emulator.environment | own)

@@ -1,4 +1,4 @@
-"""A command in a terminal of 80 columns, as a person would watch it; and what that person would have seen."""
+"""Runs a command in a terminal of 80 columns, and reconstructs what a person would see there."""
 
 import fcntl
 import os
@@ -20,29 +20,29 @@ _COLOURED = re.compile(r"(?:^|;)(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;|$)")
 def in_terminal(
     command: Sequence[str | Path], environment: Mapping[str, str], *, folder: Path | None = None
 ) -> tuple[int, str]:
-    """Run a command with a terminal for its output and its errors; its exit code and all that it wrote."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    """Run a command with a terminal as its stdin, stdout and stderr; returns its exit code and its output."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     process = subprocess.Popen(
         list(map(str, command)),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
         env=dict(environment),
         cwd=folder,
         start_new_session=True,
     )
-    os.close(theirs)
+    os.close(slave)
     written = b""
     while True:
         try:
-            part = os.read(ours, 65536)
-        except OSError:  # so Linux says that the other end is closed
+            part = os.read(master, 65536)
+        except OSError:  # Linux reports the closed other end like this
             break
         if not part:
             break
         written += part
-    os.close(ours)
+    os.close(master)
     return process.wait(), written.decode()
 
 
@@ -52,12 +52,12 @@ def colours(written: str) -> list[str]:
 
 
 def frames(written: str) -> list[str]:
-    """Every line that was ever on the screen; one that was drawn anew stands there as often."""
+    """Every line that was ever on the screen; a redrawn line appears once per redraw."""
     return [line.rstrip() for line in re.split(r"\r\n|\r|\n", CONTROL.sub("", written)) if line.strip()]
 
 
 def screen(written: str) -> list[str]:
-    """The lines that stay, as far as carriage returns, moving up and erasing make them."""
+    """The lines that remain on the screen after carriage returns, cursor movements and erasing."""
     lines, row, column = [""], 0, 0
     for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b.|\r|\n|[^\x1b\r\n]+", written):
         if part == "\r":

@@ -22,23 +22,23 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deployment")]
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory) -> Path:
-    """The files that are deployed, and `site` with every distribution that requirements.txt names."""
-    place: Path = tmp_path_factory.mktemp("deployed")
-    shutil.copy(REPO / "function_app.py", place)
+    """The deployed files, and `site` with every package in requirements.txt."""
+    folder: Path = tmp_path_factory.mktemp("deployed")
+    shutil.copy(REPO / "function_app.py", folder)
     for package in PACKAGES:
-        shutil.copytree(REPO / package, place / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(REPO / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     pins = re.findall(r"^([\w.-]+)==", (REPO / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     for name in pins:
         for file in distribution(name).files or []:
-            if not {"..", "__pycache__"} & {*file.parts}:  # scripts lie beside the libraries
-                link_to(Path(str(file.locate())), place / "site" / file)
-    return place
+            if not {"..", "__pycache__"} & {*file.parts}:  # scripts are outside site-packages
+                link_to(Path(str(file.locate())), folder / "site" / file)
+    return folder
 
 
 def link_to(file: Path, link: Path) -> None:
     if not link.parent.exists():
         link.parent.mkdir(parents=True)
-        if (compiled := file.parent / "__pycache__").exists():  # azure.ai.ml takes half a minute to compile
+        if (compiled := file.parent / "__pycache__").exists():  # compiling azure.ai.ml takes half a minute
             (link.parent / compiled.name).symlink_to(compiled)
     link.symlink_to(file)
 
@@ -50,7 +50,7 @@ def python(deployed: Path, *arguments: str) -> str:
         "ScoringStorage": "UseDevelopmentStorage=true",
     }
     done = subprocess.run(
-        [sys.executable, "-S", *arguments],  # -S: the site-packages of this interpreter stay out
+        [sys.executable, "-S", *arguments],  # -S hides this interpreter's site-packages
         cwd=deployed,
         env=environment,
         capture_output=True,
@@ -61,31 +61,31 @@ def python(deployed: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_app_has_its_functions(deployed):
+def test_the_deployed_app_has_both_functions(deployed):
     code = (
         "import function_app; print(sorted(f.get_function_name() for f in function_app.app.get_functions()))"
     )
     assert python(deployed, "-c", code).strip() == "['score_on_blob', 'score_on_timer']"
 
 
-def test_every_import_is_there_also_those_inside_functions(deployed):
+def test_every_import_succeeds_including_those_inside_functions(deployed):
     names = {name for path in [REPO / "function_app.py", *sources()] for name in imported(path)}
-    assert {"azure.ai.ml", "skops.io"} <= names  # which are imported inside functions
+    assert {"azure.ai.ml", "skops.io"} <= names  # both are imported inside functions
     python(deployed, "-c", f"import importlib\nfor name in {sorted(names)}: importlib.import_module(name)")
 
 
-def test_what_is_only_for_development_is_not_there(deployed):
+def test_development_packages_are_not_deployed(deployed):
     code = "import importlib.util as u; print(u.find_spec('pytest'), u.find_spec('azure_functions_runtime'))"
     assert python(deployed, "-c", code).strip() == "None None"
 
 
-def test_a_fleet_is_simulated_trained_scored_and_shown(deployed):
+def test_a_fleet_is_simulated_trained_scored_and_reported(deployed):
     size = ("--devices", "1", "--sensors", "2", "--readings", "200")
     data, models, preds = ("--data", "readings.csv"), ("--models", "models"), ("--out", "preds")
     python(deployed, "-m", "scoring", "simulate", *size, "--out", "readings.csv")
     python(deployed, "-m", "scoring", "train", *data, *models)
-    said = python(deployed, "-m", "scoring", "score", *data, *models, *preds)
-    assert "readings of 2 sensors" in said
+    output = python(deployed, "-m", "scoring", "score", *data, *models, *preds)
+    assert "readings of 2 sensors" in output
     python(deployed, "-m", "scoring", "report", "--preds", "preds")
     assert (deployed / "preds" / "report.html").stat().st_size > 0
 
@@ -95,7 +95,7 @@ def sources() -> list[Path]:
 
 
 def imported(path: Path) -> set[str]:
-    """Modules that a file imports, wherever in it."""
+    """Modules that a file imports, at any level."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):

@@ -1,5 +1,6 @@
-"""README and docs are true: links lead somewhere, commands exist, and what can run here runs as it stands."""
+"""README and docs are true: links resolve, commands exist, and examples run as printed."""
 
+import argparse
 import importlib
 import importlib.util
 import json
@@ -32,13 +33,13 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def console_commands(page: Path) -> list[str]:
-    """The commands of a page's console blocks, each on one line, without what is said of them."""
+    """The commands in a page's console blocks, each on one line, without comments."""
     lines = "\n".join(blocks(page, "console")).replace("\\\n", " ").splitlines()
     return [line[2:].split("  #")[0].strip() for line in lines if line.startswith("$ ")]
 
 
 def commands(page: Path) -> list[str]:
-    """Those, and the commands that stand in a sentence."""
+    """The commands in a page's console blocks and sentences."""
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     return [*console_commands(page), *re.findall(r"`((?:python -m|make) [^`]+)`", text)]
 
@@ -46,13 +47,13 @@ def commands(page: Path) -> list[str]:
 def parser_of(module: str, command: str):
     cli = {"pipeline": pipeline.cli, "scoring": scoring.cli}[module]
     assert command in cli.COMMANDS, f"python -m {module} has no command {command}"
-    parser = cli._Parser(prog=command, exit_on_error=False)
+    parser = argparse.ArgumentParser(prog=command)
     importlib.import_module(f"{module}.commands.{command.replace('-', '_')}").add_arguments(parser)
     return parser
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_every_link_within_the_repository_leads_somewhere(page: Path):
+def test_every_link_within_the_repository_resolves(page: Path):
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
     for link in links:
         if not link.startswith(("https://", "mailto:")):
@@ -63,20 +64,20 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path):
 
 
 def headings(page: Path) -> set[str]:
-    """Anchors of a page, as GitHub makes them."""
+    """Anchors of a page, as GitHub generates them."""
     titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
-def test_every_command_of_ours_exists_with_its_options(page: Path):
+def test_every_command_in_the_docs_exists_with_its_options(page: Path):
     targets = set(re.findall(r"^([a-z-]+):", (REPO / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for command in commands(page):
         words = shlex.split(command)
         if words[0] == "make":
             assert {word for word in words[1:] if "=" not in word} <= targets, command
         elif words[:2] == ["python", "-m"] and words[2] in {"pipeline", "scoring"}:
-            # In a sentence, an option is often named without the rest of its command.
+            # Sentences often name an option without the rest of its command.
             parser = parser_of(words[2], words[3]) if len(words) > 3 and words[3] != "…" else None
             known = parser.format_help() if parser else ""
             for option in (word for word in words[4:] if word.startswith("--")):
@@ -85,18 +86,18 @@ def test_every_command_of_ours_exists_with_its_options(page: Path):
             assert importlib.util.find_spec(words[2]), command
 
 
-def test_every_command_is_told_of_in_the_readme_or_the_operations_guide():
-    told = README.read_text(encoding="utf-8") + (REPO / "docs" / "operations.md").read_text(encoding="utf-8")
+def test_the_readme_or_the_operations_guide_documents_every_command():
+    docs = README.read_text(encoding="utf-8") + (REPO / "docs" / "operations.md").read_text(encoding="utf-8")
     for module, cli in (("pipeline", pipeline.cli), ("scoring", scoring.cli)):
         for command in cli.COMMANDS:
-            assert re.search(rf"(`{command}|python -m {module} {command})\b", told), f"{module} {command}"
+            assert re.search(rf"(`{command}|python -m {module} {command})\b", docs), f"{module} {command}"
 
 
 @pytest.mark.slow
-def test_scoring_from_a_shell_works_as_the_readme_says(tmp_path: Path):
+def test_the_readme_example_of_scoring_from_a_shell_works(tmp_path: Path):
     block = next(block for block in blocks(README, "console") if "scoring simulate" in block)
     lines = [line[2:] for line in block.splitlines()]
-    assert lines[0] == "source .venv/bin/activate"  # which is what this interpreter comes from
+    assert lines[0] == "source .venv/bin/activate"  # this interpreter's environment
     run_in(tmp_path, "\n".join(lines[1:]))
     assert (tmp_path / "preds" / "_SUCCESS").exists()
     assert len(list((tmp_path / "preds").glob("preds_*.csv"))) == 15
@@ -115,7 +116,7 @@ def run_in(folder: Path, script: str, environ: Mapping[str, str] = os.environ) -
     assert done.returncode == 0, done.stderr
 
 
-def test_the_readme_names_every_setting_that_is_read():
+def test_the_readme_documents_every_setting():
     text = README.read_text(encoding="utf-8")
     code = (REPO / "pipeline" / "settings.py").read_text(encoding="utf-8")
     names = set(re.findall(r'"((?:SCORING|AZURE|AZUREML)_[A-Z_]+)"', code))
@@ -128,11 +129,11 @@ def test_the_readme_names_every_setting_that_is_read():
 @pytest.mark.parametrize(
     "file", [".vscode/tasks.json", ".devcontainer/devcontainer.json", "host.json"], ids=str
 )
-def test_files_for_tools_are_what_the_tools_read(file: str):
+def test_configuration_files_of_tools_are_valid_json(file: str):
     assert json.loads((REPO / file).read_text(encoding="utf-8"))
 
 
-def test_tasks_and_hooks_call_what_there_is():
+def test_editor_tasks_call_existing_make_targets():
     tasks = json.loads((REPO / ".vscode" / "tasks.json").read_text(encoding="utf-8"))["tasks"]
     targets = (REPO / "Makefile").read_text(encoding="utf-8")
     called = [task["command"].split() for task in tasks if task["command"].startswith("make ")]

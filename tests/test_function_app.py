@@ -1,4 +1,4 @@
-"""The function app as files: small, light to load, and whole once deployed."""
+"""The files of the function app: a small module, light to import, deployed completely."""
 
 import json
 import os
@@ -14,12 +14,12 @@ REPO = Path(__file__).parents[1]
 DEPLOYED = {"function_app.py", "host.json", "requirements.txt", "pipeline", "scoring"}
 
 
-def test_it_is_a_table_of_contents():
+def test_function_app_is_a_short_module():
     assert len((REPO / "function_app.py").read_text(encoding="utf-8").splitlines()) < 80
 
 
 @pytest.mark.parametrize("engine", ["local", "azureml"])
-def test_loading_it_imports_nothing_heavy(engine):
+def test_loading_the_app_imports_no_heavy_packages(engine):
     settings = {"ScoringStorage": "UseDevelopmentStorage=true", "SCORING_ENGINE": engine}
     azureml = {
         "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000",
@@ -50,7 +50,7 @@ def test_loading_it_imports_nothing_heavy(engine):
     assert done.stdout.strip() == "[]"
 
 
-def test_the_example_of_local_settings_works_as_it_is():
+def test_the_example_of_local_settings_is_valid():
     document = json.loads((REPO / "local.settings.example.json").read_text(encoding="utf-8"))
     settings = Settings.from_environment(document["Values"])
     assert document["IsEncrypted"] is False
@@ -59,7 +59,7 @@ def test_the_example_of_local_settings_works_as_it_is():
     assert {"SCORING_SCHEDULE", "SCORING_DATA_CONTAINER", "AzureWebJobsStorage"} <= document["Values"].keys()
 
 
-def test_the_host_gives_up_a_blob_after_five_tries():
+def test_the_host_moves_a_blob_to_the_poison_queue_after_five_tries():
     document = json.loads((REPO / "host.json").read_text(encoding="utf-8"))
     assert document["version"] == "2.0"
     assert document["extensions"]["blobs"]["poisonBlobThreshold"] == 5

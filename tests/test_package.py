@@ -1,4 +1,4 @@
-"""The project as a package: what is in its wheel, what it needs, and the two commands that it installs."""
+"""The project as a package: the contents of its wheel, its dependencies and its two commands."""
 
 import ast
 import importlib.metadata
@@ -18,12 +18,12 @@ REPO = Path(__file__).parents[1]
 PROJECT = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))["project"]
 
 IMPORTED_BY_OTHERS = {
-    "azure-monitor-opentelemetry": "the Functions worker imports it where telemetry is switched on",
+    "azure-monitor-opentelemetry": "the Functions worker imports it if telemetry is enabled",
 }
 
 
 def imported_modules() -> set[str]:
-    """The modules that the product imports, by their full names."""
+    """Full names of the modules that the product imports."""
     found = set()
     for path in (
         REPO / "function_app.py",
@@ -39,7 +39,7 @@ def imported_modules() -> set[str]:
 
 
 def modules_of(distribution: str) -> set[str]:
-    """The modules that a package on this machine consists of, by their full names."""
+    """Full names of the modules in an installed package."""
     paths = importlib.metadata.files(distribution) or []
     modules = {path.with_suffix("").as_posix() for path in paths if path.suffix in {".py", ".so"}}
     return {module.removesuffix("/__init__").split(".")[0].replace("/", ".") for module in modules}
@@ -59,7 +59,7 @@ def test_every_dependency_is_imported_by_the_product(requirement):
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """The project's wheel, installed into a folder of its own without its dependencies."""
+    """The project's wheel, and a folder where it is installed without dependencies."""
     folder = tmp_path_factory.mktemp("package")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(REPO)]
@@ -70,7 +70,7 @@ def installed(tmp_path_factory):
     return built, target
 
 
-def test_the_wheel_holds_both_packages_with_their_assets_and_nothing_else(installed):
+def test_the_wheel_contains_both_packages_with_their_assets_and_nothing_else(installed):
     names = zipfile.ZipFile(installed[0]).namelist()
     tops = {name.split("/")[0] for name in names}
     assert tops == {"scoring", "pipeline", f"fleet_scoring-{scoring.__version__}.dist-info"}
@@ -78,7 +78,7 @@ def test_the_wheel_holds_both_packages_with_their_assets_and_nothing_else(instal
 
 
 @pytest.mark.parametrize("command", ["fleet-scoring", "fleet-pipeline"])
-def test_both_commands_say_their_version_from_any_folder(installed, command, tmp_path):
+def test_both_commands_print_their_version_from_any_folder(installed, command, tmp_path):
     target = installed[1]
     environment = os.environ | {"PYTHONPATH": str(target)}
     done = subprocess.run(

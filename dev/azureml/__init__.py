@@ -10,10 +10,13 @@ What it is not:
   It hands out such tokens itself, as the identity endpoint of a Function app does.
 - It builds no environments: steps run on this Python, whatever the registered environment asks for.
 - It has no nodes: steps are processes here, a few at a time. A compute cluster is a name and its settings.
-- It mounts nothing: inputs are downloaded before a step starts, outputs uploaded when it has ended. An output
-  of mode rw_mount shows what earlier steps of the same job have left there, and nothing older; one of mode
-  upload is kept only where its step succeeds, which the service does not document.
-- It hands commands to no shell: they are cut into arguments as the local engine does it.
+- It mounts nothing, and shows what a mount would: a step fails for writing to an input without a mode,
+  folders of outputs become blobs, files have no type of content. Inputs are downloaded before a step starts,
+  outputs uploaded when it has ended. An output of mode rw_mount shows what earlier steps of the same job have
+  left there, and nothing older; one of mode upload is kept only where its step succeeds, which the service
+  does not document.
+- It loses no node by itself: `faults.lose` names the steps whose nodes are taken away.
+- Bodies are checked against Microsoft's schemas only where those lie beside the repository.
 - It knows pipelines of command components, and of all else only what this project sends. Anything else is
   answered 404 or 400 and says so. Where the service's behaviour is not documented (what a second job of one
   name is told, for one), it can be told which of the possible answers to give.

@@ -64,6 +64,17 @@ def not_found(message: str, code: str) -> Refusal:
     return Refusal(404, "UserError", message, "NotFound", code)
 
 
+def no_resource(path: str) -> Refusal:
+    """What ARM answers, before the service is asked, for a tracked resource that is not there."""
+    group, _, resource = path.partition("/providers/")
+    return Refusal(
+        404,
+        "ResourceNotFound",
+        f"The Resource '{resource}' under resource group '{group.rsplit('/', 1)[-1]}' was not found. "
+        "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+    )
+
+
 def resource(path: str, name: str, kind: str, properties: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """An ARM resource: what was sent, and what the service adds to it."""
     return {

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from dev.azureml.answers import Refusal, now_text
+from dev.azureml.expressions import Unresolved, resolved
+from dev.azureml.faults import Faults, Loss
 from dev.azureml.jobs import Job, Step
 from dev.azureml.specs import BINDING, is_true, needs
 from dev.azureml.steps import Failure, StepRun
 from dev.azureml.workspace import DEFAULT_DATASTORE, Workspace
 from pipeline.engines.local.processes import Processes
-from pipeline.errors import PipelineError
 
 DEFAULT_OUTPUT = "azureml://datastores/${{default_datastore}}/paths/azureml/${{name}}/${{output_name}}/"
 POLL = 0.1
@@ -27,8 +28,9 @@ POLL = 0.1
 class Execution:
     """Runs jobs, a few steps at a time over all of them."""
 
-    def __init__(self, workspace: Workspace, processes: int, logs: Path) -> None:
+    def __init__(self, workspace: Workspace, faults: Faults, processes: int, logs: Path) -> None:
         self.workspace = workspace
+        self.faults = faults
         self.logs = logs
         self.holds = not processes
         """Whether jobs are taken and left as they are."""
@@ -58,7 +60,7 @@ class Execution:
     def _run(self, job: Job) -> None:
         try:
             with tempfile.TemporaryDirectory(prefix=f"azureml-{job.name[:40]}-") as folder:
-                JobRun(self.workspace, job, Path(folder), self.logs).run(self._pool)
+                JobRun(self.workspace, self.faults, job, Path(folder), self.logs).run(self._pool)
         except Exception:  # noqa: BLE001 - whatever it is, the job must not seem to run for ever
             traceback.print_exc(file=sys.stderr)
             job.error = "the emulator failed; see its own output"
@@ -70,8 +72,11 @@ class JobRun:
 
     processes: Processes
 
-    def __init__(self, workspace: Workspace, job: Job, folder: Path, logs: Path) -> None:
+    def __init__(self, workspace: Workspace, faults: Faults, job: Job, folder: Path, logs: Path) -> None:
         self.workspace = workspace
+        self.faults = faults
+        self.losses: dict[str, Loss] = {}
+        """The steps whose nodes were taken away."""
         self.job = job
         self.folder = folder
         self.logs = logs
@@ -94,8 +99,10 @@ class JobRun:
             self._turn("Canceled")
         else:
             failed = self._failed()
+            ends = {loss.job for loss in self.losses.values()}
+            ends |= {"Failed"} if set(failed) - self.losses.keys() else set()
             job.error = f"steps failed: {', '.join(failed[:5])}" if failed else None
-            self._turn("Failed" if failed else "Completed")
+            self._turn("Failed" if "Failed" in ends else "Completed")
 
     def _run_nodes(self, pool: ThreadPoolExecutor) -> None:
         waiting = {name: needs(node) for name, node in self.nodes.items()}
@@ -125,13 +132,8 @@ class JobRun:
         given = self.nodes[step].get("outputs", {}).get(name, {})
         run = self.job.steps[step].run
         uri = str(given.get("uri") or DEFAULT_OUTPUT)
-        for placeholder, text in {
-            "${{name}}": run,
-            "${{output_name}}": name,
-            "${{default_datastore}}": DEFAULT_DATASTORE,
-        }.items():
-            uri = uri.replace(placeholder, text)
-        return uri
+        values = {"name": run, "output_name": name, "default_datastore": DEFAULT_DATASTORE}
+        return resolved(uri, values)
 
     def mount(self, uri: str) -> Path:
         """What the steps of this job have left in a place so far."""
@@ -177,11 +179,16 @@ class JobRun:
         if self.job.canceled.is_set():
             step.status = "Canceled"
             return
+        if loss := self.faults.take_loss(name):
+            self.losses[name] = loss
+            if loss.after is None:
+                step.status = "NotStarted"
+                return
         step.status, step.started = "Running", now_text()
         try:
-            StepRun(self, step, self.nodes[name]).run()
+            StepRun(self, step, self.nodes[name]).run(loss.after if loss else None)
             step.status = "Completed"
-        except (Failure, Refusal, PipelineError) as error:
+        except (Failure, Refusal, Unresolved) as error:
             step.error = str(error)
             step.status = "Canceled" if self.job.canceled.is_set() else "Failed"
         except Exception as error:  # noqa: BLE001 - the storage client's own: the step failed, not the emulator

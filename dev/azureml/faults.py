@@ -1,9 +1,10 @@
-"""Faults on demand: the answers of a busy or broken service, and connections that break at a bad moment."""
+"""Faults on demand: a busy or broken service, connections that break, and nodes that are taken away."""
 
 import re
 import threading
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Literal
 
 
 class Kind(Enum):
@@ -30,12 +31,42 @@ class Fault:
     times: int = 1
 
 
+@dataclass(slots=True)
+class Loss:
+    """A node that is taken away with the step on it, as a low-priority node is; nothing tries it again."""
+
+    pattern: str
+    """A regular expression that the whole name of the step matches."""
+    after: float | None = None
+    """Seconds that the step was at work; None where it never began."""
+    job: Literal["Completed", "Failed"] = "Failed"
+    """How a job ends that has lost a step: both have been seen."""
+    times: int = 1
+
+
 class Faults:
     """The faults that are still to come."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
+        self._losses: list[Loss] = []
         self._lock = threading.Lock()
+
+    def lose(self, *losses: Loss) -> None:
+        """Let these steps be lost."""
+        with self._lock:
+            self._losses.extend(losses)
+
+    def take_loss(self, step: str) -> Loss | None:
+        """The loss that hits this step, if any."""
+        with self._lock:
+            for loss in self._losses:
+                if re.fullmatch(loss.pattern, step):
+                    loss.times -= 1
+                    if loss.times <= 0:
+                        self._losses.remove(loss)
+                    return loss
+        return None
 
     def add(self, *faults: Fault) -> None:
         """Let these go wrong, in this order where several match."""
@@ -46,6 +77,7 @@ class Faults:
         """Let nothing go wrong any more."""
         with self._lock:
             self._waiting.clear()
+            self._losses.clear()
 
     def take(self, request: str) -> Fault | None:
         """The fault that hits this request, if any."""

@@ -1,9 +1,16 @@
 """The workspace itself, its datastores, compute and batch endpoints: what is there before any publication."""
 
+import uuid
 from typing import Any
 
-from dev.azureml.answers import Answer, Call, Refusal, bad_argument, resource
+from dev.azureml.answers import Answer, Call, Refusal, bad_argument, no_resource, resource
 from dev.azureml.workspace import Workspace
+
+TRACKED = frozenset({"computes", "batchEndpoints", "deployments"})
+"""Kinds that ARM itself keeps a list of: those with a location."""
+
+MAX_DEPLOYMENTS = 20
+"""Behind one endpoint."""
 
 
 class Infrastructure:
@@ -19,20 +26,20 @@ class Infrastructure:
             "discoveryUrl": f"{url}/discovery",
             "provisioningState": "Succeeded",
             "workspaceId": "0",
+            "containerRegistry": self.workspace.registry,
         }
         body = resource(scope.id, scope.workspace, "", properties, location="local")
         return Answer(200, body | {"type": "Microsoft.MachineLearningServices/workspaces"})
 
     def get(self, call: Call) -> Answer:
         """Anything of which there is one per name."""
-        kind, name = call.path.rsplit("/", 2)[1:]
-        missing = Refusal(
-            404, "UserError", f"Resource {kind}/{name} was not found in the workspace.", "NotFound", kind
-        )
-        return Answer(200, self.workspace.find(call.path, missing))
+        return Answer(200, self.workspace.find(call.path, _missing(call.path)))
 
     def list(self, call: Call) -> Answer:
         """All of one kind."""
+        parent = call.path.rsplit("/", 1)[0]
+        if parent != self.workspace.scope.id:
+            self.workspace.find(parent, _missing(parent))
         return Answer(200, {"value": self.workspace.below(call.path)})
 
     def put_datastore(self, call: Call) -> Answer:
@@ -52,6 +59,11 @@ class Infrastructure:
         properties = call.body.get("properties", {})
         if properties.get("computeType") != "AmlCompute":
             raise bad_argument("This emulator knows computes of type AmlCompute only.")
+        if identity := call.body.get("identity"):
+            principal = str(
+                uuid.uuid5(uuid.NAMESPACE_URL, call.path)
+            )  # a principal of the directory, made anew
+            call.body["identity"] = {**identity, "principalId": principal, "tenantId": str(uuid.UUID(int=0))}
         return self._put(call, "computes", {**properties, "provisioningState": "Succeeded"})
 
     def put_endpoint(self, call: Call) -> Answer:
@@ -66,8 +78,10 @@ class Infrastructure:
         """Put a pipeline component behind an endpoint."""
         properties = call.body.get("properties", {})
         endpoint = call.path.rsplit("/deployments/", 1)[0]
-        if endpoint not in self.workspace.resources:
-            raise Refusal(404, "UserError", f"Endpoint {endpoint} was not found.", "NotFound", "Endpoint")
+        self.workspace.find(endpoint, no_resource(endpoint))
+        others = self.workspace.below(f"{endpoint}/deployments")
+        if call.path not in self.workspace.resources and len(others) >= MAX_DEPLOYMENTS:
+            raise bad_argument(f"An endpoint has at most {MAX_DEPLOYMENTS} deployments.", "DeploymentLimit")
         configuration = properties.get("deploymentConfiguration", {})
         component = (configuration.get("componentId") or {}).get("assetId", "")
         if self.workspace.specs.get(component, {}).get("type") != "pipeline":
@@ -75,6 +89,18 @@ class Infrastructure:
         shown = {"settings": {}, **configuration}
         body = {**properties, "deploymentConfiguration": shown, "provisioningState": "Succeeded"}
         return self._put(call, "batchEndpoints/deployments", body)
+
+    def delete_deployment(self, call: Call) -> Answer:
+        """Remove a deployment that is not the default of its endpoint."""
+        endpoint, name = call.path.split("/deployments/")
+        with self.workspace.lock:
+            if call.path not in self.workspace.resources:
+                return Answer(204, None)
+            properties = self.workspace.find(endpoint, no_resource(endpoint))["properties"]
+            if (properties.get("defaults") or {}).get("deploymentName") == name:
+                raise bad_argument(f"Deployment {name!r} is the default: it cannot be deleted.")
+            del self.workspace.resources[call.path]
+        return Answer(200, None)
 
     def _put(self, call: Call, kind: str, properties: dict[str, Any]) -> Answer:
         name = call.path.rsplit("/", 1)[1]
@@ -84,3 +110,12 @@ class Infrastructure:
             body = resource(call.path, name, kind, properties, **more)
             self.workspace.resources[call.path] = body
         return Answer(status, body)
+
+
+def _missing(path: str) -> Refusal:
+    kind, name = path.rsplit("/", 2)[1:]
+    if kind in TRACKED:
+        return no_resource(path)
+    return Refusal(
+        404, "UserError", f"Resource {kind}/{name} was not found in the workspace.", "NotFound", kind
+    )

@@ -1,9 +1,14 @@
-"""Schedules: taken, shown, switched off, removed. No clock runs: `fire` is what one of their times does."""
+"""Schedules: accepted, shown, switched off, removed. No clock runs: `fire` does what one of their times does.
+
+Of a cron expression the service takes minute, hour and day of the week: "day and month are ignored".
+"""
 
 import copy
+from datetime import datetime
 from typing import Any
 
 from dev.azureml.answers import Answer, Call, Refusal, bad_argument, resource
+from dev.azureml.expressions import resolved
 from dev.azureml.jobs import Job, Jobs
 from dev.azureml.workspace import Workspace
 
@@ -48,10 +53,18 @@ class Schedules:
             del self.workspace.resources[call.path]
         return Answer(200, None)
 
+    def times(self, name: str, after: datetime, count: int) -> list[datetime]:
+        """The next times of a schedule with a cron expression, as the service understands it."""
+        from croniter import croniter
+
+        expression = str(self._find(name)["properties"]["trigger"]["expression"])
+        minute, hour, _, _, weekday = expression.split()
+        times = croniter(f"{minute} {hour} * * {weekday}", after)
+        return [times.get_next(datetime) for _ in range(count)]
+
     def fire(self, name: str) -> Job:
         """Submit the schedule's job as the service does at one of its times."""
-        missing = Refusal(404, "UserError", f"Schedule {name} was not found.", "NotFound", "Schedule")
-        found = self.workspace.find(self.workspace.id("schedules", name), missing)
+        found = self._find(name)
         with self.workspace.lock:
             self.fired += 1
             run = f"{name}-20261123T0{self.fired:03}"
@@ -60,10 +73,14 @@ class Schedules:
             )
             for value in properties.get("inputs", {}).values():
                 if value.get("jobInputType") == "literal":
-                    value["value"] = value["value"].replace("${{name}}", run)
+                    value["value"] = resolved(value["value"], {"name": run})
             job = self.jobs.jobs[run] = Job(run, properties)
         self.jobs.start(job)
         return job
+
+    def _find(self, name: str) -> dict[str, Any]:
+        missing = Refusal(404, "UserError", f"Schedule {name} was not found.", "NotFound", "Schedule")
+        return self.workspace.find(self.workspace.id("schedules", name), missing)
 
 
 def _check_trigger(trigger: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dev.azureml.answers import Answer, Call, Refusal
+from dev.azureml.answers import Answer, Call, Refusal, no_resource
 from dev.azureml.assets import Assets
 from dev.azureml.certificate import make_certificate
 from dev.azureml.execution import Execution
@@ -19,6 +19,7 @@ from dev.azureml.infrastructure import Infrastructure
 from dev.azureml.jobs import Jobs
 from dev.azureml.listener import LOOPBACK, Listener
 from dev.azureml.schedules import Schedules
+from dev.azureml.schemas import FOLDER, Schemas
 from dev.azureml.storage import Storage
 from dev.azureml.workspace import DEFAULT_CONTAINER, Scope, Workspace
 
@@ -53,6 +54,7 @@ class Emulator:
         port: int = 0,
         processes: int = 2,
         lifetime: int = DEFAULT_LIFETIME,
+        schemas: Path = FOLDER,
     ) -> None:
         """The storage account at `connection` is the workspace's own. 0 is a free port.
 
@@ -62,12 +64,14 @@ class Emulator:
             port: to listen on.
             processes: how many steps run at once; with 0 jobs are taken and never run.
             lifetime: seconds that its tokens are good for.
+            schemas: folder of the schemas that bodies are checked against, where it is there.
         """
         self.faults = Faults()
         self.identity = Identity(lifetime)
+        self.schemas = Schemas(schemas)
         self.workspace = Workspace(scope or Scope(), Storage(connection))
         self._folder = tempfile.TemporaryDirectory(prefix="azureml-emulator-")
-        self.execution = Execution(self.workspace, processes, Path(self._folder.name))
+        self.execution = Execution(self.workspace, self.faults, processes, Path(self._folder.name))
         self.jobs = Jobs(self.workspace, self.execution.start)
         self.schedules = Schedules(self.workspace, self.jobs)
         self.requests: list[str] = []
@@ -159,18 +163,15 @@ class Emulator:
                 f"The api-version '{version}' is invalid for workspaces/{kind}. The supported versions are "
                 f"'{', '.join(sorted(VERSIONS[kind]))}'.",
             )
+        if call.method == "PUT":
+            self.schemas.check(call, self.workspace.scope.id)
 
     def _unknown(self, call: Call) -> Refusal:
         """What ARM says of other groups and workspaces; and of what the emulator does not do."""
         inside = call.path.startswith(f"{self.workspace.scope.id}/") or call.path == self.workspace.scope.id
         if call.path.startswith("/subscriptions/") and not inside:
-            name = (re.findall(r"/workspaces/([^/]+)", call.path) or ["?"])[0]
-            return Refusal(
-                404,
-                "ResourceNotFound",
-                f"The Resource 'Microsoft.MachineLearningServices/workspaces/{name}' under resource group "
-                "of this name was not found.",
-            )
+            parts = call.path.split("/")
+            return no_resource("/".join(parts[:9]))
         return Refusal(404, "NotEmulated", f"This emulator does not know {call.method} {call.path}.")
 
     def _table(self) -> list[tuple[str, re.Pattern[str], Handler]]:
@@ -203,6 +204,7 @@ class Emulator:
             ("PUT", endpoint, things.put_endpoint),
             ("PUT", f"{endpoint}/deployments/[^/]+", things.put_deployment),
             ("GET", f"{endpoint}/deployments/[^/]+", things.get),
+            ("DELETE", f"{endpoint}/deployments/[^/]+", things.delete_deployment),
             ("GET", f"{endpoint}/deployments", things.list),
         ]
         root = re.escape(self.workspace.scope.id)

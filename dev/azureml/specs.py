@@ -5,17 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from dev.azureml.answers import bad_argument
+from dev.azureml.expressions import EXPRESSION
+from dev.azureml.mounts import DEFAULT_MODE, MODES
 from dev.azureml.workspace import Workspace
 
 NODE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
-COMPONENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9\-_.]{0,254}")
-PLACEHOLDER = re.compile(r"\$\{\{\s*(inputs|outputs)\.([A-Za-z0-9_]+)\s*\}\}")
+COMPONENT_NAME = re.compile(r"[a-z][a-z0-9_]{0,254}")
 BINDING = re.compile(
     r"\$\{\{\s*parent\.(?:inputs\.(?P<input>\w+)|outputs\.(?P<output>\w+)"
     r"|jobs\.(?P<job>\w+)\.outputs\.(?P<result>\w+))\s*\}\}"
 )
 ASSETS = frozenset({"uri_folder", "uri_file", "mltable"})
-MAX_STEPS = 30_000
+OUTPUT_MODES = frozenset({"ReadWriteMount", "Upload", "Direct"})
+MAX_STEPS, MAX_INPUTS = 30_000, 200
 IMMUTABLE = (
     "type",
     "command",
@@ -66,9 +68,10 @@ def _check_command(workspace: Workspace, spec: dict[str, Any]) -> None:
     if not spec.get("environment"):
         raise bad_argument("A command component needs an environment.")
     workspace.referred(spec["environment"], "environments")
-    for kind, name in PLACEHOLDER.findall(command):
-        if name not in spec.get(kind, {}):
-            raise bad_argument(f"The command uses ${{{{{kind}.{name}}}}}, which the component does not have.")
+    for expression in EXPRESSION.findall(command):
+        kind, _, name = expression.partition(".")
+        if kind not in {"inputs", "outputs"} or name not in spec.get(kind, {}):
+            raise bad_argument(f"The command uses ${{{{{expression}}}}}, which the component does not have.")
 
 
 def _check_pipeline(workspace: Workspace, spec: dict[str, Any]) -> None:
@@ -80,29 +83,40 @@ def _check_pipeline(workspace: Workspace, spec: dict[str, Any]) -> None:
     for name, node in jobs.items():
         if not NODE_NAME.fullmatch(name):
             raise bad_argument(f"{name!r} cannot name a step: letters, digits and '_', no digit first.")
-        step = workspace.specs[workspace.referred(node.get("componentId"), "components")]
-        given, declared = node.get("inputs", {}), step.get("inputs", {})
-        if unknown := set(given) - set(declared):
-            raise bad_argument(f"Step {name!r} is given inputs that its component lacks: {sorted(unknown)}.")
-        if missing := required(declared) - set(given):
-            raise bad_argument(f"Step {name!r} lacks required inputs: {sorted(missing)}.", "MissingInputs")
-        for key, value in given.items():
-            _check_input(spec, f"{name}.{key}", value, jobs)
-        if unknown := set(node.get("outputs", {})) - set(step.get("outputs", {})):
-            raise bad_argument(f"Step {name!r} is given outputs that its component lacks: {sorted(unknown)}.")
+        _check_node(workspace, spec, name, node)
     order(jobs)
 
 
-def _check_input(spec: dict[str, Any], where: str, value: Mapping[str, Any], jobs: Mapping[str, Any]) -> None:
+def _check_node(workspace: Workspace, spec: dict[str, Any], name: str, node: Mapping[str, Any]) -> None:
+    step = workspace.specs[workspace.referred(node.get("componentId"), "components")]
+    given, declared = node.get("inputs", {}), step.get("inputs", {})
+    if len(given) > MAX_INPUTS:
+        raise bad_argument(f"Step {name!r} has more than {MAX_INPUTS} inputs.")
+    if unknown := set(given) - set(declared):
+        raise bad_argument(f"Step {name!r} is given inputs that its component lacks: {sorted(unknown)}.")
+    if missing := required(declared) - set(given):
+        raise bad_argument(f"Step {name!r} lacks required inputs: {sorted(missing)}.", "MissingInputs")
+    for key, value in given.items():
+        _check_input(spec, f"{name}.{key}", value)
+    if unknown := set(node.get("outputs", {})) - set(step.get("outputs", {})):
+        raise bad_argument(f"Step {name!r} is given outputs that its component lacks: {sorted(unknown)}.")
+    for key, value in node.get("outputs", {}).items():
+        if value.get("mode", "ReadWriteMount") not in OUTPUT_MODES:
+            raise bad_argument(f"There is no mode {value['mode']!r} for output '{name}.{key}'.")
+
+
+def _check_input(spec: dict[str, Any], where: str, value: Mapping[str, Any]) -> None:
     if value.get("job_input_type") != "literal":
         return
+    if value.get("mode", DEFAULT_MODE) not in MODES.values():
+        raise bad_argument(f"This emulator knows no mode {value['mode']!r} of input {where!r}.")
     text = value.get("value")
     if not isinstance(text, str):
         raise bad_argument(f"The literal input {where!r} is not a text: {text!r}.")
     for found in BINDING.finditer(text):
         if found["input"] and found["input"] not in spec.get("inputs", {}):
             raise bad_argument(f"Input {where!r} is bound to {text}, which the pipeline does not have.")
-        if found["job"] and found["job"] not in jobs:
+        if found["job"] and found["job"] not in spec["jobs"]:
             raise bad_argument(f"Input {where!r} is bound to {text}, and there is no such step.")
 
 

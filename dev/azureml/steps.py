@@ -1,18 +1,18 @@
-"""One step: inputs are fetched, the uploaded code runs as a process, outputs go where they belong."""
+"""One step: inputs are delivered, the uploaded code runs as a process, outputs go where they belong."""
 
 import os
 import re
 import shutil
 import sys
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from dev.azureml.expressions import Unresolved, command_line
 from dev.azureml.jobs import Step
+from dev.azureml.mounts import DEFAULT_MODE, Output, ReadOnly
 from dev.azureml.specs import BINDING
-from pipeline.engines.local.placeholders import arguments
 
 if TYPE_CHECKING:
     from dev.azureml.execution import JobRun
@@ -35,31 +35,41 @@ class StepRun:
         self.step = step
         self.node = node
         self.component = job.workspace.specs[node["componentId"]]
+        self.folder = job.folder / "steps" / step.name
+        self.mounts: list[ReadOnly] = []
 
-    def run(self) -> None:
-        """Run it to its end.
+    def run(self, lost_after: float | None = None) -> None:
+        """Run it to its end, or until its node is taken away.
 
         Raises:
             Failure: it ended with an error, took too long, or was cancelled.
         """
-        outputs = [Output(self, name) for name in self.component.get("outputs", {})]
-        values = {f"outputs.{output.name}": str(output.folder) for output in outputs}
-        not_given = set()
+        outputs, values = {}, {}
+        for name in self.component.get("outputs", {}):
+            if (mode := self._output_mode(name)) == "Direct":
+                values[f"outputs.{name}"] = self.job.output_uri(self.step.name, name)
+            else:
+                outputs[name] = self._output(name, mode)
+                values[f"outputs.{name}"] = str(outputs[name].folder)
+        absent = set()
         for name in self.component.get("inputs", {}):
             text = self._input(name)
             if text is None:
-                not_given.add(f"inputs.{name}")
+                absent.add(f"inputs.{name}")
             else:
                 values[f"inputs.{name}"] = text
-        command = arguments(self.component["command"], values, not_given)
         try:
-            self._execute(command, self._code())
+            line = command_line(self.component["command"], values, absent)
+        except Unresolved as error:
+            raise Failure(f"the command cannot be resolved: {error}") from error
+        try:
+            self._execute(line, lost_after)
         except Failure:
-            for output in outputs:  # what was written to a mount is there, whatever comes after it
-                if output.mounted:
+            for output in outputs.values():  # what was written to a mount is there, whatever comes after it
+                if output.mount:
                     output.keep()
             raise
-        for output in outputs:
+        for output in outputs.values():
             output.keep()
 
     def _code(self) -> Path:
@@ -77,85 +87,76 @@ class StepRun:
         """What the command reads for an input: a path or a text; None where an optional one is not given."""
         declared = self.component["inputs"][name]
         value: Any = self.node.get("inputs", {}).get(name)
+        mode = (value or {}).get("mode")
         if value is not None and (found := BINDING.fullmatch(str(value.get("value", "")))):
             if found["job"]:
-                return self._result(found["job"], found["result"])
+                return self._result(name, found["job"], found["result"], mode or DEFAULT_MODE)
             value = self.job.input(found["input"])
         if value is None:
             default = declared.get("default")
             return None if default is None else str(default)
         if "uri" not in value:
             return str(value["value"])
-        return str(self._fetched(unquote(str(value["uri"])), declared["type"]))
+        uri, mode = unquote(str(value["uri"])), mode or value.get("mode") or DEFAULT_MODE
+        if mode == "Direct":
+            return uri
+        folder = self._delivered(name, self._fetched(uri, declared["type"]), mode, fixed=True)
+        return str(folder / uri.rsplit("/", 1)[-1] if declared["type"] == "uri_file" else folder)
 
-    def _result(self, step: str, output: str) -> str | None:
+    def _result(self, name: str, step: str, output: str, mode: str) -> str | None:
         """The folder that an earlier step has left, None where it failed."""
         if self.job.job.steps[step].status != "Completed":
             return None
-        return str(self.job.mount(self.job.output_uri(step, output)))
+        uri = self.job.output_uri(step, output)
+        return uri if mode == "Direct" else str(self._delivered(name, self.job.mount(uri), mode, fixed=False))
+
+    def _delivered(self, name: str, source: Path, mode: str, *, fixed: bool) -> Path:
+        folder = self.folder / "inputs" / name
+        if mode == "Download":
+            return Path(shutil.copytree(source, folder))
+        self.mounts.append(ReadOnly(source, folder, fixed=fixed))
+        return folder
 
     def _fetched(self, uri: str, kind: str) -> Path:
+        """The folder of an input, or one with nothing but its file."""
         container, path = self.workspace.container(uri)
         storage = self.workspace.storage
         if kind == "uri_file":
             name = path.split("/")[-1]
             return self.job.fetch(
                 f"file {uri}", lambda folder: storage.download_file(container, path, folder / name)
-            ) / (name)
+            )
         return self.job.fetch(
             f"folder {uri}", lambda folder: storage.download_folder(container, path, folder)
         )
 
-    def _execute(self, command: list[str], folder: Path) -> None:
+    def _output_mode(self, name: str) -> str:
+        return str(self.node.get("outputs", {}).get(name, {}).get("mode", "ReadWriteMount"))
+
+    def _output(self, name: str, mode: str) -> Output:
+        uri = self.job.output_uri(self.step.name, name)
+        mount = None if mode == "Upload" else self.job.mount(uri)
+        place = self.workspace.container(uri)
+        return Output(self.workspace.storage, place, mount, self.folder / "outputs" / name)
+
+    def _execute(self, line: str, lost_after: float | None) -> None:
         environment = {name: text for name, text in os.environ.items() if not name.startswith(HIDDEN)}
+        python = Path(sys.executable).parent  # what a step calls python is this one
+        limit = seconds(self.node.get("limits", {}).get("timeout"))
         ended = self.job.processes.run(
-            [sys.executable if command[0] == "python" else command[0], *command[1:]],
-            folder=folder,
-            environment=environment,
+            ["bash", "-c", line],
+            folder=self._code(),
+            environment={**environment, "PATH": f"{python}{os.pathsep}{environment.get('PATH', '')}"},
             log=self.step.log,
-            seconds=seconds(self.node.get("limits", {}).get("timeout")),
+            seconds=limit if lost_after is None else lost_after,
         )
+        if lost_after is not None:
+            raise Failure("The node that the step ran on was preempted.")
+        for mount in self.mounts:
+            if written := mount.written():
+                raise Failure(f"Read-only file system: {mount.folder.name}/{written} was written")
         if not ended.ok:
             raise Failure(ended.error or "it failed")
-
-
-class Output:
-    """A folder that a step writes to, and the place that it stands for."""
-
-    def __init__(self, run: StepRun, name: str) -> None:
-        self.name = name
-        self.storage = run.workspace.storage
-        self.folder = run.job.folder / "outputs" / run.step.name / name
-        uri = run.job.output_uri(run.step.name, name)
-        self.container, self.path = run.workspace.container(uri)
-        self.mount = run.job.mount(uri)
-        mode = str(run.node.get("outputs", {}).get(name, {}).get("mode", "ReadWriteMount"))
-        self.mounted = mode != "Upload"
-        if self.mounted:  # it shows what the steps before have left in the same place
-            shutil.copytree(self.mount, self.folder, copy_function=os.link)
-        else:
-            self.folder.mkdir(parents=True)
-        self.before = self._files()
-
-    def keep(self) -> None:
-        """Write what is new or changed to the place that the folder stands for."""
-        changed = [file for file, state in self._files().items() if self.before.get(file) != state]
-        # A marker such as _SUCCESS says that the others are there, so it goes last.
-        for file in sorted(changed, key=lambda file: (file.name.startswith("_"), file)):
-            name = file.relative_to(self.folder)
-            self.storage.upload_file(file, self.container, self.path, name.as_posix())
-            self._show(file, self.mount / name)
-
-    def _show(self, file: Path, target: Path) -> None:
-        """Put a file into the mount, whole at once: steps that begin now link what they see there."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        whole = self.mount.with_name(f"{self.mount.name}.{uuid.uuid4().hex}")
-        shutil.copy2(file, whole)
-        whole.replace(target)
-
-    def _files(self) -> dict[Path, tuple[int, int, int]]:
-        states = {file: file.stat() for file in self.folder.rglob("*") if file.is_file()}
-        return {file: (state.st_ino, state.st_size, state.st_mtime_ns) for file, state in states.items()}
 
 
 def seconds(duration: str | None) -> float | None:

@@ -8,6 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+FOLDER_MARK = "hdi_isfolder"
+"""Metadata of an empty blob that stands for a folder."""
+
 
 class Storage:
     """One storage account, by its connection string."""
@@ -54,9 +57,18 @@ class Storage:
         """Read all blobs under `prefix` into `target`; names that no file can have are left out."""
         target.mkdir(parents=True, exist_ok=True)
         start = len(prefix.strip("/")) + 1 if prefix.strip("/") else 0
-        for name in self.names(container, prefix):
-            if file := safe_file(target, name[start:]):
-                self.download_file(container, name, file)
+        folder = f"{prefix.strip('/')}/" if start else ""
+        blobs = self.client.get_container_client(container).list_blobs(
+            name_starts_with=folder, include=["metadata"]
+        )
+        for blob in blobs:
+            file = safe_file(target, blob.name[start:])
+            if file is None:
+                continue
+            if (blob.metadata or {}).get(FOLDER_MARK) == "true":
+                file.mkdir(parents=True, exist_ok=True)
+            else:
+                self.download_file(container, blob.name, file)
 
     def download_file(self, container: str, name: str, target: Path) -> None:
         """Read one blob."""
@@ -73,9 +85,20 @@ class Storage:
 
     def upload_file(self, file: Path, container: str, prefix: str, name: str) -> None:
         """Write a file over what lies under that name below `prefix`."""
-        whole = f"{prefix.strip('/')}/{name}".lstrip("/")
+        from azure.storage.blob import ContentSettings
+
+        settings = ContentSettings(content_type="application/octet-stream")  # whatever the file is
         with file.open("rb") as content:
-            self.client.get_blob_client(container, whole).upload_blob(content, overwrite=True)
+            self._blob(container, prefix, name).upload_blob(
+                content, overwrite=True, content_settings=settings
+            )
+
+    def make_folder(self, container: str, prefix: str, name: str) -> None:
+        """Leave the blob that a mount leaves for a folder."""
+        self._blob(container, prefix, name).upload_blob(b"", overwrite=True, metadata={FOLDER_MARK: "true"})
+
+    def _blob(self, container: str, prefix: str, name: str) -> Any:
+        return self.client.get_blob_client(container, f"{prefix.strip('/')}/{name}".lstrip("/"))
 
 
 def safe_file(folder: Path, name: str) -> Path | None:

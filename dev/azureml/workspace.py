@@ -43,6 +43,8 @@ class Workspace:
         self.storage = storage
         self.url = ""
         """Where the emulator listens; known once it does."""
+        self.registry: str | None = None
+        """Id of its container registry: the service makes one when it first builds an image."""
         self.lock = threading.RLock()
         self.resources: dict[str, dict[str, Any]] = {}
         """What a GET of an id answers."""

@@ -1,4 +1,4 @@
-"""What came out: predictions fetched into a folder, and a table of sensors with anomalies."""
+"""Results of a run: predictions fetched into a folder, and a table of sensors with anomalies."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ _COLUMNS = ("device", "sensor", "readings", "anomalies", "share", "worst score")
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """One run's results, fetched."""
+    """The fetched results of one run."""
 
     run: str
     folder: Path
@@ -24,19 +24,19 @@ class Results:
 
     @property
     def anomalous(self) -> list[Mapping[str, Any]]:
-        """Sensors with anomalies, those with most of them first."""
+        """Sensors with anomalies, most anomalies first."""
         found = [sensor for sensor in self.summary["sensors"] if sensor["anomalies"]]
         return sorted(found, key=lambda sensor: (-sensor["anomalies"], sensor["device"], sensor["sensor"]))
 
     @property
     def totals(self) -> Mapping[str, int]:
-        """The summary's totals."""
+        """Totals of the summary."""
         totals: Mapping[str, int] = self.summary["totals"]
         return totals
 
     @property
     def problems(self) -> list[str]:
-        """Why not everything was scored, a line each; none where everything was."""
+        """Sensors and landings that were not scored, with the reason, one line each."""
         sensors = [
             f"sensor {sensor['device']}/{sensor['sensor']}: {sensor['status']}"
             + (f", {sensor['reason']}" if sensor["reason"] else "")
@@ -53,14 +53,14 @@ class Results:
 
 
 def fetch_results(store: Store, run: str, out: Path) -> Results:
-    """Download what the run has written to `out`/<run>."""
+    """Download the results of a run to `out`/<run>."""
     folder = out / run
     fetch(store, run, folder)
     return Results(run, folder, json.loads((folder / SUMMARY_JSON).read_text(encoding="utf-8")))
 
 
 def table(sensors: Sequence[Mapping[str, Any]]) -> Iterable[str]:
-    """Lines of a table of sensors; none where there are none."""
+    """Lines of a table of sensors; no lines without sensors."""
     if not sensors:
         return
     rows = [_COLUMNS, *(_row(sensor) for sensor in sensors[:_LONGEST_TABLE])]

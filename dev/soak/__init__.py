@@ -1,7 +1,7 @@
-"""The soak: minutes of load and trouble for the whole app on one machine, then a proof that nothing was lost.
+"""The soak test: load and faults for the whole app on one machine, then a check that nothing was lost.
 
-    make soak          ten minutes, or   make soak SECONDS=60
+    make soak          ten minutes; or   make soak SECONDS=60
 
-`load` lets readings land, `trouble` makes storage fail and kills processes, `check` reads what the containers
-hold in the end, knows nothing of the product's code, and says what does not add up.
+`load` uploads readings, `chaos` makes storage fail and kills processes, and `check` reads the final state of
+the containers, uses none of the product's code, and reports what is inconsistent.
 """

@@ -1,4 +1,4 @@
-"""What scikit-learn itself says of the readings that a run predicted, with the model that it named."""
+"""Compares predictions with scikit-learn's own, using the model that the run's summary names."""
 
 import math
 from collections import defaultdict
@@ -18,7 +18,7 @@ _RELATIVE = 1e-9
 
 
 def wrong_answers(versions: "ContainerClient", runs: Iterable[Run]) -> Iterator[str]:
-    """Each sensor of each run that got another label or score than from scikit-learn."""
+    """Predictions whose label or score differs from scikit-learn's."""
 
     @cache
     def model(digest: str) -> Any:
@@ -40,5 +40,5 @@ def wrong_answers(versions: "ContainerClient", runs: Iterable[Run]) -> Iterator[
             scores = detector.decision_function(values).tolist()
             for (value, label, score), expected, exact in zip(found, labels, scores, strict=True):
                 if label != expected or not math.isclose(score, exact, rel_tol=_RELATIVE, abs_tol=1e-15):
-                    told, right = f"{label} with {score!r}", f"{expected} with {exact!r}"
-                    yield f"{told} for {value} of {sensor} in {run.name}, not {right}"
+                    actual, right = f"{label} with {score!r}", f"{expected} with {exact!r}"
+                    yield f"{actual} for {value} of {sensor} in {run.name}, expected {right}"

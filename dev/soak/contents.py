@@ -1,6 +1,6 @@
-"""What the containers hold in the end, as the soak's checker reads it: landings, claims and runs.
+"""The final contents of the containers, as the checker reads them: landings, claims and runs.
 
-Names, keys and formats are written here again from their description.
+Names, keys and formats are implemented here independently, from their documentation.
 """
 
 import csv
@@ -24,11 +24,11 @@ _PARALLEL = 8
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A landing that is there in the end."""
+    """A landing that still exists."""
 
     name: str
     key: str
-    landed: datetime
+    arrived: datetime
     kind: Kind
     number: int
     rows: Sequence[Row]
@@ -37,34 +37,34 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is there of one run."""
+    """The stored state of one run."""
 
     name: str
     record: Mapping[str, Any]
     manifest: Mapping[str, str]
-    """Names of blobs by the keys of their claims."""
+    """Blob names by claim key."""
     finished: datetime | None
     """When its `_SUCCESS` was written."""
     summary: Mapping[str, Any] | None
     rejects: Sequence[tuple[str, int]]
-    """Name of the blob, and line; of a finished run."""
+    """Blob name and line of each rejected row of a finished run."""
     predictions: Sequence[tuple[Row, int, float]]
-    """Readings with label and score; of a finished run."""
+    """Readings of a finished run, with label and score."""
 
     @property
     def statuses(self) -> dict[str, str]:
-        """How each landing of it was found."""
+        """Status of each landing in the summary."""
         landings = self.summary["landings"] if self.summary else ()
         return {str(landing["name"]): str(landing["status"]) for landing in landings}
 
 
 def read_blobs(data: "ContainerClient") -> tuple[list[Blob], dict[str, str]]:
-    """The landings that are there, and by their keys the names of blobs that are none."""
+    """The landings that exist, and the names of skipped blobs by key."""
     listed = list(data.list_blobs())
-    none = {
+    skipped = {
         _key(data, blob.name, blob.etag): blob.name for blob in listed if blob.size == 0 or _hidden(blob.name)
     }
-    there = [blob for blob in listed if blob.size and not _hidden(blob.name)]
+    landings = [blob for blob in listed if blob.size and not _hidden(blob.name)]
 
     def read(blob: "BlobProperties") -> Blob:
         kind, number = parse_name(blob.name)
@@ -72,7 +72,7 @@ def read_blobs(data: "ContainerClient") -> tuple[list[Blob], dict[str, str]]:
         key = _key(data, blob.name, blob.etag)
         return Blob(blob.name, key, blob.last_modified, kind, number, rows, bad)
 
-    return _many(read, there), none
+    return _in_parallel(read, landings), skipped
 
 
 def _hidden(name: str) -> bool:
@@ -85,16 +85,16 @@ def _key(data: "ContainerClient", name: str, etag: str) -> str:
 
 
 def read_claims(state: "ContainerClient", names: Sequence[str]) -> dict[str, str]:
-    """The runs that claims name, by key."""
+    """The run that each claim names, by key."""
     claims = [name for name in names if name.startswith("landings/")]
-    holders = _many(lambda name: _content(state, name).decode().strip(), claims)
+    holders = _in_parallel(lambda name: _content(state, name).decode().strip(), claims)
     return {name.removeprefix("landings/"): run for name, run in zip(claims, holders, strict=True)}
 
 
 def read_runs(service: "BlobServiceClient", names: Sequence[str]) -> dict[str, Run]:
-    """All runs that have a record, by name; `names` are those of all blobs in the runs container."""
+    """All runs with a record, by name; `names` lists all blobs in the runs container."""
     state, preds, data = (service.get_container_client(name) for name in ("runs", "preds", "data"))
-    there = set(names)
+    stored = set(names)
     written = {blob.name: blob.last_modified for blob in preds.list_blobs()}
     files: defaultdict[str, list[str]] = defaultdict(list)
     for name in written:
@@ -102,7 +102,7 @@ def read_runs(service: "BlobServiceClient", names: Sequence[str]) -> dict[str, R
 
     def read(name: str) -> Run:
         manifest: Mapping[str, str] = {}
-        if f"{name}/manifest.json" in there:
+        if f"{name}/manifest.json" in stored:
             landings = json.loads(_content(state, f"{name}/manifest.json"))["landings"]
             manifest = {_key(data, one["name"], one["etag"]): one["name"] for one in landings}
         finished = written.get(f"{name}/_SUCCESS")
@@ -118,7 +118,7 @@ def read_runs(service: "BlobServiceClient", names: Sequence[str]) -> dict[str, R
         )
 
     suffix = "/record.json"
-    runs = _many(read, [name.removesuffix(suffix) for name in names if name.endswith(suffix)])
+    runs = _in_parallel(read, [name.removesuffix(suffix) for name in names if name.endswith(suffix)])
     return {run.name: run for run in runs}
 
 
@@ -143,6 +143,6 @@ def _content(container: "ContainerClient", name: str) -> bytes:
     return found
 
 
-def _many[One, Answer](work: Callable[[One], Answer], what: Sequence[One]) -> list[Answer]:
+def _in_parallel[T, R](function: Callable[[T], R], items: Sequence[T]) -> list[R]:
     with ThreadPoolExecutor(_PARALLEL) as threads:
-        return list(threads.map(work, what))
+        return list(threads.map(function, items))

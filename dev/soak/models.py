@@ -1,4 +1,4 @@
-"""Models that are replaced while runs are under way."""
+"""Replaces models while runs are in progress."""
 
 import hashlib
 import random
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Models:
-    """Replaces models by other versions, which all stay under their SHA-256 in their own container."""
+    """Replaces models with other versions; a container of its own keeps every version under its SHA-256."""
 
     def __init__(
         self, models: "ContainerClient", versions: "ContainerClient", folders: Sequence[Path], seed: int
@@ -27,6 +27,6 @@ class Models:
                 versions.upload_blob(hashlib.sha256(each).hexdigest(), each, overwrite=True)
 
     def replace_one(self) -> None:
-        """Put another version in place of some model."""
+        """Replace a random model with another version."""
         name = self._chance.choice(list(self._files))
         self._models.upload_blob(name, self._chance.choice(self._files[name]), overwrite=True)

@@ -1,7 +1,7 @@
-"""Landings whose every row tells to which of them it belongs, so that a checker needs to ask nobody.
+"""Self-describing landings: each row identifies its landing, so that the checker needs no other source.
 
-A blob's name says its kind and number, its rows' times say number and version: each replacement of a blob
-is a version. All landings of one kind have the same number of readings and of bad rows.
+A blob's name encodes its kind and number; the times of its rows encode number and version: each replacement
+of a blob is a new version. All landings of one kind have the same number of readings and of bad rows.
 """
 
 import gzip
@@ -15,29 +15,29 @@ SENSORS = (("1", "1"), ("1", "2"), ("2", "1"), ("2", "2"))
 ROWS = 3
 """Readings of each sensor in one landing."""
 VERSIONS = 10
-"""A blob has fewer versions than this."""
+"""Upper limit for the versions of a blob."""
 
-_START = datetime(2026, 1, 1)  # noqa: DTZ001 - times of readings, without an offset
+_START = datetime(2026, 1, 1)  # noqa: DTZ001 - readings have times without an offset
 _NAME = re.compile(r"(?P<kind>[a-z-]+)/(?P<number>\d{6})\.csv(\.gz)?")
 
 
 class Kind(StrEnum):
-    """What a landing is like."""
+    """The kind of a landing's content."""
 
     GOOD = "good"
-    BAD_ROWS = "bad-rows"  # with rows that cannot be scored among the others
-    NO_COLUMN = "no-column"  # there is no Value
-    NO_TEXT = "no-text"
-    CUT = "cut"  # a gzip file without its end
+    BAD_ROWS = "bad-rows"  # good rows, and some that cannot be scored
+    NO_COLUMN = "no-column"  # without the column Value
+    NO_TEXT = "no-text"  # binary data
+    CUT = "cut"  # a truncated gzip file
 
     @property
     def readable(self) -> bool:
-        """Whether its readings are to be scored."""
+        """Whether its readings must be scored."""
         return self in {Kind.GOOD, Kind.BAD_ROWS}
 
     @property
     def rejected(self) -> int:
-        """How many of its rows are to be rejected."""
+        """How many of its rows must be rejected."""
         return len(_BAD) if self is Kind.BAD_ROWS else 0
 
 
@@ -52,7 +52,7 @@ class Row:
 
 
 def blob_name(kind: Kind, number: int) -> str:
-    """How the blob of a landing is called."""
+    """The blob name of a landing."""
     return f"{kind}/{number:06}.csv" + (".gz" if kind is Kind.CUT else "")
 
 
@@ -60,11 +60,11 @@ def parse_name(name: str) -> tuple[Kind, int]:
     """Kind and number of a blob.
 
     Raises:
-        ValueError: it is none of the soak's.
+        ValueError: the soak test did not upload this blob.
     """
     found = _NAME.fullmatch(name)
     if found is None:
-        raise ValueError(f"{name!r} is no blob of the soak")
+        raise ValueError(f"{name!r} is not a blob of the soak test")
     return Kind(found["kind"]), int(found["number"])
 
 
@@ -75,7 +75,7 @@ def stamp(number: int, version: int, row: int) -> str:
 
 
 def parse_stamp(ts: str) -> tuple[int, int]:
-    """Number and version of the landing that a reading came with."""
+    """Number and version of the landing that holds a reading."""
     number, version = divmod((datetime.fromisoformat(ts) - _START) // timedelta(milliseconds=ROWS), VERSIONS)
     return number, version
 
@@ -98,13 +98,13 @@ def content(kind: Kind, number: int, version: int, chance: random.Random) -> byt
 
 
 def value(device: str, sensor: str, chance: random.Random) -> float:
-    """A reading: mostly near what the sensor shows day by day."""
+    """A random reading, usually close to the sensor's normal value."""
     usual = 10.0 * int(device) + 3.0 * int(sensor)
     return chance.gauss(usual, 1.0) if chance.random() < 0.95 else chance.uniform(-100, 100)  # noqa: PLR2004
 
 
 def parse(text: bytes) -> tuple[list[Row], list[int]]:
-    """The readings of a landing in their order, and the numbers of its bad lines, the header being line 1."""
+    """The readings of a landing in order, and the numbers of its bad lines; the header is line 1."""
     rows, bad = [], []
     for number, line in enumerate(text.decode().splitlines()[1:], 2):
         if line in _BAD:
@@ -122,4 +122,4 @@ _BAD = (
     "2026-01-01 00:00:00,1,1",
     "2026-01-01 00:00:00,2,2,warm",
 )
-"""Lines that are no readings."""
+"""Lines that cannot be scored."""

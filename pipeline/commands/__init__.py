@@ -1,1 +1,1 @@
-"""The sub-commands of `python -m pipeline`, one module each: `add_arguments(parser)` and `run(args)`."""
+"""The sub-commands of `python -m pipeline`, a module each: `add_arguments(parser)` and `run(args)`."""

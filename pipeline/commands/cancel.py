@@ -5,13 +5,13 @@ import argparse
 from pipeline.errors import EXIT_DONE
 
 _EXAMPLE = """\
-Its landings stay claimed: no other run scores them, unless `submit --again` is asked to. A run that has
-failed and waits for its next try is not tried again.
+Its landings stay claimed: no other run scores them, except with `submit --again`. A failed run that waits for
+its retry is not retried.
 
 Example:
   python -m pipeline cancel timer-20261123-050000
 
-Exit codes: 0 it was asked to stop; 1 failed, or there is no such run; 2 it is over already, or wrong use.
+Exit codes: 0 requested; 1 failed, or there is no such run; 2 it has finished already, or wrong use.
 """
 
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask a run to stop."""
+    """Request that a run stops."""
     from pipeline.commands.local_settings import open_context
     from pipeline.flow.cancel import cancel
 

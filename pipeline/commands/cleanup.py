@@ -4,11 +4,11 @@ import argparse
 import re
 from datetime import UTC, datetime, timedelta
 
-from pipeline.errors import EXIT_DONE, UsageError
+from pipeline.errors import EXIT_DONE, InvalidRequest
 
 _EXAMPLE = """\
-Removes predictions, logs and records of runs that ended long ago. Readings and models are never touched, and
-what says that a landing was scored stays as long as the landing is there.
+Removes predictions, logs and records of runs that finished long ago. Readings and models are never touched.
+The claim of a landing, which says that it was scored, stays as long as the landing exists.
 
 Example:
   python -m pipeline cleanup --older-than 90d --dry-run
@@ -23,14 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--older-than", metavar="AGE", default="30d", help="such as 12h or 90d (default: 30d)"
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would go, remove nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list what would be removed, remove nothing")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Remove, and say a line for each run."""
+    """Remove the results, and print a line for each run."""
     from pipeline.commands.local_settings import open_context
     from pipeline.flow.cleanup import old_runs, remove
-    from pipeline.pages.index import renew
+    from pipeline.pages.index import update_index
 
     age = _age(args.older_than)
     context = open_context()
@@ -41,13 +41,13 @@ def run(args: argparse.Namespace) -> int:
         print(removal)
         count += 1
     if count and not args.dry_run:
-        renew(context.store, context.settings.late_sweep)
+        update_index(context.store, context.settings.late_sweep)
     print(f"{count:,} runs {'would be' if args.dry_run else 'are'} cleaned up")
     return EXIT_DONE
 
 
 def _age(text: str) -> timedelta:
     if not (found := re.fullmatch(r"([0-9]{1,5})([hd])", text)):
-        raise UsageError(f"--older-than {text}: expected hours or days, such as 12h or 90d")
+        raise InvalidRequest(f"--older-than {text}: expected hours or days, such as 12h or 90d")
     number = int(found[1])
     return timedelta(hours=number) if found[2] == "h" else timedelta(days=number)

@@ -5,12 +5,12 @@ import argparse
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
 
 _EXAMPLE = """\
-Looks at everything that a run needs, and changes nothing.
+Checks everything that a run needs, and changes nothing.
 
 Example:
   python -m pipeline doctor
 
-Exit codes: 0 all is well; 1 something is not, and what to do is said beside it; 2 wrong use or settings.
+Exit codes: 0 all checks passed; 1 some failed, with what to do beside each; 2 wrong use or settings.
 """
 
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look at everything, a line each."""
+    """Run all checks, and print a line for each."""
     from dataclasses import asdict
 
     from pipeline.commands.local_settings import open_context

@@ -1,4 +1,4 @@
-"""Where a command line finds its settings: the environment, and `local.settings.json` as `func` loads it."""
+"""Settings of a command line: the environment, and `local.settings.json` as `func` loads it."""
 
 import json
 import os
@@ -15,10 +15,10 @@ LOCAL_SETTINGS = "local.settings.json"
 
 
 def load_local_settings(path: Path) -> dict[str, str]:
-    """The `Values` of a local.settings.json; none where there is no such file.
+    """The `Values` of a local.settings.json; empty if there is no such file.
 
     Raises:
-        SettingsError: it is not what `func` would load.
+        SettingsError: `func` could not load it.
     """
     hint = "copy local.settings.example.json"
     try:
@@ -38,7 +38,7 @@ def load_local_settings(path: Path) -> dict[str, str]:
 
 
 def open_context() -> Context:
-    """The context of a command line. What it starts finds the same settings in its environment."""
+    """The context of a command line. Its child processes find the same settings in their environment."""
     os.environ.update(merged(load_local_settings(Path.cwd() / LOCAL_SETTINGS), os.environ))
     return Context.open(Settings.from_environment(os.environ))
 

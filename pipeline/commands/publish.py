@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from pipeline.flow.context import Context
 
 _EXAMPLE = """\
-A step per model, or shards beyond SCORING_MAX_STEPS. Publishing what is there already changes nothing;
-a new model makes a new version, and runs under way end with the version that they began with.
+Publishes a pipeline with a step per model. For more than SCORING_MAX_STEPS models, it has a step per
+processor of the engine (or SCORING_SHARDS steps), each for a share of the sensors.
+Publishing the same content again changes nothing. A new model makes a new version; active runs finish with
+the version that they started with.
 
 Example:
   python -m pipeline publish
@@ -26,31 +28,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="print the documents, change nothing")
-    what.add_argument("--rollback", metavar="VERSION", help="let new runs use an earlier version again")
+    what.add_argument("--rollback", metavar="VERSION", help="use an earlier version for new runs")
     what.add_argument(
-        "--setup", action="store_true", help="azureml: first create missing datastores and the cluster"
+        "--setup",
+        action="store_true",
+        help="azureml: first create missing datastores and the cluster, and print the roles that it needs",
     )
     parser.add_argument(
         "--endpoint",
         action="store_true",
-        help="azureml: also a batch endpoint for callers outside, whose calls are not idempotent",
+        help="azureml: also create a batch endpoint for external callers, whose calls are not idempotent",
     )
-    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Publish, and say in one line what came of it."""
+    """Publish, and print the result in one line."""
     from pipeline.commands.local_settings import open_context
     from pipeline.published import publish
     from pipeline.terminal.tables import show_json
 
     context = open_context()
     if args.dry_run:
-        documents = publish.prepare(context.settings, publish.find_fleet(context.store))
+        documents = publish.prepare(context.settings, publish.find_fleet(context.store), context.engine)
         _show_documents({"pipeline.yml": documents.pipeline_yml, "score.yml": documents.score_yml}, args.json)
         return EXIT_DONE
     azureml = _azureml(context) if args.setup or args.endpoint else None  # before anything is published
-    lines = azureml.set_up() if azureml and args.setup else []
+    lines, grants = _set_up(azureml) if azureml and args.setup else ([], [])
     others: tuple[str, ...] = ()
     if args.rollback:
         published = publish.load(context.store, args.rollback)
@@ -59,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
         publication = publish.publish(context.store, context.settings, context.engine)
         published, changed, others = publication.published, publication.changed, publication.fleet.others
     answer = {"published": published.version, "steps": published.steps, "changed": changed}
+    if args.setup:
+        answer |= {"created": lines, "grants": grants}
     if azureml and args.endpoint:
         endpoint = azureml.roll_back(published.version) if args.rollback else azureml.deploy(published)
         answer["endpoint"] = endpoint
@@ -69,11 +75,20 @@ def run(args: argparse.Namespace) -> int:
     for line in lines:
         print(line)
     if others:
-        print(f"not models, left alone: {', '.join(others[:5])} ({len(others):,} in all)", file=sys.stderr)
+        print(f"ignored, not models: {', '.join(others[:5])} ({len(others):,} in all)", file=sys.stderr)
     count = f"{published.steps:,} step{'' if published.steps == 1 else 's'}"
     news = "published" if changed else "already published, nothing changed"
     print(f"{published.version}: {news} ({count}, engine {published.engine})")
+    if grants:
+        print("Steps need these roles. Assigning them needs an Owner; assigned again they stay as they are:")
+        print("\n".join(grants))
     return EXIT_DONE
+
+
+def _set_up(azureml: "AzureMLEngine") -> tuple[list[str], list[str]]:
+    """What was created, and the commands that give the cluster's identity its roles."""
+    created = azureml.set_up()
+    return created, azureml.grants()
 
 
 def _show_documents(documents: dict[str, bytes], as_json: bool) -> None:

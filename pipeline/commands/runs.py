@@ -4,15 +4,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import EXIT_DONE, UsageError
+from pipeline.errors import EXIT_DONE, InvalidRequest
 
 if TYPE_CHECKING:
     from pipeline.flow.context import Context
     from pipeline.runs.record import RunRecord
 
 _EXAMPLE = """\
-With --html: as a page, with the reports of these runs fetched beside it. The page of all runs that are over
-is index.html in the preds container, renewed as runs end.
+With --html: writes a page, and downloads the reports of these runs beside it. The page of all finished runs
+is index.html in the preds container, which is updated as runs finish.
 
 Example:
   python -m pipeline runs --limit 50
@@ -27,7 +27,7 @@ _COLUMNS = ("RUN", "STATE", "CREATED (UTC)", "TOOK", "READINGS", "ANOMALIES", "C
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument("--limit", type=int, default=20, help="how many (default: 20; 0 for all)")
+    parser.add_argument("--limit", type=int, default=20, help="number of runs (default: 20; 0 for all)")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print the records as JSON")
     how.add_argument(
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="?",
         const=Path("out/index.html"),
-        help="write them as a page (default: out/index.html)",
+        help="write them as an HTML page (default: out/index.html)",
     )
     parser.add_argument("--open", action="store_true", help="show the page in a browser")
 
@@ -44,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List runs."""
     from pipeline.commands.local_settings import open_context
-    from pipeline.terminal.tables import show_json, show_table, told_duration, told_time
+    from pipeline.terminal.tables import format_duration, format_time, show_json, show_table
 
     if args.open and not args.html:
-        raise UsageError("--open shows the page that --html writes: give both")
+        raise InvalidRequest("--open shows the page that --html writes: use both")
     if args.limit < 0:
-        raise UsageError(f"--limit {args.limit}: expected a number of runs, or 0 for all")
+        raise InvalidRequest(f"--limit {args.limit}: expected a number of runs, or 0 for all")
     context = open_context()
     records = context.runs.newest(args.limit or None)
     if args.html:
@@ -67,8 +67,8 @@ def run(args: argparse.Namespace) -> int:
             (
                 record.run,
                 record.state.value,
-                told_time(record.created),
-                told_duration(record.created, record.ended),
+                format_time(record.created),
+                format_duration(record.created, record.ended),
                 _count(record.counts.get("scored")),
                 _count(record.counts.get("anomalies")),
                 record.cause.sentence[:_LONGEST_CAUSE],

@@ -5,10 +5,10 @@ import argparse
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
 
 _EXAMPLE = """\
-For those who want no function app: the Azure ML workspace itself submits the published pipeline at set
-times. Each job scores all readings of the data container, into a folder of the preds container that is named
-like the job; nothing is claimed, and `runs` does not list it. The schedule keeps its published version until
-it is created again.
+Scoring without a function app: the Azure ML workspace submits the published pipeline at set times. Each job
+scores all readings of the data container, into a folder of the preds container that has the name of the job.
+Such jobs claim nothing, and `runs` does not list them. The schedule keeps its published version until it is
+created again.
 
 Example:
   python -m pipeline schedule create --every 1h
@@ -26,8 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("create", "show", "remove"), metavar="create|show|remove")
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--every", metavar="15m", help="a number and m, h, d or w")
-    when.add_argument("--cron", metavar="FIELDS", help="minute, hour, day, month, day of week")
-    parser.add_argument("--time-zone", default="UTC", help="as Windows names it (default: UTC)")
+    when.add_argument(
+        "--cron", metavar="FIELDS", help="minute, hour, *, *, day of week: Azure ML ignores day and month"
+    )
+    parser.add_argument("--time-zone", default="UTC", help="Windows name of the time zone (default: UTC)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,16 +3,16 @@
 import argparse
 import secrets
 
-from pipeline.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from pipeline.errors import EXIT_DONE, EXIT_FAILED, InvalidRequest
 
 _EXAMPLE = """\
-One run for all blobs that are named. What another run has claimed already is left out, unless --again.
+Submits one run for all these blobs. It skips landings that other runs have claimed, except with --again.
 
 Example:
   python -m pipeline submit 2018/08/28/site-a.csv
   python -m pipeline submit --prefix 2018/08/ --again --run august-again
 
-Exit codes: 0 submitted, or there was nothing left to score; 1 failed; 2 wrong use or settings.
+Exit codes: 0 submitted, or nothing to score; 1 failed, or the run exists already; 2 wrong use or settings.
 """
 
 
@@ -20,25 +20,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
     parser.add_argument("blobs", metavar="BLOB", nargs="*", help="name of a blob in the data container")
-    parser.add_argument("--prefix", help="all blobs whose names start so")
-    parser.add_argument("--all", action="store_true", help="everything in the data container")
-    parser.add_argument("--again", action="store_true", help="also what other runs have scored")
-    parser.add_argument("--run", metavar="NAME", help="the run's name; made from the time without it")
-    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+    parser.add_argument("--prefix", help="all blobs whose names start with this; '' is all of them")
+    parser.add_argument("--again", action="store_true", help="also score landings of other runs")
+    parser.add_argument("--run", metavar="NAME", help="name of the run (default: made from the time)")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Submit, and say in one line what came of it."""
+    """Submit, and print the result in one line."""
     from pipeline.commands.local_settings import open_context
     from pipeline.flow.submit import Outcome, submit_manual
     from pipeline.terminal.tables import show_json
 
-    if bool(args.blobs) + (args.prefix is not None) + args.all != 1:
-        raise UsageError("name blobs, or --prefix, or --all: one of the three")
+    if bool(args.blobs) == (args.prefix is not None):
+        raise InvalidRequest("give either names of blobs or --prefix")
     submission = submit_manual(
         open_context(),
         blobs=args.blobs,
-        prefix="" if args.all else args.prefix,
+        prefix=args.prefix,
         name=args.run,
         again=args.again,
         random_hex=secrets.token_hex(3),

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pipeline.errors import EXIT_DONE
 
 _EXAMPLE = """\
-Scores every landing that no run has claimed, takes up runs that broke off, tries failed ones again and
-replaces dead workers. Where there is nothing to do it says so. Safe at any time, also beside the timer.
+Scores every unclaimed landing, resumes interrupted runs, retries failed ones and replaces dead workers. Safe
+at any time, also while the timer sweeps.
 
 Example:
   python -m pipeline sweep
@@ -20,11 +20,11 @@ Exit codes: 0 done; 1 failed; 2 wrong use or settings.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Sweep, and say in one line what was found and done."""
+    """Sweep, and print the result in one line."""
     from pipeline.commands.local_settings import open_context
     from pipeline.flow.sweep import sweep
     from pipeline.terminal.tables import show_json
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
             {
                 "run": report.run,
                 "landings": report.landings,
-                "attended": asdict(report.attended),
+                "recovered": asdict(report.recovered),
                 "reason": report.reason,
             }
         )

@@ -5,12 +5,12 @@ import argparse
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
 
 _EXAMPLE = """\
-A live bar when a person is watching, a line for each change otherwise.
+Shows a progress bar on a terminal, otherwise a line for each change.
 
 Example:
   python -m pipeline watch timer-20261123-050000
 
-Exit codes: 0 the run succeeded; 1 it ended otherwise, or cannot be followed; 2 wrong use or settings.
+Exit codes: 0 the run succeeded; 1 it did not, or watching failed; 2 wrong use or settings.
 """
 
 
@@ -18,11 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
     parser.add_argument("run", metavar="RUN", help="name of a run")
-    parser.add_argument("--logs", action="store_true", help="also what its steps say")
+    parser.add_argument("--logs", action="store_true", help="also show the logs of its steps")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Follow a run until it is over."""
+    """Follow a run until it finishes."""
     from pipeline.commands.local_settings import open_context
     from pipeline.runs.store import RunState
     from pipeline.terminal.watch import follow

@@ -1,4 +1,4 @@
-"""Engines: what executes a published pipeline. Each is one line here, imported only where it is chosen."""
+"""Engines execute published pipelines. Each is one line here, imported only if the settings name it."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -14,11 +14,11 @@ ENGINES = {
     "local": "pipeline.engines.local.engine:LocalEngine",
     "azureml": "pipeline.engines.azureml.engine:AzureMLEngine",
 }
-"""Import path of each engine, by its name in SCORING_ENGINE; all are made of the same three things."""
+"""Import path of each engine, by its name in SCORING_ENGINE; all have the same three arguments."""
 
 
 def open_engine(settings: Settings, store: "Store", runs: "Runs") -> "Engine":
-    """The engine that the settings name; nothing is started or sent yet."""
+    """The engine of the settings; it starts and sends nothing yet."""
     module, name = ENGINES[settings.engine].split(":")
     engine: Engine = getattr(importlib.import_module(module), name)(settings, store, runs)
     return engine

@@ -1,10 +1,11 @@
-"""What a run's summary says of the run: its final state, its counts, and its error in one line."""
+"""Reads the summary of a run: its final state, its counts, and its error in one line."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.json_documents import read_document
 from pipeline.runs.record import RunState, RunStatus
+from scoring import SensorKey
 from scoring.formats import NOT_READ, NOT_SCORED, REJECTS_CSV, SUMMARY_VERSION, LandingStatus, SensorStatus
 
 _SHOWN = 3
@@ -27,7 +28,7 @@ class _Landing:
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """summary.json, as far as it is read."""
+    """The fields of summary.json that are used."""
 
     totals: dict[str, int]
     sensors: tuple[_Sensor, ...]
@@ -41,19 +42,12 @@ class _Summary:
 def read_summary(data: bytes, where: str) -> RunStatus:
     """How a run ended, by its summary: partly succeeded if a sensor was not scored, failed if none was.
 
-    A landing that was replaced or removed meanwhile is no failure, nor is a model without readings.
+    A landing that was replaced or deleted in the meantime is not a failure, nor is a model without readings.
 
     Raises:
         RunDocumentError: it is not a summary.
     """
-    found = read_document(
-        data,
-        _Summary,
-        version=SUMMARY_VERSION,
-        where=where,
-        what="a summary",
-        hint="see the log of collect",
-    )
+    found = _read(data, where)
     counts, problems = found.totals, list(_problems(found))
     if not problems:
         return RunStatus(state=RunState.SUCCEEDED, counts=counts)
@@ -61,6 +55,27 @@ def read_summary(data: bytes, where: str) -> RunStatus:
     line = "; ".join(problems[:_SHOWN]) + more
     state = RunState.PARTLY if counts["scored"] else RunState.FAILED
     return RunStatus(state=state, error=line, counts=counts)
+
+
+def missing_sensors(data: bytes, where: str) -> list[SensorKey]:
+    """The sensors with readings and a model that no step wrote an outcome of.
+
+    Raises:
+        RunDocumentError: it is not a summary.
+    """
+    sensors = _read(data, where).sensors
+    return [SensorKey(one.device, one.sensor) for one in sensors if one.status is SensorStatus.MISSING]
+
+
+def _read(data: bytes, where: str) -> _Summary:
+    return read_document(
+        data,
+        _Summary,
+        version=SUMMARY_VERSION,
+        where=where,
+        what="a summary",
+        hint="see the log of collect",
+    )
 
 
 def _problems(summary: _Summary) -> Iterator[str]:
@@ -72,7 +87,7 @@ def _problems(summary: _Summary) -> Iterator[str]:
             why = f": {sensor.reason}" if sensor.reason else ""
             yield f"sensor {sensor.device}/{sensor.sensor} {_WORDS[sensor.status]}{why}"
     if summary.totals["rejected"] and not summary.totals["readings"]:
-        yield f"all {summary.totals['rejected']:,} rows were rejected: {REJECTS_CSV} tells why"
+        yield f"all {summary.totals['rejected']:,} rows were rejected: see {REJECTS_CSV}"
 
 
 _WORDS = {

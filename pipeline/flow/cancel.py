@@ -1,32 +1,32 @@
-"""Asking a run to stop, however far it has come."""
+"""Cancelling a run, in any state that is not final."""
 
-from pipeline.errors import UsageError
+from pipeline.errors import InvalidRequest
 from pipeline.flow.context import Context
-from pipeline.flow.submit import take_up
-from pipeline.pages.index import renew
+from pipeline.flow.submit import resume
+from pipeline.pages.index import update_index
 from pipeline.runs.store import RunState
 
 
 def cancel(context: Context, run: str) -> str:
-    """Ask a run to stop; returns what came of it, in one line.
+    """Request that a run stops; returns the result in one line.
 
     Raises:
         UnknownRun: there is no such run.
-        UsageError: it is over, and will not be tried again.
-        EngineError: its engine cannot be asked.
+        InvalidRequest: it has finished, and will not be retried.
+        EngineError: its engine does not respond.
     """
     record = context.runs.load(run)
     if record.state.final:
         if not (record.state is RunState.FAILED and record.retry and context.runs.is_marked(run)):
-            raise UsageError(f"run {run} is {record.state} already")
+            raise InvalidRequest(f"run {run} is {record.state} already")
         context.runs.request_cancel(run)
-        return f"run {run} has failed, and is not tried again"
+        return f"run {run} has failed, and will not be retried"
     context.check_engine(record)
     context.runs.request_cancel(run)
     if record.state is RunState.PENDING:
-        take_up(context, record)  # which finds that it is to be canceled
+        resume(context, record)  # which finds the cancellation
         record = context.runs.load(run)
-    if not record.state.final:  # whoever submits it was faster
+    if not record.state.final:  # otherwise another process has submitted and finished it
         context.engine.cancel(run)
-    renew(context.store, context.settings.late_sweep)  # it may be over at once
-    return f"run {run} is asked to stop"
+    update_index(context.store, context.settings.late_sweep)  # it can finish at once
+    return f"run {run} was asked to stop"

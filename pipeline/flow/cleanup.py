@@ -1,10 +1,10 @@
-"""Removing what old runs left. Readings and models are never touched.
+"""Removing the results of old runs. Readings and models are never touched.
 
-A claim says that a landing has been scored, so it is kept as long as its landing is there: without it the
-next sweep would score the landing again. Where all of a run's landings are gone, everything of it goes,
-claims included, and so it does where a run claimed nothing. Otherwise its record, manifest and claims stay,
-which are small, and the rest goes. Either way it goes from the page of runs: it has no report any more.
-A run that may be tried again, or that the next sweep has still to look at, is not touched.
+A claim says that a landing has been scored, so it is kept as long as its landing exists: without it the next
+sweep would score the landing again. If all landings of a run are deleted, or it claimed none, everything of
+the run is removed, with its claims. Otherwise its record, manifest and claims stay, which are small, and the
+rest is removed. The run also leaves the page of runs, because it has no report any more. A run that can be
+retried, or that the next sweep still has to check, is not touched.
 """
 
 from collections.abc import Collection, Iterator
@@ -16,50 +16,54 @@ from pipeline.errors import NotFound, UnknownRun
 from pipeline.flow.context import Context
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing
-from pipeline.runs.record import RunRecord
-from pipeline.storage.account import in_parallel
+from pipeline.runs.record import RECORD_JSON, RunRecord
+from pipeline.storage.account import Store, in_parallel
 from scoring.formats import MANIFEST_JSON, SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What goes of one run: names of blobs in the preds and in the runs container."""
+    """The blobs of one run to remove: names in the preds and in the runs container."""
 
     run: str
     preds: tuple[str, ...]
     runs: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    """Blobs of the preds container that stand for folders, the innermost first; they go after the others."""
 
     def __str__(self) -> str:
         return f"{self.run}: {len(self.preds):,} blobs of predictions, {len(self.runs):,} of the run"
 
 
 def old_runs(context: Context, age: timedelta, now: datetime) -> Iterator[Removal]:
-    """What would go of each run that ended longer than `age` ago, oldest last."""
+    """What to remove of each run that finished longer than `age` ago, oldest last."""
     rows = {blob.name for blob in context.store.runs.list(f"{history.FOLDER}/")}
     marked = {marker.run for marker in context.runs.open()}
     for record in context.runs.newest():
-        is_over = record.state.final and record.run not in marked
-        if is_over and record.ended is not None and now - record.ended > age:
+        has_finished = record.state.final and record.run not in marked
+        if has_finished and record.ended is not None and now - record.ended > age:
             removal = _removal(context, record, rows)
-            if removal.preds or removal.runs:
+            if removal.preds or removal.runs or removal.folders:
                 yield removal
 
 
 def remove(context: Context, removal: Removal) -> None:
-    """Remove it: predictions first, the record last, so that one that breaks off is found again."""
-    # `_SUCCESS` first of all: what is half removed must not look finished.
+    """Remove it: predictions first, the record last, so that the next cleanup finds an interrupted one."""
+    # `_SUCCESS` first: a partly removed run must not look finished.
     preds = sorted(removal.preds, key=lambda name: not name.endswith(f"/{SUCCESS}"))
     for name in preds[:1]:
         context.store.preds.delete(name)
     in_parallel(context.store.preds.delete, preds[1:])
-    records = [name for name in removal.runs if name.endswith("/record.json")]
+    for name in removal.folders:
+        context.store.preds.delete(name)
+    records = [name for name in removal.runs if name.endswith(f"/{RECORD_JSON}")]
     in_parallel(context.store.runs.delete, [name for name in removal.runs if name not in records])
     in_parallel(context.store.runs.delete, records)
 
 
 def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Removal:
     store = context.store
-    preds = tuple(blob.name for blob in store.preds.list(f"{record.run}/"))
+    preds, folders = _predictions(store, record.run)
     blobs = [blob.name for blob in store.runs.list(f"{record.run}/")]
     if (row := history.blob_name(record)) and row in rows:
         blobs.append(row)
@@ -68,12 +72,21 @@ def _removal(context: Context, record: RunRecord, rows: Collection[str]) -> Remo
         with suppress(UnknownRun):
             landings = context.runs.manifest(record.run).landings
     if any(in_parallel(lambda landing: _is_there(context, landing), landings)):
-        kept = {f"{record.run}/record.json", f"{record.run}/{MANIFEST_JSON}"}
-        return Removal(record.run, preds, tuple(name for name in blobs if name not in kept))
+        kept = {f"{record.run}/{RECORD_JSON}", f"{record.run}/{MANIFEST_JSON}"}
+        return Removal(record.run, preds, tuple(name for name in blobs if name not in kept), folders)
     paths = [claims.path(context.runs.key(landing)) for landing in landings]
     held = in_parallel(lambda path: _holder(context, path) == record.run, paths)
     ours = [path for path, is_ours in zip(paths, held, strict=True) if is_ours]
-    return Removal(record.run, preds, (*ours, *blobs))
+    return Removal(record.run, preds, (*ours, *blobs), folders)
+
+
+def _predictions(store: Store, run: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of a run's blobs in the preds container: those that are files, and those that are folders."""
+    # Its own folder is a blob beside the others. The prefix finds the further tries of the run, too.
+    listed = store.preds.list(run, metadata=True)
+    blobs = [blob for blob in listed if f"{blob.name}/".startswith(f"{run}/")]
+    files = tuple(blob.name for blob in blobs if not blob.is_folder)
+    return files, tuple(sorted((blob.name for blob in blobs if blob.is_folder), reverse=True))
 
 
 def _is_there(context: Context, landing: Landing) -> bool:

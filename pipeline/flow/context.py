@@ -1,4 +1,4 @@
-"""What every use of the pipeline needs, made once at the edge and passed along."""
+"""The context that every operation needs: created once at the edge and passed along."""
 
 import threading
 from collections.abc import Callable
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pipeline.published.documents import PublishedPipeline
 
 FRESH = timedelta(seconds=5)
-"""How long an answer is taken for true that the next landing would only ask for again."""
+"""How long a value is reused before it is requested again."""
 
 
 class Context:
-    """Settings, storage, runs and the engine; and the clock."""
+    """Settings, storage, runs, the engine and the clock."""
 
     def __init__(
         self, settings: Settings, store: Store, engine: "Engine", clock: Callable[[], datetime]
@@ -38,18 +38,18 @@ class Context:
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """Connect to what the settings name; nothing is sent yet."""
+        """Create the context of the settings; it sends nothing yet."""
         from pipeline.engines import open_engine
 
         store = Store.connect(settings)
         return cls(settings, store, open_engine(settings, store, Runs(store, utc_now)), utc_now)
 
     def published(self) -> "PublishedPipeline":
-        """The pipeline that is published now, as of a few seconds ago.
+        """The current published pipeline, as of a few seconds ago.
 
         Raises:
-            NothingPublished: none is.
-            PublishError: it is another engine's.
+            NothingPublished: there is none.
+            PublishError: it is published for another engine.
         """
         from pipeline.published.publish import current
 
@@ -62,28 +62,28 @@ class Context:
         return published
 
     def check_engine(self, record: RunRecord) -> None:
-        """Make sure that this context's engine is the one that has the run.
+        """Check that this engine runs the run.
 
         Raises:
-            EngineError: another has it, and cannot be asked here.
+            EngineError: another engine runs it.
         """
         if record.engine not in {None, self.settings.engine}:
             raise EngineError(
                 f"run {record.run} is on the engine {record.engine}, and SCORING_ENGINE is "
-                f"{self.settings.engine}: set it back until the run is over"
+                f"{self.settings.engine}: set it back until the run has finished"
             )
 
-    def take_place(self) -> bool:
-        """Take one of the places of active runs, if there is one.
+    def acquire_slot(self) -> bool:
+        """Acquire a slot for an active run, if one is free.
 
-        As of a few seconds ago, and with what this process took since: several hosts that look at the same
-        time may together take a few more than there are.
+        Counts the active runs of a few seconds ago and the slots that this process has acquired since.
+        Several hosts together can acquire a few more slots than there are.
         """
-        places = self.settings.max_active_runs
-        return self._active.change(self._count_active, lambda count: count + 1 if count < places else None)
+        slots = self.settings.max_active_runs
+        return self._active.change(self._count_active, lambda count: count + 1 if count < slots else None)
 
-    def give_place_back(self) -> None:
-        """The place was not needed."""
+    def release_slot(self) -> None:
+        """Release a slot that is not needed."""
         self._active.change(self._count_active, lambda count: max(count - 1, 0))
 
     def note_deferral(self) -> None:
@@ -95,7 +95,7 @@ class Context:
 
 
 class _Recent[Value]:
-    """A value that is asked for again only when it is a few seconds old; threads share it."""
+    """A value that is requested again only when it is a few seconds old; threads share it."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
@@ -107,7 +107,7 @@ class _Recent[Value]:
             return self._fresh(ask)[1]
 
     def change(self, ask: Callable[[], Value], change: Callable[[Value], Value | None]) -> bool:
-        """Put what `change` makes of the value in its place; False where it makes nothing of it."""
+        """Replace the value by the result of `change`; False if that is None."""
         with self._lock:
             asked, value = self._fresh(ask)
             changed = change(value)

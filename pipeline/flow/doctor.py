@@ -1,4 +1,4 @@
-"""Checking that all is in place: each thing with what was found, and what to do where it is not right."""
+"""Checks all that a run needs: each check has a result, and what to do if it failed."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,20 +13,20 @@ _HOST_STORAGE = "AzureWebJobsStorage"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
+class CheckResult:
+    """The result of one check."""
 
     what: str
     good: bool
     found: str
-    """What was found, and what to do where it is not good; one line."""
+    """What was found, and what to do if it is not good; one line."""
 
 
-def examine(context: Context) -> Iterator[Finding]:
-    """Look at everything, in the order in which it must be put right; ends where storage cannot be asked."""
+def examine(context: Context) -> Iterator[CheckResult]:
+    """Run all checks, in the order in which to fix problems; stops if storage does not respond."""
     settings = context.settings
     how = "a connection string" if settings.connection.connection_string else "an identity"
-    yield Finding(
+    yield CheckResult(
         "settings",
         good=True,
         found=f"engine {settings.engine}, schedule {settings.schedule}, "
@@ -34,7 +34,7 @@ def examine(context: Context) -> Iterator[Finding]:
     )
     if any(name.startswith(_HOST_STORAGE) for name in os.environ):  # the settings are those of a function app
         problems = unresolved(os.environ)
-        yield Finding(
+        yield CheckResult(
             "triggers", good=not problems, found="; ".join(problems) or "their settings have values"
         )
     reachable = True
@@ -49,12 +49,12 @@ def examine(context: Context) -> Iterator[Finding]:
         except ContainerMissing:
             reachable = False
             fix = f"create it, or set SCORING_{what.upper()}_CONTAINER"
-            yield Finding(f"container {what}", good=False, found=f"{container.name!r} is missing: {fix}")
+            yield CheckResult(f"container {what}", good=False, found=f"{container.name!r} is missing: {fix}")
         except PipelineError as error:
-            yield Finding("storage", good=False, found=str(error))
+            yield CheckResult("storage", good=False, found=str(error))
             return
         else:
-            yield Finding(
+            yield CheckResult(
                 f"container {what}", good=True, found=f"{container.name!r} in {context.store.address}"
             )
     if reachable:
@@ -65,12 +65,12 @@ def examine(context: Context) -> Iterator[Finding]:
         yield _checked("last sweep", lambda: _last_sweep(context))
 
 
-def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> Finding:
+def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> CheckResult:
     try:
         good, found = look()
     except PipelineError as error:
-        return Finding(what, good=False, found=str(error))
-    return Finding(what, good=good, found=found)
+        return CheckResult(what, good=False, found=str(error))
+    return CheckResult(what, good=good, found=found)
 
 
 def _models(context: Context) -> tuple[bool, str]:
@@ -79,7 +79,7 @@ def _models(context: Context) -> tuple[bool, str]:
     fleet = find_fleet(context.store)
     if not fleet.keys:
         return False, "none: upload model_{device}_{sensor}.skops files to the models container"
-    others = f"; {len(fleet.others):,} other files are left alone" if fleet.others else ""
+    others = f"; {len(fleet.others):,} other files are ignored" if fleet.others else ""
     return True, f"{len(fleet.keys):,}{others}"
 
 
@@ -87,9 +87,12 @@ def _published(context: Context) -> tuple[bool, str]:
     from pipeline.published.publish import find_fleet, prepare
 
     published = context.published()
-    documents = prepare(context.settings, find_fleet(context.store))
+    documents = prepare(context.settings, find_fleet(context.store), context.engine)
     if published.version != documents.version:
-        return False, f"{published.version} is older than the models or settings: python -m pipeline publish"
+        return (
+            False,
+            f"{published.version} is older than models or settings: run python -m pipeline publish",
+        )
     return True, f"{published.version}, {published.steps:,} steps"
 
 
@@ -107,8 +110,8 @@ def _engine(context: Context) -> tuple[bool, str]:
 def _runs(context: Context) -> tuple[bool, str]:
     markers = context.runs.open()
     failed = sum(marker.failed for marker in markers)
-    told = f"{len(markers) - failed:,} active of {context.settings.max_active_runs:,} at most"
-    return True, f"{told}, {failed:,} failed and to be tried again by the next sweep"
+    active = f"{len(markers) - failed:,} active of {context.settings.max_active_runs:,} at most"
+    return True, f"{active}, {failed:,} failed runs that the next sweep retries"
 
 
 def _last_sweep(context: Context) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""Runs that need attention: what a sweep does about each marker that it finds."""
+"""Recovery: what a sweep does about the run of each marker."""
 
 import logging
 from collections import Counter
@@ -17,136 +17,139 @@ from pipeline.errors import (
     UnknownRun,
 )
 from pipeline.flow.context import Context
-from pipeline.flow.submit import Outcome, submit, take_up
+from pipeline.flow.submit import Outcome, resume, submit
 from pipeline.runs.names import next_try, split_try
-from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, tell_failed
+from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, log_failed
+from scoring.formats import SUCCESS
 
 logger = logging.getLogger(__name__)
 
 
-class Care(StrEnum):
-    """What became of one marker."""
+class Action(StrEnum):
+    """What the sweep did about one run."""
 
-    NONE = "none"  # it is well, or too young to tell
-    TAKEN_UP = "taken up"  # pending for too long, submitted now
-    RETRIED = "retried"  # failed, tried again under its next name
-    RESTARTED = "restarted"  # its worker was dead, it has a new one
-    ENDED = "ended"  # the engine had ended it, its record says so now
-    CLOSED = "closed"  # it was over, or never began
-    LEFT = "left"  # it could not be helped now: the next sweep tries again
+    NONE = "none"  # it is active, or too young to judge
+    RESUMED = "resumed"  # was pending for too long, submitted now
+    RETRIED = "retried"  # failed, submitted again under its next name
+    RESTARTED = "restarted"  # its worker had died, it has a new one
+    FINISHED = "finished"  # had finished in the engine, its record is updated
+    CLOSED = "closed"  # had finished before, or never started
+    POSTPONED = "postponed"  # recovery failed: the next sweep tries again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attended:
-    """How many runs got which care; `str()` tells of those that got any."""
+class Recovered:
+    """How many runs needed which action; `str()` omits actions without runs."""
 
     active: int = 0
-    """Runs under way that need nothing."""
-    taken_up: int = 0
+    """Active runs that need nothing."""
+    resumed: int = 0
     retried: int = 0
     restarted: int = 0
-    ended: int = 0
+    finished: int = 0
     closed: int = 0
-    left: int = 0
-    """Runs that could not be helped now; each is in the log with its reason."""
+    postponed: int = 0
+    """Runs whose recovery failed; each is logged with its reason."""
 
     def __str__(self) -> str:
         counts = (
             (self.active, "active"),
-            (self.taken_up, "taken up"),
-            (self.retried, "tried again"),
-            (self.restarted, "with a new worker"),
-            (self.ended, "ended"),
+            (self.resumed, "resumed"),
+            (self.retried, "retried"),
+            (self.restarted, "restarted"),
+            (self.finished, "finished"),
             (self.closed, "closed"),
-            (self.left, "left to the next sweep"),
+            (self.postponed, "postponed to the next sweep"),
         )
-        return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no run needs attention"
+        return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "no run needs recovery"
 
 
-def attend(context: Context, now: datetime) -> Attended:
-    """Look at each marker and do what its run needs; `now` is the server's clock.
+def recover(context: Context, now: datetime) -> Recovered:
+    """Check each marker and do what its run needs; `now` is the clock of the server.
 
-    What fails for one run is logged and left to the next sweep; storage that is gone ends the sweep.
+    If this fails for one run, it is logged and postponed to the next sweep; if storage fails, the sweep ends.
     """
-    # Failed runs first: what becomes of them may already have a marker of its own.
+    # Failed runs first: their retries can have markers already.
     markers = sorted(context.runs.open(), key=lambda marker: (not marker.failed, marker.run))
-    counts: Counter[Care] = Counter()
+    counts: Counter[Action] = Counter()
     for marker in markers:
         try:
-            counts[_care(context, marker, now)] += 1
+            counts[_recover(context, marker, now)] += 1
         except (StorageUnreachable, StorageDenied, ContainerMissing):
             raise
         except PipelineError as error:
             logger.warning(
-                "run %s is left to the next sweep: %s", marker.run, error, extra={"run": marker.run}
+                "run %s is postponed to the next sweep: %s", marker.run, error, extra={"run": marker.run}
             )
-            counts[Care.LEFT] += 1
-    return Attended(
-        active=counts[Care.NONE],
-        taken_up=counts[Care.TAKEN_UP],
-        retried=counts[Care.RETRIED],
-        restarted=counts[Care.RESTARTED],
-        ended=counts[Care.ENDED],
-        closed=counts[Care.CLOSED],
-        left=counts[Care.LEFT],
+            counts[Action.POSTPONED] += 1
+    return Recovered(
+        active=counts[Action.NONE],
+        resumed=counts[Action.RESUMED],
+        retried=counts[Action.RETRIED],
+        restarted=counts[Action.RESTARTED],
+        finished=counts[Action.FINISHED],
+        closed=counts[Action.CLOSED],
+        postponed=counts[Action.POSTPONED],
     )
 
 
-def _care(context: Context, marker: Marker, now: datetime) -> Care:
+def _recover(context: Context, marker: Marker, now: datetime) -> Action:
     if marker.held:
-        return Care.NONE
+        return Action.NONE
     is_old = now - marker.touched > context.settings.pending_after
     try:
         record = context.runs.load(marker.run)
     except UnknownRun:
-        return _close_unborn(context, marker.run) if is_old else Care.NONE
+        return _close_without_record(context, marker.run) if is_old else Action.NONE
     if record.state.final:
-        context.runs.note_end(record)  # whoever ended it may have died before
+        context.runs.add_to_history(record)  # the process that finished it can have died before this
     if record.state is RunState.FAILED and record.retry:
         return _retry(context, record)
     if record.state.final:
         context.runs.unmark(record.run)
-        return Care.CLOSED
+        return Action.CLOSED
     context.check_engine(record)
     if record.state is RunState.PENDING:
-        return _take_up(context, record) if is_old or marker.left else Care.NONE
-    return _follow(context, record)
+        return _resume(context, record) if is_old or marker.abandoned else Action.NONE
+    return _check_engine_status(context, record)
 
 
-def _close_unborn(context: Context, run: str) -> Care:
-    """End a run whose submitter died before it wrote the record; writing it stops one that is only slow."""
+def _close_without_record(context: Context, run: str) -> Action:
+    """Close a run whose submitter died before it wrote the record; writing it stops one that is only slow."""
     if split_try(run)[1] > 1:
-        return Care.NONE  # the run that failed still has its marker, and begins this try again
+        return Action.NONE  # the failed run still has its marker, and its recovery submits this try
     record = RunRecord(
         run=run,
-        cause=Cause(CauseKind.MANUAL, "unknown: its submission broke off before it was written down"),
+        cause=Cause(CauseKind.MANUAL, "unknown: its submission was interrupted before it wrote a record"),
         state=RunState.EMPTY,
         published="",
         created=context.clock(),
         ended=context.clock(),
-        error="its submission broke off before it began; its landings are left to the sweep",
+        error="its submission was interrupted; the sweep scores its landings",
     )
-    with suppress(AlreadyExists):  # it was only slow
+    with suppress(AlreadyExists):  # its submitter was only slow
         context.runs.create(record)
         context.runs.unmark(run)
-        return Care.CLOSED
-    return Care.NONE
+        return Action.CLOSED
+    return Action.NONE
 
 
-def _take_up(context: Context, record: RunRecord) -> Care:
-    submission = take_up(context, record)
-    logger.info("taken up: %s", submission, extra={"run": record.run})
-    return Care.TAKEN_UP if submission.outcome is Outcome.SUBMITTED else Care.CLOSED
+def _resume(context: Context, record: RunRecord) -> Action:
+    submission = resume(context, record)
+    logger.info("resumed: %s", submission, extra={"run": record.run})
+    return Action.RESUMED if submission.outcome is Outcome.SUBMITTED else Action.CLOSED
 
 
-def _retry(context: Context, record: RunRecord) -> Care:
-    """Try a failed run again under its next name, unless it had its tries or somebody canceled it."""
-    has_no_try = record.tries >= context.settings.max_tries
-    if has_no_try or context.runs.cancel_requested(record.run):
-        if has_no_try:
-            tell_failed(record)
+def _retry(context: Context, record: RunRecord) -> Action:
+    """Retry a failed run under its next name, unless it has no try left or was canceled."""
+    has_no_try_left = record.tries >= context.settings.max_tries
+    if has_no_try_left or context.runs.cancel_requested(record.run):
+        if has_no_try_left:
+            log_failed(record)
         context.runs.unmark(record.run)
-        return Care.CLOSED
+        return Action.CLOSED
+    # If only some of its steps were lost, it has results, which the next try replaces.
+    context.store.preds.delete(f"{record.run}/{SUCCESS}")
     run = next_try(record.run)
     submission = submit(
         context,
@@ -156,43 +159,43 @@ def _retry(context: Context, record: RunRecord) -> Care:
         tries=record.tries + 1,
         claims=record.claims,
     )
-    # The next try has its own marker now, so this one has done its duty.
+    # The next try has its own marker now.
     context.runs.unmark(record.run)
-    logger.info("run %s failed, tried again: %s", record.run, submission, extra={"run": run})
-    return Care.RETRIED if submission.outcome is Outcome.SUBMITTED else Care.CLOSED
+    logger.info("run %s failed and is retried: %s", record.run, submission, extra={"run": run})
+    return Action.RETRIED if submission.outcome is Outcome.SUBMITTED else Action.CLOSED
 
 
-def _follow(context: Context, record: RunRecord) -> Care:
-    """Ask the engine about a run that nobody holds here."""
+def _check_engine_status(context: Context, record: RunRecord) -> Action:
+    """Ask the engine about a run whose lease no worker holds."""
     status = context.engine.status(record.run)
     if status.state.final:
         with suppress(IllegalTransition):
             context.runs.advance_to(record, status)
-        return Care.ENDED
-    if context.runs.cancel_requested(record.run):  # whoever asked for it may have come no further
+        return Action.FINISHED
+    if context.runs.cancel_requested(record.run):  # the requester can have died before it reached the engine
         context.engine.cancel(record.run)
-        return Care.NONE
+        return Action.NONE
     if status.lost:
         return _restart(context, record)
     if status.state is RunState.RUNNING and record.state is RunState.SUBMITTED:
         with suppress(IllegalTransition):
             context.runs.advance(record, RunState.RUNNING)
-    return Care.NONE
+    return Action.NONE
 
 
-def _restart(context: Context, record: RunRecord) -> Care:
-    """Replace a dead worker; one that dies again and again is not a matter of bad luck."""
+def _restart(context: Context, record: RunRecord) -> Action:
+    """Replace a dead worker; a worker that keeps dying has a cause, so the run fails."""
     from pipeline.published.publish import load
 
     if record.restarts >= context.settings.max_tries:
         error = f"its worker died {record.restarts + 1} times: see its log, and how much memory steps need"
         with suppress(IllegalTransition):
             context.runs.advance(record, RunState.FAILED, error=error)
-        return Care.ENDED
+        return Action.FINISHED
     published = load(context.store, record.published)
     restarted = context.runs.restart(record)
-    if restarted is None:  # another sweep does it
-        return Care.NONE
+    if restarted is None:  # another sweep restarts it
+        return Action.NONE
     context.engine.submit(restarted, published)
-    logger.warning("run %s: its worker was dead and is replaced", record.run, extra={"run": record.run})
-    return Care.RESTARTED
+    logger.warning("run %s: its worker died and is replaced", record.run, extra={"run": record.run})
+    return Action.RESTARTED

@@ -1,4 +1,4 @@
-"""How a run stands: its record and its steps at one moment."""
+"""The status of a run: its record and its steps at one moment."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from pipeline.engine import StepState, StepStatus
 from pipeline.errors import IllegalTransition
 from pipeline.flow.context import Context
 from pipeline.json_documents import to_json
-from pipeline.pages.index import renew
+from pipeline.pages.index import update_index
 from pipeline.runs.record import RunRecord, RunState
 
-LOST = "nobody works on it: the next sweep begins it again, python -m pipeline sweep does so now"
+LOST = "its worker or job is lost: the next sweep restarts it, or run python -m pipeline sweep"
 
 URGENCY = (StepState.FAILED, StepState.RUNNING, StepState.CANCELED, StepState.WAITING, StepState.SUCCEEDED)
-"""States of steps, in the order in which people want to see them."""
+"""States of steps, the most important first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,31 +24,31 @@ class View:
     record: RunRecord
     steps: list[StepStatus]
     lost: bool = False
-    """It is not over, and nobody works on it."""
+    """It has not finished, but has no worker or job."""
 
     @property
     def state(self) -> RunState:
-        """How the run stands."""
+        """The state of the run."""
         return self.record.state
 
     def to_json(self) -> dict[str, Any]:
-        """Run and steps as scripts read them."""
+        """Run and steps for scripts."""
         return {**self.record.to_json(), "lost": self.lost, "steps": to_json(self.steps)}
 
     def line(self) -> str:
-        """Where it stands, in one line."""
+        """The status in one line."""
         counts = Counter(step.state for step in self.steps)
-        told = ", ".join(f"{counts[state]:,} {state}" for state in URGENCY if counts[state])
+        steps = ", ".join(f"{counts[state]:,} {state}" for state in URGENCY if counts[state])
         lost = f", but {LOST}" if self.lost else ""
-        return f"{self.record.run}: {self.state}" + (f" ({told})" if told else "") + lost
+        return f"{self.record.run}: {self.state}" + (f" ({steps})" if steps else "") + lost
 
 
 def look(context: Context, run: str) -> View:
-    """A run as it stands; where the engine knows better than the record, the record is brought up to it.
+    """The status of a run; if the engine has a later state than the record, the record is updated.
 
     Raises:
         UnknownRun: there is no such run.
-        EngineError: its engine cannot be asked.
+        EngineError: its engine does not respond.
     """
     record = context.runs.load(run)
     lost = False
@@ -59,8 +59,8 @@ def look(context: Context, run: str) -> View:
         if status.state is not record.state and record.state.leads_to(status.state):
             try:
                 record = context.runs.advance_to(record, status)
-            except IllegalTransition:  # somebody else was faster
+            except IllegalTransition:  # another process was faster
                 record = context.runs.load(run)
             if record.state.final:
-                renew(context.store, context.settings.late_sweep)
+                update_index(context.store, context.settings.late_sweep)
     return View(record, [] if record.state is RunState.PENDING else context.engine.steps(run), lost)

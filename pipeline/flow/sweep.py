@@ -1,10 +1,10 @@
-"""The sweep: whatever broke off or never began, here it ends in a run.
+"""The sweep: recovers interrupted runs, and submits the landings that no trigger submitted.
 
-First the runs that need attention, by their markers: pending ones that were left are taken up, failed ones
-are tried again, dead workers replaced, what is over is closed. Then the data container: whatever landed since
-the watermark and is not claimed becomes one run. Only the server's clock counts: the watermark is the time
-at which the server answered the last complete sweep, less a grace period for its clocks and for listings that
-take long. Claims decide what is new; the watermark only spares looking at what is old.
+First the runs that have markers: it resumes abandoned ones, retries failed ones, replaces dead workers and
+closes finished ones. Then the data container: all unclaimed landings since the watermark become one run. Only
+the clock of the server counts: the watermark is the time of its response to the last complete sweep, minus a
+grace period for clock differences and long listings. Claims decide what is new; the watermark only saves
+checking old blobs.
 """
 
 import json
@@ -18,10 +18,10 @@ from pipeline import alerts
 from pipeline.clock import in_utc
 from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.flow.context import FRESH, Context
-from pipeline.flow.recover import Attended, attend
+from pipeline.flow.recover import Recovered, recover
 from pipeline.flow.submit import Outcome, submit, to_landing
 from pipeline.json_documents import read_document
-from pipeline.pages.index import renew
+from pipeline.pages.index import update_index
 from pipeline.runs import last
 from pipeline.runs.landing import Landing, skipped_because
 from pipeline.runs.names import manual_run, timer_run
@@ -38,21 +38,21 @@ class SweepReport:
     """What one sweep found and did; `str()` is one line."""
 
     run: str | None
-    """The run that it submitted, if there was anything to score."""
+    """The run that it submitted, if there were landings to score."""
     landings: int
-    """How many it scores."""
-    attended: Attended
-    """What became of the runs that needed attention."""
+    """Number of landings that the run scores."""
+    recovered: Recovered
+    """What it did about runs that had markers."""
     reason: str
-    """Why there is no run, or what is in it."""
+    """Why there is no run, or what it scores."""
 
     def __str__(self) -> str:
-        return f"{alerts.SWEEP_FINISHED} {self.reason}; {self.attended}"
+        return f"{alerts.SWEEP_FINISHED} {self.reason}; {self.recovered}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Watermark:
-    """The stored document: up to when all landings of a container are claimed."""
+    """The stored document: all landings of the container until this time are claimed."""
 
     source: str
     watermark: datetime | None
@@ -64,7 +64,7 @@ class _Watermark:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """How a sweep begins: what the last one left, and the server's clock."""
+    """The start of a sweep: the watermark, and the clock of the server."""
 
     watermark: datetime | None
     etag: str
@@ -72,13 +72,13 @@ class _Start:
 
 
 def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepReport:
-    """Submit what no run has claimed, take up pending runs, retry failed ones, replace dead workers.
+    """Submit unclaimed landings, resume pending runs, retry failed ones, replace dead workers.
 
-    `tick` is the scheduled time of a timer's tick, which names the run; None where a person asks, then
-    `random_hex` (six hex digits) helps to name it. Two sweeps at once are safe.
+    `tick` is the scheduled time of the timer, which names the run; it is None if a person starts the sweep,
+    and then `random_hex` (six hex digits) is part of the name. Concurrent sweeps are safe.
     """
     start = _start(context)
-    attended = attend(context, start.now)
+    recovered = recover(context, start.now)
     everything = context.settings.timer_mode == "all"
     arrived = _listed(context, None if everything else start.watermark)
     landings = list(arrived)
@@ -87,15 +87,15 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
         _report_missing_events(context, start, {landing: arrived[landing] for landing in landings})
     done = True
     if landings:
-        report, done = _submit(context, tick, random_hex, landings, attended)
+        report, done = _submit(context, tick, random_hex, landings, recovered)
     else:
         what = "nothing to score" if everything else "nothing new"
-        report = SweepReport(run=None, landings=0, attended=attended, reason=what)
+        report = SweepReport(run=None, landings=0, recovered=recovered, reason=what)
     if done and not everything:
         _move_watermark(context, start)
     last.note(context.store.runs, last.SWEEP)
-    ended = bool(attended.ended or attended.closed)
-    renew(context.store, context.settings.late_sweep, runs_ended=ended)
+    ended = bool(recovered.finished or recovered.closed)
+    update_index(context.store, context.settings.late_sweep, runs_ended=ended)
     return report
 
 
@@ -127,9 +127,9 @@ def _report_missing_events(context: Context, start: _Start, unclaimed: Mapping[L
 
 
 def _submit(
-    context: Context, tick: datetime | None, random_hex: str, landings: list[Landing], attended: Attended
+    context: Context, tick: datetime | None, random_hex: str, landings: list[Landing], recovered: Recovered
 ) -> tuple[SweepReport, bool]:
-    """Submit `landings`; also tells whether all of them are claimed now."""
+    """Submit `landings`; also returns whether all of them are claimed now."""
     everything = context.settings.timer_mode == "all"
     if tick is None:
         run, cause = manual_run(context.clock(), random_hex), Cause(CauseKind.MANUAL, "sweep")
@@ -139,15 +139,11 @@ def _submit(
     report = SweepReport(
         run=run if submission.outcome is Outcome.SUBMITTED else None,
         landings=submission.landings,
-        attended=attended,
+        recovered=recovered,
         reason=str(submission),
     )
-    if (
-        submission.outcome is Outcome.ALREADY
-    ):  # the same tick, delivered twice: its first delivery did the work
-        report = replace(
-            report, reason=f"{submission}; {len(landings):,} landings are left to the next sweep"
-        )
+    if submission.outcome is Outcome.ALREADY:  # the second delivery of a tick
+        report = replace(report, reason=f"{submission}; {len(landings):,} landings wait for the next sweep")
         return report, False
     return report, True
 
@@ -166,7 +162,7 @@ def _start(context: Context) -> _Start:
     try:
         content = runs.read(WATERMARK)
     except NotFound:
-        with suppress(AlreadyExists):  # another sweep's
+        with suppress(AlreadyExists):  # another sweep was faster
             runs.create(WATERMARK, _document(_source(context), None))
         content = runs.read(WATERMARK)
     watermark = read_watermark(content.data, f"{runs.name}/{WATERMARK}", _source(context))
@@ -174,23 +170,23 @@ def _start(context: Context) -> _Start:
 
 
 def _source(context: Context) -> str:
-    """The container that a watermark is for: of any other it says nothing."""
+    """The container that a watermark is valid for."""
     return f"{context.store.account}/{context.store.data.name}"
 
 
 def read_watermark(data: bytes, where: str, source: str) -> datetime | None:
-    """The watermark of `source` in `data`, read from `where`; None before the first sweep of it has ended.
+    """The watermark of `source` in `data`, read from `where`; None before the first complete sweep.
 
     Raises:
-        RunDocumentError: it is no such document, or of a version that is not known here.
+        RunDocumentError: it is not a watermark, or has an unknown version.
     """
-    hint = "delete it, and the next sweep looks at everything"
+    hint = "delete it, and the next sweep checks all blobs"
     found = read_document(data, _Watermark, version=VERSION, where=where, what="a watermark", hint=hint)
     return found.watermark if found.source == source else None
 
 
 def _move_watermark(context: Context, start: _Start) -> None:
-    """Everything that had landed when this sweep began is claimed, so the next need not look at it again."""
+    """Save that all landings from before this sweep are claimed, so that the next one skips them."""
     watermark = start.now - context.settings.grace
     if start.watermark is not None and watermark <= start.watermark:
         return

@@ -1,4 +1,4 @@
-"""What stands between the function app's triggers and the pipeline: one context, ticks and blob names."""
+"""Between the triggers of the function app and the pipeline: the shared context, ticks, names of blobs."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from pipeline.flow.submit import Outcome, Submission, submit_landing
 from pipeline.settings import BLOB_SOURCES, Settings, unresolved
 
 _EARLY = timedelta(seconds=2)
-"""How far a tick may lie ahead when it fires: the host's timer and its clock are not one."""
+"""How early a tick can fire: the timer of the host and the clock differ."""
 
 _opening = threading.Lock()
 
@@ -53,7 +53,7 @@ def report_settings() -> None:
 
 
 def context() -> Context:
-    """The context that all calls in this process share, made at the first."""
+    """The context that all calls in this process share; the first call creates it."""
     with _opening:
         return _context()
 
@@ -64,23 +64,23 @@ def _context() -> Context:
 
 
 def submit_blob(context: Context, container: str, name: str) -> Submission:
-    """Score a blob that landed, unless it lies elsewhere.
+    """Score a blob, unless it is in another container.
 
-    Event Grid's subscription decides which blobs are told; the path of the trigger does not.
+    The subscription of Event Grid decides which blobs trigger; the path of the trigger does not.
     """
     expected = context.settings.containers.data
     if container != expected:
         return Submission(
-            Outcome.SKIPPED, None, f"not in container {expected!r}, but in {container!r}: {name!r}"
+            Outcome.SKIPPED, None, f"{name!r} is in container {container!r}, not in {expected!r}"
         )
     return submit_landing(context, name)
 
 
 def tick_of(status: Mapping[str, Any] | None, now: datetime) -> datetime:
-    """The scheduled time of the tick that a timer fires for; `now` where it is called out of turn.
+    """The scheduled time of the tick that a timer fires for; `now` if it was started manually.
 
-    While the function runs, `Next` in the schedule's status is still the tick it runs for, past due or not.
-    A call out of turn finds it in the future. Schedules with more than one tick a minute have no status.
+    While the function runs, `Next` in the status of the schedule is still its own tick, past due or not. For
+    a manual start it is in the future. Schedules with more than one tick a minute have no status.
     """
     if status:
         tick = datetime.fromisoformat(status["Next"])

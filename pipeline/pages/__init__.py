@@ -1,1 +1,1 @@
-"""Pages for people: a run's report and the list of runs, and fetching them."""
+"""HTML pages: the report of a run and the page of runs; downloading results."""

@@ -1,4 +1,4 @@
-"""Fetching what a run left to a folder of this machine."""
+"""Downloading the results of a run to a folder on this machine."""
 
 from pathlib import Path
 
@@ -6,10 +6,11 @@ from pipeline.storage.account import Store, in_parallel
 
 
 def fetch(store: Store, run: str, folder: Path) -> int:
-    """Fetch all that `run` left in the preds container, but its steps' notes; returns how many files."""
+    """Download the results of `run`, without the outcomes of its steps; returns the number of files."""
     prefix = f"{run}/"
-    names = [blob.name.removeprefix(prefix) for blob in store.preds.list(prefix)]
-    # Names are ours, made from percent-encoded keys; anything else beside them is not for this folder.
+    blobs = store.preds.list(prefix, metadata=True)
+    names = [blob.name.removeprefix(prefix) for blob in blobs if not blob.is_folder]
+    # Our names are made from percent-encoded keys; others do not belong into this folder.
     names = [name for name in names if "/" not in name and "\\" not in name and name not in {"", ".", ".."}]
     if names:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""`index.html` in the preds container: the runs that are over, renewed as runs end.
+"""`index.html` in the preds container: finished runs, updated as runs finish.
 
-Whoever ends a run renews the page. Writers may meet: each looks which page is there, then which runs are
-over, and writes only over the page that it saw; where another was faster it looks again. So the page that
-stays was made from a listing that no other page is ahead of.
+The process that finishes a run updates the page. Concurrent writers are safe: each reads the ETag of the page
+first, then lists the finished runs, and replaces only that version of the page; if another was faster, it
+starts again. So the last page is always made from the latest listing.
 """
 
 import hashlib
@@ -25,62 +25,59 @@ from scoring.formats import INDEX_HTML
 
 MOST_RUNS = 1000
 TRIES = 10
-"""So often another may be faster; then the page is left to the next run that ends."""
+"""After this many tries the next run that finishes updates the page."""
 
 logger = logging.getLogger(__name__)
 
 
-def renew(store: Store, late_sweep: timedelta, *, runs_ended: bool = True) -> None:
-    """Bring the page up to the runs that are over. What goes wrong is logged and harms no run.
-
-    Where no run ended, a page is renewed only if it is about to call a sweep late that has finished.
-    """
+def update_index(store: Store, late_sweep: timedelta, *, runs_ended: bool = True) -> None:
+    """Update the page of finished runs. An error is logged and harms no run."""
     page = f"{store.preds.name}/{INDEX_HTML}"
     try:
         if not runs_ended and _shows_sweep(store.preds.find(INDEX_HTML), last_sweep(store.runs, late_sweep)):
-            return
-        if not any(_renewed(store, late_sweep) for _ in range(TRIES)):
-            logger.info("%s is left to the next run that ends: others write it", page)
-    except Exception as error:  # noqa: BLE001 - a page is never worth a run, whatever it is that is wrong
-        logger.warning("%s is not renewed: %s", page, error)
+            return  # an unchanged page, which does not report a finished sweep as late
+        if not any(_updated(store, late_sweep) for _ in range(TRIES)):
+            logger.info("%s is not updated: other processes keep writing it, and the next run does too", page)
+    except Exception as error:  # noqa: BLE001 - no error of the page may fail a run
+        logger.warning("%s is not updated: %s", page, error)
 
 
 def write_page(store: Store, records: Sequence[RunRecord], page: Path, late_sweep: timedelta) -> None:
-    """Write a page of these runs to a file; their reports are fetched beside it.
+    """Write a page of these runs to a file, and download their reports beside it.
 
-    One that is there already is fetched again only if it is from before its run was over.
+    A report that exists already is downloaded again only if it is older than the end of its run.
 
     Raises:
         ReportError: it cannot be written.
     """
 
-    def row(record: RunRecord) -> dict[str, Any]:
-        told = history.row(record)
-        found = told["report"] and record.ended and _fetched(store, told["report"], record.ended, page.parent)
-        return told if found else told | {"report": None}
+    def with_report(record: RunRecord) -> dict[str, Any]:
+        row = history.row(record)
+        found = row["report"] and record.ended and _fetched(store, row["report"], record.ended, page.parent)
+        return row if found else row | {"report": None}
 
-    rows = in_parallel(row, records)
+    rows = in_parallel(with_report, records)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_index(rows, page, last_sweep(store.runs, late_sweep))
 
 
-def _renewed(store: Store, late_sweep: timedelta) -> bool:
-    """Write the page once, if it is not up to date; False where another was faster."""
-    there = store.preds.find(INDEX_HTML)  # before the listing: see above
+def _updated(store: Store, late_sweep: timedelta) -> bool:
+    """Write the page once, if it is outdated; False if another process was faster."""
+    page_before = store.preds.find(INDEX_HTML)  # before the listing: see above
     swept = last_sweep(store.runs, late_sweep)
-    rows = history.noted(store.runs, MOST_RUNS)
+    rows = history.newest(store.runs, MOST_RUNS)
     version = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    if there and there.metadata.get("rows") == version and _shows_sweep(there, swept):
+    if page_before and page_before.metadata.get("rows") == version and _shows_sweep(page_before, swept):
         return True
     with tempfile.TemporaryDirectory(prefix="fleet-runs-") as folder:
         page = Path(folder) / INDEX_HTML
-        note = f"The {MOST_RUNS:,} runs that ended last." if len(rows) == MOST_RUNS else None
+        note = f"The {MOST_RUNS:,} runs that finished last." if len(rows) == MOST_RUNS else None
         write_index(rows, page, swept, note)
         data = page.read_bytes()
     metadata = {"rows": version, "swept": swept.finished.isoformat() if swept.finished else ""}
     try:
-        if there:
-            store.preds.replace(INDEX_HTML, data, there.etag, metadata=metadata)
+        if page_before:
+            store.preds.replace(INDEX_HTML, data, page_before.etag, metadata=metadata)
         else:
             store.preds.create(INDEX_HTML, data, metadata=metadata)
     except (AlreadyExists, Changed):
@@ -103,6 +100,6 @@ def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         store.preds.download(report, path)
-    except NotFound:  # cleaned up
+    except NotFound:  # removed by a cleanup
         return False
     return True

@@ -1,4 +1,4 @@
-"""Pages for people: a run's report and the list of runs. `scoring` writes them, in a process of its own."""
+"""Writes the report of a run and the page of runs, with `scoring` in a process of its own."""
 
 import json
 import os
@@ -22,7 +22,7 @@ _TROUBLE = (StepState.FAILED, StepState.CANCELED)
 
 
 def write_report(record: RunRecord, steps: Sequence[StepStatus], folder: Path) -> Path:
-    """Write the report of a run into the folder that what it left was fetched to; returns the page.
+    """Write the report of a run into the folder with its results; returns the page.
 
     Raises:
         ReportError: it cannot be written.
@@ -37,7 +37,7 @@ def write_report(record: RunRecord, steps: Sequence[StepStatus], folder: Path) -
 def write_index(
     rows: Sequence[dict[str, Any]], page: Path, swept: LastSweep, note: str | None = None
 ) -> None:
-    """Write the page that lists runs, in this order.
+    """Write the page of runs, in this order.
 
     Raises:
         ReportError: it cannot be written.
@@ -53,7 +53,7 @@ def write_index(
 
 
 def facts(record: RunRecord, steps: Sequence[StepStatus]) -> dict[str, Any]:
-    """What `python -m scoring report --facts` is told of a run."""
+    """The facts about a run for `python -m scoring report --facts`."""
     states = Counter(step.state for step in steps)
     ended = record.ended
     return {
@@ -68,7 +68,7 @@ def facts(record: RunRecord, steps: Sequence[StepStatus]) -> dict[str, Any]:
         "published": record.published or None,
         "tries": record.tries,
         "error": record.error,
-        "steps": _told(states[StepState.SUCCEEDED], states.total()) if states else None,
+        "steps": _step_count(states[StepState.SUCCEEDED], states.total()) if states else None,
         "troubles": [
             {"step": step.name, "state": step.state.value, "error": step.error}
             for step in steps
@@ -77,7 +77,7 @@ def facts(record: RunRecord, steps: Sequence[StepStatus]) -> dict[str, Any]:
     }
 
 
-def _told(succeeded: int, steps: int) -> str:
+def _step_count(succeeded: int, steps: int) -> str:
     return f"{steps:,} steps" if succeeded == steps else f"{succeeded:,} of {steps:,} steps succeeded"
 
 
@@ -100,6 +100,6 @@ def _scoring(seconds: float, *arguments: str | Path) -> None:
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ReportError(f"python -m scoring {arguments[0]} did not run: {error}") from error
     if done.returncode:
-        words = done.stderr.strip().splitlines()
-        why = words[-1].removeprefix("error: ") if words else f"exit code {done.returncode}"
+        lines = done.stderr.strip().splitlines()
+        why = lines[-1].removeprefix("error: ") if lines else f"exit code {done.returncode}"
         raise ReportError(f"python -m scoring {arguments[0]}: {why}")

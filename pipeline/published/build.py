@@ -1,16 +1,16 @@
-"""The two documents of a pipeline, in Azure ML's own YAML: built from the keys of the models that there are.
+"""The two YAML documents of a pipeline for Azure ML, built from the keys of the models in storage.
 
     score.yml      the command component of the steps that score
     pipeline.yml   the pipeline component: a step per sensor or per shard, and `collect` after all of them;
-                   `gather` steps in between where they are too many for one
+                   `gather` steps in between if `collect` would wait for too many
 
-Both engines execute them. The same keys and settings give the same bytes. What comes from data stands in the
-values of inputs only, percent-encoded, never in a command.
+Both engines execute them. The same keys and settings give the same bytes. Names from data appear only in
+values of inputs, percent-encoded, never in a command.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -27,14 +27,17 @@ SCORE_FILE = "score.yml"
 COLLECT = "collect"
 
 MOST_AFTER = 190
-"""A step that comes after others has an input for each of them, and Azure ML allows a step 200."""
+"""A step has an input for each step that it waits for, and Azure ML allows 200 inputs."""
 
 PREDS = "azureml://datastores/scoring_preds/paths/"
-"""Where predictions go in Azure ML: the datastore of the container; the local engine knows the container."""
+"""Where predictions go in Azure ML: the datastore of the container. The local engine does not need it."""
 
 _SCHEMA = "https://azuremlschemas.azureedge.net/latest"
 _SHARED = ("data", "manifest", "models", "run")
-"""Inputs that every step takes from the pipeline."""
+"""Inputs that every step except `gather` gets from the pipeline."""
+
+_BOUND = {name: f"${{{{parent.inputs.{name}}}}}" for name in _SHARED}
+"""The bindings of these inputs."""
 
 _COMMON = "--data ${{inputs.data}} $[[--manifest=${{inputs.manifest}}]] --models ${{inputs.models}}"
 _SCORE = (
@@ -47,16 +50,17 @@ _COLLECT = (
 )
 
 _GATHER = "python -c pass"
-"""It has ended once all that it waits for has, and that is all."""
+"""It does nothing but wait for other steps."""
 
+_SHARD = re.compile(r"score_shard_\d{4,}_of_\d{4,}")
 _PLAIN = re.compile(r"[a-z0-9]+")
 _LONGEST_PLAIN = 60
-"""Longest name of a step that is taken over whole; longer ones are cut and get a hash."""
+"""Longest step name that is not cut; longer ones are cut and get a hash."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a file of readings may ask for, in MB; `str()` is what steps are told."""
+class ReadingLimits:
+    """Limits for files of readings, in MB; `str()` is the options of steps."""
 
     row_mb: int
     unpacked_mb: int
@@ -68,9 +72,9 @@ class Limits:
 def build(
     keys: Iterable[SensorKey],
     *,
-    max_steps: int,
+    shards: int | None,
     time_limit: timedelta,
-    limits: Limits,
+    limits: ReadingLimits,
     environment: str,
     code: str,
 ) -> Documents:
@@ -78,11 +82,11 @@ def build(
 
     Args:
         keys: the sensors that have a model, in any order.
-        max_steps: more sensors than this are scored in so many shards.
-        time_limit: how long one step may take.
-        limits: how much a file of readings may ask for.
-        environment: what steps run in, as Azure ML refers to it.
-        code: the code that steps run, as Azure ML refers to it.
+        shards: the number of steps that share the sensors; None for a step per sensor.
+        time_limit: how long one step can take.
+        limits: limits for files of readings.
+        environment: reference to the environment of steps, for Azure ML.
+        code: reference to the code of steps, for Azure ML.
 
     Raises:
         PublishError: there are no keys.
@@ -90,13 +94,13 @@ def build(
     fleet = sorted(set(keys))
     if not fleet:
         raise PublishError("there are no models: upload model_{device}_{sensor}.skops files, then publish")
-    sharded = len(fleet) > max_steps
-    inputs = _shard_inputs(max_steps) if sharded else {step_name(key): {"key": key.encoded} for key in fleet}
+    sharded = shards is not None
+    inputs = _shard_inputs(shards) if shards else {step_name(key): {"key": key.encoded} for key in fleet}
     runs_in = {"environment": environment, "code": code}
     seconds = max(1, round(time_limit.total_seconds()))
     pipeline = _pipeline(inputs, seconds=seconds, limits=limits, runs_in=runs_in)
     return Documents(
-        pipeline_yml=_written(pipeline, f"Scores a fleet: {_told(len(inputs), sharded)}, then `collect`."),
+        pipeline_yml=_written(pipeline, f"Scores a fleet: {_step_count(inputs, sharded)}, then `collect`."),
         score_yml=_written(
             _score(limits, runs_in),
             "What the steps of pipeline.yml run: each scores one sensor, or one shard.",
@@ -107,10 +111,10 @@ def build(
 
 
 def step_name(key: SensorKey) -> str:
-    """Name of the step that scores one sensor: as Azure ML wants it, and no other sensor's.
+    """Name of the step that scores one sensor: unique, and valid in Azure ML.
 
-    Lower-case letters, digits and underscores. Where that loses something, a hash of the key makes up for it;
-    two underscores before it keep such names apart from plain ones.
+    Lower-case letters, digits and underscores. If the key has other characters, two underscores and a hash of
+    the key follow, so that such a name never equals a plain one.
     """
     name = f"score_{key.device}_{key.sensor}"
     if _PLAIN.fullmatch(key.device) and _PLAIN.fullmatch(key.sensor) and len(name) <= _LONGEST_PLAIN:
@@ -119,18 +123,24 @@ def step_name(key: SensorKey) -> str:
     return f"{readable}__{hashlib.sha256(key.encoded.encode()).hexdigest()[:12]}"
 
 
+def scores_shard(name: str) -> bool:
+    """Whether a step of this name scores a shard: no sensor's step is called so."""
+    return _SHARD.fullmatch(name) is not None
+
+
 def _shard_inputs(count: int) -> dict[str, dict[str, str]]:
     return {f"score_shard_{index:04}_of_{count:04}": {"shard": f"{index}/{count}"} for index in range(count)}
 
 
-def _told(count: int, sharded: bool) -> str:
+def _step_count(inputs: Sized, sharded: bool) -> str:
+    count = len(inputs)
     what = "step" if count == 1 else "steps"
     return (
         f"{count} {what}, each for a shard of the sensors" if sharded else f"{count} {what}, one per sensor"
     )
 
 
-def _score(limits: Limits, runs_in: Mapping[str, str]) -> dict[str, Any]:
+def _score(limits: ReadingLimits, runs_in: Mapping[str, str]) -> dict[str, Any]:
     optional = {"type": "string", "optional": True}
     return {
         "$schema": f"{_SCHEMA}/commandComponent.schema.json",
@@ -142,16 +152,18 @@ def _score(limits: Limits, runs_in: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _pipeline(
-    steps: Mapping[str, Mapping[str, str]], *, seconds: int, limits: Limits, runs_in: Mapping[str, str]
+    steps: Mapping[str, Mapping[str, str]], *, seconds: int, limits: ReadingLimits, runs_in: Mapping[str, str]
 ) -> dict[str, Any]:
-    jobs = {name: _node(f"./{SCORE_FILE}", own, seconds) for name, own in steps.items()}
+    jobs = {name: _node(f"./{SCORE_FILE}", {**_BOUND, **own}, seconds) for name, own in steps.items()}
     last = list(steps)
     if len(last) > MOST_AFTER:
         groups = [last[first : first + MOST_AFTER] for first in range(0, len(last), MOST_AFTER)]
         last = [f"gather_{number:04}" for number in range(len(groups))]
         for name, group in zip(last, groups, strict=True):
-            jobs[name] = _after(group, _GATHER, runs_in, seconds)
-    jobs[COLLECT] = _after(last, f"{_COLLECT} {limits}", runs_in, seconds)
+            jobs[name] = _gather(group, runs_in, seconds)
+    after, bindings = _after(last)
+    collect = _command(f"{_COLLECT} {limits}", {**_inputs(), **after}, runs_in)
+    jobs[COLLECT] = _node(collect, {**_BOUND, **bindings}, seconds)
     return {
         "$schema": f"{_SCHEMA}/pipelineComponent.schema.json",
         "name": NAME,
@@ -163,26 +175,35 @@ def _pipeline(
     }
 
 
-def _after(names: Iterable[str], command: str, runs_in: Mapping[str, str], seconds: int) -> dict[str, Any]:
-    """A step that begins once these have ended, well or not."""
-    # Only data puts steps in order. These inputs are optional, so that a step that failed does not keep
-    # the next one from beginning.
-    bindings = {f"after_{name}": f"${{{{parent.jobs.{name}.outputs.preds}}}}" for name in names}
-    after = {name: {"type": "uri_folder", "optional": True} for name in bindings}
-    return _node(_command(command, {**_inputs(), **after}, runs_in), bindings, seconds)
+def _gather(names: Iterable[str], runs_in: Mapping[str, str], seconds: int) -> dict[str, Any]:
+    """A step that only waits for these: it reads and writes nothing, so nothing is mounted."""
+    after, bindings = _after(names)
+    node = _node(_command(_GATHER, after, runs_in), bindings, seconds)
+    return node | {"outputs": {"preds": {"type": "uri_folder", "mode": "direct"}}}
+
+
+def _after(names: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Inputs that let a step start when these have finished, also if they failed; and their bindings.
+
+    Azure ML orders steps by their data only. These inputs are optional, so that a failed step does not keep
+    the next one from starting, and direct: the step gets an address, and no container is mounted for it.
+    """
+    results = {f"after_{name}": f"${{{{parent.jobs.{name}.outputs.preds}}}}" for name in names}
+    bindings = {name: {"path": result, "mode": "direct"} for name, result in results.items()}
+    return {name: {"type": "uri_folder", "optional": True} for name in results}, bindings
 
 
 def _inputs() -> dict[str, Any]:
     types = ("uri_folder", "uri_file", "uri_folder", "string")
     inputs: dict[str, Any] = {name: {"type": kind} for name, kind in zip(_SHARED, types, strict=True)}
-    inputs["manifest"]["optional"] = True  # a job of a schedule has none: it scores all that is there
+    inputs["manifest"]["optional"] = True  # a job of a schedule has none: it scores all readings
     return inputs
 
 
 def _command(command: str, inputs: Mapping[str, Any], runs_in: Mapping[str, str]) -> dict[str, Any]:
     return {
         "type": "command",
-        "is_deterministic": False,  # or an earlier step with the same inputs would be taken for this one
+        "is_deterministic": False,  # otherwise Azure ML reuses results of equal steps
         "inputs": dict(inputs),
         "outputs": {"preds": {"type": "uri_folder", "mode": "rw_mount"}},
         **runs_in,
@@ -190,26 +211,25 @@ def _command(command: str, inputs: Mapping[str, Any], runs_in: Mapping[str, str]
     }
 
 
-def _node(component: Any, own: Mapping[str, str], seconds: int) -> dict[str, Any]:
-    shared = {name: f"${{{{parent.inputs.{name}}}}}" for name in _SHARED}
+def _node(component: Any, inputs: Mapping[str, Any], seconds: int) -> dict[str, Any]:
     return {
         "type": "command",
         "component": component,
-        "inputs": {**shared, **own},
-        # A mount: what a step has written is kept where the step fails.
+        "inputs": dict(inputs),
+        # A mount keeps what a step has written, also if the step fails.
         "outputs": {"preds": {"type": "uri_folder", "mode": "rw_mount", "path": PREDS}},
         "limits": {"timeout": seconds},
     }
 
 
 class _Folded(str):
-    """A long text that is written over several lines."""
+    """A long text that the YAML folds over several lines."""
 
     __slots__ = ()
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes every value where it stands, with no anchors."""
+    """Writes every value in full, without anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True

@@ -1,4 +1,4 @@
-"""A published pipeline: its two documents, and what an engine makes of them."""
+"""The two documents of a pipeline, and a published pipeline."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,31 +6,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The two documents, ready to be written down."""
+    """The two documents as they are stored."""
 
     pipeline_yml: bytes
     score_yml: bytes
     steps: int
-    """How many steps score."""
+    """Number of steps that score."""
     sharded: bool
-    """Whether a step scores a shard of the sensors, not one."""
+    """Whether a step scores a shard of the sensors, not one sensor."""
 
     @property
     def version(self) -> str:
-        """Made from the content: 16 hex digits, a letter first so that nothing reads it as a number."""
+        """A hash of the content: 16 hex digits after a letter, so that nothing reads it as a number."""
         digest = hashlib.sha256(self.score_yml + b"\0" + self.pipeline_yml)
         return f"v{digest.hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedPipeline:
-    """A pipeline that runs can be submitted of."""
+    """A pipeline version that runs can execute."""
 
     version: str
-    """Made from its content: the same fleet and the same code give the same version."""
+    """A hash of its content: the same fleet and code give the same version."""
     engine: str
-    """Name of the engine that has it."""
+    """Name of the engine that it is published for."""
     component: str | None = None
-    """Full id of the pipeline component, where the engine is Azure Machine Learning."""
+    """Full id of the pipeline component, if the engine is Azure Machine Learning."""
     steps: int = 0
-    """How many steps score; `collect` is not among them."""
+    """Number of steps that score, without `collect`."""

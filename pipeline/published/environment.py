@@ -1,4 +1,4 @@
-"""What steps run in on Azure ML: an image, the packages that scoring needs, and scoring's own code."""
+"""The environment of steps on Azure ML: an image, the packages that scoring needs, and its code."""
 
 import hashlib
 import json
@@ -13,7 +13,13 @@ from pipeline.step_environment import ROOT
 
 CODE = "scoring"
 NAME = "fleet-scoring"
-IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:20250601.v1"
+IMAGE = "mcr.microsoft.com/azureml/openmpi5.0-ubuntu24.04:latest"
+"""The smallest of Azure ML's own that has conda, without which a conda file cannot be used.
+
+Its tag has no date: an image with a date is never patched again; this one is resolved when a version of the
+environment is first built. A plain Python image would be smaller, but it needs a Dockerfile, and that a build
+context in the workspace's own storage, to which everybody who publishes would need access.
+"""
 PYTHON = "3.13"
 PACKAGES = (
     *("numpy", "pyarrow", "rich", "scikit-learn", "skops"),  # scoring imports these
@@ -21,44 +27,52 @@ PACKAGES = (
     *("cloudpickle", "packaging", "prettytable", "wcwidth"),  # skops does
     *("markdown-it-py", "mdurl", "pygments"),  # rich does
 )
-"""All packages of a step's environment. Their versions are those of requirements.txt, which is tested."""
+"""All packages of the environment, in the versions of requirements.txt; a test checks the list."""
 
-_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
+_PIN = re.compile(
+    r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?P<version>==[^\s;\\]+)[^-\n]*(?P<hashes>(?:--hash=\S+\s*)+)$",
+    re.MULTILINE,
+)
+"""One requirement of a lock file whose continued lines were joined."""
 
 
 def conda_file(root: Path = ROOT) -> dict[str, Any]:
-    """The conda file of the environment, every package at the version that the project is tested with.
+    """The conda file of the environment, with versions and hashes of the packages that are tested.
 
     Raises:
-        PublishError: requirements.txt is not there, or lacks a package.
+        PublishError: requirements.txt is missing, or does not pin a package.
     """
     path = root / "requirements.txt"
     try:
-        pins = {name.lower(): version for name, version in _PIN.findall(path.read_text("utf-8"))}
+        text = path.read_text("utf-8").replace("\\\n", " ")
     except OSError as error:
         raise PublishError(
             f"cannot read {path} ({error.strerror}): publish from the project's folder"
         ) from error
-    if lacking := sorted(set(PACKAGES) - set(pins)):
-        raise PublishError(f"{path} pins no version of {', '.join(lacking)}: run make lock")
-    packages = [f"{name}=={pins[name]}" for name in sorted(PACKAGES)]
+    pins = {
+        found["name"].lower(): " ".join([found["name"] + found["version"], *found["hashes"].split()])
+        for found in _PIN.finditer(text)
+    }
+    if missing := sorted(set(PACKAGES) - set(pins)):
+        raise PublishError(f"{path} pins no version of {', '.join(missing)}: run make lock")
     return {
         "name": NAME,
-        "channels": ["conda-forge"],
-        "dependencies": [f"python={PYTHON}", "pip", {"pip": packages}],
+        # Without the second, conda asks for a licence of the default channels before it installs anything.
+        "channels": ["conda-forge", "nodefaults"],
+        "dependencies": [f"python={PYTHON}", "pip", {"pip": [pins[name] for name in sorted(PACKAGES)]}],
     }
 
 
 def environment_version(conda: dict[str, Any]) -> str:
-    """Version of the environment: the same content, the same version."""
+    """Version of the environment: the same content gives the same version."""
     return short_hash(json.dumps({"image": IMAGE, "conda": conda}, sort_keys=True).encode())
 
 
 def code_hash(root: Path = ROOT) -> str:
-    """Hash over the names and contents of scoring's files.
+    """Hash over the names and contents of the files of scoring.
 
     Raises:
-        PublishError: there are none.
+        PublishError: there are no such files.
     """
     digest = hashlib.sha256()
     files = list(_code_files(root))
@@ -71,7 +85,7 @@ def code_hash(root: Path = ROOT) -> str:
 
 
 def copy_code(target: Path, root: Path = ROOT) -> None:
-    """Copy scoring's files, and nothing else, into `target`."""
+    """Copy the files of scoring, and nothing else, into `target`."""
     for file in _code_files(root):
         place = target / file.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +93,7 @@ def copy_code(target: Path, root: Path = ROOT) -> None:
 
 
 def short_hash(*parts: bytes) -> str:
-    """A version made from content: 16 hex digits, a letter first so that nothing reads it as a number."""
+    """A hash as a version: 16 hex digits after a letter, so that nothing reads it as a number."""
     return "v" + hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 

@@ -1,12 +1,12 @@
-"""Publishing: from the models that there are to a pipeline that runs can be submitted of.
+"""Publishing: builds a pipeline from the models in storage, for new runs.
 
-What is where, in the runs container:
+Layout in the runs container:
 
     published/<version>/pipeline.yml, score.yml   the documents
-    published/<version>/published.json            what the engine made of them
-    published/current                             the same, of the version that new runs use
+    published/<version>/published.json            what the engine returned for them
+    published/current                             the same, for the version that new runs use
 
-A version is made from its content and never changes, so publishing what is there already changes nothing.
+A version is a hash of its content and never changes, so publishing the same content again changes nothing.
 """
 
 import json
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
     from pipeline.settings import Settings
 
 VERSION = 1
-"""Of the format of published.json."""
+"""Version of the format of published.json."""
 
 _TRIES = 5
-"""So often others may publish meanwhile."""
+"""Tries while other processes publish at the same time."""
 
 FOLDER = "published"
 CURRENT = f"{FOLDER}/current"
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
-    """What lies in the models container."""
+class FleetModels:
+    """Content of the models container."""
 
     keys: tuple[SensorKey, ...]
     others: tuple[str, ...]
-    """Names of blobs that are not models, and that no step looks at."""
+    """Names of blobs that are not models; steps ignore them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +64,27 @@ class _Published:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What came of publishing."""
+    """The result of publishing."""
 
     published: PublishedPipeline
     documents: "Documents"
-    fleet: Fleet
+    fleet: FleetModels
     changed: bool
-    """Whether new runs use another version from now on."""
+    """Whether new runs use another version than before."""
 
 
 class Publisher(Protocol):
-    """What publishing asks of an engine."""
+    """What publishing needs from an engine."""
+
+    def processors(self) -> int:
+        """The number of processors of all its steps together."""
 
     def publish(self, documents: "Documents") -> PublishedPipeline:
-        """Get ready to run these documents."""
+        """Prepare to run these documents."""
 
 
-def find_fleet(store: Store) -> Fleet:
-    """The sensors that have a model, and what else lies beside the models."""
+def find_fleet(store: Store) -> FleetModels:
+    """The sensors that have a model, and other blobs in the models container."""
     keys, others = [], []
     for blob in store.models.list():
         try:
@@ -89,52 +92,57 @@ def find_fleet(store: Store) -> Fleet:
         except InvalidKey:
             if blob.name != PACK_NAME:
                 others.append(blob.name)
-    return Fleet(tuple(sorted(keys)), tuple(others))
+    return FleetModels(tuple(sorted(keys)), tuple(others))
 
 
-def prepare(settings: "Settings", fleet: Fleet) -> "Documents":
-    """The documents for a fleet, as the settings and the code of this project make them.
+def prepare(settings: "Settings", fleet: FleetModels, publisher: Publisher) -> "Documents":
+    """The documents for a fleet, with these settings and the code of this project.
+
+    A step per sensor costs more than its scoring: the step is started, and reads every landing. A large fleet
+    has as many steps as the engine has processors, and a new sensor does not need a new version.
 
     Raises:
-        PublishError: there are no models, or the project's folder is not complete.
+        PublishError: there are no models, or the folder of the project is incomplete.
+        EngineError: the engine does not report its processors.
     """
     from pipeline.published import build, environment
 
+    is_large = len(fleet.keys) > settings.max_steps
     return build.build(
         fleet.keys,
-        max_steps=settings.max_steps,
+        shards=(settings.shards or publisher.processors()) if is_large else None,
         time_limit=settings.step_time_limit,
-        limits=build.Limits(settings.max_row_mb, settings.max_unpacked_mb),
+        limits=build.ReadingLimits(settings.max_row_mb, settings.max_unpacked_mb),
         environment=f"azureml:{environment.NAME}:{environment.environment_version(environment.conda_file())}",
         code=f"azureml:{environment.NAME}:v{environment.code_hash()[:16]}",
     )
 
 
 def publish(store: Store, settings: "Settings", publisher: Publisher) -> Publication:
-    """Build the documents, hand them to the engine, and make the result the current version.
+    """Build the documents, pass them to the engine, and make the result the current version.
 
-    Where somebody else publishes meanwhile, the models are looked at again: the version that stays was made
-    from a listing that no other is ahead of.
+    If another process publishes at the same time, list the models again: so the current version is always
+    built from the latest listing.
 
     Raises:
-        PublishError: there are no models, the engine refuses the documents, or others publish all the time.
+        PublishError: there are no models, the engine refuses the documents, or others keep publishing.
     """
     for _ in range(_TRIES):
         before = _found(store)
         fleet = find_fleet(store)
-        documents = prepare(settings, fleet)
+        documents = prepare(settings, fleet, publisher)
         published = publisher.publish(documents)
         _store(store, documents, published)
         with suppress(AlreadyExists, Changed):
             return Publication(published, documents, fleet, _put(store, published, before))
-    raise PublishError("others publish at the same time, again and again: publish later")
+    raise PublishError("other processes keep publishing at the same time; publish again later")
 
 
 def make_current(store: Store, published: PublishedPipeline) -> bool:
-    """Let new runs use this version; False where they do so already.
+    """Make new runs use this version; False if they do already.
 
     Raises:
-        Changed, AlreadyExists: somebody else publishes at the same time.
+        Changed, AlreadyExists: another process publishes at the same time.
     """
     return _put(store, published, _found(store))
 
@@ -147,7 +155,7 @@ def _found(store: Store) -> Content | None:
 
 
 def _put(store: Store, published: PublishedPipeline, before: Content | None) -> bool:
-    """Put a version in the place of the one that was found before; False where it is the same."""
+    """Replace the version that was found before; False if it is the same."""
     content = _to_bytes(published)
     if before is None:
         store.runs.create(CURRENT, content)
@@ -159,7 +167,7 @@ def _put(store: Store, published: PublishedPipeline, before: Content | None) -> 
 
 
 def _store(store: Store, documents: "Documents", published: PublishedPipeline) -> None:
-    """Store a version: published.json last, because where that is, all of it is."""
+    """Store a version: published.json last, so that its presence means a complete version."""
     folder = f"{FOLDER}/{published.version}"
     files = (("pipeline.yml", documents.pipeline_yml), ("score.yml", documents.score_yml))
     in_parallel(lambda file: store.runs.put(f"{folder}/{file[0]}", file[1]), files)
@@ -167,7 +175,7 @@ def _store(store: Store, documents: "Documents", published: PublishedPipeline) -
 
 
 def current(store: Store) -> PublishedPipeline:
-    """What new runs use. Raises NothingPublished."""
+    """The version that new runs use. Raises NothingPublished."""
     try:
         content = store.runs.read(CURRENT)
     except NotFound as error:
@@ -176,7 +184,7 @@ def current(store: Store) -> PublishedPipeline:
 
 
 def load(store: Store, version: str) -> PublishedPipeline:
-    """One published version. Raises PublishError where there is none of that name."""
+    """One published version. Raises PublishError if there is no such version."""
     path = f"{FOLDER}/{version}/published.json"
     return from_bytes(_read(store, version, path), f"{store.runs.name}/{path}")
 
@@ -190,7 +198,7 @@ def load_documents(store: Store, version: str) -> tuple[bytes, bytes]:
 
 
 def versions(store: Store) -> list[str]:
-    """All versions that were ever published, by name."""
+    """Names of all published versions."""
     found = (blob.name.split("/") for blob in store.runs.list(f"{FOLDER}/"))
     return sorted(parts[1] for parts in found if parts[2:] == ["published.json"])
 
@@ -201,14 +209,14 @@ def _read(store: Store, version: str, path: str) -> bytes:
             return store.runs.read(path).data
     except NotFound:
         pass
-    there = _told(versions(store))
-    raise PublishError(f"no version {version[:80]!r} is published ({there}): publish again")
+    there = _listed(versions(store))
+    raise PublishError(f"version {version[:80]!r} is not published ({there}): publish again")
 
 
-def _told(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""  # noqa: PLR2004
-    return f"there are {', '.join(listed[:5])}{more}" if listed else "there is none"
+    return f"there are {', '.join(listed[:5])}{more}" if listed else "there are no versions"
 
 
 def _to_bytes(published: PublishedPipeline) -> bytes:
@@ -223,10 +231,10 @@ def _to_bytes(published: PublishedPipeline) -> bytes:
 
 
 def from_bytes(data: bytes, where: str) -> PublishedPipeline:
-    """What was published, from `data`, which was read from `where`.
+    """The published pipeline in `data`, which was read from `where`.
 
     Raises:
-        PublishError: it is no such document, or of a version that is not known here.
+        PublishError: it is not a published pipeline, or has an unknown version.
     """
     found = read_document(
         data,

@@ -1,1 +1,1 @@
-"""Runs as they are stored: names, records, manifests, claims, history."""
+"""Stored runs: names, records, manifests, claims, history."""

@@ -1,10 +1,10 @@
-"""Claims: which run scores a landing. Each is a blob that is made once; its text and metadata name the run.
+"""Claims: which run scores a landing. Each is a blob, created once; its text and metadata name the run.
 
-    runs/landings/<32 hex>      made with If-None-Match: *; of two runs that want a landing, one gets it
+    runs/landings/<32 hex>      created with If-None-Match: *; of two runs that want a landing, one gets it
 
-A claim passes to a later try of its run, and to no other. Where many are asked for, one listing tells of most
-of them: a sweep that was ended before it had claimed all of a large backlog goes on where it was, and need
-not ask for each again.
+A claim passes to a later try of its run, and to no other run. For many landings at once, one listing answers
+most requests: a sweep that was interrupted while it claimed a large backlog continues where it stopped,
+without a request for each landing.
 """
 
 from collections.abc import Sequence
@@ -20,30 +20,30 @@ from pipeline.storage.container import BlobInfo, Container
 FOLDER = "landings/"
 
 MANY = 300
-"""From so many on a listing is made: a page of it takes about as long as so many requests, some at a time."""
-_LOOKED_AT = 16
-"""Claims that are listed at the most for each that is asked for: then asking for the rest is faster."""
+"""From this many landings on, list: a page takes about as long as this many requests in parallel."""
+_LISTED_EACH = 16
+"""Most claims that are listed for each landing: beyond that, single requests are faster."""
 
 
 def path(key: str) -> str:
-    """Where the claim on a landing lies."""
+    """Path of the claim on a landing."""
     return FOLDER + key
 
 
 def held(container: Container, keys: Sequence[str]) -> list[bool]:
-    """Whether some run has each of these landings; a claim made this moment may be missed."""
+    """Whether a run has claimed each of these landings; a claim made at this moment can be missed."""
     listed = _list(container, keys)
 
     def is_held(key: str) -> bool:
-        return key in listed.claims if listed.tells_of(key) else container.exists(path(key))
+        return key in listed.claims if listed.covers(key) else container.exists(path(key))
 
     return in_parallel(is_held, keys)
 
 
 def take(container: Container, keys: Sequence[str], run: str) -> list[bool]:
-    """Claim each of these landings for `run`; whether it is its own now.
+    """Claim each of these landings for `run`; returns which of them it has now.
 
-    One that already holds this name counts; one of an earlier try of the same run is taken over.
+    A claim that has the name of `run` counts; a claim of an earlier try of the same run passes to it.
     """
     listed = _list(container, keys)
 
@@ -61,20 +61,20 @@ def take(container: Container, keys: Sequence[str], run: str) -> list[bool]:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What a listing told: claims by key, up to some key, or all that there are."""
+    """What a listing found: claims by key, up to the key `end`, or all of them."""
 
     claims: dict[str, BlobInfo]
     end: str | None = ""
 
-    def tells_of(self, key: str) -> bool:
-        """Whether a claim on this landing would be among them."""
+    def covers(self, key: str) -> bool:
+        """Whether the listing would contain a claim on this landing."""
         return self.end is None or key <= self.end
 
 
 def _list(container: Container, keys: Sequence[str]) -> _Listed:
     if len(keys) < MANY:
         return _Listed({})
-    wanted, claims, end, left = set(keys), {}, "", _LOOKED_AT * len(keys)
+    wanted, claims, end, left = set(keys), {}, "", _LISTED_EACH * len(keys)
     for blob in islice(container.list(FOLDER, metadata=True), left):
         end, left = blob.name.removeprefix(FOLDER), left - 1
         if end in wanted:
@@ -83,7 +83,7 @@ def _list(container: Container, keys: Sequence[str]) -> _Listed:
 
 
 def _take(container: Container, key: str, run: str) -> bool:
-    """Make the claim, or take it over from an earlier try, whatever has become of it meanwhile."""
+    """Create the claim, or take it over from an earlier try, even if it changes in the meantime."""
     while True:
         try:
             container.create(path(key), run.encode(), metadata={"run": run})
@@ -101,7 +101,7 @@ def _take(container: Container, key: str, run: str) -> bool:
 def _take_over(container: Container, key: str, run: str, etag: str) -> bool:
     try:
         container.replace(path(key), run.encode(), etag, metadata={"run": run})
-    except (Changed, NotFound):  # somebody else is at it too: look again
+    except (Changed, NotFound):  # another process changed it: check again
         return _take(container, key, run)
     return True
 

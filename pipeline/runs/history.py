@@ -1,10 +1,10 @@
-"""Runs that are over, newest first: what the page of runs says of each, in the metadata of an empty blob.
+"""Finished runs, newest first: the row of each on the page of runs, in the metadata of an empty blob.
 
-    runs/ended/<9999999999 less the second in which it ended>-<run>    metadata: version, row
+    runs/ended/<9999999999 minus the second in which it ended>-<run>    metadata: version, row
 
-One listing tells of a thousand runs, newest first, and no two writers ever meet: a run's blob is written by
-whoever brings the run to its end, and again by a sweep that finds it not settled, with the same name and the
-same words. To change what a row says: raise `VERSION`; rows of other versions are left out of the page.
+One listing returns a thousand runs, newest first, and writers never conflict: the process that finishes a run
+writes its blob, and a sweep that finds the run still marked writes it again, with the same name and content.
+To change the content of a row: raise `VERSION`; the page omits rows of other versions.
 """
 
 import json
@@ -23,32 +23,32 @@ FOLDER = "ended"
 
 _LAST_SECOND = 9_999_999_999
 _LONGEST_CAUSE, _LONGEST_ERROR = 120, 200
-"""Characters: all metadata of a blob have to fit into 8 KiB, and some characters take 16 bytes there."""
+"""Characters: the metadata of a blob must fit into 8 KiB, and some characters take 16 bytes there."""
 
 _UNSCORED = ("sensors_failed", "sensors_missing", "sensors_without_model")
 
 
-def note(runs: Container, record: RunRecord) -> None:
-    """Write down that a run is over; nothing changes where that is written already."""
+def add(runs: Container, record: RunRecord) -> None:
+    """Add a finished run; adding it again changes nothing."""
     if name := blob_name(record):
         text = quote(json.dumps(_short(row(record))), safe="")
         runs.put(name, b"", metadata={"version": VERSION, "row": text})
 
 
-def noted(runs: Container, most: int) -> list[dict[str, Any]]:
-    """The rows of the runs that ended last, newest first."""
+def newest(runs: Container, most: int) -> list[dict[str, Any]]:
+    """The rows of the runs that finished last, newest first."""
     return list(islice(_rows(runs), most))
 
 
 def blob_name(record: RunRecord) -> str | None:
-    """The blob that says that a run is over; none where it is not, or ended before it began."""
+    """Name of the blob of a finished run; None if the run has no end."""
     if record.ended is None:
         return None
     return f"{FOLDER}/{_LAST_SECOND - int(record.ended.timestamp()):010}-{record.run}"
 
 
 def row(record: RunRecord) -> dict[str, Any]:
-    """What the page of runs says of a run; its report lies in its folder beside the page."""
+    """The row of a run on the page of runs; `report` is relative to the page."""
     counts = record.counts
     return {
         "run": record.run,
@@ -62,8 +62,13 @@ def row(record: RunRecord) -> dict[str, Any]:
         "sensors": counts.get("sensors"),
         "unscored": sum(counts.get(name, 0) for name in _UNSCORED) if counts else None,
         "error": record.error,
-        "report": f"{record.run}/{REPORT_HTML}" if counts else None,
+        "report": report(record),
     }
+
+
+def report(record: RunRecord) -> str | None:
+    """The blob of a run's report; None if the run has no summary."""
+    return f"{record.run}/{REPORT_HTML}" if record.counts else None
 
 
 def _short(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Landings, and the manifest of those that one run scores.
+"""Landings, and the manifest of the landings that one run scores.
 
 The manifest is stored, and steps read it, so its format has a version. To change it: raise
-`scoring.formats.MANIFEST_VERSION`, let `Manifest.from_bytes` read the old one too, and keep a sample of the
-old one in `tests/pipeline/samples`.
+`scoring.formats.MANIFEST_VERSION`, let `Manifest.from_bytes` read the old version too, and keep a
+sample of it in `tests/pipeline/samples`.
 """
 
 import json
@@ -20,7 +20,7 @@ class Landing:
     etag: str
     size: int
     md5: str | None
-    """Content-MD5, base64, where storage knows it."""
+    """Content-MD5 in base64, if storage has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Manifest:
     landings: tuple[Landing, ...]
 
     def to_bytes(self) -> bytes:
-        """The document as it is stored: the same manifest gives the same bytes."""
+        """The stored document: the same manifest gives the same bytes."""
         document = {"version": MANIFEST_VERSION, **to_json(self)}
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
@@ -40,15 +40,15 @@ class Manifest:
         """The manifest in `data`, which was read from `where`.
 
         Raises:
-            RunDocumentError: it is not a manifest, or of a version that is not known here.
+            RunDocumentError: it is not a manifest, or has an unknown version.
         """
         return read_document(data, cls, version=MANIFEST_VERSION, where=where, what="a manifest")
 
 
 def skipped_because(name: str, size: int | None = None) -> str | None:
-    """Why a blob is not a landing, or None where it is one; `size` is None where it is not known yet."""
+    """Why a blob is not a landing, or None if it is one; `size` is None if it is not known yet."""
     if not name or not is_text(name):
-        return "no blob has such a name"
+        return "it cannot be the name of a blob"
     if any(segment.startswith(("_", ".")) for segment in name.split("/")):
         return "a part of its name starts with '_' or '.'"
     if size == 0:
@@ -57,7 +57,7 @@ def skipped_because(name: str, size: int | None = None) -> str | None:
 
 
 def is_text(name: str) -> bool:
-    """Whether `name` can be written as UTF-8: what a shell hands over as other bytes cannot."""
+    """Whether `name` can be encoded as UTF-8: bytes of another encoding from a shell cannot."""
     try:
         name.encode()
     except UnicodeEncodeError:

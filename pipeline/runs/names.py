@@ -1,8 +1,8 @@
-"""Names of runs and keys of landings: the same cause gives the same name, however often and wherever.
+"""Names of runs and keys of landings: the same cause gives the same name, each time and on each machine.
 
     a landing        blob-<32 hex>             the landing's key
     a timer tick     timer-20261123-050000     the tick's scheduled time, UTC
-    by hand          manual-20261123-045912-3fa94c, or the name that is given
+    manually         manual-20261123-045912-3fa94c, or the given name
     a retry of it    <name>-2, <name>-3, ...
 
 A run's name is also the name of its job on Azure Machine Learning and of its folder in storage.
@@ -19,16 +19,16 @@ RUN_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 """What Azure Machine Learning accepts as a job's name."""
 
 MAX_GIVEN_NAME = 200
-"""Longest name that a person may give: retries append to it, and logs and labels show it."""
+"""Longest name that a person can give: retries append to it, and logs and labels show it."""
 
 RESERVED = frozenset({"ended", "landings", "open", "published"})
-"""Folders of the runs container that are not runs."""
+"""Folders in the runs container that are not runs."""
 
 _TRY = re.compile(r"(?P<base>.+)-(?P<number>[2-9]|[1-9][0-9]{1,2})")
 
 
 def landing_key(account: str, container: str, name: str, etag: str) -> str:
-    """32 hex digits that stand for one blob at one ETag; no blob name or ETag holds a NUL."""
+    """32 hex digits that identify one blob at one ETag; no blob name or ETag contains a NUL."""
     text = "\0".join((account, container, name, plain_etag(etag)))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -44,15 +44,15 @@ def timer_run(tick: datetime) -> str:
 
 
 def manual_run(now: datetime, random_hex: str) -> str:
-    """Name of a run that a person asked for; `random_hex` is six hex digits."""
+    """Name of a run that a person submits; `random_hex` is six hex digits."""
     return f"manual-{_stamp(now)}-{random_hex}"
 
 
 def given_run(name: str) -> str:
-    """`name`, if a person may name a run so.
+    """`name`, if it is allowed as the name of a run.
 
     Raises:
-        InvalidRunName: it is not legal, is reserved, or looks like a retry of another run.
+        InvalidRunName: it has other characters, is reserved, or looks like a retry of another run.
     """
     if not RUN_NAME.fullmatch(name) or len(name) > MAX_GIVEN_NAME:
         raise InvalidRunName(
@@ -61,15 +61,15 @@ def given_run(name: str) -> str:
         )
     if name in RESERVED:
         raise InvalidRunName(
-            f"{name!r} cannot name a run: storage uses it for other things; choose another name"
+            f"{name!r} cannot name a run: storage uses this name for other data; choose another name"
         )
     if _TRY.fullmatch(name):
-        raise InvalidRunName(f"{name!r} cannot name a run: such an ending marks retries; choose another name")
+        raise InvalidRunName(f"{name!r} cannot name a run: this suffix marks retries; choose another name")
     return name
 
 
 def split_try(run: str) -> tuple[str, int]:
-    """The name that a run's tries share, and which try this is, from 1."""
+    """The name that all tries of a run share, and the number of this try, from 1."""
     found = _TRY.fullmatch(run)
     return (found["base"], int(found["number"])) if found else (run, 1)
 
@@ -82,5 +82,5 @@ def next_try(run: str) -> str:
 
 def _stamp(time: datetime) -> str:
     if time.tzinfo is None:
-        raise ValueError("a run is named by a time with a time zone")
+        raise ValueError("the name of a run needs a time with a time zone")
     return f"{time.astimezone(UTC):%Y%m%d-%H%M%S}"

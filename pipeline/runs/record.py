@@ -1,15 +1,15 @@
-"""The run record: what a run is, why it was started and how it stands.
+"""The run record: what a run is, why it was started and its state.
 
     pending ──► submitted ──► running ──► succeeded | partly | failed | canceled
        │            ▲            │
        │            └────────────┘  its worker died: it is submitted again
        └──► empty                   other runs had claimed all of its landings
 
-Each state also leads straight to any later one, because an engine may be faster than the record: a
-worker can say `running` before its submitter says `submitted`. The last five never change again.
+Each state also leads directly to any later one, because an engine can be faster than the record: a
+worker can report `running` before its submitter reports `submitted`. The last five states are final.
 
 The record is stored, so its format has a version. To change it: raise `VERSION`, let
-`RunRecord.from_bytes` read the old one too, and keep a sample of it in `tests/pipeline/samples`.
+`RunRecord.from_bytes` read the old version too, and keep a sample of it in `tests/pipeline/samples`.
 """
 
 import json
@@ -24,10 +24,11 @@ from pipeline.clock import in_utc
 from pipeline.json_documents import read_document, to_json
 
 VERSION = 1
+RECORD_JSON = "record.json"
 
 
 class RunState(StrEnum):
-    """How a run stands."""
+    """The state of a run."""
 
     PENDING = "pending"
     SUBMITTED = "submitted"
@@ -40,11 +41,11 @@ class RunState(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether it never changes again."""
+        """Whether it is a final state."""
         return self not in {RunState.PENDING, RunState.SUBMITTED, RunState.RUNNING}
 
     def leads_to(self, state: "RunState") -> bool:
-        """Whether a run in this state may advance to that one; a restart is not an advance."""
+        """Whether a run can advance from this state to that one; a restart is not an advance."""
         if state is RunState.EMPTY:
             return self is RunState.PENDING
         order = list(RunState)
@@ -53,17 +54,17 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
-    """How a run stands, as its engine or its summary says, and how it ended where it has."""
+    """The state of a run as its engine or summary reports it, and its result if it has finished."""
 
     state: RunState
     error: str | None = None
     """What went wrong, in one line."""
     retry: bool = False
-    """Whether another try can help, where it failed."""
+    """Whether another try can help, if it failed."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """The totals of its summary, where it has ended and they are known."""
+    """The totals of its summary, if it has finished and they are known."""
     lost: bool = False
-    """It has not ended, and nothing works on it any more: submitting it again brings it back."""
+    """It has not finished, but has no worker or job any more: submitting it again restarts it."""
 
 
 class CauseKind(StrEnum):
@@ -77,7 +78,7 @@ class CauseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a run was started; `detail` is the blob's name, the tick, what was asked for, or the failed run."""
+    """Why a run was started; `detail` is the name of the blob, the tick, the request, or the failed run."""
 
     kind: CauseKind
     detail: str
@@ -88,7 +89,7 @@ class Cause:
         if self.kind is CauseKind.BLOB:
             return f"{self.detail} landed"
         if self.kind is CauseKind.RETRY:
-            return f"{self.detail} failed and is tried again"
+            return f"{self.detail} failed and is retried"
         if self.kind is CauseKind.TIMER:
             with suppress(ValueError):
                 tick = datetime.fromisoformat(self.detail).astimezone(UTC)
@@ -99,7 +100,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """What a run is, why it was started and how it stands; its fields stand in the order of the document."""
+    """What a run is, why it was started and its state; the fields are in the order of the document."""
 
     run: str
     cause: Cause
@@ -107,27 +108,27 @@ class RunRecord:
     published: str
     """Version of the published pipeline that it runs."""
     engine: str | None = None
-    """Name of the engine that has it; None where that is not known."""
+    """Name of the engine that runs it; None if it is not known."""
     created: datetime
     submitted: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
     tries: int = 1
-    """Which try of its cause this is: 2 for `<name>-2`."""
+    """The number of this try of its cause: 2 for `<name>-2`."""
     restarts: int = 0
     """How often a dead worker was replaced."""
     claims: bool = True
-    """Whether it scores only landings that it has claimed; `all` mode and `--again` do without."""
+    """Whether it scores only landings that it has claimed; not in `all` mode or with `--again`."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """The totals of its summary."""
     error: str | None = None
     """What went wrong, in one line."""
     retry: bool = False
-    """Whether another try may help, where it failed."""
+    """Whether another try can help, if it failed."""
     token: str = ""
-    """Random text of each write: tells ours, whose answer was lost, from another's that says the same."""
+    """Random text of each write: distinguishes our own write, whose response was lost, from an equal one."""
     etag: str | None = field(default=None, compare=False)
-    """Of the blob that this was read from; not part of the document."""
+    """ETag of the blob that this was read from; not part of the document."""
 
     def __post_init__(self) -> None:
         for name in ("created", "submitted", "started", "ended"):
@@ -135,13 +136,13 @@ class RunRecord:
                 object.__setattr__(self, name, in_utc(time))
 
     def to_json(self) -> dict[str, Any]:
-        """The document as it is stored, and as `--json` shows it."""
+        """The stored document, as `--json` shows it."""
         document = {"version": VERSION, **to_json(self)}
         del document["etag"]
         return document
 
     def to_bytes(self) -> bytes:
-        """The document as it is stored."""
+        """The stored document."""
         return json.dumps(self.to_json(), ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod
@@ -149,7 +150,7 @@ class RunRecord:
         """The record in `data`, which was read from `where`.
 
         Raises:
-            RunDocumentError: it is not a record, or of a version that is not known here.
+            RunDocumentError: it is not a record, or has an unknown version.
         """
         record = read_document(data, cls, version=VERSION, where=where, what="a run record")
         return replace(record, etag=etag)

@@ -1,18 +1,18 @@
-"""Runs as they stand in storage: records, markers, manifests and claims, all on conditional writes.
+"""Runs in storage: records, markers, manifests and claims, all written conditionally.
 
-What is where, in the runs container:
+Layout of the runs container:
 
-    open/<run>           marker: this run may still need attention; metadata state=active|left|failed.
-                         It is made before all else and deleted last. The local engine's worker holds a
-                         lease on it while it lives.
-    <run>/record.json    what the run is and how it stands (`pipeline.runs.record`)
+    open/<run>           marker: the sweep checks this run; metadata state=active|left|failed ("left" means
+                         abandoned). It is created first and deleted last. The worker of the local engine
+                         holds a lease on it while it is alive.
+    <run>/record.json    what the run is, and its state (`pipeline.runs.record`)
     <run>/manifest.json  the landings that it scores (`pipeline.runs.landing`)
-    <run>/cancel         somebody wants it to stop
+    <run>/cancel         cancellation was requested
     landings/<32 hex>    claim on one landing: the name of the run that scores it
-    ended/<time>-<run>   it is over: its row on the page of runs (`pipeline.runs.history`)
+    ended/<time>-<run>   it has finished: its row on the page of runs (`pipeline.runs.history`)
 
-A claim exists only where the marker of its run existed before it; so no claimed landing is out of the
-sweep's sight until its run is over.
+A run has its marker before it has any claim; so the sweep finds every claimed landing until its run has
+finished.
 """
 
 import logging
@@ -34,11 +34,11 @@ from pipeline.errors import (
     StorageError,
     UnknownRun,
 )
-from pipeline.redact import hushed
+from pipeline.redact import redacted
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
-from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState, RunStatus
+from pipeline.runs.record import RECORD_JSON, Cause, CauseKind, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
 from scoring.formats import MANIFEST_JSON
@@ -46,7 +46,7 @@ from scoring.formats import MANIFEST_JSON
 __all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "RunStatus", "Runs"]
 
 LEASE_SECONDS = 30
-"""How long after its last sign of life a worker counts as dead."""
+"""A worker that has not renewed its lease for this long counts as dead."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,13 +57,13 @@ class Marker:
 
     run: str
     failed: bool
-    """The run has failed and may be tried again; otherwise it is under way."""
-    left: bool
-    """Its submitter met an error and gave up: whoever comes next may go on at once."""
+    """The run has failed and can be retried; otherwise it is active."""
+    abandoned: bool
+    """Its submitter failed and gave up: another process can resume the run at once."""
     held: bool
-    """Somebody (a worker of the local engine) holds the lease."""
+    """A worker of the local engine holds the lease."""
     touched: datetime
-    """When it was last written, by the server's clock."""
+    """When it was last written, by the clock of the server."""
 
 
 class Runs:
@@ -79,7 +79,7 @@ class Runs:
         """Write a new record; returns it with its ETag.
 
         Raises:
-            AlreadyExists: there is a run of this name, made by somebody else.
+            AlreadyExists: another process created a run of this name.
         """
         new = replace(record, token=_token())
         return replace(new, etag=self.store.runs.create(_record(record.run), new.to_bytes()))
@@ -88,7 +88,7 @@ class Runs:
         """The record of `run`.
 
         Raises:
-            UnknownRun: there is none.
+            UnknownRun: there is no such run.
         """
         content = self._read(run, _record(run))
         return RunRecord.from_bytes(content.data, f"{self.store.runs.name}/{_record(run)}", content.etag)
@@ -98,17 +98,17 @@ class Runs:
     ) -> RunRecord:
         """Bring a run to `state`, with other fields changed as named; returns the new record.
 
-        Where somebody else changed the record meanwhile it is read again, and the change made to what it is
-        now, if that still leads to `state`. Times (`submitted`, `started`, `ended`) are filled in. Once the
-        record is final its marker goes too, or says `failed` where another try may help; `lease` is the
-        caller's own lease on the marker, which ends with it.
+        If another process has changed the record, it is read again and changed again, if its state still
+        leads to `state`. Times (`submitted`, `started`, `ended`) are filled in. The marker of a final run is
+        deleted, or set to `failed` if another try can help; `lease` is the caller's lease on the marker,
+        which ends with it.
 
         Raises:
             IllegalTransition: the run is in a state that does not lead there.
         """
         now = self.clock()
-        if changes.get("error"):  # somebody else's words, as often as not
-            changes["error"] = hushed(changes["error"])
+        if changes.get("error"):  # often a message of other software
+            changes["error"] = redacted(changes["error"])
         while True:
             if not record.state.leads_to(state):
                 raise IllegalTransition(f"run {record.run} is {record.state}, it cannot become {state}")
@@ -122,9 +122,9 @@ class Runs:
         logger.info("run %s is %s%s", new.run, state, why, extra={"run": new.run})
         new = replace(new, etag=etag)
         if state is RunState.FAILED and not new.retry:
-            tell_failed(new)
+            log_failed(new)
         if state.final:
-            self.note_end(new)
+            self.add_to_history(new)
             self.settle(new, lease)
         return new
 
@@ -143,15 +143,23 @@ class Runs:
             counts=status.counts,
         )
 
-    def note_end(self, record: RunRecord) -> None:
-        """Write down for the page of runs that a run is over; one that cannot be noted is over, too."""
+    def add_to_history(self, record: RunRecord) -> None:
+        """Add a finished run to the page of runs; if that fails, the run has finished all the same.
+
+        A browser shows a report only with the content type of a page, which a mount of Azure ML does not set.
+        """
         try:
-            history.note(self.store.runs, record)
+            if report := history.report(record):
+                with suppress(NotFound):  # it has none, or was cleaned up
+                    self.store.preds.set_content_type(report)
+            history.add(self.store.runs, record)
         except PipelineError as error:
-            logger.warning("the end of run %s is not noted: %s", record.run, error, extra={"run": record.run})
+            logger.warning(
+                "run %s is not on the page of runs: %s", record.run, error, extra={"run": record.run}
+            )
 
     def restart(self, record: RunRecord) -> RunRecord | None:
-        """Note that a run's dead worker is replaced; None where somebody else was faster."""
+        """Record that the dead worker of a run is replaced; None if another process was faster."""
         new = replace(
             record,
             state=RunState.SUBMITTED,
@@ -166,7 +174,7 @@ class Runs:
         return replace(new, etag=etag)
 
     def settle(self, record: RunRecord, lease: Lease | None = None) -> None:
-        """Let the marker of a run that is over go, or say `failed` where another try may help."""
+        """Delete the marker of a finished run, or set it to `failed` if another try can help."""
         try:
             if record.state is RunState.FAILED and record.retry:
                 self.store.runs.annotate(_marker(record.run), {"state": "failed"}, lease=lease)
@@ -176,13 +184,13 @@ class Runs:
                 self.unmark(record.run, lease)
         except NotFound:
             pass
-        except LeaseHeld:  # its worker still breathes: the marker is the worker's, or the next sweep's
+        except LeaseHeld:  # its worker is still alive: it deletes the marker, or the next sweep does
             logger.info(
-                "run %s is %s; its worker is still there", record.run, record.state, extra={"run": record.run}
+                "run %s is %s; its worker is still alive", record.run, record.state, extra={"run": record.run}
             )
 
     def newest(self, limit: int | None = None) -> list[RunRecord]:
-        """All records, or the `limit` newest, newest first; a damaged one is told in the log and left out."""
+        """All records, or the `limit` newest, newest first; a damaged one is logged and omitted."""
 
         def load(run: str) -> RunRecord | None:
             try:
@@ -201,12 +209,12 @@ class Runs:
     # Markers
 
     def open(self) -> list[Marker]:
-        """All runs that may still need attention: one listing."""
+        """The markers of all runs that the sweep still has to check: one listing."""
         return [
             Marker(
                 run=found.name.removeprefix(_marker("")),
                 failed=found.metadata.get("state") == "failed",
-                left=found.metadata.get("state") == "left",
+                abandoned=found.metadata.get("state") == "left",
                 held=found.leased,
                 touched=found.last_modified,
             )
@@ -214,25 +222,25 @@ class Runs:
         ]
 
     def mark(self, run: str) -> bool:
-        """Make the marker of `run`; False where it is there already, or was made by an attempt before."""
+        """Create the marker of `run`; False if it exists already, also from an earlier attempt."""
         return self.store.runs.touch(_marker(run), metadata={"state": "active"})
 
     def is_marked(self, run: str) -> bool:
-        """Whether `run` may still need attention."""
+        """Whether the sweep still has to check `run`."""
         return self.store.runs.exists(_marker(run))
 
-    def leave(self, run: str) -> None:
-        """Note that its submitter gave up; where that fails too, it is taken up when it is old enough."""
+    def abandon(self, run: str) -> None:
+        """Record that its submitter gave up; if that fails too, the sweep resumes it later."""
         with suppress(StorageError):
             self.store.runs.annotate(_marker(run), {"state": "left"})
 
-    def is_left(self, run: str) -> bool:
-        """Whether its submitter gave up, and said so."""
+    def is_abandoned(self, run: str) -> bool:
+        """Whether its submitter recorded that it gave up."""
         marker = self.store.runs.find(_marker(run))
         return marker is not None and marker.metadata.get("state") == "left"
 
     def unmark(self, run: str, lease: Lease | None = None) -> None:
-        """Delete the marker of `run`, if it is there."""
+        """Delete the marker of `run`, if it exists."""
         self.store.runs.delete(_marker(run), lease=lease)
 
     def hold(self, run: str, seconds: int = LEASE_SECONDS) -> Lease:
@@ -240,7 +248,7 @@ class Runs:
 
         Raises:
             LeaseHeld: another worker holds it.
-            NotFound: the run is over, its marker is gone.
+            NotFound: the run has finished, and its marker is deleted.
         """
         return self.store.runs.lease(_marker(run), seconds)
 
@@ -250,48 +258,48 @@ class Runs:
         """Store the first manifest of a run.
 
         Raises:
-            AlreadyExists: it has another one.
+            AlreadyExists: it has another manifest.
         """
         self.store.runs.create(_manifest(manifest.run), manifest.to_bytes())
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Store the manifest of a run over the one that is there."""
+        """Overwrite the manifest of a run."""
         self.store.runs.put(_manifest(manifest.run), manifest.to_bytes())
 
     def manifest(self, run: str) -> Manifest:
         """The manifest of `run`.
 
         Raises:
-            UnknownRun: there is none.
+            UnknownRun: there is no such run.
         """
         return Manifest.from_bytes(
             self._read(run, _manifest(run)).data, f"{self.store.runs.name}/{_manifest(run)}"
         )
 
     def request_cancel(self, run: str) -> None:
-        """Ask whoever works on `run` to stop."""
+        """Request that `run` stops."""
         self.store.runs.put(_cancel(run), b"")
 
     def cancel_requested(self, run: str) -> bool:
-        """Whether somebody asked `run` to stop."""
+        """Whether the cancellation of `run` was requested."""
         return self.store.runs.exists(_cancel(run))
 
     # Claims
 
     def key(self, landing: Landing) -> str:
-        """The landing's key: it names its claim, and its run where it has one of its own."""
+        """The key of a landing: the name of its claim, and of its run if it is the only landing."""
         return landing_key(self.store.account, self.store.data.name, landing.name, landing.etag)
 
     def claim(self, landings: Sequence[Landing], run: str) -> tuple[Landing, ...]:
-        """Claim landings for `run`, many at a time; returns those that are its own now, in their order.
+        """Claim landings for `run`, many at a time; returns those that it has now, in order.
 
-        A claim that already holds this name counts; one of an earlier try of the same run is taken over.
+        A claim that has the name of `run` counts; a claim of an earlier try of the same run passes to it.
         """
         ours = claims.take(self.store.runs, [self.key(landing) for landing in landings], run)
         return tuple(landing for landing, won in zip(landings, ours, strict=True) if won)
 
     def unclaimed(self, landings: Sequence[Landing]) -> tuple[Landing, ...]:
-        """Those of `landings` that no run has claimed, in their order."""
+        """The landings that no run has claimed, in order."""
         taken = claims.held(self.store.runs, [self.key(landing) for landing in landings])
         return tuple(landing for landing, claimed in zip(landings, taken, strict=True) if not claimed)
 
@@ -308,8 +316,8 @@ class Runs:
             raise unknown from error
 
 
-def tell_failed(record: RunRecord) -> None:
-    """Log that a run has failed and has no try left."""
+def log_failed(record: RunRecord) -> None:
+    """Log that a run has failed for good."""
     logger.error(
         "%s run %s: %s",
         alerts.RUN_FAILED,
@@ -324,7 +332,7 @@ def _token() -> str:
 
 
 def _timed(record: RunRecord, now: datetime) -> RunRecord:
-    """`record` with the times that its state implies; an engine may have skipped a state."""
+    """`record` with the times that its state implies; an engine can skip states."""
     state = record.state
     return replace(
         record,
@@ -339,7 +347,7 @@ def _marker(run: str) -> str:
 
 
 def _record(run: str) -> str:
-    return f"{run}/record.json"
+    return f"{run}/{RECORD_JSON}"
 
 
 def _manifest(run: str) -> str:

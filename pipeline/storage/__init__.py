@@ -1,1 +1,1 @@
-"""Blob storage: connecting, requests with retries, errors, containers. No other place talks to it."""
+"""Blob storage: connections, retries, errors, containers. No other package sends requests to it."""

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
 
 PARALLEL = 16
-"""How many requests one process has under way at once."""
+"""Most requests that one process sends at once."""
 
 
 class Store:
@@ -29,9 +29,9 @@ class Store:
 
     @classmethod
     def connect(cls, settings: Settings, *, transport: Any = None) -> Self:
-        """Open a connection; nothing is sent yet.
+        """Create the client; it sends nothing yet.
 
-        `transport` is an `azure.core` transport to use in place of the usual one.
+        `transport` is an `azure.core` transport to use instead of the default.
         """
         from pipeline.storage.connect import blob_service
 
@@ -46,9 +46,9 @@ class Store:
 
 
 def in_parallel[Item, Answer](function: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
-    """`function` of each item, in their order, many at a time."""
+    """`function` of each item, in order; runs many at a time."""
     todo = list(items)
-    if len(todo) < 2:  # noqa: PLR2004 - a pool for one is only a detour
+    if len(todo) < 2:  # noqa: PLR2004 - one item needs no pool
         return [function(item) for item in todo]
     with ThreadPoolExecutor(min(PARALLEL, len(todo))) as pool:
         return list(pool.map(function, todo))

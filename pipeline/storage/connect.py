@@ -1,4 +1,4 @@
-"""Connecting to blob storage, as whom the settings say. Only loaded when a store connects."""
+"""Connecting to blob storage with the identity of the settings. Imported only when a store connects."""
 
 import logging
 from typing import Any
@@ -13,12 +13,12 @@ from pipeline.storage.retries import Retries
 CONNECT_SECONDS = 3
 ANSWER_SECONDS = 20
 CONNECTIONS = 32
-"""How many are kept open: as many as threads use at once."""
+"""Connections that are kept open: as many as threads use at once."""
 
 
 def blob_service(connection: Connection, transport: Any = None) -> BlobServiceClient:
-    """A client for the account; nothing is sent yet."""
-    # The SDK tells of each request at INFO, and of each credential that it tries.
+    """A client for the account; it sends nothing yet."""
+    # The SDK logs each request, and each credential that it tries, at INFO.
     for chatty in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     options: dict[str, Any] = {"retry_policy": Retries(), "transport": transport or http_transport()}
@@ -28,7 +28,7 @@ def blob_service(connection: Connection, transport: Any = None) -> BlobServiceCl
 
 
 def http_transport() -> RequestsTransport:
-    """The usual transport. Beyond its pool, `requests` would open a connection for each request."""
+    """The default transport with a larger pool: beyond it, `requests` opens a connection per request."""
     session = requests.Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=CONNECTIONS))

@@ -1,7 +1,7 @@
-"""One container of blobs: the one place that talks to storage.
+"""One container of blobs: all requests to storage are sent here.
 
-Conditional writes are safe to retry: where the answer to a first attempt was lost, the second one finds
-its own content in place, and that counts as done.
+Conditional writes are safe to retry: if the response to the first attempt was lost, the second one finds its
+own content, and that counts as success.
 """
 
 import base64
@@ -29,37 +29,46 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobLeaseClient, ContainerClient, ContentSettings
 
 _PAGE = 1000
-"""Blobs in a page of a listing: the SDK's objects are cyclic, and longer pages pile up in a long process."""
+"""Blobs per page of a listing: the objects of the SDK are cyclic, and longer pages fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """What storage knows of a blob without reading it."""
+    """Properties of a blob, without its content."""
 
     name: str
     etag: str
     """Without quotes."""
     size: int
     md5: str | None
-    """Content-MD5, base64, where it was stored."""
+    """Content-MD5 in base64, if one is stored."""
     last_modified: datetime
     metadata: Mapping[str, str]
-    """Empty in listings that did not ask for it."""
+    """Empty in listings that did not request it."""
     leased: bool
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it stands for a folder; a listing knows that only with metadata.
+
+        Azure ML's mounts leave such an empty blob for each folder, and accounts with a hierarchical namespace
+        list folders so.
+        """
+        return self.metadata.get("hdi_isfolder") == "true"
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A small blob that was read whole."""
+    """The whole content of a small blob."""
 
     data: bytes
     etag: str
     served: datetime
-    """The server's clock when it answered."""
+    """The time of the response, by the clock of the server."""
 
 
 class Lease:
-    """Our lease on a blob, until it is released or not renewed in time."""
+    """A lease on a blob that this process holds until it releases it or renews it too late."""
 
     def __init__(self, client: "BlobLeaseClient", what: str, address: str) -> None:
         self._client = client
@@ -68,21 +77,21 @@ class Lease:
 
     @property
     def id(self) -> str:
-        """Its id, for requests that change the blob meanwhile."""
+        """Its id, for requests that change the leased blob."""
         return self._client.id
 
     def renew(self) -> None:
-        """Hold it for its full time from now.
+        """Extend it to its full time from now.
 
         Raises:
             LeaseHeld: it is lost.
-            NotFound: the blob is gone.
+            NotFound: the blob was deleted.
         """
         with translated(f"renewing the lease on {self._what}", self._address):
             self._client.renew()
 
     def release(self) -> None:
-        """Let go; no error where it is lost or the blob is gone."""
+        """Release it; no error if it is lost or the blob was deleted."""
         try:
             with translated(f"releasing the lease on {self._what}", self._address):
                 self._client.release()
@@ -91,7 +100,7 @@ class Lease:
 
 
 class Container:
-    """One container; blob names are whole paths in it.
+    """One container; names of blobs are whole paths in it.
 
     Every method raises `StorageUnreachable`, `StorageDenied` or `ContainerMissing` where they apply.
     """
@@ -102,14 +111,14 @@ class Container:
         self._address = address
 
     def read(self, name: str) -> Content:
-        """A small blob, whole. Raises NotFound."""
+        """The content of a small blob. Raises NotFound."""
         served: list[datetime] = []
         with self._translated("reading", name):
             stream = self._client.download_blob(name, raw_response_hook=_note_time(served))
             return Content(stream.readall(), plain_etag(stream.properties.etag), served[-1])
 
     def find(self, name: str) -> BlobInfo | None:
-        """What storage knows of a blob; None where there is none of that name."""
+        """The properties of a blob; None if it does not exist."""
         try:
             with self._translated("looking for", name):
                 return _info(self._client.get_blob_client(name).get_blob_properties())
@@ -117,19 +126,19 @@ class Container:
             return None
 
     def exists(self, name: str) -> bool:
-        """Whether there is such a blob."""
+        """Whether the blob exists."""
         return self.find(name) is not None
 
     def put(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> str:
-        """Write a small blob over whatever is there; returns its ETag."""
+        """Write a small blob, overwriting any; returns its ETag."""
         with self._translated("writing", name):
             return self._upload(name, data, metadata, overwrite=True)
 
     def create(self, name: str, data: bytes, *, metadata: Mapping[str, str] | None = None) -> str:
-        """Write a small blob that must not be there yet; returns its ETag.
+        """Write a small blob that must not exist yet; returns its ETag.
 
         Raises:
-            AlreadyExists: it is there with other content. The same content counts as ours.
+            AlreadyExists: it exists with other content. The same content counts as ours.
         """
         from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
 
@@ -144,11 +153,11 @@ class Container:
         raise AlreadyExists(f"{self.name}/{name} exists already", found.data)
 
     def touch(self, name: str, *, metadata: Mapping[str, str]) -> bool:
-        """Create an empty blob; False where there is one of that name, by whomever."""
+        """Create an empty blob; False if it exists already."""
         try:
             with self._translated("creating", name):
                 self._upload(name, b"", metadata, overwrite=False)
-        except (Changed, LeaseHeld):  # one that is leased may refuse for that reason first
+        except (Changed, LeaseHeld):  # storage can refuse a leased one for its lease first
             return False
         return True
 
@@ -156,7 +165,7 @@ class Container:
         """Write a small blob over the version with `etag`; returns the new ETag.
 
         Raises:
-            Changed: it is another version by now, or gone. The same content counts as ours.
+            Changed: it has changed, or was deleted. The same content counts as ours.
         """
         from azure.core import MatchConditions
 
@@ -174,13 +183,13 @@ class Container:
             try:
                 found = self.read(name)
             except NotFound as error:
-                raise Changed(f"{self.name}/{name} was deleted meanwhile") from error
+                raise Changed(f"{self.name}/{name} was deleted in the meantime") from error
             if found.data == data:
                 return found.etag
             raise
 
     def delete(self, name: str, *, lease: Lease | None = None) -> None:
-        """Delete a blob, if it is there. Raises LeaseHeld."""
+        """Delete a blob, if it exists. Raises LeaseHeld."""
         try:
             with self._translated("deleting", name):
                 self._client.delete_blob(name, **_with_lease(lease))
@@ -192,8 +201,18 @@ class Container:
         with self._translated("annotating", name):
             self._client.get_blob_client(name).set_blob_metadata(dict(metadata), **_with_lease(lease))
 
+    def set_content_type(self, name: str) -> None:
+        """Give a blob the content type that its name calls for, unless it has it. Raises NotFound."""
+        client, wanted = self._client.get_blob_client(name), _content_settings(name)
+        with self._translated("looking for", name):
+            settings = client.get_blob_properties().content_settings
+        if settings.content_type != wanted.content_type:
+            settings.content_type = wanted.content_type  # all of them are set at once: the others stay
+            with self._translated("setting the content type of", name):
+                client.set_http_headers(settings)
+
     def list(self, prefix: str = "", *, metadata: bool = False) -> Iterator[BlobInfo]:
-        """All blobs whose names start with `prefix`, by name, page after page."""
+        """All blobs whose names start with `prefix`, by name, requested page by page."""
         with self._translated("listing", prefix):
             for found in self._client.list_blobs(
                 name_starts_with=prefix or None,
@@ -203,7 +222,7 @@ class Container:
                 yield _info(found)
 
     def folders(self) -> Iterator[str]:
-        """First segments of the names of all blobs that lie in a folder, each once."""
+        """Names of the folders at the top of the container."""
         from azure.storage.blob import BlobPrefix
 
         with self._translated("listing", ""):
@@ -212,11 +231,11 @@ class Container:
                     yield found.name.rstrip("/")
 
     def download(self, name: str, path: Path, *, etag: str | None = None) -> None:
-        """Read a blob of any size into a file, which appears when it is whole.
+        """Download a blob of any size into a file, which appears when it is complete.
 
         Raises:
             NotFound: there is no such blob.
-            Changed: it is not the version with `etag` any more.
+            Changed: its ETag is no longer `etag`.
         """
         from azure.core import MatchConditions
 
@@ -232,7 +251,7 @@ class Container:
             part.unlink(missing_ok=True)
 
     def upload(self, name: str, path: Path) -> str:
-        """Write a file of any size over whatever is there; returns the blob's ETag."""
+        """Upload a file of any size, overwriting any blob; returns the ETag of the blob."""
         settings = _content_settings(path.name)
         with path.open("rb") as file, self._translated("writing", name):
             answer = self._client.get_blob_client(name).upload_blob(
@@ -244,14 +263,14 @@ class Container:
         """Lease a blob. Raises LeaseHeld, NotFound."""
         from azure.storage.blob import BlobLeaseClient
 
-        # An id of our own: a second attempt, after a lost answer, finds the lease its own.
+        # With our own id, a second attempt after a lost response finds that it holds the lease.
         client = BlobLeaseClient(self._client.get_blob_client(name), lease_id=str(uuid.uuid4()))
         with self._translated("leasing", name):
             client.acquire(lease_duration=seconds)
         return Lease(client, f"{self.name}/{name}", self._address)
 
     def ensure(self) -> bool:
-        """Create this container; False where it is there already."""
+        """Create this container; False if it exists already."""
         from azure.core.exceptions import ResourceExistsError
 
         with self._translated("creating", ""):
@@ -278,7 +297,7 @@ class Container:
 
 
 def _content_settings(name: str) -> "ContentSettings":
-    """What a browser needs to know to show a blob of that name."""
+    """The content type that a browser needs to show a blob of that name."""
     from azure.storage.blob import ContentSettings
 
     content_type, _ = mimetypes.guess_type(name)
@@ -301,7 +320,7 @@ def _info(found: Any) -> BlobInfo:
 def _note_time(times: list[datetime]) -> Callable[[Any], None]:
     def note(response: Any) -> None:
         date = response.http_response.headers.get("Date")
-        if date is not None:  # what refuses on the way may send none
+        if date is not None:  # a proxy that refuses the request can omit it
             times.append(parsedate_to_datetime(date))
 
     return note

@@ -1,7 +1,7 @@
-"""Retries of storage requests, each of them visible in the log.
+"""Retries of storage requests; each is logged.
 
-In place of the storage SDK's own policy, which says nothing, waits for minutes, and does not try again
-after 429. Only loaded by `pipeline.storage.account`, when it connects.
+The policy of the storage SDK logs nothing, waits for minutes, and does not retry after 429. Imported only
+when `pipeline.storage.account` connects.
 """
 
 import logging
@@ -17,11 +17,11 @@ from pipeline.storage.sdk_errors import is_no_answer, root_cause
 
 TRIES = 5
 FIRST_WAIT = 0.25
-"""Seconds before the second try; each further wait is twice as long, less up to half of it by chance."""
+"""Seconds before the second try; each further wait is twice as long, minus a random part of up to half."""
 LONGEST_WAIT = 30.0
-"""Longest Retry-After, in seconds, that is obeyed."""
+"""Longest Retry-After, in seconds, that is respected."""
 PATIENCE = 30.0
-"""No further try once this many seconds have gone by."""
+"""No further try after this many seconds."""
 
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
@@ -29,12 +29,12 @@ logger = logging.getLogger("pipeline.storage")
 
 
 class Retries(ExponentialRetry):
-    """Sends a request again where the failure may pass: no answer, 408, 429, 500, 502 to 504."""
+    """Retries a request after a transient failure: no response, 408, 429, 500, 502 to 504."""
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """Send, and send again."""
-        options = self.configure_retries(request)  # takes what the SDK leaves for its own policy
-        # The SDK forgets the hook when the first try gets no answer.
+        """Send the request, with retries."""
+        options = self.configure_retries(request)  # consumes the options of the SDK's own policy
+        # The SDK drops the hook if the first try gets no response.
         hook = request.context.options.pop("raw_response_hook", None)
         body, start = request.http_request.body, options["body_position"]
         began = time.monotonic()
@@ -46,7 +46,7 @@ class Retries(ExponentialRetry):
                 wait = _wait(tried)
                 if not is_no_answer(error) or last or time.monotonic() - began + wait > PATIENCE:
                     raise
-                why = f"gave no answer ({root_cause(error)})"
+                why = f"did not respond ({root_cause(error)})"
             else:
                 status = response.http_response.status_code
                 wait = _wait(tried, response.http_response.headers.get("Retry-After"))
@@ -55,8 +55,8 @@ class Retries(ExponentialRetry):
                     if hook is not None:
                         hook(response)
                     return response
-                why = f"answered {status}"
-            url = request.http_request.url.partition("?")[0]  # what follows may hold a signature
+                why = f"returned {status}"
+            url = request.http_request.url.partition("?")[0]  # the query can hold a signature
             logger.warning(
                 "storage %s to %s %s: trying again in %.1f s (%d of %d)",
                 *(request.http_request.method, url, why, wait, tried + 1, TRIES),
@@ -71,4 +71,4 @@ def _wait(tried: int, retry_after: str | None = None) -> float:
     if retry_after is not None and retry_after.isascii() and retry_after.isdecimal():
         return min(float(retry_after), LONGEST_WAIT)
     longest: float = FIRST_WAIT * 2 ** (tried - 1)
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the load, keeps no secret
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the load, protects no secret

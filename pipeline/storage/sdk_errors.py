@@ -1,4 +1,4 @@
-"""The exceptions of storage's SDK become ours: the one place where they do."""
+"""Translates the exceptions of the storage SDK into ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,39 +12,39 @@ from pipeline.errors import (
     StorageError,
     StorageUnreachable,
 )
-from pipeline.redact import hushed, tellable
+from pipeline.redact import redacted, safe_cause
 from pipeline.settings import CONNECTION
 
 
 @contextmanager
 def translated(doing: str, address: str) -> Iterator[None]:
-    """Raise our exception for any of the SDK's; `doing` says what is tried, `address` where."""
+    """Raise our exception for any of the SDK; `doing` says what was tried, `address` where."""
     from azure.core.exceptions import AzureError, DeserializationError, SerializationError
 
     try:
         yield
     except (AzureError, DeserializationError, SerializationError) as error:
-        raise translate(error, doing, address) from tellable(error)
+        raise translate(error, doing, address) from safe_cause(error)
 
 
 def translate(error: Exception, doing: str, address: str) -> StorageError:
-    """Our exception for one of the SDK's."""
+    """Our exception for one of the SDK."""
     from azure.core import exceptions as azure
 
     status: int = getattr(error, "status_code", None) or 0
     code = getattr(error, "error_code", None) or ""
     code = str(getattr(code, "value", code))
     reason = _first_line(error)
-    # The SDK has this class for every 409, also for that of a blob in the archive tier, which cannot be read.
+    # The SDK uses this class for every 409, also that of a blob in the archive tier, which cannot be read.
     exists = isinstance(error, azure.ResourceExistsError) and (not code or code.endswith("AlreadyExists"))
     rules: tuple[tuple[bool, type[StorageError], str], ...] = (
         (
             code == "ContainerNotFound",
             ContainerMissing,
-            f"there is no such container at {address}: create it, or set the right name",
+            f"there is no such container at {address}: create it, or correct its name in the settings",
         ),
         (isinstance(error, azure.ResourceNotFoundError) or status == 404, NotFound, "there is no such blob"),  # noqa: PLR2004
-        (code.startswith("Lease"), LeaseHeld, f"somebody else holds its lease ({code})"),
+        (code.startswith("Lease"), LeaseHeld, f"another process holds its lease ({code})"),
         (
             isinstance(error, azure.ClientAuthenticationError) or status in {401, 403},
             StorageDenied,
@@ -53,37 +53,37 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
         (
             exists or isinstance(error, azure.ResourceModifiedError) or status == 412,  # noqa: PLR2004
             Changed,
-            f"somebody else was faster ({code or reason})",
+            f"another process was faster ({code or reason})",
         ),
         (
             is_no_answer(error),
             StorageUnreachable,
-            f"{address} gives no answer ({root_cause(error)}): check that it is up, and {CONNECTION}",
+            f"{address} does not respond ({root_cause(error)}): check that it is running, and {CONNECTION}",
         ),
         (
             status >= 500 or status in {408, 429},  # noqa: PLR2004
             StorageUnreachable,
-            f"{address} answers {status} again and again: try later",
+            f"{address} keeps returning {status}; try again later",
         ),
     )
     for applies, kind, advice in rules:
         if applies:
             return kind(f"{doing}: {advice}")
-    return StorageError(f"{doing}: {address} answers: {reason}")
+    return StorageError(f"{doing}: {address} returned: {reason}")
 
 
 def is_no_answer(error: Exception) -> bool:
-    """Whether the connection failed, or broke before the answer was whole."""
+    """Whether the connection failed, or broke before the response was complete."""
     from azure.core import exceptions as azure
 
     broken = (azure.ServiceRequestError, azure.ServiceResponseError, azure.IncompleteReadError)
-    # The SDK's name for an answer that broke off in its body: an HTTP error without an answer.
+    # An interrupted body is an HTTP error without a response in the SDK.
     cut = type(error) is azure.HttpResponseError and getattr(error, "response", None) is None
     return cut or isinstance(error, broken)
 
 
 def root_cause(error: BaseException) -> str:
-    """What the network said, without the layers around it."""
+    """The innermost message, without the layers around it."""
     inner: BaseException | None = getattr(error, "inner_exception", None)
     error = inner or error
     while (deeper := error.__cause__ or error.__context__) is not None:
@@ -92,4 +92,4 @@ def root_cause(error: BaseException) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return hushed((str(error).strip().splitlines() or [type(error).__name__])[0])[:300]
+    return redacted((str(error).strip().splitlines() or [type(error).__name__])[0])[:300]

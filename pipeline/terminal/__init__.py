@@ -1,1 +1,1 @@
-"""What a person sees in a terminal: tables, progress, a run while it runs."""
+"""Output on a terminal: tables, progress bars, watching a run."""

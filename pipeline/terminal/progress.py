@@ -1,4 +1,4 @@
-"""Runs as they go on a terminal: a bar for each, how many of its steps are over, and for how long it runs."""
+"""Progress bars on a terminal: one for each run, with its finished steps and elapsed time."""
 
 from types import TracebackType
 from typing import Self
@@ -11,7 +11,7 @@ from pipeline.terminal.tables import plain
 
 
 class StepBars:
-    """Bars on stderr, while it is entered; their runs in the order in which they are first shown."""
+    """Context manager that shows bars on stderr, in the order in which runs are first shown."""
 
     def __init__(self) -> None:
         self._bars = Progress(
@@ -33,14 +33,14 @@ class StepBars:
     ) -> None:
         self._bars.stop()
 
-    def show(self, run: str, state: str, over: int, steps: int) -> None:
-        """Tell how a run stands; without steps it has not begun."""
+    def show(self, run: str, state: str, finished: int, steps: int) -> None:
+        """Show the state of a run; without steps, it has not started."""
         task = self._tasks.get(run)
         if task is None:
             task = self._tasks[run] = self._bars.add_task(state, total=None, steps="")
-        told = f"{over:,} of {steps:,} steps" if steps else ""
-        self._bars.update(task, description=state, completed=over, total=steps or None, steps=told)
+        progress = f"{finished:,} of {steps:,} steps" if steps else ""
+        self._bars.update(task, description=state, completed=finished, total=steps or None, steps=progress)
 
-    def say(self, line: str) -> None:
-        """A line above the bars."""
+    def print(self, line: str) -> None:
+        """Print a line above the bars."""
         self._bars.console.print(Text(plain(line)))

@@ -1,4 +1,4 @@
-"""Tables and documents on a terminal: columns for people, JSON for scripts."""
+"""Tables for people and JSON for scripts."""
 
 import json
 import os
@@ -15,19 +15,19 @@ _INDENT = 4
 _UNLIMITED = 1 << 20
 
 
-def watched() -> bool:
-    """Whether a person is watching: a terminal that can draw a line anew, for output and errors alike."""
+def is_interactive() -> bool:
+    """Whether output and errors both go to a terminal that can redraw lines."""
     capable = os.environ.get("TERM") not in {"dumb", "unknown"}
     return capable and sys.stdout.isatty() and sys.stderr.isatty()
 
 
 def show_json(document: Any) -> None:
-    """Print a document as scripts read it."""
+    """Print a document as JSON."""
     print(json.dumps(document, ensure_ascii=False, indent=1))
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table in plain columns; on a terminal, what is too wide for it goes below its row.
+    """Print a table in plain columns; on a terminal, columns that do not fit are printed below their row.
 
     The first column is never cut: it is the name that other commands need.
     """
@@ -49,7 +49,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> "tuple[list[str], int]":
-    """A table of as many columns as fit, line by line, and how many these are."""
+    """The lines of a table with as many columns as fit, and the number of these columns."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -67,22 +67,22 @@ def _fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int)
 
 
 def _lines(page: "Console", what: "RenderableType") -> list[str]:
-    """What rich makes of it, without blanks at the ends of lines."""
+    """The lines that rich renders, without trailing blanks."""
     return ["".join(part.text for part in line).rstrip() for line in page.render_lines(what)]
 
 
 def plain(text: str) -> str:
-    """A text from outside in one line that does nothing to a terminal."""
+    """An untrusted text in one line, without control characters."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
-def told_time(time: datetime | None) -> str:
+def format_time(time: datetime | None) -> str:
     """A time in UTC, to the second."""
     return "" if time is None else f"{time:%Y-%m-%d %H:%M:%S}"
 
 
-def told_duration(start: datetime | None, end: datetime | None) -> str:
-    """How long something took, or takes so far."""
+def format_duration(start: datetime | None, end: datetime | None) -> str:
+    """A duration for people."""
     if start is None or end is None:
         return ""
     seconds = max(timedelta(0), end - start).total_seconds()

@@ -1,4 +1,4 @@
-"""Looking at a run while it runs: its state and its steps, once or until it is over."""
+"""Shows a run: its state and its steps, once or until it finishes."""
 
 import sys
 import time
@@ -8,10 +8,10 @@ from datetime import datetime
 from pipeline.engine import Engine, StepStatus
 from pipeline.flow.context import Context
 from pipeline.flow.status import LOST, URGENCY, View, look
-from pipeline.terminal.tables import plain, show_table, told_duration, told_time, watched
+from pipeline.terminal.tables import format_duration, format_time, is_interactive, plain, show_table
 
 INTERVAL = 1.0
-"""Seconds between two looks."""
+"""Seconds between two updates."""
 
 
 def show(view: View, now: datetime) -> None:
@@ -23,9 +23,9 @@ def show(view: View, now: datetime) -> None:
         print(f"           {LOST}")
     print(f"cause      {plain(record.cause.sentence)}")
     print(f"published  {record.published}")
-    print(f"created    {told_time(record.created)} UTC")
+    print(f"created    {format_time(record.created)} UTC")
     if record.started:
-        print(f"took       {told_duration(record.started, record.ended or now)}")
+        print(f"took       {format_duration(record.started, record.ended or now)}")
     for name, count in record.counts.items():
         print(f"{name.replace('_', ' '):24}{count:>12,}")
     if view.steps:
@@ -42,46 +42,46 @@ def _sorted(view: View, now: datetime) -> list[StepStatus]:
 
 
 def _row(step: StepStatus, now: datetime) -> tuple[str, ...]:
-    took = told_duration(step.started, step.ended or now)
+    took = format_duration(step.started, step.ended or now)
     return step.name, step.state.value, took, str(step.tries or ""), step.error or ""
 
 
-class Words:
-    """What the steps of a run say, as it comes."""
+class StepLogs:
+    """The logs of the steps of a run, as they grow."""
 
     def __init__(self, engine: Engine, run: str) -> None:
         self._engine = engine
         self._run = run
         self._read: dict[str, int] = {}
-        """How much of a step's log was told."""
-        self._told: set[str] = set()
-        """Steps whose logs were told to their end."""
+        """How much of a step's log has been shown."""
+        self._finished: set[str] = set()
+        """Steps whose logs have been shown to the end."""
 
     def new(self, view: View) -> list[str]:
-        """Lines since the last time, each after the name of its step; `view` is older than they are."""
+        """New lines since the last call, each after the name of its step; `view` is older than the logs."""
         lines = []
-        over = {step.name for step in view.steps if step.state.final or view.state.final}
-        for step, log in self._engine.logs(self._run, self._told):
-            whole = log if step in over else log[: log.rfind("\n") + 1]
+        finished = {step.name for step in view.steps if step.state.final or view.state.final}
+        for step, log in self._engine.logs(self._run, self._finished):
+            whole = log if step in finished else log[: log.rfind("\n") + 1]
             lines += [f"{step} | {line}" for line in whole[self._read.get(step, 0) :].splitlines()]
             self._read[step] = max(len(whole), self._read.get(step, 0))
-        self._told = over & self._read.keys()
+        self._finished = finished & self._read.keys()
         return lines
 
 
 def follow(
     context: Context, run: str, sleep: Callable[[float], None] = time.sleep, *, logs: bool = False
 ) -> View:
-    """Show a run until it is over, with what its steps say if that is asked for; returns how it ended.
+    """Show a run until it finishes, with the logs of its steps if `logs` is set; returns the final view.
 
     Raises:
         UnknownRun: there is no such run.
     """
-    words = Words(context.engine, run) if logs else None
+    step_logs = StepLogs(context.engine, run) if logs else None
     view = (
-        _follow_live(context, run, sleep, words)
-        if watched()
-        else _follow_in_lines(context, run, sleep, words)
+        _follow_live(context, run, sleep, step_logs)
+        if is_interactive()
+        else _follow_in_lines(context, run, sleep, step_logs)
     )
     if view.record.error:
         print(plain(view.record.error), file=sys.stderr)
@@ -93,39 +93,43 @@ def follow(
     return view
 
 
-def _follow_in_lines(context: Context, run: str, sleep: Callable[[float], None], words: Words | None) -> View:
-    said = ""
+def _follow_in_lines(
+    context: Context, run: str, sleep: Callable[[float], None], step_logs: StepLogs | None
+) -> View:
+    shown = ""
     while True:
         view = look(context, run)
-        if view.line() != said:
-            said = view.line()
-            print(said, flush=True)
-        for line in words.new(view) if words else ():
+        if view.line() != shown:
+            shown = view.line()
+            print(shown, flush=True)
+        for line in step_logs.new(view) if step_logs else ():
             print(plain(line), flush=True)
         if view.state.final:
             return view
         sleep(INTERVAL)
 
 
-def _follow_live(context: Context, run: str, sleep: Callable[[float], None], words: Words | None) -> View:
+def _follow_live(
+    context: Context, run: str, sleep: Callable[[float], None], step_logs: StepLogs | None
+) -> View:
     from pipeline.terminal.progress import StepBars
 
-    told: set[str] = set()
+    shown: set[str] = set()
     was_lost = False
     with StepBars() as bars:
         while True:
             view = look(context, run)
             if view.lost and not was_lost:
-                bars.say(f"{run}: {LOST}")
+                bars.print(f"{run}: {LOST}")
             was_lost = view.lost
-            over = [step for step in view.steps if step.state.final]
-            bars.show(run, view.state, len(over), len(view.steps))
-            for step in over:
-                if step.error and step.name not in told:
-                    told.add(step.name)
-                    bars.say(f"{step.name}: {step.error}")
-            for line in words.new(view) if words else ():
-                bars.say(line)
+            finished = [step for step in view.steps if step.state.final]
+            bars.show(run, view.state, len(finished), len(view.steps))
+            for step in finished:
+                if step.error and step.name not in shown:
+                    shown.add(step.name)
+                    bars.print(f"{step.name}: {step.error}")
+            for line in step_logs.new(view) if step_logs else ():
+                bars.print(line)
             if view.state.final:
                 return view
             sleep(INTERVAL)

@@ -1,1 +1,1 @@
-"""The end of a run: counts, rejects, summary and the mark that says it is finished."""
+"""The end of a run: rejects, summary, report and the mark that it is finished."""

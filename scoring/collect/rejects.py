@@ -1,4 +1,4 @@
-"""What the data holds, whoever scores it: readings and rejects per sensor and per landing."""
+"""Counts readings and rejects per sensor and per landing, and writes `rejects.csv`."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from scoring.readings.files import Batch, FoundLanding, Source, read_batches
 
 @dataclass(slots=True)
 class LandingCount:
-    """One landing: how it was found, and how many rows it gave."""
+    """One landing: how it was found, and how many rows it has."""
 
     name: str
     status: LandingStatus
@@ -30,7 +30,7 @@ class LandingCount:
 
 
 @dataclass
-class Survey:
+class RowCounter:
     """Counts every batch that is read, and writes each rejected row to `rejects.csv` in `out`."""
 
     out: Path
@@ -39,8 +39,8 @@ class Survey:
     landings: dict[str, LandingCount] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        self._place = atomic_path(self.out / REJECTS_CSV)
-        self._file = self._place.__enter__().open("wb")
+        self._atomic = atomic_path(self.out / REJECTS_CSV)
+        self._file = self._atomic.__enter__().open("wb")
         self._file.write((",".join(REJECT_COLUMNS) + "\n").encode())
         return self
 
@@ -48,7 +48,7 @@ class Survey:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        self._place.__exit__(kind, error, trace)
+        self._atomic.__exit__(kind, error, trace)
 
     def add(self, source: Source, batch: Batch) -> None:
         """Count one batch."""
@@ -63,26 +63,26 @@ class Survey:
             for device, sensor in zip(*columns, strict=True):
                 self._count_reject(device, sensor)
 
-    def ended(self, status: FoundLanding) -> None:
-        """Note how a landing was found."""
-        landing = self._landing(status.name)
-        landing.status, landing.reason = status.status, status.reason
+    def add_landing(self, found: FoundLanding) -> None:
+        """Record how a landing was found."""
+        landing = self._landing(found.name)
+        landing.status, landing.reason = found.status, found.reason
 
     def _landing(self, name: str) -> LandingCount:
         return self.landings.setdefault(name, LandingCount(name, LandingStatus.READ))
 
     def _count_reject(self, device: str | None, sensor: str | None) -> None:
         if device and sensor:
-            with suppress(InvalidKey):  # a row that was rejected for its key belongs to no sensor
+            with suppress(InvalidKey):  # a row rejected for its key belongs to no sensor
                 self.rejected[SensorKey(device, sensor)] += 1
 
 
-def survey_sources(sources: Iterable[Source], survey: Survey) -> None:
-    """Count all readings of `sources` without scoring them."""
+def count_rows(sources: Iterable[Source], counter: RowCounter) -> None:
+    """Count all rows of `sources` without scoring them."""
     for source in sources:
         try:
             for batch in read_batches(source):
-                survey.add(source, batch)
-            survey.ended(FoundLanding(source.name, LandingStatus.READ, None))
+                counter.add(source, batch)
+            counter.add_landing(FoundLanding(source.name, LandingStatus.READ, None))
         except ReadingsError as error:
-            survey.ended(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))
+            counter.add_landing(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))

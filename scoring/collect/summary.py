@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scoring.atomic_files import write_atomically
-from scoring.collect.rejects import LandingCount, Survey
+from scoring.collect.rejects import LandingCount, RowCounter
 from scoring.formats import (
     SUMMARY_COLUMNS,
     SUMMARY_CSV,
@@ -29,12 +29,12 @@ from scoring.step.outcome import (
 )
 
 MOST_WITHOUT_READINGS = 1000
-"""So many models without readings are named; beyond that only their number is given."""
+"""Up to this many models without readings are listed; more are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run found: a row per sensor in order of their keys, a row per landing, and the totals."""
+    """The results of a run: a row per sensor in order of their keys, a row per landing, and the totals."""
 
     run: str | None
     totals: dict[str, int]
@@ -42,7 +42,7 @@ class Summary:
     landings: list[LandingCount]
 
     def write(self, out: Path) -> None:
-        """Write both files; `mark` says afterwards that all is whole."""
+        """Write both files; `mark` the folder as finished afterwards."""
         document = {
             "version": SUMMARY_VERSION,
             "run": self.run,
@@ -59,24 +59,24 @@ class Summary:
 
 
 def summarize(
-    run: str | None, survey: Survey, outcomes: Iterable[StepOutcome], models: Collection[SensorKey]
+    run: str | None, counter: RowCounter, outcomes: Iterable[StepOutcome], models: Collection[SensorKey]
 ) -> Summary:
-    """Bring together what the steps left, what the data holds and which models there are."""
+    """Combine the outcomes of the steps, the counted rows and the models."""
     outcomes = list(outcomes)
-    found = by_key(outcomes)
-    # A key that only rejected rows speak of is no sensor unless it has a model.
-    rejected = {key for key in survey.rejected if key in models}
-    keys = {key for key, count in survey.readings.items() if count} | rejected | set(found)
+    scored = by_key(outcomes)
+    # A key that appears only in rejected rows is not a sensor, unless it has a model.
+    rejected = {key for key in counter.rejected if key in models}
+    keys = {key for key, count in counter.readings.items() if count} | rejected | set(scored)
     idle = sorted(key for key in models if key not in keys)
-    sensors = {key: _settled(key, found.get(key), survey, models) for key in keys}
+    sensors = {key: _final_outcome(key, scored.get(key), counter, models) for key in keys}
     without_readings = [key for key in keys if sensors[key].status is SensorStatus.NO_READINGS]
     if len(idle) <= MOST_WITHOUT_READINGS:
         sensors |= {key: _outcome(key, SensorStatus.NO_READINGS) for key in idle}
-    landings = _landings(survey, outcomes)
-    rows = [_row(sensors[key], survey) for key in sorted(sensors)]
+    landings = _landings(counter, outcomes)
+    rows = [_row(sensors[key], counter) for key in sorted(sensors)]
     status = [row["status"] for row in rows]
     totals = {
-        "readings": survey.readings.total(),
+        "readings": counter.readings.total(),
         "scored": sum(row["readings"] for row in rows if row["status"] == SensorStatus.SCORED),
         "rejected": sum(landing.rejected for landing in landings),
         "anomalies": sum(row["anomalies"] for row in rows),
@@ -92,17 +92,17 @@ def summarize(
     return Summary(run, totals, rows, landings)
 
 
-def _settled(
-    key: SensorKey, outcome: SensorOutcome | None, survey: Survey, models: Collection[SensorKey]
+def _final_outcome(
+    key: SensorKey, outcome: SensorOutcome | None, counter: RowCounter, models: Collection[SensorKey]
 ) -> SensorOutcome:
-    readings = survey.readings[key]
+    readings = counter.readings[key]
     if outcome:
         return outcome
     if key not in models:
         return _outcome(key, SensorStatus.NO_MODEL, missing(key.model_name), readings)
     if not readings:
         return _outcome(key, SensorStatus.NO_READINGS)
-    reason = "no step left a result: it failed, or the model is newer than the published pipeline"
+    reason = "no step wrote a result: its step failed, or the model is newer than the published pipeline"
     return _outcome(key, SensorStatus.MISSING, reason, readings)
 
 
@@ -112,20 +112,20 @@ def _outcome(
     return SensorOutcome(key.device, key.sensor, status, reason, readings)
 
 
-def _row(outcome: SensorOutcome, survey: Survey) -> dict[str, Any]:
+def _row(outcome: SensorOutcome, counter: RowCounter) -> dict[str, Any]:
     key = outcome.key
     file = key.preds_name if outcome.status is SensorStatus.SCORED and outcome.readings else None
-    facts = row_of(outcome) | {"rejected": survey.rejected[key], "file": file}
+    facts = row_of(outcome) | {"rejected": counter.rejected[key], "file": file}
     return {column: facts[column] for column in SUMMARY_COLUMNS}
 
 
-def _landings(survey: Survey, outcomes: list[StepOutcome]) -> list[LandingCount]:
-    """The survey's view; where a step found a landing in another state, that state and the step are told."""
-    landings = {name: LandingCount(**asdict(landing)) for name, landing in survey.landings.items()}
+def _landings(counter: RowCounter, outcomes: list[StepOutcome]) -> list[LandingCount]:
+    """The landings as counted; where a step found one in another status, that status and the step."""
+    landings = {name: LandingCount(**asdict(landing)) for name, landing in counter.landings.items()}
     for outcome in outcomes:
-        for status in outcome.landings:
-            landing = landings.get(status.name)
-            if landing and landing.status is LandingStatus.READ and status.status is not LandingStatus.READ:
-                landing.status = status.status
-                landing.reason = status.reason or f"so found by step {outcome.step}"
+        for found in outcome.landings:
+            landing = landings.get(found.name)
+            if landing and landing.status is LandingStatus.READ and found.status is not LandingStatus.READ:
+                landing.status = found.status
+                landing.reason = found.reason or f"found by step {outcome.step}"
     return [landings[name] for name in sorted(landings)]

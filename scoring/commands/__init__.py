@@ -1,1 +1,1 @@
-"""The sub-commands of `python -m scoring`, one module each: `add_arguments(parser)` and `run(args)`."""
+"""The sub-commands of `python -m scoring`, one module each, with `add_arguments(parser)` and `run(args)`."""

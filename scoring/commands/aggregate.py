@@ -21,8 +21,8 @@ Example: raw readings twice a second, then their 5-second means
   python -m scoring simulate --interval 500ms --readings 7200 --out raw.csv
   python -m scoring aggregate --data raw.csv --window 5s --out readings.csv
 
-Exit codes: 0 done, also where rows were rejected: they are counted, and listed by --rejects; 1 a file cannot
-be read or written; 2 wrong use; 75 failed for a reason that may pass, such as a full disk.
+Exit codes: 0 done, even where rows were rejected: they are counted, and listed by --rejects; 1 a file cannot
+be read or written; 2 wrong use; 75 failed for a temporary reason, such as a full disk.
 """
 
 
@@ -38,17 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="file to write: its name ends in .csv, .csv.gz or .parquet"
     )
-    parser.add_argument(
-        "--rejects", type=Path, help="file for the rows that are no readings, with the reason"
-    )
+    parser.add_argument("--rejects", type=Path, help="file for the rejected rows, with the reason")
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Aggregate, and say in one line what came out."""
-    from scoring.commands.intake import Intake
+    """Aggregate, and print the totals."""
+    from scoring.commands.all_readings import AllReadings
     from scoring.csv_quoting import needs_quotes
-    from scoring.readings.checks import NO_REJECTS
+    from scoring.readings.rows import NO_REJECTS
     from scoring.tools.aggregate import WindowMeans
     from scoring.tools.tables import READINGS_SCHEMA, table_writer
 
@@ -58,28 +56,26 @@ def run(args: argparse.Namespace) -> int:
         write_rejects = None
         if args.rejects:
             write_rejects = stack.enter_context(table_writer(args.rejects, NO_REJECTS.schema, quotes=True))
-        intake = Intake(args.data, write_rejects)
-        for batch in intake.batches("reading"):
+        readings = AllReadings(args.data, write_rejects)
+        for batch in readings.batches("reading"):
             means.add(batch)
         quotes = needs_quotes(text for key in means.keys for text in (key.device, key.sensor))
         write = stack.enter_context(table_writer(args.out, READINGS_SCHEMA, quotes=quotes))
         for rows in means.batches():
             write(rows)
-    intake.tell_rejects("" if args.rejects else "; --rejects FILE lists them all")
+    readings.report_rejects("" if args.rejects else "; --rejects FILE lists them all")
     sensors = len(means.keys)
     totals = {
-        "readings": intake.readings,
-        "rejected": intake.rejected,
+        "readings": readings.readings,
+        "rejected": readings.rejected,
         "sensors": sensors,
         "means": means.written,
         "too_large": means.too_large,
     }
-    line = f"{means.written:,} means of {intake.readings:,} readings of {sensors:,} sensors -> {args.out}"
+    line = f"{means.written:,} means of {readings.readings:,} readings of {sensors:,} sensors -> {args.out}"
     print(json.dumps(totals) if args.json else line)
     if means.too_large:
-        message = (
-            f"error: {means.too_large:,} windows left out: the sum of their values is beyond all numbers"
-        )
+        message = f"error: {means.too_large:,} windows left out: the sum of their values is too large"
         print(message, file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
@@ -93,6 +89,6 @@ def _check(args: argparse.Namespace) -> None:
     for option, path in outputs.items():
         check_output(path, option)
         if path.resolve() == data or (data.is_dir() and path.resolve().is_relative_to(data)):
-            raise UsageError(f"{option} {path} lies in --data {args.data}: it would be read as readings")
+            raise UsageError(f"{option} {path} lies in --data {args.data}: it would be read as input")
     if args.rejects and args.rejects.resolve() == args.out.resolve():
         raise UsageError("--out and --rejects are the same file: give two names")

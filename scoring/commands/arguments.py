@@ -1,4 +1,4 @@
-"""What the values of options may be; argparse names the option when one is wrong."""
+"""Types for the values of options; argparse names the option whose value is wrong."""
 
 import argparse
 import math
@@ -11,11 +11,11 @@ _DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
 
 
 def duration(text: str) -> int:
-    """A length of time such as 5s, in milliseconds."""
+    """A duration such as 5s, in milliseconds."""
     match = _DURATION.fullmatch(text)
     if match is None:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no length of time: give a whole number and a unit, such as 500ms, 5s, 1m, 1h or 1d"
+            f"{text!r} is not a duration: give a whole number and a unit, such as 500ms, 5s, 1m, 1h or 1d"
         )
     milliseconds = int(match[1]) * _UNITS[match[2]]
     if not 1 <= milliseconds <= _LONGEST_MS:
@@ -24,9 +24,9 @@ def duration(text: str) -> int:
 
 
 def plain_text(text: str) -> str:
-    """Text that can be written to a file: a command line may hold bytes that are none."""
+    """Printable text: a command line can hold other bytes."""
     if not text.isprintable():
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} holds what cannot be printed: give plain text")
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} has unprintable characters: give plain text")
     return text
 
 
@@ -42,7 +42,7 @@ def at_least(lowest: int) -> Callable[[str], int]:
 
 
 def number(expected: str, accept: Callable[[float], bool]) -> Callable[[str], float]:
-    """A finite number that `accept` takes; `expected` says in words which."""
+    """A finite number that `accept` accepts; `expected` describes it."""
 
     def finite_number(text: str) -> float:
         try:

@@ -10,7 +10,7 @@ from scoring.commands.limits import add_limits, limits_of
 from scoring.errors import EXIT_DONE, UsageError
 
 _EXAMPLE = """\
-Reads the data once more to count every row, and what the steps left under PREDS; writes rejects.csv,
+Reads the data again to count every row, and the outcomes of the steps under PREDS; writes rejects.csv,
 summary.json, summary.csv, report.html, boundaries.json and, last, _SUCCESS.
 
 Example:
@@ -18,50 +18,50 @@ Example:
   python -m scoring score --data readings.csv --models models --out out --shard 1/2
   python -m scoring collect --data readings.csv --models models --preds out
 
-Exit codes: 0 done, also where sensors failed or files could not be read: the summary tells which; 1 what a
-step left cannot be read, or PREDS cannot be written; 2 wrong use; 75 failed for a reason that may pass, such
-as a full disk.
+Exit codes: 0 done, even where sensors failed or files could not be read: the summary lists them; 1 an outcome
+cannot be read, or PREDS cannot be written; 2 wrong use; 75 failed for a temporary reason, such as a full
+disk.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument("--data", type=Path, required=True, help="the same readings that the steps scored")
-    parser.add_argument("--models", type=Path, required=True, help="the same folder of models")
+    parser.add_argument("--data", type=Path, required=True, help="the readings that the steps scored")
+    parser.add_argument("--models", type=Path, required=True, help="the folder of models that the steps used")
     parser.add_argument("--preds", type=Path, required=True, help="the folder that the steps wrote to")
-    parser.add_argument("--manifest", type=Path, help="the same manifest, if there was one")
+    parser.add_argument("--manifest", type=Path, help="the manifest that the steps used, if any")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
     add_limits(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Sum up, and say in one line what came out."""
+    """Sum up, and print the totals."""
     from scoring.collect.finish import finish_run
-    from scoring.collect.rejects import Survey, survey_sources
+    from scoring.collect.rejects import RowCounter, count_rows
     from scoring.packs import ModelStore
     from scoring.readings.files import find_sources
-    from scoring.readings.manifest import Manifest
+    from scoring.readings.manifest import RunManifest
     from scoring.step.leftovers import remove_partials
-    from scoring.step.outcome import read_outcomes, told_twice
+    from scoring.step.outcome import duplicate_sensors, read_outcomes
     from scoring.step.score import ModelCache
     from scoring.success_mark import unmark
 
-    manifest = Manifest.read(args.manifest) if args.manifest else None
+    manifest = RunManifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     if not args.preds.is_dir():
-        raise UsageError(f"--preds {args.preds} is not there: it is the folder that the steps wrote to")
+        raise UsageError(f"--preds {args.preds} does not exist: give the folder that the steps wrote to")
     models, outcomes = ModelCache(ModelStore(args.models)), read_outcomes(args.preds)
-    if twice := told_twice(outcomes):
-        print(twice, file=sys.stderr)
+    if duplicates := duplicate_sensors(outcomes):
+        print(duplicates, file=sys.stderr)
     unmark(args.preds)
     remove_partials(args.preds)
-    with Survey(args.preds) as survey:
-        survey_sources(sources, survey)
-    for status in not_read:
-        survey.ended(status)
-    summary = finish_run(args.preds, args.run, survey, outcomes, models)
+    with RowCounter(args.preds) as counter:
+        count_rows(sources, counter)
+    for found in not_read:
+        counter.add_landing(found)
+    summary = finish_run(args.preds, args.run, counter, outcomes, models)
     totals = summary.totals
     line = (
         f"{totals['readings']:,} readings of {totals['sensors']:,} sensors: {totals['scored']:,} scored, "

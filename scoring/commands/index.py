@@ -6,14 +6,14 @@ from pathlib import Path
 from scoring.errors import EXIT_DONE
 
 _EXAMPLE = """\
-Writes the page that lists runs. ROWS is a JSON file, newest run first as the page shows them:
-  {"version": 1, "note": "The 1,000 runs that ended last.", "swept": "2026-11-23T06:00:04Z",
-   "late_after_seconds": 10800, "runs": [{"run": "blob-…", "state": "succeeded",
-   "cause": "2018/08/28/site-a.csv landed", "started": "2026-11-23T05:00:02Z", "ended": …, "seconds": 41.5,
-   "readings": 17768, "anomalies": 38, "sensors": 15, "unscored": 0, "error": null,
-   "report": "blob-…/report.html"}]}
-All but version, runs, run and state may be left out or null; report is an address relative to the page;
-swept is when the last sweep finished, and the page calls the next one late after so many seconds.
+Writes the page that lists runs. ROWS is a JSON file; the page keeps the order of its runs:
+  {"version": 1, "note": "The 1,000 runs that finished last.", "swept": "2026-11-23T06:00:04Z",
+   "late_after_seconds": 10800, "runs": [{"run": "blob-…",
+   "state": "succeeded", "cause": "2018/08/28/site-a.csv landed", "started": "2026-11-23T05:00:02Z",
+   "ended": …, "seconds": 41.5, "readings": 17768, "anomalies": 38, "sensors": 15, "unscored": 0,
+   "error": null, "report": "blob-…/report.html"}]}
+All fields but version, runs, run and state are optional; report is an address relative to the page. swept is
+when the last sweep finished; after late_after_seconds the page reports the next one as late.
 
 Example:
   python -m scoring index --rows rows.json --out index.html
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page, and say where."""
+    """Write the page, and print its path."""
     from scoring.report.index import Rows, write_index
 
     rows = Rows.read(args.rows)

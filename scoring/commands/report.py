@@ -13,7 +13,7 @@ folder, or estimated from the scores.
 FACTS is a JSON file: {"version": 1, "run": …, "cause": "2018/08/28/site-a.csv landed", "state": "succeeded",
 "asked": "2026-11-23T05:00:00Z", "started": …, "ended": …, "seconds": 41.5, "published": "v5eb4…", "tries": 1,
 "error": null, "steps": "16 of 16 steps succeeded", "troubles": [{"step": …, "state": "failed", "error": …}]};
-all but the version may be left out. With a state, a folder without summary has a page, too: it tells why.
+all fields but the version are optional. With a state, a folder without a summary gets a page too.
 
 Example:
   python -m scoring score --data readings.csv --models models --out out
@@ -27,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
     parser.add_argument("--preds", type=Path, required=True, help="the folder of a run")
-    parser.add_argument("--facts", type=Path, help="what else is known of the run, as JSON")
+    parser.add_argument("--facts", type=Path, help="facts about the run, as JSON")
     parser.add_argument("--models", type=Path, help="the folder of models, for exact boundaries")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page, and say where."""
+    """Write the page, and print its path."""
     from scoring.packs import ModelStore
     from scoring.report.detectors import detector_finder
     from scoring.report.facts import RunFacts

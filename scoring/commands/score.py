@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoring.commands.arguments import plain_text
-from scoring.commands.complaints import complain
+from scoring.commands.failures import report_failures
 from scoring.commands.limits import add_limits, limits_of
 from scoring.errors import UsageError
 from scoring.formats import NOT_SCORED, SensorStatus
@@ -24,14 +24,14 @@ _EXAMPLE = """\
 Without --key or --shard, everything is scored and summed up: preds_*.csv, rejects.csv, summary.json,
 summary.csv, report.html, boundaries.json and, last, _SUCCESS. A step of a pipeline scores its part only;
 `collect` sums up later.
-In a folder that was written to before, predictions of sensors that have none now are removed; a step removes
-_SUCCESS and only its own sensors' predictions.
+In a folder that has earlier results, predictions of sensors that have none now are removed; a step removes
+_SUCCESS and the predictions of its own sensors only.
 
 Example:
   python -m scoring score --data readings.csv --models models --out out
 
-Exit codes: 0 all scored; 1 some sensor or file failed, the rest is scored, and trying again does not help;
-2 wrong use; 75 failed for a reason that may pass.
+Exit codes: 0 all scored; 1 a sensor or file failed, the rest is scored, and trying again does not help;
+2 wrong use; 75 failed for a temporary reason.
 """
 
 _SHARD = re.compile(r"[0-9]{1,9}/[0-9]{1,9}")
@@ -44,7 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
     )
     parser.add_argument("--models", type=Path, required=True, help="folder of model_{device}_{sensor}.skops")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the predictions, made if missing")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the predictions, created if missing"
+    )
     parser.add_argument("--manifest", type=Path, help="JSON list of the landings in --data to score")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--key", help="score one sensor, by its encoded key, such as 1_3")
@@ -55,12 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Score, and say in one line what came out."""
-    # Before numpy is imported: batches are scored side by side already, and threads below them only spin.
+    """Score, and print the totals."""
+    # Before numpy is imported: batches are scored in parallel already, and threads below them only spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from scoring.packs import ModelStore
     from scoring.readings.files import find_sources
-    from scoring.readings.manifest import Manifest
+    from scoring.readings.manifest import RunManifest
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
         )
-    manifest = Manifest.read(args.manifest) if args.manifest else None
+    manifest = RunManifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     store = ModelStore(args.models, use_pack=not args.key)
     if store.notice:
@@ -91,17 +93,17 @@ def run(args: argparse.Namespace) -> int:
     }
     line = f"{outcome.step}: {totals['readings']:,} readings, {totals['anomalies']:,} anomalies -> {args.out}"
     print(json.dumps(totals) if args.json else line)
-    # A shard meets sensors that have no model as a matter of course; who asks for one sensor wants its model.
+    # A shard can have sensors without a model; for one sensor that was named, the model is expected.
     failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}
-    return complain(failed, outcome.landings)
+    return report_failures(failed, outcome.landings)
 
 
 def _score_everything(
     args: argparse.Namespace, sources: "list[Source]", not_read: "list[FoundLanding]", store: "ModelStore"
 ) -> int:
     from scoring.collect.finish import finish_run
-    from scoring.collect.rejects import Survey
+    from scoring.collect.rejects import RowCounter
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
@@ -110,14 +112,14 @@ def _score_everything(
     everything = Everything()
     begin(args.out, everything)
     models = ModelCache(store)
-    with PredictionFiles(args.out, everything.step) as files, Survey(args.out) as survey:
-        outcome = score(sources, models, everything, files, survey)
+    with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out) as counter:
+        outcome = score(sources, models, everything, files, counter)
     remove_old_predictions(args.out, everything, files.written)
-    for status in not_read:
-        survey.ended(status)
+    for found in not_read:
+        counter.add_landing(found)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
-    summary = finish_run(args.out, args.run, survey, [outcome], models)
+    summary = finish_run(args.out, args.run, counter, [outcome], models)
     totals = summary.totals
     line = (
         f"scored {totals['scored']:,} of {totals['readings']:,} readings of {totals['sensors']:,} sensors: "
@@ -129,7 +131,7 @@ def _score_everything(
         for sensor in summary.sensors
         if sensor["status"] in NOT_SCORED
     }
-    return complain(failed, survey.landings.values())
+    return report_failures(failed, counter.landings.values())
 
 
 def _selection(args: argparse.Namespace) -> "Selection":

@@ -8,14 +8,14 @@ from scoring.commands.arguments import at_least, duration, number
 from scoring.errors import EXIT_DONE, UsageError
 
 _EXAMPLE = """\
-Makes a file with the columns TS,Device,Sensor,Value: devices 1, 2, 3, ... with sensors 1, 2, 3, ... that
-follow a daily pattern with noise. Some readings are anomalous; --labels writes which, with the columns
+Writes a file with the columns TS,Device,Sensor,Value: devices 1, 2, 3, ... with sensors 1, 2, 3, ... that
+follow a daily pattern with noise. Some readings are anomalous; --labels lists them, with the columns
 TS,Device,Sensor,Kind:
-  spike        one reading jumps away
-  level-shift  some readings in a row lie off by the same distance
-  drift        some readings in a row move off further and further
-  stuck        the same ordinary value again and again (a detector of single values cannot tell)
-  dropout      some rows in a row are missing: only the labels know them
+  spike        one reading far off
+  level-shift  consecutive readings off by the same distance
+  drift        consecutive readings further and further off
+  stuck        one ordinary value repeated (invisible to a detector of single values)
+  dropout      consecutive rows missing: only the labels have them
 The same options give the same bytes. A later --start continues the same fleet with new noise.
 
 Example: learn from one day without anomalies, then score the next day
@@ -24,15 +24,15 @@ Example: learn from one day without anomalies, then score the next day
   python -m scoring simulate --interval 1m --readings 1440 --start 2026-01-02 --out readings.csv
   python -m scoring score --data readings.csv --models models --out out
 
-Exit codes: 0 done; 1 cannot write there; 2 wrong use; 75 failed for a reason that may pass, such as a full
+Exit codes: 0 done; 1 a file cannot be written; 2 wrong use; 75 failed for a temporary reason, such as a full
 disk.
 """
 
 _MOST_SENSORS = 10_000_000
-"""How each behaves is held in memory, about a gigabyte for so many."""
+"""The profile of each is kept in memory, about a gigabyte for this many."""
 
 _FIRST, _END = datetime(1970, 1, 1, tzinfo=UTC), datetime(2262, 1, 1, tzinfo=UTC)
-"""Times are read as nanoseconds since 1970 in 64 bits, which end in 2262."""
+"""Times are nanoseconds since 1970 in 64 bits, which end in 2262."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="time of the first readings, UTC where it has no offset (default: 2026-01-01T00:00:00)",
     )
     parser.add_argument(
-        "--seed", type=at_least(0), default=0, help="another seed, another fleet (default: 0)"
+        "--seed", type=at_least(0), default=0, help="a different seed gives a different fleet (default: 0)"
     )
     parser.add_argument(
         "--anomaly-rate",
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Simulate, and say in one line what came out."""
+    """Simulate, and print the totals."""
     from contextlib import ExitStack
 
     from scoring.progress import progress
@@ -122,7 +122,7 @@ def _time(text: str) -> int:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no time: give one such as 2026-01-01T00:00:00"
+            f"{text!r} is not a time: give one such as 2026-01-01T00:00:00"
         ) from None
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)

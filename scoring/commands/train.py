@@ -13,20 +13,20 @@ _EXAMPLE = """\
 Learns what is normal for each sensor (Device and Sensor) from readings (columns TS,Device,Sensor,Value; a
 file or all files of a folder) and writes MODELS/model_{device}_{sensor}.skops, which `score` reads. A model
 scales the values to mean 0 and variance 1 (StandardScaler) and draws a boundary around them (OneClassSVM with
-an RBF kernel). Readings should be normal ones: what a model has learnt is no anomaly to it.
+an RBF kernel). Give normal readings: a model does not call what it has learnt an anomaly.
 
-Sensors with too few readings, or whose readings are all the same, are skipped and named; a model that they
-have from before stays. The same readings give the same models, byte for byte.
+Sensors with too few readings, or whose readings are all the same, are skipped and named; an earlier model of
+theirs stays. The same readings give the same models, byte for byte.
 
 Example: learn from one simulated day
   python -m scoring simulate --interval 1m --readings 1440 --anomaly-rate 0 --out history.csv
   python -m scoring train --data history.csv --models models
 
-Exit codes: 0 some model was trained; 1 none was, or a file cannot be read or written; 2 wrong use; 75 failed
-for a reason that may pass, such as a full disk.
+Exit codes: 0 at least one model was trained; 1 none was, or a file cannot be read or written; 2 wrong use; 75
+failed for a temporary reason, such as a full disk.
 """
 
-_MOST_TOLD = 20
+_MOST_LINES = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
     )
-    parser.add_argument("--models", type=Path, required=True, help="folder for the models, made if missing")
+    parser.add_argument(
+        "--models", type=Path, required=True, help="folder for the models, created if missing"
+    )
     parser.add_argument(
         "--nu",
         type=number("above 0, up to 1", lambda nu: 0 < nu <= 1),
         default=0.0001,
-        help="share of the readings that may fall outside the boundary, about (default: 0.0001)",
+        help="approximate share of the readings outside the boundary (default: 0.0001)",
     )
     parser.add_argument(
         "--gamma",
@@ -67,8 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, name what was skipped, and say in one line what came out."""
-    from scoring.commands.intake import Intake
+    """Train, name the skipped sensors, and print the totals."""
+    from scoring.commands.all_readings import AllReadings
     from scoring.progress import progress
     from scoring.tools.train import Recipe, Samples, train
 
@@ -77,13 +79,13 @@ def run(args: argparse.Namespace) -> int:
     if args.models.exists() and not args.models.is_dir():
         raise UsageError(f"--models {args.models} is not a folder: choose another name")
     if args.data.exists() and not (args.data.is_file() or args.data.is_dir()):
-        raise UsageError(f"--data {args.data} is read twice, which a pipe cannot: write it to a file first")
+        raise UsageError(f"--data {args.data} is read twice, and a pipe cannot be: write it to a file first")
     recipe = Recipe(args.nu, args.gamma, args.min_readings)
-    intake = Intake(args.data)
+    readings = AllReadings(args.data)
     samples = Samples(args.max_readings)
-    samples.count(intake.batches("counting"))
-    samples.keep(intake.batches("reading"))
-    intake.tell_rejects()
+    samples.count(readings.batches("counting"))
+    samples.keep(readings.batches("reading"))
+    readings.report_rejects()
     thinned = sum(count > args.max_readings for count in samples.counts.values())
     if thinned:
         print(
@@ -97,29 +99,26 @@ def run(args: argparse.Namespace) -> int:
             if sensor.skipped:
                 skipped[str(sensor.key)] = sensor.skipped
             advance()
-    _tell(skipped)
+    _report(skipped)
     sensors = len(samples.counts)
     totals = {
-        "readings": intake.readings,
-        "rejected": intake.rejected,
+        "readings": readings.readings,
+        "rejected": readings.rejected,
         "sensors": sensors,
         "trained": sensors - len(skipped),
         "skipped": len(skipped),
     }
-    line = (
-        f"trained {totals['trained']:,} of {sensors:,} sensors, {intake.readings:,} readings -> {args.models}"
-    )
+    trained, count = totals["trained"], readings.readings
+    line = f"trained {trained:,} of {sensors:,} sensors, {count:,} readings -> {args.models}"
     print(json.dumps(totals) if args.json else line)
     if not totals["trained"]:
-        print(
-            "error: no sensor has readings to learn from; see --help for what they look like", file=sys.stderr
-        )
+        print("error: no sensor has readings to learn from; see --help for their format", file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
 
 
-def _tell(skipped: dict[str, str]) -> None:
-    for name, reason in sorted(skipped.items())[:_MOST_TOLD]:
+def _report(skipped: dict[str, str]) -> None:
+    for name, reason in sorted(skipped.items())[:_MOST_LINES]:
         print(f"skipped sensor {name}: {reason}", file=sys.stderr)
-    if len(skipped) > _MOST_TOLD:
-        print(f"skipped {len(skipped) - _MOST_TOLD:,} more sensors", file=sys.stderr)
+    if len(skipped) > _MOST_LINES:
+        print(f"skipped {len(skipped) - _MOST_LINES:,} more sensors", file=sys.stderr)

@@ -1,123 +1,43 @@
-"""From rows of four texts to readings: each row is one, or a reject with a reason."""
+"""Checks rows: each becomes a reading, or a reject with its reason."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from scoring.arrow import from_numpy, strings, take, to_bytes, to_numpy
-from scoring.formats import REJECT_COLUMNS
+from scoring.arrow import strings, take, to_bytes, to_numpy
 from scoring.keys import InvalidKey, SensorKey, invalid_part
 from scoring.readings import numbers, timestamps
-
-TEXT_LIMIT = 200
-"""Characters of a rejected row that are kept."""
+from scoring.readings.rows import Batch, Reject, Rows, excerpt, reject_table
 
 _TABLE_LIMIT = 1 << 20
-"""More combinations of devices and sensors than this in one batch are sorted, not looked up in a table."""
-
-
-class Rows(NamedTuple):
-    """Rows of four texts, as they came in; they may say anything. None of the columns has nulls.
-
-    `device` and `sensor` are dictionaries of int32 to string. `lines` are the rows' places, counted from
-    the first line of their block; `text_of` gives the row of an index as it stands in the file.
-    """
-
-    ts: pa.StringArray
-    device: pa.DictionaryArray
-    sensor: pa.DictionaryArray
-    value: pa.StringArray
-    lines: np.ndarray
-    text_of: Callable[[int], bytes]
-
-
-class Reject(NamedTuple):
-    """A row that is no reading; `line` counts as in `Rows`."""
-
-    line: int
-    reason: str
-    text: str
-    device: str = ""
-    sensor: str = ""
-
-
-class Batch(NamedTuple):
-    """Readings in the order in which they came, and the rows that are none.
-
-    Attributes:
-        keys: the distinct sensors of this batch.
-        codes: index into `keys` of each reading: uint16, or int32 where there are more than 65,535 keys.
-        ts: the timestamps exactly as they came in.
-        value_text: the values exactly as they came in.
-        values: float64, finite.
-        times: the timestamps as int64 nanoseconds since 1970 in UTC.
-        rejects: columns file, line, reason, device, sensor, text.
-    """
-
-    keys: list[SensorKey]
-    codes: np.ndarray
-    ts: pa.StringArray
-    value_text: pa.StringArray
-    values: np.ndarray
-    times: np.ndarray
-    rejects: pa.Table
+"""A batch with more combinations of devices and sensors sorts them; others look them up in a table."""
 
 
 @dataclass(slots=True)
-class Names:
-    """Keys and key parts that were seen before, so that each is looked at once in a file."""
+class KnownKeys:
+    """Keys and their parts that were checked before, so that each is checked once per file."""
 
     keys: dict[tuple[str, str], SensorKey] = field(default_factory=dict)
     parts: dict[bytes, str] = field(default_factory=dict)
 
 
-def to_batch(rows: Rows, rejects: list[Reject], names: Names, file: str) -> Batch:
-    """Check rows and make them a batch, whose rejects are joined with `rejects` in order of lines."""
+def check_rows(rows: Rows, rejects: list[Reject], known: KnownKeys, file: str) -> Batch:
+    """Check rows and make them a batch, whose rejects include `rejects`, in order of lines."""
     times, valid = timestamps.parse(rows.ts)
     values, numeric = numbers.parse(rows.value)
-    device, sensor = _Parts(rows.device, names), _Parts(rows.sensor, names)
+    device, sensor = _KeyParts(rows.device, known), _KeyParts(rows.sensor, known)
     checks = _Checks(rows, valid, numeric, device, sensor)
     usable = checks.all_valid()
-    keys, codes = _key_codes(device, sensor, usable, names, checks.refused)
+    keys, codes = _key_codes(device, sensor, usable, known, checks.refused)
     ts, value = rows.ts, rows.value
     if not usable.all():
         bad = np.flatnonzero(~usable).tolist()
         rejects = sorted([*rejects, *map(checks.reject, bad)], key=lambda reject: reject.line)
         ts, value, values, times = take(ts, usable), take(value, usable), values[usable], times[usable]
-    return Batch(keys, codes, ts, value, values, times, _reject_table(rejects, file))
-
-
-def only_rejects(rejects: Sequence[Reject], file: str) -> Batch:
-    """A batch without readings."""
-    nothing = strings([])
-    none = np.zeros(0, np.int64)
-    table = _reject_table(rejects, file)
-    return Batch([], none.astype(np.uint16), nothing, nothing, none.astype(np.float64), none, table)
-
-
-def _reject_table(rejects: Sequence[Reject], file: str) -> pa.Table:
-    """Rejects as columns; their lines still count from the first line of their block."""
-    if not rejects:
-        return NO_REJECTS
-    lines = np.array([reject.line for reject in rejects], np.int64)
-    texts = ([getattr(reject, name) for reject in rejects] for name in REJECT_COLUMNS[2:])
-    files = take(strings([file]), np.zeros(len(rejects), np.int64))
-    columns = [files, from_numpy(lines), *map(strings, texts)]
-    return pa.Table.from_arrays(columns, names=list(REJECT_COLUMNS))
-
-
-def moved(batch: Batch, lines: int) -> Batch:
-    """The same batch, with the lines of its rejects so much further down."""
-    table = batch.rejects
-    if table.num_rows == 0 or lines == 0:
-        return batch
-    columns = [column.chunk(0) for column in table.columns]
-    columns[1] = from_numpy(to_numpy(columns[1]) + lines)
-    return batch._replace(rejects=pa.Table.from_arrays(columns, names=table.column_names))
+    return Batch(keys, codes, ts, value, values, times, reject_table(rejects, file))
 
 
 def is_reading(fields: Sequence[bytes]) -> bool:
@@ -130,19 +50,19 @@ def is_reading(fields: Sequence[bytes]) -> bool:
     return bool(timestamps.parse(strings([ts]))[1][0] and numbers.parse(strings([value]))[1][0])
 
 
-class _Parts:
-    """The column Device or Sensor: its distinct values, and which of them can be part of a key."""
+class _KeyParts:
+    """The column Device or Sensor: its distinct texts, and which of them can be part of a key."""
 
-    def __init__(self, column: pa.DictionaryArray, names: Names) -> None:
+    def __init__(self, column: pa.DictionaryArray, known: KnownKeys) -> None:
         self.codes = to_numpy(column.indices)
         self.texts: list[str] = []
         self.reasons: dict[int, str] = {}
         for raw in to_bytes(column.dictionary):
-            text = names.parts.get(raw)
+            text = known.parts.get(raw)
             if text is None:
-                text = self._look_at(raw)
+                text = self._check(raw)
                 if len(self.texts) not in self.reasons:
-                    names.parts[raw] = text
+                    known.parts[raw] = text
             self.texts.append(text)
         self.valid: np.ndarray | None = None
         if self.reasons:
@@ -150,7 +70,7 @@ class _Parts:
             usable[list(self.reasons)] = False
             self.valid = usable[self.codes]
 
-    def _look_at(self, raw: bytes) -> str:
+    def _check(self, raw: bytes) -> str:
         try:
             text = raw.decode()
             reason = invalid_part(text)
@@ -162,10 +82,10 @@ class _Parts:
 
 
 class _Checks:
-    """What is known of each row, and from it why a row is no reading."""
+    """Which rows are valid, and why each other row is rejected."""
 
     def __init__(
-        self, rows: Rows, ts_valid: np.ndarray, numeric: np.ndarray, device: _Parts, sensor: _Parts
+        self, rows: Rows, ts_valid: np.ndarray, numeric: np.ndarray, device: _KeyParts, sensor: _KeyParts
     ) -> None:
         self._rows = rows
         self._ts_valid, self._numeric = ts_valid, numeric
@@ -184,9 +104,9 @@ class _Checks:
         return Reject(
             line=int(self._rows.lines[row]),
             reason=self._reason(row, device, sensor),
-            text=shown(self._rows.text_of(row), TEXT_LIMIT),
-            device=shown(self._device.texts[device], TEXT_LIMIT),
-            sensor=shown(self._sensor.texts[sensor], TEXT_LIMIT),
+            text=excerpt(self._rows.text_of(row)),
+            device=excerpt(self._device.texts[device]),
+            sensor=excerpt(self._sensor.texts[sensor]),
         )
 
     def _reason(self, row: int, device: int, sensor: int) -> str:
@@ -202,41 +122,41 @@ class _Checks:
 
 
 def _key_codes(
-    device: _Parts,
-    sensor: _Parts,
+    device: _KeyParts,
+    sensor: _KeyParts,
     valid: np.ndarray,
-    names: Names,
+    known: KnownKeys,
     refused: dict[tuple[int, int], str],
 ) -> tuple[list[SensorKey], np.ndarray]:
     """Keys and codes of the valid rows.
 
-    Rows whose parts cannot be a key together become invalid; `refused` then says why for their pair.
+    Rows whose parts cannot be a key together become invalid; `refused` gets the reason for their pair.
     """
     width = max(len(sensor.texts), 1)
     limit = len(device.texts) * width
     pairs = device.codes * np.int64(width) + sensor.codes
     used, codes = _distinct(pairs if valid.all() else pairs[valid], limit)
     keys: list[SensorKey] = []
-    misfits: list[int] = []
+    invalid: list[int] = []
     for pair in used.tolist():
         texts = device.texts[pair // width], sensor.texts[pair % width]
-        key = names.keys.get(texts)
+        key = known.keys.get(texts)
         if key is None:
             try:
-                key = names.keys[texts] = SensorKey(*texts)
+                key = known.keys[texts] = SensorKey(*texts)
             except InvalidKey as error:
-                misfits.append(pair)
+                invalid.append(pair)
                 refused[divmod(pair, width)] = str(error)
                 continue
         keys.append(key)
-    if misfits:
-        valid &= ~np.isin(pairs, misfits)
+    if invalid:
+        valid &= ~np.isin(pairs, invalid)
         used, codes = _distinct(pairs[valid], limit)
     return keys, codes
 
 
 def _distinct(pairs: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct numbers below `limit`, ascending, and for each of `pairs` which of them it is."""
+    """The distinct numbers below `limit`, ascending, and the index into them of each of `pairs`."""
     if limit > _TABLE_LIMIT:
         used, codes = np.unique(pairs, return_inverse=True)
         return used, codes.astype(_code_type(len(used)))
@@ -252,14 +172,14 @@ def _code_type(count: int) -> type[np.uint16 | np.int32]:
     return np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
 
 
-def _unreadable(what: str, raw: bytes, complaint: Callable[[str], str]) -> str:
+def _unreadable(what: str, raw: bytes, what_it_is: Callable[[str], str]) -> str:
     if not raw.strip():
         return f"{what} is missing"
     try:
         text = raw.decode()
     except UnicodeDecodeError:
         return f"{what} is not UTF-8"
-    return f"{what} {shown(text, 40)!r} is {complaint(text)}"
+    return f"{what} {excerpt(text, 40)!r} is {what_it_is(text)}"
 
 
 def _not_a_timestamp(_: str) -> str:
@@ -271,16 +191,3 @@ def _not_a_number(text: str) -> str:
         return "not a number" if math.isfinite(float(text)) else "not finite"
     except ValueError:
         return "not a number"
-
-
-def shown(text: bytes | str, limit: int) -> str:
-    """The first `limit` characters of a text, whatever its bytes are."""
-    if isinstance(text, bytes):
-        text = text[: 4 * limit].decode(errors="replace")
-    return text[:limit]
-
-
-NO_REJECTS = pa.Table.from_arrays(
-    [from_numpy(np.zeros(0, np.int64)) if name == "line" else strings([]) for name in REJECT_COLUMNS],
-    names=list(REJECT_COLUMNS),
-)

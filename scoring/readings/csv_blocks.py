@@ -1,7 +1,7 @@
-"""CSV as blocks of whole lines, cut from a stream; each is then parsed on its own, in any order.
+"""CSV as blocks of whole lines, cut from a stream; each block is parsed independently, in any order.
 
-A block whose every line is a row with its quotes in place, as nearly all are, is parsed by arrow alone;
-others are looked at line by line. What comes out is the same.
+A block in which every line is a row with its quotes in place, as nearly all are, is parsed by arrow; another
+is parsed line by line. The result is the same.
 """
 
 import csv
@@ -18,26 +18,17 @@ import pyarrow.csv as pa_csv
 
 from scoring.errors import ReadingsError
 from scoring.formats import READING_COLUMNS
-from scoring.readings.checks import (
-    TEXT_LIMIT,
-    Batch,
-    Names,
-    Reject,
-    Rows,
-    is_reading,
-    only_rejects,
-    shown,
-    to_batch,
-)
+from scoring.readings.checks import KnownKeys, check_rows, is_reading
 from scoring.readings.csv_lines import Layout, is_regular, line_bounds, read_lines
+from scoring.readings.rows import TEXT_LIMIT, Batch, Reject, Rows, excerpt, only_rejects
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_COLUMNS = 10_000
 MAX_LINES = 1 << 17
-"""Lines in one block: it bounds the memory that a block of nothing but rejects takes."""
+"""Lines in one block: this bounds the memory of a block that holds nothing but rejects."""
 
 _HEADER_BYTES = 1 << 16
-"""What is read at first, in which nearly every header ends."""
+"""The first read, within which nearly every header ends."""
 
 _TEXT = pa.string()
 _TEXTS = pa.dictionary(pa.int32(), pa.string())
@@ -54,7 +45,7 @@ class ByteStream(Protocol):
 
 
 class Block(NamedTuple):
-    """Whole lines, of which `newlines` end in one; or the beginning of a row that is too long to be kept."""
+    """Whole lines, of which `newlines` end in a newline; or the start of a row that is too long to keep."""
 
     data: bytes | memoryview
     newlines: int
@@ -63,7 +54,7 @@ class Block(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """A block's readings and rejects, how many lines they took, and the beginning of a row that goes on."""
+    """A block's readings and rejects, its number of lines, and the start of a row that continues after it."""
 
     batch: Batch
     lines: int
@@ -72,26 +63,26 @@ class Parsed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """What is the same for all blocks of a file."""
+    """What all blocks of a file share."""
 
     name: str
     layout: Layout
     row_bytes: int
-    """A longer row is a reject."""
-    names: Names = field(default_factory=Names)
+    """A longer row is rejected."""
+    known: KnownKeys = field(default_factory=KnownKeys)
 
 
 class BlockCutter:
     """Cuts a stream at line ends."""
 
     def __init__(self, stream: ByteStream, block_bytes: int, row_bytes: int) -> None:
-        """Read so much at once, and more only for a row, which may have `row_bytes`."""
+        """Read `block_bytes` at once, and more only for a longer row, up to `row_bytes`."""
         self._stream, self._size, self._longest = stream, min(block_bytes, row_bytes), row_bytes
         self._rest = b""
         self._ended = False
 
     def layout(self) -> Layout:
-        """Take the header off.
+        """Read the header.
 
         Raises:
             ReadingsError: it is not the header of a CSV file of readings.
@@ -136,7 +127,7 @@ class BlockCutter:
                 return
 
     def _fill(self, size: int) -> tuple[bytearray, int]:
-        """A buffer that begins with what is left from before, and how much of it is filled."""
+        """A buffer that starts with the rest of the previous one, and how much of it is filled."""
         filled = len(self._rest)
         buffer = bytearray(max(size, filled))
         buffer[:filled] = self._rest
@@ -150,7 +141,7 @@ class BlockCutter:
         return buffer, filled
 
     def _skip_line(self, last: bytearray, *, cr_ends: bool) -> None:
-        """Read on until the line ends; `last` is what was read before, a return perhaps."""
+        """Read until the line ends; `last` is the byte read before, which can be a carriage return."""
         self._rest = bytes(last)
         while True:
             buffer, filled = self._fill(max(self._size, 2))
@@ -161,7 +152,7 @@ class BlockCutter:
 
 
 def _last_line_end(buffer: bytearray, filled: int, *, cr_ends: bool) -> int:
-    """Where the last whole line ends, or 0; a return at the very end may be half of a line end."""
+    """Where the last whole line ends, or 0; a carriage return at the very end can be half of a line end."""
     end = buffer.rfind(b"\n", 0, filled) + 1
     return max(end, buffer.rfind(b"\r", 0, filled - 1) + 1) if cr_ends else end
 
@@ -173,7 +164,7 @@ def _first_line_end(buffer: bytearray, filled: int, *, cr_ends: bool) -> int:
 
 
 def _parts(data: memoryview, *, cr_ends: bool, final: bool) -> Iterator[Block]:
-    """Blocks of as many lines as are bearable."""
+    """Blocks of at most `MAX_LINES` lines."""
     content = np.frombuffer(data, np.uint8)
     newlines = int(np.count_nonzero(content == _LF))
     if newlines <= MAX_LINES and not cr_ends:
@@ -190,7 +181,7 @@ def parse_block(block: Block, file: CsvFile) -> Parsed:
     """Readings and rejects of one block; depends on nothing but its arguments."""
     if block.too_long is not None:
         reason = f"row of more than {file.row_bytes:,} bytes"
-        reject = Reject(0, reason, shown(block.too_long, TEXT_LIMIT))
+        reject = Reject(0, reason, excerpt(block.too_long))
         return Parsed(only_rejects([reject], file.name), 1)
     if len(block.data) == 0:
         return Parsed(only_rejects([], file.name), 0)
@@ -200,13 +191,13 @@ def parse_block(block: Block, file: CsvFile) -> Parsed:
     if table is None:
         return _parse_lines(block, file)
     rows = _rows(table, np.arange(lines), _LineTexts(content))
-    return Parsed(to_batch(rows, [], file.names, file.name), lines)
+    return Parsed(check_rows(rows, [], file.known, file.name), lines)
 
 
 def _parse_regular(
     data: bytes | memoryview, content: np.ndarray, lines: int, layout: Layout
 ) -> pa.Table | None:
-    """All lines as rows, or None if they may not all be."""
+    """All lines as rows, or None where some can be something else."""
     if layout.cr_ends or bytes(data[:3]) == _BOM or not is_regular(content):
         return None
     try:
@@ -227,16 +218,16 @@ def _parse_lines(block: Block, file: CsvFile) -> Parsed:
         return bytes(block.data[found.starts[line] : found.ends[line]])
 
     rows = _rows(table, found.places, text_of)
-    return Parsed(to_batch(rows, found.rejects, file.names, file.name), found.count, found.tail)
+    return Parsed(check_rows(rows, found.rejects, file.known, file.name), found.count, found.tail)
 
 
 def _read_csv(data: bytes | memoryview, layout: Layout) -> pa.Table:
     names = _column_names(layout)
     return pa_csv.read_csv(
         pa.BufferReader(pa.py_buffer(data)),
-        # One thread and one chunk: blocks are what is parsed side by side.
+        # One thread and one chunk: blocks are parsed in parallel.
         read_options=pa_csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
-        # Encoding matters only in the columns that are read, and there each distinct text is looked at.
+        # Encoding matters only in the columns that are read, where each distinct text is checked.
         convert_options=pa_csv.ConvertOptions(
             check_utf8=False,
             include_columns=READING_COLUMNS,
@@ -259,7 +250,7 @@ def _rows(table: pa.Table, lines: np.ndarray, text_of: Callable[[int], bytes]) -
 
 
 class _LineTexts:
-    """The line of a row, where every line is a row; lines are only looked for when one is asked for."""
+    """The line of a row, where every line is a row; lines are located only when one is needed."""
 
     def __init__(self, content: np.ndarray) -> None:
         self._content = content
@@ -294,7 +285,7 @@ def _column_titles(header: bytes) -> list[str]:
     except UnicodeDecodeError:
         raise _unexpected("bytes that are not UTF-8") from None
     except csv.Error as error:
-        raise _unexpected(f"the first line {shown(header, TEXT_LIMIT)!r} ({error})") from None
+        raise _unexpected(f"the first line {excerpt(header)!r} ({error})") from None
     if not titles:
         raise _unexpected("an empty first line")
     return [title.strip() for title in titles]

@@ -1,8 +1,8 @@
-"""CSV line by line, for blocks that are not plain: which lines are rows, and what is wrong with the others.
+"""CSV line by line, for irregular blocks: which lines are rows, and what is wrong with the others.
 
-A quote that is opened and not closed must not swallow the rows after it. So a line is looked at on its own
-first; it is joined with the lines after it only where that makes a well-formed row whose line breaks all
-stand in columns that are not read, and where none of those lines is a reading by itself.
+An unclosed quote must not swallow the rows after it. So each line is parsed by itself first. It is joined
+with the lines after it only where that makes a well-formed row whose line breaks are all in columns that are
+not read, and where none of those lines is a reading by itself.
 """
 
 import re
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scoring.readings.checks import TEXT_LIMIT, Reject, shown
+from scoring.readings.rows import Reject, excerpt
 
 MAX_JOINED_LINES = 64
 MAX_JOINED_BYTES = 1 << 20
@@ -27,7 +27,7 @@ _BESIDES_QUOTES[[_COMMA, _QUOTE, _CR, _LF]] = True
 
 
 class _Patterns:
-    """Compiled when a line is first looked at: nearly all files have none that needs it."""
+    """Compiled when the first line needs them: nearly all files have no such line."""
 
     def __init__(self) -> None:
         self.field = re.compile(rb'"((?:[^"]++|"")*+)"(?=,|\Z)|((?:[^",][^,]*+)?)(?=,|\Z)')
@@ -55,9 +55,9 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lines:
-    """What a block holds: rows as clean CSV, their places, and the lines that are no rows.
+    """The contents of a block: rows as clean CSV, their line numbers, and the lines that are not rows.
 
-    `count` lines were dealt with; `tail` is the rest, a row whose end is not in this block.
+    `count` lines are parsed; `tail` is the rest, a row that ends after this block.
     """
 
     rows: bytes
@@ -70,7 +70,7 @@ class Lines:
 
 
 class _Problem(NamedTuple):
-    """Why a line is no row; `open_after` are the fields before a quote that was opened and not closed."""
+    """Why a line is not a row; `open_after` are the fields before an unclosed quote."""
 
     reason: str
     open_after: list[bytes] | None = None
@@ -79,7 +79,7 @@ class _Problem(NamedTuple):
 def split_row(line: bytes, layout: Layout, open_after: list[bytes] | None = None) -> list[bytes] | _Problem:
     """The fields of one row, or what is wrong with it.
 
-    With `open_after` the line goes on with a quoted field that was opened before, after those fields.
+    With `open_after`, the line continues a quoted field that an earlier line opened after those fields.
     """
     fields = [] if open_after is None else open_after.copy()
     known = _patterns()
@@ -113,9 +113,9 @@ def read_lines(
     """Sort the lines of a block into rows and rejects.
 
     Args:
-        data: whole lines; only the last one of a file may lack its end.
+        data: whole lines; only the last line of a file can be without a line end.
         layout: where the columns are.
-        final: no more data follows, so that nothing can be left as a tail.
+        final: no data follows, so that there is no tail.
         is_reading: whether the four needed fields of a row make a reading.
     """
     content = np.frombuffer(data, np.uint8)
@@ -123,14 +123,14 @@ def read_lines(
     scan = _Scan(bytes(data), layout, starts, ends, is_reading)
     plain = _plain_lines(content, starts, ends, layout.width)
     for line in np.flatnonzero(~plain & (ends > starts)).tolist():
-        scan.look_at(line, plain, final=final)
+        scan.check(line, plain, final=final)
         if scan.tail is not None:
             break
     return scan.lines(plain)
 
 
 class _Scan:
-    """Looks at the lines that are not plainly rows."""
+    """Checks the lines that are not plain rows."""
 
     def __init__(
         self,
@@ -142,14 +142,14 @@ class _Scan:
     ) -> None:
         self._data, self._layout, self._is_reading = data, layout, is_reading
         self._starts, self._ends = starts, ends
-        self._mended: dict[int, bytes] = {}
+        self._rewritten: dict[int, bytes] = {}
         self._last_lines: dict[int, int] = {}
         self._rejects: list[Reject] = []
         self._done = 0
         self.tail: int | None = None
 
-    def look_at(self, line: int, plain: np.ndarray, *, final: bool) -> None:
-        """Make line `line` a row or a reject, unless a row before it has taken it."""
+    def check(self, line: int, plain: np.ndarray, *, final: bool) -> None:
+        """Make `line` a row or a reject, unless it is part of the row before."""
         if line < self._done:
             return
         text = self._text(line, line).rstrip(b"\r")
@@ -160,20 +160,20 @@ class _Scan:
             return
         row = split_row(text, self._layout)
         if isinstance(row, list):
-            self._mend(line, line, row)
-        elif not self._may_go_on(row):
+            self._rewrite(line, line, row)
+        elif not self._can_continue(row):
             self._reject(line, row.reason)
         else:
             self._join(line, row, plain, final=final)
 
-    def _may_go_on(self, problem: _Problem) -> bool:
+    def _can_continue(self, problem: _Problem) -> bool:
         return problem.open_after is not None and len(problem.open_after) not in self._layout.needed
 
     def _join(self, line: int, problem: _Problem, plain: np.ndarray, *, final: bool) -> None:
-        """Look for the end of a field that goes on in the next lines."""
+        """Find the end of a field that continues in the next lines."""
         row: list[bytes] | _Problem = problem
         last = line
-        while isinstance(row, _Problem) and self._may_go_on(row):
+        while isinstance(row, _Problem) and self._can_continue(row):
             last += 1
             if last == len(self._starts) and not final:
                 self.tail = line
@@ -182,17 +182,17 @@ class _Scan:
                 last == len(self._starts)
                 or last - line >= MAX_JOINED_LINES
                 or self._ends[last] - self._starts[line] > MAX_JOINED_BYTES
-                or (plain[last] and self._stands_alone(last))
+                or (plain[last] and self._is_reading_alone(last))
             ):
                 break
             row = split_row(self._text(last, last).rstrip(b"\r"), self._layout, row.open_after)
         if isinstance(row, list):
-            self._mend(line, last, row)
+            self._rewrite(line, last, row)
             plain[line : last + 1] = False
         else:
             self._reject(line, problem.reason)
 
-    def _stands_alone(self, line: int) -> bool:
+    def _is_reading_alone(self, line: int) -> bool:
         row = split_row(self._text(line, line), self._layout)
         return isinstance(row, list) and self._is_reading([row[column] for column in self._layout.needed])
 
@@ -200,25 +200,25 @@ class _Scan:
         return self._data[self._starts[first] : self._ends[last]]
 
     def _reject(self, line: int, reason: str) -> None:
-        self._rejects.append(Reject(line, reason, shown(self._text(line, line), TEXT_LIMIT)))
+        self._rejects.append(Reject(line, reason, excerpt(self._text(line, line))))
 
-    def _mend(self, first: int, last: int, row: list[bytes]) -> None:
+    def _rewrite(self, first: int, last: int, row: list[bytes]) -> None:
         fields = [b""] * self._layout.width
         for column in self._layout.needed:
             fields[column] = b'"' + row[column].replace(b'"', b'""') + b'"'
-        self._mended[first] = b",".join(fields)
+        self._rewritten[first] = b",".join(fields)
         self._last_lines[first] = last
         self._done = last + 1
 
     def lines(self, plain: np.ndarray) -> Lines:
-        """The outcome, once every line was looked at."""
+        """The result, when every line is checked."""
         count = len(self._starts) if self.tail is None else self.tail
         starts, ends = self._starts[:count], self._ends[:count].copy()
         kept = plain[:count].copy()
-        # Runs of plain lines are copied as they stand; between them come the mended rows.
+        # Runs of plain lines are copied unchanged; the rewritten rows come between them.
         edges = np.flatnonzero(np.diff(kept, prepend=False, append=False)).reshape(-1, 2).tolist()
         pieces = [(first, self._data[starts[first] : ends[last - 1]]) for first, last in edges]
-        pieces = sorted([*pieces, *self._mended.items()])
+        pieces = sorted([*pieces, *self._rewritten.items()])
         for first, last in self._last_lines.items():
             kept[first] = True
             ends[first] = self._ends[last]
@@ -234,7 +234,7 @@ class _Scan:
 
 
 def line_bounds(content: np.ndarray, *, cr_ends: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Where lines start, and where they end without their line ends."""
+    """Where lines start, and where they end, without their line breaks."""
     breaks = content == _LF
     if cr_ends:
         alone = content == _CR
@@ -250,9 +250,9 @@ def line_bounds(content: np.ndarray, *, cr_ends: bool) -> tuple[np.ndarray, np.n
 
 
 def is_regular(content: np.ndarray) -> bool:
-    """Whether quotes open and close fields, and carriage returns only stand before newlines.
+    """Whether quotes open and close fields, and each carriage return is followed by a newline.
 
-    Where no field goes over lines, arrow then reads what `read_lines` reads.
+    Where no field spans lines, arrow then reads the same as `read_lines`.
     """
     quotes = np.flatnonzero(content == _QUOTE)
     returns = np.flatnonzero(content == _CR)
@@ -266,19 +266,19 @@ def is_regular(content: np.ndarray) -> bool:
 
 
 def _besides(content: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
-    """Whether what stands beside a quote lets it open or close a field, or makes it one of a pair.
+    """Whether the neighbour of a quote lets it open or close a field, or makes it one of a pair.
 
-    Before the first byte and after the last one, clipping finds the quote itself, which is well.
+    Before the first byte and after the last one, clipping finds the quote itself, which counts as valid.
     """
     found: np.ndarray = _BESIDES_QUOTES[content.take(neighbours, mode="clip")]
     return found
 
 
 def _plain_lines(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, width: int) -> np.ndarray:
-    """Which lines are, each by itself, rows of `width` fields with every quote in its place.
+    """Which lines are, each by itself, rows of `width` fields with every quote in place.
 
-    A part at a time, because the places of all commas and quotes can take many times the room of the lines
-    themselves; so a line that is longer than a part is never plain.
+    In parts, because the positions of all commas and quotes can take many times the memory of the lines; so a
+    line that is longer than a part is never plain.
     """
     plain = np.zeros(len(starts), bool)
     firsts = np.searchsorted(starts, np.arange(0, len(content) + _PART_BYTES, _PART_BYTES)).tolist()

@@ -1,4 +1,4 @@
-"""Readings: from files of CSV, gzip'd CSV or Parquet to batches of columns."""
+"""Files of readings: which there are, and their contents (CSV, gzip'd CSV or Parquet) in batches."""
 
 import gzip
 import os
@@ -12,39 +12,39 @@ from typing import BinaryIO, NamedTuple
 
 from scoring.errors import ReadingsError, UsageError
 from scoring.formats import LandingStatus
-from scoring.readings.checks import Batch, moved
 from scoring.readings.csv_blocks import Block, BlockCutter, ByteStream, CsvFile, Parsed, parse_block
-from scoring.readings.manifest import Manifest, locate
+from scoring.readings.manifest import RunManifest, locate
+from scoring.readings.rows import Batch, shift_lines
 
-__all__ = ["BLOCK_BYTES", "Batch", "FoundLanding", "Limits", "Source", "find_sources", "read_batches"]
+__all__ = ["BLOCK_BYTES", "Batch", "FileLimits", "FoundLanding", "Source", "find_sources", "read_batches"]
 
 BLOCK_BYTES = 4 << 20
 
 _AHEAD = 2
-"""Blocks that an executor may parse before they are asked for."""
+"""Blocks that an executor parses ahead of the one that is needed."""
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
 
-class Limits(NamedTuple):
-    """How much one file may ask for."""
+class FileLimits(NamedTuple):
+    """How large a row, and an unpacked file, can be."""
 
     row_bytes: int = 4 << 20
-    """A longer row of CSV is a reject."""
+    """A longer row of CSV is rejected."""
     unpacked_bytes: int = 10 << 30
     """A compressed file that holds more cannot be read."""
 
 
-LIMITS = Limits()
-"""Where nobody says otherwise."""
+LIMITS = FileLimits()
+"""The defaults."""
 
 
 class Source(NamedTuple):
-    """One file of readings; `name` is how people know it."""
+    """One file of readings; `name` is what people call it."""
 
     name: str
     path: Path
-    limits: Limits = LIMITS
+    limits: FileLimits = LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,15 @@ class FoundLanding:
 
 
 def find_sources(
-    data: Path, manifest: Manifest | None, limits: Limits = LIMITS
+    data: Path, manifest: RunManifest | None, limits: FileLimits = LIMITS
 ) -> tuple[list[Source], list[FoundLanding]]:
-    """The files to read, and the landings that cannot be.
+    """The files to read, and the landings that cannot be read.
 
-    Without a manifest: `data` itself, or every file below it, in the order of their names, but none whose
-    name, or whose folder's, starts with `_` or `.`.
+    Without a manifest: `data` itself, or every file below it, in the order of their names, except those whose
+    name, or whose folder's name, starts with `_` or `.`.
 
     Raises:
-        UsageError: there is nothing at `data`, or a manifest goes with a single file.
+        UsageError: `data` does not exist, or is a single file although there is a manifest.
     """
     if not data.exists():
         raise UsageError(f"--data {data}: there is no such file or folder")
@@ -89,16 +89,16 @@ def find_sources(
 def read_batches(
     source: Source, *, block_bytes: int = BLOCK_BYTES, executor: Executor | None = None
 ) -> Iterator[Batch]:
-    """Read one file in batches, which hold its rows in order; what the file is, its first bytes say.
+    """Read one file in batches, in the order of its rows; its first bytes decide what kind of file it is.
 
     Args:
         source: the file.
         block_bytes: how much is read at once.
-        executor: parses a few blocks of CSV ahead of the one that is asked for.
+        executor: parses a few blocks of CSV ahead of the one that is needed.
 
     Raises:
-        ReadingsError: the file cannot be read at all, or not to its end; it says what was expected and what
-            was found.
+        ReadingsError: the file cannot be read at all, or not to its end; the message has what was expected
+            and what was found.
     """
     try:
         with source.path.open("rb") as file:
@@ -117,7 +117,7 @@ def read_batches(
 
 
 def _files_below(folder: Path) -> tuple[list[Path], list[FoundLanding]]:
-    """All files below a folder in order, and what stands there as if it were one, or a folder of them."""
+    """All files below a folder in order, and what cannot be read there: links, closed folders, devices."""
     found: list[Path] = []
     unreadable: list[FoundLanding] = []
 
@@ -125,21 +125,19 @@ def _files_below(folder: Path) -> tuple[list[Path], list[FoundLanding]]:
         unreadable.append(FoundLanding(_name_below(folder, path), LandingStatus.UNREADABLE, reason))
 
     def closed(error: OSError) -> None:
-        skip(
-            Path(os.fsdecode(error.filename)), f"{error.strerror}: it is a folder that cannot be looked into"
-        )
+        skip(Path(os.fsdecode(error.filename)), f"{error.strerror}: the folder cannot be listed")
 
     for base, folders, files in os.walk(folder, onerror=closed):
         folders[:] = sorted(name for name in folders if not name.startswith(("_", ".")))
         for path in (Path(base, name) for name in folders):
             if os.path.islink(path):  # noqa: PTH114 - that of pathlib raises where a path is too long
-                skip(path, "it is a link to a folder, which is not followed: name that folder")
+                skip(path, "links to folders are not followed: name that folder")
         for path in (Path(base, name) for name in files if not name.startswith(("_", "."))):
             if os.path.isfile(path):  # noqa: PTH113
                 found.append(path)
             else:
                 is_link = os.path.islink(path)  # noqa: PTH114
-                skip(path, "it is a link that leads nowhere" if is_link else "it is no file")
+                skip(path, "it is a broken link" if is_link else "it is not a file")
     return sorted(found), sorted(unreadable, key=lambda status: status.name)
 
 
@@ -148,12 +146,12 @@ def _name_below(folder: Path, path: Path) -> str:
 
 
 def _readable(name: str) -> str:
-    """A file's name as text, also where its bytes are not UTF-8."""
+    """A file's name as text, even where its bytes are not UTF-8."""
     return os.fsencode(name).decode(errors="replace")
 
 
 class _Gunzip:
-    """What a gzip'd file holds, as it is read."""
+    """The contents of a gzip'd file, unpacked as it is read."""
 
     def __init__(self, file: BinaryIO, most: int) -> None:
         self._file = gzip.GzipFile(fileobj=file)
@@ -182,21 +180,21 @@ def _read_csv(
     for block, future in _ahead(cutter.blocks(cr_ends=file.layout.cr_ends), file, executor):
         if tail and block.too_long is not None:
             parsed = parse_block(Block(tail, tail.count(b"\n"), final=True), file)
-            yield moved(parsed.batch, line)
+            yield shift_lines(parsed.batch, line)
             line, tail = line + parsed.lines, b""
         if tail:
             joined = tail + block.data
             parsed = parse_block(Block(joined, joined.count(b"\n"), block.final), file)
         else:
             parsed = future.result() if future else parse_block(block, file)
-        yield moved(parsed.batch, line)
+        yield shift_lines(parsed.batch, line)
         line, tail = line + parsed.lines, parsed.tail
 
 
 def _ahead(
     blocks: Iterator[Block], file: CsvFile, executor: Executor | None
 ) -> Iterator[tuple[Block, Future[Parsed] | None]]:
-    """Blocks in order, parsed ahead by `executor`; all that came before an error are given out first."""
+    """Blocks in order, parsed ahead by `executor`; those before an error are returned before it is raised."""
     waiting: deque[tuple[Block, Future[Parsed] | None]] = deque()
     failure: ReadingsError | None = None
     while failure is None:

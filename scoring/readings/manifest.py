@@ -1,11 +1,11 @@
-"""The manifest of a run: which landings it scores, and whether they are still what they were.
+"""The manifest of a run: which landings it scores, and whether they have changed since.
 
     {"version": 1, "run": "blob-…", "landings": [{"name", "etag", "size", "md5", "file", "found", "reason"}]}
 
-`md5` is base64 or null. An engine that fetches landings adds `file`, where one lies below the data folder if
-that is not its name, and `found`, "superseded", "vanished" or "unreadable", where it could not be fetched,
-the last with its `reason`. Fields may be added within a version; one that changes its meaning makes a new
-version.
+`md5` is base64 or null. An engine that fetches landings adds `file`, the path below the data folder where
+that is not the landing's name, and, for one that it could not fetch, `found`: "superseded", "vanished" or
+"unreadable", the last with its `reason`. New fields can be added within a version; a field that changes its
+meaning needs a new version.
 """
 
 import base64
@@ -21,20 +21,20 @@ from scoring.formats import MANIFEST_VERSION, LandingStatus
 from scoring.json_files import Document
 
 MAX_SEGMENT = 255
-"""Bytes in one part of a path, as file systems have it."""
+"""Bytes in one part of a path: the limit of most file systems."""
 
 MD5_BYTES = 16
 
 _REASONS = {
     LandingStatus.SUPERSEDED: "it was replaced after this run was made; its new version is another run's",
     LandingStatus.VANISHED: "it was deleted after this run was made",
-    LandingStatus.UNREADABLE: "storage does not give it out",
+    LandingStatus.UNREADABLE: "storage refuses to read it",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
-    """One data blob at one ETag. `file`, `found` and `reason` are set by an engine that fetched it."""
+class ManifestLanding:
+    """One data blob at one ETag. An engine that fetches landings sets `file`, `found` and `reason`."""
 
     name: str
     etag: str
@@ -54,18 +54,18 @@ class Landing:
 
 
 @dataclass(frozen=True, slots=True)
-class Manifest:
+class RunManifest:
     """The landings of one run."""
 
     run: str
-    landings: tuple[Landing, ...]
+    landings: tuple[ManifestLanding, ...]
 
     @staticmethod
-    def read(path: Path) -> "Manifest":
+    def read(path: Path) -> "RunManifest":
         """Read a manifest.
 
         Raises:
-            ManifestError: there is none at `path`, or it is not a manifest.
+            ManifestError: `path` cannot be read, or is not a manifest.
         """
         try:
             return _MANIFEST.read(path)
@@ -78,15 +78,15 @@ class Manifest:
 
 
 _MANIFEST = Document(
-    Manifest, MANIFEST_VERSION, "the manifest of a run", "submit the run again", ManifestError
+    RunManifest, MANIFEST_VERSION, "the manifest of a run", "submit the run again", ManifestError
 )
 
 
-def locate(landing: Landing, data_root: Path) -> tuple[Path | None, LandingStatus, str | None]:
-    """Where a landing lies below `data_root`: its path, its status, and the reason if it is not to be read.
+def locate(landing: ManifestLanding, data_root: Path) -> tuple[Path | None, LandingStatus, str | None]:
+    """A landing's file below `data_root`: its path, its status, and the reason where it is not to be read.
 
     Its size, and its MD5 where that is known, must be those of the manifest. Nothing outside of
-    `data_root` is opened, whatever the name says and wherever links lead.
+    `data_root` is opened, neither by a name nor through a link.
     """
     if landing.found:
         return None, landing.found, landing.reason or _REASONS[landing.found]
@@ -95,7 +95,7 @@ def locate(landing: Landing, data_root: Path) -> tuple[Path | None, LandingStatu
     except _NotRead as found:
         return None, found.status, found.reason
     except (FileNotFoundError, NotADirectoryError):
-        return None, LandingStatus.VANISHED, "there is no such file in the data folder"
+        return None, LandingStatus.VANISHED, "the data folder has no such file"
     except PermissionError:
         return None, LandingStatus.UNREADABLE, "permission to read it is denied"
     except OSError as error:
@@ -110,13 +110,13 @@ class _NotRead(Exception):
         self.status, self.reason = status, reason
 
 
-def _verified(landing: Landing, data_root: Path) -> Path:
+def _verified(landing: ManifestLanding, data_root: Path) -> Path:
     relative = landing.name if landing.file is None else landing.file
     if reason := _unsafe(relative):
-        raise _NotRead(LandingStatus.REFUSED, f"its name {reason}, so that it cannot be a file")
+        raise _NotRead(LandingStatus.REFUSED, f"its name {reason}, so it cannot be a file")
     path = (data_root / relative).resolve(strict=True)
     if not path.is_relative_to(data_root.resolve()):
-        raise _NotRead(LandingStatus.REFUSED, "it is a link that leads out of the data folder")
+        raise _NotRead(LandingStatus.REFUSED, "it is a link out of the data folder")
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise _NotRead(LandingStatus.REFUSED, "it is not a file")
@@ -137,7 +137,7 @@ def _unsafe(name: str) -> str | None:
         return "holds a backslash or a control character"
     for segment in name.split("/"):
         if segment in {"", ".", ".."}:
-            return "is empty" if not name else "is no plain relative path"
+            return "is empty" if not name else "is not a plain relative path"
         if len(segment.encode()) > MAX_SEGMENT:
             return f"has a part of more than {MAX_SEGMENT} bytes"
     return None

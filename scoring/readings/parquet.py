@@ -1,9 +1,9 @@
-"""Readings in Parquet: each column becomes texts, as they would stand in CSV.
+"""Readings in Parquet: each column becomes texts, as they would be in CSV.
 
-Device and Sensor may be text or numbers: a whole number reads the same whether it is stored as 1 or as 1.0,
-which is what a column of integers with a gap becomes in pandas. TS may be text, a date or a timestamp, which
-reads `YYYY-MM-DD HH:MM:SS` in UTC with 3, 6 or 9 digits where there are fractions of a second. Value may be
-any number, which reads as the shortest text that gives the same float64, or text. A null is an empty text.
+Device and Sensor can be text or numbers: a whole number reads the same whether it is stored as 1 or as 1.0,
+which is what a column of integers with a gap becomes in pandas. TS can be text, a date or a timestamp, which
+reads `YYYY-MM-DD HH:MM:SS` in UTC with 3, 6 or 9 digits where there are fractions of a second. Value can be
+text or any number, which reads as the shortest text that gives the same float64. A null is an empty text.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,12 +17,13 @@ from pyarrow import types
 
 from scoring.arrow import from_numpy, strings, to_bytes, to_numpy
 from scoring.errors import ReadingsError
-from scoring.readings.checks import Batch, Names, Rows, moved, to_batch
+from scoring.readings.checks import KnownKeys, check_rows
+from scoring.readings.rows import Batch, Rows, shift_lines
 
 _ROWS = 1 << 16
 _READ_BYTES = 1 << 20
 _LONGEST_TEXT = 1000
-"""Longer texts are cut: a file of a few bytes can say that all its rows hold one of a gigabyte."""
+"""Longer texts are cut: in a file of a few bytes, every row can hold a text of a gigabyte."""
 
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """Arrow's units of time, and how many of them make a second."""
@@ -45,17 +46,17 @@ _COLUMNS: dict[str, tuple[str, tuple[_Test, ...]]] = {
     "Sensor": ("text or a number", (*_TEXT, *_NUMBER)),
     "Value": ("a number", (*_TEXT, *_NUMBER)),
 }
-"""What each column may be, in words and in types."""
+"""What each column can be, in words and in types."""
 
 
 def read_parquet(file: BinaryIO, name: str, most: int) -> Iterator[Batch]:
     """Read a Parquet file in batches.
 
     Raises:
-        ReadingsError: it is damaged, or lacks a column, or one has a type that cannot be; or it says itself
-            that it holds more than `most` bytes.
+        ReadingsError: it is damaged, has a missing column or one of another type, or declares more than
+            `most` bytes.
     """
-    first, names = 1, Names()
+    first, known = 1, KnownKeys()
     try:
         opened = pq.ParquetFile(file)
         _check_schema(opened.schema_arrow)
@@ -65,12 +66,12 @@ def read_parquet(file: BinaryIO, name: str, most: int) -> Iterator[Batch]:
         parquet = pq.ParquetFile(
             file,
             metadata=opened.metadata,
-            read_dictionary=list(_COLUMNS),  # texts stay as many as are different, however often each is said
+            read_dictionary=list(_COLUMNS),  # a repeated text is stored once
             buffer_size=_READ_BYTES,
             pre_buffer=False,
         )
         for record in parquet.iter_batches(_ROWS, columns=list(_COLUMNS), use_threads=False):
-            yield moved(to_batch(_rows(record), [], names, name), first)
+            yield shift_lines(check_rows(_rows(record), [], known, name), first)
             first += record.num_rows
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise _damaged(error) from error
@@ -106,7 +107,7 @@ def _rows(record: pa.RecordBatch) -> Rows:
 
 
 def _texts(column: pa.Array, *, whole: bool = False) -> pa.StringArray:
-    """A column as texts without nulls; `whole` numbers read as integers, and no number as no text."""
+    """A column as texts without nulls; `whole` numbers read as integers, and NaN as an empty text."""
     kind = column.type
     if types.is_dictionary(kind):
         texts = pc.take(_shortened(_texts(column.dictionary, whole=whole)), column.indices)
@@ -134,7 +135,7 @@ def _whole_texts(column: pa.Array) -> pa.StringArray:
 
 
 def _short_decimals(column: pa.Array) -> pa.StringArray:
-    """Decimals without the zeros after the point that their type gives them."""
+    """Decimals without the trailing zeros that their type adds."""
     texts = pc.replace_substring_regex(column.cast(pa.string()), r"^0E-[0-9]+$", "0")
     return pc.replace_substring_regex(texts, r"^(-?[0-9]+(?:\.[0-9]*[1-9])?)\.?0*$", r"\1")
 
@@ -161,7 +162,7 @@ def _moments(column: pa.Array) -> pa.StringArray:
 
 
 def _shortened(texts: pa.StringArray) -> pa.StringArray:
-    """Texts that are too long to be anything cut to what shows it."""
+    """Texts that are too long to be valid, cut so that it shows."""
     if len(texts) == 0 or pc.max(pc.binary_length(texts)).as_py() <= _LONGEST_TEXT:
         return texts
     return strings([_short(text) for text in to_bytes(texts)])

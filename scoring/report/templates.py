@@ -1,4 +1,4 @@
-"""Pages from the templates in `assets`: each is one file that fetches nothing, and tells the browser so.
+"""Pages from the templates in `assets`: each is one file that fetches nothing, and its policy forbids it to.
 
 Every text in a template is escaped by Jinja2; the filter `name` also keeps a text from outside from changing
 the writing direction of what surrounds it.

@@ -1,4 +1,4 @@
-"""One batch of readings, scored: each sensor's part of it, with its rows as CSV."""
+"""Scores one batch of readings: the part of each sensor, with its rows as CSV."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from scoring.svm import SvmDetector, predict_together
 type FindModel = Callable[[SensorKey], LoadedModel | ModelError]
 
 _TOGETHER = 8192
-"""Readings that are predicted at once: their arrays of numbers fit into the processor's cache."""
+"""Readings that are predicted at once: their arrays fit into the processor's cache."""
 
 _LABELS = strings(["0", "1"])
-"""Taken from here, labels are written in a third of the time that numbers take."""
+"""Texts of labels: writing them takes a third of the time of numbers."""
 
 
 FACTS = np.dtype(
@@ -34,22 +34,22 @@ FACTS = np.dtype(
         ("worst", np.float64),  # the lowest score
         ("first", np.int64),  # nanoseconds since 1970 in UTC
         ("last", np.int64),
-        ("first_ts", object),  # the same two as they came in
+        ("first_ts", object),  # the same two as texts from the file
         ("last_ts", object),
     ]
 )
-"""What is known of one sensor's readings."""
+"""The facts on one sensor's readings."""
 
 
 class ScoredBatch(NamedTuple):
-    """A batch, scored, with an entry for each of its selected sensors that has readings in it.
+    """A scored batch, with an entry for each of its selected sensors that has readings in it.
 
     Attributes:
         keys: the sensors.
-        models: what scored each, or why nothing did.
-        facts: of `FACTS`; where there is no model, only the readings and their times mean something.
-        rows: predictions as CSV, one sensor's after the other's.
-        bounds: where each sensor's rows begin in `rows`, and their end.
+        models: the model that scored each, or why there is none.
+        facts: of `FACTS`; without a model, only the readings and their times are valid.
+        rows: predictions as CSV, sensor by sensor.
+        bounds: where each sensor's rows start in `rows`, and their end.
     """
 
     keys: list[SensorKey]
@@ -61,7 +61,7 @@ class ScoredBatch(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Parts:
-    """The sensors to score and their readings: one sensor's after the other's, each's as they came.
+    """The sensors to score and their readings, sensor by sensor, those of a sensor in their order.
 
     Part i is `order[bounds[i]:bounds[i + 1]]`, which are rows of the batch; no part is empty.
     """
@@ -69,7 +69,7 @@ class _Parts:
     keys: list[SensorKey]
     models: list[LoadedModel | ModelError]
     forms: list[tuple[object, ...]]
-    """What detectors that can work together have in common; nothing for one that works alone."""
+    """What detectors that can predict together have in common; empty for one that cannot."""
     order: np.ndarray
     bounds: np.ndarray
 
@@ -94,11 +94,11 @@ def score_batch(batch: Batch, model_of: FindModel, selection: Selection) -> Scor
 
 
 def _split(batch: Batch, model_of: FindModel, selection: Selection) -> _Parts:
-    """The parts of a batch, those whose detectors can work together next to each other."""
+    """The parts of a batch; parts whose detectors can predict together are next to each other."""
     models = {i: model_of(key) for i, key in enumerate(batch.keys) if selection.covers(key)}
     forms = {i: _form(model) for i, model in models.items()}
     chosen = sorted(models, key=forms.__getitem__)
-    places = np.full(len(batch.keys), len(chosen), batch.codes.dtype)  # those not chosen come last
+    places = np.full(len(batch.keys), len(chosen), batch.codes.dtype)  # the others come last
     places[chosen] = np.arange(len(chosen))
     codes = places[batch.codes]
     bounds = np.zeros(len(chosen) + 1, np.int64)
@@ -174,9 +174,9 @@ def _format(
 
 
 def _extremes(times: np.ndarray, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each part's earliest and latest times stand, the first of equal ones."""
+    """Where each part's earliest and latest times are, the first of equal ones."""
     rising = times[1:] > times[:-1]
-    rising[bounds[1:-1] - 1] = True  # from one part to the next they may do as they like
+    rising[bounds[1:-1] - 1] = True  # the order between parts does not matter
     if rising.all():
         return bounds[:-1], bounds[1:] - 1
     parts = list(pairwise(bounds.tolist()))

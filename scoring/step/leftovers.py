@@ -1,7 +1,7 @@
-"""What an earlier scoring left in a folder of predictions, so that none of it is taken for this one's.
+"""Removes what an earlier scoring left in a folder of predictions, so that it is not mistaken for this one's.
 
-Steps of one run write into one folder at the same time: a step removes what is its own, and only who scores
-everything, or sums up after all steps, removes what was left of others.
+Steps of one run write into one folder at the same time: a step removes only its own files; scoring
+everything, or collecting after all steps, removes those of others too.
 """
 
 import os
@@ -22,7 +22,7 @@ _PARTIAL_FILE = re.compile(r"\.[0-9a-f]{16}\.partial")
 
 
 def begin(out: Path, selection: Selection) -> None:
-    """Before a step scores: the folder is not finished, and what the step told before does not hold.
+    """Before a step scores: removes the mark of a finished folder, and the step's earlier outcome.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -37,7 +37,7 @@ def begin(out: Path, selection: Selection) -> None:
 
 
 def remove_old_predictions(out: Path, selection: Selection, written: Collection[str]) -> None:
-    """After a step has scored: of the sensors that are its own, only files that it has `written` stay.
+    """After a step has scored: removes its sensors' files but those that it has `written`.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -48,13 +48,13 @@ def remove_old_predictions(out: Path, selection: Selection, written: Collection[
         return
     old = [name for name in _predictions(out) if name not in written]
     for name in old:
-        with suppress(InvalidKey):  # named like predictions, but by nobody of us
+        with suppress(InvalidKey):  # named like predictions, but not by this project
             if selection.covers(SensorKey.from_encoded(name[len(PREDS_PREFIX) : -len(PREDS_SUFFIX)])):
                 _remove(out / name)
 
 
 def remove_partials(out: Path) -> None:
-    """What processes that were killed had not finished writing; to be called when no step is at work.
+    """Removes incomplete files of killed processes; call this only when no step is running.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -72,7 +72,7 @@ def _predictions(out: Path) -> Iterator[str]:
 
 
 def _names(folder: Path) -> list[str]:
-    # Texts: of a fleet's folder, objects for them take longer than the listing.
+    # Plain texts: objects for a fleet's files take longer than the listing.
     return os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208
 
 

@@ -1,4 +1,4 @@
-"""What one step says of its work: a JSON file that `collect` reads."""
+"""The outcome of one step: a JSON file that `collect` reads."""
 
 import math
 from collections.abc import Iterable
@@ -31,22 +31,22 @@ class SensorOutcome:
 
     @property
     def key(self) -> SensorKey:
-        """The sensor that this is about."""
+        """The sensor's key."""
         return SensorKey(self.device, self.sensor)
 
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """What one step leaves: an outcome per sensor, and how it found each landing."""
+    """The outcome of each sensor of one step, and how the step found each landing."""
 
     step: str
     sensors: list[SensorOutcome] = field(default_factory=list)
     landings: list[FoundLanding] = field(default_factory=list)
     written: int = field(default=0, compare=False)
-    """When it was left, in nanoseconds since 1970; 0 where it was not read from a file."""
+    """When its file was written, in nanoseconds since 1970; 0 where it was not read from a file."""
 
     def write(self, out: Path) -> None:
-        """Leave this under the folder of the run's predictions."""
+        """Write the outcome below the folder of the run's predictions."""
         document = {
             "version": OUTCOME_VERSION,
             "step": self.step,
@@ -57,7 +57,7 @@ class StepOutcome:
 
 
 def read_outcomes(out: Path) -> list[StepOutcome]:
-    """All that the steps of a run left, in order of their names.
+    """The outcomes of all steps of a run, in order of their names.
 
     Raises:
         ScoringError: a file is not an outcome.
@@ -90,7 +90,7 @@ def _check(sensor: SensorOutcome) -> None:
 
 
 def row_of(outcome: SensorOutcome) -> dict[str, Any]:
-    """What `SensorOutcome(**row)` makes again; `asdict` copies deeply, which is slow."""
+    """The fields of an outcome as a dict; `asdict` copies deeply, which is slow."""
     return {name: getattr(outcome, name) for name in SensorOutcome.__slots__}
 
 
@@ -103,20 +103,21 @@ def json_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def by_key(outcomes: Iterable[StepOutcome]) -> dict[SensorKey, SensorOutcome]:
-    """Each sensor's outcome; where steps left several, the newest: that step's predictions lie there."""
+    """Each sensor's outcome; of several, the newest: its step's predictions are in the folder."""
     ordered = sorted(outcomes, key=lambda outcome: (outcome.written, outcome.step))
     return {sensor.key: sensor for outcome in ordered for sensor in outcome.sensors}
 
 
-def told_twice(outcomes: Iterable[StepOutcome]) -> str | None:
-    """In words, which sensors stand in the outcomes of several steps, if any do."""
+def duplicate_sensors(outcomes: Iterable[StepOutcome]) -> str | None:
+    """A message about sensors that several steps scored, if there are any."""
     steps: dict[SensorKey, list[str]] = {}
     for outcome in outcomes:
         for sensor in outcome.sensors:
             steps.setdefault(sensor.key, []).append(outcome.step)
-    twice = [key for key, names in steps.items() if len(names) > 1]
-    if not twice:
+    duplicates = [key for key, names in steps.items() if len(names) > 1]
+    if not duplicates:
         return None
-    by = " and ".join(steps[min(twice)])
-    sensors = "1 sensor was" if len(twice) == 1 else f"{len(twice):,} sensors were"
-    return f"{sensors} scored by several steps, the first is {min(twice)} by {by}: the newest outcome counts"
+    first = min(duplicates)
+    by = " and ".join(steps[first])
+    sensors = "1 sensor was" if len(duplicates) == 1 else f"{len(duplicates):,} sensors were"
+    return f"{sensors} scored by several steps, the first is {first} by {by}: the newest outcome counts"

@@ -1,4 +1,4 @@
-"""The files of predictions: one CSV per sensor, in the order in which the readings came."""
+"""The files of predictions: one CSV per sensor, in the order of its readings."""
 
 import os
 import shutil
@@ -12,20 +12,20 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from scoring.arrow import text_offsets
-from scoring.atomic_files import name_full, writing
+from scoring.atomic_files import name_full_disk, writing
 from scoring.formats import PREDICTION_COLUMNS
 from scoring.keys import SensorKey
 
 HEADER = (",".join(PREDICTION_COLUMNS) + "\n").encode()
 
-MOST_HELD = 64 << 20
-"""Bytes of rows that wait in memory, so that a file is opened once for many batches."""
+BUFFER_BYTES = 64 << 20
+"""Bytes of rows buffered in memory, so that a file is opened once for many batches."""
 
 PARTIAL_PREFIX = ".partial-"
-"""How the name of that hidden folder begins; the step's follows."""
+"""The start of the name of a step's hidden folder; the step's name follows."""
 
 _MOST_CHUNKS = 512
-"""Fewer than a system takes in one call."""
+"""Fewer than a system accepts in one call."""
 
 
 def format_rows(
@@ -35,12 +35,12 @@ def format_rows(
 
     Args:
         columns: the six columns in their order, as texts; Device and Sensor as `csv_text` gives them.
-        bounds: rows, of which it is to be known where in the bytes they begin; one may be past the last.
-        quoted: whether one of those has quotes. arrow's CSV writer either quotes every text or refuses such
-            a one, so these rows are joined, which takes a little longer.
+        bounds: rows whose offsets in the bytes are wanted; one can be past the last.
+        quoted: whether a Device or Sensor has quotes. arrow's CSV writer either quotes every text or refuses
+            these, so the columns are joined instead, which takes a little longer.
 
     Returns:
-        The bytes, and where the rows of `bounds` begin in them: int64.
+        The bytes, and the offsets of the rows of `bounds` in them: int64.
     """
     if quoted:
         import pyarrow.compute as pc
@@ -53,23 +53,23 @@ def format_rows(
         pa_csv.write_csv(pa.table(list(columns), names=list(PREDICTION_COLUMNS)), sink, options)
         buffer = sink.getvalue()
     # Each text of a row is followed by one comma or newline.
-    places = sum((text_offsets(column, bounds) for column in columns), bounds * len(columns))
-    return memoryview(buffer), places
+    offsets = sum((text_offsets(column, bounds) for column in columns), bounds * len(columns))
+    return memoryview(buffer), offsets
 
 
 class PredictionFiles:
-    """Collects predictions in a hidden folder below `out`; on a good end each file takes its place.
+    """Writes predictions to a hidden folder below `out`, and moves the files to `out` on success.
 
-    A killed process leaves only that hidden folder, which goes when the same step scores again, or everything
-    is scored or summed up.
+    A killed process leaves only that hidden folder. It is removed when the same step scores again, or when
+    everything is scored or collected.
     """
 
-    def __init__(self, out: Path, step: str, most_held: int = MOST_HELD) -> None:
+    def __init__(self, out: Path, step: str, buffer_bytes: int = BUFFER_BYTES) -> None:
         self._out = out
-        self._most_held = most_held
+        self._buffer_bytes = buffer_bytes
         self._partial = out / f"{PARTIAL_PREFIX}{step}"
         self._names: dict[SensorKey, str] = {}
-        self._held: dict[SensorKey, list[memoryview]] = {}
+        self._buffered: dict[SensorKey, list[memoryview]] = {}
         self._bytes = 0
 
     def __enter__(self) -> Self:
@@ -86,47 +86,47 @@ class PredictionFiles:
                 self._flush()
                 for name in self._names.values():
                     os.replace(f"{self._partial}/{name}", f"{self._out}/{name}")  # noqa: PTH105 - see `_write`
-        finally:  # a disk that is full most often shows in the last write
+        finally:  # a full disk most often shows in the last write
             shutil.rmtree(self._partial, ignore_errors=True)
 
     @property
     def written(self) -> set[str]:
-        """The names of the files, after a good end."""
+        """The names of the files, after success."""
         return set(self._names.values())
 
     def append(self, key: SensorKey, rows: memoryview) -> None:
         """Add rows to a sensor's file."""
-        self._held.setdefault(key, []).append(rows)
+        self._buffered.setdefault(key, []).append(rows)
         self._bytes += len(rows)
-        if self._bytes > self._most_held:
+        if self._bytes > self._buffer_bytes:
             self._flush()
 
     def drop(self, key: SensorKey) -> None:
-        """Forget a sensor that failed half-way: a file that is there is whole."""
-        self._held.pop(key, None)
+        """Discard a sensor that failed half-way: every file is complete."""
+        self._buffered.pop(key, None)
         if name := self._names.pop(key, None):
             (self._partial / name).unlink()
 
     def _flush(self) -> None:
-        """Write what is held. Each file is opened for it: there are more sensors than files may be open."""
-        for key, rows in self._held.items():
+        """Write the buffered rows. Files do not stay open: there are more sensors than open files allowed."""
+        for key, rows in self._buffered.items():
             name = self._names.get(key)
             if name is None:
                 name = self._names[key] = key.preds_name
                 self._write(name, [HEADER, *rows])
             else:
                 self._write(name, rows)
-        self._held.clear()
+        self._buffered.clear()
         self._bytes = 0
 
     def _write(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
-        # Texts and descriptors: with a thousand small files, objects for them take as long as the writing.
+        # Plain texts and descriptors: for a thousand small files, objects take as long as the writing.
         file = os.open(f"{self._partial}/{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             for first in range(0, len(chunks), _MOST_CHUNKS):
                 _write_all(file, chunks[first : first + _MOST_CHUNKS])
         except OSError as error:
-            name_full(error, self._out / name)
+            name_full_disk(error, self._out / name)
             raise
         finally:
             os.close(file)

@@ -1,7 +1,7 @@
-"""Score readings: one sensor, a shard of the fleet, or all of it.
+"""Scores readings: of one sensor, of a shard of the fleet, or of all of it.
 
-Batches are parsed, scored and formatted by a few threads (arrow and numpy release the interpreter's lock)
-and written in the order in which they came.
+A few threads parse, score and format batches (arrow and numpy release the interpreter's lock); the results
+are written in the order of the batches.
 """
 
 import os
@@ -24,15 +24,16 @@ from scoring.step.predictions import PredictionFiles
 from scoring.step.selection import OneSensor, Selection
 from scoring.step.totals import Totals
 
-THREADS = min(4, os.cpu_count() or 1)
+THREADS = os.process_cpu_count() or 1
+"""All processors: a step has a node of its own, or is told its share in PYTHON_CPU_COUNT."""
 
 
-class Watcher(Protocol):
-    """Told of every batch that was read, and of every file as it ends."""
+class Observer(Protocol):
+    """Called with every batch that is read, and with every file when it is finished."""
 
     def add(self, source: Source, batch: Batch) -> None: ...  # noqa: D102
 
-    def ended(self, status: FoundLanding) -> None: ...  # noqa: D102
+    def add_landing(self, found: FoundLanding) -> None: ...  # noqa: D102
 
 
 class ModelCache:
@@ -68,44 +69,44 @@ def score(
     models: FindModel,
     selection: Selection,
     files: PredictionFiles,
-    watcher: Watcher | None = None,
+    observer: Observer | None = None,
 ) -> StepOutcome:
     """Score the selected sensors' readings of all `sources` into `files`.
 
-    A sensor that fails has no file and a reason; a source that cannot be read at all has a status that
-    says so. Neither is in the way of the others.
+    A sensor that fails has a reason and no file; a source that cannot be read has a status that says so. The
+    others are scored.
     """
     totals = Totals(files)
     landings: list[FoundLanding] = []
     with ThreadPoolExecutor(THREADS) as pool:
         for source in sources:
             try:
-                batches = _watched(source, watcher, pool)
+                batches = _observed(source, observer, pool)
                 for scored in _in_order(pool, batches, models, selection):
                     totals.add(scored)
-                status = FoundLanding(source.name, LandingStatus.READ, None)
+                found = FoundLanding(source.name, LandingStatus.READ, None)
             except ReadingsError as error:
-                status = FoundLanding(source.name, LandingStatus.UNREADABLE, str(error))
-            landings.append(status)
-            if watcher:
-                watcher.ended(status)
+                found = FoundLanding(source.name, LandingStatus.UNREADABLE, str(error))
+            landings.append(found)
+            if observer:
+                observer.add_landing(found)
     outcomes = totals.outcomes()
     if isinstance(selection, OneSensor) and not outcomes:
         outcomes = [SensorOutcome(*selection.key, SensorStatus.NO_READINGS)]
     return StepOutcome(selection.step, outcomes, landings)
 
 
-def _watched(source: Source, watcher: Watcher | None, pool: ThreadPoolExecutor) -> Iterator[Batch]:
+def _observed(source: Source, observer: Observer | None, pool: ThreadPoolExecutor) -> Iterator[Batch]:
     for batch in read_batches(source, executor=pool):
-        if watcher:
-            watcher.add(source, batch)
+        if observer:
+            observer.add(source, batch)
         yield batch
 
 
 def _in_order(
     pool: ThreadPoolExecutor, batches: Iterable[Batch], models: FindModel, selection: Selection
 ) -> Iterator[ScoredBatch]:
-    """Score batches in the pool, a few ahead; what came before an error is given out before it is raised."""
+    """Score batches in the pool, a few ahead; those before an error are returned before it is raised."""
     waiting: deque[Future[ScoredBatch]] = deque()
     failure: ReadingsError | None = None
     iterator = iter(batches)

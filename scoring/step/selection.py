@@ -8,7 +8,7 @@ from scoring.keys import SensorKey
 
 
 class Selection(Protocol):
-    """Which sensors a step scores, and what the step is called."""
+    """Which sensors a step scores, and the step's name."""
 
     @property
     def step(self) -> str: ...  # noqa: D102

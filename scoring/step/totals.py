@@ -1,4 +1,4 @@
-"""What a step found of each sensor, added up from batch to batch."""
+"""The totals of each sensor over the batches of a step."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from scoring.step.predictions import PredictionFiles
 
 
 class Totals:
-    """Adds up facts and hands rows to the files; a sensor that failed once has failed, and has no file."""
+    """Adds up facts and passes rows to the files; a sensor that fails in one batch gets no file."""
 
     def __init__(self, files: PredictionFiles) -> None:
         self._files = files
@@ -23,7 +23,7 @@ class Totals:
         self._facts = np.empty(0, FACTS)
 
     def add(self, batch: ScoredBatch) -> None:
-        """Add a batch; batches come in the order of their readings."""
+        """Add a batch; call this in the order of the readings."""
         known = len(self._places)
         places = np.array([self._places.setdefault(key, len(self._places)) for key in batch.keys], np.intp)
         old = places < known
@@ -40,7 +40,7 @@ class Totals:
                 self._files.append(key, batch.rows[batch.bounds[i] : batch.bounds[i + 1]])
 
     def _merge(self, places: np.ndarray, more: np.ndarray) -> None:
-        """Add to sensors that were met before, each of which is in `places` once."""
+        """Add to sensors of earlier batches; each is in `places` once."""
         facts = self._facts
         facts["readings"][places] += more["readings"]
         facts["anomalies"][places] += more["anomalies"]
@@ -52,15 +52,15 @@ class Totals:
                 facts[name][places[which]] = more[name][which]
 
     def outcomes(self) -> list[SensorOutcome]:
-        """An outcome for each sensor that was met, in order of their keys."""
-        told = self._facts[["readings", "anomalies", "first_ts", "last_ts", "worst"]].tolist()
+        """An outcome for each sensor with readings, in order of their keys."""
+        facts = self._facts[["readings", "anomalies", "first_ts", "last_ts", "worst"]].tolist()
         return [
-            _outcome(key, self._models[place], told[place]) for key, place in sorted(self._places.items())
+            _outcome(key, self._models[place], facts[place]) for key, place in sorted(self._places.items())
         ]
 
 
-def _outcome(key: SensorKey, model: LoadedModel | ModelError, told: Any) -> SensorOutcome:
-    readings, anomalies, first, last, worst = told
+def _outcome(key: SensorKey, model: LoadedModel | ModelError, facts: Any) -> SensorOutcome:
+    readings, anomalies, first, last, worst = facts
     if isinstance(model, ModelError):
         status = SensorStatus.NO_MODEL if isinstance(model, ModelMissing) else SensorStatus.FAILED
         return SensorOutcome(*key, status, str(model), readings)

@@ -1,1 +1,1 @@
-"""Making readings and models: simulate, aggregate, train."""
+"""Tools that produce readings and models: simulate, aggregate, train."""

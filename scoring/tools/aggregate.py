@@ -43,7 +43,7 @@ class WindowMeans:
 
     def __init__(self, window_ms: int, merge_rows: int = _MERGE_ROWS) -> None:
         self._window_ms, self._merge_rows = window_ms, merge_rows
-        # A group is window * span + sensor. Windows of so many ns are few enough that this fits into int64.
+        # A group is window * span + sensor: there are so few windows of this length that it fits into int64.
         self._span = window_ms * NS_PER_MS // 2
         self._sensors: dict[SensorKey, int] = {}
         self._sums: list[_Sums] = []

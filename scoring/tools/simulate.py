@@ -1,8 +1,8 @@
-"""A fleet that is not there: readings with a daily pattern, noise and labelled anomalies.
+"""A simulated fleet: readings with a daily pattern, noise and labelled anomalies.
 
-Time is cut into steps of one interval, counted from 1970. What a sensor reads at a step follows from the
-fleet, its seed and the step alone, not from what was read before: a second day, simulated alone, is the
-second half of two days simulated together; and rows can be made in chunks of any size.
+Time is divided into steps of one interval, counted from 1970. A reading depends on the fleet, its seed and
+the step only, not on earlier readings: a second day, simulated alone, is the second half of two days
+simulated together; and rows can be generated in chunks of any size.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,11 +15,11 @@ from scoring.tools.tables import READINGS_SCHEMA
 
 SPIKE, LEVEL_SHIFT, DRIFT, STUCK, DROPOUT = range(5)
 KINDS = ("spike", "level-shift", "drift", "stuck", "dropout")
-"""What can go wrong with a sensor.
+"""Kinds of anomaly.
 
-spike: one reading jumps away. level-shift: some readings in a row lie off by the same distance. drift: they
-move off further with each reading. stuck: the same value again and again. dropout: the rows are missing;
-only the labels know them. Distances are 10 to 16 times the sensor's noise.
+spike: one reading far off. level-shift: consecutive readings off by the same distance. drift: each reading
+further off than the one before. stuck: one value repeated. dropout: the rows are missing; only the labels
+have them. Distances are 10 to 16 times the sensor's noise.
 """
 
 LABELS_SCHEMA = pa.schema(
@@ -30,14 +30,14 @@ CHUNK_ROWS = 1 << 18
 DAY_MS = 86_400_000
 
 _SLOT = 64
-"""At most one anomaly per sensor begins, and it ends, within so many steps."""
+"""Steps in which each sensor has at most one anomaly, from its start to its end."""
 _SHORTEST, _LONGEST = 6, 24
-"""Steps that an anomaly lasts, unless it is a spike."""
+"""Steps that an anomaly lasts, except a spike."""
 _NEAREST, _SPREAD = 10, 6
-"""How far off anomalies lie, in units of the noise."""
+"""Distance of anomalies, in units of the noise."""
 _MEAN_LENGTH = (1 + (len(KINDS) - 1) * (_SHORTEST + _LONGEST) / 2) / len(KINDS)
 MAX_ANOMALY_RATE = 0.15
-"""Of readings in anomalies; little more fits into the slots."""
+"""Share of readings in anomalies; little more fits into the slots."""
 
 _BLOCK = 1 << 15
 _PROFILES, _NOISE, _ANOMALIES = range(3)
@@ -45,7 +45,7 @@ _PROFILES, _NOISE, _ANOMALIES = range(3)
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Which readings to make; `anomaly_rate` is the share of them that lie in anomalies, on average."""
+    """Which readings to generate; `anomaly_rate` is the average share of them in anomalies."""
 
     devices: int
     sensors: int
@@ -75,7 +75,7 @@ class Fleet:
 class Chunk:
     """Rows in the order of time, device and sensor, and labels of the anomalous ones among them.
 
-    Of `rows` readings, `readings` lacks those that dropped out; `labels` has them.
+    Rows that dropped out count in `rows` and are in `labels`, but not in `readings`.
     """
 
     rows: int
@@ -85,7 +85,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Steps `first` to `last` of the sensors `begin` to `end`, ends excluded; several steps only of all."""
+    """Steps `first` to `last` of sensors `begin` to `end`, ends excluded; of all sensors if several steps."""
 
     first: int
     last: int
@@ -99,7 +99,7 @@ class _Span:
 
 @dataclass(frozen=True, slots=True)
 class _Profiles:
-    """How each sensor behaves; float64, shape (sensors,)."""
+    """The parameters of each sensor; float64, shape (sensors,)."""
 
     level: np.ndarray
     noise: np.ndarray
@@ -124,7 +124,7 @@ class _Anomalies:
 
 
 def simulate(fleet: Fleet, chunk_rows: int = CHUNK_ROWS) -> Iterator[Chunk]:
-    """All rows of the fleet, in chunks of about `chunk_rows`, which change nothing but memory."""
+    """All rows of the fleet, in chunks of about `chunk_rows`, which affect the memory only."""
     levels, noises, swings, phases = np.ascontiguousarray(
         _draw(fleet.seed, _PROFILES, 0, fleet.series * 4, np.random.Generator.random).reshape(-1, 4).T
     )
@@ -192,7 +192,7 @@ def _row_columns(
 
 
 def _expected(fleet: Fleet, profiles: _Profiles, steps: np.ndarray, series: np.ndarray) -> np.ndarray:
-    """What the sensors would read without noise: a wave around their level, once a day."""
+    """The readings without noise: a daily wave around each sensor's level."""
     hour = (steps * fleet.interval_ms % DAY_MS) * (2 * np.pi / DAY_MS)
     swing, phase = profiles.swing[series], profiles.phase[series]
     # sin(hour + phase), by the sum of angles: two products per row instead of a sine.
@@ -237,7 +237,7 @@ def _disturb(values: np.ndarray, fleet: Fleet, profiles: _Profiles, anomalies: _
         growth = rows.progress if kind == DRIFT else 1
         values[rows.row] += rows.size * growth * profiles.noise[rows.series]
     stuck = anomalies.select(STUCK)
-    # An ordinary value of when it began: within one noise of what was expected then.
+    # An ordinary value at its start: within one noise of what is expected then.
     offset = np.sign(stuck.size) * (np.abs(stuck.size) - _NEAREST) / _SPREAD * profiles.noise[stuck.series]
     values[stuck.row] = _expected(fleet, profiles, stuck.began, stuck.series) + offset
 
@@ -249,7 +249,7 @@ def _draw(
     stop: int,
     draw: Callable[[np.random.Generator, int], np.ndarray],
 ) -> np.ndarray:
-    """Numbers `start` to `stop` of an endless random sequence, drawn in blocks that each have a generator."""
+    """Numbers `start` to `stop` of an endless random sequence, drawn in blocks with a generator each."""
     first, last = start // _BLOCK, -(-stop // _BLOCK)
     blocks = [
         draw(np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, stream, block)))), _BLOCK)

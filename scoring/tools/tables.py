@@ -1,4 +1,4 @@
-"""Tables written batch by batch: CSV, gzip'd CSV or Parquet, by how the file's name ends."""
+"""Tables written batch by batch: CSV, gzip'd CSV or Parquet, chosen by the file's name."""
 
 import gzip
 from collections.abc import Callable, Iterator
@@ -26,21 +26,21 @@ READINGS_SCHEMA = pa.schema(
         "Value": pa.float64(),
     }
 )
-"""Readings as they are written here; TS in UTC."""
+"""The columns of written readings; TS in UTC."""
 
 _GZIP_LEVEL = 1
-"""A quarter of the time of level 6 for files a quarter larger: readings are made by the gigabyte."""
+"""A quarter of the time of level 6 for files a quarter larger: there can be gigabytes of readings."""
 
 
 def check_output(path: Path, option: str) -> None:
-    """Refuse, before any work is done, a place that a table cannot be written to.
+    """Refuse, before any work is done, a path that a table cannot be written to.
 
     Raises:
-        UsageError: the name tells no format, or something that is not a file has it already.
+        UsageError: the name has no known ending, or belongs to something that is not a file.
     """
     if not path.name.endswith(ENDINGS):
         endings = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
-        raise UsageError(f"{option} {path}: the name tells the format and should end in {endings}")
+        raise UsageError(f"{option} {path}: the name should end in {endings}, the format")
     if path.exists() and not path.is_file():
         raise UsageError(f"{option} {path} is not a file that can be replaced: choose another name")
 
@@ -49,7 +49,7 @@ def check_output(path: Path, option: str) -> None:
 def table_writer(
     path: Path, schema: pa.Schema, *, quotes: bool = False
 ) -> Iterator[Callable[[pa.RecordBatch | pa.Table], None]]:
-    """Write batches of `schema` to `path`, which appears whole when the block ends well.
+    """Write batches of `schema` to `path`, which appears, complete, when the block succeeds.
 
     The same batches give the same bytes. `quotes` is for CSV with texts that need them: pyarrow then puts
     all texts in quotes.
@@ -64,7 +64,7 @@ def table_writer(
             return
         file: io.BufferedIOBase = stack.enter_context(partial.open("wb"))
         if path.name.endswith(".gz"):
-            # Without a name and a time in its header: they would differ from run to run.
+            # Without a name and a time in the header: they would differ between runs.
             file = stack.enter_context(gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0))
         file.write((",".join(schema.names) + "\n").encode())
         options = pa_csv.WriteOptions(

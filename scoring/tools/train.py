@@ -1,7 +1,7 @@
 """One detector per sensor, learnt from its readings: StandardScaler and OneClassSVM.
 
-Readings are read twice, first to count them per sensor and then to keep them, at most so many of each sensor:
-memory is known before any is taken. Of a sensor with more, every second, third, ... reading is kept.
+Readings are read twice: first to count them per sensor, then to keep a limited number of each sensor, so that
+the memory needed is known in advance. Of a sensor with more, every second, third, ... reading is kept.
 """
 
 import signal
@@ -20,17 +20,17 @@ from scoring.keys import SensorKey
 from scoring.readings.files import Batch
 
 _TASK_SENSORS, _TASK_VALUES = 64, 1 << 16
-"""What a process is handed at once, at most: little enough to show progress, enough to be worth it."""
+"""The most that one task of a process contains: small enough to show progress, large enough to pay off."""
 
 _TOLERANCE, _MOST_ROUNDS = 1e-9, 200_000
-"""When OneClassSVM stops. With scikit-learn's 0.001 and a small nu it stops where it began, or soon after:
-the solver's variables add up to nu * n only, and the detector calls most of what it learnt anomalies."""
+"""When OneClassSVM stops. With scikit-learn's 0.001 and a small nu it stops at its start, or soon after: the
+solver's variables add up to nu * n only, and the detector calls most of what it learnt anomalies."""
 
-_HAIR = 1e-4
-"""By how much scores are raised, as a share of how far they spread."""
+_MARGIN = 1e-4
+"""By how much scores are raised, as a share of their range."""
 
 _MOST_FLAGGED = 0.05
-"""A share, on top of nu, of its own readings above which a detector has learnt nothing."""
+"""Above this share, on top of nu, of anomalies among its own readings, a detector is useless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,18 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What became of one sensor: its model is saved, or `skipped` tells why not."""
+    """The result for one sensor: its model is saved, or `skipped` is the reason why not."""
 
     key: SensorKey
     skipped: str | None
 
 
 class Untrainable(ValueError):
-    """These readings do not make a detector."""
+    """A detector cannot be trained on these readings."""
 
 
 class Samples:
-    """The values to learn from, at most `most` of a sensor, evenly spaced over all that it has."""
+    """The values to learn from, at most `most` per sensor, evenly spaced over all of its readings."""
 
     def __init__(self, most: int) -> None:
         self.counts: dict[SensorKey, int] = {}
@@ -66,14 +66,14 @@ class Samples:
         self._strides = self._seen = np.empty(0, np.int64)
 
     def count(self, batches: Iterable[Batch]) -> None:
-        """Learn, from all readings, how many each sensor has."""
+        """Count all readings of each sensor."""
         for batch in batches:
             found = np.bincount(batch.codes, minlength=len(batch.keys)).tolist()
             for key, count in zip(batch.keys, found, strict=True):
                 self.counts[key] = self.counts.get(key, 0) + count
 
     def keep(self, batches: Iterable[Batch]) -> None:
-        """Keep values, from the same readings once more."""
+        """Keep values of the same readings, read again."""
         counts = np.array([*self.counts.values()], np.int64)
         self._numbers = {key: number for number, key in enumerate(self.counts)}
         self._strides = np.maximum(1, -(-counts // self._most))
@@ -84,14 +84,14 @@ class Samples:
             self._keep(batch)
 
     def of(self, key: SensorKey) -> np.ndarray:
-        """The values kept of a sensor, in the order in which they came; float64, shape (n,)."""
+        """The values kept of a sensor, in the order of its readings; float64, shape (n,)."""
         number = self._numbers[key]
         start, end = self._starts[number : number + 2]
         kept = -(-self._seen[number] // self._strides[number])
         return self._values[start : min(start + kept, end)]
 
     def _keep(self, batch: Batch) -> None:
-        # What was added to the files since they were counted has no room, and is left out.
+        # Readings that were added to the files after the count have no room, and are left out.
         number = np.array([self._numbers.get(key, -1) for key in batch.keys], np.int64)[batch.codes]
         order = np.argsort(number, kind="stable")
         order = order[np.searchsorted(number[order], 0) :]
@@ -107,10 +107,10 @@ class Samples:
 
 
 def fit(values: np.ndarray, recipe: Recipe) -> Any:
-    """A pipeline of StandardScaler and OneClassSVM that has learnt `values` of shape (n,).
+    """A pipeline of StandardScaler and OneClassSVM, fitted to `values` of shape (n,).
 
     Raises:
-        Untrainable: the values are too few, all the same, or tell the detector nothing.
+        Untrainable: the values are too few, all the same, or give a useless detector.
     """
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -129,15 +129,15 @@ def fit(values: np.ndarray, recipe: Recipe) -> Any:
     detector = make_pipeline(scaler, svm)
     rows = values.reshape(-1, 1)
     with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it stopped at the last round: how good it is, is seen below
+        warnings.simplefilter("ignore")  # that it stopped at the last round: the detector is checked below
         try:
             detector.fit(rows)
         except ValueError as error:
             raise Untrainable("the readings are too large to be scaled") from error
         if scaler.scale_[0] != np.sqrt(scaler.var_[0]):
-            # StandardScaler divides by 1 then: any other value is an anomaly, or none is, by their unit.
+            # StandardScaler divides by 1 then: any other value is an anomaly, or none is, by the unit.
             raise Untrainable(
-                f"all {len(values):,} readings are {values[0]:g}, or as good as: nothing to learn"
+                f"all {len(values):,} readings are {values[0]:g} or nearly so: nothing to learn"
             )
         _widen(detector, rows)
         flagged = np.count_nonzero(detector.predict(rows) == -1)
@@ -150,31 +150,31 @@ def fit(values: np.ndarray, recipe: Recipe) -> Any:
 
 
 def _widen(detector: Any, rows: np.ndarray) -> None:
-    """Move the boundary out by a hair, about 0.0001 standard deviations.
+    """Move the boundary out by about 0.0001 standard deviations.
 
-    It runs through the outermost readings themselves, which rounding then calls one thing or the other, and
-    with them all that are equal.
+    Without this it runs through the outermost readings, and rounding decides what they, and all equal ones,
+    are called.
     """
     scaler, svm = detector[0], detector[-1]
     beyond = [rows.min(axis=0) - scaler.scale_, rows.max(axis=0) + scaler.scale_]
-    svm.intercept_ = svm.intercept_ + _HAIR * np.ptp(detector.decision_function([*rows, *beyond]))
+    svm.intercept_ = svm.intercept_ + _MARGIN * np.ptp(detector.decision_function([*rows, *beyond]))
     svm._intercept_ = svm.intercept_.copy()
     svm.offset_ = -svm.intercept_
 
 
 def train(samples: Samples, recipe: Recipe, models: Path, jobs: int) -> Iterator[Trained]:
-    """Train a model per sensor and save it in `models`, `jobs` at a time; they are told as they are done.
+    """Train a model per sensor and save it in `models`, `jobs` at a time; results come as they are done.
 
     Raises:
-        OSError: a process was ended from outside.
+        OSError: a process was killed.
     """
     tasks = list(_tasks(samples))
     if jobs == 1 or len(tasks) == 1:
         for task in tasks:
             yield from _train_some(_values(samples, task), recipe, models)
         return
-    # Not forked: pyarrow's threads may hold locks that a forked process would wait for forever.
-    pool = ProcessPoolExecutor(min(jobs, len(tasks)), get_context("spawn"), _leave_interrupts_to_the_parent)
+    # Not forked: pyarrow's threads can hold locks that a forked process would wait for forever.
+    pool = ProcessPoolExecutor(min(jobs, len(tasks)), get_context("spawn"), _ignore_interrupts)
     running: set[Future[list[Trained]]] = set()
     try:
         while tasks or running:
@@ -184,7 +184,7 @@ def train(samples: Samples, recipe: Recipe, models: Path, jobs: int) -> Iterator
             for future in done:
                 yield from future.result()
     except BrokenProcessPool as error:
-        raise OSError("a training process was ended from outside (out of memory?): try --jobs 1") from error
+        raise OSError("a training process was killed (out of memory?): try --jobs 1") from error
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -219,5 +219,5 @@ def _train_some(task: list[tuple[SensorKey, np.ndarray]], recipe: Recipe, models
     return done
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _ignore_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)

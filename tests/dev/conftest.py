@@ -1,4 +1,4 @@
-"""What tests of the development tools share."""
+"""Fixtures for tests of the development tools."""
 
 from pathlib import Path
 

@@ -14,9 +14,11 @@ from urllib.parse import quote
 import pytest
 import yaml
 
-from dev.azureml.faults import Fault, Kind
+from dev.azureml.expressions import Unresolved, command_line, resolved
+from dev.azureml.faults import Fault, Kind, Loss
 from dev.azureml.identity import make_token
 from dev.azureml.server import Emulator
+from dev.azureml.storage import Storage
 from dev.azurite import connection_string
 
 pytestmark = pytest.mark.xdist_group("azureml")
@@ -47,6 +49,17 @@ if word == "fail":
 if word == "wait":
     import time
     time.sleep(60)
+if word == "write":
+    Path(data, "mine.txt").write_text("not here")
+if word == "folder":
+    Path(out, "a", "b").mkdir(parents=True)
+    Path(out, "a", "b", "page.html").write_text("<p>")
+if word == "slow":
+    Path(out, "slow.txt").write_text("half")
+    import time
+    time.sleep(60)
+if sys.argv[4:]:
+    Path(out, f"{word}.before").write_text(sys.argv[5])
 names = sorted(file.name for file in Path(data).rglob("*") if file.is_file())
 Path(out, f"{word}.txt").write_text(f"{word} {names} {sys.argv[4:5]}")
 """
@@ -136,7 +149,7 @@ def write(folder, *, work=WORK, component=COMPONENT):
     return folder / "work.yml"
 
 
-def make_pipeline(command, name, words, folder, *, chained=False, mode="upload"):
+def make_pipeline(command, name, words, folder, *, chained=False, mode="upload", delivery=None):
     """A pipeline component with one step per word, the later ones after the first where `chained`."""
     from azure.ai.ml import load_component
 
@@ -155,7 +168,8 @@ def make_pipeline(command, name, words, folder, *, chained=False, mode="upload")
         }
         inputs = {"data": "${{parent.inputs.data}}", "word": word}
         if chained and step != next(iter(words)):
-            inputs["before"] = f"${{{{parent.jobs.{next(iter(words))}.outputs.out}}}}"
+            bound = f"${{{{parent.jobs.{next(iter(words))}.outputs.out}}}}"
+            inputs["before"] = {"path": bound, "mode": delivery} if delivery else bound
         node = {"type": "command", "component": f"azureml:{command.id}", "inputs": inputs}
         document["jobs"][step] = node | {"outputs": {"out": place}}
     path = folder / f"{name}.yml"
@@ -366,8 +380,8 @@ class TestJobs:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"name": "a:b"}, "does not match the pattern"),
-            ({"name": "x" * 256}, "does not match the pattern"),
+            ({"name": "a:b"}, "does not match"),
+            ({"name": "x" * 256}, "does not match"),
             ({"component": "azureml:plain:1"}, "Not found pipeline component"),
             ({"tags": {f"tag-{i}": "" for i in range(51)}}, "at most 50 tags"),
             ({"tags": {"long": "x" * 1001}}, "at most 1000 characters"),
@@ -396,6 +410,111 @@ class TestJobs:
         answer = put(emulator, emulator.workspace.id("jobs", change.get("name", "refused")), properties)
         assert message in answer["error"]["message"]
         assert change.get("name", "refused") not in emulator.jobs.jobs
+
+
+class TestDelivery:
+    """Inputs and outputs of steps, as AML's data runtime delivers them."""
+
+    def test_an_input_without_a_mode_cannot_be_written_to(self, client, command, compute, tmp_path):
+        greedy = make_pipeline(command, "greedy", {"first": "write"}, tmp_path)
+        greedy = client.components.create_or_update(greedy)
+        client.jobs.create_or_update(job(greedy, compute, "greedy"))
+        assert ended(client, "greedy") == "Failed"
+        (step,) = client.jobs.list(parent_job_name="greedy")
+        assert step.status == "Failed"
+
+    @pytest.mark.parametrize(
+        ("mode", "seen"),
+        [("direct", b"azureml://datastores/results/paths/"), ("download", b"/inputs/before")],
+    )
+    def test_a_mode_decides_what_a_command_is_given(
+        self, client, command, compute, datastores, tmp_path, *, mode, seen
+    ):
+        words = {"first": "a", "second": mode}
+        given = make_pipeline(command, f"given_{mode}", words, tmp_path, chained=True, delivery=mode)
+        given = client.components.create_or_update(given)
+        client.jobs.create_or_update(job(given, compute, f"given-{mode}"))
+        assert ended(client, f"given-{mode}") == "Completed"
+        found = datastores.get_blob_client("results", f"given_{mode}/{mode}.before").download_blob().readall()
+        assert seen in found
+
+    def test_a_mode_that_does_not_exist_is_refused(self, emulator, pipeline):
+        spec = json.loads(json.dumps(emulator.workspace.specs[pipeline.id])) | {"version": "8"}
+        spec["jobs"]["first"]["inputs"]["data"]["mode"] = "Mount"
+        path = emulator.workspace.id("components", "plain", "versions", "8")
+        message = put(emulator, path, {"componentSpec": spec})["error"]["message"]
+        assert "no mode 'Mount' of input 'first.data'" in message
+
+    def test_folders_leave_blobs_and_files_no_type_of_content(
+        self, client, command, compute, datastores, tmp_path
+    ):
+        folders = make_pipeline(command, "folders", {"first": "folder"}, tmp_path, mode="rw_mount")
+        folders = client.components.create_or_update(folders)
+        client.jobs.create_or_update(job(folders, compute, "folders"))
+        assert ended(client, "folders") == "Completed"
+        folder = datastores.get_blob_client("results", "folders/a/b").get_blob_properties()
+        assert (folder.size, folder.metadata) == (0, {"hdi_isfolder": "true"})
+        page = datastores.get_blob_client("results", "folders/a/b/page.html").get_blob_properties()
+        assert page.content_settings.content_type == "application/octet-stream"
+        storage = Storage(connection_string_of(datastores))
+        storage.download_folder("results", "folders", tmp_path / "found")
+        assert (tmp_path / "found" / "a" / "b" / "page.html").is_file()
+
+    def test_a_value_is_part_of_a_line_for_a_shell(self, client, command, compute, tmp_path):
+        """The local engine hands over a list of arguments; here a blank in a value makes two of one."""
+        cut = make_pipeline(command, "cut", {"first": "'one", "second": "five"}, tmp_path)
+        cut = client.components.create_or_update(cut)
+        client.jobs.create_or_update(job(cut, compute, "cut"))
+        assert ended(client, "cut") == "Failed"
+        assert statuses(client, "cut") == {"first": "Failed", "second": "Completed"}
+
+
+class TestLosses:
+    @pytest.mark.parametrize("end", ["Completed", "Failed"])
+    def test_a_step_whose_node_is_gone_is_not_tried_again(
+        self, client, emulator, command, compute, *, datastores, tmp_path, end
+    ):
+        words = {"first": "slow", "second": "six"}
+        name = f"lost_{end.lower()}"
+        lost = make_pipeline(command, name, words, tmp_path, chained=True, mode="rw_mount")
+        lost = client.components.create_or_update(lost)
+        emulator.faults.lose(Loss("first", after=1.5, job=end))
+        client.jobs.create_or_update(job(lost, compute, name))
+        assert ended(client, name) == end
+        assert statuses(client, name) == {"first": "Failed", "second": "Completed"}
+        half = datastores.get_blob_client("results", f"{name}/slow.txt").download_blob().readall()
+        assert half == b"half"
+
+    def test_a_step_that_never_began_is_not_in_the_history(self, client, emulator, pipeline, compute):
+        emulator.faults.lose(Loss("first", job="Completed"))
+        client.jobs.create_or_update(job(pipeline, compute, "never"))
+        assert ended(client, "never") == "Completed"
+        assert statuses(client, "never") == {"second": "Completed"}
+
+
+class TestExpressions:
+    """Written from the documentation's own examples."""
+
+    TEMPLATE = (
+        "python train.py --data ${{inputs.data}} $[[--epochs ${{ inputs.epochs }}]] --to ${{outputs.model}}"
+    )
+
+    def test_an_optional_part_is_kept_where_its_input_is_given(self):
+        values = {"inputs.data": "/d", "inputs.epochs": "3", "outputs.model": "/m"}
+        assert command_line(self.TEMPLATE, values, ()) == "python train.py --data /d --epochs 3 --to /m"
+
+    def test_an_optional_part_is_dropped_where_its_input_is_not_given(self):
+        values = {"inputs.data": "/d", "outputs.model": "/m"}
+        line = command_line(self.TEMPLATE, values, {"inputs.epochs"})
+        assert line == "python train.py --data /d  --to /m"
+
+    @pytest.mark.parametrize("values", [{"outputs.model": "/m"}, {"inputs.data": "/d"}])
+    def test_what_has_no_value_is_never_left_as_it_is(self, values):
+        with pytest.raises(Unresolved, match="has no value"):
+            command_line(self.TEMPLATE, values, {"inputs.epochs"})
+
+    def test_values_are_not_looked_into_again(self):
+        assert resolved("${{name}}", {"name": "${{output_name}}", "output_name": "x"}) == "${{output_name}}"
 
 
 class TestFaults:
@@ -520,6 +639,11 @@ class TestProcess:
         assert ended.stderr == (
             "error: no Azurite answers at ScoringStorage: start python -m dev.azurite first\n"
         )
+
+
+def connection_string_of(blobs):
+    port = int(blobs.primary_endpoint.split(":")[2].split("/")[0])
+    return connection_string(port)
 
 
 def put(emulator, path, properties):

@@ -1,4 +1,4 @@
-"""Azurite as the project starts it: on free ports, and gone with whoever started it."""
+"""Azurite as the project starts it: on free ports, and stopped with the process that started it."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def container(azurite):
     return ContainerClient.from_connection_string(azurite.connection_string, "here")
 
 
-def answers(port):
+def listens(port):
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
@@ -33,7 +33,7 @@ def wait_until(condition):
         time.sleep(0.02)
 
 
-def test_two_at_once_do_not_meet():
+def test_two_servers_at_once_are_independent():
     with Azurite() as one, Azurite() as other:
         assert set(one.ports.values()).isdisjoint(other.ports.values())
         with container(one) as client:
@@ -42,13 +42,13 @@ def test_two_at_once_do_not_meet():
             assert not client.exists()
 
 
-def test_all_three_services_answer():
+def test_all_three_services_listen():
     with Azurite() as azurite:
-        assert all(answers(port) for port in azurite.ports.values())
-    assert not any(answers(port) for port in azurite.ports.values())
+        assert all(listens(port) for port in azurite.ports.values())
+    assert not any(listens(port) for port in azurite.ports.values())
 
 
-def test_a_folder_keeps_what_was_written(tmp_path):
+def test_a_folder_keeps_data_after_a_restart(tmp_path):
     with Azurite(tmp_path) as azurite, container(azurite) as client:
         client.create_container()
         client.upload_blob("a.csv", b"TS")
@@ -56,20 +56,20 @@ def test_a_folder_keeps_what_was_written(tmp_path):
         assert client.download_blob("a.csv").readall() == b"TS"
 
 
-def test_a_port_that_is_taken_is_told():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+def test_a_port_in_use_is_reported():
+    with socket.socket() as used:
+        used.bind(("127.0.0.1", 0))
+        used.listen()
+        port = used.getsockname()[1]
         with (
-            pytest.raises(AzuriteError, match=f"did not start on ports .*{port}.* it said: "),
+            pytest.raises(AzuriteError, match=f"did not start on ports .*{port}.*; its last output: "),
             Azurite(ports=(port, 0, 0)),
         ):
             pass
 
 
-def test_it_is_gone_when_its_parent_is_killed():
-    """Nothing is left of a test run that somebody kills."""
+def test_it_exits_when_its_parent_is_killed():
+    """A killed test run leaves no processes behind."""
     script = (
         "import os, sys\n"
         "from dev.azurite import Azurite\n"
@@ -87,13 +87,13 @@ def test_it_is_gone_when_its_parent_is_killed():
     )
     with parent:
         assert parent.stdout is not None
-        pid, port = (int(word) for word in parent.stdout.readline().split())
-        assert answers(port)
+        pid, port = (int(number) for number in parent.stdout.readline().split())
+        assert listens(port)
         parent.send_signal(signal.SIGKILL)
     wait_until(lambda: not psutil.pid_exists(pid))
-    assert not answers(port)
+    assert not listens(port)
 
 
-def test_a_connection_string_names_only_services_that_there_are():
+def test_a_connection_string_names_only_services_with_a_port():
     assert "QueueEndpoint" not in connection_string(1)
     assert connection_string(1, 2, 3).endswith("TableEndpoint=http://127.0.0.1:3/devstoreaccount1")

@@ -11,21 +11,21 @@ from dev.host.settings import (
 )
 
 
-def test_settings_are_put_in_place_of_their_names():
+def test_placeholders_are_replaced_by_settings():
     assert resolve("%CONTAINER%/in/{name}-%X%", {"CONTAINER": "data", "X": "1"}) == "data/in/{name}-1"
 
 
-def test_a_setting_that_is_missing_is_named():
+def test_a_missing_setting_is_named():
     with pytest.raises(HostError, match="'%SCHEDULE%' does not resolve to a value: set SCHEDULE"):
         resolve("%SCHEDULE%", {})
 
 
-def test_a_connection_that_is_missing_is_named():
+def test_a_missing_connection_is_named():
     with pytest.raises(HostError, match="no connection string ScoringStorage"):
         connection_string("ScoringStorage", {"ScoringStorage__blobServiceUri": "https://a.example"})
 
 
-def test_host_json_says_how_many_blobs_at_once_and_how_many_tries(tmp_path):
+def test_host_json_sets_parallelism_and_the_number_of_tries(tmp_path):
     document = {
         "version": "2.0",
         "extensions": {"blobs": {"maxDegreeOfParallelism": 3, "poisonBlobThreshold": 2}},
@@ -36,7 +36,7 @@ def test_host_json_says_how_many_blobs_at_once_and_how_many_tries(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "error"),
     [
         (None, "no host.json"),
         ("{}", 'expected "version": "2.0"'),
@@ -48,14 +48,14 @@ def test_host_json_says_how_many_blobs_at_once_and_how_many_tries(tmp_path):
     ],
     ids=["none", "no version", "broken", "text for a number"],
 )
-def test_a_wrong_host_json_is_refused(tmp_path, text, complaint):
+def test_an_invalid_host_json_is_refused(tmp_path, text, error):
     if text is not None:
         (tmp_path / "host.json").write_text(text, encoding="utf-8")
-    with pytest.raises(HostError, match=complaint):
+    with pytest.raises(HostError, match=error):
         load_host_options(tmp_path)
 
 
-def test_an_app_keeps_its_host_id_and_another_has_its_own(tmp_path):
+def test_each_app_has_its_own_stable_host_id(tmp_path):
     assert host_id(tmp_path / "a", {}) == host_id(tmp_path / "a", {})
     assert host_id(tmp_path / "a", {}) != host_id(tmp_path / "b", {})
     assert host_id(tmp_path, {"AzureFunctionsWebHost__hostid": "mine"}) == "mine"

@@ -1,4 +1,4 @@
-"""The proxy that misbehaves does so as it was told, and otherwise changes nothing."""
+"""The proxy injects exactly the faults that it is asked for, and otherwise changes nothing."""
 
 import http.client
 import threading
@@ -12,15 +12,15 @@ from dev.proxy import Fault, FaultProxy, Request, at_random
 
 @pytest.fixture
 def server():
-    """A server that says what it was asked."""
+    """A server that echoes and records requests."""
 
     class Echo(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        seen: ClassVar[list[bytes]] = []
+        bodies: ClassVar[list[bytes]] = []
 
         def do_PUT(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.seen.append(body)
+            self.bodies.append(body)
             self.send_response(201)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -44,7 +44,7 @@ def server():
 
 @pytest.fixture
 def scripted(server):
-    """A proxy that does to each request what its script says next; and the script."""
+    """A proxy that injects the next fault of its script into each request; and the script."""
     script: list[Fault] = []
     with FaultProxy(server.server_port, lambda _: script.pop(0) if script else None) as proxy:
         yield proxy, script
@@ -70,18 +70,18 @@ def put(proxy, body=b"hello"):
         connection.close()
 
 
-def seen(server):
-    return server.RequestHandlerClass.seen
+def received(server):
+    return server.RequestHandlerClass.bodies
 
 
-def test_without_a_fault_it_passes_everything_on(proxy, server):
+def test_without_a_fault_it_forwards_everything(proxy, server):
     body = bytes(range(256)) * 1000
     assert put(proxy, body)[:2] == (201, body)
-    assert seen(server) == [body]
-    assert (proxy.seen, sum(proxy.done.values())) == (1, 0)
+    assert received(server) == [body]
+    assert (proxy.requests, sum(proxy.faults.values())) == (1, 0)
 
 
-def test_a_connection_serves_many_requests_and_a_head_has_no_body(proxy):
+def test_a_connection_serves_many_requests_and_head_responses_have_no_body(proxy):
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=5)
     for _ in range(3):
         connection.request("HEAD", "/")
@@ -91,44 +91,44 @@ def test_a_connection_serves_many_requests_and_a_head_has_no_body(proxy):
 
 
 @pytest.mark.parametrize("fault", [Fault.INTERNAL, Fault.BUSY, Fault.THROTTLE])
-def test_a_refusal_never_reaches_the_server(proxy, script, server, fault):
+def test_a_rejected_request_does_not_reach_the_server(proxy, script, server, fault):
     script.append(fault)
     status, body, headers = put(proxy)
     assert str(status) == fault.value
     assert b"<Code>" in body
     assert ("Retry-After" in headers) == (fault is Fault.THROTTLE)
-    assert seen(server) == []
-    assert proxy.done == {fault: 1}
+    assert received(server) == []
+    assert proxy.faults == {fault: 1}
 
 
-def test_a_reset_never_reaches_it_either(proxy, script, server):
+def test_a_reset_request_does_not_reach_the_server(proxy, script, server):
     script.append(Fault.RESET)
     with pytest.raises(ConnectionError):
         put(proxy)
-    assert seen(server) == []
+    assert received(server) == []
 
 
-def test_a_lost_answer_was_taken_all_the_same(proxy, script, server):
+def test_a_request_whose_response_is_lost_reaches_the_server(proxy, script, server):
     script.append(Fault.LOST)
     with pytest.raises(ConnectionError):
         put(proxy)
-    assert seen(server) == [b"hello"]
+    assert received(server) == [b"hello"]
 
 
-def test_a_cut_answer_ends_too_soon(proxy, script, server):
+def test_a_truncated_response_ends_early(proxy, script, server):
     script.append(Fault.CUT)
     with pytest.raises((ConnectionError, http.client.HTTPException)):
         put(proxy, b"x" * 100_000)
-    assert len(seen(server)) == 1
+    assert len(received(server)) == 1
 
 
-def test_a_late_answer_is_whole(proxy, script):
+def test_a_late_response_is_complete(proxy, script):
     script.append(Fault.DELAY)
     assert put(proxy)[:2] == (201, b"hello")
-    assert proxy.done == {Fault.DELAY: 1}
+    assert proxy.faults == {Fault.DELAY: 1}
 
 
-def test_chance_is_the_same_for_the_same_seed():
+def test_the_same_seed_gives_the_same_faults():
     def faults(seed):
         choose = at_random(seed, 0.1)
         return [choose(Request(number, "GET", "/")) for number in range(1000)]

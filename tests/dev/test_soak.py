@@ -1,4 +1,4 @@
-"""The soak's checker finds what does not add up, and nothing where all does; tried on a small real state."""
+"""The soak test's checker finds every planted inconsistency in a small real state, and nothing else."""
 
 import contextlib
 import json
@@ -7,12 +7,12 @@ import secrets
 
 import pytest
 
-from dev.demo.leftovers import end_marked
+from dev.demo.marked_processes import kill_marked
 from dev.soak.check import check
 from dev.soak.contents import read_blobs
+from dev.soak.leaks import growth
 from dev.soak.readings import Kind, blob_name, content, parse, parse_name, parse_stamp, stamp
-from dev.soak.scene import MODEL_VERSIONS, set_scene
-from dev.soak.steady import growth
+from dev.soak.setup import MODEL_VERSIONS, set_up
 from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from tests.e2e.conftest import wait_for_end
@@ -22,34 +22,34 @@ pytestmark = [pytest.mark.xdist_group("soak"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory):
-    """Landings of every kind, one replaced after it was scored and one removed; all is quiet."""
+def soak(tmp_path_factory):
+    """Landings of every kind, one replaced after it was scored and one removed; all runs have finished."""
     mark = secrets.token_hex(8)
     with contextlib.ExitStack() as stack:
-        stack.callback(end_marked, mark)
-        scene = set_scene(lambda _request: None, 1, mark, tmp_path_factory.mktemp("soak"), stack)
-        context, chance = scene.stage.context, random.Random(1)
+        stack.callback(kill_marked, mark)
+        soak = set_up(lambda _request: None, 1, mark, tmp_path_factory.mktemp("soak"), stack)
+        context, chance = soak.sandbox.context, random.Random(1)
         names = [blob_name(kind, number) for number, kind in enumerate([*Kind, Kind.GOOD, Kind.GOOD])]
 
-        def land(name, version=0):
+        def upload(name, version=0):
             context.store.data.put(name, content(*parse_name(name), version, chance))
 
         for name in names:
-            land(name)
+            upload(name)
         context.store.data.put("_notes.csv", b"none")
-        wait_for_end(scene.stage, submit_landing(context, names[0]).run)
-        land(names[0], version=1)
-        wait_for_end(scene.stage, sweep(context, context.clock(), random_hex="000000").run)
+        wait_for_end(soak.sandbox, submit_landing(context, names[0]).run)
+        upload(names[0], version=1)
+        wait_for_end(soak.sandbox, sweep(context, context.clock(), random_hex="000000").run)
         context.store.data.delete(names[-1])
         runs = context.runs.newest()
         until(lambda: all(context.store.runs.exists(f"{record.run}/logs/worker.log") for record in runs))
-        yield scene  # the workers are gone: their own logs are the last that they write
+        yield soak  # the workers have exited: a worker's own log is the last thing it writes
 
 
 @pytest.fixture(scope="module")
-def kept(scene):
-    """What is in the containers that tests change: by name of a blob its ETag and its content."""
-    return {name: contents(scene.service.get_container_client(name)) for name in ("runs", "preds")}
+def original(soak):
+    """Blobs of the containers that tests change: ETag and content by name."""
+    return {name: contents(soak.service.get_container_client(name)) for name in ("runs", "preds")}
 
 
 def contents(client):
@@ -57,26 +57,26 @@ def contents(client):
 
 
 @pytest.fixture
-def containers(scene, kept):
-    """All containers; what a test does is undone, but with landings: they would get new ETags."""
-    clients = {name: scene.service.get_container_client(name) for name in ("data", "runs", "preds")}
+def containers(soak, original):
+    """All containers; changes are undone after each test, except in `data`: landings would get new ETags."""
+    clients = {name: soak.service.get_container_client(name) for name in ("data", "runs", "preds")}
     yield clients
-    for name, blobs in kept.items():
-        there = {blob.name: blob.etag for blob in clients[name].list_blobs()}
-        for extra in there.keys() - blobs.keys():
+    for name, blobs in original.items():
+        etags = {blob.name: blob.etag for blob in clients[name].list_blobs()}
+        for extra in etags.keys() - blobs.keys():
             clients[name].delete_blob(extra)
         for blob, (etag, text) in blobs.items():
-            if there.get(blob) != etag:
+            if etags.get(blob) != etag:
                 put = clients[name].get_blob_client(blob).upload_blob(text, overwrite=True)
                 blobs[blob] = (put["etag"].strip('"'), text)
 
 
-def violations(scene):
-    return check(scene.service, MODEL_VERSIONS).violations
+def violations(soak):
+    return check(soak.service, MODEL_VERSIONS).violations
 
 
 def finished(containers):
-    """The runs that have predictions, the largest last."""
+    """Finished runs, the one with the most landings last."""
     names = [blob.name for blob in containers["preds"].list_blobs()]
     runs = [name.removesuffix("/_SUCCESS") for name in names if name.endswith("/_SUCCESS")]
     return sorted(runs, key=lambda run: len(manifest(containers, run)["landings"]))
@@ -91,10 +91,10 @@ def change(container, name, how):
     container.upload_blob(name, how(text).encode(), overwrite=True)
 
 
-def test_where_nothing_was_lost_nothing_is_found(scene, containers):
-    findings = check(scene.service, MODEL_VERSIONS)
+def test_a_consistent_state_has_no_violations(soak, containers):
+    findings = check(soak.service, MODEL_VERSIONS)
     assert findings.violations == []
-    assert findings.figures["landings there in the end"] == 6
+    assert findings.figures["landings at the end"] == 6
     assert findings.figures["claims"] == 8
     assert len(findings.latencies) == 3
 
@@ -125,7 +125,7 @@ def with_another_label(containers, run):
     change(containers["preds"], f"{run}/preds_2_1.csv", other)
 
 
-def with_a_rejected_row_less(containers, run):
+def without_a_rejected_row(containers, run):
     change(containers["preds"], f"{run}/rejects.csv", lambda text: text[: text[:-1].rindex("\n") + 1])
 
 
@@ -144,17 +144,17 @@ def scored_by_another_run_too(containers, run):
     change(containers["preds"], f"{run}/preds_1_1.csv", lambda text: text + line + "\n")
 
 
-def without_its_end(containers, run):
+def without_success(containers, run):
     containers["preds"].delete_blob(f"{run}/_SUCCESS")
 
 
-def without_word_of_a_landing(containers, run):
-    def less(text):
+def without_a_landing_in_the_summary(containers, run):
+    def shorter(text):
         summary = json.loads(text)
         summary["landings"] = [one for one in summary["landings"] if "no-text" not in one["name"]]
         return json.dumps(summary)
 
-    change(containers["preds"], f"{run}/summary.json", less)
+    change(containers["preds"], f"{run}/summary.json", shorter)
 
 
 def with_a_marker(containers, run):
@@ -177,55 +177,55 @@ def without_a_claim(containers, _run):
     containers["runs"].delete_blob(a_claim(containers))
 
 
-def with_a_claim_of_nobody(containers, _run):
-    containers["runs"].upload_blob(f"landings/{'0' * 32}", b"blob-of-nobody")
+def with_a_claim_of_an_unknown_run(containers, _run):
+    containers["runs"].upload_blob(f"landings/{'0' * 32}", b"blob-unknown")
 
 
-def with_a_claim_that_it_does_not_know(containers, run):
+def with_a_claim_missing_from_the_manifest(containers, run):
     containers["runs"].upload_blob(f"landings/{'0' * 32}", run.encode())
 
 
 def a_claim(containers):
-    """The claim on a landing that is there."""
+    """The claim on an existing landing."""
     blobs, _ = read_blobs(containers["data"])
     return f"landings/{blobs[0].key}"
 
 
 @pytest.mark.parametrize(
-    ("plant", "found"),
+    ("plant", "kind"),
     [
         (without_a_row, "scored in part"),
         (with_a_row_twice, "reading predicted twice"),
-        (with_another_value, "another value"),
+        (with_another_value, "wrong value"),
         (with_another_label, "wrong answer"),
-        (with_a_rejected_row_less, "rejected rows"),
+        (without_a_rejected_row, "rejected rows"),
         (with_another_rejected_line, "rejected lines"),
         (scored_by_another_run_too, "scored twice"),
-        (without_its_end, "never scored"),
-        (without_word_of_a_landing, "landing not told of"),
-        (with_a_marker, "marker left"),
-        (still_running, "run not over"),
+        (without_success, "never scored"),
+        (without_a_landing_in_the_summary, "landing not in the summary"),
+        (with_a_marker, "leftover marker"),
+        (still_running, "run not finished"),
         (without_a_record, "claim without a run"),
         (without_a_claim, "never scored"),
-        (with_a_claim_of_nobody, "claim without a run"),
-        (with_a_claim_that_it_does_not_know, "claim that its run knows nothing of"),
+        (with_a_claim_of_an_unknown_run, "claim without a run"),
+        (with_a_claim_missing_from_the_manifest, "claim missing from the manifest"),
     ],
 )
-def test_what_does_not_add_up_is_found(scene, containers, plant, found):
+def test_an_inconsistency_is_found(soak, containers, plant, kind):
     plant(containers, finished(containers)[-1])
-    assert any(violation.startswith(f"{found}: ") for violation in violations(scene))
+    assert any(violation.startswith(f"{kind}: ") for violation in violations(soak))
 
 
-def test_a_landing_that_nobody_scored_is_found(scene, containers):
+def test_a_landing_without_a_run_is_found(soak, containers):
     name = blob_name(Kind.GOOD, 77)
     containers["data"].upload_blob(name, content(Kind.GOOD, 77, 0, random.Random(7)))
     try:
-        assert violations(scene) == [f"never scored: {name} has no claim"]
+        assert violations(soak) == [f"never scored: {name} has no claim"]
     finally:
         containers["data"].delete_blob(name)
 
 
-def test_every_row_of_a_landing_tells_to_which_version_of_which_landing_it_belongs():
+def test_every_row_identifies_its_landing_and_version():
     for number in (0, 7, 99_999):
         for version in (0, 1, 9):
             rows, bad = parse(content(Kind.BAD_ROWS, number, version, random.Random(number)))
@@ -234,12 +234,12 @@ def test_every_row_of_a_landing_tells_to_which_version_of_which_landing_it_belon
     assert stamp(3, 2, 1) != stamp(3, 2, 2)
 
 
-def test_a_process_that_grows_is_found_and_one_that_does_not_is_not():
-    still = [(float(second), 1, 100 << 20, 50) for second in range(200)]
+def test_only_processes_that_grow_are_found():
+    steady = [(float(second), 1, 100 << 20, 50) for second in range(200)]
     fuller = [(float(second), 2, (100 + second) << 20, 50) for second in range(200)]
     opener = [(float(second), 3, 100 << 20, 50 + second) for second in range(200)]
     brief = [(float(second), 4, (100 + second) << 20, 50) for second in range(60)]
-    assert [line.split(" from")[0] for line in growth([*still, *fuller, *opener, *brief])] == [
+    assert [line.split(" from")[0] for line in growth([*steady, *fuller, *opener, *brief])] == [
         "process 2",
         "process 3",
     ]

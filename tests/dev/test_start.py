@@ -1,4 +1,4 @@
-"""`make start`: what keeps the app running."""
+"""`make start` keeps the app running."""
 
 import json
 import os
@@ -15,7 +15,7 @@ REPO = Path(__file__).parents[2]
 
 @pytest.fixture
 def started(environment, azurite, tmp_path):
-    """The app, kept running on storage of the test's own, up to the line that says so."""
+    """The app on the test's own containers, and its output up to the line "Host started"."""
     values = json.loads((REPO / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
     values |= environment | {"AzureWebJobsStorage": azurite.connection_string}
     file = tmp_path / "local.settings.json"
@@ -33,17 +33,17 @@ def started(environment, azurite, tmp_path):
     end_child(child)
 
 
-def test_it_makes_the_containers_that_are_missing_and_runs_the_app(started, environment):
-    said = "".join(started[1])
-    for what in ("DATA", "MODELS", "PREDS", "RUNS"):
-        assert f"Made container '{environment[f'SCORING_{what}_CONTAINER']}'." in said
-    assert "Development host" in said
-    assert "score_on_blob: blobTrigger, container 'data-" in said
-    assert "score_on_timer: timerTrigger, schedule '0 */5 * * * *'" in said
+def test_it_creates_missing_containers_and_runs_the_app(started, environment):
+    output = "".join(started[1])
+    for name in ("DATA", "MODELS", "PREDS", "RUNS"):
+        assert f"Created container '{environment[f'SCORING_{name}_CONTAINER']}'." in output
+    assert "Development host" in output
+    assert "score_on_blob: blobTrigger, container 'data-" in output
+    assert "score_on_timer: timerTrigger, schedule '0 */5 * * * *'" in output
 
 
-@pytest.mark.parametrize("to_group", [True, False], ids=["Ctrl-C, to all", "SIGTERM, to it alone"])
-def test_it_ends_with_all_that_it_started(started, to_group):
+@pytest.mark.parametrize("to_group", [True, False], ids=["Ctrl-C to the group", "SIGTERM to the process"])
+def test_a_signal_stops_it_and_everything_that_it_started(started, to_group):
     child, _ = started
     if to_group:
         os.killpg(child.pid, signal.SIGINT)

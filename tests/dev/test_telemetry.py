@@ -1,10 +1,10 @@
-"""Logs reach Application Insights when its connection string is set: here, a server of our own."""
+"""Logs reach Application Insights if its connection string is set; here, a local server stands in for it."""
 
 from dev.host.process import HostProcess
 from tests.ingestion import ingestion, messages
 
 
-def test_what_a_function_logs_arrives_there_once(azurite, apps):
+def test_each_log_message_of_a_function_arrives_once(azurite, apps):
     with ingestion() as (telemetry, taken):
         settings = {
             "AzureFunctionsWebHost__hostid": "telemetry",

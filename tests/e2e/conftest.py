@@ -1,4 +1,4 @@
-"""The whole chain on one machine: Azurite, models, a published pipeline, the app in its host."""
+"""Fixtures for end-to-end tests on one machine: Azurite, models, a published pipeline, the app in a host."""
 
 import contextlib
 import fcntl
@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from dev.demo.fleet import Fleet, Landing, simulated_fleet
-from dev.demo.leftovers import end_marked
-from dev.demo.stage import REPO, set_stage
+from dev.demo.marked_processes import kill_marked
+from dev.demo.sandbox import REPO, open_sandbox
 from pipeline.flow.status import look
 
 
 @pytest.fixture(scope="session")
 def small_fleet(tmp_path_factory):
-    """Two devices of two sensors each, with trained models: made by the first test process that needs it."""
+    """Two devices with two sensors each, and trained models; the first test process makes them for all."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "small-fleet"
     folder.mkdir(exist_ok=True)
@@ -35,21 +35,21 @@ def small_fleet(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def staged(fleet, more=None, *, publish=True, engine="local"):
-    """A stage with this fleet's models; all that was started there ends with it."""
+def sandbox_for(fleet, more=None, *, publish=True, engine="local"):
+    """A sandbox with this fleet's models; it stops every process started in it."""
     mark = secrets.token_hex(8)
     with contextlib.ExitStack() as stack:
-        stack.callback(end_marked, mark)
-        stage = set_stage(engine, mark, stack, more)
-        stage.make_containers()
-        stage.upload_models(fleet)
+        stack.callback(kill_marked, mark)
+        sandbox = open_sandbox(engine, mark, stack, more)
+        sandbox.make_containers()
+        sandbox.upload_models(fleet)
         if publish:
-            stage.publish()
-        yield stage
+            sandbox.publish()
+        yield sandbox
 
 
 def scored_directly(landing, fleet, folder):
-    """What `python -m scoring score` makes of a landing: predictions by name of their file."""
+    """Predictions of `python -m scoring score` for a landing, by file name."""
     readings, out = folder / "readings", folder / "direct"
     target = readings / landing.name
     target.parent.mkdir(parents=True)
@@ -59,10 +59,10 @@ def scored_directly(landing, fleet, folder):
     return {file.name: file.read_bytes() for file in out.glob("preds_*.csv")}
 
 
-def wait_for_end(stage, run, seconds=60):
-    """The record of a run once it is final."""
+def wait_for_end(sandbox, run, seconds=60):
+    """Wait until a run has finished; returns its record."""
     deadline = time.monotonic() + seconds
-    while not (record := look(stage.context, run).record).state.final:
+    while not (record := look(sandbox.context, run).record).state.final:
         assert time.monotonic() < deadline, f"run {run} is still {record.state}"
         time.sleep(0.1)
     return record

@@ -11,7 +11,7 @@ from pycep import BicepParser
 from dev.demo.fleet import Landing
 from pipeline import alerts
 from pipeline.runs.names import blob_run
-from tests.e2e.conftest import staged, wait_for_end
+from tests.e2e.conftest import sandbox_for, wait_for_end
 from tests.ingestion import ingestion, messages
 
 ROOT = Path(__file__).parents[2]
@@ -50,17 +50,17 @@ def logged(small_fleet):
         "SCORING_STEP_TRIES": "1",
         "SCORING_STEP_MINUTES": "0.0001",
     }
-    with ingestion() as (telemetry, taken), staged(small_fleet, {**often, **telemetry}) as stage:
-        with stage.start_host(print) as host:
+    with ingestion() as (telemetry, taken), sandbox_for(small_fleet, {**often, **telemetry}) as sandbox:
+        with sandbox.start_host(print) as host:
             host.wait_until_started()
             assert host.call("score_on_timer") == 202
             with host.held():
-                stage.withhold(small_fleet.landings[0])
+                sandbox.upload_without_event(small_fleet.landings[0])
                 time.sleep(2)  # storage's clock knows seconds
             event = small_fleet.landings[1]
-            run = blob_run(stage.land(Landing(event.file, event.name)))
+            run = blob_run(sandbox.upload(Landing(event.file, event.name)))
             host.wait_for(run)
-            wait_for_end(stage, run)
+            wait_for_end(sandbox, run)
             assert host.call("score_on_timer") == 202
             host.wait_for(alerts.RUN_FAILED)
         return [message["message"] for message in messages(taken)]

@@ -1,4 +1,4 @@
-"""`make run`, as its users see it."""
+"""`make run`, as a user sees it."""
 
 import contextlib
 import csv
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.slow]
 
 
 class Demo:
-    """A demo under way; all of its processes carry a mark of ours."""
+    """A running demo; all of its processes carry this test's mark."""
 
     def __init__(self, folder, *options):
         self.mark = uuid.uuid4().hex
@@ -39,15 +39,15 @@ class Demo:
             self.lines.append(line.rstrip("\n"))
             if re.search(pattern, line):
                 return
-        pytest.fail(f"it never said {pattern!r}:\n" + "\n".join(self.lines))
+        pytest.fail(f"no line matches {pattern!r}:\n" + "\n".join(self.lines))
 
     def end(self):
         self.lines += self.output.read().splitlines()
         self.output.close()
         return end_child(self.process)
 
-    def left(self):
-        """Processes of this demo that are still there."""
+    def processes(self):
+        """Processes of this demo that are still running."""
         found = []
         for process in psutil.process_iter():
             try:
@@ -73,7 +73,7 @@ def demo(tmp_path_factory):
     for each in demos:
         each.output.close()
         end_child(each.process)
-        for process in each.left():
+        for process in each.processes():
             process.kill()
 
 
@@ -84,7 +84,7 @@ def own(fleet, tmp_path):
 
 @pytest.fixture(scope="module")
 def two_at_once(demo, small_fleet, tmp_path_factory):
-    """A demo from nothing, and at the same time one that lacks half of its models; and their outputs."""
+    """A demo without input and, at the same time, one with half of its models; and their output folders."""
     folder = tmp_path_factory.mktemp("two")
     models = folder / "models"
     models.mkdir()
@@ -92,71 +92,71 @@ def two_at_once(demo, small_fleet, tmp_path_factory):
         (models / file.name).write_bytes(file.read_bytes())
     data = small_fleet.landings[0].file
     return (
-        (demo("--out", folder / "nothing"), folder / "nothing"),
-        (demo("--data", data, "--models", models, "--out", folder / "lacking"), folder / "lacking"),
+        (demo("--out", folder / "simulated"), folder / "simulated"),
+        (demo("--data", data, "--models", models, "--out", folder / "partial"), folder / "partial"),
     )
 
 
-def test_from_nothing_to_predictions_with_one_command(two_at_once):
+def test_one_command_leads_from_nothing_to_predictions(two_at_once):
     (run, out), _ = two_at_once
     assert run.end() == 0, "\n".join(run.lines)
-    said = "\n".join(run.lines)
-    assert re.search(r"Run blob-[0-9a-f]{32}: 10,\d{3} of 10,\d{3} readings of 15 sensors scored", said)
-    assert re.search(r"Run timer-\d{8}-\d{6}.*: 10,\d{3} of 10,\d{3} readings of 15 sensors scored", said)
-    assert re.search(r"device +sensor +readings +anomalies", said)
+    output = "\n".join(run.lines)
+    assert re.search(r"Run blob-[0-9a-f]{32}: 10,\d{3} of 10,\d{3} readings of 15 sensors scored", output)
+    assert re.search(r"Run timer-\d{8}-\d{6}.*: 10,\d{3} of 10,\d{3} readings of 15 sensors scored", output)
+    assert re.search(r"device +sensor +readings +anomalies", output)
     assert "Everything was scored" in run.lines[-1]
-    assert "\x1b" not in said
+    assert "\x1b" not in output
     assert len(list(out.glob("blob-*/preds_*.csv"))) == 15
     assert list(out.glob("timer-*/_SUCCESS"))
     assert "All 2 runs succeeded" in (out / "index.html").read_text()
     (report,) = out.glob("timer-*/report.html")
     assert "a sweep by the timer at" in report.read_text()
-    assert_says_in_order(run.lines, in_the_readme())
-    assert columns_by(run.lines) == "['TS', 'Device', 'Sensor', 'Val', 'Prediction', 'Score']"
-    assert run.left() == []
+    assert_in_order(output_in_the_readme(), run.lines)
+    assert columns_of_predictions(run.lines) == "['TS', 'Device', 'Sensor', 'Val', 'Prediction', 'Score']"
+    assert run.processes() == []
 
 
-def in_the_readme():
-    """What the README shows of it."""
-    (block,) = re.findall(r"```text\n(Azurite is up.*?)```", (REPO / "README.md").read_text(), re.DOTALL)
+def output_in_the_readme():
+    """The output of the demo that the README shows."""
+    readme = (REPO / "README.md").read_text()
+    (block,) = re.findall(r"```text\n(Azurite is running.*?)```", readme, re.DOTALL)
     return block.splitlines()
 
 
-def assert_says_in_order(lines, some):
-    """That `some` stand among `lines`, but for names of runs and numbers."""
+def assert_in_order(expected, lines):
+    """Assert that `lines` contains `expected` in order, apart from run names and numbers."""
 
     def shape(line):
         return re.sub(r"\S*\d\S*", "#", line)
 
-    said = iter([shape(line) for line in lines])
-    for line in some:
-        assert shape(line) in said, line
+    remaining = iter([shape(line) for line in lines])
+    for line in expected:
+        assert shape(line) in remaining, line
 
 
-def columns_by(lines):
-    """What the line on how to read predictions leads to."""
-    (code,) = (line.partition("Read them:")[2].strip() for line in lines if line.startswith("Read them:"))
+def columns_of_predictions(lines):
+    """The columns that the code in the line "Predictions:" reads."""
+    (code,) = (line.partition(":")[2].strip() for line in lines if line.startswith("Predictions:"))
     code = code.replace("; ", "; print(list(") + ".columns))"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 
-def test_the_real_readings_are_scored_with_the_real_legacy_models(demo, seed, tmp_path):
+def test_the_seed_readings_get_the_expected_labels_from_the_legacy_models(demo, seed, tmp_path):
     run = demo("--data", seed / "sensor_data.csv", "--models", seed / "models", "--out", tmp_path / "out")
     assert run.end() == 0, "\n".join(run.lines)
-    said = "\n".join(run.lines)
-    assert "17,768 of 17,768 readings of 15 sensors scored" in said
+    assert "17,768 of 17,768 readings of 15 sensors scored" in "\n".join(run.lines)
     (folder,) = tmp_path.glob("out/blob-*")
     for expected in sorted((seed / "expected").glob("1_*.csv")):
         with (
-            expected.open(encoding="utf-8") as theirs,
-            (folder / f"preds_{expected.stem}.csv").open() as ours,
+            expected.open(encoding="utf-8") as right,
+            (folder / f"preds_{expected.stem}.csv").open() as actual,
         ):
-            labels = [row["Prediction"] for row in csv.DictReader(ours)]
-            assert labels == [row["Prediction"] for row in csv.DictReader(theirs)], expected.name
+            labels = [row["Prediction"] for row in csv.DictReader(actual)]
+            assert labels == [row["Prediction"] for row in csv.DictReader(right)], expected.name
 
 
-def test_one_that_lacks_models_says_so_and_two_at_once_do_not_meet(two_at_once):
+def test_missing_models_are_reported_and_two_demos_at_once_do_not_interfere(two_at_once):
     _, (run, out) = two_at_once
     assert run.end() == 1
     assert "Not everything was scored" in "\n".join(run.lines)
@@ -165,21 +165,21 @@ def test_one_that_lacks_models_says_so_and_two_at_once_do_not_meet(two_at_once):
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint"),
+    ("options", "error"),
     [
-        (("--data", "no/such/file.csv"), "error: no no/such/file.csv: DATA should be"),
+        (("--data", "no/such/file.csv"), "error: no/such/file.csv does not exist: DATA must be"),
         (("--models", "models"), "error: MODELS without DATA"),
         (("--data", "README.md", "--models", "no/such/folder"), "error: no folder no/such/folder"),
         (("--out", "README.md/out"), "error: README.md/out cannot be a folder for predictions"),
     ],
     ids=["no data", "models alone", "no models", "a file in the way"],
 )
-def test_what_cannot_be_is_refused_in_one_line(demo, options, complaint):
+def test_wrong_options_are_refused_in_one_line_before_anything_starts(demo, options, error):
     run = demo(*options)
     assert run.end() in {1, 2}
-    (line,) = run.lines  # nothing was started that would have to end again
-    assert line.startswith(complaint)
-    assert run.left() == []
+    (line,) = run.lines
+    assert line.startswith(error)
+    assert run.processes() == []
 
 
 def listening(processes):
@@ -195,21 +195,21 @@ def listening(processes):
 @pytest.mark.parametrize(
     ("moment", "how"),
     [
-        ("Azurite is up", signal.SIGINT),
+        ("Azurite is running", signal.SIGINT),
         ("Host started", signal.SIGTERM),
-        ("running", signal.SIGINT),
-        ("running", signal.SIGKILL),
+        (r"\w: running", signal.SIGINT),
+        (r"\w: running", signal.SIGKILL),
     ],
     ids=["early", "terminated", "while steps run", "killed"],
 )
-def test_interrupted_at_any_moment_it_leaves_nothing_running(demo, small_fleet, tmp_path, moment, how):
+def test_an_interrupted_demo_leaves_nothing_running(demo, small_fleet, tmp_path, moment, how):
     run = demo(*own(small_fleet, tmp_path))
     run.read_until(moment)
-    assert listening(run.left()) <= {"127.0.0.1"}
+    assert listening(run.processes()) <= {"127.0.0.1"}
     run.process.send_signal(how)
     assert run.end() == (-signal.SIGKILL if how is signal.SIGKILL else 130)
     deadline = time.monotonic() + 60
-    while left := run.left():
-        assert time.monotonic() < deadline, left
+    while remaining := run.processes():
+        assert time.monotonic() < deadline, remaining
         time.sleep(0.1)
     assert how is signal.SIGKILL or not list(run.folder.glob("fleet-demo-*"))

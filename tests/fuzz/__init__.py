@@ -1,1 +1,1 @@
-"""Fuzzing of all that is read and was written by others: damaged documents end in an error that says so."""
+"""Fuzzing of every document that comes from outside: a damaged one must be read, or refused with an error."""

@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def _fuzz(target: Target, seconds: float) -> tuple[int, bytes | None]:
-    """How many documents were tried, and the smallest that broke the reader."""
+    """The number of inputs that were tried, and the smallest that broke the reader."""
     end, count = time.monotonic() + seconds, 0
     smallest: bytes | None = None
 
@@ -64,7 +64,7 @@ def _fuzz(target: Target, seconds: float) -> tuple[int, bytes | None]:
     while time.monotonic() < end:
         try:
             check()
-        except Exception:  # noqa: BLE001 - whatever it is, it is a bug
+        except Exception:  # noqa: BLE001 - any exception here is a bug
             traceback.print_exc(limit=-3)
             return count, smallest
     return count, None

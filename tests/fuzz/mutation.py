@@ -1,4 +1,4 @@
-"""Damaged documents: whole ones, in which bytes are removed, doubled and replaced."""
+"""Strategies for damaged documents: bytes of valid documents are removed, duplicated and replaced."""
 
 import json
 from collections.abc import Sequence
@@ -31,18 +31,18 @@ VALUES: tuple[Any, ...] = (
 
 @st.composite
 def damaged(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
-    """One of `seeds` with a few bytes other than they were."""
+    """One of `seeds` with a few bytes changed."""
     content = bytearray(draw(st.sampled_from(list(seeds))))
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, len(content)))
         length = draw(st.sampled_from([0, 1, 1, 2, 4, 8, 64, 1000]))
-        piece = st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8), _taken(bytes(content)))
+        piece = st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8), _slice(bytes(content)))
         content[at : at + length] = draw(piece)
     return bytes(content)
 
 
 @st.composite
-def _taken(draw: st.DrawFn, content: bytes) -> bytes:
+def _slice(draw: st.DrawFn, content: bytes) -> bytes:
     start = draw(st.integers(0, len(content)))
     return content[start : start + draw(st.integers(0, 64))]
 

@@ -1,4 +1,4 @@
-"""What is read and was written by others. Each target takes bytes, and raises only where there is a bug."""
+"""Fuzz targets: readers of documents from outside. Each takes bytes and fails only if there is a bug."""
 
 import gzip
 import io
@@ -25,8 +25,8 @@ from pipeline.engines.summary import read_summary
 from pipeline.errors import PipelineError
 from pipeline.flow import sweep
 from pipeline.published import publish
-from pipeline.published.build import SCORE_FILE, Limits, build
-from pipeline.runs.landing import Manifest as RunManifest
+from pipeline.published.build import SCORE_FILE, ReadingLimits, build
+from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunRecord
 from pipeline.settings import Settings
 from scoring import PACK_NAME, SensorKey
@@ -35,7 +35,7 @@ from scoring.legacy import read_pickle
 from scoring.models import detector_from, save_model
 from scoring.packs import ModelStore, write_pack
 from scoring.readings.files import Source, read_batches
-from scoring.readings.manifest import Manifest
+from scoring.readings.manifest import RunManifest
 from tests.fuzz.mutation import changed_json, damaged
 
 TESTS = Path(__file__).parents[1]
@@ -58,7 +58,7 @@ class Target:
 
     read: Callable[[bytes], object]
     allowed: type[Exception]
-    """What reading may raise."""
+    """The exception that the reader may raise."""
     inputs: st.SearchStrategy[bytes]
 
     def try_out(self, content: bytes) -> None:
@@ -113,13 +113,13 @@ def _documents(folder: Path) -> dict[str, Target]:
 
     def read_manifest(content: bytes) -> None:
         manifest_file.write_bytes(content)
-        Manifest.read(manifest_file)
+        RunManifest.read(manifest_file)
 
     manifest = (SAMPLES / "manifest-1.json").read_bytes()
     record = (SAMPLES / "record-1.json").read_bytes()
     readers: dict[str, tuple[Callable[[bytes], object], type[Exception], bytes]] = {
         "manifest of a step": (read_manifest, ScoringError, manifest),
-        "manifest of a run": (lambda data: RunManifest.from_bytes(data, "it"), PipelineError, manifest),
+        "manifest of a run": (lambda data: Manifest.from_bytes(data, "it"), PipelineError, manifest),
         "record": (lambda data: RunRecord.from_bytes(data, "it").to_bytes(), PipelineError, record),
         "summary": (lambda data: read_summary(data, "it"), PipelineError, _SUMMARY),
         "watermark": (
@@ -136,9 +136,9 @@ def _documents(folder: Path) -> dict[str, Target]:
     }
     documents = build(
         KEYS,
-        max_steps=9,
+        shards=None,
         time_limit=timedelta(minutes=1),
-        limits=Limits(4, 10_240),
+        limits=ReadingLimits(4, 10_240),
         environment="azureml:a:1",
         code="c",
     )

@@ -1,4 +1,4 @@
-"""Damaged documents end in an error of one line, or are read; a few of each here, many in `make soak`."""
+"""Damaged documents are read or refused with a one-line error; `make soak` tries many more."""
 
 from pathlib import Path
 
@@ -21,16 +21,16 @@ def all_targets(tmp_path_factory):
     return targets(tmp_path_factory.mktemp("fuzz"))
 
 
-def test_every_target_is_tried(all_targets):
+def test_every_target_is_fuzzed(all_targets):
     assert set(all_targets) == set(NAMES)
     assert {file.parent.name for file in FOUND} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_damaged_is_read_or_refused_in_a_line(all_targets, name):
+def test_a_damaged_document_is_read_or_refused_in_one_line(all_targets, name):
     target = all_targets[name]
 
-    @settings(max_examples=40, derandomize=True)  # chance is for those who look for it: `make soak`
+    @settings(max_examples=40, derandomize=True)  # `make soak` uses random inputs
     @given(target.inputs)
     def check(content):
         target.try_out(content)
@@ -39,5 +39,5 @@ def test_what_is_damaged_is_read_or_refused_in_a_line(all_targets, name):
 
 
 @pytest.mark.parametrize("file", FOUND, ids=[f"{file.parent.name}/{file.name}" for file in FOUND])
-def test_what_was_found_once_is_not_found_again(all_targets, file):
+def test_inputs_that_once_broke_a_reader_no_longer_do(all_targets, file):
     all_targets[file.parent.name].try_out(file.read_bytes())

@@ -40,6 +40,7 @@ LEFT_TO_DEFAULTS = {
     "SCORING_MAX_TRIES",
     "SCORING_MAX_UNPACKED_MB",
     "SCORING_PENDING_MINUTES",
+    "SCORING_SHARDS",
     "SCORING_TIMER_MODE",
     # The local engine's own, and a connection string is for Azurite only.
     "SCORING_LOCAL_PROCESSES",

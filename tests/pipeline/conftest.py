@@ -1,6 +1,6 @@
 """Fixtures: a context whose engine is a folder, and a small fleet that the local engine scores.
 
-The fleet's models are no numbers but what a stand-in for scoring is to do: see `standin.py`.
+The models of the fleet are commands for a stand-in for scoring: see `standin.py`.
 """
 
 import json
@@ -29,26 +29,26 @@ PATIENCE = 60.0
 
 
 def until[Answer](ask: Callable[[], Answer | None], seconds: float = PATIENCE) -> Answer:
-    """What `ask` answers, once it is not nothing."""
+    """The first true answer of `ask`."""
     deadline = time.monotonic() + seconds
     while True:
         if answer := ask():
             return answer
         assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.1)  # more often, asking would take the time of what is waited for
+        time.sleep(0.1)  # asking more often would slow down what it waits for
 
 
 @dataclass
 class Fleet:
-    """A context with the local engine, and what tests do with it."""
+    """A context with the local engine, and actions of tests."""
 
     context: Context
     engine: LocalEngine
     ahead: timedelta = field(default=timedelta(0))
-    """How far the clock of this context is ahead of the worker's."""
+    """How far the clock of this context is ahead of the clock of the worker."""
 
     def models(self, **lines: str) -> None:
-        """Upload models; `s1_2="fail so"` is the model of sensor 1_2 (names need a letter first)."""
+        """Upload models; `s1_2="fail reason"` is the model of sensor 1_2 (names start with a letter)."""
         for name, line in lines.items():
             self.context.store.models.put(f"model_{name[1:]}.skops", line.encode())
 
@@ -72,7 +72,7 @@ class Fleet:
         return run
 
     def ended(self, run: str) -> RunRecord:
-        """The record of a run once it is over and its worker is done with it."""
+        """The record of a run when it has finished and its worker has ended."""
 
         def over() -> RunRecord | None:
             record = self.context.runs.load(run)
@@ -102,7 +102,7 @@ class Fleet:
 
 @pytest.fixture
 def here(environment, monkeypatch, tmp_path):
-    """A working directory of its own, and an environment that leads to containers that are there."""
+    """A temporary working directory, and environment variables for existing containers."""
     monkeypatch.chdir(tmp_path)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -110,7 +110,7 @@ def here(environment, monkeypatch, tmp_path):
 
 
 def make_code(folder: Path) -> Path:
-    """A folder in this one where `python -m scoring` is the stand-in."""
+    """A folder in `folder` where `python -m scoring` is the stand-in."""
     package = folder / "code" / "scoring"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
@@ -142,7 +142,7 @@ def fleet(environment, store, code, tmp_path) -> Fleet:
 
 @pytest.fixture
 def clock() -> Clock:
-    """It stands still unless a test moves it."""
+    """It stops unless a test moves it."""
     return Clock()
 
 

@@ -89,7 +89,7 @@ def _run(settings: Settings, engine: Path, child: dict[str, Any]) -> int:
                     logging.warning("delivery of %s fails: %s", name, error)  # noqa: LOG015 - a script
         for _ in range(child["sweeps"]):
             sweep(context, None, random_hex=os.urandom(3).hex())
-    except BaseException:  # noqa: BLE001 - nothing may run on in a forked child
+    except BaseException:  # noqa: BLE001 - nothing may continue in a forked child
         traceback.print_exc()
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""An engine in a folder: it takes runs, idempotently by name, and lets a test say how they went."""
+"""An engine in a folder: it accepts runs, idempotently by name, and a test sets their status."""
 
 import json
 from collections.abc import Callable, Collection, Iterator
@@ -18,13 +18,13 @@ from pipeline.storage.account import Store
 
 
 class FileEngine:
-    """`<folder>/<run>` holds what the run scores, as it was when the run was taken."""
+    """`<folder>/<run>` holds the landings of the run at the time when it was accepted."""
 
     def __init__(self, folder: Path, runs: Runs) -> None:
         self.folder = folder
         self.runs = runs
         self.refuses: str | None = None
-        """Why it takes no run at the moment."""
+        """Why it refuses all runs at the moment."""
 
     def submit(self, record, published: PublishedPipeline) -> None:
         if self.refuses:
@@ -33,7 +33,7 @@ class FileEngine:
         taken = self.folder / record.run
         with (self.folder / f"{record.run}.calls").open("a") as calls:
             calls.write(f"{published.version}\n")
-        if not taken.exists():  # written at once: a test reads it while others submit
+        if not taken.exists():  # atomic: a test reads it while others submit
             part = self.folder / f"{record.run}.{id(landings)}.part"
             part.write_text(json.dumps([[landing.name, landing.etag] for landing in landings]))
             part.replace(taken)
@@ -48,7 +48,7 @@ class FileEngine:
     def cancel(self, run: str) -> None:
         (self.folder / f"{run}.canceled").touch()
 
-    # What tests ask and tell
+    # For tests
 
     def taken(self) -> dict[str, list[tuple[str, str]]]:
         """Name and ETag of each landing, by run."""
@@ -59,13 +59,16 @@ class FileEngine:
         }
 
     def calls(self, run: str) -> int:
-        """How often the run was handed in."""
+        """How often the run was submitted."""
         path = self.folder / f"{run}.calls"
         return len(path.read_text().splitlines()) if path.exists() else 0
 
     def say(self, run: str, **status) -> None:
-        """Let the run stand so from now on."""
+        """Set the status of the run."""
         (self.folder / f"{run}.status").write_text(json.dumps(status))
+
+    def processors(self) -> int:
+        return 2
 
     def publish(self, documents: Documents) -> PublishedPipeline:
         return PublishedPipeline(version=documents.version, engine="local", steps=documents.steps)
@@ -79,7 +82,7 @@ class FileEngine:
 
 @dataclass
 class Clock:
-    """A clock that stands still unless a test moves it."""
+    """A clock that stops unless a test moves it."""
 
     now: datetime = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 
@@ -93,13 +96,13 @@ class Clock:
 def open_context(
     settings: Settings, folder: Path, clock: Callable[[], datetime], *, transport=None
 ) -> Context:
-    """A context whose runs go to an engine in `folder`."""
+    """A context with an engine in `folder`."""
     folder.mkdir(exist_ok=True)
     store = Store.connect(settings, transport=transport)
     return Context(settings, store, FileEngine(folder, Runs(store, clock)), clock)
 
 
 def publish_one_sensor(context: Context) -> None:
-    """Let the pipeline of a fleet of one sensor be the published one; its model is never read."""
+    """Publish the pipeline of a fleet of one sensor; its model is never read."""
     context.store.models.put("model_1_3.skops", b"a model")
     publish(context.store, context.settings, context.engine)

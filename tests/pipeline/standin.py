@@ -1,18 +1,18 @@
-"""Stands in for `python -m scoring` where a test is about the pipeline: quick, and does what a model says.
+"""Stands in for `python -m scoring` in tests of the pipeline: it is quick, and does what a model says.
 
 Copied to `<code>/scoring/__main__.py`, beside the real `formats.py`. A model's file holds one line:
 
     score            predict every reading of its sensor
-    fail REASON      leave an outcome that says so, exit code 1
-    exit N           say something, leave nothing
+    fail REASON      write a failed outcome, exit code 1
+    exit N           print an error, write nothing
     sleep SECONDS    then score
     die              be killed
-    say BYTES        say so much, then a last line, then score
-    note PATH        note there when it begins and when it ends a second later, then score
-    flaky PATH       pass away once, so that a second try helps; PATH is where that is noted
-    spawn PATH       start a process that outlives the step, note its id in PATH, and sleep
+    say BYTES        print this many bytes and a last line, then score
+    note PATH        write start and end times to PATH, a second apart, then score
+    flaky PATH       fail once with a transient error; PATH records that
+    spawn PATH       start a process that would outlive the step, write its id to PATH, and sleep
 
-Hundreds of these are started in a run of all tests: it imports little.
+A run of all tests starts hundreds of these: it imports little.
 """
 
 import json
@@ -26,6 +26,7 @@ from scoring.formats import (
     OUTCOME_VERSION,
     OUTCOMES_FOLDER,
     PREDICTION_COLUMNS,
+    REPORT_HTML,
     SUCCESS,
     SUMMARY_JSON,
     SUMMARY_VERSION,
@@ -79,7 +80,7 @@ def score(args: Options) -> int:
 def score_key(args: Options, key: str) -> int:
     word, _, rest = (args.models / f"model_{key}.skops").read_text().strip().partition(" ")
     if word == "exit":
-        print("error: as it was told")
+        print("error: as the model says")
         return int(rest)
     if word == "die":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -144,6 +145,7 @@ def collect(args: Options) -> int:
         "landings": landings,
     }
     write(args.preds / SUMMARY_JSON, json.dumps(document))
+    write(args.preds / REPORT_HTML, "<!doctype html><title>report</title>")
     write(args.preds / SUCCESS, "")
     return 0
 

@@ -37,18 +37,19 @@ class TestDefaults:
         settings = read()
         assert settings.engine == "local"
         assert (settings.containers.data, settings.containers.runs) == ("data", "runs")
-        assert settings.max_steps == 100
+        assert (settings.max_steps, settings.shards) == (20, None)
         assert settings.schedule == "0 0 * * * *"
         assert settings.local_processes >= 1
 
     def test_a_blank_setting_is_its_default(self):
-        assert read(SCORING_MAX_STEPS=" ", SCORING_SCHEDULE="").max_steps == 100
+        assert read(SCORING_MAX_STEPS=" ", SCORING_SCHEDULE="").max_steps == 20
 
     def test_all_can_be_set(self):
         settings = read(
             SCORING_DATA_CONTAINER="landings",
             SCORING_ENGINE="azureml",
             SCORING_MAX_STEPS="7",
+            SCORING_SHARDS="12",
             SCORING_MAX_ACTIVE_RUNS="3",
             SCORING_MAX_TRIES="1",
             SCORING_TIMER_MODE="all",
@@ -63,7 +64,8 @@ class TestDefaults:
         assert settings.containers.data == "landings"
         assert settings.azureml is not None
         assert settings.azureml.compute == "cpu-cluster"
-        assert (settings.max_steps, settings.max_active_runs, settings.max_tries) == (7, 3, 1)
+        assert (settings.max_steps, settings.shards) == (7, 12)
+        assert (settings.max_active_runs, settings.max_tries) == (3, 1)
         assert settings.timer_mode == "all"
         assert settings.pending_after == timedelta(seconds=30)
         assert settings.schedule == "*/5 * * * *"
@@ -72,7 +74,7 @@ class TestDefaults:
 
 
 class TestWrongSettings:
-    def test_all_of_them_are_told_at_once_with_name_expectation_and_find(self):
+    def test_all_invalid_settings_are_reported_together_with_name_and_value(self):
         message = problems(
             {
                 "SCORING_ENGINE": "spark",
@@ -123,7 +125,7 @@ class TestWrongSettings:
         )
 
     @given(st.dictionaries(st.sampled_from([*WORKSPACE, "SCORING_ENGINE", "SCORING_MAX_STEPS"]), st.text()))
-    def test_no_text_at_all_breaks_the_reader(self, environ):
+    def test_no_text_breaks_the_reader(self, environ):
         try:
             Settings.from_environment(environ | {"ScoringStorage": CONNECTION})
         except PipelineError as error:
@@ -158,7 +160,7 @@ class TestConnection:
             "BlobEndpoint=https://[fleet/;SharedAccessSignature=sig",
         ],
     )
-    def test_what_is_none_is_refused_without_showing_it(self, text):
+    def test_an_invalid_one_is_refused_without_showing_it(self, text):
         message = problems({"ScoringStorage": text})
         assert "ScoringStorage: expected a storage connection string" in message
         assert KEY not in message
@@ -176,7 +178,7 @@ class TestConnection:
         assert settings.connection.managed_identity
         assert settings.connection.client_id == GUID
 
-    def test_without_a_credential_it_is_whatever_the_machine_offers(self):
+    def test_without_a_credential_it_is_any_identity_of_the_machine(self):
         settings = Settings.from_environment(
             {"ScoringStorage__blobServiceUri": "https://fleet.blob.core.windows.net"}
         )

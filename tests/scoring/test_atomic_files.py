@@ -64,13 +64,13 @@ def test_several_files_of_one_folder_can_be_written_at_a_time(tmp_path: Path) ->
 
 
 def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="File name too long; choose another place"):
+    with pytest.raises(OutputError, match="File name too long; choose another path"):
         write_atomically(tmp_path / ("x" * 300), b"")
 
 
 def test_a_place_where_a_folder_stands_is_told(tmp_path: Path) -> None:
     (tmp_path / "summary.json" / "inside").mkdir(parents=True)
-    with pytest.raises(OutputError, match=r"cannot write .*summary\.json: .*; choose another place"):
+    with pytest.raises(OutputError, match=r"cannot write .*summary\.json: .*; choose another path"):
         write_atomically(tmp_path / "summary.json", b"")
     assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
 
@@ -87,5 +87,5 @@ def test_a_full_disk_is_told_with_the_file_and_may_pass(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"cannot write .*summary\.json: .*; choose another place"):
+    with pytest.raises(OutputError, match=r"cannot write .*summary\.json: .*; choose another path"):
         write_atomically(tmp_path / "file" / "summary.json", b"")

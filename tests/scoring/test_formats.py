@@ -8,7 +8,7 @@ import pytest
 
 from scoring import formats
 from scoring.errors import ScoringError
-from scoring.readings.manifest import Manifest
+from scoring.readings.manifest import RunManifest
 from scoring.report.boundary_file import read_boundaries
 from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder
@@ -37,7 +37,7 @@ STORED: dict[str, tuple[Path, str, Callable[[Path], object]]] = {
     "MANIFEST_VERSION": (
         Path(formats.MANIFEST_JSON),
         '{"version": 1, "run": "blob-1", "landings": []}',
-        lambda folder: Manifest.read(folder / formats.MANIFEST_JSON),
+        lambda folder: RunManifest.read(folder / formats.MANIFEST_JSON),
     ),
     "FACTS_VERSION": (
         Path("facts.json"),

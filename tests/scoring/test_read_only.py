@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring.collect.rejects import Survey
+from scoring.collect.rejects import RowCounter
 from scoring.errors import OutputError
 from scoring.formats import SUCCESS
 from scoring.step.predictions import PredictionFiles
@@ -15,8 +15,8 @@ SYSTEM = Path("/sys")
 """Where nobody makes files, not even root: the kernel's own folder, or one that is not there."""
 
 
-def enter_survey() -> None:
-    with Survey(SYSTEM):
+def enter_counter() -> None:
+    with RowCounter(SYSTEM):
         pytest.fail("nothing can be written here")
 
 
@@ -25,9 +25,9 @@ def enter_predictions() -> None:
         pytest.fail("nothing can be written here")
 
 
-@pytest.mark.parametrize("write", [enter_survey, enter_predictions, lambda: mark(SYSTEM)])
+@pytest.mark.parametrize("write", [enter_counter, enter_predictions, lambda: mark(SYSTEM)])
 def test_a_folder_that_nothing_can_be_written_to_is_told_before_any_work_is_done(write) -> None:
-    with pytest.raises(OutputError, match=r"cannot write /sys.*; choose another place"):
+    with pytest.raises(OutputError, match=r"cannot write /sys.*; choose another path"):
         write()
 
 

@@ -1,4 +1,4 @@
-"""The fixtures of the pipeline's tests: a small fleet that the local engine scores on Azurite."""
+"""Fixtures shared with the tests of the pipeline: a small fleet that the local engine scores on Azurite."""
 
 from tests.pipeline.conftest import code, fleet
 

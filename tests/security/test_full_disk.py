@@ -43,8 +43,8 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-def told(done: subprocess.CompletedProcess[str], file: str) -> None:
-    """It failed for a reason that may pass, in one line that names the file."""
+def assert_reported(done: subprocess.CompletedProcess[str], file: str) -> None:
+    """It failed with a transient error, in one line that names the file."""
     assert done.returncode == 75, done.stderr
     last = done.stderr.splitlines()[-1]
     assert "File too large" in last
@@ -52,10 +52,10 @@ def told(done: subprocess.CompletedProcess[str], file: str) -> None:
 
 
 @pytest.mark.parametrize("limit", [100, 20_000])
-def test_a_step_leaves_no_predictions_and_no_refuse(small, tmp_path, limit):
+def test_a_step_leaves_neither_predictions_nor_temporary_files(small, tmp_path, limit):
     readings, models = small
     words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--shard", "0/1")
-    told(limited(limit, *words), "preds_1_")
+    assert_reported(limited(limit, *words), "preds_1_")
     assert files(tmp_path) == set()
     assert scoring(*words).code == 0
     assert {"preds_1_1.csv", "preds_1_2.csv"} <= files(tmp_path)
@@ -66,7 +66,7 @@ def test_predictions_of_a_step_before_stay_as_they_were(small, tmp_path):
     words = ("score", "--data", readings, "--models", models, "--out", tmp_path, "--key", "1_1")
     assert scoring(*words).code == 0
     before = (tmp_path / "preds_1_1.csv").read_bytes()
-    told(limited(5_000, *words), "preds_1_1.csv")
+    assert_reported(limited(5_000, *words), "preds_1_1.csv")
     assert (tmp_path / "preds_1_1.csv").read_bytes() == before
 
 
@@ -75,7 +75,7 @@ def test_collect_that_cannot_write_all_does_not_call_the_folder_finished(small, 
     words = ("score", "--data", readings, "--models", models, "--out", tmp_path)
     assert scoring(*words).code == 0
     assert (tmp_path / "_SUCCESS").exists()
-    told(
+    assert_reported(
         limited(5_000, "collect", "--data", readings, "--models", models, "--preds", tmp_path),
         "report.html",
     )
@@ -85,14 +85,16 @@ def test_collect_that_cannot_write_all_does_not_call_the_folder_finished(small, 
 
 def test_a_pack_is_whole_or_not_there(small):
     _, models = small
-    told(limited(1_000, "pack", "--models", models), "models.parquet")
+    assert_reported(limited(1_000, "pack", "--models", models), "models.parquet")
     assert files(models) == {"model_1_1.skops", "model_1_2.skops"}
 
 
 @pytest.mark.slow
 def test_a_model_that_is_trained_is_whole_or_not_there(small, tmp_path):
     readings, _ = small
-    told(limited(500, "train", "--data", readings, "--models", tmp_path / "trained"), "model_1_1.skops")
+    assert_reported(
+        limited(500, "train", "--data", readings, "--models", tmp_path / "trained"), "model_1_1.skops"
+    )
     assert files(tmp_path / "trained") <= {"trained"}
 
 
@@ -102,7 +104,7 @@ def test_a_model_that_is_imported_is_whole_or_not_there(tmp_path):
     source = tmp_path / "legacy"
     source.mkdir()
     (source / "model_1_1").write_bytes((legacy / "svm-rbf.pkl").read_bytes())
-    told(limited(500, "import-models", source, tmp_path / "models"), "model_1_1.skops")
+    assert_reported(limited(500, "import-models", source, tmp_path / "models"), "model_1_1.skops")
     assert files(tmp_path / "models") == set()
 
 

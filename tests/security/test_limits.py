@@ -1,4 +1,4 @@
-"""The limits that the operations guide tells of are those that hold."""
+"""The limits in the operations guide are those of the code."""
 
 import argparse
 import re
@@ -26,26 +26,26 @@ def numbers(row: str) -> list[int]:
     return [int(number.replace(",", "")) for number in re.findall(r"[0-9][0-9,]*", TABLE[row])]
 
 
-def test_limits_of_files_are_those_of_the_code():
+def test_the_documented_limits_of_files_are_those_of_the_code():
     assert numbers("first line of CSV") == [csv_blocks.MAX_HEADER_BYTES // MB, csv_blocks.MAX_COLUMNS]
     assert numbers("text in Parquet") == [parquet._LONGEST_TEXT]
     for module in (models, estimators, legacy):
-        assert numbers("model, also unpacked") == [module.MOST_BYTES // MB]
+        assert numbers("model, compressed or not") == [module.MOST_BYTES // MB]
     assert numbers("Device, Sensor") == [keys.MAX_KEY_PART, keys.MAX_ENCODED_KEY]
-    assert predictions.MOST_HELD // MB in numbers("memory of a step")
+    assert predictions.BUFFER_BYTES // MB in numbers("memory of a step")
     assert worker.LONGEST_LOG // MB in numbers("log of a step")
 
 
-def test_limits_that_are_settings_have_these_defaults():
+def test_the_documented_defaults_of_limits_are_those_of_the_settings():
     settings = Settings.from_environment({"ScoringStorage": "UseDevelopmentStorage=true"})
     assert numbers("sensors with a step each") == [settings.max_steps]
-    assert numbers("runs at once") == [settings.max_active_runs]
+    assert numbers("active runs") == [settings.max_active_runs]
     minutes = settings.step_time_limit.total_seconds() / 60
     assert numbers("time and tries of a step") == [minutes, settings.step_tries]
     assert numbers("tries of a run") == [settings.max_tries]
     assert numbers("row of CSV") == [settings.max_row_mb]
     assert numbers("compressed readings, unpacked") == [settings.max_unpacked_mb]
-    assert files.Limits() == (settings.max_row_mb * MB, settings.max_unpacked_mb * MB)
+    assert files.FileLimits() == (settings.max_row_mb * MB, settings.max_unpacked_mb * MB)
     parser = argparse.ArgumentParser()
     limits.add_limits(parser)
-    assert limits.limits_of(parser.parse_args([])) == files.Limits()
+    assert limits.limits_of(parser.parse_args([])) == files.FileLimits()

@@ -65,16 +65,18 @@ def test_hostile_names_are_scored_like_any_other_and_stay_names(scored, tmp_path
     assert record.counts["scored"] == len(BLOBS) * len(KEYS)
 
     manifest = Manifest.from_bytes(store.runs.read(f"{run}/manifest.json").data, "it")
-    landed = {blob.name for blob in store.data.list()}
-    assert len(landed) == len(BLOBS)
-    assert {landing.name for landing in manifest.landings} == landed
+    uploaded = {blob.name for blob in store.data.list()}
+    assert len(uploaded) == len(BLOBS)
+    assert {landing.name for landing in manifest.landings} == uploaded
     summary = fleet.summary(run)
-    assert {entry["name"]: entry["status"] for entry in summary["landings"]} == dict.fromkeys(landed, "read")
+    assert {entry["name"]: entry["status"] for entry in summary["landings"]} == dict.fromkeys(
+        uploaded, "read"
+    )
     assert {(one["device"], one["sensor"]) for one in summary["sensors"]} == {
         (key.device, key.sensor) for key in KEYS
     }
 
-    expected = {"_SUCCESS", "rejects.csv", "report.html", "summary.csv", "summary.json"}
+    expected = {"_SUCCESS", "boundaries.json", "rejects.csv", "report.html", "summary.csv", "summary.json"}
     expected |= {key.preds_name for key in KEYS}
     there = {blob.name for blob in store.preds.list()} - {"index.html"}  # which comes a little later
     assert there == {f"{run}/{name}" for name in expected}
@@ -111,7 +113,7 @@ def test_a_name_that_leads_elsewhere_is_never_asked_for(fleet, name):
     assert not list(fleet.context.store.runs.list())
 
 
-def test_no_process_of_ours_is_a_shell():
+def test_no_process_of_this_project_is_a_shell():
     """What is started is started from a list of arguments, in the pipeline as in scoring."""
     code = "\n".join(
         path.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""Planted secrets, and all that is said or stored while things go well and wrong."""
+"""Planted secrets do not appear in output or stored files, with and without failures."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from dev.azurite import connection_string
 from dev.proxy import Fault, FaultProxy, at_random
 from pipeline.engines.local.processes import last_line
 from pipeline.errors import PipelineError
-from pipeline.redact import hushed
+from pipeline.redact import redacted
 from pipeline.runs.record import RunState
 from pipeline.settings import Connection
 from pipeline.storage.account import Store
@@ -26,40 +26,40 @@ KEY = next(part for part in connection_string(1).split(";") if part.startswith("
 ]
 
 
-def everything_said(error: BaseException, caplog) -> str:
+def all_output(error: BaseException, caplog) -> str:
     lines = "\n".join(record.getMessage() for record in caplog.records)
     return f"{lines}\n{''.join(traceback.format_exception(error))}"
 
 
-@pytest.mark.parametrize("kind", ["nobody listens", "faults"])
-def test_a_signature_stands_in_no_error_no_traceback_and_no_log(settings, azurite, caplog, kind):
+@pytest.mark.parametrize("kind", ["no listener", "faults"])
+def test_no_error_traceback_or_log_contains_a_signature(settings, azurite, caplog, kind):
     caplog.set_level(logging.INFO)
     with FaultProxy(
         azurite.ports["Blob"], at_random(seed=1, share=1.0, faults=[Fault.BUSY, Fault.RESET])
     ) as proxy:
-        port = 1 if kind == "nobody listens" else proxy.port
+        port = 1 if kind == "no listener" else proxy.port
         endpoint = f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;SharedAccessSignature={SIGNED}"
         store = Store.connect(replace(settings, connection=Connection(endpoint)))
         with pytest.raises(PipelineError) as caught:
             store.data.read("a.csv")
         store.close()
-    said = everything_said(caught.value, caplog)
-    assert "trying again" in said
-    assert PLANTED not in said
+    output = all_output(caught.value, caplog)
+    assert "trying again" in output
+    assert PLANTED not in output
 
 
-def test_a_key_that_is_refused_is_not_repeated(settings, azurite, caplog):
+def test_an_error_does_not_repeat_a_refused_key(settings, azurite, caplog):
     text = connection_string(azurite.ports["Blob"]).replace(KEY, "UExBTlRFRHNlY3JldA==")
     store = Store.connect(replace(settings, connection=Connection(text)))
     with pytest.raises(PipelineError, match="refuses the credential") as caught:
         store.data.read("a.csv")
     store.close()
-    assert PLANTED not in everything_said(caught.value, caplog)
+    assert PLANTED not in all_output(caught.value, caplog)
     assert PLANTED not in repr(settings) + repr(Connection(text))
 
 
-def test_all_that_a_run_leaves_is_free_of_secrets(fleet, azurite, monkeypatch):
-    """With storage that fails, a step that prints all it can see, and one that repeats a signed address."""
+def test_everything_that_a_run_stores_is_free_of_secrets(fleet, azurite, monkeypatch):
+    """With failing storage, a step that prints its environment, and one that prints a signed URL."""
     telemetry = f"InstrumentationKey={PLANTED};IngestionEndpoint=https://nowhere.invalid/"
     monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", telemetry)
     monkeypatch.setenv("WEBSITE_AUTH_ENCRYPTION_KEY", PLANTED)
@@ -73,20 +73,20 @@ def test_all_that_a_run_leaves_is_free_of_secrets(fleet, azurite, monkeypatch):
         fleet.engine.settings = replace(fleet.engine.settings, connection=connection)
         record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
         deadline = time.monotonic() + 60
-        while not runs.exists(f"{record.run}/logs/worker.log"):  # a worker's last word, after the record's
+        while not runs.exists(f"{record.run}/logs/worker.log"):  # written last, after the record
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert sum(proxy.done.values()) > 0
+        assert sum(proxy.faults.values()) > 0
     assert record.state is RunState.PARTLY
-    left = {blob.name: runs.read(blob.name).data.decode() for blob in runs.list()}
-    assert {f"{record.run}/record.json", f"{record.run}/logs/worker.log"} <= left.keys()
-    for name, text in left.items():
+    stored = {blob.name: runs.read(blob.name).data.decode() for blob in runs.list()}
+    assert {f"{record.run}/record.json", f"{record.run}/logs/worker.log"} <= stored.keys()
+    for name, text in stored.items():
         assert KEY not in text, name
-        if "/logs/score_1_2" not in name:  # what a step itself prints is its own
+        if "/logs/score_1_2" not in name:  # the output of a step is stored unchanged
             assert PLANTED not in text, name
 
 
-def test_what_a_step_says_of_itself_is_hushed_before_it_is_told_on(tmp_path):
+def test_the_error_of_a_step_is_redacted(tmp_path):
     log = tmp_path / "step.log"
     log.write_text(f"error: https://a.invalid/b?{SIGNED}&x=1 gives no answer\n")
     assert last_line(log) == "https://a.invalid/b?sv=2025-01-05&ss=b&sig=***&x=1 gives no answer"
@@ -103,16 +103,16 @@ def test_what_a_step_says_of_itself_is_hushed_before_it_is_told_on(tmp_path):
         f"https%3A%2F%2Fa%3Fsig%3D{PLANTED}",
     ],
 )
-def test_keys_signatures_and_tokens_are_left_out(text):
-    assert PLANTED not in hushed(text)
-    assert "***" in hushed(text)
+def test_keys_signatures_and_tokens_are_redacted(text):
+    assert PLANTED not in redacted(text)
+    assert "***" in redacted(text)
 
 
 @given(st.text())
 def test_hushing_twice_changes_nothing_more(text):
-    assert hushed(hushed(text)) == hushed(text)
+    assert redacted(redacted(text)) == redacted(text)
 
 
 def test_a_text_without_secrets_stays_as_it_is():
     for text in ("expected a column TS, found no such column", "design=3 of 4", f"{os.sep}data/a.csv"):
-        assert hushed(text) == text
+        assert redacted(text) == text

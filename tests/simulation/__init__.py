@@ -1,1 +1,1 @@
-"""A deterministic simulation: the real pipeline code over storage, engine and clock that live in memory."""
+"""A deterministic simulation: the real pipeline code with in-memory storage, engine and clock."""

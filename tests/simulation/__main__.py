@@ -1,4 +1,4 @@
-"""`python -m tests.simulation --steps 100000`: look for as long as it takes, and tell how much was tried."""
+"""`python -m tests.simulation --steps 100000`: search longer, and report how much was tried."""
 
 import argparse
 import sys
@@ -15,12 +15,14 @@ EXAMPLES, STEPS = 100, 50
 
 
 def main() -> int:
-    """Run examples until so many steps were taken; a counterexample is printed and raised."""
+    """Run examples for this many steps; print and raise a counterexample."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=main.__doc__)
-    parser.add_argument("--steps", type=int, default=100_000, help="requests to storage and engine, at least")
+    parser.add_argument(
+        "--steps", type=int, default=100_000, help="minimum number of requests to storage and engine"
+    )
     wanted = parser.parse_args().steps
     account.PARALLEL = 1  # the simulation decides what comes first
-    claims.MANY = 2  # of more, listings tell, which may be late
+    claims.MANY = 2  # from this number on it lists, and listings can be late
     began = time.monotonic()
     while total["requests"] < wanted:
         run_state_machine_as_test(
@@ -33,8 +35,8 @@ def main() -> int:
                 suppress_health_check=list(HealthCheck),
             ),
         )
-    told = ", ".join(f"{count:,} {what}" for what, count in total.items())
-    print(f"no counterexample in {told}; {time.monotonic() - began:.0f} s")
+    counts = ", ".join(f"{count:,} {what}" for what, count in total.items())
+    print(f"no counterexample in {counts}; {time.monotonic() - began:.0f} s")
     return 0
 
 

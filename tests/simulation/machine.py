@@ -1,4 +1,4 @@
-"""What may happen in any order, and what must always hold: hypothesis looks for a way to break it."""
+"""What can happen in any order, and what must always hold: hypothesis searches for a counterexample."""
 
 from collections import Counter
 from datetime import timedelta
@@ -12,10 +12,10 @@ from tests.simulation.world import SETTINGS, Call, Disturbance, Plan, World
 
 NAMES = 4
 LATEST = SETTINGS.grace - timedelta(minutes=1)
-"""A listing that is later than the sweep looks back would hide landings: that is what the setting says."""
+"""A listing must not lag further than the sweep looks back, as the setting documents."""
 
 total: Counter[str] = Counter()
-"""Over all examples: requests, calls, runs, landings."""
+"""Requests, calls, runs and landings of all examples."""
 
 durations = st.integers(0, 20).map(lambda minutes: timedelta(minutes=minutes))
 
@@ -33,12 +33,12 @@ def plans(deep: int) -> st.SearchStrategy[Plan]:
 
 
 def calls(deep: int) -> st.SearchStrategy[Call]:
-    what = st.sampled_from(["tell", "tell", "sweep", "manual", "cancel"])
+    what = st.sampled_from(["deliver", "deliver", "sweep", "manual", "cancel"])
     return st.builds(Call, what=what, which=st.integers(0, NAMES), plan=plans(deep))
 
 
 class Fleet(RuleBasedStateMachine):
-    """Landings come and go, events are told at any time, hosts and jobs break down."""
+    """Landings are uploaded and deleted, events are delivered at any time, hosts and jobs fail."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,12 +46,12 @@ class Fleet(RuleBasedStateMachine):
         self.number = 0
 
     @rule(which=st.integers(0, NAMES - 1))
-    def lands(self, which: int) -> None:
+    def blob_is_uploaded(self, which: int) -> None:
         self.number += 1
-        self.world.land(f"{which}.csv", f"{self.number}".encode())
+        self.world.upload(f"{which}.csv", f"{self.number}".encode())
 
     @rule(which=st.integers(0, NAMES - 1))
-    def is_removed(self, which: int) -> None:
+    def blob_is_removed(self, which: int) -> None:
         self.world.remove(f"{which}.csv")
 
     @rule(call=calls(2))
@@ -80,7 +80,7 @@ class Fleet(RuleBasedStateMachine):
         self.world.publish(f"v{self.number}")
 
     @invariant()
-    def runs_only_go_forward(self) -> None:
+    def states_of_runs_only_move_forward(self) -> None:
         for record in self.world.records():
             before = self.world.known.get(record.run)
             if before is not None and before.state is not record.state:
@@ -101,24 +101,24 @@ class Fleet(RuleBasedStateMachine):
 
     @invariant()
     def no_landing_is_scored_twice(self) -> None:
-        for key in self.world.landed:
+        for key in self.world.uploaded:
             scored = [run for run in self.world.scored_by(key) if self.world.runs.load(run).claims]
             assert len(scored) <= 1, (key, scored)
 
     @invariant()
-    def what_is_scored_was_claimed(self) -> None:
+    def runs_score_only_what_they_claimed(self) -> None:
         claims = self.world.claims()
         for run, job in self.world.jobs.items():
             for key in job.scored:
                 assert claims.get(key) == run, (key, run, claims.get(key))
 
     def teardown(self) -> None:
-        """Trouble ends, jobs succeed: after a few ticks nothing is open, and every landing is scored once."""
+        """Without faults, a few ticks later no run is open and every landing is scored once."""
         for _ in range(12):
             self.world.pass_time(timedelta(minutes=30))
             self.world.next_tick()
             self.world.call(Call("sweep"))
-            self.runs_only_go_forward()
+            self.states_of_runs_only_move_forward()
             while any(not job.state.final for job in self.world.jobs.values()):
                 self.world.end_job(0, "succeeds")
             self.no_landing_is_scored_twice()
@@ -127,7 +127,7 @@ class Fleet(RuleBasedStateMachine):
         assert all(record.state.final for record in records.values()), records
         claims = self.world.claims()
         given_up = {RunState.FAILED, RunState.CANCELED}
-        for key, name in self.world.there().items():
+        for key, name in self.world.existing().items():
             assert key in claims, (name, "was forgotten")
             scored = self.world.scored_by(key)
             assert scored == [claims[key]] or records[claims[key]].state in given_up, (
@@ -139,5 +139,5 @@ class Fleet(RuleBasedStateMachine):
             requests=self.world.steps,
             calls=self.world.calls,
             runs=len(records),
-            landings=len(self.world.landed),
+            landings=len(self.world.uploaded),
         )

@@ -1,6 +1,6 @@
-"""Blob storage in memory: `pipeline.storage` again, with the same conditional writes.
+"""In-memory blob storage with the interface and the conditional writes of `pipeline.storage`.
 
-Every request goes through its process, which may break down before or after it takes effect, or let others
+Every request goes through its process, which can fail before or after it takes effect, or let others
 go first. `test_memory.py` holds this storage against the real one.
 """
 
@@ -35,14 +35,14 @@ class Blob:
 
 
 class Process:
-    """Whoever sends requests; overridden by the simulation to disturb them."""
+    """A process that sends requests; the simulation overrides it to inject faults."""
 
     def request(self, effect: Callable[[], Any], *, writes: bool) -> Any:  # noqa: ARG002
         """Let a request take effect."""
         return effect()
 
     def late(self) -> timedelta:
-        """How far behind the server's clock a listing may be."""
+        """How far a listing can be behind the clock of the server."""
         return timedelta(0)
 
 
@@ -100,15 +100,15 @@ class MemoryContainer:
         try:
             found = self.read(name)
         except NotFound as error:
-            raise Changed(f"{self.name}/{name} was deleted meanwhile") from error
+            raise Changed(f"{self.name}/{name} was deleted in the meantime") from error
         if found.data == data:
             return found.etag
         raise Changed(f"{self.name}/{name} is another version")
 
-    def delete(self, name: str, *, lease: Any = None) -> None:  # noqa: ARG002 - nobody holds one here
+    def delete(self, name: str, *, lease: Any = None) -> None:  # noqa: ARG002 - there are no leases here
         self._change(lambda: self._blobs.pop(name, None))
 
-    def annotate(self, name: str, metadata: Mapping[str, str], *, lease: Any = None) -> None:  # noqa: ARG002 - nobody holds one here
+    def annotate(self, name: str, metadata: Mapping[str, str], *, lease: Any = None) -> None:  # noqa: ARG002 - there are no leases here
         def effect() -> None:
             blob = replace(self._found(name), metadata=dict(metadata), modified=self._server.now)
             self._blobs[name] = replace(blob, etag=f"0x{next(self._server.etags):X}")
@@ -133,7 +133,7 @@ class MemoryContainer:
         yield from self._ask(lambda: sorted({name.split("/")[0] for name in self._blobs if "/" in name}))
 
     def lease(self, name: str, seconds: int) -> Any:
-        raise LeaseHeld(f"{self.name}/{name}: nobody works here for {seconds} s")
+        raise LeaseHeld(f"{self.name}/{name}: no worker can lease it for {seconds} s")
 
     def _ask(self, effect: Callable[[], Any]) -> Any:
         return self._process.request(effect, writes=False)

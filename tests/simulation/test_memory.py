@@ -1,4 +1,4 @@
-"""The storage of the simulation answers as the real one does."""
+"""The simulation's storage behaves like the real one."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ def container(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue("store").runs
 
 
-def test_what_is_put_is_read_with_its_etag(container: Any) -> None:
+def test_a_blob_is_read_with_its_etag(container: Any) -> None:
     etag = container.put("a/b", b"one")
     content = container.read("a/b")
     assert (content.data, content.etag) == (b"one", etag)
@@ -25,7 +25,7 @@ def test_what_is_put_is_read_with_its_etag(container: Any) -> None:
     assert container.put("a/b", b"two") != etag
 
 
-def test_what_is_not_there_is_told(container: Any) -> None:
+def test_a_missing_blob_is_not_found(container: Any) -> None:
     with pytest.raises(NotFound):
         container.read("nothing")
     assert container.find("nothing") is None
@@ -35,7 +35,7 @@ def test_what_is_not_there_is_told(container: Any) -> None:
     container.delete("nothing")
 
 
-def test_only_the_first_creates_and_the_same_content_counts_as_ours(container: Any) -> None:
+def test_only_the_first_create_succeeds_unless_the_content_is_the_same(container: Any) -> None:
     etag = container.create("x", b"ours")
     assert container.create("x", b"ours") == etag
     with pytest.raises(AlreadyExists) as caught:
@@ -54,7 +54,7 @@ def test_only_the_version_that_was_read_is_replaced(container: Any) -> None:
         container.replace("x", b"3", second)
 
 
-def test_a_marker_is_made_once_and_annotated(container: Any) -> None:
+def test_a_marker_is_created_once_and_annotated(container: Any) -> None:
     assert container.touch("open/r", metadata={"state": "active"})
     assert not container.touch("open/r", metadata={"state": "other"})
     before = container.find("open/r").etag
@@ -65,7 +65,7 @@ def test_a_marker_is_made_once_and_annotated(container: Any) -> None:
     assert not found.leased
 
 
-def test_listings_are_by_name_and_folders_are_first_segments(container: Any) -> None:
+def test_listings_are_sorted_by_name_and_folders_are_first_segments(container: Any) -> None:
     for name in ("b/2", "a/1", "b/1", "top"):
         container.put(name, b"")
     assert [found.name for found in container.list()] == ["a/1", "b/1", "b/2", "top"]
@@ -74,7 +74,7 @@ def test_listings_are_by_name_and_folders_are_first_segments(container: Any) -> 
     assert all(found.metadata == {} for found in container.list())
 
 
-def test_the_servers_clock_is_the_one_of_its_answers(container: Any) -> None:
+def test_responses_carry_the_time_of_the_server(container: Any) -> None:
     container.put("x", b"")
     served, modified = container.read("x").served, container.find("x").last_modified
     assert abs(served - modified) < timedelta(seconds=5)

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, each landing is scored once: a short look at every test run."""
+"""In any order of events, each landing is scored once: a short search in every test run."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -11,9 +11,9 @@ from tests.simulation.machine import Fleet
 
 @pytest.fixture(autouse=True)
 def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Requests that go out side by side would come in any order: the simulation wants to decide it."""
+    """Send requests one at a time, so that the simulation decides their order."""
     monkeypatch.setattr(account, "PARALLEL", 1)
-    monkeypatch.setattr(claims, "MANY", 2)  # of more, listings tell, which may be late
+    monkeypatch.setattr(claims, "MANY", 2)  # from this number on it lists, and listings can be late
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The simulated world: hosts that call the real code and break down, and an engine whose jobs go wrong."""
+"""The simulated world: hosts that call the real code and crash, and an engine whose jobs fail."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -10,10 +10,10 @@ from typing import Any
 from pipeline.errors import (
     EngineError,
     IllegalTransition,
+    InvalidRequest,
     PipelineError,
     StorageUnreachable,
     UnknownRun,
-    UsageError,
 )
 from pipeline.flow.cancel import cancel
 from pipeline.flow.context import Context
@@ -32,11 +32,11 @@ FOLDER = "published"
 
 
 class Crash(BaseException):
-    """The process is gone: nothing in it runs on, whatever it would have caught."""
+    """The process died: nothing in it continues, not even its exception handlers."""
 
 
 class Disturbance(StrEnum):
-    """What may happen to one request."""
+    """What can happen to one request."""
 
     CRASH_BEFORE = "the process dies before the request"
     CRASH_AFTER = "the process dies before the answer"
@@ -49,14 +49,14 @@ class Call:
     """What a host is asked to do."""
 
     what: str
-    """tell, sweep, manual or cancel."""
+    """deliver, sweep, manual or cancel."""
     which: int = 0
     plan: "Plan" = field(default_factory=lambda: Plan())  # noqa: PLW0108 - it is defined below
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a call is disturbed, by the number of the request; and how wrong its host's clock goes."""
+    """Faults of a call by number of the request, the error of its host's clock, and the lag of listings."""
 
     at: Mapping[int, Disturbance | Call] = field(default_factory=dict)
     skew: timedelta = timedelta(0)
@@ -65,7 +65,7 @@ class Plan:
 
 @dataclass
 class Job:
-    """A run, as the engine has it."""
+    """A run in the engine."""
 
     state: RunState = RunState.SUBMITTED
     retry: bool = False
@@ -109,7 +109,7 @@ class Host(Process):
 
 
 class Engine:
-    """Takes runs once by name; as unreliable to ask as storage is."""
+    """Accepts each run name once; its requests fail like those to storage."""
 
     def __init__(self, world: "World", host: Host, runs: Runs) -> None:
         self.world = world
@@ -148,13 +148,13 @@ class Engine:
 
 
 class World:
-    """Server, jobs and everything that ever happened."""
+    """Server, jobs and history."""
 
     def __init__(self) -> None:
         self.server = Server()
         self.jobs: dict[str, Job] = {}
-        self.landed: dict[str, str] = {}
-        """Name of the blob of each landing's key, of all that ever landed."""
+        self.uploaded: dict[str, str] = {}
+        """Blob name of every landing so far, by key."""
         self.known: dict[str, RunRecord] = {}
         self.steps = 0
         self.calls = 0
@@ -164,7 +164,7 @@ class World:
         self.tick = self.server.now
         self.publish("v1")
 
-    # What happens
+    # Events
 
     def publish(self, version: str) -> None:
         pipeline = PublishedPipeline(version=version, engine="local", steps=1)
@@ -172,9 +172,9 @@ class World:
         make_current(store, pipeline)
         store.runs.put(f"{FOLDER}/{version}/published.json", store.runs.read(f"{FOLDER}/current").data)
 
-    def land(self, name: str, content: bytes) -> None:
+    def upload(self, name: str, content: bytes) -> None:
         etag = self.store.data.put(name, content)
-        self.landed[self.key(name, etag)] = name
+        self.uploaded[self.key(name, etag)] = name
 
     def remove(self, name: str) -> None:
         self.store.data.delete(name)
@@ -183,7 +183,7 @@ class World:
         self.server.now += duration
 
     def call(self, call: Call) -> None:
-        """Let a host do something; what it raises is what its trigger would be told, and tell again."""
+        """Let a host do something; if it raises, its trigger retries."""
         self.calls += 1
         host = Host(self, call.plan)
         store: Any = MemoryStore(self.server, host)
@@ -195,7 +195,7 @@ class World:
 
     def _do(self, context: Context, call: Call) -> None:
         match call.what:
-            case "tell":
+            case "deliver":
                 submit_landing(context, f"{call.which}.csv")
             case "sweep":
                 sweep(context, self.tick, random_hex="000000")
@@ -205,11 +205,11 @@ class World:
                 runs = sorted(self.known)
                 if runs:
                     run = runs[call.which % len(runs)]
-                    with suppress(UsageError):  # it is over
+                    with suppress(InvalidRequest):  # it has finished
                         cancel(context, run)
 
     def end_job(self, which: int, outcome: str) -> None:
-        """One of the jobs under way ends, or is gone as if it had never been."""
+        """End one of the active jobs, or remove it without a trace."""
         live = [run for run, job in sorted(self.jobs.items()) if not job.state.final]
         if not live:
             return
@@ -225,7 +225,7 @@ class World:
         else:
             job.state, job.retry = RunState.FAILED, outcome == "fails"
 
-    # What is so
+    # State
 
     def key(self, name: str, etag: str) -> str:
         return self.runs.key(Landing(name, etag, 1, None))
@@ -234,8 +234,8 @@ class World:
         blob = self.server.blobs["data"].get(landing.name)
         return blob is not None and blob.etag == landing.etag
 
-    def there(self) -> dict[str, str]:
-        """Name by key of all landings that are there now."""
+    def existing(self) -> dict[str, str]:
+        """Names of all existing landings by key."""
         return {self.key(name, blob.etag): name for name, blob in self.server.blobs["data"].items()}
 
     def records(self) -> Iterator[RunRecord]:

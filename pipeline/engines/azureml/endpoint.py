@@ -1,16 +1,20 @@
-"""A batch endpoint in front of the published pipeline, for callers outside.
+"""A batch endpoint for the published pipeline, for external callers.
 
-The triggers never use it: an invocation of a batch endpoint cannot be given a name, so the same event told
-twice would be scored twice. Whoever invokes the endpoint gets a job for each invocation.
+The triggers never use it: a caller cannot name the job of a batch endpoint, so an event that is delivered
+twice would be scored twice. Each invocation of the endpoint creates a job.
 
-A deployment per published version stays behind the endpoint; one of them is the default, and going back to
-an earlier version only changes which.
+The endpoint has a deployment for each of the last published versions; one of them is the default, and going
+back to an earlier version only changes the default.
 """
 
 import hashlib
+from typing import Any
 
 from pipeline.engines.azureml.workspace import Workspace
 from pipeline.errors import PublishError
+
+KEPT = 5
+"""Deployments behind the endpoint; Azure ML allows 20, and each new published version needs one."""
 
 
 def endpoint_name(workspace: Workspace) -> str:
@@ -23,17 +27,21 @@ def deploy(workspace: Workspace, component_id: str, version: str) -> str:
     from azure.ai.ml.entities import BatchEndpoint, PipelineComponentBatchDeployment
 
     name = endpoint_name(workspace)
-    if version not in deployments(workspace):
-        with workspace.asked(f"cannot create batch endpoint {name!r}"):
-            workspace.client.batch_endpoints.begin_create_or_update(BatchEndpoint(name=name)).result()
+    found = _deployments(workspace)
+    if version not in {one.name for one in found or ()}:
+        if found is None:
+            with workspace.asked(f"cannot create batch endpoint {name!r}"):
+                workspace.client.batch_endpoints.begin_create_or_update(BatchEndpoint(name=name)).result()
+        else:
+            _remove_old(workspace, found)
         deployment = PipelineComponentBatchDeployment(
             name=version,
             endpoint_name=name,
             component=component_id,
-            settings={
+            settings={  # a map of texts to the service, and the SDK sends them as they are
                 "default_compute": workspace.where.compute,
-                "continue_on_step_failure": True,
-                "force_rerun": True,
+                "continue_on_step_failure": "True",
+                "force_rerun": "True",
             },
         )
         with workspace.asked(f"cannot deploy {version} behind batch endpoint {name!r}"):
@@ -60,12 +68,26 @@ def roll_back(workspace: Workspace, version: str) -> str:
 
 def deployments(workspace: Workspace) -> set[str]:
     """Names of the deployments behind the endpoint: the published versions."""
+    return {str(one.name) for one in _deployments(workspace) or ()}
+
+
+def _deployments(workspace: Workspace) -> list[Any] | None:
+    """The deployments behind the endpoint; None where there is no endpoint yet."""
     name = endpoint_name(workspace)
+    doing = f"cannot list deployments of batch endpoint {name!r}"
+    return workspace.found(doing, lambda: list(workspace.client.batch_deployments.list(endpoint_name=name)))
 
-    def names() -> set[str]:
-        return {str(one.name) for one in workspace.client.batch_deployments.list(endpoint_name=name)}
 
-    return workspace.found(f"cannot list deployments of batch endpoint {name!r}", names) or set()
+def _remove_old(workspace: Workspace, found: list[Any]) -> None:
+    """Make room for one more deployment: the oldest go, but never the default."""
+    client, name = workspace.client, endpoint_name(workspace)
+    with workspace.asked(f"cannot remove old deployments of batch endpoint {name!r}"):
+        defaults = client.batch_endpoints.get(name).defaults
+        default = defaults.deployment_name if defaults else None
+        others = [one for one in found if one.name != default]
+        others.sort(key=lambda one: one.creation_context.created_at, reverse=True)
+        for one in others[KEPT - 2 :]:
+            client.batch_deployments.begin_delete(name=one.name, endpoint_name=name).result()
 
 
 def _make_default(workspace: Workspace, version: str) -> None:

@@ -1,10 +1,10 @@
 """The engine for Azure Machine Learning: a registered pipeline component, one pipeline job for each run.
 
     publish   publish   environment, code and components, under versions made from their content
-    submit    jobs      one PUT under the run's name; inputs are places on datastores
-    status    statuses  the job's word for it, and the summary that its last step wrote
+    submit    jobs      one PUT under the name of the run; inputs are paths on datastores
+    status    statuses  the status of the job, and the summary that its last step wrote
 
-The SDK is imported when it is first used, which takes a second; a local engine never pays for it.
+The SDK is imported at its first use, which takes a second; the local engine never imports it.
 """
 
 from collections.abc import Collection, Iterator
@@ -21,15 +21,18 @@ from pipeline.engines.azureml.schedule import Scheduled, Trigger
 from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.engines.summary import read_summary
-from pipeline.errors import EngineError, IllegalTransition, PublishError, SettingsError, UsageError
+from pipeline.engines.summary import missing_sensors, read_summary
+from pipeline.errors import EngineError, IllegalTransition, InvalidRequest, PublishError, SettingsError
+from pipeline.published.build import scores_shard, step_name
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import load_documents
+from pipeline.runs.names import split_try
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
+from scoring import SensorKey
 from scoring.formats import MANIFEST_JSON, SUCCESS, SUMMARY_JSON
 
 if TYPE_CHECKING:
@@ -42,38 +45,47 @@ class AzureMLEngine:
     """Runs published pipelines as pipeline jobs of a workspace."""
 
     def __init__(self, settings: Settings, store: Store, runs: Runs, *, code: Path = ROOT) -> None:
-        """`code` is the folder whose `scoring` steps run: publishing uploads it."""
+        """`code` is the folder with the `scoring` package of steps: publishing uploads it."""
         if settings.azureml is None:
             raise SettingsError("the engine azureml needs AZURE_SUBSCRIPTION_ID and the settings beside it")
         self.store = store
         self.runs = runs
         self.code = code
+        self.max_tries = settings.max_tries
         self.workspace = Workspace(settings.azureml, settings.connection.client_id)
         self.datastores = Datastores(store.account, settings.containers)
 
     @classmethod
     def of(cls, engine: Engine, what: str) -> Self:
-        """The engine of the settings, if it is this one; `what` needs it.
+        """`engine`, if it is this engine; `what` needs it.
 
         Raises:
-            UsageError: the settings name another.
+            InvalidRequest: the settings name another engine.
         """
         if not isinstance(engine, cls):
-            raise UsageError(f"{what} are for Azure ML: set SCORING_ENGINE={NAME}")
+            raise InvalidRequest(f"{what} are for Azure ML: set SCORING_ENGINE={NAME}")
         return engine
 
     # Publishing
 
+    def processors(self) -> int:
+        """The processors of all nodes that the cluster can have."""
+        return setup.processors(self.workspace)
+
     def publish(self, documents: "Documents") -> PublishedPipeline:
-        """Register what is not registered yet; where all of it is, this is one call."""
+        """Register what is missing; if nothing is, this is one call."""
         component = publish.register(self.workspace, self.datastores, documents, self.code)
         return PublishedPipeline(
             version=documents.version, engine=NAME, component=component, steps=documents.steps
         )
 
     def set_up(self) -> list[str]:
-        """Create the cluster and the datastores that are missing; a line for each that was."""
+        """Create missing datastores and the cluster; returns a line for each that it created."""
         return setup.set_up(self.workspace, self.datastores)
+
+    def grants(self) -> list[str]:
+        """The commands that assign the roles that the cluster's identity needs."""
+        return setup.grants(self.workspace, self.datastores)
 
     def deploy(self, published: PublishedPipeline) -> str:
         """Put a published pipeline behind the batch endpoint, as its default; returns the endpoint's name."""
@@ -83,10 +95,10 @@ class AzureMLEngine:
         """Make an earlier version the default of the batch endpoint; returns the endpoint's name."""
         return endpoint.roll_back(self.workspace, version)
 
-    # A schedule of the workspace's own
+    # A schedule of the workspace
 
     def schedule(self, published: PublishedPipeline, trigger: Trigger) -> None:
-        """Let the workspace itself score all readings at set times: made anew, or changed."""
+        """Let the workspace score all readings at set times: creates or changes the schedule."""
         stores = self.datastores
         request = jobs.Request(
             run=schedule.RUN,
@@ -99,7 +111,7 @@ class AzureMLEngine:
         schedule.create(self.workspace, trigger, request)
 
     def scheduled(self) -> Scheduled | None:
-        """The schedule as it stands; None where there is none."""
+        """The schedule; None if there is none."""
         return schedule.find(self.workspace)
 
     def unschedule(self) -> bool:
@@ -109,7 +121,7 @@ class AzureMLEngine:
     # Runs
 
     def submit(self, record: RunRecord, published: PublishedPipeline) -> None:
-        """Submit a run as a job of its name: one call. A job that is there already stays as it is."""
+        """Submit a run as a job of the same name: one call. An existing job does not change."""
         stores = self.datastores
         request = jobs.Request(
             run=record.run,
@@ -126,7 +138,7 @@ class AzureMLEngine:
         jobs.submit(self.workspace, request)
 
     def status(self, run: str) -> RunStatus:
-        """How a run stands: by its job, and once that is over, by what it left."""
+        """The status of a run: that of its job, and when the job has finished, that of its results."""
         job = jobs.find(self.workspace, run)
         if job is None:
             return self._without_job(run)
@@ -134,16 +146,17 @@ class AzureMLEngine:
         if state not in {RunState.SUCCEEDED, RunState.FAILED}:
             return RunStatus(state=state)
         if not self.store.preds.exists(f"{run}/{SUCCESS}"):
-            # Whatever the job says of itself: without the mark there are no results.
+            # Without `_SUCCESS` there are no results, in any status of the job.
             return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
         path = f"{run}/{SUMMARY_JSON}"
-        status = read_summary(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
-        # A step that left nothing was ended from outside: its node may have been taken away.
-        retry = status.state is RunState.FAILED and status.counts.get("sensors_missing", 0) > 0
-        return replace(status, retry=retry)
+        summary, where = self.store.preds.read(path).data, f"{self.store.preds.name}/{path}"
+        status = read_summary(summary, where)
+        if split_try(run)[1] < self.max_tries and self._lost_steps(run, missing_sensors(summary, where)):
+            return replace(status, state=RunState.FAILED, retry=True)
+        return status
 
     def steps(self, run: str) -> list[StepStatus]:
-        """Steps in the pipeline's order; those that the service has not started yet wait."""
+        """Steps in the order of the pipeline; those that the service has not started are waiting."""
         job = jobs.find(self.workspace, run)
         if job is None:
             self.runs.load(run)
@@ -154,46 +167,57 @@ class AzureMLEngine:
         return [_step(name, started.get(name), over=over) for name in names]
 
     def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-        """Name and log of each step that was started, as they are now: two calls for each."""
+        """Name and current log of each started step: two calls for each."""
         for child in jobs.children(self.workspace, run):
             if child.display_name not in known:
                 yield str(child.display_name), jobs.log(self.workspace, child)
 
     def cancel(self, run: str) -> None:
-        """Ask the job to stop; a run that has none and waits for none is over at once."""
+        """Request that the job stops; a run without a job is canceled at once."""
         status = self.status(run)
         if status.state.final:
             return
-        self.runs.request_cancel(run)  # for whoever would take it up, or try it again
+        self.runs.request_cancel(run)  # so that the sweep neither resumes nor retries it
         jobs.cancel(self.workspace, run)
         if status.lost:
-            with suppress(IllegalTransition):  # it ended meanwhile
+            with suppress(IllegalTransition):  # it has finished in the meantime
                 self.runs.advance(self.runs.load(run), RunState.CANCELED)
 
     def _without_job(self, run: str) -> RunStatus:
-        """What is known of a run that the workspace knows nothing of."""
+        """The status of a run that the workspace has no job for."""
         record = self.runs.load(run)
         if record.state.final:
             return RunStatus(state=record.state, error=record.error, counts=record.counts)
         where = f"Azure ML workspace {self.workspace.where.workspace!r}"
-        # Submitting it again is safe: a job that is only late to be seen is found by its name.
+        # Submitting it again is safe: a job that appears late is found by its name.
         lost = record.state is not RunState.PENDING
         return RunStatus(state=record.state, error=f"{where} has no job {run}" if lost else None, lost=lost)
 
     def _failures(self, run: str) -> str:
-        """Why a job left no results, by what its first failed step says."""
+        """Why a job has no results: the error of its first failed step."""
         for child in jobs.children(self.workspace, run):
             if states(child.status)[1] is StepState.FAILED:
                 why = jobs.error_of(child) or "see its log"
-                return f"its job left no results: step {child.display_name}: {why}"
-        return "its job left no results: see it in Azure ML studio"
+                return f"its job has no results: step {child.display_name}: {why}"
+        return "its job has no results: see it in Azure ML studio"
+
+    def _lost_steps(self, run: str, missing: Collection[SensorKey]) -> bool:
+        """Whether steps of the run have no outcome; their nodes can have been evicted.
+
+        Azure ML does not retry a step. A missing sensor without a step is newer than the pipeline, and a
+        retry does not help.
+        """
+        if not missing:
+            return False
+        names = self._names(run)
+        return any(map(scores_shard, names)) or not {step_name(key) for key in missing}.isdisjoint(names)
 
     def _names(self, run: str) -> list[str]:
-        """Names of all steps, in the order of the document that the run was submitted with."""
+        """Names of all steps, in the order of the published pipeline of the run."""
         record = self.runs.load(run)
         try:
             pipeline_yml, _ = load_documents(self.store, record.published)
-        except PublishError:  # it was cleaned up; those that have started are known all the same
+        except PublishError:  # it was deleted; the started steps are known all the same
             return []
         return list(yaml.load(pipeline_yml, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["jobs"])  # noqa: S506
 
@@ -209,7 +233,7 @@ def _component(published: PublishedPipeline) -> str:
 
 def _step(name: str, child: Any | None, *, over: bool) -> StepStatus:
     if child is None:
-        # Where the job is over, it never began: what it needs was not there, or the job was canceled.
+        # If the job has finished, the step never started: its input was missing, or the job was canceled.
         return StepStatus(name=name, state=StepState.CANCELED if over else StepState.WAITING)
     state = states(child.status)[1]
     return StepStatus(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.engines.azureml.workspace import Workspace, is_missing, status_of
 from pipeline.errors import EngineError
-from pipeline.redact import hushed
+from pipeline.redact import redacted
 
 if TYPE_CHECKING:
     from azure.core.exceptions import HttpResponseError
@@ -24,7 +24,7 @@ _STEP_LOG = "user_logs/std_log.txt"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a run asks of the service."""
+    """The job that a run needs."""
 
     run: str
     component: str
@@ -34,18 +34,18 @@ class Request:
     files: Mapping[str, str]
     """URIs of the inputs that are files."""
     texts: Mapping[str, str]
-    """Inputs that are plain texts. None may be a time such as 2026-11-23T05:00:00Z: the service stumbles."""
+    """Inputs that are plain texts, but not times such as 2026-11-23T05:00:00Z: the service fails on them."""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def submit(workspace: Workspace, request: Request) -> None:
-    """Submit a run as one pipeline job: one PUT. A job of its name that is the same is this one.
+    """Submit a run as one pipeline job: one PUT. An equal job of this name counts as this one.
 
-    The service answers a second PUT with the job that exists, or refuses it; the SDK sends a second one by
-    itself where the connection broke after the first was taken. All of that is one job, and counts as done.
+    The service responds to a second PUT with the existing job, or refuses it; the SDK sends a second one
+    itself if the connection broke after the service accepted the first. There is one job in each case.
 
     Raises:
-        EngineError: the service refuses the job, does not answer, or has another job of this name.
+        EngineError: the service refuses the job, does not respond, or has another job of this name.
     """
     from azure.core.exceptions import HttpResponseError
 
@@ -72,12 +72,12 @@ def is_taken(error: "HttpResponseError") -> bool:
 
 
 def find(workspace: Workspace, run: str) -> Any | None:
-    """The job of a run, or None where there is none: one call."""
+    """The job of a run, or None if there is none: one call."""
     return workspace.found(f"cannot look up run {run}", lambda: workspace.client.jobs.get(run))
 
 
 def cancel(workspace: Workspace, run: str) -> None:
-    """Ask a job to stop; no error where it is over, or was never there."""
+    """Request that a job stops; no error if it has finished, or never existed."""
     from azure.core.exceptions import HttpResponseError
 
     with workspace.asked(f"cannot cancel run {run}"):
@@ -89,7 +89,7 @@ def cancel(workspace: Workspace, run: str) -> None:
 
 
 def pipeline_job(workspace: Workspace, request: Request) -> Any:
-    """A request as the SDK's job."""
+    """The job of the SDK for a request."""
     from azure.ai.ml import Input
     from azure.ai.ml.entities import PipelineJob, PipelineJobSettings
 
@@ -101,7 +101,7 @@ def pipeline_job(workspace: Workspace, request: Request) -> Any:
         experiment_name=EXPERIMENT,
         component=request.component,
         inputs={**folders, **files, **request.texts},
-        # What @pipeline or the component's document say about these is lost on the way: they go with the job.
+        # The service ignores these settings in @pipeline and in the document of the component.
         settings=PipelineJobSettings(
             default_compute=workspace.where.compute, continue_on_step_failure=True, force_rerun=True
         ),
@@ -110,11 +110,11 @@ def pipeline_job(workspace: Workspace, request: Request) -> Any:
 
 
 def _compare(workspace: Workspace, request: Request) -> None:
-    """Look whether the job that has the name is the one that was to be submitted."""
+    """Check that the job of this name is the one that was to be submitted."""
     found = find(workspace, request.run)
     if found is None:
         raise EngineError(
-            f"cannot submit run {request.run}: Azure ML says that it exists, and has none: try later"
+            f"cannot submit run {request.run}: Azure ML says it exists, but does not find it; try again later"
         )
     component = str(getattr(found, "component", ""))
     found_inputs = {name: _text(value) for name, value in dict(found.inputs).items()}
@@ -132,18 +132,18 @@ def _compare(workspace: Workspace, request: Request) -> None:
 
 
 def _text(value: Any) -> str:
-    """An input of a job that was looked up, as it was given: the SDK wraps it."""
+    """The original value of an input of a job: the SDK wraps it."""
     data = getattr(value, "_data", value)
     return str(getattr(data, "path", data))
 
 
 def _place(text: str | None) -> str | None:
-    """A datastore URI without what comes before the datastore: there is a short and a long form."""
+    """A datastore URI without its beginning, which has a short and a long form."""
     return text.partition("/datastores/")[2] or text if text and text.startswith("azureml:") else text
 
 
-# Run history. In public the SDK offers a part of it: no times and no errors of steps, and the logs of whole
-# jobs only. What follows is what its own `jobs.list` and `jobs.stream` ask.
+# Run history. The public API of the SDK has neither times nor errors of steps, and logs of whole jobs only.
+# So this sends the requests that `jobs.list` and `jobs.stream` of the SDK send.
 
 
 def children(workspace: Workspace, run: str) -> list[Any]:
@@ -158,7 +158,7 @@ def children(workspace: Workspace, run: str) -> list[Any]:
             page = runs.get_child(
                 *(where.subscription, where.resource_group, where.workspace, run),
                 continuationtoken=token,
-                # The SDK reads the first page and forgets that there are more: version 1.35 lost that.
+                # The SDK reads the first page only: version 1.35 drops the link to the next.
                 raw_response_hook=answers.append,
             )
             found.extend(page)
@@ -168,19 +168,19 @@ def children(workspace: Workspace, run: str) -> list[Any]:
 
 
 def error_of(child: Any) -> str | None:
-    """Why a step failed, in one line; None where nothing is known."""
+    """Why a step failed, in one line; None if it is not known."""
     message = getattr(getattr(getattr(child, "error", None), "error", None), "message", None)
-    return hushed(" ".join(str(message).split()))[:MAX_ERROR] if message else None
+    return redacted(" ".join(str(message).split()))[:MAX_ERROR] if message else None
 
 
 def log(workspace: Workspace, child: Any) -> str:
-    """What a step has written so far; empty where nothing is known yet."""
+    """What a step has written so far; empty if there is no log yet."""
     with workspace.asked(f"cannot read the log of step {child.display_name}"):
         details = workspace.client.jobs._runs_operations.get_run_details(child.run_id)  # noqa: SLF001
         urls = details.log_files or {}
         if _STEP_LOG not in urls:
             return ""
-        # The address carries its own permission, so no token goes with it.
+        # The URL contains a signature, so the request needs no token.
         answer = workspace.client.jobs._requests_pipeline.get(urls[_STEP_LOG])  # noqa: SLF001
         answer.raise_for_status()
         return str(answer.text())

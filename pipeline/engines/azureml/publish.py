@@ -1,7 +1,7 @@
 """Registering a published pipeline in a workspace: environment, code, step component, pipeline component.
 
-All of them get versions made from content, because the service never changes what a version does. So a
-pipeline that is there under its version is the one that is meant, and nothing needs to be sent.
+Their versions are hashes of their content, because a version in the service never changes. So if the pipeline
+is registered under its version, it has the right content, and nothing needs to be sent.
 """
 
 import contextlib
@@ -34,13 +34,13 @@ _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def register(workspace: Workspace, datastores: Datastores, documents: "Documents", code: Path = ROOT) -> str:
-    """Register a pipeline under its version, unless it is there; returns its full id.
+    """Register a pipeline under its version, unless it is registered; returns its full id.
 
     `code` is the folder whose `scoring` is uploaded.
 
     Raises:
-        PublishError: the workspace lacks what the pipeline needs; nothing was registered.
-        EngineError: the service refused something, or does not answer.
+        PublishError: the workspace does not have what the pipeline needs; nothing was registered.
+        EngineError: the service refuses a request, or does not respond.
     """
     score: Document = yaml.load(documents.score_yml, _LOADER)  # noqa: S506 - a safe loader, the fast one
     pipeline: Document = yaml.load(documents.pipeline_yml, _LOADER)  # noqa: S506
@@ -49,14 +49,14 @@ def register(workspace: Workspace, datastores: Datastores, documents: "Documents
         check(workspace, datastores)
         runs_in = {"environment": _register_environment(workspace, conda_file()), "version": version}
         component = _register_score(workspace, {**score, **runs_in}, code)
-        # `collect` stands in the pipeline itself: it runs the code that was uploaded for the others.
+        # `collect` is part of the pipeline document; it runs the code that was uploaded for the other steps.
         runs_in = {"environment": runs_in["environment"], "code": _prefixed(component.code)}
         _register_pipeline(workspace, {**pipeline, "version": version}, _prefixed(component.id), runs_in)
     return workspace.component_id(pipeline["name"], version)
 
 
 def is_registered(workspace: Workspace, name: str, version: str) -> bool:
-    """Whether this version of a component is there: one call."""
+    """Whether this version of a component is registered: one call."""
     return _found(workspace, workspace.client.components, name, version)
 
 
@@ -99,8 +99,8 @@ def _register(workspace: Workspace, document: Document, folder: Path) -> Any:
     what = f"{document['name']}:{document['version']}"
     path = folder / "component.yml"
     path.write_text(yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True), "utf-8")
-    # Whatever it is told, the client prints colours for its upload. Its own validation is left out because
-    # it takes as long as all the rest: documents are validated when they are built, and by the service.
+    # The client always prints colours for its upload. Its own validation is skipped because
+    # it takes as long as the whole request: build and the service validate the documents.
     with workspace.asked(f"cannot register component {what}"), contextlib.redirect_stderr(io.StringIO()):
         return workspace.client.components.create_or_update(load_component(path), skip_validation=True)
 

@@ -1,8 +1,8 @@
-"""A schedule of the workspace's own, for those who want no function app.
+"""A schedule of the workspace, for scoring without a function app.
 
 At each of its times the workspace submits the published pipeline with all readings of the data container.
-No run is written down and nothing is claimed, so every job scores everything: results are below `preds` in
-a folder named like the job. Its version of the pipeline stays until the schedule is made again.
+There is no run record and no claim, so every job scores everything: its results are in the preds container,
+in a folder that has the name of the job. The schedule keeps its pipeline version until it is created again.
 """
 
 import re
@@ -11,20 +11,23 @@ from typing import Any
 
 from pipeline.engines.azureml.jobs import Request, pipeline_job
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.errors import UsageError
+from pipeline.errors import InvalidRequest
 
 NAME = "fleet-scoring"
 RUN = "${{name}}"
-"""What the service replaces with the name that it gives a job of the schedule."""
+"""Placeholder that the service replaces with the name of each job of the schedule."""
 
 _UNITS = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
 _INTERVAL = re.compile(r"([1-9]\d{0,3})([mhdw])")
-_CRON_FIELDS = 5
+_VALUE = r"(?:\d{1,2}|[A-Za-z]{3})"
+_PART = rf"(?:\*|{_VALUE}(?:-{_VALUE})?)(?:/\d+)?"
+_LIST = rf"{_PART}(?:,{_PART})*"
+_CRON = re.compile(rf"(?P<minute>{_LIST}) (?P<hour>{_LIST}) (?P<day>\S+) (?P<month>\S+) (?P<weekday>{_LIST})")
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """When: either `every`, such as `15m`, or `cron`, five fields; in a time zone as Windows names it."""
+    """When: either `every`, such as `15m`, or `cron`, five fields; in a Windows time zone."""
 
     every: str | None = None
     cron: str | None = None
@@ -32,14 +35,29 @@ class Trigger:
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.cron is None):
-            raise UsageError("a schedule needs either --every, such as 1h, or --cron, such as '0 5 * * *'")
+            raise InvalidRequest("a schedule needs --every, such as 1h, or --cron, such as '0 5 * * *'")
         if self.every is not None and not _INTERVAL.fullmatch(self.every):
-            raise UsageError(f"--every {self.every}: expected a number and m, h, d or w, such as 15m or 1h")
-        if self.cron is not None and len(self.cron.split()) != _CRON_FIELDS:
-            raise UsageError(f"--cron {self.cron!r}: expected five fields, such as '0 5 * * *'")
+            raise InvalidRequest(f"--every {self.every}: expected a number and m, h, d or w, such as 15m")
+        if self.cron is not None:
+            _check_cron(self.cron)
 
     def __str__(self) -> str:
         return f"every {self.every}" if self.every else f"at {self.cron!r} ({self.time_zone})"
+
+
+def _check_cron(text: str) -> None:
+    """Refuse an expression that Azure ML rejects or reads differently."""
+    found = _CRON.fullmatch(" ".join(text.split()))
+    if not found:
+        raise InvalidRequest(
+            f"--cron {text!r}: expected five fields (minute hour day month weekday), such as '0 5 * * *'"
+        )
+    if (found["day"], found["month"]) != ("*", "*"):
+        daily = f"{found['minute']} {found['hour']} * * {found['weekday']}"
+        raise InvalidRequest(
+            f"--cron {text!r}: Azure ML ignores day and month, and would run this as {daily!r}: write that, "
+            "or name days of the week in the last field, or use --every, such as 4w"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +70,7 @@ class Scheduled:
 
 
 def create(workspace: Workspace, trigger: Trigger, request: Request) -> None:
-    """Create the schedule, or change the one that there is."""
+    """Create the schedule, or change the existing one."""
     from azure.ai.ml.entities import JobSchedule
 
     job = pipeline_job(workspace, request)
@@ -69,7 +87,7 @@ def create(workspace: Workspace, trigger: Trigger, request: Request) -> None:
 
 
 def find(workspace: Workspace) -> Scheduled | None:
-    """The schedule, or None where there is none."""
+    """The schedule, or None if there is none."""
     found = _get(workspace)
     if found is None:
         return None
@@ -78,7 +96,7 @@ def find(workspace: Workspace) -> Scheduled | None:
 
 
 def remove(workspace: Workspace) -> bool:
-    """Remove the schedule; whether there was one. The service removes none that is enabled."""
+    """Remove the schedule; returns whether there was one. The service removes only disabled ones."""
     found = _get(workspace)
     if found is None:
         return False

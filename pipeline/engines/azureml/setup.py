@@ -1,5 +1,6 @@
-"""What a workspace needs before anything is registered in it: a cluster, a datastore per container."""
+"""Sets up a workspace: a cluster, and a datastore for each container."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,17 +8,21 @@ from pipeline.engines.azureml.workspace import Workspace
 from pipeline.errors import PublishError
 from pipeline.settings import Containers
 
-CLUSTER_SIZE = "Standard_DS2_v2"
+CLUSTER_SIZE = "Standard_D2ds_v4"
+"""Two processors, 8 GB, and a disk of its own for the image."""
 MAX_NODES = 4
 IDLE_SECONDS = 120
-"""After so long without work a node is given back; with none at work the cluster costs nothing."""
+"""A node is released after this time without work; an idle cluster costs nothing."""
 
+_READS, _WRITES, _PULLS = "Storage Blob Data Reader", "Storage Blob Data Contributor", "AcrPull"
+_SIZE = re.compile(r"Standard_(?P<family>[A-Z]+)(?P<number>\d+)(?:-(?P<fewer>\d+))?\w*", re.IGNORECASE)
+_SECOND_D = {1: 1, 2: 2, 3: 4, 4: 8, 5: 16, 11: 2, 12: 4, 13: 8, 14: 16, 15: 20}
 _SETUP = "run python -m pipeline publish --setup"
 
 
 @dataclass(frozen=True, slots=True)
 class Datastores:
-    """Names of the datastores: one for each container, whatever the containers are called."""
+    """Names of the datastores, one for each container; they do not depend on the names of containers."""
 
     account: str
     containers: Containers
@@ -38,16 +43,16 @@ class Datastores:
 
 
 def datastore_uri(datastore: str, path: str = "") -> str:
-    """Where steps find or put something, in the short form that names no subscription."""
+    """URI of a path on a datastore, in the short form without a subscription."""
     return f"azureml://datastores/{datastore}/paths/{path}"
 
 
 def check(workspace: Workspace, datastores: Datastores) -> None:
-    """Look whether the workspace has all that a pipeline needs: two calls.
+    """Check that the workspace has all that a pipeline needs: two calls.
 
     Raises:
-        PublishError: it does not; the message names all that is missing.
-        EngineError: there is no such workspace, or it cannot be asked.
+        PublishError: something is missing; the message names all of it.
+        EngineError: there is no such workspace, or it does not respond.
     """
     compute = workspace.where.compute
     problems = []
@@ -59,14 +64,14 @@ def check(workspace: Workspace, datastores: Datastores) -> None:
             problems.append(f"there is no datastore {name!r} for container {place[1]!r}")
         elif found[name] != place:
             is_at, should = "/".join(found[name]), "/".join(place)
-            problems.append(f"datastore {name!r} stands for {is_at}, not for {should}: delete it")
+            problems.append(f"datastore {name!r} is for {is_at}, not for {should}: delete it")
     if problems:
         where = f"Azure ML workspace {workspace.where.workspace!r}"
         raise PublishError(f"{where} is not ready: {'; '.join(problems)}; then {_SETUP}")
 
 
 def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
-    """Create what is missing; returns a line for each thing that was created."""
+    """Create what is missing; returns a line for each."""
     from azure.ai.ml.entities import AmlCompute, AzureBlobDatastore, IdentityConfiguration
 
     created = []
@@ -95,15 +100,82 @@ def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
     return created
 
 
+def grants(workspace: Workspace, datastores: Datastores) -> list[str]:
+    """The commands that let the cluster's identity read inputs and write results, a role assignment each."""
+    compute, subscription = workspace.where.compute, workspace.where.subscription
+    with workspace.asked(f"cannot look up the identity of compute {compute!r}"):
+        identity = workspace.client.compute.get(compute).identity
+        registry = workspace.client.workspaces.get(workspace.where.workspace).container_registry
+    principals = _principals(identity)
+    if not principals:
+        return [f"# compute {compute!r} has no identity: give it one, or steps cannot read without keys"]
+    account = f"$(az storage account show --subscription {subscription} --name {datastores.account}"
+    lines = []
+    for principal in principals:
+        assign = (
+            f"az role assignment create --assignee-object-id {principal} "
+            "--assignee-principal-type ServicePrincipal"
+        )
+        for name, (_, container) in datastores.places().items():
+            role = _WRITES if name == datastores.preds else _READS
+            scope = f"{account} --query id --output tsv)/blobServices/default/containers/{container}"
+            lines.append(f'{assign} --role "{role}" --scope "{scope}"')
+        if registry:
+            lines.append(f'{assign} --role "{_PULLS}" --scope "{registry}"')
+    return lines
+
+
+def _principals(identity: Any | None) -> list[str]:
+    if identity is None:
+        return []
+    assigned = identity.user_assigned_identities or []
+    found = [identity.principal_id, *(one.principal_id for one in assigned)]
+    return [str(one) for one in found if one]
+
+
+def processors(workspace: Workspace) -> int:
+    """How many processors the cluster's nodes have, with as many nodes as it may have.
+
+    Raises:
+        PublishError: there is no such cluster, or its size is unknown here.
+        EngineError: the workspace cannot be asked.
+    """
+    compute = workspace.where.compute
+    look = f"cannot look up compute {compute!r}"
+    found = workspace.found(look, lambda: workspace.client.compute.get(compute))
+    if found is None:
+        raise PublishError(f"there is no compute {compute!r}: {_SETUP}")
+    size = str(getattr(found, "size", None))
+    count = processors_of(size)
+    if count is None:
+        raise PublishError(f"compute {compute!r} is of size {size}, unknown here: set SCORING_SHARDS")
+    return count * max(1, int(getattr(found, "max_instances", None) or 1))
+
+
+def processors_of(size: str) -> int | None:
+    """The processors of a virtual machine, by the name of its size; None where the name does not tell.
+
+    A number in the name is the number of processors, except for the second generation of D, whose sizes were
+    counted. Azure has a list, too, but whoever publishes need not have the right to read it.
+    """
+    found = _SIZE.fullmatch(size)
+    if not found:
+        return None
+    number = int(found["fewer"] or found["number"])
+    if found["family"].upper() in {"D", "DS"} and size.lower().endswith("_v2"):
+        return _SECOND_D.get(number)
+    return number
+
+
 def has_compute(workspace: Workspace) -> bool:
-    """Whether the cluster of the settings is there."""
+    """Whether the cluster of the settings exists."""
     name = workspace.where.compute
     look = f"cannot look up compute {name!r}"
     return workspace.found(look, lambda: workspace.client.compute.get(name)) is not None
 
 
 def existing(workspace: Workspace) -> dict[str, tuple[str, str]]:
-    """Account and container of each blob datastore that is there."""
+    """Account and container of each existing blob datastore."""
     with workspace.asked("cannot list datastores"):
         found: list[Any] = list(workspace.client.datastores.list())
     return {

@@ -1,4 +1,4 @@
-"""How Azure ML's words for where a job or a step stands become ours."""
+"""Translates the statuses of jobs and steps in Azure ML into our states."""
 
 import logging
 
@@ -18,7 +18,7 @@ TABLE: dict[str, tuple[RunState, StepState]] = {
     "Finalizing": (RunState.RUNNING, StepState.RUNNING),
     "CancelRequested": (RunState.RUNNING, StepState.RUNNING),
     "Paused": (RunState.RUNNING, StepState.RUNNING),
-    # It may come back; the SDK takes it for an end all the same.
+    # It can recover; the SDK treats it as final all the same.
     "NotResponding": (RunState.RUNNING, StepState.RUNNING),
     "Unknown": (RunState.RUNNING, StepState.RUNNING),
     "Completed": (RunState.SUCCEEDED, StepState.SUCCEEDED),
@@ -29,8 +29,8 @@ TABLE: dict[str, tuple[RunState, StepState]] = {
 
 
 def states(status: object) -> tuple[RunState, StepState]:
-    """Our states for one of Azure ML's; a word that is new to us is no end."""
+    """Our states for a status of Azure ML; an unknown status is not final."""
     word = str(getattr(status, "value", status))
     if word not in TABLE:
-        logger.warning("Azure ML says %r, which is not known here: taken for running", word)
+        logger.warning("unknown Azure ML status %r: treated as running", word)
     return TABLE.get(word, TABLE["Running"])

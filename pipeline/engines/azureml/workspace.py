@@ -1,13 +1,14 @@
-"""One Azure ML workspace through azure-ai-ml: its client, its ids, and the SDK's exceptions as ours."""
+"""One Azure ML workspace through azure-ai-ml: its client, its ids, and translated exceptions."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import EngineError
-from pipeline.redact import hushed, tellable
+from pipeline.redact import redacted, safe_cause
 from pipeline.settings import AzureMLWorkspace
 from pipeline.storage.sdk_errors import root_cause
 
@@ -18,17 +19,19 @@ TRIES = 4
 """Further tries of a call after 429, 500 to 504 or a broken connection."""
 FIRST_WAIT = 0.4
 LONGEST_WAIT = 20.0
-"""Longest wait before a further try, in seconds, whatever Retry-After says: a function has minutes."""
+"""Longest wait before a further try, in seconds, for any Retry-After: a function has minutes."""
 CONNECT_SECONDS, ANSWER_SECONDS = 5, 60
 _SIGN_IN = (
     "sign in with az login, or give this app's identity the role AzureML Data Scientist on the workspace"
 )
 
+_IN_WORKSPACE = re.compile(r"'Microsoft\.MachineLearningServices/workspaces/[^'/]+/[^']", re.IGNORECASE)
+
 logger = logging.getLogger("pipeline.azureml")
 
 
 class Workspace:
-    """The workspace that the settings name; nothing is imported or sent before it is used."""
+    """The workspace of the settings; it imports and sends nothing before it is used."""
 
     def __init__(self, where: AzureMLWorkspace, client_id: str | None = None) -> None:
         """`client_id` is that of the user-assigned identity, where there is one."""
@@ -45,7 +48,7 @@ class Workspace:
         )
 
     def component_id(self, name: str, version: str) -> str:
-        """Full id of a component: the one form that goes over the wire as it is."""
+        """Full id of a component: the only form that the SDK sends unchanged."""
         return f"{self.arm_id}/components/{name}/versions/{version}"
 
     @property
@@ -59,8 +62,8 @@ class Workspace:
         from azure.ai.ml import MLClient
         from azure.identity import DefaultAzureCredential
 
-        # It tells of each request, and of each experimental class that it uses itself; and what is not found
-        # is an error to it, in loggers with a level of their own.
+        # The SDK logs each request and each experimental class that it uses itself, and logs errors for
+        # missing objects, in loggers with their own levels.
         for chatty in ("azure.ai.ml", "azure.identity", "azure.core.pipeline.policies.http_logging_policy"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
         logging.getLogger("azure.ai.ml._telemetry").propagate = False
@@ -80,17 +83,17 @@ class Workspace:
 
     @contextmanager
     def asked(self, doing: str) -> Iterator[None]:
-        """Raise our exception for any of the SDK's; `doing` says what is tried."""
+        """Raise our exception for any of the SDK; `doing` says what was tried."""
         from azure.ai.ml.exceptions import MlException
         from azure.core.exceptions import AzureError, DeserializationError, SerializationError
 
         try:
             yield
         except (AzureError, MlException, DeserializationError, SerializationError) as error:
-            raise self._translated(error, doing) from tellable(error)
+            raise self._translated(error, doing) from safe_cause(error)
 
     def found[Answer](self, doing: str, look: Callable[[], Answer]) -> Answer | None:
-        """What `look` asks the SDK for, or None where the workspace has no such thing."""
+        """What `look` requests from the SDK, or None if it does not exist in the workspace."""
         from azure.core.exceptions import HttpResponseError
 
         with self.asked(doing):
@@ -115,42 +118,49 @@ class Workspace:
                 "create it, or set AZUREML_WORKSPACE_NAME, AZURE_RESOURCE_GROUP and AZURE_SUBSCRIPTION_ID"
             )
         if isinstance(error, azure.ServiceRequestError | azure.ServiceResponseError):
-            return EngineError(f"{doing}: {name} gives no answer ({root_cause(error)}): try later")
+            return EngineError(f"{doing}: {name} does not respond ({root_cause(error)}); try again later")
         if status == 429 or status >= 500:  # noqa: PLR2004
-            return EngineError(f"{doing}: {name} answers {status} again and again: try later")
-        return EngineError(f"{doing}: {name} answers: {said(error)}")
+            return EngineError(f"{doing}: {name} keeps returning {status}; try again later")
+        return EngineError(f"{doing}: {name} returned: {said(error)}")
 
 
 def status_of(error: Exception) -> int:
-    """The HTTP status that an exception stands for; 0 where it stands for none."""
+    """The HTTP status of an exception; 0 if it has none."""
     return int(getattr(error, "status_code", None) or 0)
 
 
 def is_missing(error: "HttpResponseError") -> bool:
-    """Whether the workspace is there and what was asked for is not."""
+    """Whether the workspace exists, but not what was requested."""
     return status_of(error) == 404 and not is_missing_workspace(error)  # noqa: PLR2004
 
 
 def is_missing_workspace(error: Exception) -> bool:
-    """Whether Azure knows no such workspace, group or subscription."""
-    code = getattr(getattr(error, "error", None), "code", None)
-    return code in {"ResourceNotFound", "ResourceGroupNotFound", "SubscriptionNotFound"}
+    """Whether Azure knows no such workspace, group or subscription.
+
+    Azure Resource Manager has one code for a missing workspace and for a missing resource in a workspace. The
+    message names the resource: the second kind has a type below `workspaces`.
+    """
+    answer = getattr(error, "error", None)
+    code = getattr(answer, "code", None)
+    if code in {"ResourceNotFound", "ParentResourceNotFound"}:
+        return not _IN_WORKSPACE.search(str(getattr(answer, "message", "")))
+    return code in {"ResourceGroupNotFound", "SubscriptionNotFound"}
 
 
 def said(error: Exception) -> str:
-    """What the service said, in one line."""
+    """The message of the service, in one line."""
     message = getattr(getattr(error, "error", None), "message", None) or str(error)
-    return hushed(" ".join(str(message).split()))[:300] or type(error).__name__
+    return redacted(" ".join(str(message).split()))[:300] or type(error).__name__
 
 
 def _transport() -> Any:
-    """The SDK's usual transport; it waits between tries, so it is where waits are bounded and told."""
+    """The default transport of the SDK; it waits between tries, so waits are limited and logged here."""
     from azure.core.pipeline.transport import RequestsTransport
 
-    class Transport(RequestsTransport):  # type: ignore[misc]  # azure.core tells no types
+    class Transport(RequestsTransport):  # type: ignore[misc]  # azure.core has no types
         def sleep(self, duration: float) -> None:
             wait = min(duration, LONGEST_WAIT)
-            logger.warning("Azure ML is busy or gave no answer: trying again in %.1f s", wait)
+            logger.warning("Azure ML is busy or does not respond: trying again in %.1f s", wait)
             super().sleep(wait)
 
     return Transport(connection_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS)

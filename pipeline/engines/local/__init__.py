@@ -1,1 +1,1 @@
-"""The engine of one machine: a detached worker process for each run."""
+"""The engine for one machine: a detached worker process for each run."""

@@ -1,8 +1,8 @@
-"""The engine of one machine: a detached worker process for each run, under the run's name.
+"""The engine for one machine: a detached worker process for each run.
 
-submit   starts a worker and does not wait; one that finds another at work ends at once
-status   the run's record, which the worker keeps, and whether a worker holds the run's lease
-cancel   leaves a note that the worker finds within a second or two
+submit   starts a worker and does not wait; a worker exits at once if another one works on the run
+status   the record of the run, which the worker updates, and whether a worker holds the lease of the run
+cancel   stores a request that the worker finds within a second or two
 """
 
 import os
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NAME = "local"
 START = timedelta(seconds=30)
-"""How long a worker may take from its start to its lease."""
+"""Longest time from the start of a worker to its lease."""
 
 
 class LocalEngine:
@@ -46,15 +46,19 @@ class LocalEngine:
         folder: Path | None = None,
         code: Path = ROOT,
     ) -> None:
-        """`folder` is what all workers of this machine share; `code` is where steps find `scoring`."""
+        """`folder` is shared by all workers of this machine; `code` is where steps find `scoring`."""
         self.settings = settings
         self.store = store
         self.runs = runs
         self.folder = folder or default_folder()
         self.code = code
 
+    def processors(self) -> int:
+        """As many as steps run at once."""
+        return self.settings.local_processes
+
     def publish(self, documents: "Documents") -> PublishedPipeline:
-        """Look whether the documents can be executed here; nothing else is to be done."""
+        """Check that the documents can be executed here; nothing is stored."""
         from pipeline.engines.local.graph import Pipeline
         from pipeline.published.build import SCORE_FILE
 
@@ -70,7 +74,7 @@ class LocalEngine:
             )
         log = Machine(self.folder).log(record.run)
         try:
-            with log.open("ab") as words:
+            with log.open("ab") as log_file:
                 worker = subprocess.Popen(
                     [
                         *(sys.executable, "-m", "pipeline.engines.local.worker", record.run),
@@ -79,23 +83,23 @@ class LocalEngine:
                     cwd=ROOT,
                     env=worker_environment(os.environ, self.settings),
                     stdin=subprocess.DEVNULL,
-                    stdout=words,
-                    stderr=words,
+                    stdout=log_file,
+                    stderr=log_file,
                     start_new_session=True,
                 )
         except OSError as error:
-            raise EngineError(f"no worker can be started for run {record.run}: {error.strerror}") from error
-        # It outlives this process; where this one lives longer, somebody must ask how it ended.
+            raise EngineError(f"cannot start a worker for run {record.run}: {error.strerror}") from error
+        # It outlives this process; if this process lives longer, it must reap the worker.
         threading.Thread(target=worker.wait, daemon=True).start()
 
     def status(self, run: str) -> RunStatus:
-        """What the run's record says, and whether anybody is at work on it."""
+        """The state in the record of the run, and whether a worker is alive."""
         record = self.runs.load(run)
         lost = False
         if record.state in {RunState.SUBMITTED, RunState.RUNNING}:
             marker = next((marker for marker in self.runs.open() if marker.run == run), None)
             if marker is None:
-                record = self.runs.load(run)  # it ended while we looked
+                record = self.runs.load(run)  # it has finished in the meantime
             else:
                 lost = not marker.held and not self._may_be_starting(record)
         return RunStatus(
@@ -103,19 +107,19 @@ class LocalEngine:
         )
 
     def steps(self, run: str) -> list[StepStatus]:
-        """How its steps stand, as of a second ago."""
+        """The states of its steps, as of a second ago."""
         return step_states.read(self.store.runs, run)
 
     def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-        """Logs of the steps that are over: the worker stores each at its end."""
+        """Logs of finished steps: the worker stores each when its step finishes."""
         for step in self.steps(run):
             if step.name not in known and step.tries:
-                with suppress(NotFound):  # it is still at work, or it said nothing
+                with suppress(NotFound):  # it is still running, or it wrote nothing
                     log = self.store.runs.read(f"{run}/logs/{step.name}.log").data
                     yield step.name, log.decode(errors="replace")
 
     def cancel(self, run: str) -> None:
-        """Ask the worker to stop; a run that has none any more is over at once."""
+        """Request that the worker stops; a run without a worker is canceled at once."""
         status = self.status(run)
         if status.state.final:
             return
@@ -123,7 +127,7 @@ class LocalEngine:
         if status.lost:
             try:
                 self.runs.advance(self.runs.load(run), RunState.CANCELED)
-            except IllegalTransition:  # it ended meanwhile
+            except IllegalTransition:  # it has finished in the meantime
                 return
 
     def _may_be_starting(self, record: RunRecord) -> bool:
@@ -133,7 +137,7 @@ class LocalEngine:
 
 
 def worker_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """The environment of a worker: this process's, with these settings in place of those."""
+    """The environment of a worker: that of this process, with these settings."""
     kept = {
         name: text for name, text in environ.items() if not name.startswith(("SCORING_", "ScoringStorage"))
     }
@@ -142,7 +146,7 @@ def worker_environment(environ: Mapping[str, str], settings: Settings) -> dict[s
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
-    """The variables from which `Settings.from_environment` makes what a worker needs to know."""
+    """The environment variables of the settings that a worker needs."""
     connection, containers = settings.connection, settings.containers
     values = {
         "ScoringStorage": connection.connection_string,

@@ -1,7 +1,7 @@
-"""Executing the nodes of a pipeline: a few at a time, each when those before it are over.
+"""Executes the nodes of a pipeline: a few at a time, each when those before it have finished.
 
-A node that fails fails itself. Those that need its output go without where they can, and fail where they
-cannot.
+A failed node does not end the run. Nodes with an optional input from it run without that input; nodes that
+require it fail.
 """
 
 import json
@@ -14,8 +14,8 @@ from pathlib import Path
 from pipeline.engine import StepState
 from pipeline.engines.local.graph import Node, Pipeline
 from pipeline.engines.local.machine import Machine
-from pipeline.engines.local.processes import Ended, Processes
-from pipeline.engines.local.step_states import Board
+from pipeline.engines.local.processes import Processes, ProcessResult
+from pipeline.engines.local.step_states import StepStates
 from pipeline.published.build import COLLECT
 from scoring import SensorKey
 from scoring.formats import OUTCOME_VERSION, OUTCOMES_FOLDER, SensorStatus
@@ -24,22 +24,22 @@ _FIRST_PAUSE = 0.5
 """Seconds before a step's second try; each further pause is twice as long."""
 
 _LOOK_SECONDS = 0.2
-"""How often somebody who wants it to stop is noticed."""
+"""Seconds between two checks whether to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """What all steps of one run have in common."""
+    """What all steps of one run share."""
 
     run: str
     given: Mapping[str, str]
     """Values of the pipeline's inputs."""
     keys: tuple[SensorKey, ...]
     preds: Path
-    """Where steps write: what stands for the whole container, with a folder for this run in it."""
+    """Where steps write: it represents the preds container, and has a folder for this run."""
     logs: Path
     code: Path
-    """The folder that steps are run in: `python -m scoring` finds its code there."""
+    """The working folder of steps: `python -m scoring` finds its code there."""
     environment: Mapping[str, str]
     python: str
     processes: int
@@ -47,12 +47,12 @@ class Workplace:
 
     @property
     def out(self) -> Path:
-        """The run's own folder of predictions."""
+        """The folder of predictions of this run."""
         return self.preds / self.run
 
 
 class Execution:
-    """One run of a pipeline; `run` returns when all of it is over, or soon after `stop` is set."""
+    """One run of a pipeline; `run` returns when all nodes have finished, or soon after `stop` is set."""
 
     def __init__(
         self,
@@ -60,26 +60,26 @@ class Execution:
         pipeline: Pipeline,
         place: Workplace,
         machine: Machine,
-        board: Board,
+        states: StepStates,
         stop: threading.Event,
         keep_log: Callable[[Path], None],
     ) -> None:
-        """`keep_log` is called with a step's log once the step is over."""
+        """Calls `keep_log` with the log of each step when the step has finished."""
         self.pipeline = pipeline
         self.place = place
         self.machine = machine
-        self.board = board
+        self.states = states
         self.stop = stop
         self.keep_log = keep_log
         self.outputs: dict[str, str] = {}
-        """Where outputs lie, by node; of those that have succeeded."""
-        self.failed: dict[str, Ended] = {}
+        """Folders of outputs by node, for nodes that have succeeded."""
+        self.failed: dict[str, ProcessResult] = {}
         self._processes: Processes
 
     def run(self) -> None:
         """Execute every node."""
         waiting = {node.name: node for node in self.pipeline.nodes}
-        running: dict[Future[Ended], Node] = {}
+        running: dict[Future[ProcessResult], Node] = {}
         with Processes() as self._processes, ThreadPoolExecutor(self.place.processes) as pool:
             while (waiting or running) and not self.stop.is_set():
                 unfinished = {*waiting, *(node.name for node in running.values())}
@@ -91,38 +91,38 @@ class Execution:
             self._processes.stop()
             pool.shutdown(cancel_futures=True)
 
-    def _note(self, node: Node, ended: Ended) -> None:
+    def _note(self, node: Node, ended: ProcessResult) -> None:
         if ended.ok:
             self.outputs[node.name] = str(self.place.preds)
-            self.board.ends(node.name, StepState.SUCCEEDED)
+            self.states.ends(node.name, StepState.SUCCEEDED)
         elif not self.stop.is_set():
             self.failed[node.name] = ended
-            self.board.ends(node.name, StepState.FAILED, ended.error)
+            self.states.ends(node.name, StepState.FAILED, ended.error)
             if node.name != COLLECT:
-                _leave_outcome(node, ended.error or "its step failed", self.place)
+                _write_outcome(node, ended.error or "its step failed", self.place)
 
-    def _node(self, node: Node) -> Ended:
-        if lost := node.lacks(self.outputs):
-            return Ended(ok=False, error=f"step {lost}, whose result it needs, failed")
+    def _node(self, node: Node) -> ProcessResult:
+        if failed := node.failed_requirement(self.outputs):
+            return ProcessResult(ok=False, error=f"step {failed}, whose result it needs, failed")
         command = node.arguments(self.place.given, self.outputs, str(self.place.preds))
         if command[0] == "python":
             command[0] = self.place.python
         log = self.place.logs / f"{node.name}.log"
         try:
-            return self._tried(node, command, log)
+            return self._run_with_retries(node, command, log)
         finally:
             if log.exists():
                 self.keep_log(log)
 
-    def _tried(self, node: Node, command: list[str], log: Path) -> Ended:
-        ended = Ended(ok=False, error="it was stopped")
+    def _run_with_retries(self, node: Node, command: list[str], log: Path) -> ProcessResult:
+        ended = ProcessResult(ok=False, error="it was stopped")
         for number in range(self.place.tries):
             if number and self.stop.wait(_FIRST_PAUSE * 2 ** (number - 1)):
                 break
             with self.machine.slot(self.place.processes, self.stop) as has_slot:
                 if not has_slot:
                     break
-                self.board.begins(node.name)
+                self.states.begins(node.name)
                 ended = self._processes.run(
                     command,
                     folder=self.place.code,
@@ -135,8 +135,8 @@ class Execution:
         return ended
 
 
-def _leave_outcome(node: Node, reason: str, place: Workplace) -> None:
-    """Tell `collect` of a step that left nothing itself: which sensors it was for, and why it failed."""
+def _write_outcome(node: Node, reason: str, place: Workplace) -> None:
+    """Write the outcome of a step that wrote none itself: its sensors, and why it failed."""
     if "key" in node.inputs:
         name, keys = node.inputs["key"], [SensorKey.from_encoded(node.inputs["key"])]
     elif "shard" in node.inputs:
@@ -148,7 +148,7 @@ def _leave_outcome(node: Node, reason: str, place: Workplace) -> None:
     path = place.out / OUTCOMES_FOLDER / f"{name}.json"
     if path.exists():
         return
-    for key in keys:  # written before it failed: the summary would not know of them
+    for key in keys:  # predictions of a failed step are not in the summary
         (place.out / key.preds_name).unlink(missing_ok=True)
     sensors = [
         {"device": key.device, "sensor": key.sensor, "status": SensorStatus.FAILED, "reason": reason}

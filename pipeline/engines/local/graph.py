@@ -1,4 +1,4 @@
-"""A published pipeline as the local engine executes it: nodes with their commands, ordered by their data."""
+"""A published pipeline for the local engine: nodes with their commands, ordered by their data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from pipeline.errors import PublishError
 from pipeline.json_documents import DAMAGED, damage
 
 PREDS = "preds"
-"""The one output that steps have; the local engine knows where it goes."""
+"""The only output of steps; the local engine decides where it goes."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """What a node runs."""
+    """The command of a node and its inputs."""
 
     command: str
     optional: Mapping[str, bool]
-    """Its inputs, and whether each may be left out."""
+    """Its inputs, and whether each is optional."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class Node:
     name: str
     component: Component
     inputs: Mapping[str, str]
-    """What it is given: texts, most of them with a placeholder."""
+    """Values of its inputs, most of them with a placeholder."""
     seconds: float | None
-    """How long it may take."""
+    """Its time limit."""
 
     @cached_property
     def needs(self) -> frozenset[str]:
-        """Names of the nodes whose outputs it is given."""
+        """Names of the nodes whose outputs are its inputs."""
         names = (name.split(".") for text in self.inputs.values() for name in placeholders(text))
         return frozenset(parts[2] for parts in names if parts[:2] == ["parent", "jobs"])
 
-    def lacks(self, done: Mapping[str, str]) -> str | None:
-        """The node that failed to leave what this one cannot do without; `done` are outputs by node."""
+    def failed_requirement(self, done: Mapping[str, str]) -> str | None:
+        """A failed node whose output is a required input of this one; `done` are outputs by node."""
         for name, text in self.inputs.items():
             for placeholder in placeholders(text):
                 parts = placeholder.split(".")
@@ -58,11 +58,11 @@ class Node:
 
         Args:
             given: the pipeline's own inputs.
-            outputs: where the outputs of the nodes before it lie, by node; none for those that failed.
-            preds: where its own output goes.
+            outputs: folders of the outputs of earlier nodes, by node; without failed nodes.
+            preds: folder of its own output.
 
         Raises:
-            CommandError: the documents do not fit together.
+            CommandError: the documents are inconsistent.
         """
         parent = {f"parent.inputs.{name}": text for name, text in given.items()}
         parent |= {f"parent.jobs.{name}.outputs.{PREDS}": path for name, path in outputs.items()}
@@ -81,19 +81,19 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The nodes, each after those that it needs."""
+    """The nodes, each after the nodes that it needs."""
 
     nodes: tuple[Node, ...]
 
     @classmethod
     def read(cls, pipeline_yml: bytes, files: Mapping[str, bytes]) -> Self:
-        """Read the documents; `files` holds those that pipeline.yml refers to, by name.
+        """Read the documents; `files` are those that pipeline.yml refers to, by name.
 
         Raises:
-            PublishError: they are not such documents, or do not fit together.
+            PublishError: they are damaged or inconsistent.
         """
         try:
-            document = yaml.load(pipeline_yml, _LOADER)  # noqa: S506 - a safe loader, the fast one if there
+            document = yaml.load(pipeline_yml, _LOADER)  # noqa: S506 - a safe loader, if possible the fast one
             components = {
                 name: _component(yaml.load(content, _LOADER))  # noqa: S506
                 for name, content in files.items()
@@ -116,21 +116,22 @@ def _component(document: Mapping[str, Any]) -> Component:
 def _node(name: str, job: Mapping[str, Any], components: Mapping[str, Component]) -> Node:
     refers = job["component"]
     component = components[refers.removeprefix("./")] if isinstance(refers, str) else _component(refers)
-    inputs = {key: str(value) for key, value in job["inputs"].items()}
+    given = job["inputs"].items()
+    inputs = {key: str(value["path"] if isinstance(value, Mapping) else value) for key, value in given}
     if unknown := sorted(inputs.keys() - component.optional.keys()):
-        raise ValueError(f"step {name} has inputs that its component does not know: {', '.join(unknown)}")
+        raise ValueError(f"step {name} has inputs that its component does not have: {', '.join(unknown)}")
     seconds = job.get("limits", {}).get("timeout")
     return Node(name, component, inputs, None if seconds is None else float(seconds))
 
 
 def _in_order(nodes: Mapping[str, Node]) -> list[Node]:
-    """Each node after those that it needs, otherwise as they stand in the document."""
+    """Each node after the nodes that it needs, otherwise in the order of the document."""
     order: dict[str, Node] = {}
     waiting = dict(nodes)
     while waiting:
         ready = [name for name, node in waiting.items() if node.needs <= order.keys()]
         if not ready:
-            raise ValueError(f"no step can begin before another of {', '.join(sorted(waiting)[:5])}")
+            raise ValueError(f"these steps wait for each other: {', '.join(sorted(waiting)[:5])}")
         for name in ready:
             order[name] = waiting.pop(name)
     return list(order.values())

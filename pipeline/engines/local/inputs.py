@@ -1,4 +1,4 @@
-"""What a run reads, brought from blob storage to this machine: landings, their manifest, and models."""
+"""Downloads the inputs of a run to this machine: landings, their manifest, and models."""
 
 import hashlib
 import json
@@ -22,13 +22,13 @@ from pipeline.storage.container import BlobInfo
 from scoring import InvalidKey, SensorKey
 from scoring.formats import MANIFEST_JSON, MANIFEST_VERSION, PACK_NAME, LandingStatus
 
-_LOOKS = 5
-"""How often a model that changes while it is fetched is looked for again."""
+_TRIES = 5
+"""Tries to download a model that keeps changing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Where on this machine a run's inputs lie."""
+    """Paths of the inputs of a run on this machine."""
 
     data: Path
     manifest: Path
@@ -37,12 +37,12 @@ class Inputs:
     """The sensors that have a model."""
 
     def paths(self) -> dict[str, str]:
-        """As values of the pipeline's inputs."""
+        """Values of the inputs of the pipeline."""
         return {"data": str(self.data), "manifest": str(self.manifest), "models": str(self.models)}
 
 
 def fetch(store: Store, manifest: Manifest, cache: Path, folder: Path) -> Inputs:
-    """Bring everything below `folder`; `cache` keeps models for the next run."""
+    """Download everything into `folder`; `cache` keeps models for the next run."""
     data, models = folder / "data", folder / "models"
     data.mkdir()
     models.mkdir()
@@ -52,20 +52,20 @@ def fetch(store: Store, manifest: Manifest, cache: Path, folder: Path) -> Inputs
 
 
 def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
-    """Fetch each landing that still is what it was; returns the manifest for this machine.
+    """Download each landing that has not changed; returns the manifest for this machine.
 
-    Names of blobs may be no names of files, so a landing's file is called by its number. One that was
-    replaced or is gone stays away, and so does one that storage does not give out (it may be archived); the
-    manifest says so.
+    Not every name of a blob can be the name of a file, so the file of a landing is named by its number. There
+    is no file for a landing that was replaced or deleted, or that storage does not return, because it is
+    archived for example; the manifest says so.
     """
 
     def fetched(number: int, landing: Landing) -> dict[str, object]:
         file = f"{number:06}"
         try:
             store.data.download(landing.name, data / file, etag=landing.etag)
-        except (ContainerMissing, StorageDenied, StorageUnreachable):  # nor will others be had now
+        except (ContainerMissing, StorageDenied, StorageUnreachable):  # the others would fail too
             raise
-        except (NotFound, Changed):  # a condition fails on a blob that is gone, too, on some servers
+        except (NotFound, Changed):  # some servers also report a deleted blob as changed
             is_there = store.data.exists(landing.name)
             return {"found": LandingStatus.SUPERSEDED if is_there else LandingStatus.VANISHED}
         except StorageError as error:
@@ -79,10 +79,10 @@ def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
 
 
 def fetch_models(store: Store, cache: Path, models: Path) -> tuple[SensorKey, ...]:
-    """Bring all models, and their pack; returns their keys.
+    """Download all models, and their pack; returns their keys.
 
-    What was fetched before is linked from `cache`, where files are called by name and ETag; what nobody
-    can ask for any more is removed from there.
+    Models that were downloaded before are linked from `cache`, where a hash of name and ETag names each file.
+    Files of old versions are removed from there.
     """
     own = cache / _digest(store.address, store.account, store.models.name)
     own.mkdir(parents=True, exist_ok=True)
@@ -109,9 +109,9 @@ def fetch_models(store: Store, cache: Path, models: Path) -> tuple[SensorKey, ..
 
 
 def _fetch_model(store: Store, blob: BlobInfo, cache: Path, models: Path) -> str | None:
-    """Fetch one model and keep it; its name, where it is gone by now."""
+    """Download one model and keep it in the cache; returns its name if it was deleted."""
     path = models / blob.name
-    for _ in range(_LOOKS):
+    for _ in range(_TRIES):
         try:
             store.models.download(blob.name, path, etag=blob.etag)
         except NotFound:
@@ -122,11 +122,11 @@ def _fetch_model(store: Store, blob: BlobInfo, cache: Path, models: Path) -> str
                 return blob.name
             blob = found
         else:
-            # Linked when whole, so that a worker beside this one never finds half of it.
+            # Link it when it is complete, so that another worker never finds a part of it.
             with suppress(FileExistsError):
                 (cache / _digest(blob.name, blob.etag)).hardlink_to(path)
             return None
-    raise Changed(f"{store.models.name}/{blob.name} changes again and again while it is fetched: try later")
+    raise Changed(f"{store.models.name}/{blob.name} keeps changing while it is downloaded; try again later")
 
 
 def _digest(*parts: str) -> str:

@@ -1,4 +1,4 @@
-"""What a worker does beside its work: it keeps its lease, and notices who wants it to stop."""
+"""Background work of a worker: it renews its lease, reports step states and detects cancellation."""
 
 import logging
 import threading
@@ -16,22 +16,22 @@ RENEW_SECONDS = LEASE_SECONDS / 3
 logger = logging.getLogger("pipeline.worker")
 
 
-class Why(StrEnum):
-    """Why a worker stops before its run is over."""
+class StopReason(StrEnum):
+    """Why a worker stops before its run has finished."""
 
     CANCELED = "canceled"
-    LOST = "its lease is lost, another worker may have the run"
-    ENDED = "the worker was asked to end"
+    LOST = "its lease is lost, and another worker can have the run"
+    TERMINATED = "the worker was terminated"
 
 
 class Stop:
-    """Set once, by whoever has the first reason."""
+    """Set once, with the first reason to stop."""
 
     def __init__(self) -> None:
         self.event = threading.Event()
-        self.why: Why | None = None
+        self.why: StopReason | None = None
 
-    def __call__(self, why: Why) -> None:
+    def __call__(self, why: StopReason) -> None:
         """Stop, and remember why."""
         if self.why is None:
             self.why = why
@@ -40,10 +40,10 @@ class Stop:
 
 
 @contextmanager
-def held(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Callable[[], None]]:
-    """Renew `lease` inside this block; where that fails for too long it is lost, and `stop` is set.
+def renewed(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Callable[[], None]]:
+    """Renew `lease` inside this block; if that fails for too long, the lease is lost, and `stop` is set.
 
-    Hands out what renews it at once.
+    Yields a function that renews it at once.
     """
     last = time.monotonic()
 
@@ -54,29 +54,31 @@ def held(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Cal
             lease.renew()
             last = asked
         except (LeaseHeld, NotFound, ContainerMissing):
-            stop(Why.LOST)
+            stop(StopReason.LOST)
         except PipelineError as error:
             logger.warning("the lease could not be renewed: %s", error)
             if time.monotonic() - last > LEASE_SECONDS:
-                stop(Why.LOST)
+                stop(StopReason.LOST)
 
     with _repeatedly(renew, every):
         yield renew
 
 
 @contextmanager
-def told(tell: Callable[[], None], canceled: Callable[[], bool], stop: Stop, every: float) -> Iterator[None]:
-    """Tell how things stand, and look whether the run was canceled, now and then inside this block."""
+def reported(
+    report: Callable[[], None], canceled: Callable[[], bool], stop: Stop, every: float
+) -> Iterator[None]:
+    """Report the state of the steps, and check for a cancellation, every few seconds inside this block."""
 
-    def look() -> None:
+    def check() -> None:
         try:
-            tell()
+            report()
             if canceled():
-                stop(Why.CANCELED)
+                stop(StopReason.CANCELED)
         except PipelineError as error:
             logger.warning("%s", error)
 
-    with _repeatedly(look, every):
+    with _repeatedly(check, every):
         yield
 
 

@@ -1,12 +1,12 @@
-"""What the workers of one machine share: a folder with slots for steps, fetched models and logs.
+"""The folder that the workers of one machine share: slots for steps, downloaded models and logs.
 
-    slots/<n>            held with flock while a step runs: so many run at once, whoever started them
-    models/<container>/  models as they were fetched, by name and ETag
-    runs/<run>-<random>/ what a worker works in; its `alive` is held with flock, so that what a dead one
-                         left is known and removed by the next
-    logs/<run>.log       what a worker says, until it is stored with the run
+    slots/<n>            locked with flock while a step runs: limits the steps of all workers together
+    models/<container>/  downloaded models, by name and ETag
+    runs/<run>-<random>/ work folder of a worker; it locks `alive` with flock, so that the next worker
+                         detects and removes the folders of dead workers
+    logs/<run>.log       log of a worker, until it is stored with the run
 
-Locks end with the process that holds them, however it ends.
+The kernel releases the locks of a process when it ends, for any reason.
 """
 
 import fcntl
@@ -22,13 +22,13 @@ from pathlib import Path
 from pipeline.errors import EngineError
 
 _LOOK_SECONDS = 0.03
-"""How often a step that waits for a slot looks for one."""
+"""Seconds between two tries of a waiting step to get a slot."""
 
 _LOG_DAYS = 7
 
 
 def default_folder() -> Path:
-    """Where the folder is unless somebody says otherwise."""
+    """The default folder."""
     return Path(tempfile.gettempdir()) / f"fleet-scoring-{os.getuid()}"
 
 
@@ -36,16 +36,16 @@ class Machine:
     """The folder that the workers of one machine share."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the folder where it is not there.
+        """Create the folder if it does not exist.
 
         Raises:
-            EngineError: it cannot be made, or is somebody else's.
+            EngineError: it cannot be created, or belongs to another user.
         """
         self.folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-                raise EngineError(f"{folder} is somebody else's: set TMPDIR to a folder of your own")
+                raise EngineError(f"{folder} belongs to another user: set TMPDIR to a folder of your own")
             for part in ("slots", "models", "runs", "logs"):
                 (folder / part).mkdir(exist_ok=True)
         except OSError as error:
@@ -54,17 +54,17 @@ class Machine:
             ) from error
 
     def log(self, run: str) -> Path:
-        """Where the worker of a run writes what it says."""
+        """Path of the log of the worker of a run."""
         return self.folder / "logs" / f"{run}.log"
 
     @property
     def models(self) -> Path:
-        """Where fetched models are kept."""
+        """Folder of downloaded models."""
         return self.folder / "models"
 
     @contextmanager
     def slot(self, count: int, stop: threading.Event) -> Iterator[bool]:
-        """Hold one of `count` slots, once one is free; False where `stop` is set before that."""
+        """Hold one of `count` slots, when one is free; yields False if `stop` is set before that."""
         while not stop.is_set():
             for number in range(count):
                 file = (self.folder / "slots" / str(number)).open("w")
@@ -81,11 +81,11 @@ class Machine:
 
     @contextmanager
     def work_folder(self, run: str) -> Iterator[Path]:
-        """A folder for one worker, removed at the end; those of dead workers are removed first."""
+        """A folder for one worker, removed at the end; removes the folders of dead workers first."""
         runs = self.folder / "runs"
         with (self.folder / "runs.lock").open("w") as one_at_a_time:
             fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
-            self._remove_what_is_dead(runs)
+            self._remove_dead_folders(runs)
             folder = Path(tempfile.mkdtemp(prefix=f"{run[:80]}-", dir=runs))
             alive = (folder / "alive").open("w")
             fcntl.flock(alive, fcntl.LOCK_EX)
@@ -95,7 +95,7 @@ class Machine:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _remove_what_is_dead(self, runs: Path) -> None:
+    def _remove_dead_folders(self, runs: Path) -> None:
         for folder in runs.iterdir():
             with suppress(OSError), (folder / "alive").open("a") as alive:
                 fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
-"""Ends the steps of a worker that died: a small process of its own, run by its path and without our imports.
+"""Kills the steps of a worker that died: a small process of its own, run by its path, without our imports.
 
-The worker writes a line on its standard input for each step that begins (`+<process group>`) or is over
-(`-<process group>`). When that pipe ends, the worker has: what still runs is killed.
+The worker writes a line to its standard input for each step that starts (`+<process group>`) or finishes
+(`-<process group>`). When that pipe closes, the worker has ended: the remaining steps are killed.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import sys
 
 
 def main() -> None:
-    """Read until the end, then kill."""
+    """Read until the pipe closes, then kill."""
     groups = set()
     for line in sys.stdin:
         group = int(line[1:])
@@ -20,7 +20,7 @@ def main() -> None:
         else:
             groups.discard(group)
     for group in groups:
-        with contextlib.suppress(OSError):  # it is over already
+        with contextlib.suppress(OSError):  # it has finished already
             os.killpg(group, signal.SIGKILL)
 
 

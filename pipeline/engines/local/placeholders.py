@@ -1,12 +1,11 @@
-"""Command lines of components: placeholders become arguments, the way Azure ML resolves them.
+"""Command lines of components: resolves placeholders as Azure ML does.
 
     ${{inputs.x}}  ${{outputs.y}}                       in a component's command
-    ${{parent.inputs.z}}  ${{parent.jobs.s.outputs.y}}  in what a pipeline hands to its steps
-    $[[--x=${{inputs.x}}]]                              left out where that input is not given
+    ${{parent.inputs.z}}  ${{parent.jobs.s.outputs.y}}  in inputs that a pipeline passes to its steps
+    $[[--x=${{inputs.x}}]]                              omitted if that input is not given
 
-Azure ML hands the result to a shell; here it is a list of arguments. The template is cut into arguments
-first and values are put in afterwards, once: whatever a value holds, it is part of one argument and never
-looked into.
+Azure ML passes the result to a shell; here it is a list of arguments. The template is split into arguments
+first, then the values are inserted, once: a value is always part of one argument, and never interpreted.
 """
 
 import re
@@ -36,10 +35,10 @@ def arguments(
     Args:
         template: the component's command.
         values: a text for each placeholder, such as `inputs.key`.
-        not_given: placeholders that are known but have no value; only optional parts may name them.
+        not_given: known placeholders without a value; only optional parts can use them.
 
     Raises:
-        CommandError: a placeholder is unknown or has no value, or the template cannot be read.
+        CommandError: a placeholder is unknown or has no value, or the template is invalid.
     """
 
     def kept(part: re.Match[str]) -> str:
@@ -48,12 +47,12 @@ def arguments(
 
     required = _OPTIONAL.sub(kept, template)
     _reject_left_overs(_PLACEHOLDER.sub("", required), template)
-    tight = _PLACEHOLDER.sub(lambda found: f"${{{{{found[1]}}}}}", required)  # no blanks to cut at
+    tight = _PLACEHOLDER.sub(lambda found: f"${{{{{found[1]}}}}}", required)  # without blanks to split at
     try:
         words = shlex.split(tight)
     except ValueError as error:
         raise CommandError(
-            f"the command {template[:_SHOWN]!r} cannot be cut into arguments: {error}"
+            f"the command {template[:_SHOWN]!r} cannot be split into arguments: {error}"
         ) from error
     if not words:
         raise CommandError("a component has an empty command")
@@ -61,7 +60,7 @@ def arguments(
 
 
 def resolve(text: str, values: Mapping[str, str]) -> str:
-    """`text` with its placeholders replaced; the values are not looked into.
+    """`text` with its placeholders replaced; values are not interpreted.
 
     Raises:
         CommandError: a placeholder is unknown or has no value.
@@ -70,7 +69,7 @@ def resolve(text: str, values: Mapping[str, str]) -> str:
     def value(found: re.Match[str]) -> str:
         if found[1] not in values:
             known = ", ".join(sorted(values)) or "none"
-            raise CommandError(f"{found[0]} in {text[:_SHOWN]!r} has no value; those that have one: {known}")
+            raise CommandError(f"{found[0]} in {text[:_SHOWN]!r} has no value; known placeholders: {known}")
         return values[found[1]]
 
     _reject_left_overs(_PLACEHOLDER.sub("", text), text)
@@ -78,11 +77,11 @@ def resolve(text: str, values: Mapping[str, str]) -> str:
 
 
 def placeholders(text: str) -> list[str]:
-    """What the placeholders in `text` name, such as `parent.inputs.data`."""
+    """Names of the placeholders in `text`, such as `parent.inputs.data`."""
     return _PLACEHOLDER.findall(text)
 
 
 def _reject_left_overs(rest: str, text: str) -> None:
-    """A placeholder that is not understood must not reach a command as it is."""
+    """Refuse text that looks like a placeholder and is not a known one."""
     if found := _LEFT_OVER.search(rest):
-        raise CommandError(f"{text[:_SHOWN]!r} holds {found[0]!r} that belongs to no placeholder known here")
+        raise CommandError(f"{text[:_SHOWN]!r} contains {found[0]!r}, but not as a known placeholder")

@@ -1,4 +1,4 @@
-"""Running the command of one step as a process that is watched, and that nothing outlives."""
+"""Runs the commands of steps as processes that never outlive the worker."""
 
 import os
 import signal
@@ -13,34 +13,34 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.engines.local import orphan_killer
-from pipeline.redact import hushed
+from pipeline.redact import redacted
 
 _DONE, _FAILED, _USAGE = 0, 1, 2
-"""Exit codes of steps that a further try does not change; after all others one may help."""
+"""Exit codes after which a retry does not help; after all others it can."""
 
 _LOOK_BYTES = 4_096
 _LONGEST_LINE = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a process ended."""
+class ProcessResult:
+    """The result of a process."""
 
     ok: bool
     retry: bool = False
-    """Whether another try may help."""
+    """Whether another try can help."""
     error: str | None = None
     """What went wrong, in one line."""
 
 
 class Processes:
-    """Starts processes, each in a group of its own, and ends them with this one, however it ends."""
+    """Starts processes, each in a group of its own; they end when this process ends, for any reason."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
-        self._keeper = subprocess.Popen(
+        self._orphan_killer = subprocess.Popen(
             [sys.executable, "-I", "-S", str(orphan_killer.__file__)],
             stdin=subprocess.PIPE,
             start_new_session=True,
@@ -53,9 +53,9 @@ class Processes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        if self._keeper.stdin:
-            self._keeper.stdin.close()
-        self._keeper.wait()
+        if self._orphan_killer.stdin:
+            self._orphan_killer.stdin.close()
+        self._orphan_killer.wait()
 
     def run(
         self,
@@ -65,17 +65,17 @@ class Processes:
         environment: Mapping[str, str],
         log: Path,
         seconds: float | None,
-    ) -> Ended:
-        """Run a command to its end; what it says is appended to `log`."""
+    ) -> ProcessResult:
+        """Run a command to its end; appends its output to `log`."""
         try:
-            with log.open("ab") as words:
-                process = self._start(command, folder, environment, words.fileno())
+            with log.open("ab") as log_file:
+                process = self._start(command, folder, environment, log_file.fileno())
         except OSError as error:
-            return Ended(ok=False, retry=True, error=f"it cannot be started: {error.strerror}")
+            return ProcessResult(ok=False, retry=True, error=f"cannot start it: {error.strerror}")
         if process is None:
-            return Ended(ok=False, error="it was stopped")
+            return ProcessResult(ok=False, error="it was stopped")
         out_of_time = threading.Event()
-        timer = threading.Timer(seconds or 0, _end_late, (process, out_of_time))
+        timer = threading.Timer(seconds or 0, _kill_late, (process, out_of_time))
         timer.daemon = True
         if seconds is not None:
             timer.start()
@@ -85,20 +85,20 @@ class Processes:
             timer.cancel()
             self._ended(process)
         if code == _DONE:
-            return Ended(ok=True)
+            return ProcessResult(ok=True)
         if out_of_time.is_set():
-            return Ended(ok=False, retry=True, error=f"it took longer than its {seconds:g} seconds")
+            return ProcessResult(ok=False, retry=True, error=f"it took longer than its {seconds:g} seconds")
         if code < 0:
-            return Ended(ok=False, retry=True, error=f"it was killed by {_signal(-code)}")
-        said = last_line(log)
-        return Ended(
+            return ProcessResult(ok=False, retry=True, error=f"it was killed by {_signal(-code)}")
+        line = last_line(log)
+        return ProcessResult(
             ok=False,
             retry=code not in {_FAILED, _USAGE},
-            error=said or f"it ended with exit code {code} and said nothing",
+            error=line or f"it ended with exit code {code} and no output",
         )
 
     def stop(self) -> None:
-        """Kill what runs, and start nothing more."""
+        """Kill all running processes, and start no more."""
         with self._lock:
             self._stopped = True
             for process in self._running:
@@ -120,23 +120,23 @@ class Processes:
                 start_new_session=True,
             )
             self._running.add(process)
-            self._tell_keeper(f"+{process.pid}\n")
+            self._notify_orphan_killer(f"+{process.pid}\n")
         return process
 
     def _ended(self, process: "subprocess.Popen[bytes]") -> None:
         with self._lock:
             self._running.discard(process)
-            _kill(process)  # what it has started itself and left
-            self._tell_keeper(f"-{process.pid}\n")
+            _kill(process)  # its child processes
+            self._notify_orphan_killer(f"-{process.pid}\n")
 
-    def _tell_keeper(self, line: str) -> None:
-        if self._keeper.stdin:
-            with suppress(BrokenPipeError):  # somebody killed it; steps run all the same
-                os.write(self._keeper.stdin.fileno(), line.encode())
+    def _notify_orphan_killer(self, line: str) -> None:
+        if self._orphan_killer.stdin:
+            with suppress(BrokenPipeError):  # it was killed; steps run all the same
+                os.write(self._orphan_killer.stdin.fileno(), line.encode())
 
 
 def last_line(log: Path) -> str:
-    """The last line that a step wrote, as a reason: without `error:` before it."""
+    """The last line of the log of a step, without `error:`."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _LOOK_BYTES))
@@ -145,7 +145,7 @@ def last_line(log: Path) -> str:
         return ""
     words = [" ".join(line.split()) for line in lines]
     last = next((line for line in reversed(words) if line), "")
-    return hushed(last.removeprefix("error: "))[:_LONGEST_LINE]
+    return redacted(last.removeprefix("error: "))[:_LONGEST_LINE]
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
@@ -153,7 +153,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _end_late(process: "subprocess.Popen[bytes]", out_of_time: threading.Event) -> None:
+def _kill_late(process: "subprocess.Popen[bytes]", out_of_time: threading.Event) -> None:
     out_of_time.set()
     _kill(process)
 

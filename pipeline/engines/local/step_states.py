@@ -1,6 +1,6 @@
-"""How the steps of a local run stand, as `<run>/steps.json` tells it to whoever watches.
+"""States of the steps of a local run, in `<run>/steps.json` for `status` and `watch`.
 
-Written at most once a second, whatever happens in between. Stored, so it has a version.
+Written at most once a second. The document is stored, so it has a version.
 """
 
 import json
@@ -19,18 +19,18 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class _Steps:
-    """The document, as far as it is read."""
+    """The fields of the document that are used."""
 
     steps: tuple[StepStatus, ...]
 
 
 def path(run: str) -> str:
-    """Where the steps of `run` are told."""
+    """Path of the step states of `run`."""
     return f"{run}/steps.json"
 
 
-class Board:
-    """The steps of one run; threads change them."""
+class StepStates:
+    """The states of the steps of one run; thread-safe."""
 
     def __init__(
         self, names: Iterable[str], container: Container, run: str, clock: Callable[[], datetime]
@@ -43,7 +43,7 @@ class Board:
         self._written = False
 
     def begins(self, name: str) -> None:
-        """A step begins, for the first time or again."""
+        """A step starts, for the first time or again."""
         with self._lock:
             step = self._steps[name]
             self._change(
@@ -57,12 +57,12 @@ class Board:
             )
 
     def ends(self, name: str, state: StepState, error: str | None = None) -> None:
-        """A step is over."""
+        """A step finishes."""
         with self._lock:
             self._change(replace(self._steps[name], state=state, ended=self._clock(), error=error))
 
     def cancel(self) -> None:
-        """What is not over never will be."""
+        """Mark unfinished steps as canceled."""
         with self._lock:
             for step in self._steps.values():
                 if not step.state.final:
@@ -79,7 +79,7 @@ class Board:
         try:
             self._container.put(path(self._run), json.dumps(document, ensure_ascii=False).encode() + b"\n")
         except StorageError:
-            self._written = False  # the next time, then
+            self._written = False  # so that the next call writes it
             raise
 
     def _change(self, step: StepStatus) -> None:
@@ -88,7 +88,7 @@ class Board:
 
 
 def read(container: Container, run: str) -> list[StepStatus]:
-    """The steps of a run as they were told last; none where it has not begun.
+    """The latest stored steps of a run; empty before it has started.
 
     Raises:
         RunDocumentError: the document cannot be read.
@@ -104,7 +104,7 @@ def from_bytes(data: bytes, where: str) -> list[StepStatus]:
     """The steps in `data`, which was read from `where`.
 
     Raises:
-        RunDocumentError: it is no such document, or of a version that is not known here.
+        RunDocumentError: it is not a list of steps, or has an unknown version.
     """
     steps = read_document(data, _Steps, version=VERSION, where=where, what="a list of steps").steps
     return list(steps)

@@ -1,10 +1,10 @@
-"""The worker of the local engine: one process that sees one run through.
+"""The worker of the local engine: one process that executes one run.
 
     python -m pipeline.engines.local.worker RUN
 
-It holds the lease on the run's marker while it lives, so that there is only one and that its death is
-noticed. One that is started again for the same run does everything again, with the same names and the same
-bytes, unless the predictions are finished already.
+It holds the lease on the marker of the run while it is alive, so that there is only one worker, and its death
+is detected. A new worker for the same run repeats everything, with the same names and bytes, unless the
+predictions are complete already.
 """
 
 import argparse
@@ -23,9 +23,9 @@ from pipeline.clock import utc_now
 from pipeline.engines.local import inputs
 from pipeline.engines.local.execution import Execution, Workplace
 from pipeline.engines.local.graph import Pipeline
-from pipeline.engines.local.lease import Stop, Why, held, told
+from pipeline.engines.local.lease import Stop, StopReason, renewed, reported
 from pipeline.engines.local.machine import Machine
-from pipeline.engines.local.step_states import Board
+from pipeline.engines.local.step_states import StepStates
 from pipeline.engines.summary import read_summary
 from pipeline.errors import (
     EXIT_DONE,
@@ -36,7 +36,7 @@ from pipeline.errors import (
     PipelineError,
     StorageError,
 )
-from pipeline.pages.index import renew
+from pipeline.pages.index import update_index
 from pipeline.published.build import COLLECT, SCORE_FILE
 from pipeline.published.publish import load_documents
 from pipeline.runs.record import RunRecord, RunState, RunStatus
@@ -47,17 +47,17 @@ from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
 from scoring.formats import SUCCESS, SUMMARY_JSON
 
-TELL_SECONDS = 1.0
-"""How often the steps are told of, and a cancellation is looked for."""
+REPORT_SECONDS = 1.0
+"""Seconds between two reports of step states and checks for cancellation."""
 
 LONGEST_LOG = 1 << 20
-"""Bytes of a log that are kept, from its end."""
+"""Bytes that are kept of the end of a log."""
 
 logger = logging.getLogger("pipeline.worker")
 
 
 class Worker:
-    """Sees one run through."""
+    """Executes one run."""
 
     def __init__(self, settings: Settings, store: Store, machine: Machine, run: str, code: Path) -> None:
         self.settings = settings
@@ -69,34 +69,34 @@ class Worker:
         self.stop = Stop()
 
     def work(self) -> int:
-        """Take the run, if nobody else has it, and bring it to its end; returns an exit code."""
+        """Execute the run, unless another worker has it; returns an exit code."""
         try:
             lease = self.runs.hold(self.run)
         except (LeaseHeld, NotFound) as error:
-            logger.info("nothing to do: another worker has run %s, or it is over (%s)", self.run, error)
+            logger.info("nothing to do: another worker has run %s, or it has finished (%s)", self.run, error)
             return EXIT_DONE
         try:
-            with held(lease, self.stop) as renew_lease:
+            with renewed(lease, self.stop) as renew_lease:
                 status = self._status(renew_lease)
             if status is not None:
                 self._record_end(status, lease)
-                renew(self.store, self.settings.late_sweep)
+                update_index(self.store, self.settings.late_sweep)
         finally:
-            if self.stop.why is not Why.LOST:
+            if self.stop.why is not StopReason.LOST:
                 self._keep_log(self.machine.log(self.run), "worker.log")
                 with suppress(StorageError):
-                    lease.release()  # where the run is not over, the sweep need not wait until it runs out
+                    lease.release()  # if the run has not finished, the sweep can restart it at once
         return EXIT_FAILED if status is None else EXIT_DONE
 
     def _record_end(self, status: RunStatus, lease: Lease) -> None:
         record = self.runs.load(self.run)
-        if record.state.final:  # canceled while it could not be seen, or over before this worker began
+        if record.state.final:  # canceled in the meantime, or finished before this worker started
             self.runs.settle(record, lease)
             return
         self.runs.advance_to(record, status, lease=lease)
 
     def _status(self, renew_lease: Callable[[], None]) -> RunStatus | None:
-        """Execute the run; None where another worker has it, or shall have it."""
+        """Execute the run; None if another worker has it, or is to get it."""
         record = self.runs.load(self.run)
         if record.state.final:
             return RunStatus(state=record.state)
@@ -112,15 +112,15 @@ class Worker:
         except PipelineError as error:
             status = RunStatus(state=RunState.FAILED, error=str(error))
         except OSError as error:
-            status = RunStatus(state=RunState.FAILED, error=f"this machine says: {error}", retry=True)
-        if self.stop.why is Why.CANCELED:
+            status = RunStatus(state=RunState.FAILED, error=f"error on this machine: {error}", retry=True)
+        if self.stop.why is StopReason.CANCELED:
             return RunStatus(state=RunState.CANCELED)
         return None if self.stop.why else status
 
     def _finished(self) -> RunStatus | None:
-        """What a worker before this one came to, if it had only not said so yet.
+        """The result of an earlier worker, if it stored the predictions and did not update the record.
 
-        Its landings may have been replaced since: doing everything again could make less of it.
+        Landings can have been replaced since, so a second execution could score fewer of them.
         """
         if not self.store.preds.exists(f"{self.run}/{SUCCESS}"):
             return None
@@ -130,29 +130,31 @@ class Worker:
     def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> RunStatus | None:
         pipeline_yml, score_yml = load_documents(self.store, record.published)
         pipeline = Pipeline.read(pipeline_yml, {SCORE_FILE: score_yml})
-        board = Board((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
+        states = StepStates((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
         canceled = self.runs.cancel_requested
         with self.machine.work_folder(self.run) as folder:
-            with told(board.write, lambda: canceled(self.run), self.stop, TELL_SECONDS):
-                place = self._workplace(folder)
+            with reported(states.write, lambda: canceled(self.run), self.stop, REPORT_SECONDS):
+                place = self._workplace(folder, len(pipeline.nodes) - 1)
                 execution = Execution(
                     pipeline=pipeline,
                     place=place,
                     machine=self.machine,
-                    board=board,
+                    states=states,
                     stop=self.stop.event,
                     keep_log=self._keep_log,
                 )
                 execution.run()
             if self.stop.why:
-                board.cancel()
-            if self.stop.why is not Why.LOST:
-                board.write()
-            renew_lease()  # a worker that was frozen may have lost it, and another may have stored everything
+                states.cancel()
+            if self.stop.why is not StopReason.LOST:
+                states.write()
+            renew_lease()  # a suspended worker can have lost it, and another stored everything
             return None if self.stop.why else self._conclude(execution, place.out)
 
-    def _workplace(self, folder: Path) -> Workplace:
-        """Fetch what the run reads, and make room for what it writes."""
+    def _workplace(self, folder: Path, steps: int) -> Workplace:
+        """Download the inputs of the run, and create the folders for its output; `steps` of them score."""
+        at_once = max(1, min(steps, self.settings.local_processes))
+        share = max(1, (os.process_cpu_count() or 1) // at_once)
         fetched = inputs.fetch(self.store, self.runs.manifest(self.run), self.machine.models, folder)
         for name in ("preds", "logs", "tmp"):
             (folder / name).mkdir()
@@ -163,14 +165,14 @@ class Worker:
             preds=folder / "preds",
             logs=folder / "logs",
             code=self.code,
-            environment=step_environment(os.environ, self.code, folder / "tmp"),
+            environment=step_environment(os.environ, self.code, folder / "tmp", share),
             python=sys.executable,
             processes=self.settings.local_processes,
             tries=self.settings.step_tries,
         )
 
     def _conclude(self, execution: Execution, out: Path) -> RunStatus:
-        """Judge what came out, and store it."""
+        """Read the summary, and store the results."""
         if failed := execution.failed.get(COLLECT):
             return RunStatus(state=RunState.FAILED, error=f"{COLLECT}: {failed.error}", retry=failed.retry)
         try:
@@ -184,9 +186,9 @@ class Worker:
         return status
 
     def _store(self, out: Path, *, finished: bool) -> None:
-        """Upload what the run made, the mark that it is whole last; what an earlier worker left goes.
+        """Upload the results, `_SUCCESS` last; delete the results of an earlier worker.
 
-        But not its mark: there was none when this worker began, so whoever has set it was faster.
+        It does not delete `_SUCCESS`: it was missing at the start, so a worker that wrote it was faster.
         """
         preds, folder = self.store.preds, f"{self.run}/"
         files = [file for file in out.iterdir() if file.is_file() and not file.name.startswith(("_", "."))]
@@ -198,7 +200,7 @@ class Worker:
             preds.put(folder + SUCCESS, b"")
 
     def _keep_log(self, log: Path, name: str | None = None) -> None:
-        """Store a log with the run, and remove it here; one that cannot be stored is no reason to fail."""
+        """Store a log with the run, and remove it here; an error is logged and does not fail the run."""
         try:
             with log.open("rb") as file:
                 file.seek(max(0, log.stat().st_size - LONGEST_LOG))
@@ -207,14 +209,14 @@ class Worker:
         except FileNotFoundError:
             pass
         except (PipelineError, OSError) as error:
-            logger.warning("log %s is not kept: %s", log.name, error)
+            logger.warning("log %s is not stored: %s", log.name, error)
 
 
 def main(argv: Sequence[str]) -> int:
-    """See one run through; returns 0 also where another worker does."""
+    """Execute one run; returns 0 also if another worker executes it."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.engines.local.worker", description=main.__doc__)
     parser.add_argument("run")
-    parser.add_argument("--folder", type=Path, required=True, help="what workers of this machine share")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of all workers of this machine")
     parser.add_argument("--code", type=Path, required=True, help="where steps find their code")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
@@ -222,10 +224,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         with _connected() as (settings, store):
             worker = Worker(settings, store, Machine(args.folder), args.run, args.code)
-            signal.signal(signal.SIGTERM, lambda *_: worker.stop(Why.ENDED))
+            signal.signal(signal.SIGTERM, lambda *_: worker.stop(StopReason.TERMINATED))
             return worker.work()
     except PipelineError as error:
-        logger.error("%s", error)  # noqa: TRY400 - it says what went wrong; a traceback would not
+        logger.error("%s", error)  # noqa: TRY400 - the message says what went wrong, without a traceback
         return EXIT_FAILED
 
 

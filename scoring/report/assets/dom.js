@@ -1,8 +1,8 @@
-// Small things for building the page. Text from data becomes text nodes and attributes, never markup.
+// Helpers that build the page. Text from data becomes text nodes and attributes, never markup.
 
 const find = (selector) => document.querySelector(selector);
 
-/** An element; children are elements or texts. Attributes that are null or false are left out. */
+/** An element; children are elements or texts. Attributes that are null or false are omitted. */
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -12,15 +12,15 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A name from outside: its writing direction stays within itself. */
+/** A name from outside: its writing direction does not affect the text around it. */
 const bdi = (text) => make('bdi', {}, text);
 
 const count = (number) => number.toLocaleString('en');
 
 const plural = (number, word) => `${count(number)} ${word}${number === 1 ? '' : 's'}`;
 
-/** Seconds since 1970 as UTC; milliseconds only where there are some. */
-function moment(seconds) {
+/** Seconds since 1970 as UTC; milliseconds only where there are any. */
+function formatTime(seconds) {
   const date = new Date(seconds * 1000);
   if (Number.isNaN(date.getTime())) return '';
   const text = date.toISOString().replace('T', ' ');
@@ -29,7 +29,7 @@ function moment(seconds) {
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// A container's signed address carries its signature in the query: links to the files beside need it too.
+// A signed address of a container has its signature in the query: links to the files beside the page need it too.
 const signature = /[?&]sig=/.test(location.search) ? location.search : '';
 
 const page = JSON.parse(find('#data').textContent);

@@ -1,9 +1,9 @@
-// The fleet at a glance: a cell per sensor, coloured by its share of anomalies, patterned where it was not scored.
+// The fleet as a grid: a cell per sensor, coloured by its share of anomalies, patterned where it was not scored.
 
 const SHARES = [[0, 'none'], [0.01, 'below 1 %'], [0.05, '1 to 5 %'], [0.2, '5 to 20 %'], [1, '20 % and more'], [Infinity, 'every reading']];
 
-const LARGE = 300; // so many cells have room for a number
-const MOST_ROWS = 120; // more devices are shown when asked for
+const LARGE = 300; // up to this many cells have room for a number
+const MOST_ROWS = 120; // more devices are shown on request
 const MOST_COLUMNS = 24;
 
 /** Glyph and meaning of a sensor that was not scored, undefined of one that was. */
@@ -20,7 +20,7 @@ const cellText = (i) => unscored(i)?.glyph ?? page.sensors.percent[i];
 
 const fullName = (i) => `Device ${page.sensors.device[i]}, sensor ${page.sensors.sensor[i]}`;
 
-function told(i) {
+function describe(i) {
   const { readings: total, anomalies } = page.sensors;
   if (unscored(i)) return `${fullName(i)}: ${unscored(i).what}`;
   return `${fullName(i)}: ${count(anomalies[i])} of ${plural(total[i], 'reading')} anomalous (${page.sensors.percent[i]})`;
@@ -37,7 +37,7 @@ class FleetGrid {
     device.forEach((name, i) => (devices.has(name) ? devices.get(name).push(i) : devices.set(name, [i])));
     this.columns = [...new Set(sensor)].sort(natural);
     for (const cells of devices.values()) cells.sort((a, b) => natural(sensor[a], sensor[b]));
-    this.byAttention = [...devices]; // sensors come sorted, so a device stands where its worst sensor stands
+    this.byAttention = [...devices]; // sensors come sorted, so a device has the place of its worst sensor
     this.byName = [...devices].sort(([a], [b]) => natural(a, b));
     this.large = device.length <= LARGE;
     this.aligned = this.large && this.columns.length <= MOST_COLUMNS && device.length >= 0.4 * devices.size * this.columns.length;
@@ -90,14 +90,14 @@ class FleetGrid {
   cell(i) {
     const kind = cellClass(i);
     const text = this.large || !kind.startsWith('s') ? cellText(i) : '';
-    return make('span', { class: `cell ${kind}`, role: 'gridcell', tabindex: '-1', 'data-i': i, 'aria-label': told(i) }, text);
+    return make('span', { class: `cell ${kind}`, role: 'gridcell', tabindex: '-1', 'data-i': i, 'aria-label': describe(i) }, text);
   }
 
   listen() {
     const at = (event) => event.target.closest?.('[data-i]');
-    const tell = (event) => { const cell = at(event); if (cell) this.pointed.textContent = told(Number(cell.dataset.i)); };
-    this.host.addEventListener('mouseover', tell);
-    this.host.addEventListener('focusin', tell);
+    const point = (event) => { const cell = at(event); if (cell) this.pointed.textContent = describe(Number(cell.dataset.i)); };
+    this.host.addEventListener('mouseover', point);
+    this.host.addEventListener('focusin', point);
     this.host.addEventListener('click', (event) => { const cell = at(event); if (cell) this.open(Number(cell.dataset.i)); });
     this.host.addEventListener('keydown', (event) => this.key(event, at(event)));
   }
@@ -117,7 +117,7 @@ class FleetGrid {
     next.focus();
   }
 
-  /** Left and right go along all cells, up and down to the nearest cell of the row above or below. */
+  /** Left and right move along all cells, up and down to the nearest cell of the row above or below. */
   next(cell, key) {
     const place = this.cells.indexOf(cell);
     if (key === 'ArrowLeft') return this.cells[place - 1];

@@ -1,4 +1,4 @@
-// What all charts have in common: axes, colours, one redraw when the colours change.
+// What all charts share: axes, colours, and a redraw when the colours change.
 
 const UTC = (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC');
 
@@ -29,17 +29,17 @@ const numberAxis = (space = 30, values = (_, splits) => splits.map(short)) => (
   { ...line(), size: AXIS_WIDTH, space, values }
 );
 
-/** All charts that stand on the page now: each has `resize(width)` and `repaint()`. */
-const standing = new Set();
+/** All charts on the page now: each has `resize(width)` and `repaint()`. */
+const activeCharts = new Set();
 
 function repaintAll() {
-  for (const chart of standing) chart.repaint();
+  for (const chart of activeCharts) chart.repaint();
 }
 
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaintAll);
 
 const widths = new ResizeObserver((entries) => {
   for (const { target } of entries) {
-    for (const chart of standing) if (chart.host === target) chart.resize(target.clientWidth);
+    for (const chart of activeCharts) if (chart.host === target) chart.resize(target.clientWidth);
   }
 });

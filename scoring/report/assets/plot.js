@@ -19,7 +19,7 @@ class SensorPlot {
     this.range = this.whole;
     this.at = null;
     this.readout = make('span', { class: 'readout' });
-    this.back = this.button('Whole', 'Show the whole time', () => this.zoom(...this.whole));
+    this.back = this.button('All', 'Show all readings', () => this.zoom(...this.whole));
     this.host.replaceChildren(
       make('div', { class: 'bar' }, this.readout, make('span', { class: 'zoom' },
         ...(marks.length ? [this.button('‹', 'Previous anomaly', () => this.step(-1, true)), this.button('›', 'Next anomaly', () => this.step(1, true))] : []),
@@ -29,9 +29,9 @@ class SensorPlot {
     );
     this.host.setAttribute('role', 'group');
     this.host.setAttribute('tabindex', '0');
-    this.host.setAttribute('aria-label', `${title}: chart of readings. Left and right arrows step through readings, with Shift through anomalies; plus and minus zoom, 0 shows the whole time.`);
+    this.host.setAttribute('aria-label', `${title}: chart of readings. Left and right arrows step through readings, with Shift through anomalies; plus and minus zoom, 0 shows all readings.`);
     this.host.addEventListener('keydown', this.onKey = (event) => this.key(event));
-    standing.add(this);
+    activeCharts.add(this);
     widths.observe(host);
     this.repaint();
   }
@@ -42,7 +42,7 @@ class SensorPlot {
     return button;
   }
 
-  /** Build both charts anew, in the colours of now; the range of time stays. */
+  /** Rebuild both charts in the current colours, over the same range of time. */
   repaint() {
     this.upper?.destroy();
     this.lower?.destroy();
@@ -87,7 +87,7 @@ class SensorPlot {
     };
   }
 
-  /** Readings in view, and the band's edges where they are near. */
+  /** The range of the readings in view, and of the band's edges where they are near. */
   valueRange(low, high) {
     if (low === null || low === undefined) return [0, 1];
     const span = high - low || Math.abs(high) * 0.1 || 1;
@@ -130,7 +130,7 @@ class SensorPlot {
     u.ctx.restore();
   }
 
-  /** Tell on the element what is drawn: its range of time, and how many anomalies are marked in it. */
+  /** Store on the element what is drawn: its range of time, and how many anomalies are marked in it. */
   marked(u) {
     const { min, max } = u.scales.x;
     const [, , series] = u.data;
@@ -152,7 +152,7 @@ class SensorPlot {
     const shown = [start - pad, start + width + pad];
     this.range = shown[0] <= first && shown[1] >= last ? [first - (last - first) * 0.01, last + (last - first) * 0.01] : shown;
     for (const u of [this.upper, this.lower]) u.setScale('x', { min: this.range[0], max: this.range[1] });
-    this.say(null);
+    this.readOut(null);
   }
 
   selected(u) {
@@ -170,7 +170,7 @@ class SensorPlot {
     this.zoom(middle - half, middle + half);
   }
 
-  /** Go to the next reading, or the next anomaly, in a direction. */
+  /** Move to the next reading, or the next anomaly, in a direction. */
   step(direction, anomaliesOnly) {
     const { times, range } = this;
     const last = times.length - 1;
@@ -199,7 +199,7 @@ class SensorPlot {
     const other = u === this.upper ? this.lower : this.upper;
     const { left, top, idx } = u.cursor;
     if (other && this.pointing !== true) {
-      this.pointing = true; // the other chart's cursor follows, and must not answer back
+      this.pointing = true; // the other chart's cursor follows, and must not move this one
       other.setCursor({ left, top: left < 0 ? -10 : 10 });
       this.pointing = false;
       this.show(left < 0 || idx === null || idx === undefined ? null : idx);
@@ -209,21 +209,21 @@ class SensorPlot {
 
   show(i) {
     this.at = i;
-    this.say(i);
+    this.readOut(i);
   }
 
-  say(i) {
+  readOut(i) {
     const { values, scores, value } = this.data;
     if (i === null) {
       const shown = this.times.length;
       const all = this.chart.readings;
       this.readout.textContent = this.back.disabled
-        ? (shown < all ? `${count(shown)} of ${plural(all, 'reading')} drawn${this.chart.thinned ? ', and not every anomaly' : '; every anomaly is'}` : plural(all, 'reading'))
-        : `${moment(this.range[0])} to ${moment(this.range[1])}`.replace(/\.\d+/g, '');
+        ? (shown < all ? `${count(shown)} of ${plural(all, 'reading')} drawn${this.chart.thinned ? ', not every anomaly' : ', every anomaly among them'}` : plural(all, 'reading'))
+        : `${formatTime(this.range[0])} to ${formatTime(this.range[1])}`.replace(/\.\d+/g, '');
       return;
     }
     const label = this.isMark.has(i) ? make('b', {}, 'anomaly') : 'normal';
-    this.readout.replaceChildren(`${moment(this.times[i])} · ${value(values[i])} · score ${short(scores[i])} · `, label);
+    this.readout.replaceChildren(`${formatTime(this.times[i])} · ${value(values[i])} · score ${short(scores[i])} · `, label);
   }
 
   resize() {
@@ -232,7 +232,7 @@ class SensorPlot {
 
   destroy() {
     this.host.removeEventListener('keydown', this.onKey);
-    standing.delete(this);
+    activeCharts.delete(this);
     widths.unobserve(this.host);
     this.upper.destroy();
     this.lower.destroy();

@@ -1,11 +1,11 @@
-// The list of sensors: search, groups and order; cards are made as the reader comes near, charts drawn when near.
+// The list of sensors: search, groups and order; cards and charts are created as the reader scrolls near.
 
 const CHUNK = 24;
-const REACH = 240; // a sensor within so many cards is scrolled to; one further down is searched for
+const REACH = 240; // a sensor within this many cards is scrolled to; one further down is searched for
 const MOST_PRINTED = 60;
 
 const ORDERS = {
-  attention: ['What deserves attention', null],
+  attention: ['What needs attention', null],
   share: ['Share of anomalies', (a, b) => share(b) - share(a) || a - b],
   name: ['Name', (a, b) => collate(page.sensors.device[a], page.sensors.device[b]) || collate(page.sensors.sensor[a], page.sensors.sensor[b])],
 };
@@ -23,7 +23,7 @@ class SensorList {
     this.ranges = new Map();
     this.group = null;
     this.words = page.sensors.device.map((device, i) => `${device}/${page.sensors.sensor[i]} device ${device} sensor ${page.sensors.sensor[i]}`.toLowerCase());
-    this.near = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: '600px 0px' });
+    this.near = new IntersectionObserver((entries) => this.onVisible(entries), { rootMargin: '600px 0px' });
     this.more = new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) this.append(); }, { rootMargin: '1200px 0px' });
     this.controls(section.querySelector('.tools'));
     this.refresh();
@@ -54,7 +54,7 @@ class SensorList {
     this.refresh();
   }
 
-  /** Anew from the top, as search, group and order ask. */
+  /** Rebuild the list for the current search, group and order. */
   refresh() {
     const asked = this.search.value.toLowerCase().trim();
     const terms = asked.split(/\s+/).filter(Boolean);
@@ -68,7 +68,7 @@ class SensorList {
     this.near.disconnect();
     this.cards.replaceChildren();
     this.made = 0;
-    this.found.textContent = this.shown.length === this.words.length ? '' : this.shown.length ? `${plural(this.shown.length, 'sensor')} of ${count(this.words.length)}` : 'No sensor is like that. Search by device or sensor, such as 1/3.';
+    this.found.textContent = this.shown.length === this.words.length ? '' : this.shown.length ? `${plural(this.shown.length, 'sensor')} of ${count(this.words.length)}` : 'No sensor matches. Search by device or sensor, such as 1/3.';
     this.append();
   }
 
@@ -84,7 +84,7 @@ class SensorList {
   card(i) {
     const { device, sensor, file, why, chart, group } = page.sensors;
     const { glyph, name } = page.groups[group[i]];
-    const header = make('header', {}, make('span', { class: `cell ${cellClass(i)}`, title: told(i) }, cellText(i)),
+    const header = make('header', {}, make('span', { class: `cell ${cellClass(i)}`, title: describe(i) }, cellText(i)),
       make('h3', {}, make('small', {}, 'Device '), bdi(device[i]), make('small', {}, ' · Sensor '), bdi(sensor[i])),
       make('span', { class: 'glyph', title: name, role: 'img', 'aria-label': name }, glyph));
     if (file[i]) header.append(make('a', { class: 'csv', href: encodeURIComponent(file[i]) + signature }, 'CSV'));
@@ -93,12 +93,12 @@ class SensorList {
       card.append(make('div', { class: 'plot' }, make('div', { class: 'bar' }), make('div', { class: 'values' }), make('div', { class: 'scores' })));
       this.near.observe(card);
     } else if (file[i]) {
-      card.append(make('p', { class: 'note' }, 'Not drawn on this page: its readings are in its CSV.'));
+      card.append(make('p', { class: 'note' }, 'No chart on this page: its readings are in its CSV.'));
     }
     return card;
   }
 
-  seen(entries) {
+  onVisible(entries) {
     for (const { target, isIntersecting } of entries) {
       const i = Number(target.dataset.sensor);
       if (isIntersecting) this.plot(i, target);
@@ -118,7 +118,7 @@ class SensorList {
     if (this.ranges.has(i)) plot.zoom(...this.ranges.get(i));
   }
 
-  /** Bring a sensor into view, whatever is searched for now. */
+  /** Bring a sensor into view, clearing the search where it hides the sensor. */
   open(i) {
     if (!this.shown.includes(i)) {
       this.search.value = '';
@@ -137,7 +137,7 @@ class SensorList {
     card.focus({ preventScroll: true });
   }
 
-  /** On paper: light, and every card that was made has its chart. */
+  /** For printing: light colours, and a chart in every card that exists. */
   print() {
     this.printing = true;
     document.documentElement.dataset.theme = 'light';

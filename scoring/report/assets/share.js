@@ -1,13 +1,13 @@
-// The share of anomalies over time: drawn for the list of runs, and for the time of one run.
+// The share of anomalies over time: for the list of runs, and for the time of one run.
 
 class ShareChart {
-  /** `look` gives options of uPlot in today's colours; `words` says what is at the point under the pointer. */
-  constructor(host, height, data, look, words) {
-    Object.assign(this, { host, height, data, look, words });
+  /** `look` returns options of uPlot in the current colours; `describe` returns the text for a point. */
+  constructor(host, height, data, look, describe) {
+    Object.assign(this, { host, height, data, look, describe });
     this.readout = make('p', { class: 'note' }, '\u00a0');
     this.plot = make('div');
     host.append(this.plot, this.readout);
-    standing.add(this);
+    activeCharts.add(this);
     widths.observe(host);
     this.repaint();
   }
@@ -33,6 +33,6 @@ class ShareChart {
   }
 
   point(i) {
-    this.readout.textContent = i === null || i === undefined ? '\u00a0' : this.words(i);
+    this.readout.textContent = i === null || i === undefined ? '\u00a0' : this.describe(i);
   }
 }

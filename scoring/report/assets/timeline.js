@@ -10,7 +10,7 @@ function drawTimeline(host, { start, step, readings: total, anomalies }) {
     scales: { x: { range: () => [times[0] - half, times.at(-1) + half] } },
     series: { fill: color('anomaly'), stroke: color('anomaly'), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.85, 60] }) },
   });
-  const words = (i) => `${moment(times[i] - half)} to ${moment(times[i] + half)}: `
+  const describe = (i) => `${formatTime(times[i] - half)} to ${formatTime(times[i] + half)}: `
     + `${plural(anomalies[i], 'anomalous reading')} of ${count(total[i])}`;
-  return new ShareChart(host, 130, [times, shares], look, words);
+  return new ShareChart(host, 130, [times, shares], look, describe);
 }

@@ -8,5 +8,5 @@ app = func.FunctionApp()
 
 
 @app.blob_trigger(arg_name="blob", path="data", connection="AzureWebJobsStorage")
-def landed(blob: BlobClient) -> None:
+def on_blob(blob: BlobClient) -> None:
     """Never called."""

@@ -7,5 +7,5 @@ app = func.FunctionApp()
 
 
 @app.blob_trigger(arg_name="blob", path="data/{name}", connection="AzureWebJobsStorage")
-def landed(blob: func.InputStream) -> None:
+def on_blob(blob: func.InputStream) -> None:
     """Never called."""

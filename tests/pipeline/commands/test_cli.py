@@ -59,7 +59,7 @@ def test_every_command_has_help_with_an_example_and_its_exit_codes(command, caps
 
 
 @pytest.mark.parametrize("argv", [[], ["nonsense"], *([command, "--nonsense"] for command in COMMANDS)])
-def test_wrong_use_is_told_in_one_line(argv, capsys):
+def test_wrong_use_is_reported_in_one_line(argv, capsys):
     with pytest.raises(SystemExit) as left:
         main(argv)
     assert left.value.code == 2
@@ -92,7 +92,7 @@ def test_the_doctor_says_of_missing_containers_what_to_do(here, capsys):
 
 
 @pytest.mark.parametrize("command", ABOUT_A_RUN)
-def test_an_unknown_run_is_told_in_one_line(command, in_place, capsys):
+def test_an_unknown_run_is_reported_in_one_line(command, in_place, capsys):
     assert main([command, *ARGUMENTS[command]]) == 1
     _, err = said(capsys)
     assert err == (
@@ -116,7 +116,7 @@ def test_publishing_twice_changes_nothing_and_a_new_model_makes_a_new_version(in
     assert answer["steps"] == 2
 
 
-def test_a_dry_run_prints_both_documents_and_stores_none(in_place, capsys):
+def test_a_dry_run_prints_both_documents_and_stores_nothing(in_place, capsys):
     in_place.models.put("model_1_1.skops", b"model")
     assert main(["publish", "--dry-run"]) == 0
     out, _ = said(capsys)
@@ -162,13 +162,13 @@ def test_submitting_before_anything_is_published_says_what_to_do(in_place, capsy
 
 def test_submit_asks_for_exactly_one_way_to_name_blobs(in_place, capsys):
     assert main(["submit"]) == 2
-    assert main(["submit", "a.csv", "--all"]) == 2
-    assert said(capsys)[1].count("one of the three") == 2
+    assert main(["submit", "a.csv", "--prefix", ""]) == 2
+    assert said(capsys)[1].count("either names of blobs or --prefix") == 2
 
 
 def test_a_sweep_with_nothing_new_says_so(in_place, capsys):
     assert main(["sweep"]) == 0
-    assert said(capsys)[0] == "sweep finished: nothing new; no run needs attention\n"
+    assert said(capsys)[0] == "sweep finished: nothing new; no run needs recovery\n"
 
 
 def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):
@@ -178,11 +178,11 @@ def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):
         submit_landing(context, "a.csv")
     (pending,) = context.runs.newest()
     assert main(["cancel", pending.run]) == 0
-    assert said(capsys)[0] == f"run {pending.run} is asked to stop\n"
+    assert said(capsys)[0] == f"run {pending.run} was asked to stop\n"
     assert context.runs.load(pending.run).state is RunState.CANCELED
 
 
-def test_cancel_says_of_a_run_that_is_over_how_it_ended(in_place, context, capsys):
+def test_cancel_shows_the_state_of_a_finished_run(in_place, context, capsys):
     in_place.data.put("a.csv", b"TS")
     submit_landing(context, "a.csv")
     (over,) = context.runs.newest()
@@ -191,7 +191,7 @@ def test_cancel_says_of_a_run_that_is_over_how_it_ended(in_place, context, capsy
     assert f"run {over.run} is succeeded already" in said(capsys)[1]
 
 
-def test_settings_of_the_function_host_are_read_where_the_environment_has_none(
+def test_settings_of_the_function_host_are_used_if_the_environment_has_none(
     in_place, here, monkeypatch, tmp_path, capsys
 ):
     for name in here:
@@ -209,24 +209,24 @@ def test_settings_of_the_function_host_are_read_where_the_environment_has_none(
 @pytest.mark.parametrize(
     ("words", "code", "complaint"),
     [
-        (["submit", ""], 2, "no blob has such a name"),
-        (["submit", "\udcff"], 2, "no blob has such a name"),
+        (["submit", ""], 2, "it cannot be the name of a blob"),
+        (["submit", "\udcff"], 2, "it cannot be the name of a blob"),
         (["submit", "../models/model_1_3.skops"], 2, "starts with '_' or '.'"),
-        (["submit", "--prefix", "\udcff"], 2, "no blob has a name that starts with"),
+        (["submit", "--prefix", "\udcff"], 2, "the name of a blob cannot start with"),
         (["status", "\udcff"], 1, "there is no run"),
         (["status", "../data/a.csv"], 1, "there is no run"),
-        (["publish", "--rollback", "../x"], 1, "no version '../x' is published"),
+        (["publish", "--rollback", "../x"], 1, "version '../x' is not published"),
         (["runs", "--limit", "-2"], 2, "expected a number of runs"),
     ],
     ids=lambda value: " ".join(value).encode("unicode_escape").decode() if isinstance(value, list) else "",
 )
-def test_what_can_name_nothing_is_told_in_one_line(in_place, capsys, words, code, complaint):
+def test_an_impossible_name_is_reported_in_one_line(in_place, capsys, words, code, complaint):
     assert main(words) == code
     (line,) = said(capsys)[1].splitlines()
     assert complaint in line
 
 
-def test_whoever_reads_only_the_first_lines_ends_it_quietly(in_place):
+def test_a_closed_pipe_ends_a_command_quietly(in_place):
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "pipeline", "runs"]
@@ -237,7 +237,7 @@ def test_whoever_reads_only_the_first_lines_ends_it_quietly(in_place):
     assert (ended.returncode, ended.stderr) == (141, b"")
 
 
-def test_storage_that_is_down_is_told_in_one_line(here, monkeypatch, capsys):
+def test_storage_that_is_down_is_reported_in_one_line(here, monkeypatch, capsys):
     monkeypatch.setenv(
         "ScoringStorage",
         "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;AccountKey=AAAA;"
@@ -254,10 +254,10 @@ def test_storage_that_is_down_is_told_in_one_line(here, monkeypatch, capsys):
 def test_no_error_repeats_a_credential(command, monkeypatch, tmp_path, capsys):
     secret = "c2VjcmV0" * 11
     monkeypatch.chdir(tmp_path)
-    nobody = (
+    unreachable = (
         f"DefaultEndpointsProtocol=http;AccountName=a;AccountKey={secret};BlobEndpoint=http://127.0.0.1:9/a;"
     )
-    monkeypatch.setenv("ScoringStorage", nobody)
+    monkeypatch.setenv("ScoringStorage", unreachable)
     monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", f"InstrumentationKey={secret}")
     assert main([command, *ARGUMENTS[command]]) in {1, 2}
     out, err = said(capsys)

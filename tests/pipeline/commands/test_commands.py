@@ -53,7 +53,7 @@ def test_an_optional_part_goes_where_its_input_is_not_given(data, out):
     ]
 
 
-def test_an_optional_part_may_be_several_arguments():
+def test_an_optional_part_can_be_several_arguments():
     template = "run $[[--key ${{ inputs.key }} --more]] end"
     assert arguments(template, {"inputs.key": "a b"}) == ["run", "--key", "a b", "--more", "end"]
     assert arguments(template, {}, {"inputs.key"}) == ["run", "end"]
@@ -87,7 +87,7 @@ def test_what_is_not_understood_is_an_error_and_never_reaches_a_command(template
 
 
 def test_an_input_without_a_value_is_named_with_those_that_have_one():
-    with pytest.raises(CommandError, match=r"\$\{\{inputs.b\}\} in .* those that have one: inputs.a"):
+    with pytest.raises(CommandError, match=r"\$\{\{inputs.b\}\} in .* known placeholders: inputs.a"):
         arguments("run ${{inputs.b}}", {"inputs.a": "1"}, {"inputs.b"})
 
 

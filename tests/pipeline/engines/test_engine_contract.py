@@ -1,6 +1,6 @@
 """What every engine keeps to, whichever the settings name: the same tests for each.
 
-The steps are a stand-in's (see `standin.py`), except where both engines have to come to the same bytes.
+The steps run a stand-in (see `standin.py`), except where both engines must give the same bytes.
 """
 
 import time
@@ -29,7 +29,7 @@ def name(request) -> str:
 
 
 @pytest.fixture
-def surroundings(name, environment, store, request) -> dict[str, str]:
+def engine_environment(name, environment, store, request) -> dict[str, str]:
     """Variables for either engine, the containers there and empty."""
     del store
     if name != "azureml":
@@ -40,22 +40,22 @@ def surroundings(name, environment, store, request) -> dict[str, str]:
 
 
 @pytest.fixture
-def fleet(name, surroundings, code, tmp_path) -> Iterator[Fleet]:
-    fleet = open_fleet(name, surroundings, tmp_path / "machine", code)
+def fleet(name, engine_environment, code, tmp_path) -> Iterator[Fleet]:
+    fleet = open_fleet(name, engine_environment, tmp_path / "machine", code)
     yield fleet
     fleet.context.store.close()
 
 
 @pytest.fixture
-def other(name, surroundings, code, tmp_path) -> Iterator[Fleet]:
+def other(name, engine_environment, code, tmp_path) -> Iterator[Fleet]:
     """The same engine once more, as another process would open it."""
-    fleet = open_fleet(name, surroundings, tmp_path / "machine", code)
+    fleet = open_fleet(name, engine_environment, tmp_path / "machine", code)
     yield fleet
     fleet.context.store.close()
 
 
 def test_publishing_what_is_there_changes_nothing(fleet):
-    """Why: publishing stands in scripts and in deployments, and is run again whenever one is not sure."""
+    """Why: scripts and deployments publish, and repeat it when in doubt."""
     fleet.models(s1_1="score")
     first = fleet.publish()
     again = fleet.publish()
@@ -64,7 +64,7 @@ def test_publishing_what_is_there_changes_nothing(fleet):
 
 
 def test_publishing_says_what_it_made(fleet, name):
-    """Why: a submission has nothing else to go by."""
+    """Why: a submission has only the version."""
     fleet.models(s1_1="score", s1_2="score")
     published = fleet.publish().published
     assert (published.engine, published.steps) == (name, 2)
@@ -72,7 +72,7 @@ def test_publishing_says_what_it_made(fleet, name):
 
 
 def test_nothing_can_be_published_without_models(fleet):
-    """Why: an empty pipeline would look like success for ever."""
+    """Why: an empty pipeline would always seem to succeed."""
     with pytest.raises(PublishError, match="no models"):
         fleet.publish()
 
@@ -92,7 +92,7 @@ def test_a_run_is_taken_at_once_and_leaves_predictions(fleet):
 
 
 def test_a_run_that_is_handed_in_again_is_the_same_run(fleet):
-    """Why: whoever was not sure that it was taken hands it in again."""
+    """Why: a process that is not sure whether it succeeded submits again."""
     fleet.models(s1_1="score")
     published = fleet.publish().published
     run = fleet.start(fleet.land("a.csv", "1_1"))
@@ -106,7 +106,7 @@ def test_a_run_that_is_handed_in_again_is_the_same_run(fleet):
 
 
 def test_a_run_in_which_nothing_was_scored_has_failed(fleet):
-    """Why: an operator who looks at states only must see it."""
+    """Why: an operator who reads only states must see it."""
     fleet.models(s1_1="fail no luck")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))
@@ -114,8 +114,8 @@ def test_a_run_in_which_nothing_was_scored_has_failed(fleet):
     assert "no luck" in str(fleet.context.runs.load(run).error)
 
 
-def test_what_the_steps_say_is_told_once_and_whole(fleet, capsys):
-    """Why: the reason of a failure is in there, and nobody reads the same line twice."""
+def test_logs_of_steps_are_shown_once_and_complete(fleet, capsys):
+    """Why: the logs explain a failure, and repeated lines hide it."""
     fleet.models(s1_1="score", s1_2="fail its model is broken")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1", "1_2"))
@@ -126,7 +126,7 @@ def test_what_the_steps_say_is_told_once_and_whole(fleet, capsys):
 
 
 def test_a_canceled_run_ends_so_and_stays_so(fleet):
-    """Why: who stops a run must be able to rely on it."""
+    """Why: a cancellation must be reliable."""
     fleet.models(s1_1="sleep 120")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))
@@ -160,7 +160,7 @@ def test_any_process_can_follow_and_stop_a_run(fleet, other):
 
 
 def test_a_run_ends_with_the_version_that_it_began_with(fleet):
-    """Why: whoever publishes must not change what runs that are under way do."""
+    """Why: publishing must not change active runs."""
     fleet.models(s1_1="sleep 2")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))
@@ -182,7 +182,7 @@ def test_all_engines_come_to_the_same_bytes(environment, store, emulator, tmp_pa
             fleet = open_fleet(name, {**environment, **emulator.environment}, tmp_path / name, None)
             stack.callback(fleet.context.store.close)
             publish(fleet.context.store, fleet.context.settings, fleet.context.engine)
-            # The run's name is part of what it writes; and only one run may claim a landing.
+            # The run writes its name; and only one run can claim a landing.
             run = str(
                 submit_manual(fleet.context, prefix="", name=f"by-{name}", again=True, random_hex="").run
             )
@@ -198,8 +198,8 @@ def test_all_engines_come_to_the_same_bytes(environment, store, emulator, tmp_pa
         assert outputs["azureml"][path] == content, path
 
 
-def test_a_landing_is_claimed_by_one_run_whatever_the_engine(fleet):
-    """Why: exactly once is the pipeline's promise, and no engine may add a second run of its own."""
+def test_a_landing_is_claimed_by_one_run_on_every_engine(fleet):
+    """Why: the pipeline promises exactly once, and no engine may add a second run."""
     fleet.models(s1_1="score")
     fleet.publish()
     fleet.land("a.csv", "1_1")

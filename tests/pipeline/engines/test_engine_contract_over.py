@@ -1,13 +1,15 @@
-"""What every engine tells of a run that is over: the same tests for each, on a run in which a step failed."""
+"""What every engine reports about a finished run: the same tests for each, on a run with a failed step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from azure.storage.blob import BlobServiceClient
 
 from pipeline.engine import StepState
 from pipeline.engines import ENGINES
 from pipeline.errors import EngineError
+from pipeline.pages.fetch import fetch
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import Publication
 from pipeline.runs.record import RunState
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("azureml")
 
 @dataclass(frozen=True)
 class Over:
-    """A run that is over, and the fleet that it scored."""
+    """A finished run, and the fleet that it scored."""
 
     run: str
     fleet: Fleet
@@ -54,13 +56,13 @@ def over(request, azurite, tmp_path_factory) -> Iterator[Over]:
 
 
 @pytest.fixture(autouse=True)
-def surroundings(over, monkeypatch):
+def working_environment(over, monkeypatch):
     """Tests begin without variables of the machine; the SDK needs those of the emulator."""
     for name, text in over.environment.items():
         monkeypatch.setenv(name, text)
 
 
-def test_a_failing_step_has_failed_itself_and_no_other(over):
+def test_a_failing_step_is_the_only_failed_one(over):
     """Why: one bad model in a fleet must not cost the others their predictions."""
     assert over.state is RunState.PARTLY
     assert "sensor 1/2 failed: its model is broken" in str(over.fleet.context.runs.load(over.run).error)
@@ -95,13 +97,13 @@ def test_the_totals_of_the_summary_are_the_counts_of_the_run(over):
 
 
 def test_it_cannot_be_canceled(over):
-    """Why: results that were read must not be declared void afterwards."""
+    """Why: results that were read must not become invalid afterwards."""
     over.fleet.engine.cancel(over.run)
     assert over.fleet.engine.status(over.run).state is over.state
 
 
 def test_handed_in_again_it_stays_as_it_is(over):
-    """Why: whoever was not sure that it was taken hands it in again, hours later too."""
+    """Why: a process that is not sure whether it succeeded submits again, also hours later."""
     runs = over.fleet.context.runs
     before = runs.load(over.run)
     over.fleet.engine.submit(before, over.publication.published)
@@ -111,7 +113,23 @@ def test_handed_in_again_it_stays_as_it_is(over):
 
 
 def test_a_pipeline_that_was_published_for_another_engine_is_refused(over):
-    """Why: after a change of engine the old publication is still the current one."""
+    """Why: after a change of the engine the old publication is still the current one."""
     strange = PublishedPipeline(version=over.publication.published.version, engine="another", steps=1)
     with pytest.raises(EngineError, match=r"was published for another.*python -m pipeline publish"):
         over.fleet.engine.submit(over.fleet.context.runs.load(over.run), strange)
+
+
+def test_a_browser_shows_the_report_of_a_run_and_the_page_of_runs(over):
+    """Why: with any other content type a browser offers them as downloads."""
+    settings = over.fleet.context.settings
+    with BlobServiceClient.from_connection_string(settings.connection.connection_string) as account:
+        for name in (f"{over.run}/report.html", "index.html"):
+            blob = account.get_blob_client(settings.containers.preds, name)
+            assert blob.get_blob_properties().content_settings.content_type == "text/html", name
+
+
+def test_what_is_fetched_are_the_files_of_the_run(over, tmp_path):
+    """Why: on a mount of Azure ML each folder leaves an empty blob of its name."""
+    assert fetch(over.fleet.context.store, over.run, tmp_path) == 5
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"_SUCCESS", "preds_1_1.csv", "preds_2_1.csv", "report.html", "summary.json"}

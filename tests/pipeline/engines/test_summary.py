@@ -27,7 +27,7 @@ def sensor(status, reason=None):
         ([], [sensor("failed", "why")], {}, RunState.FAILED, "sensor 1/3 failed: why"),
         ([], [sensor("missing")], {"scored": 1}, RunState.PARTLY, "sensor 1/3 is missing"),
         ([], [sensor("no-model")], {"scored": 1}, RunState.PARTLY, "sensor 1/3 has no model"),
-        ([], [], {"rejected": 7}, RunState.FAILED, "all 7 rows were rejected: rejects.csv tells why"),
+        ([], [], {"rejected": 7}, RunState.FAILED, "all 7 rows were rejected: see rejects.csv"),
         ([], [], {"rejected": 7, "readings": 1, "scored": 1}, RunState.SUCCEEDED, None),
         ([], [sensor("missing")] * 5, {}, RunState.FAILED, "sensor 1/3 is missing; " * 3 + "and 2 more"),
     ],
@@ -45,7 +45,7 @@ def sensor(status, reason=None):
         "many problems",
     ],
 )
-def test_a_run_is_judged_by_what_was_not_scored(landings, sensors, totals, state, error):
+def test_the_state_of_a_run_depends_on_what_was_not_scored(landings, sensors, totals, state, error):
     counts = {"scored": 0, "readings": 0, "rejected": 0} | totals
     document = {"version": 1, "run": "x", "totals": counts, "sensors": sensors, "landings": landings}
     status = read_summary(json.dumps(document).encode(), "summary.json")

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.flow.cleanup import old_runs, remove
-from pipeline.flow.recover import attend
+from pipeline.flow.recover import recover
 from pipeline.flow.submit import Outcome, submit_landing, submit_manual
 from pipeline.flow.sweep import sweep
 from pipeline.runs.record import RunState
@@ -16,7 +16,7 @@ AGE = timedelta(days=30)
 
 
 def scored(context, name, content=b"TS"):
-    """The name of a run that scored this blob and is over, with all that such a run leaves."""
+    """The name of a finished run that scored this blob, with all the blobs of such a run."""
     context.store.data.put(name, content)
     run = submit_landing(context, name).run
     context.runs.advance(context.runs.load(run), RunState.SUCCEEDED, counts=COUNTS)
@@ -54,7 +54,7 @@ def test_a_landing_that_is_still_there_is_remembered_and_not_scored_again(contex
 
 
 @pytest.mark.parametrize("replaced", [False, True], ids=["gone", "replaced"])
-def test_of_a_landing_that_is_no_more_nothing_stays(context, clock, replaced):
+def test_everything_of_a_deleted_landing_is_removed(context, clock, replaced):
     run = scored(context, "a.csv")
     if replaced:
         context.store.data.put("a.csv", b"other readings")
@@ -94,12 +94,12 @@ def test_a_run_that_waits_for_its_next_try_keeps_all_that_it_needs(context, cloc
     context.store.data.delete("a.csv")
     clock.move(days=31)
     assert clean_up(context) == []
-    assert sweep(context, context.clock(), random_hex="000000").attended.retried == 1
+    assert sweep(context, context.clock(), random_hex="000000").recovered.retried == 1
 
 
 def test_one_that_never_began_goes_too(context, clock):
     context.runs.mark("blob-1")
-    attend(context, datetime.now(UTC) + timedelta(hours=1))
+    recover(context, datetime.now(UTC) + timedelta(hours=1))
     assert context.runs.load("blob-1").state is RunState.EMPTY
     clock.move(days=31)
     assert clean_up(context) == ["blob-1"]
@@ -118,6 +118,20 @@ def test_readings_models_and_young_or_open_runs_are_not_touched(context, clock):
     assert clean_up(context) == [old]
     assert [names(container, prefix) for container, prefix in untouched] == before
     assert len(names(store.runs, "open/")) == 1
+
+
+def test_blobs_that_stand_for_folders_go_after_what_lies_in_them(context, clock):
+    """A mount of Azure ML leaves one for each folder, the run's own among them."""
+    run = scored(context, "a.csv")
+    for folder in (run, f"{run}/_steps", f"{run}-2"):
+        context.store.preds.put(folder, b"", metadata={"hdi_isfolder": "true"})
+    context.store.preds.put(f"{run}/_steps/1_3.json", b"left")
+    clock.move(days=31)
+    (removal,) = old_runs(context, AGE, context.clock())
+    assert removal.folders == (f"{run}/_steps", run)
+    assert f"{run}/_steps/1_3.json" in removal.preds
+    remove(context, removal)
+    assert names(context.store.preds) == {f"{run}-2"}
 
 
 def test_cleaning_up_again_finds_nothing(context, clock):
@@ -144,11 +158,11 @@ class TestTheCommand:
         run = scored(context, "a.csv")
         context.store.data.delete("a.csv")
         assert main(["cleanup", "--older-than", "0h", "--dry-run"]) == 0
-        told = f"{run}: 3 blobs of predictions, 5 of the run\n"
-        assert capsys.readouterr().out == f"{told}1 runs would be cleaned up\n"
+        line = f"{run}: 3 blobs of predictions, 5 of the run\n"
+        assert capsys.readouterr().out == f"{line}1 runs would be cleaned up\n"
         assert len(names(context.store.preds, run)) == 3
         assert main(["cleanup", "--older-than", "0h"]) == 0
-        assert capsys.readouterr().out == f"{told}1 runs are cleaned up\n"
+        assert capsys.readouterr().out == f"{line}1 runs are cleaned up\n"
         assert names(context.store.preds) == {"index.html"}
 
     def test_it_leaves_what_is_younger(self, context, clock, capsys):
@@ -159,6 +173,6 @@ class TestTheCommand:
 
     @pytest.mark.parametrize("age", ["30", "d", "1w", "-1d", "1.5d", ""])
     @pytest.mark.usefixtures("store")
-    def test_an_age_that_is_none_is_wrong_use(self, age, capsys):
+    def test_an_invalid_age_is_wrong_use(self, age, capsys):
         assert main(["cleanup", f"--older-than={age}"]) == 2
         assert "expected hours or days, such as 12h or 90d" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.engines.azureml.engine import AzureMLEngine
 from pipeline.flow.context import Context
-from pipeline.flow.doctor import Finding, examine
+from pipeline.flow.doctor import CheckResult, examine
 from pipeline.published.publish import publish
 from pipeline.runs import last
 from tests.pipeline import small_fleet
@@ -46,13 +46,13 @@ def test_without_a_publication_it_says_how_to_make_one(context):
     assert "python -m pipeline publish" in found.found
 
 
-def test_files_that_are_no_models_are_counted(context, store):
+def test_files_that_are_not_models_are_counted(context, store):
     store.models.put("readme.txt", b"hello")
     publish(context.store, context.settings, context.engine)
-    assert "1 other files are left alone" in findings(context)["models"].found
+    assert "1 other files are ignored" in findings(context)["models"].found
 
 
-def test_models_that_came_after_the_publication_are_told(context, store):
+def test_models_that_are_newer_than_the_publication_are_reported(context, store):
     publish(context.store, context.settings, context.engine)
     store.models.put("model_9_9.skops", b"new")
     found = findings(context)["published pipeline"]
@@ -60,7 +60,7 @@ def test_models_that_came_after_the_publication_are_told(context, store):
     assert "python -m pipeline publish" in found.found
 
 
-def test_no_models_at_all_are_told(settings, store):
+def test_missing_models_are_reported(settings, store):
     context = Context.open(settings)
     found = findings(context)["models"]
     assert not found.good
@@ -68,7 +68,7 @@ def test_no_models_at_all_are_told(settings, store):
     context.store.close()
 
 
-def test_a_pipeline_published_for_another_engine_is_told(settings, azureml_settings, store):
+def test_a_pipeline_published_for_another_engine_is_reported(settings, azureml_settings, store):
     for name, content in small_fleet.models().items():
         store.models.put(name, content)
     local, azureml = Context.open(settings), Context.open(azureml_settings)
@@ -81,7 +81,7 @@ def test_a_pipeline_published_for_another_engine_is_told(settings, azureml_setti
     azureml.store.close()
 
 
-def test_a_workspace_without_cluster_and_datastores_is_told_with_the_way_out(azureml_settings, store):
+def test_a_workspace_without_cluster_and_datastores_is_reported_with_the_fix(azureml_settings, store):
     context = Context.open(azureml_settings)
     found = findings(context)["engine"]
     assert not found.good
@@ -99,7 +99,7 @@ def test_it_says_which_account_it_talks_to_and_as_whom(settings, store):
 
 def test_a_sweep_that_is_late_is_called_late_with_what_to_do(settings, store):
     context = Context.open(replace(settings, late_sweep=timedelta(minutes=15)))
-    assert findings(context)["last sweep"] == Finding(
+    assert findings(context)["last sweep"] == CheckResult(
         "last sweep", good=True, found="no sweep has finished yet"
     )
     last.note(store.runs, last.SWEEP)

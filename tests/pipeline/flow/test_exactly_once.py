@@ -1,4 +1,4 @@
-"""What the pipeline promises: each landing is in one run, however often it is told, and whoever dies."""
+"""Each landing is in exactly one run, however often its event is delivered, and whichever process dies."""
 
 import json
 import random
@@ -17,7 +17,7 @@ from dev.azurite import connection_string
 from dev.proxy import FaultProxy, at_random
 from pipeline.clock import utc_now
 from pipeline.flow.context import Context
-from pipeline.flow.recover import attend
+from pipeline.flow.recover import recover
 from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.runs.store import RunState
@@ -97,7 +97,7 @@ def assert_each_is_scored_once(context, names):
 
 
 @pytest.mark.slow
-def test_events_told_ten_times_by_eight_processes_with_a_sweep_among_them(context, carry_out):
+def test_events_delivered_ten_times_by_eight_processes_with_a_sweep_among_them(context, carry_out):
     names = land(context, 24)
     events = names * 10
     random.Random(1).shuffle(events)
@@ -150,7 +150,7 @@ def test_storage_that_fails_in_one_request_of_ten(context, carry_out, azurite):
     with FaultProxy(azurite.ports["Blob"], at_random(seed=4, share=0.1)) as proxy:
         through = {"ScoringStorage": connection_string(proxy.port)}
         ended, log = carry_out([*children, Child(sweeps=3)], at_once=True, **through)
-        assert sum(proxy.done.values()) > 20
+        assert sum(proxy.faults.values()) > 20
     assert ended == [0] * 5
     assert "trying again in" in log
     sweep_until_settled(context)
@@ -160,18 +160,18 @@ def test_storage_that_fails_in_one_request_of_ten(context, carry_out, azurite):
 @pytest.mark.parametrize("dies", [False, True], ids=["whole sweep", "sweep dies after the runs"])
 @pytest.mark.parametrize("point", range(1, 9))
 def test_a_submitter_that_is_held_up_while_a_sweep_gives_it_up(context, point, dies):
-    """It may go on hours later, at any of its requests: what the sweep did then stands."""
+    """It can continue hours later, at any of its requests: what the sweep did in between stays."""
     names = land(context, 1)
 
     def hours_pass() -> None:
-        attend(context, utc_now() + timedelta(hours=1))
+        recover(context, utc_now() + timedelta(hours=1))
         if not dies:
             sweep(context, None, random_hex="3fa94c")
 
     store = Store.connect(context.settings, transport=InterruptingTransport(point, hours_pass))
     slow = Context(context.settings, store, context.engine, utc_now)
     submit_landing(slow, names[0])
-    attend(context, utc_now() + timedelta(hours=1))
+    recover(context, utc_now() + timedelta(hours=1))
     sweep_until_settled(context)
     assert_each_is_scored_once(context, names)
     store.close()
@@ -184,7 +184,7 @@ def test_a_retry_that_is_held_up_while_another_sweep_does_it(context, point):
     context.runs.advance(context.runs.load(str(run)), RunState.FAILED, retry=True)
 
     def hours_pass() -> None:
-        attend(context, utc_now() + timedelta(hours=1))
+        recover(context, utc_now() + timedelta(hours=1))
 
     store = Store.connect(context.settings, transport=InterruptingTransport(point, hours_pass))
     sweep(Context(context.settings, store, context.engine, utc_now), None, random_hex="3fa94c")

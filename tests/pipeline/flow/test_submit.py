@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.errors import ContainerMissing, EngineError, InvalidRunName, NothingPublished, UsageError
+from pipeline.errors import ContainerMissing, EngineError, InvalidRequest, InvalidRunName, NothingPublished
 from pipeline.flow.context import Context
-from pipeline.flow.submit import Outcome, submit, submit_landing, submit_manual, take_up, to_landing
+from pipeline.flow.submit import Outcome, resume, submit, submit_landing, submit_manual, to_landing
 from pipeline.runs.landing import Manifest
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.account import Store, in_parallel
@@ -90,10 +90,10 @@ class TestLandings:
         assert f"{name!r} is skipped: " in str(submission)
         assert context.engine.taken() == {}
 
-    def test_a_blob_that_is_gone_is_told_not_raised(self, context):
+    def test_a_deleted_blob_is_an_outcome_not_an_error(self, context):
         submission = submit_landing(context, "a.csv")
         assert (submission.outcome, submission.run) == (Outcome.GONE, None)
-        assert str(submission) == "'a.csv' is not there any more"
+        assert str(submission) == "'a.csv' does not exist any more"
 
     def test_a_container_that_is_missing_is_raised(self, context, store):
         store.data._client.delete_container()
@@ -108,7 +108,7 @@ class TestLandings:
         assert context.runs.unclaimed([landing]) == (landing,)
         assert context.runs.open() == []
 
-    def test_a_landing_that_another_run_has_claimed_is_left_to_it(self, context, land):
+    def test_a_landing_that_another_run_has_claimed_is_not_scored_again(self, context, land):
         context.runs.claim([land()], "timer-20261123-050000")
         submission = submit_landing(context, "a.csv")
         assert submission.outcome is Outcome.EMPTY
@@ -125,7 +125,7 @@ class TestLandings:
         (marker,) = context.runs.open()
         record = context.runs.load(marker.run)
         assert record.state is RunState.PENDING
-        assert marker.left
+        assert marker.abandoned
 
     def test_and_the_next_delivery_goes_on_where_that_one_gave_up(self, context, land):
         land()
@@ -141,7 +141,7 @@ class TestLandings:
     def test_one_that_gave_up_before_it_had_a_manifest_is_gone_on_with_too(self, context, land):
         landing = land()
         record = pending(context, landing)
-        context.runs.leave(record.run)
+        context.runs.abandon(record.run)
         assert submit_landing(context, "a.csv").run == record.run
         assert scored(context) == [(landing.name, landing.etag)]
 
@@ -164,7 +164,7 @@ class TestLandings:
         transport = CountingTransport()
         counted = open_context(settings, tmp_path / "engine", context.clock, transport=transport)
         counted.published()
-        counted.take_place()
+        counted.acquire_slot()
         transport.requests.clear()
         assert submit_landing(counted, "a.csv").outcome is Outcome.ALREADY
         assert len(transport.requests) == 3, transport.requests
@@ -175,19 +175,24 @@ class TestBursts:
     def context(self, settings, context, tmp_path):
         return open_context(replace(settings, max_active_runs=2), tmp_path / "engine", context.clock)
 
-    def test_a_landing_beyond_the_limit_is_left_to_the_sweep(self, context, land):
+    def test_a_landing_beyond_the_limit_waits_for_the_sweep(self, context, land):
         outcomes = [submit_landing(context, land(f"{number}.csv").name).outcome for number in range(4)]
-        assert outcomes == [Outcome.SUBMITTED, Outcome.SUBMITTED, Outcome.DEFERRED, Outcome.DEFERRED]
-        assert "left to the next sweep: 2 runs are active (SCORING_MAX_ACTIVE_RUNS)" in str(
+        assert outcomes == [
+            Outcome.SUBMITTED,
+            Outcome.SUBMITTED,
+            Outcome.DEFERRED,
+            Outcome.DEFERRED,
+        ]
+        assert "waits for the next sweep: 2 runs are active (SCORING_MAX_ACTIVE_RUNS)" in str(
             submit_landing(context, "3.csv")
         )
 
-    def test_many_at_once_are_no_more(self, context, land):
+    def test_concurrent_landings_respect_the_limit(self, context, land):
         names = [land(f"{number}.csv").name for number in range(8)]
         outcomes = in_parallel(lambda name: submit_landing(context, name).outcome, names)
         assert outcomes.count(Outcome.SUBMITTED) == 2
 
-    def test_what_is_told_twice_takes_no_place_twice(self, context, land):
+    def test_a_repeated_event_acquires_one_slot(self, context, land):
         land("0.csv")
         assert [submit_landing(context, "0.csv").outcome for _ in range(3)][1:] == [Outcome.ALREADY] * 2
         assert submit_landing(context, land("1.csv").name).outcome is Outcome.SUBMITTED
@@ -262,20 +267,20 @@ class TestByHand:
         assert submit_landing(context, "a.csv").outcome is Outcome.SUBMITTED
         assert submit_manual(context, prefix="", name="yet", again=True, random_hex=HEX).landings == 1
 
-    def test_all_that_is_wrong_with_the_blobs_is_told_at_once(self, context, land):
+    def test_all_problems_with_the_blobs_are_reported_together(self, context, land):
         land("_x.csv")
         land("empty.csv", b"")
-        with pytest.raises(UsageError) as caught:
+        with pytest.raises(InvalidRequest) as caught:
             submit_manual(context, blobs=["gone.csv", "_x.csv", "empty.csv"], random_hex=HEX)
-        assert "'gone.csv' is not there" in str(caught.value)
-        assert "'_x.csv' is never scored" in str(caught.value)
-        assert "'empty.csv' is never scored: it is empty" in str(caught.value)
+        assert "'gone.csv' does not exist" in str(caught.value)
+        assert "'_x.csv' cannot be scored" in str(caught.value)
+        assert "'empty.csv' cannot be scored: it is empty" in str(caught.value)
         assert context.runs.open() == []
 
-    def test_nothing_at_all_is_told(self, context):
-        with pytest.raises(UsageError, match="all that starts with '2018/'"):
+    def test_a_submission_without_blobs_is_refused(self, context):
+        with pytest.raises(InvalidRequest, match="all blobs that start with '2018/'"):
             submit_manual(context, prefix="2018/", random_hex=HEX)
-        with pytest.raises(UsageError, match="name at least one blob"):
+        with pytest.raises(InvalidRequest, match="the name of at least one blob"):
             submit_manual(context, random_hex=HEX)
 
     def test_a_bad_name_is_refused_before_anything_is_written(self, context, land):
@@ -286,19 +291,19 @@ class TestByHand:
 
 
 class TestTakingUp:
-    """What the sweep does with a run whose submitter died, at each step that it may have died at."""
+    """What the sweep does with a run whose submitter died, for each step at which it can die."""
 
     def test_before_the_manifest_nothing_was_claimed_so_the_run_ends(self, context, land):
         landing = land()
         record = pending(context, landing)
-        assert take_up(context, record).outcome is Outcome.EMPTY
+        assert resume(context, record).outcome is Outcome.EMPTY
         assert "left to the sweep" in str(context.runs.load(record.run).error)
         assert context.runs.unclaimed([landing]) == (landing,)
 
     def test_and_a_submitter_that_was_only_slow_stops_at_the_manifest(self, context, land):
         landing = land()
         record = pending(context, landing)
-        take_up(context, record)
+        resume(context, record)
         submission = submit(context, record.run, record.cause, [landing])
         assert submission.outcome is Outcome.ALREADY
         assert context.engine.taken() == {}
@@ -307,7 +312,7 @@ class TestTakingUp:
         landing = land()
         record = pending(context, landing)
         context.runs.create_manifest(Manifest(record.run, (landing,)))
-        assert take_up(context, record).outcome is Outcome.SUBMITTED
+        assert resume(context, record).outcome is Outcome.SUBMITTED
         assert scored(context) == [(landing.name, landing.etag)]
 
     def test_after_the_claims_too(self, context, land):
@@ -315,7 +320,7 @@ class TestTakingUp:
         record = pending(context, landing)
         context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.claim([landing], record.run)
-        assert take_up(context, record).outcome is Outcome.SUBMITTED
+        assert resume(context, record).outcome is Outcome.SUBMITTED
 
     def test_after_the_submission_the_engine_is_asked_again_and_has_it_once(self, context, land):
         landing = land()
@@ -323,16 +328,16 @@ class TestTakingUp:
         context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.claim([landing], record.run)
         context.engine.submit(record, context.published())
-        assert take_up(context, record).outcome is Outcome.SUBMITTED
+        assert resume(context, record).outcome is Outcome.SUBMITTED
         assert context.runs.load(record.run).state is RunState.SUBMITTED
         assert scored(context) == [(landing.name, landing.etag)]
 
-    def test_what_somebody_canceled_meanwhile_is_not_begun(self, context, land):
+    def test_a_run_that_was_canceled_in_the_meantime_is_not_started(self, context, land):
         landing = land()
         record = pending(context, landing)
         context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.request_cancel(record.run)
-        assert take_up(context, record).outcome is Outcome.CANCELED
+        assert resume(context, record).outcome is Outcome.CANCELED
         assert context.runs.load(record.run).state is RunState.CANCELED
         assert context.engine.taken() == {}
         assert context.runs.unclaimed([landing]) == ()
@@ -343,5 +348,5 @@ class TestTakingUp:
         record = pending(context, landing)
         context.runs.create_manifest(Manifest(record.run, (landing,)))
         context.runs.advance(record, RunState.CANCELED)
-        assert take_up(context, record).outcome is Outcome.CANCELED
+        assert resume(context, record).outcome is Outcome.CANCELED
         assert (context.engine.folder / f"{record.run}.canceled").exists()

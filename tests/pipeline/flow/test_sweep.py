@@ -9,7 +9,7 @@ import pytest
 from pipeline import alerts
 from pipeline.errors import EngineError, NothingPublished, PublishError, RunDocumentError
 from pipeline.flow.context import Context
-from pipeline.flow.recover import attend
+from pipeline.flow.recover import recover
 from pipeline.flow.status import look
 from pipeline.flow.submit import Outcome, submit_landing, to_landing
 from pipeline.flow.sweep import sweep
@@ -47,7 +47,7 @@ def scored(context):
 
 
 def later(**duration):
-    """The server's clock after a while, as a sweep would be told it."""
+    """The clock of the server after a while, as a sweep would get it."""
     return datetime.now(UTC) + timedelta(**duration)
 
 
@@ -64,7 +64,7 @@ class TestNewLandings:
         assert scored(context) == ["2018/b.csv", "a.csv", "d.csv"]
         assert context.runs.load(report.run).cause == Cause(CauseKind.TIMER, "2026-11-23T05:00:00+00:00")
         assert str(report) == (
-            "sweep finished: run timer-20261123-050000 is submitted: 3 landings; no run needs attention"
+            "sweep finished: run timer-20261123-050000 is submitted: 3 landings; no run needs recovery"
         )
 
     def test_where_nothing_is_new_nothing_is_submitted(self, context, land):
@@ -82,7 +82,7 @@ class TestNewLandings:
         assert sweep(context, TICK, random_hex=HEX).landings == 1
         assert scored(context) == ["a.csv", "b.csv"]
 
-    def test_what_a_burst_left_is_taken_in_one_run(self, using, context, land):
+    def test_the_deferred_landings_of_a_burst_become_one_run(self, using, context, land):
         narrow = using(max_active_runs=1)
         for number in range(5):
             land(f"{number}.csv")
@@ -96,7 +96,7 @@ class TestNewLandings:
         land("a.csv", data=b"other")
         assert sweep(context, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
 
-    def test_a_person_may_sweep_too(self, context, land):
+    def test_a_person_can_sweep_too(self, context, land):
         land("a.csv")
         report = sweep(context, None, random_hex=HEX)
         assert report.run == f"manual-20261123-050000-{HEX}"
@@ -109,7 +109,7 @@ class TestNewLandings:
         report = sweep(context, TICK, random_hex=HEX)
         assert report.run is None
         assert "run timer-20261123-050000 exists already" in str(report)
-        assert "1 landings are left to the next sweep" in str(report)
+        assert "1 landings wait for the next sweep" in str(report)
         assert watermark(context) == before
         assert sweep(context, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
         assert scored(context) == ["a.csv", "b.csv"]
@@ -201,7 +201,7 @@ class TestEverything:
         sweep(all_mode, TICK, random_hex=HEX)
         assert all_mode.runs.unclaimed([landing]) == (landing,)
 
-    def test_an_empty_container_is_no_run(self, using, store):
+    def test_an_empty_container_gives_no_run(self, using, store):
         assert list(store.data.list()) == []
         assert "nothing to score" in str(sweep(using(timer_mode="all"), TICK, random_hex=HEX))
 
@@ -224,14 +224,14 @@ class TestPendingRuns:
             context.runs.create_manifest(Manifest(run, (landing,)))
         return record
 
-    def test_a_young_one_is_left_to_its_submitter(self, context, land):
+    def test_a_young_one_is_not_resumed(self, context, land):
         self.pending(context, land)
-        assert attend(context, later()).active == 1
+        assert recover(context, later()).active == 1
         assert context.engine.taken() == {}
 
     def test_an_old_one_is_taken_up_under_its_own_name(self, context, land):
         record = self.pending(context, land)
-        assert attend(context, later(hours=1)).taken_up == 1
+        assert recover(context, later(hours=1)).resumed == 1
         assert list(context.engine.taken()) == [record.run]
         assert context.runs.load(record.run).state is RunState.SUBMITTED
 
@@ -240,7 +240,7 @@ class TestPendingRuns:
         context.runs.claim(context.runs.manifest(record.run).landings, record.run)
         hasty = using(pending_after=timedelta(milliseconds=1))
         deadline = time.monotonic() + 20
-        while sweep(hasty, None, random_hex=HEX).attended.taken_up == 0:
+        while sweep(hasty, None, random_hex=HEX).recovered.resumed == 0:
             assert time.monotonic() < deadline
         assert len(context.engine.taken()) == 1
 
@@ -248,37 +248,37 @@ class TestPendingRuns:
         record = self.pending(context, land, manifest=False)
         hasty = using(pending_after=timedelta(milliseconds=1))
         deadline = time.monotonic() + 20
-        while not (report := sweep(hasty, TICK, random_hex=HEX)).attended.closed:
+        while not (report := sweep(hasty, TICK, random_hex=HEX)).recovered.closed:
             # A sweep in the same second finds it young, and takes the landing with it.
             assert time.monotonic() < deadline
             if report.run:
                 break
         assert scored(context) == ["a.csv"]
-        attend(context, later(hours=1))
+        recover(context, later(hours=1))
         assert context.runs.load(record.run).state is RunState.EMPTY
 
     def test_a_marker_without_a_record_is_closed_for_good(self, context, land):
         landing = land("a.csv")
         run = f"blob-{context.runs.key(landing)}"
         context.runs.mark(run)
-        assert attend(context, later()).active == 1
-        assert attend(context, later(hours=1)).closed == 1
+        assert recover(context, later()).active == 1
+        assert recover(context, later(hours=1)).closed == 1
         assert context.runs.load(run).state is RunState.EMPTY
         # The submitter was only slow: it finds that its name is taken, and the sweep does its work.
         assert submit_landing(context, "a.csv").outcome is Outcome.ALREADY
         assert sweep(context, TICK, random_hex=HEX).landings == 1
         assert context.runs.open()[0].run == "timer-20261123-050000"
 
-    def test_one_that_the_engine_refuses_is_told_and_the_others_go_on(self, context, land, caplog):
+    def test_one_that_the_engine_refuses_is_logged_and_the_others_continue(self, context, land, caplog):
         first = self.pending(context, land)
         context.engine.refuses = "the cluster is gone"
         with caplog.at_level(logging.WARNING):
-            attended = attend(context, later(hours=1))
-        assert attended.left == 1
-        assert f"run {first.run} is left to the next sweep: the cluster is gone" in caplog.text
-        assert str(attended) == "1 left to the next sweep"
+            recovered = recover(context, later(hours=1))
+        assert recovered.postponed == 1
+        assert f"run {first.run} is postponed to the next sweep: the cluster is gone" in caplog.text
+        assert str(recovered) == "1 postponed to the next sweep"
         context.engine.refuses = None
-        assert attend(context, later(hours=1)).taken_up == 1
+        assert recover(context, later(hours=1)).resumed == 1
 
     def test_one_whose_submitter_says_that_it_gave_up_is_taken_up_at_once(self, context, land):
         land("a.csv")
@@ -286,26 +286,26 @@ class TestPendingRuns:
         with pytest.raises(EngineError):
             submit_landing(context, "a.csv")
         context.engine.refuses = None
-        assert attend(context, later()).taken_up == 1
+        assert recover(context, later()).resumed == 1
         assert scored(context) == ["a.csv"]
 
-    def test_a_marker_of_a_run_that_is_over_goes(self, context, land):
+    def test_the_marker_of_a_finished_run_is_deleted(self, context, land):
         record = self.pending(context, land)
         context.runs.advance(record, RunState.CANCELED)
         context.runs.mark(record.run)
-        assert attend(context, later()).closed == 1
+        assert recover(context, later()).closed == 1
         assert context.runs.open() == []
 
 
 class TestAnotherEngine:
-    def test_its_runs_are_left_alone_and_told(self, context, store, land, caplog):
+    def test_its_runs_are_logged_and_not_changed(self, context, store, land, caplog):
         land("a.csv")
         run = str(submit_landing(context, "a.csv").run)
         record = context.runs.load(run)
         store.runs.put(f"{run}/record.json", replace(record, engine="azureml").to_bytes())
         with caplog.at_level(logging.WARNING):
-            attended = attend(context, later(hours=1))
-        assert attended.left == 1
+            recovered = recover(context, later(hours=1))
+        assert recovered.postponed == 1
         assert "is on the engine azureml, and SCORING_ENGINE is local: set it back" in caplog.text
         with pytest.raises(EngineError, match="SCORING_ENGINE"):
             look(context, run)
@@ -330,7 +330,7 @@ class TestRetries:
 
     def test_a_failed_run_is_tried_again_under_its_next_name_and_takes_its_claims(self, context, land):
         landing, run = self.failed(context, land)
-        assert attend(context, later()).retried == 1
+        assert recover(context, later()).retried == 1
         record = context.runs.load(f"{run}-2")
         assert (record.cause, record.tries) == (Cause(CauseKind.RETRY, run), 2)
         assert record.state is RunState.SUBMITTED
@@ -341,30 +341,30 @@ class TestRetries:
     def test_until_it_has_had_its_tries(self, context, land, settings, caplog):
         _, run = self.failed(context, land)
         for number in range(2, settings.max_tries + 1):
-            assert attend(context, later()).retried == 1
+            assert recover(context, later()).retried == 1
             context.runs.advance(context.runs.load(f"{run}-{number}"), RunState.FAILED, retry=True)
         assert alerts.RUN_FAILED not in caplog.text
-        assert attend(context, later()).closed == 1
+        assert recover(context, later()).closed == 1
         assert f"{alerts.RUN_FAILED} run {run}-{settings.max_tries}: see its steps" in caplog.text
         assert context.runs.open() == []
         assert len(context.engine.taken()) == settings.max_tries
 
-    def test_one_that_no_try_can_help_is_left_alone(self, context, land, caplog):
+    def test_one_that_no_retry_can_help_is_not_retried(self, context, land, caplog):
         _, run = self.failed(context, land, retry=False)
         assert f"{alerts.RUN_FAILED} run {run}: no disk" in caplog.text
-        assert str(attend(context, later())) == "no run needs attention"
+        assert str(recover(context, later())) == "no run needs recovery"
 
-    def test_nor_one_that_somebody_canceled(self, context, land):
+    def test_a_canceled_one_is_not_retried(self, context, land):
         _, run = self.failed(context, land)
         context.runs.request_cancel(run)
-        assert attend(context, later()).closed == 1
+        assert recover(context, later()).closed == 1
         assert context.runs.open() == []
 
     def test_one_that_scored_everything_again_does_so_without_claims(self, using, context, land):
         landing = land("a.csv")
         run = str(sweep(using(timer_mode="all"), TICK, random_hex=HEX).run)
         context.runs.advance(context.runs.load(run), RunState.FAILED, retry=True)
-        assert attend(context, later()).retried == 1
+        assert recover(context, later()).retried == 1
         assert not context.runs.load(f"{run}-2").claims
         assert context.runs.unclaimed([landing]) == (landing,)
 
@@ -391,22 +391,22 @@ class TestRetries:
             context.runs.claim([landing], again)
         if "submission" in done:
             context.engine.submit(record, context.published())
-        attend(context, later(hours=1))
+        recover(context, later(hours=1))
         assert context.runs.load(again).state is RunState.SUBMITTED
         assert context.engine.taken()[again] == [(landing.name, landing.etag)]
         assert [marker.run for marker in context.runs.open()] == [again]
 
     def test_one_that_broke_off_waits_until_it_can_go_on(self, context, land, store):
-        """Nobody else may score its landings: the failed run holds their claims."""
+        """No other run can score its landings: the failed run holds their claims."""
         landing, run = self.failed(context, land)
         context.runs.mark(f"{run}-2")
         current = store.runs.read("published/current").data
         store.runs.delete("published/current")
         context.clock.move(minutes=1)
-        attended = attend(context, later(hours=1))
-        assert (attended.left, attended.closed) == (1, 0)
+        recovered = recover(context, later(hours=1))
+        assert (recovered.postponed, recovered.closed) == (1, 0)
         store.runs.put("published/current", current)
-        assert attend(context, later(hours=1)).retried == 1
+        assert recover(context, later(hours=1)).retried == 1
         assert context.engine.taken()[f"{run}-2"] == [(landing.name, landing.etag)]
 
 
@@ -421,24 +421,24 @@ class TestLostWorkers:
         run = self.running(context, land)
         context.engine.say(run, state="running", lost=True)  # who holds the lease knows better
         lease = context.runs.hold(run)
-        assert attend(context, later(hours=1)).active == 1
+        assert recover(context, later(hours=1)).active == 1
         lease.release()
 
     def test_a_dead_worker_is_replaced(self, context, land, caplog):
         run = self.running(context, land)
         context.engine.say(run, state="running", lost=True)
-        assert attend(context, later()).restarted == 1
+        assert recover(context, later()).restarted == 1
         assert context.engine.calls(run) == 2
         record = context.runs.load(run)
         assert (record.state, record.restarts) == (RunState.SUBMITTED, 1)
-        assert f"run {run}: its worker was dead and is replaced" in caplog.text
+        assert f"run {run}: its worker died and is replaced" in caplog.text
 
     def test_but_not_for_ever(self, context, land, settings):
         run = self.running(context, land)
         context.engine.say(run, state="running", lost=True)
         for _ in range(settings.max_tries):
-            assert attend(context, later()).restarted == 1
-        assert attend(context, later()).ended == 1
+            assert recover(context, later()).restarted == 1
+        assert recover(context, later()).finished == 1
         record = context.runs.load(run)
         assert record.state is RunState.FAILED
         assert "its worker died 4 times" in str(record.error)
@@ -447,7 +447,7 @@ class TestLostWorkers:
     def test_what_the_engine_has_ended_is_written_down(self, context, land):
         run = self.running(context, land)
         context.engine.say(run, state="partly", error="1 of 2 sensors failed", counts={"readings": 7})
-        assert attend(context, later()).ended == 1
+        assert recover(context, later()).finished == 1
         record = context.runs.load(run)
         assert (record.state, record.error, record.counts) == (
             RunState.PARTLY,
@@ -459,15 +459,15 @@ class TestLostWorkers:
     def test_a_failure_in_the_engine_is_tried_again_by_the_next_sweep(self, context, land):
         run = self.running(context, land)
         context.engine.say(run, state="failed", retry=True)
-        assert attend(context, later()).ended == 1
-        assert attend(context, later()).retried == 1
+        assert recover(context, later()).finished == 1
+        assert recover(context, later()).retried == 1
         assert f"{run}-2" in context.engine.taken()
 
-    def test_a_run_that_began_meanwhile_says_so(self, context, land):
+    def test_a_run_that_started_in_the_meantime_becomes_running(self, context, land):
         land("a.csv")
         run = str(submit_landing(context, "a.csv").run)
         context.engine.say(run, state="running")
-        assert attend(context, later()).active == 1
+        assert recover(context, later()).active == 1
         assert context.runs.load(run).state is RunState.RUNNING
 
 

@@ -1,4 +1,4 @@
-"""The page of runs: it says of each run that is over what became of it, and harms none."""
+"""The page of runs: it shows every finished run, and its errors harm no run."""
 
 import json
 import logging
@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from dev.azurite import connection_string
 from pipeline.errors import InvalidRunName
 from pipeline.flow.cleanup import old_runs, remove
-from pipeline.flow.recover import attend
+from pipeline.flow.recover import recover
 from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.pages import index, run_scoring
-from pipeline.pages.index import renew, write_page
+from pipeline.pages.index import update_index, write_page
 from pipeline.runs import history, last
 from pipeline.runs.last import last_sweep
 from pipeline.runs.names import given_run
@@ -68,18 +68,18 @@ def order(store, *runs) -> list[str]:
         (CauseKind.TIMER, "2026-11-23T06:00:00+01:00", "a sweep by the timer at 2026-11-23 05:00:00 UTC"),
         (CauseKind.TIMER, "noon", "a sweep by the timer at noon"),
         (CauseKind.MANUAL, "3 blobs", "asked for by hand: 3 blobs"),
-        (CauseKind.RETRY, "blob-1", "blob-1 failed and is tried again"),
+        (CauseKind.RETRY, "blob-1", "blob-1 failed and is retried"),
     ],
 )
-def test_a_cause_is_told_in_a_sentence(kind, detail, sentence):
+def test_a_cause_is_shown_as_a_sentence(kind, detail, sentence):
     assert Cause(kind, detail).sentence == sentence
 
 
-def test_a_run_that_is_over_is_on_the_page_with_all_that_is_known_of_it(store):
-    history.note(store.runs, record(error="sensor 1/2 failed: no <b>model</b>"))
-    renew(store, LATE)
+def test_a_finished_run_is_on_the_page_with_all_its_facts(store):
+    history.add(store.runs, record(error="sensor 1/2 failed: no <b>model</b>"))
+    update_index(store, LATE)
     text = page(store)
-    for told in (
+    for fact in (
         "1 run: 1 partly scored",
         '<a href="blob-1/report.html">',
         "2026/11/23/site-a.csv landed",
@@ -91,12 +91,12 @@ def test_a_run_that_is_over_is_on_the_page_with_all_that_is_known_of_it(store):
         "3 not scored",
         "no <b>model</b>",
     ):
-        assert told in text, told
+        assert fact in text, fact
     assert b"<b>model</b>" not in store.preds.read(INDEX_HTML).data
 
 
 def test_a_browser_shows_the_page_and_does_not_save_it(store):
-    renew(store, LATE)
+    update_index(store, LATE)
     client = store.preds._client.get_blob_client(INDEX_HTML)
     assert client.get_blob_properties().content_settings.content_type == "text/html"
     assert "No run yet" in page(store)
@@ -104,54 +104,54 @@ def test_a_browser_shows_the_page_and_does_not_save_it(store):
 
 def test_the_run_that_ended_last_comes_first(store):
     for run, minutes in (("b", 2), ("a", 3), ("c", 1)):
-        history.note(store.runs, record(run, minutes=minutes))
-    renew(store, LATE)
+        history.add(store.runs, record(run, minutes=minutes))
+    update_index(store, LATE)
     assert order(store, "a", "b", "c") == ["a", "b", "c"]
 
 
-def test_beyond_the_most_the_oldest_are_left_out_in_so_many_words(store, monkeypatch):
+def test_the_page_omits_the_oldest_beyond_the_limit_and_says_so(store, monkeypatch):
     monkeypatch.setattr(index, "MOST_RUNS", 2)
     for minutes, run in enumerate("abc"):
-        history.note(store.runs, record(run, minutes=minutes))
-    renew(store, LATE)
+        history.add(store.runs, record(run, minutes=minutes))
+    update_index(store, LATE)
     assert order(store, "a", "b", "c") == ["c", "b"]
-    assert "The 2 runs that ended last." in page(store)
+    assert "The 2 runs that finished last." in page(store)
 
 
 def test_a_run_without_a_summary_has_its_error_and_no_link(store):
-    history.note(store.runs, record(state=RunState.FAILED, counts={}, error="no worker can be started"))
-    renew(store, LATE)
+    history.add(store.runs, record(state=RunState.FAILED, counts={}, error="cannot start a worker"))
+    update_index(store, LATE)
     assert "<a " not in page(store)
-    assert "no worker can be started" in page(store)
+    assert "cannot start a worker" in page(store)
 
 
 def test_a_run_that_is_noted_again_is_listed_once_and_the_page_stays_as_it_is(store):
     for _ in range(2):
-        history.note(store.runs, record())
-        renew(store, LATE)
+        history.add(store.runs, record())
+        update_index(store, LATE)
     before = store.preds.find(INDEX_HTML)
-    renew(store, LATE)
+    update_index(store, LATE)
     assert store.preds.find(INDEX_HTML).etag == before.etag
-    assert len(history.noted(store.runs, 10)) == 1
+    assert len(history.newest(store.runs, 10)) == 1
 
 
-def test_a_run_that_is_not_over_is_not_noted(store):
-    history.note(store.runs, record(state=RunState.RUNNING, ended=None))
-    assert history.noted(store.runs, 10) == []
+def test_an_unfinished_run_is_not_on_the_page(store):
+    history.add(store.runs, record(state=RunState.RUNNING, ended=None))
+    assert history.newest(store.runs, 10) == []
 
 
-def test_rows_of_another_version_are_left_out(store):
-    history.note(store.runs, record("old"))
+def test_rows_of_another_version_are_omitted(store):
+    history.add(store.runs, record("old"))
     name = history.blob_name(record("old"))
     assert name is not None
     store.runs.put(name, b"", metadata={"version": "99", "row": "{}"})
-    assert history.noted(store.runs, 10) == []
+    assert history.newest(store.runs, 10) == []
 
 
 def test_a_row_as_it_was_first_stored_is_still_read(store):
     sample = Path(__file__).parents[1] / "samples" / "ended-1.txt"
     store.runs.put("ended/9999999999-x", b"", metadata={"version": "1", "row": sample.read_text().strip()})
-    (row,) = history.noted(store.runs, 10)
+    (row,) = history.newest(store.runs, 10)
     assert row == history.row(record())
 
 
@@ -164,14 +164,14 @@ texts = st.text(max_size=2000) | st.text("😀\U0010ffff", min_size=500, max_siz
     run=st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}", fullmatch=True),
 )
 @settings(max_examples=100)
-def test_whatever_a_row_says_fits_into_the_metadata_of_a_blob(cause, error, run):
+def test_every_row_fits_into_the_metadata_of_a_blob(cause, error, run):
     written: dict[str, str] = {}
 
     class Noted:
         def put(self, _name: str, _data: bytes, *, metadata: dict[str, str]) -> None:
             written.update(metadata)
 
-    history.note(Noted(), record(run, cause=Cause(CauseKind.BLOB, cause), error=error))  # type: ignore[arg-type]
+    history.add(Noted(), record(run, cause=Cause(CauseKind.BLOB, cause), error=error))  # type: ignore[arg-type]
     assert sum(len(name) + len(text) for name, text in written.items()) < 8192
     assert written["row"].isascii()
     assert written["row"].isprintable()
@@ -179,74 +179,74 @@ def test_whatever_a_row_says_fits_into_the_metadata_of_a_blob(cause, error, run)
 
 def test_names_from_data_come_out_of_storage_as_they_went_in(store):
     cause = Cause(CauseKind.BLOB, '"/ü\u2028  %25<script>alert(1)</script>\r\nx-ms-meta-a: b\ud800')
-    history.note(store.runs, record(cause=cause))
-    (row,) = history.noted(store.runs, 10)
+    history.add(store.runs, record(cause=cause))
+    (row,) = history.newest(store.runs, 10)
     assert row["cause"] == cause.sentence
-    renew(store, LATE)
+    update_index(store, LATE)
     assert b"<script>alert" not in store.preds.read(INDEX_HTML).data
 
 
-def test_the_folder_of_ended_runs_is_no_name_for_a_run():
+def test_the_folder_of_finished_runs_cannot_name_a_run():
     with pytest.raises(InvalidRunName):
         given_run("ended")
 
 
 class TestManyAtOnce:
-    def test_the_page_that_stays_lists_every_run_whoever_writes_last(self, store, settings):
+    def test_the_last_page_lists_every_run_in_any_order_of_writers(self, store, settings):
         def end(number: int) -> None:
             own = Store.connect(settings)
-            history.note(own.runs, record(f"run-{number}", minutes=number))
-            renew(own, LATE)
+            history.add(own.runs, record(f"run-{number}", minutes=number))
+            update_index(own, LATE)
             own.close()
 
         in_parallel(end, range(8))
         assert len(order(store, *(f"run-{number}" for number in range(8)))) == 8
 
-    def test_a_page_that_another_wrote_meanwhile_is_not_written_over(self, store, monkeypatch):
+    def test_a_newer_page_of_another_writer_is_not_overwritten(self, store, monkeypatch):
         """Between our listing and our write another run ends, and its writer is faster."""
-        history.note(store.runs, record("ours"))
+        history.add(store.runs, record("ours"))
         write, calls = run_scoring.write_index, []
 
         def slow(rows, *rest):
             calls.append([row["run"] for row in rows])
             if len(calls) == 1:
-                history.note(store.runs, record("theirs", minutes=2))
-                renew(store, LATE)
+                history.add(store.runs, record("theirs", minutes=2))
+                update_index(store, LATE)
             write(rows, *rest)
 
         monkeypatch.setattr(index, "write_index", slow)
-        renew(store, LATE)
+        update_index(store, LATE)
         assert calls == [["ours"], ["theirs", "ours"]]
         assert order(store, "ours", "theirs") == ["theirs", "ours"]
 
 
 class TestHarmless:
-    def test_a_page_that_cannot_be_written_is_told_in_one_line(self, store, monkeypatch, caplog):
+    def test_a_page_that_cannot_be_written_is_logged_in_one_line(self, store, monkeypatch, caplog):
         monkeypatch.setattr(run_scoring, "ROOT", Path("/nowhere"))
         with caplog.at_level(logging.WARNING):
-            renew(store, LATE)
+            update_index(store, LATE)
         (line,) = caplog.messages
         assert line.startswith(
-            f"{store.preds.name}/index.html is not renewed: python -m scoring index did not run"
+            f"{store.preds.name}/index.html is not updated: python -m scoring index did not run"
         )
 
     def test_what_scoring_complains_about_is_passed_on(self, store, monkeypatch, caplog):
         monkeypatch.setattr(run_scoring, "ROWS_VERSION", 99)
-        renew(store, LATE)
+        update_index(store, LATE)
         assert "99 is not 1" in caplog.text
 
-    def test_a_preds_container_that_is_missing_harms_nobody(self, store, caplog):
+    def test_a_missing_preds_container_harms_no_run(self, store, caplog):
         store.preds._client.delete_container()
-        renew(store, LATE)
-        assert "is not renewed" in caplog.text
+        update_index(store, LATE)
+        assert "is not updated" in caplog.text
 
-    def test_storage_that_is_gone_harms_nobody(self, settings, caplog):
+    def test_storage_that_is_down_harms_no_run(self, settings, caplog):
         store = Store.connect(replace(settings, connection=Connection(connection_string(1))))
-        renew(store, LATE)
-        assert "is not renewed" in caplog.text
+        update_index(store, LATE)
+        assert "is not updated" in caplog.text
         store.close()
 
-    def test_a_run_that_cannot_be_noted_is_over_all_the_same(self, context, store, clock, caplog):
+    def test_a_run_finishes_even_if_it_cannot_be_added_to_the_page(self, context, store, clock, caplog):
         store.data.put("a.csv", b"TS")
         before = context.runs.load(submit_landing(context, "a.csv").run)
         name = history.blob_name(replace(before, ended=clock()))
@@ -255,24 +255,24 @@ class TestHarmless:
         over = context.runs.advance(before, RunState.SUCCEEDED)
         assert over.state is RunState.SUCCEEDED
         assert context.runs.open() == []
-        assert f"the end of run {before.run} is not noted" in caplog.text
+        assert f"run {before.run} is not on the page of runs" in caplog.text
 
     def test_the_page_is_written_without_settings_or_secrets(self, store, monkeypatch, tmp_path):
         """Whoever writes it sees no address of storage and no key."""
-        told = tmp_path / "environment"
+        seen = tmp_path / "environment"
         python = tmp_path / "python"
-        program = f"import json, os\nopen({str(told)!r}, 'w').write(json.dumps(dict(os.environ)))\n"
+        program = f"import json, os\nopen({str(seen)!r}, 'w').write(json.dumps(dict(os.environ)))\n"
         python.write_text(f"#!{sys.executable}\n{program}")
         python.chmod(0o755)
         monkeypatch.setattr(sys, "executable", str(python))
         monkeypatch.setenv("ScoringStorage", "secret")
         monkeypatch.setenv("AZURE_CLIENT_SECRET", "secret")
-        renew(store, LATE)
-        assert "secret" not in json.loads(told.read_text()).values()
+        update_index(store, LATE)
+        assert "secret" not in json.loads(seen.read_text()).values()
 
 
 class TestWhoRenews:
-    def test_a_sweep_that_finds_runs_over_renews_the_page(self, context, store):
+    def test_a_sweep_that_finds_finished_runs_updates_the_page(self, context, store):
         store.data.put("a.csv", b"TS")
         run = submit_landing(context, "a.csv").run
         context.engine.say(run, state="partly", counts=COUNTS, error="sensor 1/2 failed")
@@ -288,8 +288,8 @@ class TestWhoRenews:
         context.runs.advance(context.runs.load(run), RunState.SUCCEEDED, counts=COUNTS)
         store.runs.delete(history.blob_name(context.runs.load(run)))
         context.runs.mark(run)
-        attend(context, datetime.now(UTC))
-        assert [row["run"] for row in history.noted(store.runs, 10)] == [run]
+        recover(context, datetime.now(UTC))
+        assert [row["run"] for row in history.newest(store.runs, 10)] == [run]
 
     def test_the_local_engine_renews_the_page_as_a_run_ends(self, fleet):
         fleet.models(s1_1="score")
@@ -306,7 +306,7 @@ class TestWhoRenews:
         store.preds.put(f"{run}/_SUCCESS", b"")
         for removal in old_runs(context, timedelta(0), over.ended + timedelta(seconds=1)):
             remove(context, removal)
-        assert history.noted(store.runs, 10) == []
+        assert history.newest(store.runs, 10) == []
 
 
 def test_a_page_in_a_file_has_the_reports_beside_it(store, tmp_path):
@@ -324,7 +324,7 @@ def test_a_page_in_a_file_has_the_reports_beside_it(store, tmp_path):
     assert (tmp_path / "out" / "over" / "report.html").read_bytes() == b"the report"
 
 
-def test_a_report_from_before_its_run_was_over_is_fetched_again(store, tmp_path):
+def test_a_report_older_than_the_end_of_its_run_is_downloaded_again(store, tmp_path):
     over = record("over")
     path = tmp_path / "over" / "report.html"
     path.parent.mkdir()
@@ -347,16 +347,16 @@ def swept_at(store) -> datetime:
 
 
 def test_the_page_says_when_the_last_sweep_finished(store, context):
-    history.note(store.runs, record())
+    history.add(store.runs, record())
     sweep(context, None, random_hex="3fa94c")
-    renew(store, LATE)
+    update_index(store, LATE)
     assert f"Last sweep: {swept_at(store):%Y-%m-%d %H:%M:%S} UTC" in page(store)
     assert '"late_after_seconds":10800.0' in page(store)
 
 
 def test_a_sweep_renews_a_page_that_would_soon_call_it_late_and_no_other(store, context):
-    history.note(store.runs, record())
-    renew(store, LATE)
+    history.add(store.runs, record())
+    update_index(store, LATE)
     assert "Last sweep" not in page(store)
     sweep(context, None, random_hex="3fa94c")
     first = store.preds.find(INDEX_HTML).etag
@@ -365,7 +365,7 @@ def test_a_sweep_renews_a_page_that_would_soon_call_it_late_and_no_other(store, 
     assert store.preds.find(INDEX_HTML).etag == first
     until(lambda: datetime.now(UTC) - swept_at(store) > timedelta(seconds=2))
     last.note(store.runs, last.SWEEP)
-    renew(store, timedelta(seconds=3), runs_ended=False)
+    update_index(store, timedelta(seconds=3), runs_ended=False)
     assert store.preds.find(INDEX_HTML).etag != first
 
 

@@ -76,8 +76,8 @@ def test_the_report_of_a_real_run_is_written_again_with_what_is_known_of_it(
     assert main(["report", "august", "--open"]) == 0
     report = here / "out" / "august" / "report.html"
     text = text_of(report)
-    for told in ("asked for by hand: site-a.csv", ">4 steps<", version, "Run took"):
-        assert told in text, told
+    for fact in ("asked for by hand: site-a.csv", ">4 steps<", version, "Run took"):
+        assert fact in text, fact
     assert '"exact":true' in collected
     assert text.count('"exact":true') == collected.count('"exact":true'), "boundaries are those of the models"
     assert (here / "out" / "august" / "preds_1_1.csv").is_file()
@@ -86,24 +86,24 @@ def test_the_report_of_a_real_run_is_written_again_with_what_is_known_of_it(
 
 
 def test_a_run_that_failed_before_anything_was_summed_up_has_a_report_that_says_why(here, made, opened):
-    made("blob-1", RunState.FAILED, error=f"no worker can be started: {HOSTILE}")
+    made("blob-1", RunState.FAILED, error=f"cannot start a worker: {HOSTILE}")
     assert main(["report", "blob-1"]) == 0
     page = here / "out" / "blob-1" / "report.html"
     assert "The run failed before it wrote a summary" in text_of(page)
-    assert f"no worker can be started: {HOSTILE}" in text_of(page)
+    assert f"cannot start a worker: {HOSTILE}" in text_of(page)
     assert HOSTILE not in page.read_text()
     assert opened == []
 
 
 @pytest.mark.parametrize("state", [RunState.PENDING, RunState.RUNNING])
-def test_a_run_that_is_not_over_has_a_report_that_says_so(here, made, capsys, state):
+def test_an_unfinished_run_has_a_report_that_says_so(here, made, capsys, state):
     made("blob-1", state)
     assert main(["report", "blob-1"]) == 1
     assert "still running" in text_of(here / "out/blob-1/report.html") or state is RunState.PENDING
-    assert capsys.readouterr().err == f"error: run blob-1 is {state}: what it has left so far is not all\n"
+    assert capsys.readouterr().err == f"error: run blob-1 is {state}: its results are incomplete\n"
 
 
-def test_a_summary_that_is_damaged_is_told_in_one_line(here, made, store, capsys):
+def test_a_damaged_summary_is_reported_in_one_line(here, made, store, capsys):
     made("blob-1", RunState.SUCCEEDED)
     store.preds.put("blob-1/summary.json", b"{")
     assert main(["report", "blob-1"]) == 1
@@ -121,7 +121,7 @@ def test_an_engine_that_cannot_be_asked_any_more_costs_the_report_only_its_steps
     monkeypatch.setenv("AZUREML_COMPUTE", azureml_settings.azureml.compute)
     monkeypatch.setenv("AZUREML_WORKSPACE_NAME", "gone")
     assert main(["report", "blob-1"]) == 0
-    assert "tells nothing of the steps" in capsys.readouterr().err
+    assert "does not show the steps" in capsys.readouterr().err
     assert "out of quota" in text_of(here / "out/blob-1/report.html")
 
 
@@ -161,7 +161,7 @@ def test_runs_are_written_as_a_page(here, made, opened, capsys):
     assert capsys.readouterr().out == "2 runs -> out/index.html\n"
 
 
-def test_the_page_of_no_runs_says_so_and_may_have_another_name(here):
+def test_a_page_without_runs_says_so_and_can_have_another_name(here):
     assert main(["runs", "--html", "some/where.html"]) == 0
     assert "No run yet" in text_of(here / "some" / "where.html")
 

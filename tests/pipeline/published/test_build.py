@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.engines.local.graph import Pipeline
 from pipeline.errors import PublishError
-from pipeline.published.build import MOST_AFTER, SCORE_FILE, Limits, build, step_name
+from pipeline.published.build import MOST_AFTER, SCORE_FILE, ReadingLimits, build, step_name
 from scoring import InvalidKey, SensorKey
 
 HOSTILE = [
@@ -30,13 +30,13 @@ HOSTILE = [
 ]
 
 
-LIMITS = Limits(4, 10_240)
+LIMITS = ReadingLimits(4, 10_240)
 
 
 def documents(
     keys,
     *,
-    max_steps=100,
+    shards=None,
     time_limit=timedelta(minutes=60),
     limits=LIMITS,
     environment="azureml:fleet-scoring:v1",
@@ -44,7 +44,7 @@ def documents(
 ):
     return build(
         keys,
-        max_steps=max_steps,
+        shards=shards,
         time_limit=time_limit,
         limits=limits,
         environment=environment,
@@ -85,19 +85,33 @@ def test_collect_comes_after_every_step_also_after_those_that_fail():
     assert all(collect["component"]["inputs"][name]["optional"] for name in after)
 
 
+def test_steps_that_only_wait_mount_nothing():
+    """An input without a mode is a mount of the whole container, for each step that is waited for."""
+    pipeline, _ = read(documents(fleet(MOST_AFTER + 1)))
+    for name, node in pipeline["jobs"].items():
+        after = {key: value for key, value in node["inputs"].items() if key.startswith("after_")}
+        assert all(value["mode"] == "direct" for value in after.values())
+        if name.startswith("gather_"):
+            assert after == node["inputs"]
+            assert after.keys() == node["component"]["inputs"].keys()
+            assert node["outputs"]["preds"]["mode"] == "direct"
+        else:
+            assert {"data", "manifest", "models", "run"} <= node["inputs"].keys()
+
+
 def test_only_more_steps_than_one_can_wait_for_are_gathered_first():
     for count, gathers in ((MOST_AFTER, 0), (MOST_AFTER + 1, 2)):
-        pipeline, _ = read(documents(fleet(count), max_steps=1000))
+        pipeline, _ = read(documents(fleet(count)))
         assert sum(name.startswith("gather_") for name in pipeline["jobs"]) == gathers
 
 
-def test_no_step_is_taken_for_an_earlier_one_with_the_same_inputs():
+def test_no_step_reuses_the_result_of_an_equal_one():
     pipeline, score = read(documents(fleet(3)))
     assert score["is_deterministic"] is False
     assert pipeline["jobs"]["collect"]["component"]["is_deterministic"] is False
 
 
-def test_the_same_fleet_gives_the_same_bytes_in_whatever_order_it_comes():
+def test_the_same_fleet_gives_the_same_bytes_in_any_order():
     assert documents(HOSTILE) == documents(reversed(HOSTILE))
     assert documents(HOSTILE).version == documents([*HOSTILE, HOSTILE[0]]).version
 
@@ -109,35 +123,35 @@ def test_the_same_fleet_gives_the_same_bytes_in_whatever_order_it_comes():
         documents(fleet(3), time_limit=timedelta(minutes=5)),
         documents(fleet(3), environment="azureml:fleet-scoring:v3"),
         documents(fleet(3), code="azureml:fleet-scoring:v3"),
-        documents(fleet(3), max_steps=2),
-        documents(fleet(3), limits=Limits(8, 10_240)),
+        documents(fleet(3), shards=2),
+        documents(fleet(3), limits=ReadingLimits(8, 10_240)),
     ],
     ids=["another sensor", "time limit", "environment", "code", "shards", "limits"],
 )
-def test_whatever_changes_what_runs_changes_the_version(other):
+def test_a_change_of_what_runs_changes_the_version(other):
     assert other.version != documents(fleet(3)).version
     assert re.fullmatch(r"v[0-9a-f]{16}", other.version)
 
 
-def test_steps_that_read_are_told_how_much_a_file_may_ask_for():
-    pipeline, score = read(documents(fleet(3), limits=Limits(8, 99)))
+def test_steps_that_read_get_the_limits_for_files():
+    pipeline, score = read(documents(fleet(3), limits=ReadingLimits(8, 99)))
     for command in (score["command"], pipeline["jobs"]["collect"]["component"]["command"]):
         assert command.endswith("--max-row-mb 8 --max-unpacked-mb 99")
 
 
-def test_shards_take_over_beyond_the_most_steps_and_then_new_sensors_change_nothing():
-    many = documents(fleet(11), max_steps=10)
+def test_with_shards_new_sensors_change_nothing():
+    many = documents(fleet(11), shards=10)
     assert (many.sharded, many.steps) == (True, 10)
-    assert many.version == documents(fleet(5000), max_steps=10).version
+    assert many.version == documents(fleet(5000), shards=10).version
     pipeline, _ = read(many)
     shards = [job["inputs"]["shard"] for job in pipeline["jobs"].values() if "shard" in job["inputs"]]
     assert shards == [f"{index}/10" for index in range(10)]
-    assert not documents(fleet(10), max_steps=10).sharded
+    assert not documents(fleet(10)).sharded
 
 
 @pytest.mark.parametrize("sensors", [190, 191, 400])
 def test_no_step_has_more_inputs_than_azure_ml_allows_and_collect_comes_after_all(sensors):
-    made = documents(fleet(sensors), max_steps=10_000)
+    made = documents(fleet(sensors))
     assert (made.steps, made.sharded) == (sensors, False)
     nodes = Pipeline.read(made.pipeline_yml, {SCORE_FILE: made.score_yml}).nodes
     assert nodes[-1].name == "collect"
@@ -181,7 +195,7 @@ def test_what_comes_from_data_stands_in_values_only(found):
 
 @pytest.mark.parametrize(
     "made",
-    [documents(HOSTILE), documents(fleet(11), max_steps=10), documents([SensorKey("1", "1")])],
+    [documents(HOSTILE), documents(fleet(11), shards=10), documents([SensorKey("1", "1")])],
     ids=["hostile names", "shards", "one sensor"],
 )
 def test_azure_ml_loads_and_accepts_both_documents_from_disk(made, tmp_path):

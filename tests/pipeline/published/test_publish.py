@@ -49,22 +49,22 @@ def test_an_earlier_version_can_be_made_the_current_one_again(fleet):
     assert publish.current(fleet.context.store) == first
 
 
-def test_whoever_publishes_last_has_looked_at_the_models_last(fleet):
+def test_the_current_version_is_built_from_the_latest_listing(fleet):
     fleet.models(s1_1="score")
     publish_there = fleet.engine.publish
 
-    def meanwhile(documents):
+    def publish_in_between(documents):
         fleet.engine.publish = publish_there
         fleet.models(s1_2="score")
         assert fleet.publish().published.steps == 2
         return publish_there(documents)
 
-    fleet.engine.publish = meanwhile
+    fleet.engine.publish = publish_in_between
     assert fleet.publish().published.steps == 2
     assert publish.current(fleet.context.store).steps == 2
 
 
-def test_what_is_no_model_is_left_alone_and_named(fleet):
+def test_files_that_are_not_models_are_ignored_and_listed(fleet):
     fleet.models(s1_1="score")
     for name in (
         "README.md",
@@ -84,19 +84,19 @@ def test_what_is_no_model_is_left_alone_and_named(fleet):
     }
 
 
-def test_no_models_and_no_publication_are_told_with_what_to_do(fleet):
+def test_missing_models_and_publications_are_reported_with_the_fix(fleet):
     with pytest.raises(PublishError, match="upload model_"):
         fleet.publish()
     with pytest.raises(NothingPublished, match="python -m pipeline publish"):
         publish.current(fleet.context.store)
-    with pytest.raises(PublishError, match=r"no version .v1. is published \(there is none\): publish again"):
+    with pytest.raises(PublishError, match=r"version .v1. is not published \(there are no versions\)"):
         publish.load(fleet.context.store, "v1")
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"{}", b"[]", b'{"version": 2}', b'{"version": 1, "published": "v1"}', b"\xff"]
 )
-def test_a_damaged_publication_is_told_as_such(fleet, content):
+def test_a_damaged_publication_is_reported(fleet, content):
     fleet.context.store.runs.put(publish.CURRENT, content)
     with pytest.raises(
         PublishError, match=r"current is (not )?a published pipeline .*: (publish again|update it)"

@@ -33,21 +33,21 @@ class TestManifest:
     @pytest.mark.parametrize(
         "data", [b"", b"{", b"[]", b"null", b"\xff", b'{"version": 1, "run": "x", "landings": [1]}']
     )
-    def test_a_damaged_one_says_where_it_is(self, data):
+    def test_a_damaged_one_is_reported_with_its_path(self, data):
         with pytest.raises(RunDocumentError, match=r"runs/x is not a manifest .* damaged"):
             Manifest.from_bytes(data, "runs/x")
 
 
 class TestSkipping:
     @pytest.mark.parametrize("name", ["a.csv", "2018/08/28/site-a.csv", "a_b.csv", "a/b.c/d", "ä", "a b"])
-    def test_what_lands_is_scored(self, name):
+    def test_readings_are_landings(self, name):
         assert skipped_because(name) is None
         assert skipped_because(name, 1) is None
 
     @pytest.mark.parametrize(
         "name", ["_SUCCESS", "a/_temporary/0/part.csv", ".hidden", "a/.ipynb_checkpoints/x.csv"]
     )
-    def test_what_programs_leave_lying_about_is_not(self, name):
+    def test_files_of_other_programs_are_not(self, name):
         assert "starts with '_' or '.'" in str(skipped_because(name))
 
     def test_nor_is_an_empty_blob(self):

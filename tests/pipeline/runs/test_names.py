@@ -60,7 +60,7 @@ class TestTicksAndPeople:
     @pytest.mark.parametrize(
         "name", ["backfill", "august_2018", "A", "timer-20261123-050000", "x-1000", "x-02"]
     )
-    def test_a_person_may_choose(self, name):
+    def test_a_person_can_choose(self, name):
         assert given_run(name) == name
 
     @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ class TestTries:
         assert split_try("backfill-12") == ("backfill", 12)
 
     @pytest.mark.parametrize("run", [timer_run(TICK), manual_run(TICK, "123456"), blob_run("2" * 32)])
-    def test_digits_of_a_time_or_a_key_are_no_try(self, run):
+    def test_digits_of_a_time_or_a_key_are_not_a_try(self, run):
         assert split_try(run) == (run, 1)
         assert split_try(next_try(run)) == (run, 2)
 
     @given(st.from_regex(RUN_NAME, fullmatch=True).filter(lambda name: len(name) <= 200))
-    def test_every_name_that_may_be_given_leads_through_its_tries(self, name):
+    def test_every_allowed_name_leads_through_its_tries(self, name):
         try:
             run = given_run(name)
         except InvalidRunName:

@@ -63,6 +63,6 @@ class TestDocument:
             RunRecord.from_bytes(b'{"version": 2}', "runs/x")
 
     @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff", b'{"version": 1}'])
-    def test_a_damaged_one_says_where_it_is(self, data):
+    def test_a_damaged_one_is_reported_with_its_path(self, data):
         with pytest.raises(RunDocumentError, match=r"runs/x is not a run record .* damaged"):
             RunRecord.from_bytes(data, "runs/x")

@@ -88,7 +88,7 @@ class TestRecords:
         assert runs.load("backfill") == record
         assert (record.counts, record.error) == ({"readings": 3}, "1 of 2 sensors failed")
 
-    def test_what_is_over_stays_over(self, runs):
+    def test_a_final_state_never_changes(self, runs):
         record = runs.advance(made(runs), RunState.SUCCEEDED)
         with pytest.raises(IllegalTransition, match="run backfill is succeeded, it cannot become running"):
             runs.advance(record, RunState.RUNNING)
@@ -99,7 +99,7 @@ class TestRecords:
         record = runs.advance(stale, RunState.RUNNING, error="slow")
         assert (record.state, record.restarts, record.error) == (RunState.RUNNING, 1, "slow")
 
-    def test_who_comes_too_late_is_told(self, runs):
+    def test_a_late_change_is_refused(self, runs):
         stale = made(runs)
         runs.advance(stale, RunState.RUNNING)
         with pytest.raises(IllegalTransition, match="run backfill is running, it cannot become submitted"):
@@ -175,7 +175,7 @@ class TestRecords:
 
 
 class TestMarkers:
-    def test_a_marker_tells_that_a_run_is_under_way(self, runs):
+    def test_a_marker_says_that_a_run_is_active(self, runs):
         assert runs.mark("x")
         assert not runs.mark("x")
         (marker,) = runs.open()
@@ -184,11 +184,11 @@ class TestMarkers:
     @pytest.mark.parametrize(
         "state", [RunState.SUCCEEDED, RunState.PARTLY, RunState.CANCELED, RunState.EMPTY]
     )
-    def test_it_goes_when_the_run_is_over(self, runs, state):
+    def test_it_is_deleted_when_the_run_finishes(self, runs, state):
         runs.advance(made(runs), state)
         assert runs.open() == []
 
-    def test_a_failure_that_may_pass_stays_in_sight(self, runs):
+    def test_the_marker_of_a_transient_failure_stays(self, runs):
         runs.advance(made(runs), RunState.FAILED, retry=True)
         (marker,) = runs.open()
         assert marker.failed
@@ -207,7 +207,7 @@ class TestMarkers:
         runs.advance(record, RunState.FAILED, retry=retry, lease=lease)
         assert [(marker.failed, marker.held) for marker in runs.open()] == ([(True, False)] if retry else [])
 
-    def test_a_run_that_is_over_cannot_be_held(self, runs):
+    def test_a_finished_run_cannot_be_leased(self, runs):
         runs.advance(made(runs), RunState.CANCELED)
         with pytest.raises(NotFound):
             runs.hold("backfill")
@@ -230,12 +230,12 @@ class TestManifests:
             runs.create_manifest(Manifest("x", ()))
         assert runs.manifest("x") == first
 
-    def test_until_its_owner_writes_what_is_left_of_it(self, runs):
+    def test_until_its_owner_writes_the_claimed_rest(self, runs):
         runs.create_manifest(Manifest("x", (A, B)))
         runs.write_manifest(Manifest("x", (B,)))
         assert runs.manifest("x").landings == (B,)
 
-    def test_a_run_without_one_is_told(self, runs):
+    def test_a_run_without_one_is_reported(self, runs):
         with pytest.raises(UnknownRun):
             runs.manifest("x")
 
@@ -297,7 +297,7 @@ class TestClaims:
 
 
 def test_of_many_claims_only_those_that_are_missing_are_made(settings, clock, monkeypatch):
-    """A sweep that is ended again and again before it has claimed a large backlog goes on where it was."""
+    """A sweep that keeps being interrupted while it claims a large backlog continues where it stopped."""
     monkeypatch.setattr(claims, "MANY", 40)
     counting = CountingTransport()
     store = Store.connect(settings, transport=counting)

@@ -110,7 +110,7 @@ class TestErrors:
 
 class TestConnecting:
     @pytest.mark.parametrize("managed_identity", [True, False])
-    def test_an_identity_needs_no_key(self, managed_identity):
+    def test_an_identity_works_without_a_key(self, managed_identity):
         connection = Connection(
             blob_service_uri="https://fleet.blob.core.windows.net", managed_identity=managed_identity
         )
@@ -146,7 +146,7 @@ class TestBlobs:
         assert not store.runs.exists("x")
         store.runs.delete("x")
 
-    def test_a_missing_container_is_told_apart_from_a_missing_blob(self, settings):
+    def test_a_missing_container_is_distinct_from_a_missing_blob(self, settings):
         store = Store.connect(settings)
         for look in (
             store.runs.read,
@@ -216,7 +216,7 @@ class TestBlobs:
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(replace, range(8))) == 1
 
-    def test_folders_are_told_once(self, store):
+    def test_each_folder_is_listed_once(self, store):
         for name in ("x/a", "x/b", "y/z/c", "plain"):
             store.runs.put(name, b"")
         assert list(store.runs.folders()) == ["x", "y"]
@@ -237,7 +237,7 @@ class TestFiles:
             store.data.download("a.csv", tmp_path / "a.csv", etag=etag)
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_file_that_is_not_there_leaves_none(self, store, tmp_path):
+    def test_downloading_a_missing_blob_leaves_no_file(self, store, tmp_path):
         with pytest.raises(NotFound):
             store.data.download("a.csv", tmp_path / "a.csv")
         assert list(tmp_path.iterdir()) == []
@@ -302,7 +302,7 @@ BREAKS = [Fault.INTERNAL, Fault.RESET, Fault.LOST, Fault.CUT]
 
 class TestBadDays:
     @pytest.mark.parametrize("fault", Fault)
-    def test_a_create_succeeds_whatever_goes_wrong_first(self, through, fault, caplog):
+    def test_a_create_succeeds_after_any_fault(self, through, fault, caplog):
         behind = through({1: fault})
         with caplog.at_level(logging.WARNING):
             behind.runs.create("a", b"ours")
@@ -343,21 +343,21 @@ class TestBadDays:
 
     def test_storage_that_only_fails_is_given_up(self, through):
         behind = through(dict.fromkeys(range(1, 100), Fault.BUSY))
-        with pytest.raises(StorageUnreachable, match="answers 503 again and again"):
+        with pytest.raises(StorageUnreachable, match="keeps returning 503"):
             behind.runs.read("a")
 
-    def test_storage_that_is_down_is_told_within_seconds_in_one_line(self, settings):
-        with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))
-            down = Connection(connection_string(nobody.getsockname()[1]))
+    def test_storage_that_is_down_is_reported_within_seconds_in_one_line(self, settings):
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            down = Connection(connection_string(unused.getsockname()[1]))
             store = Store.connect(Settings(connection=down, containers=settings.containers))
             began = datetime.now(UTC)
-            with pytest.raises(StorageUnreachable, match=r"gives no answer .*refused.* check") as caught:
+            with pytest.raises(StorageUnreachable, match=r"does not respond .*refused.* check") as caught:
                 store.runs.read("a")
         assert datetime.now(UTC) - began < timedelta(seconds=10)
         assert "\n" not in str(caught.value)
 
-    def test_a_wrong_key_is_told_without_showing_it(self, settings):
+    def test_a_wrong_key_is_reported_without_showing_it(self, settings):
         wrong = str(settings.connection.connection_string).replace("AccountKey=Eby8", "AccountKey=AAAA")
         denied = Store.connect(Settings(connection=Connection(wrong), containers=settings.containers))
         with pytest.raises(StorageDenied, match="ScoringStorage") as caught:

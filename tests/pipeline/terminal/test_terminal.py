@@ -1,4 +1,4 @@
-"""What `runs`, `status` and `watch` look like at a terminal, and in a file that they are written to."""
+"""Output of `runs`, `status` and `watch` on a terminal and in a file."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.clock import utc_now
 from pipeline.engine import StepState
-from pipeline.engines.local.step_states import Board
+from pipeline.engines.local.step_states import StepStates
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.runs.store import Runs
 from pipeline.terminal.tables import show_table
@@ -47,7 +47,7 @@ def usual() -> dict[str, str]:
 
 
 def piped(environment, *arguments) -> str:
-    """What a command writes to a file, output and errors, where nobody is watching."""
+    """Output and errors of a command without a terminal."""
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", *arguments],
         env=usual() | environment | SENSIBLE,
@@ -61,7 +61,7 @@ def piped(environment, *arguments) -> str:
 
 @pytest.fixture
 def made(store) -> str:
-    """A run that is over: two steps succeeded, one failed, and its blob has a hostile name."""
+    """A finished run: two steps succeeded, one failed, and its blob has a hostile name."""
     runs = Runs(store, utc_now)
     began = utc_now()
     pending = RunRecord(
@@ -69,13 +69,15 @@ def made(store) -> str:
     )
     runs.advance(runs.create(pending), RunState.PARTLY, counts=COUNTS, error="sensor 1/2 failed: \x1b[31mred")
     moments = iter([began + timedelta(seconds=number) for number in (0, 0, 0, 3, 5, 90)])
-    board = Board(["score_1_1", "score_1_2", "score_1_3", "collect"], store.runs, LONG, lambda: next(moments))
+    states = StepStates(
+        ["score_1_1", "score_1_2", "score_1_3", "collect"], store.runs, LONG, lambda: next(moments)
+    )
     for name in ("score_1_1", "score_1_2", "score_1_3"):
-        board.begins(name)
-    board.ends("score_1_1", StepState.SUCCEEDED)
-    board.ends("score_1_2", StepState.FAILED, f"the model is refused: {'because ' * 12}")
-    board.ends("score_1_3", StepState.SUCCEEDED)
-    board.write()
+        states.begins(name)
+    states.ends("score_1_1", StepState.SUCCEEDED)
+    states.ends("score_1_2", StepState.FAILED, f"the model is refused: {'because ' * 12}")
+    states.ends("score_1_3", StepState.SUCCEEDED)
+    states.write()
     return LONG
 
 
@@ -114,7 +116,7 @@ def test_tables_in_a_file_have_a_line_for_each_row(environment, made):
 
 
 @pytest.mark.parametrize("terminal", [SENSIBLE, NO_COLOUR], ids=["colours", "no colour"])
-def test_a_run_that_is_watched_has_a_bar_that_fits_the_terminal(environment, fleet, terminal):
+def test_watch_shows_a_bar_that_fits_the_terminal(environment, fleet, terminal):
     fleet.models(s1_1="sleep 1", s1_2="fail because", s1_3="score")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1", "1_2", "1_3"))
@@ -130,7 +132,7 @@ def test_a_run_that_is_watched_has_a_bar_that_fits_the_terminal(environment, fle
     assert bool(colours(written)) is (terminal is SENSIBLE)
 
 
-def test_a_run_that_is_watched_by_nobody_has_a_line_for_each_change(environment, fleet):
+def test_watch_prints_a_line_for_each_change_without_a_terminal(environment, fleet):
     fleet.models(s1_1="score", s1_2="fail because")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1", "1_2"))
@@ -144,7 +146,7 @@ def test_a_run_that_is_watched_by_nobody_has_a_line_for_each_change(environment,
     assert lines[-1].startswith("2 readings scored")
 
 
-def test_a_dumb_terminal_is_told_in_lines(environment, fleet):
+def test_watch_prints_lines_on_a_dumb_terminal(environment, fleet):
     fleet.models(s1_1="score")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))

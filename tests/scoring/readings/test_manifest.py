@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scoring.errors import ManifestError
 from scoring.formats import LandingStatus
-from scoring.readings.manifest import Landing, Manifest, locate
+from scoring.readings.manifest import ManifestLanding, RunManifest, locate
 
 ENTRY: dict[str, object] = {"name": "2018/08/28/site-a.csv", "etag": "0x8D", "size": 5, "md5": None}
 JSON = st.recursive(
@@ -26,7 +26,9 @@ def md5(content):
 
 
 def landing(name, content=b"TS\n1\n", **facts):
-    return Landing(**{"name": name, "etag": "0x8D", "size": len(content), "md5": md5(content), **facts})
+    return ManifestLanding(
+        **{"name": name, "etag": "0x8D", "size": len(content), "md5": md5(content), **facts}
+    )
 
 
 @pytest.fixture
@@ -49,12 +51,12 @@ def data(tmp_path):
 
 def test_a_manifest_is_read_as_it_was_written(write):
     entries = [ENTRY, {**ENTRY, "name": "b.csv", "md5": md5(b""), "file": "000001.csv", "found": "vanished"}]
-    manifest = Manifest.read(write({"version": 1, "run": "blob-1", "landings": entries, "added later": 1}))
-    assert manifest == Manifest(
+    manifest = RunManifest.read(write({"version": 1, "run": "blob-1", "landings": entries, "added later": 1}))
+    assert manifest == RunManifest(
         "blob-1",
         (
-            Landing("2018/08/28/site-a.csv", "0x8D", 5),
-            Landing("b.csv", "0x8D", 5, md5(b""), "000001.csv", LandingStatus.VANISHED),
+            ManifestLanding("2018/08/28/site-a.csv", "0x8D", 5),
+            ManifestLanding("b.csv", "0x8D", 5, md5(b""), "000001.csv", LandingStatus.VANISHED),
         ),
     )
 
@@ -92,7 +94,7 @@ def test_a_manifest_is_read_as_it_was_written(write):
 def test_a_wrong_manifest_is_refused_with_what_is_wrong(write, change, complaint):
     path = write({"version": 1, "run": "blob-1", "landings": [ENTRY], **change})
     with pytest.raises(ManifestError) as caught:
-        Manifest.read(path)
+        RunManifest.read(path)
     assert complaint in str(caught.value)
     assert str(path) in str(caught.value)
 
@@ -103,15 +105,15 @@ def test_a_wrong_manifest_is_refused_with_what_is_wrong(write, change, complaint
 )
 def test_what_is_no_document_is_refused_in_one_line(write, content):
     with pytest.raises(ManifestError) as caught:
-        Manifest.read(write(content))
+        RunManifest.read(write(content))
     assert "\n" not in str(caught.value)
 
 
 def test_a_manifest_that_is_not_there_is_an_error_of_its_own(tmp_path):
     with pytest.raises(ManifestError, match="No such file"):
-        Manifest.read(tmp_path / "none.json")
+        RunManifest.read(tmp_path / "none.json")
     with pytest.raises(ManifestError, match="directory"):
-        Manifest.read(tmp_path)
+        RunManifest.read(tmp_path)
 
 
 def test_any_json_is_a_manifest_or_refused_in_one_line(tmp_path):
@@ -123,7 +125,7 @@ def test_any_json_is_a_manifest_or_refused_in_one_line(tmp_path):
     def check(document):
         path.write_text(json.dumps(document))
         try:
-            manifest = Manifest.read(path)
+            manifest = RunManifest.read(path)
         except ManifestError as error:
             assert "\n" not in str(error)  # noqa: PT017 - most are refused, a few are not
         else:

@@ -12,8 +12,8 @@ import pytest
 
 from scoring.errors import ReadingsError, UsageError
 from scoring.keys import SensorKey
-from scoring.readings.files import Batch, Limits, Source, find_sources, read_batches
-from scoring.readings.manifest import Landing, Manifest
+from scoring.readings.files import Batch, FileLimits, Source, find_sources, read_batches
+from scoring.readings.manifest import ManifestLanding, RunManifest
 
 HEADER = b"TS,Device,Sensor,Value\n"
 ROW = b"2018-08-28 23:00:05.000,1,3,10.16\n"
@@ -261,7 +261,7 @@ def test_a_gzip_file_that_breaks_off_gives_what_came_before_and_an_error(path):
             batches(path)
 
 
-@pytest.mark.parametrize("limits", [Limits(row_bytes=1000), Limits(row_bytes=100)])
+@pytest.mark.parametrize("limits", [FileLimits(row_bytes=1000), FileLimits(row_bytes=100)])
 def test_a_row_may_be_as_long_as_the_limit_says_and_no_longer(path, limits):
     start = b"2018-08-28,1,3,0"
     fits = start + b"0" * (limits.row_bytes - len(start) - 1) + b"\n"
@@ -276,10 +276,10 @@ def test_a_row_may_be_as_long_as_the_limit_says_and_no_longer(path, limits):
 def test_a_file_that_unpacks_to_more_than_the_limit_gives_what_fits_and_an_error(path):
     path.write_bytes(gzip.compress(HEADER + ROW * 10_000))
     unpacked = len(HEADER) + 10_000 * len(ROW)
-    reading = read_batches(Source("it", path, Limits(unpacked_bytes=unpacked)), block_bytes=1000)
+    reading = read_batches(Source("it", path, FileLimits(unpacked_bytes=unpacked)), block_bytes=1000)
     assert sum(len(batch.values) for batch in reading) == 10_000
     found: list[Batch] = []
-    reading = read_batches(Source("it", path, Limits(unpacked_bytes=unpacked - 1)), block_bytes=1000)
+    reading = read_batches(Source("it", path, FileLimits(unpacked_bytes=unpacked - 1)), block_bytes=1000)
     with pytest.raises(ReadingsError, match=f"it: it unpacks to more than {unpacked - 1:,} bytes: split it"):
         found.extend(reading)
     assert 9_900 < sum(len(batch.values) for batch in found) < 10_000
@@ -324,10 +324,10 @@ def test_what_cannot_be_read_in_a_folder_is_told(tmp_path):
     sources, missing = find_sources(tmp_path, None)
     assert [source.name for source in sources] == ["folder/a.csv"]
     assert {status.name: status.reason for status in missing} == {
-        "linked": "it is a link to a folder, which is not followed: name that folder",
-        "nowhere.csv": "it is a link that leads nowhere",
-        "pipe.csv": "it is no file",
-        "round.csv": "it is a link that leads nowhere",
+        "linked": "links to folders are not followed: name that folder",
+        "nowhere.csv": "it is a broken link",
+        "pipe.csv": "it is not a file",
+        "round.csv": "it is a broken link",
     }
     assert {status.status for status in missing} == {"unreadable"}
 
@@ -340,7 +340,7 @@ def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path, monkeypatch):
     sources, (closed,) = find_sources(tmp_path, None)
     assert sources == []
     assert closed.status == "unreadable"
-    assert closed.reason == "File name too long: it is a folder that cannot be looked into"
+    assert closed.reason == "File name too long: the folder cannot be listed"
 
 
 def test_a_file_name_that_is_not_utf_8_can_still_be_told(tmp_path):
@@ -357,7 +357,7 @@ def test_a_manifest_narrows_a_folder_and_says_what_became_of_the_rest(tmp_path):
     size = len(HEADER + ROW)
     md5 = base64.b64encode(hashlib.md5(HEADER + ROW, usedforsecurity=False).digest()).decode()
     names = ["gone.csv", "b.csv", "a.csv", "../a.csv"]
-    manifest = Manifest("run", tuple(Landing(name, "0x1", size, md5) for name in names))
+    manifest = RunManifest("run", tuple(ManifestLanding(name, "0x1", size, md5) for name in names))
     sources, missing = find_sources(tmp_path, manifest)
     assert sources == [Source("a.csv", tmp_path / "a.csv")]
     assert [(status.name, status.status) for status in missing] == [
@@ -373,7 +373,7 @@ def test_data_that_is_not_there_is_wrong_use(tmp_path):
         find_sources(tmp_path / "none", None)
     (tmp_path / "a.csv").write_bytes(HEADER)
     with pytest.raises(UsageError, match="a manifest names files in a folder"):
-        find_sources(tmp_path / "a.csv", Manifest("run", ()))
+        find_sources(tmp_path / "a.csv", RunManifest("run", ()))
 
 
 # Not resource.getrusage: what it tells of a new process includes the one that started it.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scoring.errors import ReadingsError
 from scoring.keys import SensorKey
-from scoring.readings.files import Limits, Source, read_batches
+from scoring.readings.files import FileLimits, Source, read_batches
 
 TS = ["2018-08-28 23:00:05", "2018-08-28 23:00:10.250"]
 
@@ -246,10 +246,10 @@ def test_a_file_that_says_that_it_unpacks_to_more_than_the_limit_is_refused(path
     groups = pq.ParquetFile(path).metadata
     unpacked = sum(groups.row_group(number).total_byte_size for number in range(groups.num_row_groups))
     assert path.stat().st_size < unpacked / 10
-    read = read_batches(Source("it", path, Limits(unpacked_bytes=unpacked)))
+    read = read_batches(Source("it", path, FileLimits(unpacked_bytes=unpacked)))
     assert sum(len(batch.values) for batch in read) == 9999
     with pytest.raises(ReadingsError, match=f"it: it unpacks to more than {unpacked - 1:,} bytes"):
-        list(read_batches(Source("it", path, Limits(unpacked_bytes=unpacked - 1))))
+        list(read_batches(Source("it", path, FileLimits(unpacked_bytes=unpacked - 1))))
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])

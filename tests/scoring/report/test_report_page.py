@@ -203,7 +203,7 @@ def test_search_finds_devices_and_sensors(opened: Opened) -> None:
     assert opened.page.locator(".found").text_content() == "1 sensor of 9"
     search.fill("nothing like this")
     assert cards.count() == 0
-    assert "No sensor is like that" in (opened.page.locator(".found").text_content() or "")
+    assert "No sensor matches" in (opened.page.locator(".found").text_content() or "")
     search.fill("")
     assert cards.count() == len(SENSORS)
 

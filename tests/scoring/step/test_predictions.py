@@ -17,9 +17,11 @@ from scoring.step.predictions import HEADER, PredictionFiles, format_rows
 KEYS = [SensorKey("1", str(number)) for number in range(5)]
 
 
-@pytest.mark.parametrize("most_held", [0, 25, 1 << 20], ids=["nothing held", "a little held", "all held"])
-def test_pieces_become_the_same_files_whenever_they_are_written(tmp_path: Path, most_held: int) -> None:
-    with PredictionFiles(tmp_path, "step", most_held) as files:
+@pytest.mark.parametrize(
+    "buffer_bytes", [0, 25, 1 << 20], ids=["no buffer", "a small buffer", "a large buffer"]
+)
+def test_pieces_become_the_same_files_whenever_they_are_written(tmp_path: Path, buffer_bytes: int) -> None:
+    with PredictionFiles(tmp_path, "step", buffer_bytes) as files:
         for piece in range(4):
             for key in KEYS:
                 files.append(key, memoryview(f"{key.sensor}{piece}\n".encode()))
@@ -29,9 +31,9 @@ def test_pieces_become_the_same_files_whenever_they_are_written(tmp_path: Path, 
         assert (tmp_path / key.preds_name).read_bytes() == HEADER + rows.encode()
 
 
-@pytest.mark.parametrize("most_held", [0, 1 << 20], ids=["written already", "still held"])
-def test_a_sensor_that_is_dropped_has_no_file(tmp_path: Path, most_held: int) -> None:
-    with PredictionFiles(tmp_path, "step", most_held) as files:
+@pytest.mark.parametrize("buffer_bytes", [0, 1 << 20], ids=["already written", "still buffered"])
+def test_a_sensor_that_is_dropped_has_no_file(tmp_path: Path, buffer_bytes: int) -> None:
+    with PredictionFiles(tmp_path, "step", buffer_bytes) as files:
         files.append(KEYS[0], memoryview(b"a\n"))
         files.append(KEYS[1], memoryview(b"b\n"))
         files.drop(KEYS[0])

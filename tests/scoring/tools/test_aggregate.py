@@ -195,8 +195,8 @@ def test_rejected_rows_are_listed_where_asked_for(tmp_path: Path, capsys):
 @pytest.mark.parametrize(
     "mistake",
     [
-        (["--window", "5"], 2, "--window: '5' is no length of time"),
-        (["--window", "5s", "--out", "means"], 2, "--out means: the name tells the format"),
+        (["--window", "5"], 2, "--window: '5' is not a duration"),
+        (["--window", "5s", "--out", "means"], 2, "--out means: the name should end in"),
         (["--window", "5s", "--out", "raw.csv"], 2, "lies in --data"),
         (["--window", "5s", "--data", ".", "--out", "means.csv"], 2, "lies in --data"),
         (

@@ -183,18 +183,21 @@ def test_the_command_says_what_it_made(tmp_path: Path, capsys):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["--out", "readings.xlsx"], "should end in .csv, .csv.gz or .parquet"),
-        (["--out", ""], "should end in .csv, .csv.gz or .parquet"),
+        (["--out", "readings.xlsx"], "the name should end in .csv, .csv.gz or .parquet"),
+        (["--out", ""], "the name should end in .csv, .csv.gz or .parquet"),
         (["--out", "folder.csv"], "is not a file that can be replaced"),
         (["--out", "a.csv", "--labels", "a.csv"], "the same file"),
-        (["--out", "a.csv", "--labels", "b"], "--labels b: the name tells the format"),
+        (["--out", "a.csv", "--labels", "b"], "--labels b: the name should end in"),
         (["--out", "a.csv", "--interval", "36500d", "--readings", "3"], "after the year 2261"),
         (
             ["--out", "a.csv", "--interval", "5"],
-            "--interval: '5' is no length of time: give a whole number and",
+            "--interval: '5' is not a duration: give a whole number and",
         ),
         (["--out", "a.csv", "--interval", "0s"], "give 1ms to 36500d"),
-        (["--out", "a.csv", "--start", "yesterday"], "'yesterday' is no time: give one such as 2026-01-01"),
+        (
+            ["--out", "a.csv", "--start", "yesterday"],
+            "'yesterday' is not a time: give one such as 2026-01-01",
+        ),
         (["--out", "a.csv", "--start", "1969-12-31"], "from 1970 to 2261"),
         (["--out", "a.csv", "--start", "9999-12-31T23:59:59-12:00"], "from 1970 to 2261"),
         (["--out", "a.csv", "--devices", "0"], "--devices: '0': give a whole number, 1 or more"),

@@ -86,8 +86,8 @@ def test_a_detector_calls_hardly_any_of_what_it_learnt_an_anomaly(count, outlier
     ("values", "reason"),
     [
         ([5.0], "1 readings are fewer than --min-readings 2"),
-        ([5.0] * 100, "all 100 readings are 5, or as good as: nothing to learn"),
-        ([1e10, 1e10 + 1e-6] * 50, "all 100 readings are 1e\\+10, or as good as"),
+        ([5.0] * 100, "all 100 readings are 5 or nearly so: nothing to learn"),
+        ([1e10, 1e10 + 1e-6] * 50, "all 100 readings are 1e\\+10 or nearly so"),
         ([1e308, -1e308] * 50, "too large to be scaled"),
     ],
     ids=["too few", "constant", "as good as constant", "huge"],
@@ -120,7 +120,7 @@ def test_sensors_that_cannot_be_trained_are_named_and_the_others_trained(tmp_pat
     assert run(tmp_path / "data.csv", tmp_path / "models", "--json") == 0
     said = capsys.readouterr()
     assert said.err.splitlines()[-2:] == [
-        "skipped sensor 1/3: all 60 readings are 4.5, or as good as: nothing to learn",
+        "skipped sensor 1/3: all 60 readings are 4.5 or nearly so: nothing to learn",
         "skipped sensor 2/1: 1 readings are fewer than --min-readings 50",
     ]
     assert "1 rows rejected, the first is data.csv line 183: TS 'never'" in said.err
@@ -179,7 +179,7 @@ def test_a_training_process_that_is_killed_is_told(tmp_path: Path):
     next(training)
     for process in multiprocessing.active_children():
         process.kill()
-    with pytest.raises(OSError, match="a training process was ended from outside"):
+    with pytest.raises(OSError, match="a training process was killed"):
         list(training)
 
 
@@ -221,7 +221,7 @@ def test_files_that_change_between_the_two_readings_mix_no_sensors(counted, kept
         (["--models", "data.csv/models"], 1, "cannot write"),
         (["--data", "nothing"], 2, "--data nothing: there is no such file or folder"),
         (["--data", "empty"], 1, "--data empty: there is no file in this folder"),
-        (["--data", "/dev/null"], 2, "--data /dev/null is read twice, which a pipe cannot"),
+        (["--data", "/dev/null"], 2, "--data /dev/null is read twice, and a pipe cannot be"),
         (["--data", "few.csv"], 1, "no sensor has readings to learn from"),
     ],
     ids=lambda mistake: " ".join(mistake[0]),
@@ -254,4 +254,4 @@ def test_nor_does_one_that_is_not_even_a_file_go_unnoticed(tmp_path: Path, capsy
     write_readings(tmp_path / "data" / "a.csv")
     (tmp_path / "data" / "b.csv").symlink_to("gone.csv")
     assert run(tmp_path / "data", tmp_path / "models") == 1
-    assert "error: b.csv: it is a link that leads nowhere" in capsys.readouterr().err
+    assert "error: b.csv: it is a broken link" in capsys.readouterr().err

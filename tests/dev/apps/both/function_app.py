@@ -1,4 +1,4 @@
-"""An app with one timer and one blob trigger, whose functions say what they were given."""
+"""An app with one timer and one blob trigger, whose functions log their arguments."""
 # ruff: noqa: INP001 - a function app is a folder, not a package
 
 import json
@@ -16,7 +16,7 @@ tries: dict[str, int] = {}
 @app.timer_trigger(arg_name="timer", schedule="%SAMPLE_SCHEDULE%")
 @app.retry(strategy="fixed_delay", max_retry_count="2", delay_interval="00:00:00")
 def tick(timer: func.TimerRequest, context: func.Context) -> None:
-    """Fails as often as SAMPLE_TICK_FAILURES says."""
+    """Fail the first SAMPLE_TICK_FAILURES times."""
     status = json.dumps({"status": timer.schedule_status, "past_due": timer.past_due})
     retry = context.retry_context
     log.info("tick %s retry %d of %d", status, retry.retry_count, retry.max_retry_count)
@@ -26,9 +26,9 @@ def tick(timer: func.TimerRequest, context: func.Context) -> None:
 
 @app.blob_trigger(arg_name="blob", path="%SAMPLE_CONTAINER%/in/{name}.csv", connection="SampleStorage")
 def landed(blob: BlobClient) -> None:
-    """Fails as often as the name says: `in/fails-2.csv` twice."""
+    """Fail as often as the blob name says: `in/fails-2.csv` twice."""
     tries[blob.blob_name] = tries.get(blob.blob_name, 0) + 1
     log.info("landed %s in %s try %d", blob.blob_name, blob.container_name, tries[blob.blob_name])
     stem = blob.blob_name.removesuffix(".csv")
     if "fails-" in stem and tries[blob.blob_name] <= int(stem.rpartition("-")[2]):
-        raise RuntimeError("it fails as its name says")
+        raise RuntimeError("the blob name asks for a failure")

@@ -1,5 +1,7 @@
 """The engine for Azure Machine Learning, with the unmodified SDK, against the emulator."""
 
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -7,25 +9,31 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import batched, takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from dev.azureml.faults import Fault, Kind
+from dev.azureml.faults import Fault, Kind, Loss
 from dev.azureml.history import PAGE
+from dev.azureml.infrastructure import MAX_DEPLOYMENTS
 from dev.azureml.jobs import Step
 from pipeline import step_environment
 from pipeline.engine import StepState
-from pipeline.engines.azureml.endpoint import deployments
+from pipeline.engines.azureml.endpoint import KEPT, deployments
+from pipeline.engines.azureml.setup import processors_of
 from pipeline.engines.azureml.statuses import TABLE, states
+from pipeline.engines.azureml.workspace import is_missing_workspace
 from pipeline.errors import EngineError, PublishError, UnknownRun
 from pipeline.flow.context import Context
+from pipeline.flow.recover import recover
 from pipeline.flow.submit import Outcome, submit_landing
 from pipeline.published import build, environment
-from pipeline.published.publish import load_documents, publish
+from pipeline.published.publish import FleetModels, load_documents, prepare, publish
 from pipeline.runs.record import RunState
 from scoring import SensorKey
 from tests.pipeline import small_fleet
@@ -98,7 +106,7 @@ def ended(context, run):
 
 class TestPublishing:
     @pytest.mark.usefixtures("unregistered")
-    def test_what_is_missing_is_told_at_once_and_nothing_is_registered(self, context, emulator):
+    def test_everything_missing_is_reported_together_and_nothing_is_registered(self, context, emulator):
         with pytest.raises(PublishError) as caught:
             publish(context.store, context.settings, context.engine)
         message = str(caught.value)
@@ -108,12 +116,21 @@ class TestPublishing:
         assert "publish --setup" in message
         assert not [line for line in emulator.requests if not line.startswith("GET")]
 
-    def test_a_missing_workspace_is_told_with_the_settings_that_name_it(self, azureml_settings, context):
+    def test_a_missing_workspace_is_reported_with_the_settings_that_name_it(self, azureml_settings, context):
         context.engine.workspace.where = type(azureml_settings.azureml)("0" * 8, "group", "nowhere", "c")
         with pytest.raises(
             EngineError, match=r"there is no Azure ML workspace 'nowhere'.*AZUREML_WORKSPACE_NAME"
         ):
             publish(context.store, context.settings, context.engine)
+
+    def test_a_missing_child_of_the_workspace_is_not_taken_for_a_missing_workspace(self, context):
+        """Azure Resource Manager has one code for both."""
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with pytest.raises(ResourceNotFoundError, match="ResourceNotFound") as caught:
+            context.engine.workspace.client.compute.get("cpu-cluster")
+        assert not is_missing_workspace(caught.value)
+        assert deployments(context.engine.workspace) == set()
 
     def test_setup_creates_what_is_missing_and_nothing_else(self, context, emulator):
         created = context.engine.set_up()
@@ -129,11 +146,42 @@ class TestPublishing:
         assert context.engine.set_up() == []
         assert not [line for line in emulator.requests if line.startswith("PUT")]
 
+    def test_setup_prints_the_roles_that_the_clusters_identity_needs(self, ready, emulator):
+        """The same roles at the same places as the templates assign."""
+        compute = emulator.workspace.resources[emulator.workspace.id("computes", "cpu-cluster")]
+        commands = [shlex.split(line) for line in ready.engine.grants()]
+        found = set()
+        for command in commands:
+            assert command[:4] == ["az", "role", "assignment", "create"]
+            options = dict(batched(command[4:], 2, strict=True))
+            assert options["--assignee-object-id"] == compute["identity"]["principalId"]
+            found.add((options["--role"], options["--scope"].rpartition("/containers/")[2]))
+        names = ready.store.containers
+        assert found == {
+            ("Storage Blob Data Reader", names.data),
+            ("Storage Blob Data Reader", names.models),
+            ("Storage Blob Data Reader", names.runs),
+            ("Storage Blob Data Contributor", names.preds),
+        }
+
+    def test_where_the_workspace_has_a_registry_its_images_are_pulled_with_a_role(self, ready, emulator):
+        registry = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerRegistry/registries/r"
+        emulator.workspace.registry = registry
+        (line,) = [line for line in ready.engine.grants() if "AcrPull" in line]
+        assert line.endswith(f'--role "AcrPull" --scope "{registry}"')
+        emulator.workspace.registry = None
+
+    def test_a_cluster_without_an_identity_is_reported(self, ready, emulator):
+        compute = emulator.workspace.resources[emulator.workspace.id("computes", "cpu-cluster")]
+        del compute["identity"]
+        (line,) = ready.engine.grants()
+        assert line.startswith("# compute 'cpu-cluster' has no identity: give it one")
+
     @pytest.mark.usefixtures("unregistered")
-    def test_a_datastore_of_another_container_is_told(self, ready, emulator):
+    def test_a_datastore_of_another_container_is_reported(self, ready, emulator):
         path = emulator.workspace.id("datastores", "scoring_preds")
         emulator.workspace.resources[path]["properties"]["containerName"] = "elsewhere"
-        with pytest.raises(PublishError, match="'scoring_preds' stands for devstoreaccount1/elsewhere"):
+        with pytest.raises(PublishError, match="'scoring_preds' is for devstoreaccount1/elsewhere"):
             publish(ready.store, ready.settings, ready.engine)
 
     @pytest.mark.usefixtures("unregistered")
@@ -159,9 +207,9 @@ class TestPublishing:
     def test_fleets_of_any_size_are_published(self, ready, emulator, sensors, gathering):
         documents = build.build(
             [SensorKey(str(device), "1") for device in range(sensors)],
-            max_steps=1000,
+            shards=None,
             time_limit=timedelta(hours=1),
-            limits=build.Limits(4, 10_240),
+            limits=build.ReadingLimits(4, 10_240),
             environment="azureml:replaced:1",
             code="azureml:replaced:1",
         )
@@ -169,6 +217,36 @@ class TestPublishing:
         assert published.steps == sensors
         jobs = emulator.workspace.specs[str(published.component)]["jobs"]
         assert len(jobs) == sensors + gathering + 1
+
+    @pytest.mark.parametrize(("sensors", "setting", "steps"), [(20, None, 20), (21, None, 8), (21, 3, 3)])
+    def test_a_large_fleet_has_a_step_for_each_processor_of_the_cluster(self, ready, sensors, setting, steps):
+        """Four nodes of two processors each, as `publish --setup` makes them."""
+        fleet = FleetModels(tuple(SensorKey("1", str(number)) for number in range(sensors)), ())
+        documents = prepare(replace(ready.settings, shards=setting), fleet, ready.engine)
+        assert (documents.steps, documents.sharded) == (steps, sensors > 20)
+
+    def test_a_cluster_of_a_size_that_is_not_known_is_reported_with_the_setting(self, ready, emulator):
+        compute = emulator.workspace.resources[emulator.workspace.id("computes", "cpu-cluster")]
+        compute["properties"]["properties"]["vmSize"] = "Basic_A1"
+        with pytest.raises(PublishError, match="is of size Basic_A1, unknown here: set SCORING_SHARDS"):
+            ready.engine.processors()
+
+    @pytest.mark.parametrize(
+        ("size", "processors"),
+        [
+            ("Standard_D2ds_v4", 2),
+            ("STANDARD_D4S_V3", 4),
+            ("Standard_E8-4ds_v5", 4),
+            ("Standard_F4s_v2", 4),
+            ("Standard_DS3_v2", 4),
+            ("Standard_D13_v2", 8),
+            ("Standard_NC24ads_A100_v4", 24),
+            ("Standard_ND96asr_v4", 96),
+            ("Basic_A1", None),
+        ],
+    )
+    def test_the_name_of_a_size_tells_its_processors(self, size, processors):
+        assert processors_of(size) == processors
 
     def test_the_documents_load_from_disk_alone(self, published, tmp_path, monkeypatch):
         from azure.ai.ml import load_component
@@ -185,7 +263,6 @@ class TestPublishing:
     def test_the_environment_pins_what_scoring_imports_and_needs(self):
         import ast
         import importlib.metadata
-        import re
 
         root = step_environment.ROOT
         imported = (
@@ -216,9 +293,20 @@ class TestPublishing:
                     waiting.add(found[0])
         assert needed == set(environment.PACKAGES)
         (pins,) = [part["pip"] for part in environment.conda_file()["dependencies"] if isinstance(part, dict)]
+        lock = (root / "requirements.txt").read_text()
         for pin in pins:
-            name, version = pin.split("==")
+            requirement, *hashes = pin.split()
+            name, version = requirement.split("==")
             assert importlib.metadata.version(name) == version
+            assert hashes
+            assert all(f"    {one}" in lock for one in hashes)
+            rest = lock[lock.index(f"\n{requirement} ") + 1 :].splitlines()[1:]
+            assert len(hashes) == len([*takewhile(lambda line: line.startswith("    --hash"), rest)])
+
+    def test_the_environment_asks_no_default_channel_and_no_image_that_is_never_patched(self):
+        """Newer conda refuses the default channels without a licence; a tag with a date never changes."""
+        assert environment.conda_file()["channels"] == ["conda-forge", "nodefaults"]
+        assert not re.search(r":\d{8}", environment.IMAGE)
 
 
 class TestSubmitting:
@@ -256,7 +344,7 @@ class TestSubmitting:
         store = Store.connect(azureml_settings, transport=transport)
         engine = AzureMLEngine(azureml_settings, store, Runs(store, taken.clock))
         context = Context(azureml_settings, store, engine, taken.clock)
-        context.published(), context.take_place()  # a host that has been at work knows both
+        context.published(), context.acquire_slot()  # a host that has been at work knows both
         transport.requests.clear()
         assert submit_landing(context, "2026/a.csv").outcome is Outcome.SUBMITTED
         store.close()
@@ -264,14 +352,14 @@ class TestSubmitting:
         assert len(emulator.requests) == 1
 
     @pytest.mark.parametrize("duplicates", ["same", "refuse"])
-    def test_submitting_again_is_no_second_job(self, taken, emulator, duplicates):
+    def test_submitting_again_makes_no_second_job(self, taken, emulator, duplicates):
         emulator.jobs.duplicates = duplicates
         run = submit_landing(taken, "2026/a.csv").run
         record = taken.runs.load(run)
         taken.engine.submit(record, taken.published())
         assert list(emulator.jobs.jobs) == [run]
 
-    def test_a_job_of_this_name_that_is_another_is_told(self, taken, emulator):
+    def test_another_job_of_this_name_is_reported(self, taken, emulator):
         run = submit_landing(taken, "2026/a.csv").run
         emulator.jobs.jobs[run].properties["componentId"] = "/another"
         with pytest.raises(EngineError, match=r"another job of this name.*its component is '/another'"):
@@ -300,7 +388,7 @@ class TestSubmitting:
     def test_a_service_that_stays_away_leaves_the_run_to_be_taken_up(self, taken, emulator, monkeypatch):
         monkeypatch.setattr("pipeline.engines.azureml.workspace.LONGEST_WAIT", 0.01)
         emulator.faults.add(Fault("PUT .*/jobs/", status=503, times=99))
-        with pytest.raises(EngineError, match="answers 503 again and again: try later"):
+        with pytest.raises(EngineError, match="keeps returning 503; try again later"):
             submit_landing(taken, "2026/a.csv")
         (record,) = taken.runs.newest()
         assert record.state is RunState.PENDING
@@ -330,7 +418,7 @@ class TestSubmitting:
         assert outcomes.count(Outcome.SUBMITTED) == 1
         assert len(emulator.jobs.jobs) == 1
 
-    def test_a_credential_that_is_refused_is_told_with_the_role(self, taken, emulator):
+    def test_a_refused_credential_is_reported_with_the_role(self, taken, emulator):
         emulator.identity.lifetime = -10
         with pytest.raises(EngineError, match=r"refuses the credential.*AzureML Data Scientist"):
             submit_landing(taken, "2026/a.csv")
@@ -371,6 +459,50 @@ class TestRunning:
         assert ended(ready, run).state is RunState.SUCCEEDED
         assert all(log.startswith("not what lies in the working tree") for _, log in ready.engine.logs(run))
 
+    @pytest.mark.parametrize("end", ["Completed", "Failed"])
+    @pytest.mark.parametrize("after", [None, 0.05], ids=["never began", "was at work"])
+    def test_a_run_that_lost_a_step_is_tried_again_by_the_sweep(self, published, emulator, end, after):
+        """Azure ML tries no step again: a node may be taken away, and the job ends as if nothing was."""
+        emulator.faults.lose(Loss("score_1_2", after=after, job=end))
+        run = submit_landing(published, "2026/a.csv").run
+        status = ended(published, run)
+        assert (status.state, status.retry) == (RunState.FAILED, True)
+        assert str(status.error).startswith("sensor 1/2 is missing: no step left a result")
+        recover(published, datetime.now(UTC))  # records how it ended
+        recover(published, datetime.now(UTC))
+        assert not published.store.preds.exists(f"{run}/_SUCCESS")
+        again = ended(published, f"{run}-2")
+        assert (again.state, again.counts["sensors_scored"]) == (RunState.SUCCEEDED, 3)
+
+    def test_a_lost_shard_is_a_lost_step(self, ready, emulator):
+        ready = Context(replace(ready.settings, max_steps=2), ready.store, ready.engine, ready.clock)
+        publish(ready.store, ready.settings, ready.engine)
+        emulator.faults.lose(Loss("score_shard_.*", times=2))
+        status = ended(ready, submit_landing(ready, "2026/a.csv").run)
+        assert (status.state, status.retry) == (RunState.FAILED, True)
+
+    def test_a_sensor_that_is_newer_than_the_pipeline_is_no_reason_to_try_again(self, published):
+        published.store.models.put("model_3_1.skops", small_fleet.models()["model_1_1.skops"])
+        published.store.data.put("2026/new.csv", small_fleet.readings().replace(b",2,1,", b",3,1,"))
+        status = ended(published, submit_landing(published, "2026/new.csv").run)
+        assert (status.state, status.retry) == (RunState.PARTLY, False)
+        assert "sensor 3/1 is missing" in str(status.error)
+
+    def test_on_its_last_try_a_run_that_lost_a_step_is_partly_scored(self, published, emulator):
+        emulator.faults.lose(Loss("score_1_2", times=3))
+        published.engine.max_tries = 1
+        status = ended(published, submit_landing(published, "2026/a.csv").run)
+        assert (status.state, status.retry) == (RunState.PARTLY, False)
+        assert status.counts["sensors_scored"] == 2
+
+    def test_a_run_that_lost_its_last_step_is_tried_again(self, published, emulator):
+        emulator.faults.lose(Loss("collect", after=0.05, job="Completed"))
+        status = ended(published, submit_landing(published, "2026/a.csv").run)
+        assert (status.state, status.retry) == (RunState.FAILED, True)
+        assert status.error == (
+            "its job has no results: step collect: The node that the step ran on was preempted."
+        )
+
     def test_one_bad_model_fails_its_own_step_which_says_so(self, published):
         published.store.models.put("model_1_2.skops", b"no model")
         run = submit_landing(published, "2026/a.csv").run
@@ -395,7 +527,7 @@ class TestFollowing:
         final = {word for word, (state, _) in TABLE.items() if state.final}
         assert final == {"Completed", "Failed", "Canceled"}
 
-    def test_a_status_that_is_new_is_no_end(self):
+    def test_an_unknown_status_is_not_final(self):
         assert states("Hibernating") == (RunState.RUNNING, StepState.RUNNING)
 
     @pytest.mark.parametrize("word", sorted(set(TABLE) - {"Completed", "Failed"}))
@@ -404,7 +536,7 @@ class TestFollowing:
         emulator.jobs.jobs[run].status = word
         assert taken.engine.status(run).state is TABLE[word][0]
 
-    def test_a_run_that_nobody_knows_is_unknown(self, taken):
+    def test_a_run_without_record_and_job_is_unknown(self, taken):
         with pytest.raises(UnknownRun):
             taken.engine.status("manual-nothing")
 
@@ -424,7 +556,7 @@ class TestFollowing:
         assert taken.engine.status(run).state is RunState.CANCELED
         taken.engine.cancel(run)
 
-    def test_steps_on_many_pages_are_told_whole(self, taken, emulator):
+    def test_steps_on_many_pages_are_all_listed(self, taken, emulator):
         run = submit_landing(taken, "2026/a.csv").run
         emulator.jobs.jobs[run].steps = {
             name: Step(f"id-{name}", name, Path(), "Completed")
@@ -442,17 +574,48 @@ class TestFollowing:
         assert {step.state for step in found[:4]} == {StepState.WAITING}
 
     @pytest.mark.parametrize("word", ["Completed", "Failed"])
-    def test_a_job_that_left_no_results_has_failed_whatever_it_says(self, taken, emulator, word):
+    def test_a_job_without_results_has_failed_in_any_status(self, taken, emulator, word):
         run = submit_landing(taken, "2026/a.csv").run
         job = emulator.jobs.jobs[run]
         job.steps = {"collect": Step("id", "collect", Path(), "Failed", error="no space\n left")}
         job.status = word
         status = taken.engine.status(run)
         assert (status.state, status.retry) == (RunState.FAILED, True)
-        assert status.error == "its job left no results: step collect: no space left"
+        assert status.error == "its job has no results: step collect: no space left"
 
 
 class TestEndpoint:
+    def test_the_last_versions_stay_behind_the_endpoint_and_the_default_always(self, published):
+        engine, first = published.engine, published.published()
+        versions = [f"v{number:02}" for number in range(MAX_DEPLOYMENTS + 2)]
+        engine.deploy(replace(first, version=versions[0]))
+        engine.deploy(replace(first, version=versions[1]))
+        engine.roll_back(versions[0])
+        for version in versions[2:]:
+            engine.deploy(replace(first, version=version))
+        assert deployments(engine.workspace) == set(versions[-KEPT:])
+        engine.roll_back(versions[-2])
+        engine.deploy(replace(first, version="v99"))
+        assert deployments(engine.workspace) == {*versions[-KEPT + 1 :], "v99"}
+
+    def test_an_endpoint_has_at_most_twenty_deployments(self, published):
+        from azure.ai.ml.entities import BatchEndpoint, PipelineComponentBatchDeployment
+        from azure.core.exceptions import HttpResponseError
+
+        client, component = published.engine.workspace.client, published.published().component
+
+        def deploy(number):
+            deployment = PipelineComponentBatchDeployment(
+                name=f"v{number}", endpoint_name="full", component=component
+            )
+            client.batch_deployments.begin_create_or_update(deployment).result()
+
+        client.batch_endpoints.begin_create_or_update(BatchEndpoint(name="full")).result()
+        for number in range(MAX_DEPLOYMENTS):
+            deploy(number)
+        with pytest.raises(HttpResponseError, match="at most 20 deployments"):
+            deploy(MAX_DEPLOYMENTS)
+
     def test_each_version_stays_behind_the_endpoint_for_a_roll_back(self, published, emulator):
         engine, first = published.engine, published.published()
         name = engine.deploy(first)
@@ -473,11 +636,13 @@ class TestEndpoint:
             emulator.workspace.id("batchEndpoints", name, "deployments", version)
         ]
         settings = deployment["properties"]["deploymentConfiguration"]["settings"]
-        assert settings["default_compute"] == "cpu-cluster"
-        assert settings["continue_on_step_failure"] is True
-        assert settings["force_rerun"] is True
+        assert settings == {
+            "default_compute": "cpu-cluster",
+            "continue_on_step_failure": "True",
+            "force_rerun": "True",
+        }
 
-    def test_a_version_that_was_never_deployed_is_told_with_those_that_were(self, published):
+    def test_a_version_that_was_never_deployed_is_reported_with_those_that_were(self, published):
         published.engine.deploy(published.published())
         with pytest.raises(
             PublishError, match=f"no deployment 'v0'; there are: {published.published().version}"

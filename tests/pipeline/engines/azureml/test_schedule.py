@@ -2,11 +2,12 @@
 
 import json
 import time
+from datetime import UTC, datetime
 
 import pytest
 
 from pipeline.cli import main
-from pipeline.engines.azureml.schedule import NAME
+from pipeline.engines.azureml.schedule import NAME, Trigger
 from tests.pipeline import small_fleet
 
 pytestmark = pytest.mark.xdist_group("azureml")
@@ -62,7 +63,7 @@ def test_it_is_created_shown_and_removed(fleet, emulator, capsys):
     ],
     ids=["every", "cron"],
 )
-def test_the_workspace_is_told_when_and_what(fleet, emulator, options, trigger):
+def test_the_workspace_gets_the_times_and_the_job(fleet, emulator, options, trigger):
     assert main(["schedule", "create", *options]) == 0
     sent = schedule(emulator)
     assert trigger.items() <= sent["trigger"].items()
@@ -78,6 +79,19 @@ def test_creating_it_again_changes_the_one_that_there_is(fleet, emulator):
     assert main(["schedule", "create", "--every", "2h"]) == 0
     assert schedule(emulator)["trigger"]["interval"] == 2
     assert len(emulator.workspace.below(emulator.workspace.id("schedules"))) == 1
+
+
+def test_the_workspace_ignores_day_and_month_of_a_cron_expression(fleet, emulator):
+    """Why the command line refuses them."""
+    assert main(["schedule", "create", "--cron", "0 5 * * *"]) == 0
+    schedule(emulator)["trigger"]["expression"] = "0 5 1 6 *"
+    times = emulator.schedules.times(NAME, datetime(2026, 1, 1, tzinfo=UTC), 2)
+    assert times == [datetime(2026, 1, day, 5, tzinfo=UTC) for day in (1, 2)]
+
+
+@pytest.mark.parametrize("cron", ["*/15 * * * *", "0 5,17 * * 1-5", "30 */2 * * MON,FRI", " 0  5 * * 0 "])
+def test_a_cron_expression_that_azure_ml_follows_is_taken(cron):
+    assert Trigger(cron=cron).cron == cron
 
 
 @pytest.mark.slow
@@ -100,14 +114,17 @@ def test_each_of_its_jobs_scores_all_readings_into_a_folder_of_its_own(fleet, em
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ([], "either --every, such as 1h, or --cron"),
+        ([], "needs --every, such as 1h, or --cron"),
         (["--every", "soon"], "--every soon: expected a number and m, h, d or w"),
         (["--every", "0m"], "--every 0m: expected"),
         (["--cron", "0 5 * *"], "expected five fields"),
+        (["--cron", "0 5 * * soon"], "expected five fields"),
+        (["--cron", "0 5 1 * *"], "would run this as '0 5 * * *': write that, or name days of the week"),
+        (["--cron", "0 5 * 6 1-5"], "would run this as '0 5 * * 1-5'"),
     ],
-    ids=["neither", "word", "zero", "fields"],
+    ids=["neither", "word", "zero", "fields", "no weekday", "day", "month"],
 )
-def test_a_wrong_time_is_told_before_anything_is_asked(fleet, emulator, capsys, options, complaint):
+def test_a_wrong_time_is_reported_before_any_request(fleet, emulator, capsys, options, complaint):
     emulator.requests.clear()
     assert main(["schedule", "create", *options]) == 2
     assert complaint in capsys.readouterr().err
@@ -120,7 +137,7 @@ def test_without_azure_ml_it_says_which_setting_is_wanted(fleet, monkeypatch, ca
     assert "SCORING_ENGINE=azureml" in capsys.readouterr().err
 
 
-def test_a_workspace_that_refuses_is_told_in_one_line(fleet, emulator, capsys):
+def test_a_refusal_of_the_workspace_is_reported_in_one_line(fleet, emulator, capsys):
     emulator.workspace.forget(("computes",))
     assert main(["schedule", "create", "--every", "1h"]) == 1
     said = capsys.readouterr().err

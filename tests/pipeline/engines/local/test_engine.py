@@ -22,7 +22,7 @@ from pipeline.flow.status import look
 from pipeline.flow.submit import submit_manual
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline
-from pipeline.runs.history import noted
+from pipeline.runs.history import newest
 from pipeline.runs.record import RunRecord, RunState
 from pipeline.settings import Connection, Settings
 from pipeline.step_environment import ROOT
@@ -79,7 +79,7 @@ def test_a_landing_is_scored_and_everything_is_where_it_belongs(fleet):
     assert "is succeeded" in worker_log
 
 
-def test_nothing_is_left_on_the_machine_but_the_models(fleet, tmp_path):
+def test_only_the_models_stay_on_the_machine(fleet, tmp_path):
     fleet.models(s1_1="score")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1"))
@@ -108,7 +108,7 @@ def test_models_are_fetched_once_for_all_runs_and_again_when_they_change(fleet, 
     assert len(kept().items() & first.items()) == 1
 
 
-def test_a_failing_step_fails_its_sensor_with_the_reason_and_no_other(fleet):
+def test_a_failing_step_fails_only_its_sensor_and_gives_the_reason(fleet):
     fleet.models(s1_1="score", s1_2="fail its model is broken", s1_3="exit 1", s1_4="die")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1", "1_2", "1_3", "1_4"))
@@ -119,7 +119,7 @@ def test_a_failing_step_fails_its_sensor_with_the_reason_and_no_other(fleet):
     assert reasons == {
         "1": None,
         "2": "its model is broken",
-        "3": "as it was told",
+        "3": "as the model says",
         "4": "it was killed by SIGKILL (was there enough memory?)",
     }
     assert len(fleet.predictions(record.run)) == 2
@@ -127,10 +127,10 @@ def test_a_failing_step_fails_its_sensor_with_the_reason_and_no_other(fleet):
     tries = {step.name: step.tries for step in fleet.engine.steps(record.run)}
     assert tries == {"score_1_1": 1, "score_1_2": 1, "score_1_3": 1, "score_1_4": 2, "collect": 1}
     log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_3.log").data.decode()
-    assert log == "error: as it was told\n"
+    assert log == "error: as the model says\n"
 
 
-def test_a_step_that_may_pass_is_tried_again(fleet, tmp_path):
+def test_a_step_is_retried_after_a_transient_failure(fleet, tmp_path):
     fleet.models(s1_1=f"flaky {tmp_path / 'note'}")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1"))
@@ -138,7 +138,7 @@ def test_a_step_that_may_pass_is_tried_again(fleet, tmp_path):
     assert fleet.engine.steps(record.run)[0].tries == 2
 
 
-def test_a_run_in_which_nothing_was_scored_has_failed_and_is_tried_again_if_that_may_help(fleet):
+def test_a_run_that_scored_nothing_has_failed_and_is_retried_if_that_can_help(fleet):
     fleet.models(s1_1="exit 75", s1_2="fail for good")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
@@ -174,9 +174,7 @@ def test_sensors_beyond_the_most_steps_are_scored_in_shards(fleet, environment):
     assert len(fleet.predictions(record.run)) == 12
 
 
-def test_a_landing_that_storage_does_not_give_out_is_told_as_such_and_not_in_the_way_of_others(
-    fleet, azurite
-):
+def test_a_landing_that_storage_does_not_return_is_reported_and_the_others_are_scored(fleet, azurite):
     fleet.models(s1_1="score")
     fleet.publish()
     for name in ("a.csv", "b.csv"):
@@ -190,7 +188,7 @@ def test_a_landing_that_storage_does_not_give_out_is_told_as_such_and_not_in_the
     assert "archived" in (record.error or "")
 
 
-def test_a_landing_that_was_replaced_or_removed_meanwhile_is_not_scored(fleet):
+def test_a_landing_that_was_replaced_or_deleted_in_the_meantime_is_not_scored(fleet):
     fleet.models(s1_1="score")
     fleet.publish()
     for name in ("a.csv", "b.csv", "c.csv"):
@@ -222,7 +220,7 @@ def test_a_run_that_is_submitted_many_times_has_one_worker(fleet):
     assert fleet.context.runs.load(run).ended == fleet.ended(run).ended
 
 
-def test_what_a_worker_before_it_left_goes_and_of_a_long_log_the_end_stays(fleet):
+def test_results_of_an_earlier_worker_are_deleted_and_a_long_log_keeps_its_end(fleet):
     fleet.models(s1_1=f"say {3 << 20}")
     fleet.publish()
     submit, fleet.engine.submit = fleet.engine.submit, no_worker
@@ -253,18 +251,18 @@ def test_a_worker_that_was_frozen_until_another_had_its_run_touches_nothing_any_
     assert fleet.finished(run)
 
 
-def test_whoever_watches_a_run_without_a_worker_is_told_what_to_do(fleet, capsys):
+def test_watching_a_run_without_a_worker_says_what_to_do(fleet, capsys):
     fleet.models(s1_1="score")
     fleet.publish()
     fleet.engine.submit = no_worker
     run = fleet.start(fleet.land("a.csv", "1_1"))
-    assert look(fleet.context, run).line() == f"{run}: submitted"  # it may be starting
+    assert look(fleet.context, run).line() == f"{run}: submitted"  # it can be starting
     fleet.ahead += timedelta(minutes=1)
     view = look(fleet.context, run)
     assert view.to_json()["lost"] is True
     assert view.line().endswith("python -m pipeline sweep does so now")
     show(view, fleet.context.clock())
-    assert "nobody works on it" in capsys.readouterr().out
+    assert "its worker or job is lost" in capsys.readouterr().out
 
 
 def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
@@ -320,7 +318,7 @@ def test_a_run_whose_worker_never_came_up_is_lost_after_a_while(fleet):
 
 
 def test_a_finished_run_is_not_scored_again_by_the_next_worker(fleet):
-    """Its landings may have been replaced since: the second time would make less of it."""
+    """Landings can have been replaced since: a second execution could score fewer of them."""
     fleet.models(s1_1="score")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))
@@ -356,6 +354,16 @@ def test_steps_see_neither_secrets_nor_settings(fleet, monkeypatch, code):
     record = fleet.score(fleet.land("a.csv", "1_1"))
     log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_1.log").data.decode()
     assert log.splitlines()[0] == "[] 1"
+
+
+def test_steps_that_run_at_once_share_the_processors(fleet, monkeypatch, code):
+    monkeypatch.setenv("PYTHON_CPU_COUNT", "7")  # as the worker counts them; two steps at once
+    (code / "scoring" / "__init__.py").write_text("import os\nprint(os.process_cpu_count())\n")
+    fleet.models(s1_1="score", s1_2="score", s2_1="score")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_1.log").data.decode()
+    assert log.splitlines()[0] == "3"
 
 
 def test_a_worker_gets_the_settings_that_it_needs(environment):
@@ -394,7 +402,7 @@ def test_a_worker_gets_through_storage_that_fails_one_request_in_ten(fleet, azur
         runs = [fleet.start(fleet.land(f"{number}.csv", "1_1", "1_2")) for number in range(3)]
         records = [fleet.ended(run) for run in runs]
         until(lambda: not all_workers().keys() & set(runs))
-        assert sum(proxy.done.values()) > 5
+        assert sum(proxy.faults.values()) > 5
     assert [record.state for record in records] == [RunState.SUCCEEDED] * 3
     assert [len(fleet.predictions(run)) for run in runs] == [4] * 3
     logs = [fleet.context.store.runs.read(f"{run}/logs/worker.log").data.decode() for run in runs]
@@ -402,7 +410,7 @@ def test_a_worker_gets_through_storage_that_fails_one_request_in_ten(fleet, azur
     assert not any("Traceback" in log for log in logs)
 
 
-def test_a_worker_that_finds_no_storage_says_so_in_one_line(fleet):
+def test_a_worker_without_storage_reports_it_in_one_line(fleet):
     settings = replace(fleet.engine.settings, connection=Connection(connection_string(1)))
     machine = fleet.engine.folder
     done = subprocess.run(
@@ -416,7 +424,7 @@ def test_a_worker_that_finds_no_storage_says_so_in_one_line(fleet):
         check=False,
     )
     assert done.returncode == 1
-    assert "gives no answer" in done.stderr.splitlines()[-1]
+    assert "does not respond" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
@@ -477,7 +485,7 @@ def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
     assert len(list(fleet.context.store.runs.list("landings/"))) == 6
     folders = {path.name.split("/")[0] for path in fleet.context.store.preds.list()}
     assert folders - {"index.html"} == set(runs)
-    assert {row["run"] for row in noted(fleet.context.store.runs, 100)} == set(runs)
+    assert {row["run"] for row in newest(fleet.context.store.runs, 100)} == set(runs)
     assert fleet.context.runs.open() == []
     assert list((fleet.engine.folder / "runs").iterdir()) == []
 
@@ -489,7 +497,7 @@ def kill_workers(run: str) -> None:
 
 
 def swept(fleet: Fleet, runs: list[str]) -> bool:
-    """Let time go by and sweep; whether all runs are over."""
+    """Let time pass and sweep; returns whether all runs have finished."""
     fleet.ahead += timedelta(minutes=1)
     alive = all_workers()
     for marker in fleet.context.runs.open():

@@ -1,4 +1,4 @@
-"""What happens at the limits of the local engine, as the operations guide tells it."""
+"""The limits of the local engine, as the operations guide describes them."""
 
 import resource
 

@@ -1,4 +1,4 @@
-"""The board of a local run: what watchers read of its steps."""
+"""The stored step states of a local run."""
 
 from datetime import UTC, datetime
 
@@ -10,9 +10,9 @@ from pipeline.errors import ContainerMissing
 from pipeline.storage.account import Store
 
 
-def test_what_could_not_be_stored_is_stored_the_next_time(settings):
+def test_states_that_could_not_be_stored_are_stored_the_next_time(settings):
     store = Store.connect(settings)
-    steps = step_states.Board(["score_1_1"], store.runs, "run-1", lambda: datetime.now(UTC))
+    steps = step_states.StepStates(["score_1_1"], store.runs, "run-1", lambda: datetime.now(UTC))
     steps.begins("score_1_1")
     with pytest.raises(ContainerMissing):
         steps.write()

@@ -1,4 +1,4 @@
-"""The stage: Azurite with the containers, models in place, a published pipeline, and a host for the app."""
+"""A sandbox for the app: Azurite with containers and models, a published pipeline, and a function host."""
 
 import contextlib
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from dev.azurite import Azurite
-from dev.demo.fleet import DemoError, Fleet, Landing, Say
-from dev.demo.leftovers import MARK
+from dev.demo.fleet import DemoError, Fleet, Landing, Log
+from dev.demo.marked_processes import MARK
 from dev.host.blobs import HOSTS_CONTAINER, receipt_name
 from dev.host.process import HostProcess
 from dev.host.settings import HOST_ID
@@ -30,15 +30,15 @@ _COMPUTE = "cpu-cluster"
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """What the play needs."""
+class Sandbox:
+    """A running sandbox and what can be done in it."""
 
     environment: Mapping[str, str]
-    """Of all processes: settings of the app, and the demo's mark."""
+    """Environment of all processes: settings of the app, and the demo's mark."""
     context: Context
     connection: str
     emulator: "Emulator | None" = None
-    """Of Azure Machine Learning, where that is the engine."""
+    """The Azure Machine Learning emulator, if that is the engine."""
 
     def make_containers(self) -> None:
         """Create the four containers."""
@@ -47,7 +47,7 @@ class Stage:
             container.ensure()
 
     def upload_models(self, fleet: Fleet) -> int:
-        """Put the models where the pipeline looks for them; returns how many."""
+        """Upload the models to the models container; returns how many."""
         files = sorted(fleet.models.glob("model_*.skops"))
         if not files:
             raise DemoError(f"no models in {fleet.models}: expected files such as model_1_3.skops")
@@ -57,24 +57,27 @@ class Stage:
         return len(files)
 
     def publish(self) -> str:
-        """Publish the pipeline for the models that are there; returns a line on what came of it."""
+        """Publish the pipeline for the uploaded models; returns a line that describes it."""
         from pipeline.published.publish import publish
 
         if self.context.settings.engine == "azureml":
-            cast("AzureMLEngine", self.context.engine).set_up()  # an emulator begins empty
+            cast("AzureMLEngine", self.context.engine).set_up()  # a new emulator is empty
         published = publish(self.context.store, self.context.settings, self.context.engine).published
-        return f"Published pipeline {published.version}: {published.steps:,} steps score, the last sums up."
+        return (
+            f"Published pipeline {published.version}: {published.steps:,} scoring steps, and one that "
+            "collects their results."
+        )
 
-    def land(self, landing: Landing) -> str:
+    def upload(self, landing: Landing) -> str:
         """Upload readings; returns the key of the landing."""
         data = self.context.store.data
         etag = data.upload(landing.name, landing.file)
         return landing_key(self.context.store.account, data.name, landing.name, etag)
 
-    def withhold(self, landing: Landing) -> str:
-        """Upload readings and make the host believe that it has told of them, as if their event was lost.
+    def upload_without_event(self, landing: Landing) -> str:
+        """Upload readings with the host's receipt, as if their event was lost; returns the landing's key.
 
-        A host that is up already must be `held` meanwhile: it could look between the two.
+        Pause a running host meanwhile (`HostProcess.held`): it could poll between the two uploads.
         """
         from azure.core.exceptions import ResourceExistsError
         from azure.storage.blob import ContainerClient
@@ -89,25 +92,25 @@ class Stage:
         return landing_key(self.context.store.account, data.name, landing.name, etag)
 
     def claims(self, keys: Iterable[str]) -> dict[str, str]:
-        """The runs that have these landings, by key; without those that no run has."""
+        """The runs that have claimed these landings, by key; unclaimed landings are left out."""
         found = {}
         for key in keys:
             with contextlib.suppress(NotFound):
                 found[key] = self.context.store.runs.read(f"landings/{key}").data.decode().strip()
         return found
 
-    def start_host(self, say: Say) -> HostProcess:
+    def start_host(self, log: Log) -> HostProcess:
         """Start the function app in the development host."""
 
         def echo(line: str) -> None:
-            if "Auth level is not applied" not in line:  # azure-functions warns whoever has no HTTP trigger
-                say(f"  host | {line}")
+            if "Auth level is not applied" not in line:  # azure-functions warns apps without HTTP triggers
+                log(f"  host | {line}")
 
         return HostProcess(REPO, self.environment, poll=0.5, echo=echo)
 
 
 def app_environment(engine: str, mark: str, connection: str) -> dict[str, str]:
-    """This process's environment, but with settings of the app for storage at `connection`."""
+    """The current environment, with the app's settings for storage at `connection`."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("SCORING_", "Scoring"))},
         MARK: mark,
@@ -122,12 +125,12 @@ def app_environment(engine: str, mark: str, connection: str) -> dict[str, str]:
     }
 
 
-def set_stage(
+def open_sandbox(
     engine: str, mark: str, stack: contextlib.ExitStack, more: Mapping[str, str] | None = None
-) -> Stage:
-    """Start Azurite, and the emulator of Azure Machine Learning where that is the engine.
+) -> Sandbox:
+    """Start Azurite, and the Azure Machine Learning emulator if that is the engine.
 
-    `more` are settings beside or in place of the demo's own.
+    `more` holds settings that extend or override the demo's own.
     """
     azurite = stack.enter_context(Azurite())
     connection = azurite.connection_string
@@ -139,10 +142,10 @@ def set_stage(
         emulator = stack.enter_context(Emulator(connection))
         environment |= {**emulator.environment, "AZUREML_COMPUTE": _COMPUTE}
         stack.callback(_restore, {name: os.environ.get(name) for name in emulator.environment})
-        os.environ |= emulator.environment  # read by the SDK in this process, too
+        os.environ |= emulator.environment  # the SDK in this process reads them too
     context = Context.open(Settings.from_environment(environment))
     stack.callback(context.store.close)
-    return Stage(environment, context, connection, emulator)
+    return Sandbox(environment, context, connection, emulator)
 
 
 def _restore(variables: Mapping[str, str | None]) -> None:

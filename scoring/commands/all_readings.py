@@ -1,4 +1,4 @@
-"""All readings below a path, for the commands that read them as a whole: one unreadable file stops them."""
+"""All readings below a path, for commands that need every file: one unreadable file stops them."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -14,11 +14,11 @@ from scoring.readings.files import Batch, find_sources, read_batches
 _THREADS = 2
 
 
-class Intake:
-    """Reads every file of `data`, and counts what is no reading; `on_rejects` is handed those rows.
+class AllReadings:
+    """Reads every file of `data`, and counts rejected rows; `on_rejects` is called with them.
 
     Raises:
-        ReadingsError: something below `data` cannot be read, or there is nothing.
+        ReadingsError: something below `data` cannot be read, or there are no files.
     """
 
     def __init__(self, data: Path, on_rejects: Callable[[pa.Table], None] | None = None) -> None:
@@ -32,10 +32,10 @@ class Intake:
         self._first_reject = ""
 
     def batches(self, what: str) -> Iterator[Batch]:
-        """The readings, counted anew; `what` tells whoever is watching what they are read for.
+        """The readings, counted from zero; `what` names the work in the progress display.
 
         Raises:
-            ReadingsError: a file cannot be read; it is named.
+            ReadingsError: a file cannot be read; the message names it.
         """
         self.readings = self.rejected = 0
         with ThreadPoolExecutor(_THREADS) as pool, progress(what, len(self._sources), "files") as advance:
@@ -46,8 +46,8 @@ class Intake:
                     yield batch
                 advance()
 
-    def tell_rejects(self, more: str = "") -> None:
-        """Say in one line how many rows were no readings, and what is wrong with the first of them."""
+    def report_rejects(self, more: str = "") -> None:
+        """Report in one line how many rows were rejected, and why the first of them was."""
         if self.rejected:
             line = f"{self.rejected:,} rows rejected, the first is {self._first_reject}{more}"
             print(line, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What happens now and then beside the load."""
+"""Repeats an action at random intervals in the background."""
 
 import random
 import threading
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 
 class Repeater:
-    """Does something now and then in a thread of its own, until stopped; use as a context manager."""
+    """Repeats an action in its own thread until the context manager exits."""
 
-    def __init__(self, what: Callable[[], None], every: float, seed: int) -> None:
-        """`every` is the mean of seconds between two times."""
-        self._what, self._every = what, every
+    def __init__(self, action: Callable[[], None], interval: float, seed: int) -> None:
+        """`interval` is the mean time between two repetitions, in seconds."""
+        self._action, self._interval = action, interval
         self._chance = random.Random(seed)  # noqa: S311
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
@@ -26,9 +26,9 @@ class Repeater:
             raise self._failure
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._chance.expovariate(1 / self._every)):
+        while not self._stopping.wait(self._chance.expovariate(1 / self._interval)):
             try:
-                self._what()
-            except Exception as error:  # noqa: BLE001 - raised where it is stopped
+                self._action()
+            except Exception as error:  # noqa: BLE001 - raised in __exit__
                 self._failure = error
                 return

@@ -1,4 +1,4 @@
-"""What a command says of the parts that failed, and the exit code that goes with it."""
+"""Reports the sensors and landings that failed, and returns the exit code."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -8,10 +8,10 @@ from scoring.errors import EXIT_DONE, EXIT_FAILED
 from scoring.formats import GONE, NOT_READ
 
 MOST_LINES = 20
-"""So many failures are told line by line; a fleet's worth of them belongs in the summary."""
+"""Up to this many failures are reported, a line each; all are in the summary."""
 
 
-class Found(Protocol):
+class LandingResult(Protocol):
     """How a landing was found."""
 
     @property
@@ -22,15 +22,15 @@ class Found(Protocol):
     def reason(self) -> str | None: ...  # noqa: D102
 
 
-def complain(failed: Mapping[str, str | None], landings: Iterable[Found]) -> int:
-    """Tell each sensor and landing that failed, a line each; returns the exit code.
+def report_failures(failed: Mapping[str, str | None], landings: Iterable[LandingResult]) -> int:
+    """Report each sensor and landing that failed, a line each; returns the exit code.
 
-    A landing that was replaced or removed meanwhile is told too, but it is no failure: what took its
-    place is scored by a run of its own.
+    A landing that was replaced or deleted meanwhile is reported too, but is not a failure: a run of its own
+    scores the new version.
     """
     lines = [f"sensor {name}: {reason}" for name, reason in sorted(failed.items())]
     landings = list(landings)
-    lines += [_told(found) for found in landings if found.status in NOT_READ]
+    lines += [_line(found) for found in landings if found.status in NOT_READ]
     for line in lines[:MOST_LINES]:
         print("error: " + " ".join(line.split()), file=sys.stderr)
     if len(lines) > MOST_LINES:
@@ -41,6 +41,6 @@ def complain(failed: Mapping[str, str | None], landings: Iterable[Found]) -> int
     return EXIT_FAILED if lines else EXIT_DONE
 
 
-def _told(found: Found) -> str:
+def _line(found: LandingResult) -> str:
     reason = found.reason or found.status
     return reason if reason.startswith(found.name) else f"{found.name}: {reason}"

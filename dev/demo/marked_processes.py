@@ -1,0 +1,37 @@
+"""Finds and kills all processes of a demo: each carries a mark in its environment variables."""
+
+import contextlib
+import os
+import signal
+
+import psutil
+
+MARK = "FLEET_DEMO"
+"""Environment variable shared by all processes of one demo; each demo has its own value."""
+
+
+def kill_marked(value: str) -> int:
+    """Kill all processes with this mark except the current one; returns how many there were.
+
+    That includes processes meant to outlive their parents, such as the workers of the local engine. The
+    search repeats until it finds none: a process that is just starting has inherited its parent's mark.
+    """
+    killed = 0
+    while found := marked(value):
+        killed += len(found)
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(signal.SIGKILL)
+        psutil.wait_procs(found, timeout=5)
+    return killed
+
+
+def marked(value: str) -> list[psutil.Process]:
+    """All running processes with this mark except the current one."""
+    current, found = os.getpid(), []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            alive = process.pid != current and process.status() != psutil.STATUS_ZOMBIE
+            if alive and process.environ().get(MARK) == value:
+                found.append(process)
+    return found

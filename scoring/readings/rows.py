@@ -1,0 +1,103 @@
+"""Rows as a file holds them, and batches of checked readings with their rejects."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from scoring.arrow import from_numpy, strings, take, to_numpy
+from scoring.formats import REJECT_COLUMNS
+from scoring.keys import SensorKey
+
+TEXT_LIMIT = 200
+"""Characters of a rejected row that are kept."""
+
+
+class Rows(NamedTuple):
+    """Rows of four texts that are not checked yet; none of the columns has nulls.
+
+    `device` and `sensor` are dictionaries of int32 to string. `lines` are the line numbers of the rows,
+    counted from the first line of their block; `text_of` returns the bytes of the row of an index.
+    """
+
+    ts: pa.StringArray
+    device: pa.DictionaryArray
+    sensor: pa.DictionaryArray
+    value: pa.StringArray
+    lines: np.ndarray
+    text_of: Callable[[int], bytes]
+
+
+class Reject(NamedTuple):
+    """A row that is not a reading; `line` counts as in `Rows`."""
+
+    line: int
+    reason: str
+    text: str
+    device: str = ""
+    sensor: str = ""
+
+
+class Batch(NamedTuple):
+    """Readings in the order of the file, and its rows that are not readings.
+
+    Attributes:
+        keys: the distinct sensors of this batch.
+        codes: index into `keys` of each reading: uint16, or int32 where there are more than 65,535 keys.
+        ts: the timestamps as they are in the file.
+        value_text: the values as they are in the file.
+        values: float64, finite.
+        times: the timestamps as int64 nanoseconds since 1970 in UTC.
+        rejects: columns file, line, reason, device, sensor, text.
+    """
+
+    keys: list[SensorKey]
+    codes: np.ndarray
+    ts: pa.StringArray
+    value_text: pa.StringArray
+    values: np.ndarray
+    times: np.ndarray
+    rejects: pa.Table
+
+
+NO_REJECTS = pa.Table.from_arrays(
+    [from_numpy(np.zeros(0, np.int64)) if name == "line" else strings([]) for name in REJECT_COLUMNS],
+    names=list(REJECT_COLUMNS),
+)
+
+
+def only_rejects(rejects: Sequence[Reject], file: str) -> Batch:
+    """A batch without readings."""
+    nothing = strings([])
+    none = np.zeros(0, np.int64)
+    table = reject_table(rejects, file)
+    return Batch([], none.astype(np.uint16), nothing, nothing, none.astype(np.float64), none, table)
+
+
+def reject_table(rejects: Sequence[Reject], file: str) -> pa.Table:
+    """Rejects as columns; their lines still count from the first line of their block."""
+    if not rejects:
+        return NO_REJECTS
+    lines = np.array([reject.line for reject in rejects], np.int64)
+    texts = ([getattr(reject, name) for reject in rejects] for name in REJECT_COLUMNS[2:])
+    files = take(strings([file]), np.zeros(len(rejects), np.int64))
+    columns = [files, from_numpy(lines), *map(strings, texts)]
+    return pa.Table.from_arrays(columns, names=list(REJECT_COLUMNS))
+
+
+def shift_lines(batch: Batch, lines: int) -> Batch:
+    """The same batch with `lines` added to the line numbers of its rejects."""
+    table = batch.rejects
+    if table.num_rows == 0 or lines == 0:
+        return batch
+    columns = [column.chunk(0) for column in table.columns]
+    columns[1] = from_numpy(to_numpy(columns[1]) + lines)
+    return batch._replace(rejects=pa.Table.from_arrays(columns, names=table.column_names))
+
+
+def excerpt(text: bytes | str, limit: int = TEXT_LIMIT) -> str:
+    """The first `limit` characters of a text, whether its bytes are UTF-8 or not."""
+    if isinstance(text, bytes):
+        text = text[: 4 * limit].decode(errors="replace")
+    return text[:limit]

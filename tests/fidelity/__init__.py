@@ -1,0 +1,1 @@
+"""What Azure itself is made of, where Microsoft publishes it: `make fidelity`."""
