@@ -166,7 +166,7 @@ def test_with_invalid_settings_the_app_loads_and_each_call_fails_with_all_of_the
         host.wait_until_started()
         call_blob(host, "a.csv")
         for function in ("score_on_blob", "score_on_timer"):
-            failure = host.wait_for(rf"Functions.{function}.*Failed.*SettingsError: wrong settings: ")
+            failure = host.wait_for(rf"Functions.{function}.*Failed.*SettingsError: invalid settings: ")
             for name, value in wrong.items():
                 assert f"{name}: expected" in failure
                 assert repr(value) in failure

@@ -41,7 +41,7 @@ def test_settings_that_are_wrong_or_missing_are_logged_when_the_app_is_loaded(mo
     monkeypatch.setenv("SCORING_BLOB_SOURCE", "pigeons")
     report_settings()
     wrong, missing = caplog.messages
-    assert wrong.startswith("wrong settings: SCORING_BLOB_SOURCE: expected EventGrid")
+    assert wrong.startswith("invalid settings: SCORING_BLOB_SOURCE: expected EventGrid")
     assert missing.startswith("SCORING_SCHEDULE has no value")
     assert "'0 0 * * * *'" in missing
     assert blob_source() == "EventGrid"
