@@ -10,5 +10,6 @@ compile() {
 }
 compile pyproject.toml --extra scoring --extra pipeline --extra app -o requirements.txt
 compile pyproject.toml --all-extras --group dev --group bench -c requirements.txt -o requirements-dev.txt
+compile pyproject.toml --extra pipeline --extra app -c requirements.txt -o requirements-app.txt
 compile infra/checkov.in -o infra/requirements.txt
 compile tests/fidelity/requirements.in -o tests/fidelity/requirements.txt

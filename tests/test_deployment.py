@@ -1,4 +1,7 @@
-"""The app and the steps work with the packages in requirements.txt alone, as on Azure."""
+"""requirements.txt is enough for the app with the local engine, as `func start` runs it, and nothing besides.
+
+What is deployed to Azure is smaller: see test_deployed_app.
+"""
 
 import ast
 import os
