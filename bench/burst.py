@@ -45,7 +45,7 @@ def main() -> int:
         landings = _small_files(fleet.landings[0].file, folder / "burst")
         host = stack.enter_context(sandbox.start_host(lambda _line: None))
         host.wait_until_started()
-        memory = _Memory(host.pid)
+        memory = _Memory(host.worker_pid)
         began = time.monotonic()
         with ThreadPoolExecutor(16) as uploads:
             list(uploads.map(sandbox.upload, landings))
@@ -61,7 +61,7 @@ def main() -> int:
         took = time.monotonic() - began
     _print(f"all runs finished after {took:.1f} s and {ticks} ticks of the timer")
     _print(
-        f"host memory: {_mib(early)} after a tenth of the calls, {_mib(late)} after the last, "
+        f"memory of the app: {_mib(early)} after a tenth of the calls, {_mib(late)} after the last, "
         f"peak {_mib(memory.peak)}"
     )
     for problem in problems:
@@ -116,7 +116,7 @@ def _problems(sandbox: Sandbox, early: int, late: int) -> list[str]:
     if readings != BLOBS * SENSORS * READINGS:
         problems.append(f"{readings:,} readings were scored, not {BLOBS * SENSORS * READINGS:,}")
     if late - early > MEMORY_GROWTH:
-        problems.append(f"the host's memory grew by {_mib(late - early)}, more than {_mib(MEMORY_GROWTH)}")
+        problems.append(f"the app's memory grew by {_mib(late - early)}, more than {_mib(MEMORY_GROWTH)}")
     return problems
 
 

@@ -7,16 +7,17 @@ Ctrl-C stops everything; data stays in .azurite.
 
 import argparse
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dev.azurite import STANDARD_PORTS, Azurite, AzuriteError
+from dev.azurite import SERVICES, STANDARD_PORTS, Azurite, AzuriteError
 from dev.host.errors import HostError
 from pipeline.commands.local_settings import load_local_settings
 from pipeline.errors import PipelineError
@@ -33,6 +34,7 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with contextlib.ExitStack() as stack:
+            _lock(file.parent, stack)
             if not file.exists():
                 shutil.copyfile(REPO / "local.settings.example.json", file)
                 print(f"Created {file.name} from local.settings.example.json.", flush=True)
@@ -51,14 +53,52 @@ def main(argv: list[str]) -> int:
         return 0
 
 
+def _lock(folder: Path, stack: contextlib.ExitStack) -> None:
+    """Lock the folder of the settings for as long as this process lives.
+
+    Raises:
+        HostError: another one has it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    stack.callback(os.close, descriptor)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise HostError(f"make start runs already for {folder}: end it with Ctrl-C first") from error
+
+
 def _ensure_azurite(stack: contextlib.ExitStack) -> None:
-    """Start Azurite on its standard ports, unless the blob port is in use."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", STANDARD_PORTS[0])) == 0:
-            print(f"Using the server on port {STANDARD_PORTS[0]} as Azurite.", flush=True)
-            return
-    stack.enter_context(Azurite(REPO / ".azurite", STANDARD_PORTS))
-    print(f"Azurite listens on ports {STANDARD_PORTS}, data in .azurite.", flush=True)
+    """Start Azurite on its standard ports, unless it listens there.
+
+    Raises:
+        AzuriteError: something else does.
+    """
+    found = {port: server_on(port) for port in STANDARD_PORTS}
+    if not any(found.values()):
+        stack.enter_context(Azurite(REPO / ".azurite", STANDARD_PORTS))
+        print(f"Azurite listens on ports {STANDARD_PORTS}, data in .azurite.", flush=True)
+        return
+    for (port, server), service in zip(found.items(), SERVICES, strict=True):
+        if service != "Table" and not str(server).startswith(f"Azurite-{service}/"):
+            raise AzuriteError(
+                f"expected Azurite's {service} service on port {port}, found {server or 'nothing'}: "
+                "end what listens there, or set AzureWebJobsStorage and ScoringStorage to other addresses"
+            )
+    print(f"Using the Azurite that listens on ports {STANDARD_PORTS}.", flush=True)
+
+
+def server_on(port: int) -> str | None:
+    """What a server on this machine calls itself; None where nothing listens."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/devstoreaccount1?comp=list")
+        return connection.getresponse().getheader("Server") or "a server without a name"
+    except ConnectionRefusedError:
+        return None
+    except (OSError, HTTPException) as error:
+        return f"something that is no web server ({type(error).__name__})"
+    finally:
+        connection.close()
 
 
 def _ensure_containers(settings: Mapping[str, str]) -> None:

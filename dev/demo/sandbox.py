@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 from dev.azurite import Azurite
 from dev.demo.fleet import DemoError, Fleet, Landing, Log
 from dev.demo.marked_processes import MARK
-from dev.host.blobs import HOSTS_CONTAINER, receipt_name
+from dev.host.blob_scan import receipt_name
+from dev.host.listeners import HOSTS_CONTAINER
 from dev.host.process import HostProcess
 from dev.host.settings import HOST_ID
 from pipeline.errors import NotFound
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 REPO = Path(__file__).resolve().parents[2]
 
 _HOST_ID = "fleetdemo"
+_BLOB_FUNCTION = "Host.Functions.score_on_blob"
 _COMPUTE = "cpu-cluster"
 
 
@@ -84,7 +86,7 @@ class Sandbox:
 
         data = self.context.store.data
         etag = data.upload(landing.name, landing.file)
-        receipt = receipt_name(_HOST_ID, "score_on_blob", data.name, landing.name, etag)
+        receipt = receipt_name(_HOST_ID, _BLOB_FUNCTION, data.name, landing.name, etag)
         with ContainerClient.from_connection_string(self.connection, HOSTS_CONTAINER) as hosts:
             with contextlib.suppress(ResourceExistsError):
                 hosts.create_container()

@@ -60,7 +60,8 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
     if unclaimed := keys.keys() - sandbox.claims(keys).keys():
         names = ", ".join(sorted(keys[key] for key in unclaimed))
         raise DemoError(f"no run has claimed {names}: see the host's output above")
-    write_page(sandbox.context.store, sandbox.context.runs.newest(), args.out / INDEX_HTML)
+    page, late_sweep = args.out / INDEX_HTML, sandbox.context.settings.late_sweep
+    write_page(sandbox.context.store, sandbox.context.runs.newest(), page, late_sweep)
     return _print_results(results, args.out, time.monotonic() - began, log)
 
 

@@ -2,15 +2,14 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 from dev.host.app import Host
 from dev.host.errors import HostError
+from dev.host.logs import set_up_logging
 from pipeline.commands.local_settings import LOCAL_SETTINGS, load_local_settings
 from pipeline.errors import SettingsError
 
@@ -27,8 +26,8 @@ def main(argv: list[str]) -> int:
     app = args.app.resolve()
     try:
         _load_settings(args.settings, app)
-        _set_up_logging()
-        host = Host(app, dict(os.environ), look_every=args.poll, port=args.port)
+        set_up_logging()
+        host = Host(app, dict(os.environ), args.poll, args.hidden, args.lease, args.port)
         asyncio.run(_run(host, end_with_input=args.end_with_input))
     except (HostError, SettingsError) as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
@@ -91,6 +90,21 @@ def _parser() -> argparse.ArgumentParser:
         "--poll", type=float, default=1.0, metavar="SECONDS", help="time between looks (default: 1)"
     )
     parser.add_argument(
+        "--hidden",
+        type=int,
+        default=600,
+        metavar="SECONDS",
+        help="time until a blob whose call was killed is called for again (default: 600, as on Azure)",
+    )
+    parser.add_argument(
+        "--lease",
+        type=int,
+        choices=range(15, 61),
+        default=60,
+        metavar="SECONDS",
+        help="time without ticks and scans after a host was killed: 15 to 60 (default: 60, as on Azure)",
+    )
+    parser.add_argument(
         "--port",
         type=int,
         choices=range(65_536),
@@ -104,16 +118,6 @@ def _parser() -> argparse.ArgumentParser:
         help="end when standard input does: for programs that start it",
     )
     return parser
-
-
-def _set_up_logging() -> None:
-    """Lines as `func` writes them; the SDKs' own are kept out, one for each request."""
-    handler = logging.StreamHandler(sys.stdout)
-    formatter = logging.Formatter("[%(asctime)s.%(msecs)03dZ] %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("azure").setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

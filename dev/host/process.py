@@ -20,6 +20,7 @@ from dev.children import end_child, start_child
 _REPO = Path(__file__).resolve().parents[2]
 _KEPT_LINES = 20_000
 _STARTED = re.compile(r"Host started at (http://\S+) \(host id (\S+)\)")
+_WORKER = re.compile(r"Worker process started \(pid (\d+)\)")
 
 
 class HostEnded(RuntimeError):
@@ -33,6 +34,8 @@ class HostProcess:
         app: folder of the app.
         settings: set in its environment; of this process's own, only what no app reads is passed on.
         poll: seconds between two looks at a container.
+        hidden: seconds until a blob whose call was killed is called for again.
+        lease: seconds without ticks and scans after a host was killed, at least 15.
         echo: called with each line that the host writes, as it comes.
     """
 
@@ -42,16 +45,21 @@ class HostProcess:
         settings: Mapping[str, str],
         *,
         poll: float = 0.2,
+        hidden: int = 600,
+        lease: int = 15,
         echo: Callable[[str], None] | None = None,
     ) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.address = ""
+        self.worker_pid = 0
+        """Of the process in which the app runs, once it does; another one after each that died."""
         self._echo = echo
         self._news = Condition()
         self._written = 0
         self._ended = False
-        options = ["--app", str(app), "--poll", str(poll), "--port", "0", "--end-with-input"]
-        command = [sys.executable, "-m", "dev.host", *options]
+        options = {"app": app, "poll": poll, "hidden": hidden, "lease": lease, "port": 0}
+        command = [sys.executable, "-m", "dev.host", "--end-with-input"]
+        command += [f"--{name}={value}" for name, value in options.items()]
         environment = {**os.environ, "PYTHONPATH": str(_REPO), "PYTHONUNBUFFERED": "1", **settings}
         self._child = start_child(command, environment=environment, folder=_REPO)
         self._reader = Thread(target=self._read, daemon=True)
@@ -79,8 +87,11 @@ class HostProcess:
         Raises:
             HostEnded: it is not there in time, or the host ended.
         """
+        return self._wait_for(pattern, seconds, count, 0)
+
+    def _wait_for(self, pattern: str, seconds: float, count: int, seen: int) -> str:
         matcher, deadline = re.compile(pattern), time.monotonic() + seconds
-        seen = found = 0
+        found = 0
         with self._news:
             while True:
                 new = min(self._written - seen, len(self.lines))
@@ -96,25 +107,39 @@ class HostProcess:
                 self._news.wait(left)
 
     def call(self, function: str, given: str = "{}") -> int:
-        """Run a function out of turn and wait for its end; returns the HTTP status."""
+        """Run a function out of turn and wait for the end of its first try; returns the HTTP status.
+
+        Raises:
+            HostEnded: the host ended meanwhile.
+        """
+        with self._news:
+            seen = self._written
+        status, headers, _ = self.post(f"/admin/functions/{function}", given.encode())
+        if invocation := headers.get("Invocation-Id"):
+            self._wait_for(rf"Executed 'Functions\.{function}' \(\w+, Id={invocation}", 120, 1, seen)
+        return status
+
+    def post(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Ask for something; returns status, headers and body of the answer."""
         request = urllib.request.Request(  # noqa: S310 - its address is our own host's
-            f"{self.address}/admin/functions/{function}", given.encode(), method="POST"
+            self.address + path, body, {"Content-Type": "application/json", **(headers or {})}, method="POST"
         )
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
-                return int(answer.status)
+                return answer.status, dict(answer.headers), answer.read()
         except urllib.error.HTTPError as error:
             with error:
-                return error.code
+                return error.code, dict(error.headers), error.read()
 
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> contextlib.AbstractContextManager[None]:
         """Stand it still for a while: nothing that happens meanwhile is seen by it half done."""
-        os.kill(self.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.pid, signal.SIGCONT)
+        return _held(self.pid)
+
+    def worker_held(self) -> contextlib.AbstractContextManager[None]:
+        """Stand the app's process still for a while: calls begin, and do not end."""
+        return _held(self.worker_pid)
 
     def let_go(self) -> None:
         """End it as the end of this process would: its standard input ends."""
@@ -148,9 +173,20 @@ class HostProcess:
                 with self._news:
                     self.lines.append(line.rstrip("\n"))
                     self._written += 1
+                    if match := _WORKER.search(line):
+                        self.worker_pid = int(match[1])
                     self._news.notify_all()
                 if self._echo:
                     self._echo(line.rstrip("\n"))
         with self._news:
             self._ended = True
             self._news.notify_all()
+
+
+@contextlib.contextmanager
+def _held(pid: int) -> Iterator[None]:
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dev.host.errors import HostError
-from dev.host.ncrontab import Schedule, WrongSchedule
-from dev.host.settings import resolve
-from dev.host.worker import Function
+from dev.host.functions import Function
+from dev.host.settings import connection_string, resolve
+from pipeline.ncrontab import Schedule, WrongSchedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,39 +25,51 @@ class TimerTrigger:
 
 @dataclass(frozen=True, slots=True)
 class BlobTrigger:
-    """Runs its function for each new blob, or new version of one."""
+    """Runs its function for blobs that are found, or that events name."""
 
     function: Function
     parameter: str
     connection: str
+    """Name of the setting."""
+    connection_string: str
     container: str
     pattern: re.Pattern[str]
-    """What a blob's name must match."""
-    event_grid: bool
-    """In Azure events would come from Event Grid; here they are polled for all the same."""
+    """What the name of a blob that is found must match."""
+    source: str
+    """`EventGrid` or `LogsAndContainerScan`."""
+
+    @property
+    def scans(self) -> bool:
+        """Whether blobs are looked for; otherwise events bring them."""
+        return self.source != "EventGrid"
 
 
 Trigger = TimerTrigger | BlobTrigger
 
 
-def read_trigger(function: Function, settings: Mapping[str, str]) -> Trigger:
+def read_trigger(function: Function, settings: Mapping[str, str], *, blobs: bool) -> Trigger:
     """The trigger of `function`, with settings put in place of `%NAME%`.
+
+    `blobs` says whether the app's extension bundle has blob triggers.
 
     Raises:
         HostError: there is none that this host knows, or it is wrong.
     """
-    kinds: dict[str, Callable[[Function, Mapping[str, Any], Mapping[str, str]], Trigger]] = {
-        "timerTrigger": _timer,
-        "blobTrigger": _blob,
-    }
+    kinds: dict[str, Callable[[Function, Mapping[str, Any], Mapping[str, str]], Trigger]]
+    kinds = {"timerTrigger": _timer} | ({"blobTrigger": _blob} if blobs else {})
     for binding in function.bindings:
         kind = str(binding.get("type"))
         try:
             if kind in kinds:
                 return kinds[kind](function, binding, settings)
         except HostError as error:
-            raise type(error)(f"{function.name}: {error}") from error
+            raise HostError(f"{function.name}: {error}") from error
     found = ", ".join(str(binding.get("type")) for binding in function.bindings)
+    if found == "blobTrigger":
+        raise HostError(
+            f"{function.name}: binding type 'blobTrigger' is not registered: host.json needs the "
+            "extensionBundle 'Microsoft.Azure.Functions.ExtensionBundle'"
+        )
     raise HostError(
         f"{function.name}: this host knows timer and blob triggers only, not {found}; use 'func start'"
     )
@@ -65,16 +77,15 @@ def read_trigger(function: Function, settings: Mapping[str, str]) -> Trigger:
 
 def _timer(function: Function, binding: Mapping[str, Any], settings: Mapping[str, str]) -> TimerTrigger:
     expression = resolve(str(binding["schedule"]), settings)
-    if expression.count(":") and len(expression.split()) == 1:
-        raise WrongSchedule(
-            f"schedule {expression!r} is a time span, which Azure takes on App Service plans only: "
-            "write an NCRONTAB expression, such as '0 0 * * * *' for each hour"
-        )
+    try:
+        schedule = Schedule.parse(expression)
+    except WrongSchedule as error:
+        raise HostError(f"schedule {expression!r}: {error}") from error
     return TimerTrigger(
         function,
         parameter=str(binding["name"]),
-        schedule=Schedule.parse(expression),
-        monitored=binding.get("useMonitor") is not False,
+        schedule=schedule,
+        monitored=binding.get("useMonitor") is not False and not schedule.frequent,
         at_start=binding.get("runOnStartup") is True,
     )
 
@@ -87,19 +98,21 @@ def _blob(function: Function, binding: Mapping[str, Any], settings: Mapping[str,
         )
     path = resolve(str(binding["path"]), settings)
     container, slash, pattern = path.partition("/")
-    if not (slash and pattern) or "{" in container:
+    if not (container and slash and pattern) or "{" in container:
         raise HostError(f"path {path!r} should be container/pattern, such as 'data/{{name}}'")
+    connection = resolve(str(binding["connection"]), settings)
     return BlobTrigger(
         function,
         parameter=str(binding["name"]),
-        connection=resolve(str(binding["connection"]), settings),
+        connection=connection,
+        connection_string=connection_string(connection, settings),
         container=container,
         pattern=_name_pattern(pattern),
-        event_grid=binding.get("source") == "EventGrid",
+        source=str(binding.get("source") or "LogsAndContainerScan"),
     )
 
 
 def _name_pattern(path: str) -> re.Pattern[str]:
-    """`{name}` stands for any text, slashes too, as in the real host."""
+    """`{name}` stands for any text on one line, slashes too, also for none."""
     parts = re.split(r"\{[^{}]+\}", path)
-    return re.compile(".+".join(map(re.escape, parts)), re.DOTALL)
+    return re.compile(".*".join(map(re.escape, parts)))

@@ -1,96 +1,53 @@
-"""The Python worker, as the host drives it.
+"""The Python worker as the host drives it: called, timed, and started again when it dies."""
 
-Everything goes through `azure_functions_runtime`, Microsoft's own worker library: it imports the app,
-tells what functions are in it, decodes their inputs and calls them. The host and the real worker talk in
-protobuf messages over gRPC; here both are in one process, so the messages are plain objects with the same
-fields. The worker's registry belongs to the process: one process, one app.
-"""
-
+import asyncio
+import contextlib
 import json
 import logging
+import socket
+import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
+from threading import Thread
 from typing import Any
 
 from dev.host.errors import HostError
+from dev.host.functions import Function, Input, Outcome
+from dev.host.logs import log_from_worker
 
 _log = logging.getLogger("Host")
 
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """What `@app.retry` asks for; the worker only reports it, the host carries it out."""
-
-    strategy: str
-    most: int
-    """Retries after the first try; -1 for no end."""
-    shortest: timedelta
-    longest: timedelta
-
-    def delay(self, retry: int) -> timedelta:
-        """How long to wait before retry number `retry`, from 1."""
-        if self.strategy == "fixed_delay":
-            return self.shortest
-        doubled = timedelta(seconds=4 * ((1 << min(retry - 1, 24)) - 1))
-        return min(self.longest, self.shortest + doubled)
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """One function of the app, as the worker reports it."""
-
-    name: str
-    id: str
-    bindings: Sequence[dict[str, Any]]
-    retry: RetryPolicy | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How an invocation ended; `error` is one line, `trace` the whole of it."""
-
-    ok: bool
-    error: str = ""
-    trace: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """What a trigger hands to its function: the parameter's name, and a value of one of the wire's kinds."""
-
-    parameter: str
-    kind: str
-    value: Any
-
-    @classmethod
-    def timer(cls, parameter: str, info: dict[str, Any]) -> "Input":
-        """A timer's tick."""
-        return cls(parameter, "json", json.dumps(info))
-
-    @classmethod
-    def blob(cls, parameter: str, connection: str, container: str, name: str) -> "Input":
-        """A reference to a blob, from which the worker's blob extension makes a BlobClient."""
-        content = {"Connection": connection, "ContainerName": container, "BlobName": name}
-        reference = _Message(
-            version="1.0",
-            source="AzureStorageBlobs",
-            content_type="application/json",
-            content=json.dumps(content),
-        )
-        return cls(parameter, "model_binding_data", reference)
+_RUNNER = Path(__file__).with_name("runner.py")
+_LONGEST_LINE = 16 * 2**20
+_MOST_EXITS = 3
+"""The host ends with this one, as the real one does."""
+_FORGIVEN_AFTER = 30 * 60.0
+"""Seconds without an exit, after which those before do not count."""
+_LAST_LINES = 0.5
+"""Seconds to read what a process printed before it ended."""
+_FAREWELL = 5.0
+"""Seconds that a process without calls is given to end, and to send its telemetry."""
 
 
 class Worker:
-    """Loads one app, then calls its functions."""
+    """Loads one app, then calls its functions.
 
-    def __init__(self, app: Path) -> None:
+    Args:
+        app: folder of the app.
+        time_limit: of each call; None for none. What takes longer is a failure, and costs the process.
+    """
+
+    def __init__(self, app: Path, time_limit: timedelta | None) -> None:
         self._app = app
+        self._limit = time_limit
+        self._exits: list[float] = []
+        self._current: asyncio.Task[WorkerProcess]
+        self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Has an exception once the process has died too often, or does not start again."""
 
     async def start(self) -> list[Function]:
         """Import the app and list its functions.
@@ -98,133 +55,198 @@ class Worker:
         Raises:
             HostError: the worker could not load it; the message is the worker's own.
         """
-        import azure_functions_runtime as runtime
-
         if not (self._app / "function_app.py").is_file():
             raise HostError(
                 f"no function_app.py in {self._app}: this is not the folder of a Python function app"
             )
-        sys.path.insert(0, str(self._app))
-        logging.getLogger("azure.functions").setLevel(
-            logging.WARNING
-        )  # two lines a call, of no use to a user
-        runtime.start_threadpool_executor()
-        init = _Message(capabilities={}, function_app_directory=str(self._app))
-        request = _Message(
-            request=_Message(worker_init_request=init),
-            properties={"host": "127.0.0.1", "protos": _protos()},
-        )
-        result = (await runtime.worker_init_request(request)).result
-        if result.status == _StatusResult.Failure:
-            raise HostError(
-                f"the worker cannot load {self._app / 'function_app.py'}: {result.exception.message}"
-            )
-        found = (await runtime.functions_metadata_request(None)).function_metadata_results
-        return [_function(metadata) for metadata in found or ()]
+        self._current = asyncio.create_task(WorkerProcess.start(self._app, self._exited))
+        return (await self._current).functions
 
-    async def invoke(self, function: Function, given: Input, *, reason: str, retry: int = 0) -> Outcome:
+    async def invoke(
+        self, function: Function, given: Input, *, reason: str, invocation: str = "", retry: int = 0
+    ) -> Outcome:
         """Call a function once; what it raises comes back in the outcome."""
-        import azure_functions_runtime as runtime
-
-        invocation = str(uuid.uuid4())
-        most = function.retry.most if function.retry else 0
-        call = _Message(
-            invocation_id=invocation,
-            function_id=function.id,
-            input_data=[_Parameter(given)],
-            trigger_metadata={},
-            trace_context=_Message(trace_parent=_trace_parent(invocation), trace_state="", attributes={}),
-            retry_context=_Message(retry_count=retry, max_retry_count=most, exception=None),
-        )
+        invocation = invocation or str(uuid.uuid4())
+        try:
+            process = await asyncio.shield(self._current)
+        except HostError as broken:  # it does not start again: the host ends
+            return Outcome(ok=False, error=str(broken))
         _log.info("Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, reason, invocation)
         started = time.monotonic()
-        request = _Message(request=_Message(invocation_request=call))
-        result = (await runtime.invocation_request(request)).result
+        try:
+            async with asyncio.timeout(self._limit.total_seconds() if self._limit else None):
+                outcome = await process.call(function, given, invocation, retry)
+        except TimeoutError:
+            error = f"Timeout value of {self._limit} was exceeded by function: Functions.{function.name}"
+            outcome = Outcome(ok=False, error=error)
+            self._replace(process)
         took = round((time.monotonic() - started) * 1000)
-        if result.status == _StatusResult.Success:
-            _log.info(
-                "Executed 'Functions.%s' (Succeeded, Id=%s, Duration=%dms)", function.name, invocation, took
-            )
-            return Outcome(ok=True)
-        error = " ".join(str(result.exception.message).split())
-        _log.error(
-            "Executed 'Functions.%s' (Failed, Id=%s, Duration=%dms) %s",
-            function.name,
-            invocation,
-            took,
-            error,
+        level, how = (logging.INFO, "Succeeded") if outcome.ok else (logging.ERROR, "Failed")
+        ended = "Executed 'Functions.%s' (%s, Id=%s, Duration=%dms) %s"
+        _log.log(level, ended, function.name, how, invocation, took, outcome.error)
+        return outcome
+
+    async def stop(self, *, kill: bool) -> None:
+        """End the process: at once, or when it has sent its telemetry."""
+        with contextlib.suppress(HostError):
+            process = await self._current
+            await process.stop(0 if kill else _FAREWELL)
+
+    def _replace(self, process: "WorkerProcess") -> None:
+        """Kill a process that a call hangs in. Its other calls hang until their own time limit."""
+        if self._current.done() and self._current.result() is process:
+            _log.warning("Worker process %d is killed and started again", process.pid)
+            process.kill()
+            self._start_again()
+
+    def _exited(self, process: "WorkerProcess", code: int) -> None:
+        """Note that a process has died by itself."""
+        now = time.monotonic()
+        forgiven = not self._exits or now - self._exits[-1] > _FORGIVEN_AFTER
+        self._exits = [now] if forgiven else [*self._exits, now]
+        count = len(self._exits)
+        _log.error("Worker process %d ended with code %d (%d of %d)", process.pid, code, count, _MOST_EXITS)
+        if count < _MOST_EXITS:
+            self._start_again()
+        elif not self.broken.done():
+            why = f"the worker process ended {_MOST_EXITS} times, the last with code {code}"
+            self.broken.set_exception(HostError(f"{why}: see what the app wrote above"))
+
+    def _start_again(self) -> None:
+        def started(task: asyncio.Task[WorkerProcess]) -> None:
+            if not task.cancelled() and (error := task.exception()) and not self.broken.done():
+                self.broken.set_exception(error)
+
+        self._current = asyncio.create_task(WorkerProcess.start(self._app, self._exited))
+        self._current.add_done_callback(started)
+
+
+OnExit = Callable[["WorkerProcess", int], None]
+
+
+class WorkerProcess:
+    """One life of the worker; make one with `start`."""
+
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        on_exit: OnExit,
+    ) -> None:
+        self.pid = process.pid
+        self.functions: list[Function] = []
+        self._process = process
+        self._reader, self._writer = reader, writer
+        self._on_exit: OnExit | None = on_exit
+        self._calls: dict[str, asyncio.Future[Outcome]] = {}
+        self._console = Thread(target=self._read_console, daemon=True)
+        self._console.start()
+        self._messages: asyncio.Task[None]
+
+    @classmethod
+    async def start(cls, app: Path, on_exit: OnExit) -> "WorkerProcess":
+        """Start a process and load the app in it; `on_exit` is called should it die by itself later.
+
+        Raises:
+            HostError: the app cannot be loaded.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = _start_runner(app, theirs)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=_LONGEST_LINE)
+        worker = cls(process, reader, writer, on_exit)
+        try:
+            await worker._load(app)
+        except BaseException:
+            await worker.stop(0)
+            raise
+        _log.info("Worker process started (pid %d)", worker.pid)
+        worker._messages = asyncio.create_task(worker._read_messages())
+        return worker
+
+    async def call(self, function: Function, given: Input, invocation: str, retry: int) -> Outcome:
+        """Call a function; the outcome is a failure where the process dies meanwhile."""
+        message = {
+            "id": invocation,
+            "function": function.id,
+            "parameter": given.parameter,
+            "kind": given.kind,
+            "content": given.content,
+            "retry": retry,
+            "most": function.retry.most if function.retry else 0,
+        }
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._calls[invocation] = outcome
+        try:
+            self._send(message)
+            return await outcome
+        finally:
+            del self._calls[invocation]
+
+    def kill(self) -> None:
+        """End it at once; calls in it never end."""
+        self._on_exit = None
+        self._process.kill()
+
+    async def stop(self, patience: float) -> None:
+        """Give it some seconds to end by itself, then kill it."""
+        self._on_exit = None
+        if patience:
+            self._send(None)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                await asyncio.to_thread(self._process.wait, patience)
+        self.kill()
+        await asyncio.to_thread(self._process.wait)
+        self._console.join(_LAST_LINES)
+        self._writer.close()
+
+    def _send(self, message: dict[str, Any] | None) -> None:
+        self._writer.write(json.dumps(message).encode() + b"\n")
+
+    async def _load(self, app: Path) -> None:
+        async for line in self._reader:
+            message = json.loads(line)
+            if "functions" in message:
+                self.functions = [Function.read(reported) for reported in message["functions"]]
+                return
+            if "failed" in message:
+                raise HostError(f"the worker cannot load {app / 'function_app.py'}: {message['failed']}")
+            log_from_worker(*message["log"])
+        code = await asyncio.to_thread(self._process.wait)
+        raise HostError(
+            f"the worker process ended with code {code} while it loaded {app / 'function_app.py'}"
         )
-        return Outcome(ok=False, error=error, trace=str(result.exception.stack_trace))
 
-    def stop(self) -> None:
-        """Wait for calls that still run, and end the worker's threads."""
-        import azure_functions_runtime as runtime
+    async def _read_messages(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            async for line in self._reader:
+                message = json.loads(line)
+                if "log" in message:
+                    log_from_worker(*message["log"])
+                elif (call := self._calls.get(message["ended"])) and not call.done():
+                    call.set_result(Outcome(message["ok"], " ".join(message["error"].split())))
+        code = await asyncio.to_thread(self._process.wait)
+        if self._on_exit is not None:
+            self._on_exit(self, code)
+            for call in self._calls.values():
+                if not call.done():
+                    call.set_result(Outcome(ok=False, error=f"the worker process ended with code {code}"))
 
-        runtime.stop_threadpool_executor()
-
-
-def _function(metadata: Any) -> Function:
-    options = metadata.retry_options
-    retry = None
-    if options is not None:
-        fixed = options.retry_strategy == "fixed_delay"
-        shortest = options.delay_interval if fixed else options.minimum_interval
-        retry = RetryPolicy(
-            strategy=options.retry_strategy,
-            most=options.max_retry_count,
-            shortest=shortest,
-            longest=shortest if fixed else options.maximum_interval,
-        )
-    bindings = [json.loads(binding) for binding in metadata.raw_bindings]
-    return Function(metadata.name, metadata.function_id, bindings, retry)
-
-
-def _trace_parent(invocation: str) -> str:
-    """A W3C trace context for this call, so that what the app records of it belongs together."""
-    trace = invocation.replace("-", "")
-    return f"00-{trace}-{trace[:16]}-01"
+    def _read_console(self) -> None:
+        """Write what the app prints, in a thread: processes that the app starts can hold the pipe open."""
+        console = logging.getLogger("Host.Function.Console")
+        if self._process.stdout is not None:  # it is a pipe
+            with self._process.stdout as lines:
+                for line in lines:
+                    console.info("%s", line.decode(errors="replace").rstrip("\r\n"))
 
 
-class _Message:
-    """Stands for any protobuf message: it has the fields it is given."""
-
-    def __init__(self, **fields: Any) -> None:
-        self.__dict__.update(fields)
-
-
-class _StatusResult(_Message):
-    Success, Failure = "success", "failure"
-
-
-class _TypedData:
-    def __init__(self, kind: str, value: Any) -> None:
-        self._kind = kind
-        setattr(self, kind, value)
-
-    def WhichOneof(self, _group: str) -> str:  # noqa: N802 - protobuf's name
-        return self._kind
-
-
-class _Parameter:
-    def __init__(self, given: Input) -> None:
-        self.name = given.parameter
-        self.data = _TypedData(given.kind, given.value)
-
-    def WhichOneof(self, _group: str) -> str:  # noqa: N802 - protobuf's name
-        return "data"
-
-
-def _protos() -> SimpleNamespace:
-    """The messages that the worker makes; it compares bindings' directions with the decorators' values."""
-    from azure.functions.decorators.core import BindingDirection, DataType
-
-    class BindingInfo(_Message):
-        inout, out, undefined = BindingDirection.INOUT, BindingDirection.OUT, DataType.UNDEFINED
-
-    plain = (
-        "FunctionMetadataResponse InvocationResponse ParameterBinding RpcException RpcFunctionMetadata "
-        "RpcRetryOptions TypedData WorkerInitResponse WorkerMetadata"
-    )
-    return SimpleNamespace(
-        **dict.fromkeys(plain.split(), _Message), StatusResult=_StatusResult, BindingInfo=BindingInfo
+def _start_runner(app: Path, connection: socket.socket) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-P", str(_RUNNER), str(app), str(connection.fileno())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[connection.fileno()],
     )

@@ -42,7 +42,7 @@ class Hosts:
     def __init__(self, sandbox: Sandbox, mark: str, seed: int) -> None:
         self.killed: Counter[str] = Counter()
         self.samples: list[tuple[float, int, int, int]] = []
-        """Samples of the host: time in seconds, process ID, bytes of memory, open files."""
+        """Samples of the app: time in seconds, process ID, bytes of memory, open files."""
         self._sandbox, self._mark = sandbox, mark
         self._chance = random.Random(seed)  # noqa: S311
         self._changing = threading.Lock()
@@ -56,7 +56,7 @@ class Hosts:
 
     def call(self, function: str, given: str) -> bool:
         """Call a function through the host's admin endpoint; returns whether the host accepted the call."""
-        with suppress(OSError):
+        with suppress(OSError, HostEnded):  # the host was killed meanwhile
             return self._host.call(function, given) < 400  # noqa: PLR2004
         return False
 
@@ -77,9 +77,9 @@ class Hosts:
                 self.killed["workers"] += 1
 
     def sample(self) -> None:
-        """Record the host's memory and open files."""
+        """Record the app's memory and open files."""
         with self._changing, suppress(psutil.Error):
-            process = psutil.Process(self._host.pid)
+            process = psutil.Process(self._host.worker_pid)
             self.samples.append((time.monotonic(), process.pid, process.memory_info().rss, process.num_fds()))
 
     def _start(self) -> HostProcess:

@@ -62,5 +62,5 @@ def look(context: Context, run: str) -> View:
             except IllegalTransition:  # another process was faster
                 record = context.runs.load(run)
             if record.state.final:
-                update_index(context.store)
+                update_index(context.store, context.settings.late_sweep)
     return View(record, [] if record.state is RunState.PENDING else context.engine.steps(run), lost)

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pipeline import alerts
 from pipeline.errors import (
     Changed,
     IllegalTransition,
@@ -316,9 +317,10 @@ class Runs:
 
 
 def log_failed(record: RunRecord) -> None:
-    """Log that a run has failed for good: `infra/modules/alerts.bicep` searches for these words."""
+    """Log that a run has failed for good."""
     logger.error(
-        "run %s has failed for good: %s",
+        "%s run %s: %s",
+        alerts.RUN_FAILED,
         record.run,
         record.error or "see its steps",
         extra={"run": record.run},

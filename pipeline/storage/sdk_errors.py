@@ -43,6 +43,11 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
             ContainerMissing,
             f"there is no such container at {address}: create it, or correct its name in the settings",
         ),
+        (
+            status == 404 and not code,  # noqa: PLR2004
+            StorageError,
+            f"what answers at {address} is not a storage service: see what listens there, and {CONNECTION}",
+        ),
         (isinstance(error, azure.ResourceNotFoundError) or status == 404, NotFound, "there is no such blob"),  # noqa: PLR2004
         (code.startswith("Lease"), LeaseHeld, f"another process holds its lease ({code})"),
         (

@@ -18,7 +18,7 @@ from scoring.keys import InvalidKey, SensorKey
 
 if TYPE_CHECKING:
     from scoring.collect.summary import Rules
-    from scoring.packs import ModelStore
+    from scoring.models.store import ModelStore
     from scoring.readings.files import FoundLanding, Source
     from scoring.step.selection import Selection
 
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     """Score, and print the totals."""
     # Before numpy is imported: batches are scored in parallel already, and threads below them only spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from scoring.packs import ModelStore
+    from scoring.models.store import ModelStore
     from scoring.readings.files import find_sources
     from scoring.readings.manifest import RunManifest
     from scoring.step.leftovers import begin, remove_old_predictions
@@ -83,13 +83,13 @@ def run(args: argparse.Namespace) -> int:
     manifest = RunManifest.read(args.manifest) if args.manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     store = ModelStore(args.models, use_pack=not args.key)
-    if store.notice:
-        print(store.notice, file=sys.stderr)
+    _warn(store.notice)
     if isinstance(selection, Everything):
         return _score_everything(args, sources, not_read, store, rules)
     begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
         outcome = score(sources, ModelCache(store), selection, files)
+    _warn(store.last_notice)
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
@@ -105,6 +105,11 @@ def run(args: argparse.Namespace) -> int:
     failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}
     return report_step(failed, outcome.landings)
+
+
+def _warn(notice: str | None) -> None:
+    if notice:
+        print(notice, file=sys.stderr)
 
 
 def _score_everything(
@@ -132,6 +137,7 @@ def _score_everything(
     models = ModelCache(store)
     with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out) as counter:
         outcome = score(sources, models, everything, files, counter)
+    _warn(store.last_notice)
     remove_old_predictions(args.out, everything, files.written)
     for found in not_read:
         counter.add_landing(found)

@@ -5,7 +5,7 @@ import pytest
 from dev.host.process import HostProcess
 
 ERRORS = {
-    "connection_missing": "error: no connection string NoSuchStorage: set it in local.settings.json",
+    "connection_missing": "error: on_blob: no connection string NoSuchStorage: set it in local.settings.json",
     "import_fails": "ModuleNotFoundError: No module named 'no_such_package'",
     "no_app": "ValueError: Could not find top level function app instances in function_app.py.",
     "no_function_app": "error: no function_app.py in ",
@@ -14,10 +14,10 @@ ERRORS = {
     "other_trigger": "error: work: this host knows timer and blob triggers only, not queueTrigger; use 'func",
     "path_without_name": "error: on_blob: path 'data' should be container/pattern, such as 'data/{name}'",
     "setting_missing": "error: tick: '%NO_SUCH_SETTING%' does not resolve to a value: set NO_SUCH_SETTING",
-    "time_span_schedule": "error: tick: schedule '00:05:00' is a time span",
+    "time_span_schedule": "error: tick: schedule '00:05:00': it is a time span",
     "wants_content": "error: on_blob: this host hands over blobs as BlobClient",
     "wrong_parameter": "the following parameters are declared in Python but not in the function definition",
-    "wrong_schedule": "error: tick: schedule '0 0 0 30 2 *' never comes",
+    "wrong_schedule": "error: tick: schedule '0 0 0 30 2 *': its day never comes",
 }
 
 

@@ -10,16 +10,14 @@ import time
 import psutil
 import pytest
 from azure.storage.blob import BlobServiceClient
-from azure.storage.queue import QueueClient, TextBase64DecodePolicy
 
-from dev.host.blobs import HOSTS_CONTAINER, POISON_QUEUE, receipt_name
+from dev.host.listeners import HOSTS_CONTAINER
 from dev.host.process import HostEnded, HostProcess
-from tests.dev.conftest import APPS
+from tests.dev.hosts import BOTH, settings_for, unique
 
 pytestmark = pytest.mark.xdist_group("host")
 
-HOST_ID = "testhost"
-HOURLY = "0 0 * * * *"
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -28,36 +26,12 @@ def blobs(azurite):
         yield service
 
 
-def settings_for(azurite, container, **more):
-    return {
-        "AzureFunctionsWebHost__hostid": HOST_ID,
-        "AzureWebJobsStorage": azurite.connection_string,
-        "SampleStorage": azurite.connection_string,
-        "SAMPLE_CONTAINER": container,
-        "SAMPLE_SCHEDULE": HOURLY,
-        **more,
-    }
-
-
 @pytest.fixture(scope="module")
 def host(azurite, blobs):
     """One host for the tests that leave it as it was."""
-    blobs.create_container("shared")
-    with HostProcess(APPS / "both", settings_for(azurite, "shared"), poll=0.1) as host:
+    container = blobs.create_container(unique("shared")).container_name
+    with HostProcess(BOTH, settings_for(azurite, container), poll=0.1) as host:
         yield host.wait_until_started()
-
-
-def receipts(blobs):
-    return [
-        name for name in blobs.get_container_client(HOSTS_CONTAINER).list_blob_names() if "receipts" in name
-    ]
-
-
-def wait_until(holds, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.02)
 
 
 def ask(host, method, path, body=b"", headers=None):
@@ -69,114 +43,35 @@ def ask(host, method, path, body=b"", headers=None):
         return answer.status, json.loads(text) if text else None
 
 
+def given(line):
+    """What the sample's timer said that it was given."""
+    return json.loads(line.partition("tick ")[2].partition(" retry")[0])
+
+
 def test_functions_that_are_disabled_are_called_out_of_turn_only(azurite, blobs):
-    blobs.create_container("disabled")
-    disabled = {f"AzureWebJobs.{name}.Disabled": "true" for name in ("landed", "tick")}
-    settings = settings_for(azurite, "disabled", SAMPLE_SCHEDULE="* * * * * *", **disabled)
-    blobs.get_blob_client("disabled", "in/a.csv").upload_blob(b"x")
-    with HostProcess(APPS / "both", settings, poll=0.1) as host:
+    name = unique("disabled")
+    disabled = {f"AzureWebJobs.{function}.Disabled": "true" for function in ("landed", "tick")}
+    settings = settings_for(azurite, name, SAMPLE_SCHEDULE="* * * * * *", **disabled)
+    blobs.create_container(name).upload_blob("in/a.csv", b"x")
+    with HostProcess(BOTH, settings, poll=0.1) as host:
         host.wait_until_started()
         time.sleep(2)
         assert not [line for line in host.lines if "Executing 'Functions." in line]
-        assert host.call("landed", '{"input": "disabled/in/a.csv"}') == 202
-        host.wait_for("landed in/a.csv in disabled try 1")
+        assert host.call("landed", f'{{"input": "{name}/in/a.csv"}}') == 202
+        host.wait_for(f"landed in/a.csv in {name} try 1")
         assert host.stop() == 0
-
-
-class TestBlobs:
-    def test_a_new_blob_is_told_once_with_its_name_and_container(self, host, blobs):
-        etag = blobs.get_blob_client("shared", "in/once.csv").upload_blob(b"x")["etag"]
-        host.wait_for("landed in/once.csv in shared try 1")
-        wait_until(lambda: receipt_name(HOST_ID, "landed", "shared", "in/once.csv", etag) in receipts(blobs))
-        blobs.get_blob_client("shared", "in/after.csv").upload_blob(b"x")
-        host.wait_for("landed in/after.csv")
-        assert not [line for line in host.lines if "in/once.csv in shared try 2" in line]
-
-    def test_a_blob_that_is_written_again_is_new(self, host, blobs):
-        blob = blobs.get_blob_client("shared", "in/again.csv")
-        blob.upload_blob(b"x")
-        host.wait_for("landed in/again.csv in shared try 1")
-        blob.upload_blob(b"x", overwrite=True)
-        host.wait_for("landed in/again.csv in shared try 2")
-
-    def test_names_that_do_not_match_the_path_are_left_alone(self, host, blobs):
-        blobs.get_blob_client("shared", "out/other.csv").upload_blob(b"x")
-        blobs.get_blob_client("shared", "in/other.txt").upload_blob(b"x")
-        blobs.get_blob_client("shared", "in/deep/er.csv").upload_blob(b"x")
-        host.wait_for("landed in/deep/er.csv")
-        assert not [line for line in host.lines if "other." in line]
-
-    def test_a_function_that_fails_is_called_again_until_it_succeeds(self, host, blobs):
-        blobs.get_blob_client("shared", "in/fails-2.csv").upload_blob(b"x")
-        host.wait_for("landed in/fails-2.csv in shared try 3")
-        failed = host.wait_for(r"Executed 'Functions.landed' \(Failed")
-        assert "RuntimeError: it fails as its name says" in failed
-        assert not [line for line in host.lines if "fails-2.csv' is given up" in line]
-
-    def test_after_the_last_try_a_message_lies_on_the_poison_queue(self, host, blobs, azurite):
-        etag = blobs.get_blob_client("shared", "in/fails-9.csv").upload_blob(b"x")["etag"]
-        host.wait_for("'in/fails-9.csv' is given up")
-        with QueueClient.from_connection_string(
-            azurite.connection_string, POISON_QUEUE, message_decode_policy=TextBase64DecodePolicy()
-        ) as queue:
-            (message,) = queue.receive_messages()
-        assert json.loads(message.content) == {
-            "Type": "BlobTrigger",
-            "FunctionId": "Host.Functions.landed",
-            "BlobType": "BlockBlob",
-            "ContainerName": "shared",
-            "BlobName": "in/fails-9.csv",
-            "ETag": etag.strip('"'),
-        }
-        assert [line for line in host.lines if "landed in/fails-9.csv in shared try 3" in line]
-        assert not [line for line in host.lines if "landed in/fails-9.csv in shared try 4" in line]
-
-    def test_a_blob_with_a_receipt_is_old_news_to_a_new_host(self, azurite, blobs, apps):
-        container = blobs.create_container("known")
-        etag = container.upload_blob("in/known.csv", b"x").get_blob_properties().etag
-        container.upload_blob("in/unknown.csv", b"x")
-        hosts = blobs.get_container_client(HOSTS_CONTAINER)
-        if not hosts.exists():
-            hosts.create_container()
-        hosts.upload_blob(receipt_name(HOST_ID, "landed", "known", "in/known.csv", etag), b"")
-        with HostProcess(apps / "both", settings_for(azurite, "known")) as host:
-            host.wait_until_started().wait_for("landed in/unknown.csv")
-        assert not [line for line in host.lines if "landed in/known.csv" in line]
-
-    def test_many_at_once_are_each_told_once_and_only_so_many_at_a_time(self, azurite, blobs, apps):
-        names = [f"in/{number}.csv" for number in range(150)]
-        container = blobs.create_container("burst")
-        for name in names:
-            container.upload_blob(name, b"x")
-        with HostProcess(apps / "both", settings_for(azurite, "burst"), poll=0.05) as host:
-            host.wait_for(r"Executed 'Functions.landed' \(Succeeded", 60, count=len(names))
-            container.upload_blob("in/last.csv", b"x")
-            host.wait_for("landed in/last.csv")
-        told = [line.split("landed ")[1].split(" in ")[0] for line in host.lines if "] landed in/" in line]
-        assert sorted(told) == sorted([*names, "in/last.csv"])
-        running = most = 0
-        for line in host.lines:
-            running += ("] Executing 'Functions.landed'" in line) - ("] Executed 'Functions.landed'" in line)
-            most = max(most, running)
-        assert 1 <= most <= 4  # maxDegreeOfParallelism of its host.json
-
-    def test_a_container_that_comes_later_is_looked_into(self, azurite, blobs, apps):
-        with HostProcess(apps / "both", settings_for(azurite, "later"), poll=0.1) as host:
-            host.wait_for("landed: there is no container 'later' yet")
-            blobs.create_container("later").upload_blob("in/a.csv", b"x")
-            host.wait_for("landed in/a.csv")
-        assert sum("there is no container" in line for line in host.lines) == 1
 
 
 class TestTimers:
     def test_a_timer_can_be_run_out_of_turn_and_finds_its_next_tick_ahead(self, host):
         before = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+        host.wait_for("The next tick of 'tick' is at")  # its status is stored
         assert host.call("tick") == 202
-        told = json.loads(host.wait_for(r"\] tick ").partition("tick ")[2].partition(" retry")[0])
-        assert told["past_due"] is False
-        assert told["status"]["Next"] > before
+        found = given(host.wait_for(r"\] tick "))
+        assert found["past_due"] is False
+        assert found["status"]["Next"] > before
 
-    def test_a_tick_missed_while_the_host_was_down_is_made_up_for_once(self, azurite, blobs, apps):
+    def test_a_tick_missed_while_the_host_was_down_is_made_up_for_once(self, azurite, blobs):
         hosts = blobs.get_container_client(HOSTS_CONTAINER)
         if not hosts.exists():
             hosts.create_container()
@@ -184,23 +79,33 @@ class TestTimers:
             name: f"2026-01-01T0{hour}:00:00+00:00"
             for name, hour in (("Last", 1), ("Next", 2), ("LastUpdated", 1))
         }
-        path = "timers/downhost/Host.Functions.tick/status"
+        settings = settings_for(azurite, "none")
+        path = f"timers/{settings['AzureFunctionsWebHost__hostid']}/Host.Functions.tick/status"
         hosts.upload_blob(path, json.dumps(status))
-        more = {"AzureFunctionsWebHost__hostid": "downhost"}
-        with HostProcess(apps / "both", settings_for(azurite, "none", **more)) as host:
-            line = host.wait_for(r"\] tick ")
-            assert json.loads(line.partition("tick ")[2].partition(" retry")[0]) == {
-                "status": status,
-                "past_due": True,
-            }
+        with HostProcess(BOTH, settings) as host:
+            assert given(host.wait_for(r"\] tick ")) == {"status": status, "past_due": True}
             host.wait_for("The next tick of 'tick' is at")
         assert sum("] tick " in line for line in host.lines) == 1
         after = json.loads(hosts.download_blob(path).readall())
         assert after["Last"] > "2026-11"
         assert after["Next"] > after["Last"]
 
-    def test_a_frequent_timer_fires_by_itself_on_time(self, azurite, apps):
-        with HostProcess(apps / "both", settings_for(azurite, "none", SAMPLE_SCHEDULE="* * * * * *")) as host:
+    def test_a_status_that_cannot_be_read_disables_its_timer_and_stays(self, azurite, blobs):
+        name = unique("unread")
+        settings = settings_for(azurite, name)
+        path = f"timers/{settings['AzureFunctionsWebHost__hostid']}/Host.Functions.tick/status"
+        hosts = blobs.get_container_client(HOSTS_CONTAINER)
+        hosts.upload_blob(path, b"not json")
+        blobs.create_container(name).upload_blob("in/a.csv", b"x")
+        with HostProcess(BOTH, settings, poll=0.1) as host:
+            host.wait_until_started()
+            host.wait_for(f"The listener for function 'tick' was unable to start: azure-webjobs-hosts/{path}")
+            host.wait_for("landed in/a.csv")
+            assert "tick: azure-webjobs-hosts" in ask(host, "GET", "/admin/host/status")[1]["errors"][0]
+        assert hosts.download_blob(path).readall() == b"not json"
+
+    def test_a_frequent_timer_fires_by_itself_on_time(self, azurite):
+        with HostProcess(BOTH, settings_for(azurite, "none", SAMPLE_SCHEDULE="* * * * * *")) as host:
             fired = host.wait_for(r"Timer fired at", count=2)
         assert 0 <= float(fired.split("Timer fired at ")[1][17:26]) % 1 < 0.5
 
@@ -209,13 +114,25 @@ class TestTimers:
         [("1", 2, r"Executed 'Functions.tick' \(Succeeded"), ("9", 3, r"retry 2 of 2")],
         ids=["once", "always"],
     )
-    def test_a_tick_that_fails_is_tried_again_as_its_policy_says(self, azurite, apps, failures, tries, end):
+    def test_a_tick_that_fails_is_tried_again_as_its_policy_says(self, azurite, failures, tries, end):
         settings = settings_for(azurite, "none", SAMPLE_TICK_FAILURES=failures)
-        with HostProcess(apps / "both", settings) as host:
+        with HostProcess(BOTH, settings) as host:
             host.wait_until_started()
             assert host.call("tick") == 202
             host.wait_for(end)
         assert sum("] tick " in line for line in host.lines) == tries
+        assert len({line.split("Id=")[1][:36] for line in host.lines if "Functions.tick" in line}) == 1
+
+    @pytest.mark.slow
+    def test_after_a_kill_nothing_ticks_until_the_lock_has_run_out(self, azurite):
+        settings = settings_for(azurite, "none", SAMPLE_SCHEDULE="* * * * * *")
+        with HostProcess(BOTH, settings) as host:
+            host.wait_until_started().wait_for("Timer fired at")
+            host.kill()
+            killed = time.monotonic()
+        with HostProcess(BOTH, settings) as host:
+            host.wait_until_started().wait_for("Timer fired at", 40)
+            assert time.monotonic() - killed > 7  # it was taken or renewed half of its 15 s ago, at most
 
 
 class TestTheHostItself:
@@ -225,7 +142,7 @@ class TestTheHostItself:
 
     def test_it_says_what_it_listens_for(self, host):
         host.wait_for("tick: timerTrigger, schedule '0 0 [*] [*] [*] [*]'", 0)
-        host.wait_for("landed: blobTrigger, container 'shared', polled", 0)
+        host.wait_for("landed: blobTrigger, container 'shared-.*', polled", 0)
 
     def test_it_listens_on_loopback_only(self, host):
         listening = [
@@ -236,19 +153,23 @@ class TestTheHostItself:
     @pytest.mark.parametrize(
         ("path", "body", "headers", "status"),
         [
-            ("/admin/functions/none", b"{}", {}, 404),
-            ("/admin/functions/tick", b"[]", {}, 400),
-            ("/admin/functions/tick", b"{", {}, 400),
-            ("/admin/functions/landed", b'{"input": "elsewhere/in/a.csv"}', {}, 400),
-            ("/admin/functions/tick", b"{}", {"Origin": "https://example.com"}, 403),
-            ("/admin/functions/tick", b"{}", {"Host": "rebound.example.com"}, 403),
-            ("/", b"{}", {}, 404),
+            ("/admin/functions/none", b"{}", JSON, 404),
+            ("/admin/functions/tick", b"[]", JSON, 400),
+            ("/admin/functions/tick", b"{", JSON, 400),
+            ("/admin/functions/tick", b"{}", {}, 415),
+            ("/admin/functions/tick", b"{}", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
+            ("/admin/functions/landed", b'{"input": "container"}', JSON, 400),
+            ("/admin/functions/tick", b"{}", JSON | {"Origin": "https://example.com"}, 403),
+            ("/admin/functions/tick", b"{}", JSON | {"Host": "rebound.example.com"}, 403),
+            ("/", b"{}", JSON, 404),
         ],
         ids=[
             "no such function",
             "list",
             "no JSON",
-            "other container",
+            "no content type",
+            "curl's own content type",
+            "no blob",
             "web page",
             "other host",
             "no such path",
@@ -257,33 +178,66 @@ class TestTheHostItself:
     def test_a_wrong_call_is_refused(self, host, path, body, headers, status):
         assert ask(host, "POST", path, body, headers)[0] == status
 
+    def test_a_call_out_of_turn_is_answered_at_once(self, host):
+        before = sum("Executed 'Functions.landed'" in line for line in host.lines)
+        with host.worker_held():
+            answer = ask(host, "POST", "/admin/functions/landed", b'{"input": "other/in/slow.csv"}', JSON)
+            assert answer == (202, None)
+            assert sum("Executed 'Functions.landed'" in line for line in host.lines) == before
+        host.wait_for("landed in/slow.csv in other")
+
     def test_it_says_which_functions_there_are_and_that_it_runs(self, host):
         assert ask(host, "GET", "/admin/functions") == (200, [{"name": "tick"}, {"name": "landed"}])
         assert ask(host, "GET", "/admin/host/status") == (200, {"state": "Running"})
 
     @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminate"])
-    def test_it_ends_in_good_order(self, azurite, apps, how):
-        with HostProcess(apps / "both", settings_for(azurite, "none")) as host:
-            os.kill(host.wait_until_started().pid, how)
+    def test_it_ends_in_good_order(self, azurite, how):
+        with HostProcess(BOTH, settings_for(azurite, "none")) as host:
+            os.killpg(host.wait_until_started().pid, how)
             assert host.wait() == 0
         assert host.lines[-1].endswith("Host stopped")
         assert not [line for line in host.lines if "Traceback" in line]
 
-    def test_it_ends_with_the_program_that_started_it(self, azurite, apps):
-        with HostProcess(apps / "both", settings_for(azurite, "none")) as host:
-            host.wait_until_started()
+    def test_it_ends_with_the_program_that_started_it(self, azurite):
+        with HostProcess(BOTH, settings_for(azurite, "none")) as host:
+            worker = psutil.Process(host.wait_until_started().worker_pid)
             host.let_go()
             assert host.wait() == 0
+        assert not worker.is_running()
 
-    def test_without_its_storage_it_says_so_and_ends(self, apps, azurite):
-        settings = settings_for(azurite, "none", AzureWebJobsStorage="UseDevelopmentStorage=true")
+    def test_without_its_storage_it_says_so_and_ends(self, azurite):
         broken = azurite.connection_string.replace(str(azurite.ports["Blob"]), "1")
-        with HostProcess(apps / "both", {**settings, "AzureWebJobsStorage": broken}) as host:
+        with HostProcess(BOTH, settings_for(azurite, "none", AzureWebJobsStorage=broken)) as host:
             assert host.wait() == 1
         assert host.lines[-1].startswith("error: cannot reach AzureWebJobsStorage at http://127.0.0.1:1/")
         assert host.lines[-1].endswith("is Azurite running?")
 
-    def test_what_it_never_says_is_not_waited_for_beyond_its_end(self, azurite, apps):
-        settings = settings_for(azurite, "none", SAMPLE_SCHEDULE="never")
-        with HostProcess(apps / "both", settings) as host, pytest.raises(HostEnded, match="the host ended"):
+    def test_what_it_never_says_is_not_waited_for_beyond_its_end(self, azurite):
+        settings = settings_for(azurite, "none", AzureWebJobsStorage="")
+        with HostProcess(BOTH, settings) as host, pytest.raises(HostEnded, match="the host ended"):
             host.wait_for("no such line", 60)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint", "works"),
+    [
+        ({"SAMPLE_SCHEDULE": "0 0 25 * * *"}, "tick: schedule '0 0 25 .*': hour 25 is not between", "landed"),
+        ({"SAMPLE_SCHEDULE": ""}, "tick: schedule '': it has 0 fields", "landed"),
+        ({"SampleStorage": ""}, "landed: no connection string SampleStorage", "tick"),
+        ({"SAMPLE_CONTAINER": ""}, "landed: path '/in/{name}.csv' should be container/pattern", "tick"),
+    ],
+    ids=["schedule", "blank schedule", "no connection", "blank container"],
+)
+def test_a_wrong_setting_disables_one_function_loudly_and_the_other_works(
+    azurite, blobs, wrong, complaint, works
+):
+    name = unique("partial")
+    blobs.create_container(name).upload_blob("in/a.csv", b"x")
+    with HostProcess(BOTH, settings_for(azurite, name, **wrong), poll=0.1) as host:
+        host.wait_for(f"A function failed indexing and is DISABLED. {complaint}")
+        host.wait_until_started()
+        assert ask(host, "GET", "/admin/functions") == (200, [{"name": works}])
+        assert len(ask(host, "GET", "/admin/host/status")[1]["errors"]) == 1
+        if works == "tick":
+            assert host.call("tick") == 202
+        host.wait_for(rf"Executed 'Functions.{works}' \(Succeeded")

@@ -1,3 +1,5 @@
+"""Schedules, held to what the Functions host was recorded to make of them."""
+
 import contextlib
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,67 +8,101 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev.host.ncrontab import Schedule, WrongSchedule
+from dev.host.errors import HostError
+from dev.host.settings import resolve
+from pipeline.ncrontab import Schedule, WrongSchedule
+from tests.dev.recordings import extract_and_whole, recorded
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+SETTINGS = {
+    "SET_OK": "0 */5 * * * *",
+    "SET_FIELD": "*/5",
+    "SET_BLANK": "",
+    "SET_SPACE": " ",
+    "SET_NESTED": "%SET_OK%",
+}
+END_OF_TIME = "9999-12-31T23:59:59.9999999Z"
 
 
-@pytest.mark.parametrize(
-    ("expression", "times"),
-    [
-        ("0 0 * * * *", ["2026-01-01T01:00:00", "2026-01-01T02:00:00"]),
-        ("*/15 * * * * *", ["2026-01-01T00:00:15", "2026-01-01T00:00:30"]),
-        ("30 5 0 * * *", ["2026-01-01T00:05:30", "2026-01-02T00:05:30"]),
-        ("0 5/20 * * * *", ["2026-01-01T00:05:00", "2026-01-01T00:25:00", "2026-01-01T00:45:00"]),
-        ("0 0 22-20 * * *", ["2026-01-01T20:00:00", "2026-01-01T21:00:00", "2026-01-01T22:00:00"]),
-        ("0 0 0 * * mon", ["2026-01-05T00:00:00", "2026-01-12T00:00:00"]),
-        ("0 0 0 1 March,sep *", ["2026-03-01T00:00:00", "2026-09-01T00:00:00"]),
-        ("0 0 0 * * 0", ["2026-01-04T00:00:00", "2026-01-11T00:00:00"]),
-        ("0 0 0 29 2 *", ["2028-02-29T00:00:00", "2032-02-29T00:00:00"]),
-    ],
-    ids=str,
-)
-def test_six_fields_begin_with_seconds(expression, times):
-    found, moment = [], START
-    for _ in times:
-        moment = Schedule.parse(expression).next_after(moment)
-        found.append(moment.isoformat().removesuffix("+00:00"))
-    assert found == times
+def refused_on_purpose(recording):
+    """Time spans, and days that never come: the host takes them, and does not do what was meant."""
+    return recording["accepted"] and (
+        recording["kind"] == "constant" or any(times == [END_OF_TIME] for times in recording["from"].values())
+    )
 
 
-def test_five_fields_are_read_without_seconds():
-    assert Schedule.parse("*/5 * * * *").next_after(START) == START + timedelta(minutes=5)
+def read(expression):
+    """The schedule, None where it is refused."""
+    try:
+        return Schedule.parse(resolve(expression, SETTINGS))
+    except (HostError, WrongSchedule):
+        return None
 
 
-def test_day_and_weekday_must_both_match():
-    fridays = Schedule.parse("0 0 1 13 * 5")
-    assert fridays.next_after(START) == datetime(2026, 2, 13, 1, tzinfo=UTC)
+def following(schedule, start, count):
+    times, moment = [], datetime.fromisoformat(start)
+    for _ in range(count):
+        moment = schedule.next_after(moment)
+        times.append(moment.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return times
+
+
+@extract_and_whole
+def test_the_same_schedules_are_taken_and_refused(folder):
+    recordings = recorded(folder, "ncrontab")
+    assert len(recordings) > 30
+    differ = [
+        each["expression"]
+        for each in recordings
+        if each["accepted"] != (read(each["expression"]) is not None) and not refused_on_purpose(each)
+    ]
+    assert differ == []
+
+
+@extract_and_whole
+def test_they_fire_at_the_same_times(folder):
+    for each in recorded(folder, "ncrontab"):
+        if schedule := read(each["expression"]):
+            for start, times in each["from"].items():
+                assert following(schedule, start, len(times)) == times, each["expression"]
+
+
+@extract_and_whole
+def test_the_same_timers_keep_their_status(folder):
+    for each in recorded(folder, "ncrontab"):
+        if schedule := read(each["expression"]):
+            assert schedule.frequent is not each["monitor_kept"], each["expression"]
+
+
+@extract_and_whole
+def test_what_the_host_takes_and_is_refused_here_is_a_time_span_or_a_day_that_never_comes(folder):
+    for each in filter(refused_on_purpose, recorded(folder, "ncrontab")):
+        with pytest.raises(WrongSchedule, match=r"time span|never comes|has 1 fields"):
+            Schedule.parse(each["expression"])
 
 
 @pytest.mark.parametrize(
     ("expression", "complaint"),
     [
-        ("", "has 0 fields"),
-        ("* * *", "has 3 fields"),
-        ("0 0 0 1 1 * 2026", "has 7 fields"),
-        ("@daily", "has 1 fields"),
+        ("", "it has 0 fields"),
+        ("* * *", "it has 3 fields"),
+        ("0 0 0 1 1 * 2026", "it has 7 fields"),
+        ("00:05:00", "it is a time span"),
         ("0 0 0 * * 7", "day-of-week 7 is not between 0 and 6"),
         ("60 * * * * *", "second 60 is not between 0 and 59"),
-        ("0 0 24 * * *", "hour 24 is not between 0 and 23"),
         ("0 0 0 0 * *", "day 0 is not between 1 and 31"),
         ("0 0 0 L * *", "day 'L' is not a number"),
-        ("0 0 0 * * 5#2", "day-of-week '5#2' is not a number"),
         ("0 0 0 ? * *", "day '?' is not a number"),
         ("0 0 0 * nonesuch *", "month 'nonesuch' is not a number from 1 to 12, or a name such as January"),
         ("0 */x * * * *", "step 'x' of minute '*/x' is not a number"),
         ("0 1, * * * *", "minute '' is not a number"),
-        ("0 -5 * * * *", "minute '' is not a number"),
         ("0 \uff15 * * * *", "minute '\uff15' is not a number"),  # a five, full width
-        ("0 0 0 30 2 *", "never comes"),
+        ("0 0 0 30 2 *", "its day never comes"),
+        ("0 0 * * * " + "9" * 5000, "day-of-week 999999999999999999999999999999 is not between"),
     ],
-    ids=str,
+    ids=lambda text: text[:30],
 )
-def test_what_the_real_host_refuses_is_refused_here(expression, complaint):
+def test_a_refusal_says_why_in_one_line(expression, complaint):
     with pytest.raises(WrongSchedule, match=re.escape(complaint)) as refusal:
         Schedule.parse(expression)
     assert "\n" not in str(refusal.value)
@@ -76,27 +112,23 @@ def _field(low, high):
     value = st.integers(low, high)
     ranges = st.tuples(value, value).map(lambda pair: f"{pair[0]}-{pair[1]}")
     plain = st.one_of(st.just("*"), value.map(str), ranges)
-    stepped = st.tuples(plain, st.integers(1, 70)).map(lambda pair: f"{pair[0]}/{pair[1]}")
+    stepped = st.tuples(plain, st.integers(-1, 70)).map(lambda pair: f"{pair[0]}/{pair[1]}")
     return st.lists(st.one_of(plain, stepped), min_size=1, max_size=3).map(",".join)
 
 
 @given(
-    minute=_field(0, 59),
-    hour=_field(0, 23),
-    weekday=_field(0, 6),
+    fields=st.tuples(_field(0, 59), _field(0, 59), _field(0, 23), _field(1, 28), _field(1, 12), _field(0, 6)),
     moment=st.integers(0, 10**9).map(lambda seconds: START + timedelta(seconds=seconds / 3)),
 )
-def test_the_next_time_is_later_and_matches_every_field(minute, hour, weekday, moment):
-    schedule = Schedule.parse(f"0 {minute} {hour} * * {weekday}")
-    following = schedule.next_after(moment)
-    assert following > moment
-    allowed = [
-        set(range(60)) if part == "*" else set(map(int, part.split(","))) for part in schedule.numbers.split()
-    ]
-    assert (following.second, following.microsecond) == (0, 0)
-    assert following.minute in allowed[1]
-    assert following.hour in (allowed[2] if schedule.numbers.split()[2] != "*" else range(24))
-    assert following.isoweekday() % 7 in allowed[5] or schedule.numbers.split()[5] == "*"
+def test_the_next_time_is_the_first_later_one_that_matches_every_field(fields, moment):
+    schedule = Schedule.parse(" ".join(fields))
+    found = schedule.next_after(moment)
+    assert found > moment
+    parts = (found.second, found.minute, found.hour, found.day, found.month, found.isoweekday() % 7)
+    assert all(part in values for part, values in zip(parts, schedule.values, strict=True))
+    earlier = max(moment, found - timedelta(seconds=5))
+    assert schedule.next_after(earlier) <= found
+    assert schedule.next_after(found - timedelta(microseconds=1)) == found
 
 
 @given(st.text(max_size=30))

@@ -3,12 +3,17 @@
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from dev.children import end_child, start_child
+from dev.start import server_on
 
 REPO = Path(__file__).parents[2]
 
@@ -28,7 +33,7 @@ def started(environment, azurite, tmp_path):
         lines.append(line)
         if "Host started" in line:
             break
-    yield child, lines
+    yield child, lines, command
     child.stdout.close()
     end_child(child)
 
@@ -44,7 +49,7 @@ def test_it_creates_missing_containers_and_runs_the_app(started, environment):
 
 @pytest.mark.parametrize("to_group", [True, False], ids=["Ctrl-C to the group", "SIGTERM to the process"])
 def test_a_signal_stops_it_and_everything_that_it_started(started, to_group):
-    child, _ = started
+    child, *_ = started
     if to_group:
         os.killpg(child.pid, signal.SIGINT)
     else:
@@ -53,3 +58,32 @@ def test_a_signal_stops_it_and_everything_that_it_started(started, to_group):
     assert child.wait(15) == 0
     assert "Host stopped" in rest
     assert "Traceback" not in rest
+
+
+def test_another_one_says_that_one_runs(started):
+    _, _, command = started
+    other = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
+    assert other.returncode == 1
+    assert "error: make start runs already for " in other.stderr
+    assert other.stdout == ""
+
+
+def test_azurite_is_known_by_its_name(azurite):
+    assert str(server_on(azurite.ports["Blob"])).startswith("Azurite-Blob/")
+    assert str(server_on(azurite.ports["Queue"])).startswith("Azurite-Queue/")
+
+
+def test_other_listeners_are_not_taken_for_azurite():
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        assert str(server_on(server.server_port)).startswith("BaseHTTP/")
+        server.shutdown()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def hang_up():
+            listener.accept()[0].close()
+
+        Thread(target=hang_up, daemon=True).start()
+        assert str(server_on(port)).startswith("something that is no web server")
+    assert server_on(port) is None

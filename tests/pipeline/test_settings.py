@@ -198,3 +198,23 @@ class TestConnection:
 
     def test_no_key_appears_when_settings_are_shown(self):
         assert KEY not in repr(read(ScoringStorage=CONNECTION))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "why"),
+    [
+        ("0 0 25 * * *", "hour 25 is not between 0 and 23"),
+        ("0 0 0 L * *", "day 'L' is not a number"),
+        ("0 0 0 30 2 *", "its day never comes"),
+        ("0 0 0 * * 7", "day-of-week 7 is not between 0 and 6"),
+        ("0 0 * * * *\n", "is not a number"),
+        ("00:05:00", "it is a time span"),
+    ],
+    ids=str,
+)
+def test_a_schedule_that_the_functions_host_would_refuse_is_refused_with_the_reason(schedule, why):
+    with pytest.raises(SettingsError, match="SCORING_SCHEDULE: expected an NCRONTAB expression") as refusal:
+        Settings.from_environment(
+            {"ScoringStorage": "UseDevelopmentStorage=true", "SCORING_SCHEDULE": schedule}
+        )
+    assert why in str(refusal.value)

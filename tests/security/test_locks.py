@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 REPO = Path(__file__).parents[2]
-LOCKS = ("requirements.txt", "requirements-dev.txt", "infra/requirements.txt")
+LOCKS = ("requirements.txt", "requirements-app.txt", "requirements-dev.txt", "infra/requirements.txt")
 SMALL = "tests/fidelity/requirements.txt"
 
 

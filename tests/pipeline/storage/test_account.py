@@ -93,7 +93,7 @@ class TestErrors:
         [
             (401, StorageDenied),
             (403, StorageDenied),
-            (404, NotFound),
+            (404, StorageError),  # without a code of storage: some other server
             (409, StorageError),  # a conflict of which nothing is known: what is there already has a class
             (412, Changed),
             (408, StorageUnreachable),

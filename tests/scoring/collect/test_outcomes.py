@@ -17,7 +17,7 @@ from sklearn.svm import OneClassSVM
 from scoring.collect.outcome import run_outcome
 from scoring.formats import MAX_REJECTED, LandingStatus, RejectKind, RunOutcome, SensorStatus
 from scoring.keys import SensorKey
-from scoring.models import save_model
+from scoring.models.write import save_model
 from tests.scoring.run_command import CommandResult, scoring
 
 CASES = Path(__file__).parents[4] / "shared" / "cases"
