@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
 
 FINAL = frozenset({"succeeded", "partly", "failed", "canceled", "empty"})
-_READ = frozenset({"read", "partly-rejected"})
-_LANDING_STATUSES = _READ | {"superseded", "vanished", "unreadable", "refused"}
+_LANDING_STATUSES = frozenset({"read", "superseded", "vanished", "unreadable", "refused"})
 _SHOWN = 20
 
 
@@ -109,13 +108,13 @@ def _check_scored_once(findings: Findings, runs: Mapping[str, Run]) -> dict[tupl
 
 
 def _check_summary(findings: Findings, run: Run, scored: Mapping[int, int]) -> None:
-    """The summary must list each landing of the manifest, as read exactly if it was scored."""
+    """The summary must list each landing of the manifest, with status `read` exactly if it was scored."""
     statuses, rejected = run.statuses, Counter(name for name, _line in run.rejects)
     for name in run.manifest.values():
         (kind, number), status = parse_name(name), statuses.get(name, "not mentioned")
         if status not in _LANDING_STATUSES:
             findings.add("landing not in the summary", [f"{name} in {run.name} is {status}"])
-        read = status in _READ
+        read = status == "read"
         if read and not kind.readable:
             findings.add("unreadable landing scored", [f"{name} by {run.name}"])
         if scored.get(number, 0) != int(read):
