@@ -10,15 +10,16 @@ from scoring.models.fields import Fields
 
 _LEAF = -1
 _ROUNDING = 1e-12
+_GUESSES = "_average_path_length_per_tree"
 _MOST_NODES = 1 << 20
 
 
 def forest(fields: Fields) -> Forest:
     """IsolationForest.
 
-    A file since 1.3 holds how deep each node lies, and a guess of how much deeper a reading would lie, were
-    the samples in it split on; for others both are computed. Before 0.21 guesses were made by other formulas,
-    and a forest keeps those of its version.
+    A file since 1.3 holds, for each node, a guess of how much deeper a reading would lie, were the samples
+    in it split on; for others it is computed. Before 0.21 guesses were made by other formulas, and a forest
+    keeps those of its version.
     """
     trees = [Fields(tree).object("tree_", "Tree") for tree in fields.items("estimators_", Described)]
     if not 0 < len(trees) <= MOST_TREES:
@@ -70,15 +71,12 @@ def _features(
     fields: Fields, trees: list[Fields], sizes: np.ndarray, feature: Integers
 ) -> tuple[int, Integers]:
     """How many features go in, and which of them each node compares: a tree numbers those drawn for it."""
+    count = fields.whole(fields.first("n_features_in_", "n_features_"))
+    if count == 1:
+        return count, feature
     drawn = [_drawn(fields, each) for each in fields.items("estimators_features_", np.ndarray)]
     if len(drawn) != len(trees):
         raise fields.error("estimators_features_", "does not go with its trees")
-    if fields.has("n_features_in_"):
-        count = fields.whole("n_features_in_")
-    elif fields.has("n_features_"):
-        count = fields.whole("n_features_")
-    else:
-        count = max(int(each.max()) for each in drawn) + 1
     if all(len(each) == count for each in drawn):
         return count, feature
     start = 0
@@ -131,22 +129,16 @@ class _Links:
 
 def _lengths(fields: Fields, nodes: list[np.ndarray], links: _Links, version: str) -> Floats:
     """How deep a reading in each node lies."""
-    names = ("_decision_path_lengths", "_average_path_length_per_tree")
-    if all(fields.has(name) for name in names):
-        depths, guesses = (_per_tree(fields, name, nodes) for name in names)
+    if fields.has(_GUESSES):
+        arrays = fields.items(_GUESSES, np.ndarray)
+        if [array.shape for array in arrays] != [each.shape for each in nodes]:
+            raise fields.error(_GUESSES, "does not go with its trees")
+        if any(array.dtype.kind not in "iuf" for array in arrays):
+            raise fields.error(_GUESSES, "does not hold numbers")
+        guesses = np.concatenate(arrays).astype(np.float64)
     else:
-        depths = links.depths()
         guesses = _guess(np.concatenate([each["n_node_samples"] for each in nodes]), version)
-    return depths + guesses - 1.0
-
-
-def _per_tree(fields: Fields, name: str, nodes: list[np.ndarray]) -> Floats:
-    arrays = fields.items(name, np.ndarray)
-    if [array.shape for array in arrays] != [each.shape for each in nodes]:
-        raise fields.error(name, "does not go with its trees")
-    if any(array.dtype.kind not in "iuf" for array in arrays):
-        raise fields.error(name, "does not hold numbers")
-    return np.concatenate(arrays).astype(np.float64)
+    return links.depths() + guesses - 1.0
 
 
 def _offset(fields: Fields) -> float:
