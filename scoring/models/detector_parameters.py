@@ -9,6 +9,7 @@ import numpy as np
 
 from scoring.errors import ModelError
 from scoring.models.checks import (
+    MOST_DEGREE,
     MOST_DEPTH,
     MOST_LEAVES,
     MOST_NEIGHBOURS,
@@ -43,10 +44,10 @@ class SupportVectors:
         check_array("support_vectors_", self.vectors, None, None)
         check_array("dual_coef_", self.dual, len(self.vectors))
         check_features("a OneClassSVM", self.features_in)
-        expect(len(self.vectors) <= MOST_VECTORS, f"has more than {MOST_VECTORS:,} support vectors")
+        expect(len(self.vectors) <= MOST_VECTORS, f"has more than {MOST_VECTORS:,} support vectors: lower nu")
         check_finite("gamma, coef0 or intercept_", self.gamma, self.coef0, self.intercept)
         expect(self.gamma >= 0, f"gamma {self.gamma} is below 0")
-        expect(0 <= self.degree < 1 << 31, f"degree {self.degree} is out of range")
+        expect(0 <= self.degree <= MOST_DEGREE, f"degree {self.degree} is out of range")
 
     @property
     def features_in(self) -> int:
@@ -167,7 +168,10 @@ class Neighbours:
         check_array("_lrd", self.densities, count)
         check_array("_distances_fit_X_", self.distances, count)
         check_features("a LocalOutlierFactor", self.features_in)
-        expect(count <= MOST_READINGS, f"compares with more than {MOST_READINGS:,} readings")
+        expect(
+            self.readings.size <= MOST_READINGS,
+            f"compares with more than {MOST_READINGS:,} readings: train it again with fewer",
+        )
         check_finite("p or offset_", self.p, self.offset)
         fits = 1 <= self.neighbours <= min(count, MOST_NEIGHBOURS)
         expect(fits, f"n_neighbors_ {self.neighbours} is out of range")
