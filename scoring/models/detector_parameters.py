@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.errors import ModelError
 from scoring.models.checks import (
     MOST_DEGREE,
-    MOST_DEPTH,
     MOST_LEAVES,
     MOST_NEIGHBOURS,
     MOST_READINGS,
@@ -23,6 +21,7 @@ from scoring.models.checks import (
     check_finite,
     expect,
 )
+from scoring.models.trees import node_depths
 
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
@@ -106,35 +105,9 @@ class Forest:
             check_array(f"{name} of the trees' nodes", getattr(self, name), count)
         check_finite("offset_", self.expected, self.offset)
         expect(self.expected >= 0, "was fitted on too few readings; train it again")
-        self._check_links()
-
-    def _check_links(self) -> None:
-        """Children lie behind their parents, within their tree, and each node but the root is one child."""
-        sizes = self.sizes.astype(np.int64)
-        roots = np.cumsum(sizes) - sizes
-        start = np.repeat(roots, sizes)
-        place = np.arange(len(self.left)) - start
-        inner = self.left >= 0
-        first, last = np.minimum(self.left, self.right), np.maximum(self.left, self.right)
-        good = (
-            (self.left[~inner] == -1).all()
-            and (self.right[~inner] == -1).all()
-            and (first > place)[inner].all()
-            and (last < np.repeat(sizes, sizes))[inner].all()
-            and ((self.feature >= 0) & (self.feature < self.features_in)).all()
-        )
-        expect(bool(good), "holds a tree whose nodes lead nowhere")
-        children = np.concatenate([(self.left + start)[inner], (self.right + start)[inner]])
-        parents = np.bincount(children, minlength=len(place))
-        parents[roots] += 1
-        expect(bool((parents == 1).all()), "holds a tree whose nodes lead nowhere")
-        level = roots
-        for _ in range(MOST_DEPTH + 1):
-            level = level[inner[level]]
-            if not len(level):
-                return
-            level = np.concatenate([array[level] + start[level] for array in (self.left, self.right)])
-        raise ModelError(f"holds a tree of more than {MOST_DEPTH} levels")
+        node_depths(self.sizes, self.left, self.right)
+        known = ((self.feature >= 0) & (self.feature < self.features_in)).all()
+        expect(bool(known), "holds a tree whose nodes lead nowhere")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,12 +3,12 @@
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models.checks import MOST_DEPTH, MOST_TREES, Floats, Integers
+from scoring.models.checks import MOST_TREES, Floats, Integers
 from scoring.models.detector_parameters import Forest
 from scoring.models.document import Described
 from scoring.models.fields import Fields
+from scoring.models.trees import LEAF, node_depths
 
-_LEAF = -1
 _ROUNDING = 1e-12
 _GUESSES = "_average_path_length_per_tree"
 _MOST_NODES = 1 << 20
@@ -25,21 +25,21 @@ def forest(fields: Fields) -> Forest:
     if not 0 < len(trees) <= MOST_TREES:
         raise ModelError(f"has {len(trees):,} trees: 1 to {MOST_TREES:,} do")
     nodes = [_nodes(tree) for tree in trees]
-    sizes = np.array([len(each) for each in nodes], np.int64)
-    if sizes.sum() > _MOST_NODES:
+    sizes = np.array([len(each) for each in nodes], np.int32)
+    if sizes.sum(dtype=np.int64) > _MOST_NODES:
         raise ModelError(f"has more than {_MOST_NODES:,} nodes")
     left, right, feature = (_joined(nodes, name) for name in ("left_child", "right_child", "feature"))
-    inner = left != _LEAF
+    inner = left != LEAF
     features, feature = _features(fields, trees, sizes, np.where(inner, feature, 0))
     version = fields.described.version or ""
     samples = fields.whole("max_samples_")
     if not 0 < samples < 1 << 53:
         raise fields.error("max_samples_", "is out of range")
-    lengths = _lengths(fields, nodes, _Links(sizes, left, right), version)
+    lengths = _lengths(fields, nodes, node_depths(sizes, left, right), version)
     thresholds = np.concatenate([each["threshold"] for each in nodes]).astype(np.float64)
     return Forest(
         features_in=features,
-        sizes=sizes.astype(np.int32),
+        sizes=sizes,
         left=left,
         right=right,
         feature=feature,
@@ -97,37 +97,7 @@ def _drawn(fields: Fields, drawn: np.ndarray) -> Integers:
     return result
 
 
-class _Links:
-    """The nodes of all trees with their children counted from the first tree's root, if they are trees."""
-
-    def __init__(self, sizes: np.ndarray, left: Integers, right: Integers) -> None:
-        self.starts = np.cumsum(sizes) - sizes
-        base = np.repeat(self.starts, sizes)
-        inner = left != _LEAF
-        inside = (np.minimum(left, right) > 0) & (np.maximum(left, right) < np.repeat(sizes, sizes))
-        if not inside[inner].all():
-            raise ModelError("holds a tree whose nodes lead nowhere")
-        self.inner = inner
-        self.left, self.right = np.where(inner, left + base, _LEAF), np.where(inner, right + base, _LEAF)
-
-    def depths(self) -> Floats:
-        """How deep each node lies below its root, counted from 1."""
-        depths = np.zeros(len(self.inner))
-        level = self.starts
-        visited = 0
-        for depth in range(1, MOST_DEPTH + 2):
-            visited += len(level)
-            if visited > len(depths):
-                raise ModelError("holds a tree whose nodes lead nowhere")
-            depths[level] = depth
-            level = level[self.inner[level]]
-            if not len(level):
-                return depths
-            level = np.concatenate([self.left[level], self.right[level]])
-        raise ModelError(f"holds a tree of more than {MOST_DEPTH} levels")
-
-
-def _lengths(fields: Fields, nodes: list[np.ndarray], links: _Links, version: str) -> Floats:
+def _lengths(fields: Fields, nodes: list[np.ndarray], depths: Floats, version: str) -> Floats:
     """How deep a reading in each node lies."""
     if fields.has(_GUESSES):
         arrays = fields.items(_GUESSES, np.ndarray)
@@ -138,7 +108,7 @@ def _lengths(fields: Fields, nodes: list[np.ndarray], links: _Links, version: st
         guesses = np.concatenate(arrays).astype(np.float64)
     else:
         guesses = _guess(np.concatenate([each["n_node_samples"] for each in nodes]), version)
-    return links.depths() + guesses - 1.0
+    return depths + guesses - 1.0
 
 
 def _offset(fields: Fields) -> float:
