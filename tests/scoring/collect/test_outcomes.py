@@ -171,7 +171,7 @@ CASE = {
         FAILED,
         "2 sensors have no model, the first is sensor 8/8: there is no model_8_8.skops: train or upload it",
         "Nothing was scored: 2 sensors have no model, the first is sensor 8/8: there is no model_8_8.skops: "
-        "train or upload it; 2 sent nothing",
+        "train or upload it; 2 sensors sent nothing",
     ),
     "a header without rows": Case(
         {"a.csv": HEADER}, SUCCEEDED, headline="There are no readings; 2 sensors sent nothing"
