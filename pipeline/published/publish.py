@@ -197,6 +197,17 @@ def load_documents(store: Store, version: str) -> tuple[bytes, bytes]:
     return pipeline, score
 
 
+def step_names(store: Store, version: str) -> list[str]:
+    """Names of all steps of one published version, in its order; none if it was deleted."""
+    import yaml
+
+    try:
+        pipeline_yml, _ = load_documents(store, version)
+    except PublishError:
+        return []
+    return list(yaml.load(pipeline_yml, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["jobs"])  # noqa: S506
+
+
 def versions(store: Store) -> list[str]:
     """Names of all published versions."""
     found = (blob.name.split("/") for blob in store.runs.list(f"{FOLDER}/"))

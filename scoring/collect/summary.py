@@ -59,11 +59,18 @@ class Summary:
 
 
 def summarize(
-    run: str | None, counter: RowCounter, outcomes: Iterable[StepOutcome], models: Collection[SensorKey]
+    run: str | None,
+    counter: RowCounter,
+    outcomes: Iterable[StepOutcome],
+    models: Collection[SensorKey],
+    listed: frozenset[SensorKey] | None = None,
 ) -> Summary:
-    """Combine the outcomes of the steps, the counted rows and the models."""
+    """Combine the outcomes of the steps, the counted rows and the models, or those of `listed`."""
     outcomes = list(outcomes)
     scored = by_key(outcomes)
+    if listed is not None:
+        models = listed.intersection(models)
+        scored = {key: outcome for key, outcome in scored.items() if key in listed}
     # A key that appears only in rejected rows is not a sensor, unless it has a model.
     rejected = {key for key in counter.rejected if key in models}
     keys = {key for key, count in counter.readings.items() if count} | rejected | set(scored)
@@ -96,13 +103,15 @@ def _final_outcome(
     key: SensorKey, outcome: SensorOutcome | None, counter: RowCounter, models: Collection[SensorKey]
 ) -> SensorOutcome:
     readings = counter.readings[key]
-    if outcome:
+    lost = outcome is not None and outcome.status is SensorStatus.MISSING
+    if outcome and not lost:
         return outcome
     if key not in models:
         return _outcome(key, SensorStatus.NO_MODEL, missing(key.model_name), readings)
     if not readings:
         return _outcome(key, SensorStatus.NO_READINGS)
-    reason = "no step wrote a result: its step failed, or the model is newer than the published pipeline"
+    reason = "no step wrote a result: its step was lost, or the model is newer than the published pipeline"
+    reason = (outcome and outcome.reason) or reason
     return _outcome(key, SensorStatus.MISSING, reason, readings)
 
 

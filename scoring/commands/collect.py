@@ -49,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from scoring.success_mark import unmark
 
     manifest = RunManifest.read(args.manifest) if args.manifest else None
+    listed = manifest.listed if manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     if not args.preds.is_dir():
         raise UsageError(f"--preds {args.preds} does not exist: give the folder that the steps wrote to")
@@ -58,10 +59,10 @@ def run(args: argparse.Namespace) -> int:
     unmark(args.preds)
     remove_partials(args.preds)
     with RowCounter(args.preds) as counter:
-        count_rows(sources, counter)
+        count_rows(sources, counter, listed)
     for found in not_read:
         counter.add_landing(found)
-    summary = finish_run(args.preds, args.run, counter, outcomes, models)
+    summary = finish_run(args.preds, args.run, counter, outcomes, models, listed=listed)
     totals = summary.totals
     line = (
         f"{totals['readings']:,} readings of {totals['sensors']:,} sensors: {totals['scored']:,} scored, "
