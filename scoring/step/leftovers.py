@@ -61,7 +61,7 @@ def remove_unscored_predictions(out: Path, scored: Collection[str]) -> None:
     """
     for name in _predictions(out):
         with suppress(InvalidKey):  # named like predictions, but not by this project
-            if name not in scored and _key(name):
+            if name not in scored and _key(name) and (out / name).is_file():
                 _remove(out / name)
 
 
