@@ -25,7 +25,7 @@ from pipeline.errors import (
 )
 from pipeline.flow.context import Context
 from pipeline.flow.submit import Outcome, next_manifest, resume, submit
-from pipeline.runs.names import next_try, split_try
+from pipeline.runs.names import earlier_try, next_try
 from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, RunStatus, log_failed
 
 logger = logging.getLogger(__name__)
@@ -121,8 +121,9 @@ def _recover(context: Context, marker: Marker, now: datetime) -> Action:
 
 def _close_without_record(context: Context, run: str) -> Action:
     """Close a run whose submitter died before it wrote the record; writing it stops one that is only slow."""
-    if split_try(run)[1] > 1:
-        return Action.NONE  # the failed run still has its marker, and its recovery submits this try
+    earlier = earlier_try(run)
+    if earlier and context.runs.is_marked(earlier):
+        return Action.NONE  # the recovery of the earlier try submits this one
     record = RunRecord(
         run=run,
         cause=Cause(CauseKind.MANUAL, "unknown: its submission was interrupted before it wrote a record"),
@@ -130,7 +131,8 @@ def _close_without_record(context: Context, run: str) -> Action:
         published="",
         created=context.clock(),
         ended=context.clock(),
-        error="its submission was interrupted; the sweep scores its landings",
+        error="its submission was interrupted"
+        + (f", and {earlier} was canceled" if earlier else "; the sweep scores its landings"),
     )
     with suppress(AlreadyExists):  # its submitter was only slow
         context.runs.create(record)

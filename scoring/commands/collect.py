@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from scoring.commands.arguments import plain_text
+from scoring.commands.arguments import number, plain_text
 from scoring.commands.limits import add_limits, limits_of
 from scoring.errors import EXIT_DONE, UsageError
 
@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, help="the manifest that the steps used, if any")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
     add_limits(parser)
+    parser.add_argument("--max-rejected", type=number("from 0 to 1", lambda share: 0 <= share <= 1))
+    parser.add_argument("--exit-zero", action="store_true")
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 

@@ -4,9 +4,9 @@
 
 `md5` is base64 or null. An engine that fetches landings adds `file`, the path below the data folder where
 that is not the landing's name, and, for one that it could not fetch, `found`: "superseded", "vanished" or
-"unreadable", the last with its `reason`. In a try for the sensors whose steps were lost, `sensors` lists their
-encoded keys, such as "1_3": steps and `collect` work on these only. New fields can be added within a version; a
-field that changes its meaning needs a new version.
+"unreadable", the last with its `reason`. In a try for the sensors whose steps were lost, `sensors` lists
+their encoded keys, such as "1_3": steps and `collect` work on these only. New fields can be added within a
+version; a field that changes its meaning needs a new version.
 """
 
 import base64

@@ -59,9 +59,10 @@ def remove_unscored_predictions(out: Path, scored: Collection[str]) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    for name in _predictions(out):
+    for name in [name for name in _predictions(out) if name not in scored]:
         with suppress(InvalidKey):  # named like predictions, but not by this project
-            if name not in scored and _key(name) and (out / name).is_file():
+            _key(name)
+            if (out / name).is_file():
                 _remove(out / name)
 
 

@@ -34,6 +34,7 @@ from tests.simulation.memory import MemoryStore, Process, Server
 
 SETTINGS = Settings(connection=Connection(connection_string="UseDevelopmentStorage=true"), max_active_runs=3)
 FOLDER = "published"
+LOG = logging.getLogger("pipeline")
 
 
 class Crash(BaseException):
@@ -177,6 +178,7 @@ class World:
 
     def __init__(self) -> None:
         self.alerts = Alerts()
+        self.depth = 0
         self.server = Server()
         self.jobs: dict[str, Job] = {}
         self.uploaded: dict[str, str] = {}
@@ -216,13 +218,15 @@ class World:
         clock = lambda: self.server.now + call.plan.skew  # noqa: E731
         engine: Any = Engine(self, host, Runs(store, clock))
         context = Context(SETTINGS, store, engine, clock)
-        log = logging.getLogger("pipeline")
-        log.addHandler(self.alerts)
+        self.depth += 1  # one call can interrupt another
+        LOG.addHandler(self.alerts)
         try:
             with suppress(PipelineError, Crash):
                 self._do(context, call)
         finally:
-            log.removeHandler(self.alerts)
+            self.depth -= 1
+            if not self.depth:
+                LOG.removeHandler(self.alerts)
 
     def _do(self, context: Context, call: Call) -> None:
         match call.what:
