@@ -335,10 +335,12 @@ class Runs:
 
 def log_failed(record: RunRecord) -> None:
     """Log that a run has failed for good: `infra/modules/alerts.bicep` searches for these words."""
+    count = len(record.missing)
+    sensors = f" for {count:,} sensor{'s' if count > 1 else ''}" if record.state is RunState.PARTLY else ""
     logger.error(
         "run %s has failed for good%s: %s",
         record.run,
-        f" for {len(record.missing):,} sensors" if record.state is RunState.PARTLY else "",
+        sensors,
         record.error or "see its steps",
         extra={"run": record.run},
     )
