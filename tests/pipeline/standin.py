@@ -40,7 +40,7 @@ class Options:
     """What follows the command: each option with its value."""
 
     def __init__(self, words: list[str]) -> None:
-        left = iter(words)
+        left = iter(word for word in words if word != "--exit-zero")  # the only one without a value
         texts = {}
         for word in left:
             name, equals, text = word.removeprefix("--").partition("=")

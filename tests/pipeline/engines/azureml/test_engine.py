@@ -499,11 +499,11 @@ class TestRunning:
             replace(published.settings, max_tries=1), published.store, published.engine, published.clock
         )
         emulator.faults.lose(Loss("score_1_2"))
-        run = submit_landing(last, "2026/a.csv").run
+        run = str(submit_landing(last, "2026/a.csv").run)
         assert ended(last, run).counts["sensors_scored"] == 2
         recover(last, datetime.now(UTC))
         recover(last, datetime.now(UTC))
-        assert f"run {run} has failed for good for 1 sensors: " in caplog.text
+        assert f"run {run} has failed for good for 1 sensor: " in caplog.text
         assert (last.runs.load(run).state, last.runs.load(run).retry) == (RunState.PARTLY, False)
         assert last.runs.open() == []
 

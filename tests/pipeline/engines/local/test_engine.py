@@ -66,7 +66,7 @@ def test_a_landing_is_scored_and_everything_is_where_it_belongs(fleet):
     assert len(fleet.predictions(record.run)) == 6
     assert fleet.finished(record.run)
     names = {blob.name.removeprefix(f"{record.run}/") for blob in fleet.context.store.preds.list(record.run)}
-    assert names == {"preds_1_1.csv", "preds_1_2.csv", "summary.json", "_SUCCESS"}
+    assert names == {"preds_1_1.csv", "preds_1_2.csv", "summary.json", "report.html", "_SUCCESS"}
     steps = fleet.engine.steps(record.run)
     assert [(step.name, step.state, step.tries) for step in steps] == [
         ("score_1_1", StepState.SUCCEEDED, 1),
