@@ -175,7 +175,7 @@ def _retry(context: Context, record: RunRecord) -> Action:
     )
     # The next try has its own marker now.
     context.runs.unmark(record.run)
-    what = f"lost steps ({len(record.missing):,} sensors)" if record.missing else "failed"
+    what = f"lost steps ({record.missing_count})" if record.missing else "failed"
     logger.info("run %s %s and is retried: %s", record.run, what, submission, extra={"run": run})
     return Action.RETRIED if submission.outcome is Outcome.SUBMITTED else Action.CLOSED
 

@@ -107,5 +107,5 @@ def follow_up(record: RunRecord, max_tries: int) -> str | None:
         return None
     if record.tries >= max_tries:
         return "no try is left: the next sweep records that it has failed for good"
-    what = f"what is missing ({len(record.missing):,} sensors)" if record.missing else "everything again"
+    what = f"what is missing ({record.missing_count})" if record.missing else "everything again"
     return f"{next_try(record.run)} scores {what}; the next sweep submits it"

@@ -156,6 +156,12 @@ class RunRecord:
         )
 
     @property
+    def missing_count(self) -> str:
+        """How many sensors are missing, for people."""
+        count = len(self.missing)
+        return f"{count:,} sensor{'' if count == 1 else 's'}"
+
+    @property
     def awaits_retry(self) -> bool:
         """Whether the sweep has to try it again."""
         return self.retry and self.state in {RunState.FAILED, RunState.PARTLY}

@@ -335,8 +335,7 @@ class Runs:
 
 def log_failed(record: RunRecord) -> None:
     """Log that a run has failed for good: `infra/modules/alerts.bicep` searches for these words."""
-    count = len(record.missing)
-    sensors = f" for {count:,} sensor{'s' if count > 1 else ''}" if record.state is RunState.PARTLY else ""
+    sensors = f" for {record.missing_count}" if record.state is RunState.PARTLY else ""
     logger.error(
         "run %s has failed for good%s: %s",
         record.run,
