@@ -109,7 +109,7 @@ def _problem(landing: Landing) -> str | None:
         text = str(error)
         return text if text.startswith(landing.name) else f"{landing.name}: {text}"
     if rejected and not readings:
-        return f"{landing.name}: all {rejected:,} rows are rejected, the first is {first}"
+        return f"{landing.name}: all of its rows ({rejected:,}) are rejected, the first is {first}"
     return None
 
 

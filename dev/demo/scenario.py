@@ -99,7 +99,7 @@ def _print_results(results: Sequence[Results], out: Path, log: Log) -> None:
             )
         if not result.is_complete:
             why = f"{result.record.state}: {result.record.error or result.problems[0]}"
-            log(f"  {result.what} is {why}" if totals else f"Run {result.run}: {result.what} is {why}")
+            log(f"  {result.what}: {why}" if totals else f"Run {result.run}: {result.what}: {why}")
         for line in table(result.anomalous):
             log(line)
         log(f"  Predictions, summary and report: {result.folder}/report.html")

@@ -35,7 +35,9 @@ def test_a_file_without_readings_is_found_before_anything_starts(tmp_path):
     (tmp_path / "late.parquet").write_bytes(b"x")
     own = find_input(tmp_path, None)
     assert sorted(own.problems) == ["epoch.csv", "late.parquet"]
-    assert own.problems["epoch.csv"].startswith("epoch.csv: all 1 rows are rejected, the first is line 2: ")
+    assert own.problems["epoch.csv"].startswith(
+        "epoch.csv: all of its rows (1) are rejected, the first is line 2: "
+    )
     assert own.problems["late.parquet"].startswith("late.parquet: ")
     assert [landing.name for landing in own.landings] == ["epoch.csv", "good.csv", "late.parquet"]
 
