@@ -4,7 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 
-.PHONY: help setup run start lock format check test quick fidelity soak bench clean
+.PHONY: help setup run start app lock format check test quick fidelity soak bench clean
 
 help: ## list all targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ run: setup ## run the main job on this machine (DATA=... MODELS=... for your own
 
 start: setup ## keep the function app running, with func if it is installed, else with dev.host
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m dev.start
+
+app: setup ## assemble what is deployed to Azure: out/app, out/app.zip
+	@$(PY) infra/assemble.py out/app --zip out/app.zip
 
 lock: setup ## pin the dependencies in pyproject.toml
 	@bash dev/lock.sh $(VENV)

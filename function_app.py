@@ -8,11 +8,12 @@ import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
 
 from pipeline.flow.sweep import sweep
-from pipeline.flow.triggers import context, settings, submit_blob, tick_of
+from pipeline.flow.triggers import blob_source, context, report_settings, submit_blob, tick_of
 
 app = func.FunctionApp()
 log = logging.getLogger("fleet_scoring")
 logging.getLogger("azure").setLevel(logging.WARNING)  # otherwise it logs each request to storage
+report_settings()  # the app loads with invalid ones, too: each call fails and says what is wrong
 
 
 @app.timer_trigger(arg_name="timer", schedule="%SCORING_SCHEDULE%", use_monitor=True, run_on_startup=False)
@@ -33,7 +34,7 @@ def score_on_timer(timer: func.TimerRequest) -> None:
     arg_name="blob",
     path="%SCORING_DATA_CONTAINER%/{name}",
     connection="ScoringStorage",
-    source=func.BlobSource(settings().blob_source),
+    source=func.BlobSource(blob_source()),
 )
 def score_on_blob(blob: BlobClient) -> None:
     """Submit a run for one blob, without reading it; the host tries five times if this raises."""

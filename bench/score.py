@@ -135,7 +135,7 @@ def load_pack(place: Path) -> float:
         (models / f"model_{number}_1.skops").write_bytes(source)
     quiet([*module("pack"), "--models", str(models)])
     code = (
-        "import gc, sys, time, pathlib, numpy, pyarrow.parquet; from scoring.packs import ModelStore\n"
+        "import gc, sys, time, pathlib, numpy, pyarrow.parquet; from scoring.models.store import ModelStore\n"
         "gc.set_threshold(100_000)  # as in python -m scoring\n"
         "start = time.perf_counter()\n"
         "store = ModelStore(pathlib.Path(sys.argv[1]), use_pack=True)\n"

@@ -8,7 +8,8 @@ compile() {
     "$venv/bin/uv" pip compile --quiet --universal --python-version 3.13 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' "$@"
 }
-compile pyproject.toml --all-extras -o requirements.txt
+compile pyproject.toml --extra scoring --extra pipeline --extra app -o requirements.txt
 compile pyproject.toml --all-extras --group dev --group bench -c requirements.txt -o requirements-dev.txt
+compile pyproject.toml --extra pipeline --extra app -c requirements.txt -o requirements-app.txt
 compile infra/checkov.in -o infra/requirements.txt
 compile tests/fidelity/requirements.in -o tests/fidelity/requirements.txt

@@ -30,7 +30,11 @@ param existingWorkspaceName string = ''
 @description('Resource group of the existing workspace.')
 param existingWorkspaceResourceGroup string = ''
 
-@description('Size of a cluster node. Scoring is light: two cores do.')
+@description('Redundancy of the new storage account. Zones of one region by default; GZRS adds copies in another region.')
+@allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GRS', 'Standard_RAGRS', 'Standard_GZRS', 'Standard_RAGZRS'])
+param storageRedundancy string = 'Standard_ZRS'
+
+@description('Size of a cluster node. Scoring is light: two cores are enough.')
 param clusterVmSize string = 'Standard_D2ds_v4'
 
 @description('Most nodes that run at once. The least is always zero.')
@@ -38,7 +42,7 @@ param clusterVmSize string = 'Standard_D2ds_v4'
 @maxValue(100)
 param clusterMaxNodes int = 4
 
-@description('LowPriority nodes cost a fraction and may be taken away; a run that lost its node is tried again by the sweep.')
+@description('LowPriority nodes cost a fraction and can be taken away; the sweep retries a run that lost its node.')
 @allowed(['Dedicated', 'LowPriority'])
 param clusterPriority string = 'Dedicated'
 
@@ -47,6 +51,10 @@ param clusterIdleTime string = 'PT5M'
 
 @description('When the timer sweeps: NCRONTAB with seconds, UTC.')
 param schedule string = '0 0 * * * *'
+
+@description('Minutes without a finished sweep after which an alert is raised: three intervals of the schedule.')
+@allowed([15, 30, 45, 60, 120, 180, 240, 300, 360, 1440, 2880])
+param lateSweepMinutes int = 180
 
 @description('Address that alerts are mailed to. Empty: alerts are shown in the portal only.')
 param alertEmail string = ''
@@ -57,31 +65,36 @@ var storageName = empty(existingStorageName) ? 'st${suffix}' : existingStorageNa
 var workspaceName = empty(existingWorkspaceName) ? 'mlw-${suffix}' : existingWorkspaceName
 var clusterName = 'scoring'
 
-// The names of the containers are the defaults of the app's settings; a test compares them.
+// Names of the containers: the defaults of the app's settings; a test compares them.
 var containers = {
   data: 'data'
   models: 'models'
   preds: 'preds'
   runs: 'runs'
 }
-var deploymentContainer = 'deployment'
 
-resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+// The Functions host names its own two; the third holds the app's package.
+var hostContainers = {
+  leases: 'azure-webjobs-hosts'
+  keys: 'azure-webjobs-secrets'
+  package: 'deployment'
+}
+
+resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: 'rg-${environmentName}'
   location: location
   tags: tags
 }
 
-resource storageGroup 'Microsoft.Resources/resourceGroups@2024-03-01' existing = {
+resource storageGroup 'Microsoft.Resources/resourceGroups@2025-04-01' existing = {
   name: empty(existingStorageName) ? group.name : existingStorageResourceGroup
 }
 
-resource workspaceGroup 'Microsoft.Resources/resourceGroups@2024-03-01' existing = {
+resource workspaceGroup 'Microsoft.Resources/resourceGroups@2025-04-01' existing = {
   name: empty(existingWorkspaceName) ? group.name : existingWorkspaceResourceGroup
 }
 
 module identities 'modules/identities.bicep' = {
-  name: 'identities'
   scope: group
   params: {
     location: location
@@ -91,7 +104,6 @@ module identities 'modules/identities.bicep' = {
 }
 
 module monitoring 'modules/monitoring.bicep' = {
-  name: 'monitoring'
   scope: group
   params: {
     location: location
@@ -101,33 +113,27 @@ module monitoring 'modules/monitoring.bicep' = {
 }
 
 module storageAccount 'modules/storage-account.bicep' = if (empty(existingStorageName)) {
-  name: 'storage-account'
   scope: group
   params: {
     location: location
     tags: tags
     name: storageName
+    redundancy: storageRedundancy
+    logsId: monitoring.outputs.logsId
   }
 }
 
 module storageContainers 'modules/storage-containers.bicep' = {
-  name: 'storage-containers'
   scope: storageGroup
   params: {
     accountName: storageName
-    containerNames: [
-      containers.data
-      containers.models
-      containers.preds
-      containers.runs
-      deploymentContainer
-    ]
+    containers: containers
+    host: hostContainers
   }
   dependsOn: [storageAccount]
 }
 
 module workspace 'modules/workspace.bicep' = if (empty(existingWorkspaceName)) {
-  name: 'workspace'
   scope: group
   params: {
     location: location
@@ -140,7 +146,6 @@ module workspace 'modules/workspace.bicep' = if (empty(existingWorkspaceName)) {
 }
 
 module compute 'modules/compute.bicep' = {
-  name: 'compute'
   scope: workspaceGroup
   params: {
     location: location
@@ -158,7 +163,6 @@ module compute 'modules/compute.bicep' = {
 }
 
 module storageRoles 'modules/storage-roles.bicep' = {
-  name: 'storage-roles'
   scope: storageGroup
   params: {
     accountName: storageName
@@ -167,12 +171,12 @@ module storageRoles 'modules/storage-roles.bicep' = {
     deployerPrincipalId: principalId
     deployerPrincipalType: principalType
     containers: containers
+    host: hostContainers
   }
   dependsOn: [storageContainers]
 }
 
 module workspaceRoles 'modules/workspace-roles.bicep' = {
-  name: 'workspace-roles'
   scope: workspaceGroup
   params: {
     workspaceName: workspaceName
@@ -184,7 +188,6 @@ module workspaceRoles 'modules/workspace-roles.bicep' = {
 }
 
 module monitoringRoles 'modules/monitoring-roles.bicep' = {
-  name: 'monitoring-roles'
   scope: group
   params: {
     applicationInsightsName: monitoring.outputs.applicationInsightsName
@@ -193,7 +196,6 @@ module monitoringRoles 'modules/monitoring-roles.bicep' = {
 }
 
 module app 'modules/function-app.bicep' = {
-  name: 'function-app'
   scope: group
   params: {
     location: location
@@ -202,10 +204,11 @@ module app 'modules/function-app.bicep' = {
     identityId: identities.outputs.appIdentityId
     identityClientId: identities.outputs.appClientId
     storageName: storageName
-    deploymentContainer: deploymentContainer
+    deploymentContainer: hostContainers.package
     containers: containers
     applicationInsightsConnectionString: monitoring.outputs.applicationInsightsConnectionString
     schedule: schedule
+    lateSweepMinutes: lateSweepMinutes
     workspaceGroupName: workspaceGroup.name
     workspaceName: workspaceName
     clusterName: clusterName
@@ -214,19 +217,16 @@ module app 'modules/function-app.bicep' = {
 }
 
 module events 'modules/events.bicep' = {
-  name: 'events'
   scope: storageGroup
   params: {
-    location: location
+    location: storageContainers.outputs.location
     tags: tags
     suffix: suffix
     storageName: storageName
   }
-  dependsOn: [storageContainers]
 }
 
 module alerts 'modules/alerts.bicep' = {
-  name: 'alerts'
   scope: group
   params: {
     location: location
@@ -234,6 +234,7 @@ module alerts 'modules/alerts.bicep' = {
     suffix: suffix
     applicationInsightsId: monitoring.outputs.applicationInsightsId
     email: alertEmail
+    lateSweepMinutes: lateSweepMinutes
   }
 }
 
@@ -244,8 +245,15 @@ output AZUREML_WORKSPACE_NAME string = workspaceName
 output AZUREML_COMPUTE string = clusterName
 output SCORING_ENGINE string = 'azureml'
 output ScoringStorage__blobServiceUri string = 'https://${storageName}.blob.${environment().suffixes.storage}'
+output AZURE_AUTHORITY_HOST string = environment().authentication.loginEndpoint
+output AZUREML_CURRENT_CLOUD string = environment().name
+output SCORING_SCHEDULE string = schedule
+output SCORING_LATE_SWEEP_MINUTES string = string(lateSweepMinutes)
+output SCORING_DATA_CONTAINER string = containers.data
 output FUNCTION_APP_NAME string = app.outputs.name
+output FUNCTION_APP_HOST string = app.outputs.hostName
 output FUNCTION_APP_GROUP string = group.name
 output EVENT_TOPIC_NAME string = events.outputs.topicName
 output EVENT_TOPIC_GROUP string = storageGroup.name
+output APPLICATION_INSIGHTS_NAME string = monitoring.outputs.applicationInsightsName
 output STORAGE_NAME string = storageName

@@ -18,6 +18,14 @@ CONNECTION = "ScoringStorage"
 
 MAX_TRIES_LIMIT = 99
 
+BLOB_SOURCES = ("EventGrid", "LogsAndContainerScan")
+
+HOST_RESOLVES = {"SCORING_SCHEDULE": "0 0 * * * *", "SCORING_DATA_CONTAINER": "data"}
+"""Settings that function_app.py leaves to the Functions host, as `%NAME%`, and our default of each.
+
+The host knows no default: where one has no value, the function that names it does not start.
+"""
+
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_-]*)?/?")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -79,6 +87,10 @@ class Settings:
     """A run that is pending for longer was abandoned by its submitter; the sweep resumes it."""
     grace: timedelta = timedelta(minutes=10)
     """How far before its watermark the sweep starts."""
+    late_sweep: timedelta = timedelta(minutes=180)
+    """A sweep that has not finished for so long is late: three intervals of the default schedule."""
+    late_event: timedelta = timedelta(minutes=30)
+    """A landing that is older and still has no run: its event did not arrive."""
     schedule: str = "0 0 * * * *"
     blob_source: Literal["EventGrid", "LogsAndContainerScan"] = "EventGrid"
     """How the blob trigger detects blobs; the second polls, for Azurite and `func start`."""
@@ -116,10 +128,12 @@ class Settings:
             ),
             pending_after=reader.minutes("SCORING_PENDING_MINUTES", 5),
             grace=reader.minutes("SCORING_GRACE_MINUTES", 10),
+            late_sweep=reader.minutes("SCORING_LATE_SWEEP_MINUTES", 180),
+            late_event=reader.minutes("SCORING_LATE_EVENT_MINUTES", 30),
             schedule=reader.schedule(),
             blob_source=cast(
                 "Literal['EventGrid', 'LogsAndContainerScan']",
-                reader.choice("SCORING_BLOB_SOURCE", ("EventGrid", "LogsAndContainerScan"), "EventGrid"),
+                reader.choice("SCORING_BLOB_SOURCE", BLOB_SOURCES, BLOB_SOURCES[0]),
             ),
             local_processes=reader.number("SCORING_LOCAL_PROCESSES", os.process_cpu_count() or 1, 1, 1_000),
             step_time_limit=reader.minutes("SCORING_STEP_MINUTES", 60),
@@ -131,6 +145,15 @@ class Settings:
         if reader.problems:
             raise SettingsError(f"invalid settings: {'; '.join(sorted(reader.problems))}")
         return settings
+
+
+def unresolved(environ: Mapping[str, str]) -> list[str]:
+    """Which settings the Functions host finds no value for, each with the value to write."""
+    return [
+        f"{name} has no value, and the Functions host knows no default for it: set it to {default!r}"
+        for name, default in HOST_RESOLVES.items()
+        if not environ.get(name, "").strip()
+    ]
 
 
 class _Reader:

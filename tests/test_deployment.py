@@ -1,4 +1,7 @@
-"""The app and the steps work with the packages in requirements.txt alone, as on Azure."""
+"""requirements.txt is enough for the app with the local engine, as `func start` runs it, and nothing besides.
+
+What is deployed to Azure is smaller: see test_deployed_app.
+"""
 
 import ast
 import os
@@ -13,6 +16,8 @@ import pytest
 
 REPO = Path(__file__).parents[1]
 PACKAGES = ("pipeline", "scoring")
+TRAINING = ("sklearn", "skops")
+"""What only `train` needs: it is not deployed."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("deployment")]
 
@@ -67,22 +72,26 @@ def test_the_deployed_app_has_both_functions(deployed):
 
 def test_every_import_succeeds_including_those_inside_functions(deployed):
     names = {name for path in [REPO / "function_app.py", *sources()] for name in imported(path)}
-    assert {"azure.ai.ml", "skops.io"} <= names  # both are imported inside functions
+    assert {"azure.ai.ml", "skops.io"} <= names  # which are imported inside functions
+    names = {name for name in names if name.split(".")[0] not in TRAINING}
     python(deployed, "-c", f"import importlib\nfor name in {sorted(names)}: importlib.import_module(name)")
 
 
-def test_development_packages_are_not_deployed(deployed):
-    code = "import importlib.util as u; print(u.find_spec('pytest'), u.find_spec('azure_functions_runtime'))"
-    assert python(deployed, "-c", code).strip() == "None None"
+@pytest.mark.parametrize("name", ["pytest", "azure_functions_runtime", *TRAINING])
+def test_what_is_only_for_development_or_training_is_not_there(deployed, name):
+    assert (
+        python(deployed, "-c", f"import importlib.util as u; print(u.find_spec({name!r}))").strip() == "None"
+    )
 
 
-def test_a_fleet_is_simulated_trained_scored_and_reported(deployed):
+def test_a_fleet_is_simulated_scored_and_shown(deployed):
     size = ("--devices", "1", "--sensors", "2", "--readings", "200")
     data, models, preds = ("--data", "readings.csv"), ("--models", "models"), ("--out", "preds")
     python(deployed, "-m", "scoring", "simulate", *size, "--out", "readings.csv")
-    python(deployed, "-m", "scoring", "train", *data, *models)
-    output = python(deployed, "-m", "scoring", "score", *data, *models, *preds)
-    assert "readings of 2 sensors" in output
+    train = [sys.executable, "-m", "scoring", "train", *data, *models]
+    subprocess.run(train, cwd=deployed, env=os.environ | {"PYTHONPATH": ""}, check=True, capture_output=True)
+    said = python(deployed, "-m", "scoring", "score", *data, *models, *preds)
+    assert "readings of 2 sensors" in said
     python(deployed, "-m", "scoring", "report", "--preds", "preds")
     assert (deployed / "preds" / "report.html").stat().st_size > 0
 
@@ -100,3 +109,18 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
     return names
+
+
+def test_training_says_what_it_needs_where_it_is_not_installed(deployed):
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "scoring", "train", "--data", "readings.csv", "--models", "models"],
+        cwd=deployed,
+        env={"PYTHONPATH": str(deployed / "site"), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert (
+        done.stderr.strip() == "error: training needs scikit-learn and skops: pip install scikit-learn skops"
+    )

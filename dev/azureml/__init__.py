@@ -12,10 +12,10 @@ What it is not:
 - It has no nodes: steps are processes here, a few at a time. A compute cluster is a name and its settings.
 - It mounts nothing, and shows what a mount would: a step fails for writing to an input without a mode,
   folders of outputs become blobs, files have no type of content. Inputs are downloaded before a step starts,
-  outputs uploaded when it has ended. An output of mode rw_mount shows what earlier steps of the same job have
-  left there, and nothing older; one of mode upload is kept only where its step succeeds, which the service
+  outputs uploaded when it has ended. An output of mode rw_mount shows what earlier steps of the same job
+  wrote there, and nothing older; one of mode upload is kept only where its step succeeds, which the service
   does not document.
-- It loses no node by itself: `faults.lose` names the steps whose nodes are taken away.
+- It evicts no node by itself: `faults.lose` names the steps whose nodes are evicted.
 - Bodies are checked against Microsoft's schemas only where those lie beside the repository.
 - It knows pipelines of command components, and of all else only what this project sends. Anything else is
   answered 404 or 400 and says so. Where the service's behaviour is not documented (what a second job of one

@@ -76,7 +76,7 @@ class JobRun:
         self.workspace = workspace
         self.faults = faults
         self.losses: dict[str, Loss] = {}
-        """The steps whose nodes were taken away."""
+        """The steps whose nodes were evicted."""
         self.job = job
         self.folder = folder
         self.logs = logs

@@ -1,4 +1,4 @@
-"""Faults on demand: a busy or broken service, connections that break, and nodes that are taken away."""
+"""Faults on demand: a busy or broken service, connections that break, and nodes that are evicted."""
 
 import re
 import threading
@@ -33,7 +33,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Loss:
-    """A node that is taken away with the step on it, as a low-priority node is; nothing tries it again."""
+    """A node that is evicted with the step on it, like a low-priority node; the step is not retried."""
 
     pattern: str
     """A regular expression that the whole name of the step matches."""

@@ -16,8 +16,8 @@ DEFAULT_MODE = "ReadOnlyMount"
 class ReadOnly:
     """A folder that a step reads: a mount, on which nothing can be written.
 
-    The step sees files of its own. A process of root could write to them whatever their permissions say, so
-    what was written is noticed when the step has ended.
+    The step gets files of its own. Permissions do not stop a process of root from writing to them, so changes
+    are detected when the step has finished.
     """
 
     def __init__(self, source: Path, folder: Path, *, fixed: bool) -> None:

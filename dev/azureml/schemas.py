@@ -24,8 +24,12 @@ FOLDER = Path(__file__).resolve().parents[3] / "shared" / "azureml-schemas"
 PROVIDER = "Microsoft.MachineLearningServices"
 ACCEPTED = (
     ("codes/versions", r"properties\.properties\.hash_version: .* not of type 'string'", "sent by the SDK"),
-    ("schedules", r"properties\.trigger\.frequency: '(minute|hour|day|week)' is not", "any case is taken"),
-    ("batchEndpoints", r"properties\.authMode: 'aadToken' is not", "any case is taken"),
+    (
+        "schedules",
+        r"properties\.trigger\.frequency: '(minute|hour|day|week)' is not",
+        "the service ignores case",
+    ),
+    ("batchEndpoints", r"properties\.authMode: 'aadToken' is not", "the service ignores case"),
 )
 """Kind, remark and reason: what differs from the schemas in the SDK's own bodies, and the service accepts."""
 

@@ -39,7 +39,7 @@ class StepRun:
         self.mounts: list[ReadOnly] = []
 
     def run(self, lost_after: float | None = None) -> None:
-        """Run it to its end, or until its node is taken away.
+        """Run it to its end, or until its node is evicted.
 
         Raises:
             Failure: it ended with an error, took too long, or was cancelled.
@@ -65,7 +65,7 @@ class StepRun:
         try:
             self._execute(line, lost_after)
         except Failure:
-            for output in outputs.values():  # what was written to a mount is there, whatever comes after it
+            for output in outputs.values():  # a mount keeps what was written to it
                 if output.mount:
                     output.keep()
             raise

@@ -87,7 +87,7 @@ class Storage:
         """Write a file over what lies under that name below `prefix`."""
         from azure.storage.blob import ContentSettings
 
-        settings = ContentSettings(content_type="application/octet-stream")  # whatever the file is
+        settings = ContentSettings(content_type="application/octet-stream")  # for every kind of file
         with file.open("rb") as content:
             self._blob(container, prefix, name).upload_blob(
                 content, overwrite=True, content_settings=settings

@@ -13,6 +13,7 @@ from pipeline.flow.status import View
 from pipeline.pages.fetch import fetch
 from pipeline.pages.run_scoring import write_index, write_report
 from pipeline.runs import history
+from pipeline.runs.last import LastSweep
 from pipeline.runs.record import RECORD_JSON, RunRecord, RunState
 from scoring.formats import INDEX_HTML, NOT_SCORED, REPORT_HTML, SUMMARY_CSV, SUMMARY_JSON, LandingStatus
 
@@ -93,12 +94,12 @@ def fetch_results(context: Context, view: View, out: Path) -> Results:
     return Results(record, folder, landings, summary)
 
 
-def write_page(out: Path) -> None:
-    """Write `out`/index.html, which lists every run in `out`, the newest first."""
+def write_page(out: Path, swept: LastSweep) -> None:
+    """Write `out`/index.html, which lists every run in `out`, the newest first; `swept` is the last sweep."""
     folders = [folder for folder in out.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
     rows = [row for folder in sorted(folders, reverse=True) if (row := _index_row(folder))]
     rows.sort(key=lambda row: row.get("started") or "", reverse=True)
-    write_index(rows, out / INDEX_HTML)
+    write_index(rows, out / INDEX_HTML, swept)
 
 
 def _index_row(folder: Path) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from dev.demo.results import Results, fetch_results, table, write_page
 from dev.demo.sandbox import Sandbox, open_sandbox
 from dev.demo.wait import wait_for_runs
 from pipeline.runs.landing import skipped_because
+from pipeline.runs.last import last_sweep
 
 
 def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.ExitStack) -> int:
@@ -54,7 +55,8 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
     results += _wait_and_fetch(sandbox, {result.run for result in results}, keys, args.out, log)
     host.stop()
     if results:
-        write_page(args.out)
+        context = sandbox.context
+        write_page(args.out, last_sweep(context.store.runs, context.settings.late_sweep))
         _print_results(results, args.out, log)
     if unclaimed := keys.keys() - sandbox.claims(keys).keys():
         names = ", ".join(sorted(keys[key] for key in unclaimed))

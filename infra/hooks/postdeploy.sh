@@ -1,33 +1,82 @@
 #!/bin/sh
-# After `azd deploy`: let blob events reach the app, publish the pipeline, say whether everything is reachable.
+# After `azd deploy`: wait until the app runs, let blob events reach it, publish the pipeline, check everything.
 set -eu
 cd "$(dirname "$0")/../.."
+umask 077
+private=$(mktemp -d)
+trap 'rm -rf "$private"' EXIT
 
-echo "Waiting for the app to make the key of its blob webhook ..."
-tries=0
-key=""
-while [ -z "$key" ]; do
-    key=$(az functionapp keys list --resource-group "$FUNCTION_APP_GROUP" --name "$FUNCTION_APP_NAME" \
-        --query systemKeys.blobs_extension --output tsv 2>/dev/null || true)
-    tries=$((tries + 1))
-    if [ -z "$key" ]; then
+# azd deploys to the subscription of its environment; az has a default of its own.
+azure() {
+    az "$@" --subscription "$AZURE_SUBSCRIPTION_ID"
+}
+
+# Prints what az answers, as soon as it is as wanted: `answer WANTED WHAT COMMAND...` matches it with a pattern.
+# Roles and keys take some minutes after a deployment, so az is asked for five, and its last error is shown.
+answer() {
+    wanted=$1 what=$2
+    shift 2
+    tries=0
+    while :; do
+        found=$(azure "$@" --output tsv 2>"$private/error") || found=""
+        # shellcheck disable=SC2254 # it is a pattern
+        case $found in
+        $wanted)
+            printf '%s\n' "$found"
+            return
+            ;;
+        esac
+        tries=$((tries + 1))
         if [ "$tries" -ge 30 ]; then
-            echo "error: the app made no blobs_extension key in five minutes; look at its logs, then run: azd hooks run postdeploy" >&2
-            exit 1
+            echo "error: $what, asked for five minutes in subscription $AZURE_SUBSCRIPTION_ID" >&2
+            cat "$private/error" >&2
+            return 1
         fi
         sleep 10
-    fi
-done
+    done
+}
 
-# The address holds the app's own key: it is handed to Event Grid and printed nowhere.
-az eventgrid system-topic event-subscription create \
-    --resource-group "$EVENT_TOPIC_GROUP" --system-topic-name "$EVENT_TOPIC_NAME" --name score-on-blob \
-    --endpoint "https://$FUNCTION_APP_NAME.azurewebsites.net/runtime/webhooks/blobs?functionName=Host.Functions.score_on_blob&code=$key" \
-    --endpoint-type webhook \
-    --included-event-types Microsoft.Storage.BlobCreated \
-    --subject-begins-with /blobServices/default/containers/data/ \
-    --advanced-filter data.api StringIn PutBlob PutBlockList CopyBlob FlushWithClose \
-    --output none
+if ! azure account show --query name --output tsv >"$private/name"; then
+    echo "error: az cannot use subscription $AZURE_SUBSCRIPTION_ID (see above): az login, then azd hooks run postdeploy" >&2
+    exit 1
+fi
+echo "Subscription: $(cat "$private/name") ($AZURE_SUBSCRIPTION_ID)"
+
+echo "Waiting for $FUNCTION_APP_NAME to load its two functions ..."
+if ! answer '*score_on_blob*score_on_timer*' "$FUNCTION_APP_NAME did not load both functions" \
+    functionapp function list --resource-group "$FUNCTION_APP_GROUP" --name "$FUNCTION_APP_NAME" \
+    --query "join(' ', sort([].name))" >/dev/null; then
+    cat >&2 <<EXPLANATION
+What Python said is in the log of the app's starts: in the portal, the function app $FUNCTION_APP_NAME, "Diagnose and solve
+problems", "Function App Down or Reporting Errors"; and in Application Insights:
+  az monitor app-insights query --subscription $AZURE_SUBSCRIPTION_ID --resource-group $FUNCTION_APP_GROUP \\
+    --apps $APPLICATION_INSIGHTS_NAME --analytics-query 'union traces, exceptions | where timestamp > ago(1h)
+    | where severityLevel >= 2 | project timestamp, message, outerMessage | order by timestamp desc'
+When it is fixed: azd deploy
+EXPLANATION
+    exit 1
+fi
+
+echo "Waiting for the app to make the key of its blob webhook ..."
+# A key is longer than the word None.
+key=$(answer '????????*' "$FUNCTION_APP_NAME made no key named blobs_extension (see its log; then: azd hooks run postdeploy)" \
+    functionapp keys list --resource-group "$FUNCTION_APP_GROUP" --name "$FUNCTION_APP_NAME" \
+    --query systemKeys.blobs_extension)
+
+# The address holds the key. It travels in a file that only this user can read: a command line is for all to see.
+cat >"$private/parameters.json" <<PARAMETERS
+{
+  "\$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",
+  "contentVersion": "1.0.0.0",
+  "parameters": {
+    "topicName": { "value": "$EVENT_TOPIC_NAME" },
+    "dataContainer": { "value": "$SCORING_DATA_CONTAINER" },
+    "endpoint": { "value": "https://$FUNCTION_APP_HOST/runtime/webhooks/blobs?functionName=Host.Functions.score_on_blob&code=$key" }
+  }
+}
+PARAMETERS
+azure deployment group create --resource-group "$EVENT_TOPIC_GROUP" --name score-on-blob \
+    --template-file infra/event-subscription.bicep --parameters "@$private/parameters.json" --output none
 echo "Blob events reach $FUNCTION_APP_NAME."
 
 make setup

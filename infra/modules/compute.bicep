@@ -1,5 +1,12 @@
 // The cluster that steps run on, from zero nodes up, and a datastore per container without any credential:
 // a step reads and writes with the cluster's identity.
+type fleetContainers = {
+  data: string
+  models: string
+  preds: string
+  runs: string
+}
+
 param location string
 param workspaceName string
 param clusterName string
@@ -9,7 +16,7 @@ param vmPriority string
 param maxNodes int
 param idleTime string
 param storageName string
-param containers object
+param containers fleetContainers
 
 resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' existing = {
   name: workspaceName

@@ -1,12 +1,16 @@
-// The topic that tells of every new blob. The subscription to it is made after deployment
-// (infra/hooks/postdeploy): the app must answer the handshake, and its address holds a key that the app
-// makes for itself, which no template should read.
+// The topic that announces each new blob, in the region of the account: a system topic stands nowhere else.
+// The subscription to it is created after the app is deployed (infra/hooks/postdeploy.sh, event-subscription.bicep):
+// the app must answer the handshake, and its address holds a key that the app makes for itself.
+type resourceTags = {
+  'azd-env-name': string
+}
+
 param location string
-param tags object
+param tags resourceTags
 param suffix string
 param storageName string
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+resource account 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
   name: storageName
 }
 

@@ -1,14 +1,26 @@
 // The function app on Flex Consumption. Its identity is the only way it reaches anything.
+type fleetContainers = {
+  data: string
+  models: string
+  preds: string
+  runs: string
+}
+
+type resourceTags = {
+  'azd-env-name': string
+}
+
 param location string
-param tags object
+param tags resourceTags
 param name string
 param identityId string
 param identityClientId string
 param storageName string
 param deploymentContainer string
-param containers object
+param containers fleetContainers
 param applicationInsightsConnectionString string
 param schedule string
+param lateSweepMinutes int
 param workspaceGroupName string
 param workspaceName string
 param clusterName string
@@ -16,7 +28,7 @@ param clusterName string
 var blobEndpoint = 'https://${storageName}.blob.${environment().suffixes.storage}'
 var queueEndpoint = 'https://${storageName}.queue.${environment().suffixes.storage}'
 
-resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   //checkov:skip=CKV_AZURE_225:what a zone that fails leaves open, the next sweep finishes
   name: 'plan-${name}'
   location: location
@@ -29,7 +41,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
   properties: { reserved: true }
 }
 
-resource app 'Microsoft.Web/sites@2024-04-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   //checkov:skip=CKV_AZURE_222:Event Grid delivers to the app's public webhook, which asks for its key
   //checkov:skip=CKV_AZURE_17:Event Grid has no client certificate to show; the app has no HTTP function of its own
   //checkov:skip=CKV_AZURE_212:Flex Consumption scales from zero and counts its own instances
@@ -74,7 +86,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   }
 }
 
-resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
+resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
   //checkov:skip=CKV_AZURE_222:these are app settings, not the site's properties, which the next rules look for
   //checkov:skip=CKV_AZURE_66:as above; the app logs to Application Insights
   //checkov:skip=CKV_AZURE_63:as above
@@ -94,8 +106,10 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
     // The worker exports its own logs and traces, as host.json (telemetryMode) says of the host.
     PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
-    // DefaultAzureCredential takes this identity.
+    // DefaultAzureCredential takes this identity, and asks the authority of this cloud; azure-ai-ml goes by its name.
     AZURE_CLIENT_ID: identityClientId
+    AZURE_AUTHORITY_HOST: environment().authentication.loginEndpoint
+    AZUREML_CURRENT_CLOUD: environment().name
     // The storage of readings, models, predictions and runs, by identity; the queue for the poison queue.
     ScoringStorage__credential: 'managedidentity'
     ScoringStorage__clientId: identityClientId
@@ -107,6 +121,7 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
     SCORING_PREDS_CONTAINER: containers.preds
     SCORING_RUNS_CONTAINER: containers.runs
     SCORING_SCHEDULE: schedule
+    SCORING_LATE_SWEEP_MINUTES: string(lateSweepMinutes)
     SCORING_ENGINE: 'azureml'
     AZURE_SUBSCRIPTION_ID: subscription().subscriptionId
     AZURE_RESOURCE_GROUP: workspaceGroupName
@@ -116,3 +131,4 @@ resource settings 'Microsoft.Web/sites/config@2024-04-01' = {
 }
 
 output name string = app.name
+output hostName string = app.properties.defaultHostName

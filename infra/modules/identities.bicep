@@ -1,15 +1,19 @@
 // Two identities: what the app may do and what a step may do are different things.
+type resourceTags = {
+  'azd-env-name': string
+}
+
 param location string
-param tags object
+param tags resourceTags
 param suffix string
 
-resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+resource appIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-app-${suffix}'
   location: location
   tags: tags
 }
 
-resource clusterIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+resource clusterIdentity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: 'id-cluster-${suffix}'
   location: location
   tags: tags

@@ -1,9 +1,13 @@
 // Logs of the app and of the workspace, in one place; senders sign in with their identity.
+type resourceTags = {
+  'azd-env-name': string
+}
+
 param location string
-param tags object
+param tags resourceTags
 param suffix string
 
-resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+resource logs 'Microsoft.OperationalInsights/workspaces@2026-03-01' = {
   name: 'log-${suffix}'
   location: location
   tags: tags
@@ -25,6 +29,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
+output logsId string = logs.id
 output applicationInsightsId string = insights.id
 output applicationInsightsName string = insights.name
 output applicationInsightsConnectionString string = insights.properties.ConnectionString

@@ -1,19 +1,43 @@
-// The containers of the design and the one that holds the app's package, in a new or an existing account.
-param accountName string
-@description('Names of containers, strings.')
-param containerNames array
+// The containers of the design, in a new or an existing account, and those of the host: its own, and the one that
+// holds the app's package. The host would create its own; here they exist before roles are given on each.
+type fleetContainers = {
+  data: string
+  models: string
+  preds: string
+  runs: string
+}
 
-resource account 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
+type hostContainers = {
+  leases: string
+  keys: string
+  package: string
+}
+
+param accountName string
+param containers fleetContainers
+param host hostContainers
+
+var names = [
+  containers.data
+  containers.models
+  containers.preds
+  containers.runs
+  host.leases
+  host.keys
+  host.package
+]
+
+resource account 'Microsoft.Storage/storageAccounts@2026-06-01' existing = {
   name: accountName
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' existing = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2026-06-01' existing = {
   parent: account
   name: 'default'
 }
 
-resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
-  for name in containerNames: {
+resource created 'Microsoft.Storage/storageAccounts/blobServices/containers@2026-06-01' = [
+  for name in names: {
     parent: blobs
     name: name
     properties: { publicAccess: 'None' }
@@ -21,3 +45,4 @@ resource containers 'Microsoft.Storage/storageAccounts/blobServices/containers@2
 ]
 
 output accountId string = account.id
+output location string = account.location

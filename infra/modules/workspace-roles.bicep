@@ -1,4 +1,4 @@
-// Who may submit jobs and publish. Each assignment stands, with its reason, in docs/operations.md.
+// Who may submit jobs and who may publish. Each assignment stands, with its reason, in docs/operations.md.
 param workspaceName string
 param appPrincipalId string
 param deployerPrincipalId string
@@ -10,14 +10,39 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' exi
   name: workspaceName
 }
 
+// What Azure ML documents for submitting jobs, less registering code and environments: the app submits what is
+// published, and publishing is not its business.
+resource jobSubmitter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
+  name: guid(workspace.id, 'fleet-scoring-jobs')
+  properties: {
+    roleName: 'Fleet Scoring jobs in ${workspaceName}'
+    description: 'Submit, follow and cancel jobs of what is registered in the workspace.'
+    type: 'CustomRole'
+    permissions: [
+      {
+        actions: [
+          'Microsoft.MachineLearningServices/workspaces/read'
+          'Microsoft.MachineLearningServices/workspaces/*/read'
+          'Microsoft.MachineLearningServices/workspaces/jobs/*'
+          'Microsoft.MachineLearningServices/workspaces/metadata/artifacts/write'
+          'Microsoft.MachineLearningServices/workspaces/environments/build/action'
+          'Microsoft.MachineLearningServices/workspaces/environments/readSecrets/action'
+        ]
+        notActions: []
+      }
+    ]
+    assignableScopes: [resourceGroup().id]
+  }
+}
+
 // The app submits jobs and asks how they stand.
 resource appJobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(workspace.id, appPrincipalId, dataScientist)
+  name: guid(workspace.id, appPrincipalId, 'fleet-scoring-jobs')
   scope: workspace
   properties: {
     principalId: appPrincipalId
     principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', dataScientist)
+    roleDefinitionId: jobSubmitter.id
   }
 }
 

@@ -1,13 +1,17 @@
 // The Azure ML workspace that runs the published pipeline. It reads storage by identity.
+type resourceTags = {
+  'azd-env-name': string
+}
+
 param location string
-param tags object
+param tags resourceTags
 param name string
 param suffix string
 param storageId string
 param applicationInsightsId string
 
 // A workspace cannot be created without a vault; nothing of ours is kept in it.
-resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+resource vault 'Microsoft.KeyVault/vaults@2026-05-15' = {
   //checkov:skip=CKV_AZURE_189:the firewall denies all but trusted services; nothing of ours is kept in it
   name: 'kv-${take(suffix, 20)}'
   location: location

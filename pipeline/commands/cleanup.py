@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         print(removal)
         count += 1
     if count and not args.dry_run:
-        update_index(context.store)
+        update_index(context.store, context.settings.late_sweep)
     print(f"{count:,} runs {'would be' if args.dry_run else 'are'} cleaned up")
     return EXIT_DONE
 

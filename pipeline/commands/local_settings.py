@@ -2,13 +2,14 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SettingsError
 from pipeline.flow.context import Context
 from pipeline.json_documents import DAMAGED, damage
-from pipeline.settings import Settings
+from pipeline.settings import CONNECTION, Settings
 
 LOCAL_SETTINGS = "local.settings.json"
 
@@ -38,6 +39,20 @@ def load_local_settings(path: Path) -> dict[str, str]:
 
 def open_context() -> Context:
     """The context of a command line. Its child processes find the same settings in their environment."""
-    found = load_local_settings(Path.cwd() / LOCAL_SETTINGS)
-    os.environ.update(found | dict(os.environ))
+    os.environ.update(merged(load_local_settings(Path.cwd() / LOCAL_SETTINGS), os.environ))
     return Context.open(Settings.from_environment(os.environ))
+
+
+def merged(local: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The settings of the file, and over them those of the environment.
+
+    A connection is one setting in two forms. Where the environment has it in either, the file's says nothing:
+    a connection string that is left there from a try on one machine would win over the address in Azure.
+    """
+    if any(_is_connection(name) and value.strip() for name, value in environ.items()):
+        local = {name: value for name, value in local.items() if not _is_connection(name)}
+    return {**local, **environ}
+
+
+def _is_connection(name: str) -> bool:
+    return name.partition("__")[0] == CONNECTION

@@ -59,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_DONE
     if not records:
         print("no runs yet: upload readings, or submit some with python -m pipeline submit")
+        print(_last_sweep(context))
         return EXIT_DONE
     show_table(
         _COLUMNS,
@@ -77,7 +78,14 @@ def run(args: argparse.Namespace) -> int:
             for record in records
         ),
     )
+    print(_last_sweep(context))
     return EXIT_DONE
+
+
+def _last_sweep(context: "Context") -> str:
+    from pipeline.runs.last import last_sweep
+
+    return last_sweep(context.store.runs, context.settings.late_sweep).sentence(context.clock())
 
 
 def _write_page(context: "Context", records: "list[RunRecord]", args: argparse.Namespace) -> int:
@@ -85,7 +93,7 @@ def _write_page(context: "Context", records: "list[RunRecord]", args: argparse.N
 
     from pipeline.pages.index import write_page
 
-    write_page(context.store, records, args.html)
+    write_page(context.store, records, args.html, context.settings.late_sweep)
     print(f"{len(records):,} runs -> {args.html}")
     if args.open:
         webbrowser.open(args.html.resolve().as_uri())

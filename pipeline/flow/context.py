@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from pipeline.clock import utc_now
 from pipeline.errors import EngineError, PublishError
+from pipeline.runs import last
 from pipeline.runs.record import RunRecord
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
@@ -33,6 +34,7 @@ class Context:
         self.clock = clock
         self._published: _Recent[PublishedPipeline] = _Recent(clock)
         self._active: _Recent[int] = _Recent(clock)
+        self._deferral: _Recent[None] = _Recent(clock)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -83,6 +85,10 @@ class Context:
     def release_slot(self) -> None:
         """Release a slot that is not needed."""
         self._active.change(self._count_active, lambda count: max(count - 1, 0))
+
+    def note_deferral(self) -> None:
+        """Record that a landing was deferred now, unless this process did so a few seconds ago."""
+        self._deferral.get(lambda: last.note(self.store.runs, last.DEFERRAL))
 
     def _count_active(self) -> int:
         return sum(not marker.failed for marker in self.runs.open())

@@ -1,10 +1,15 @@
 """Checks all that a run needs: each check has a result, and what to do if it failed."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipeline.errors import ContainerMissing, PipelineError
 from pipeline.flow.context import Context
+from pipeline.runs.last import last_sweep
+from pipeline.settings import unresolved
+
+_HOST_STORAGE = "AzureWebJobsStorage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +25,18 @@ class CheckResult:
 def examine(context: Context) -> Iterator[CheckResult]:
     """Run all checks, in the order in which to fix problems; stops if storage does not respond."""
     settings = context.settings
-    yield CheckResult("settings", good=True, found=f"engine {settings.engine}, schedule {settings.schedule}")
+    how = "a connection string" if settings.connection.connection_string else "an identity"
+    yield CheckResult(
+        "settings",
+        good=True,
+        found=f"engine {settings.engine}, schedule {settings.schedule}, "
+        f"storage {context.store.address} by {how}",
+    )
+    if any(name.startswith(_HOST_STORAGE) for name in os.environ):  # the settings are those of a function app
+        problems = unresolved(os.environ)
+        yield CheckResult(
+            "triggers", good=not problems, found="; ".join(problems) or "their settings have values"
+        )
     reachable = True
     for what, container in (
         ("data", context.store.data),
@@ -46,6 +62,7 @@ def examine(context: Context) -> Iterator[CheckResult]:
         yield _checked("published pipeline", lambda: _published(context))
         yield _checked("engine", lambda: _engine(context))
         yield _checked("runs", lambda: _runs(context))
+        yield _checked("last sweep", lambda: _last_sweep(context))
 
 
 def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> CheckResult:
@@ -95,3 +112,8 @@ def _runs(context: Context) -> tuple[bool, str]:
     failed = sum(marker.failed for marker in markers)
     active = f"{len(markers) - failed:,} active of {context.settings.max_active_runs:,} at most"
     return True, f"{active}, {failed:,} failed runs that the next sweep retries"
+
+
+def _last_sweep(context: Context) -> tuple[bool, str]:
+    found, now = last_sweep(context.store.runs, context.settings.late_sweep), context.clock()
+    return not found.is_late(now), found.sentence(now)

@@ -80,6 +80,7 @@ def submit_landing(context: Context, name: str) -> Submission:
     if reason := skipped_because(name, blob.size):
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
     if not context.acquire_slot():
+        context.note_deferral()
         return Submission(
             Outcome.DEFERRED,
             None,

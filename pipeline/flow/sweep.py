@@ -9,17 +9,20 @@ checking old blobs.
 
 import json
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from pipeline import alerts
 from pipeline.clock import in_utc
 from pipeline.errors import AlreadyExists, Changed, NotFound
-from pipeline.flow.context import Context
+from pipeline.flow.context import FRESH, Context
 from pipeline.flow.recover import Recovered, recover
 from pipeline.flow.submit import Outcome, submit, to_landing
 from pipeline.json_documents import read_document
 from pipeline.pages.index import update_index
+from pipeline.runs import last
 from pipeline.runs.landing import Landing, skipped_because
 from pipeline.runs.names import manual_run, timer_run
 from pipeline.runs.record import Cause, CauseKind
@@ -44,7 +47,7 @@ class SweepReport:
     """Why there is no run, or what it scores."""
 
     def __str__(self) -> str:
-        return f"sweep: {self.reason}; {self.recovered}"
+        return f"{alerts.SWEEP_FINISHED} {self.reason}; {self.recovered}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,11 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
     start = _start(context)
     recovered = recover(context, start.now)
     everything = context.settings.timer_mode == "all"
-    landings = _listed(context, None if everything else start.watermark)
+    arrived = _listed(context, None if everything else start.watermark)
+    landings = list(arrived)
     if not everything:
         landings = list(context.runs.unclaimed(landings))
+        _report_missing_events(context, start, {landing: arrived[landing] for landing in landings})
     done = True
     if landings:
         report, done = _submit(context, tick, random_hex, landings, recovered)
@@ -88,9 +93,37 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
         report = SweepReport(run=None, landings=0, recovered=recovered, reason=what)
     if done and not everything:
         _move_watermark(context, start)
-    if recovered.finished or recovered.closed:
-        update_index(context.store)
+    last.note(context.store.runs, last.SWEEP)
+    ended = bool(recovered.finished or recovered.closed)
+    update_index(context.store, context.settings.late_sweep, runs_ended=ended)
     return report
+
+
+def _report_missing_events(context: Context, start: _Start, unclaimed: Mapping[Landing, datetime]) -> None:
+    """Log which landings should have had a run by an event long before this sweep found them.
+
+    The first sweep expects nothing, and what was deferred had its event: whatever arrived before the last
+    deferral counts as deferred, so that a burst never raises an alarm.
+    """
+    if start.watermark is None:
+        return
+    late = {
+        landing: arrived
+        for landing, arrived in unclaimed.items()
+        if start.now - arrived > context.settings.late_event
+    }
+    if late and (deferral := last.when(context.store.runs, last.DEFERRAL)):
+        late = {landing: arrived for landing, arrived in late.items() if arrived > deferral + FRESH}
+    if late:
+        oldest = min(late, key=lambda landing: late[landing])
+        logger.warning(
+            "%s %s landings had no run when the sweep found them, the oldest since %s: %r. See whether the "
+            "event subscription is there, and what score_on_blob logs",
+            alerts.EVENTS_MISSING,
+            f"{len(late):,}",
+            f"{late[oldest]:%Y-%m-%d %H:%M:%S} UTC",
+            oldest.name,
+        )
 
 
 def _submit(
@@ -115,12 +148,13 @@ def _submit(
     return report, True
 
 
-def _listed(context: Context, since: datetime | None) -> list[Landing]:
-    return [
-        to_landing(blob)
+def _listed(context: Context, since: datetime | None) -> dict[Landing, datetime]:
+    """The landings since then, and when each arrived."""
+    return {
+        to_landing(blob): blob.last_modified
         for blob in context.store.data.list()
         if (since is None or blob.last_modified >= since) and not skipped_because(blob.name, blob.size)
-    ]
+    }
 
 
 def _start(context: Context) -> _Start:

@@ -1,5 +1,6 @@
 """Between the triggers of the function app and the pipeline: the shared context, ticks, names of blobs."""
 
+import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -7,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from pipeline.errors import SettingsError
 from pipeline.flow.context import Context
 from pipeline.flow.submit import Outcome, Submission, submit_landing
-from pipeline.settings import Settings
+from pipeline.settings import BLOB_SOURCES, Settings, unresolved
 
 _EARLY = timedelta(seconds=2)
 """How early a tick can fire: the timer of the host and the clock differ."""
@@ -17,10 +19,37 @@ _EARLY = timedelta(seconds=2)
 _opening = threading.Lock()
 
 
+logger = logging.getLogger(__name__)
+
+
 @cache
 def settings() -> Settings:
-    """The settings of this process; read when the app loads, so that it does not start with invalid ones."""
+    """The settings of this process.
+
+    Raises:
+        SettingsError: some are missing or wrong.
+    """
     return Settings.from_environment(os.environ)
+
+
+def blob_source() -> str:
+    """How the blob trigger learns of blobs; the default where the setting is wrong, which each call reports.
+
+    Decorators need it while the app is loaded. An app that does not load reaches nobody: the host runs
+    without functions, and only the platform's own log says why.
+    """
+    value = os.environ.get("SCORING_BLOB_SOURCE", "").strip()
+    return value if value in BLOB_SOURCES else BLOB_SOURCES[0]
+
+
+def report_settings() -> None:
+    """Log what is wrong with the settings when the app is loaded."""
+    try:
+        settings()
+    except SettingsError as error:
+        logger.error("%s", error)  # noqa: TRY400 - its words are all that there is to it
+    for problem in unresolved(os.environ):
+        logger.error("%s", problem)
 
 
 def context() -> Context:

@@ -10,15 +10,17 @@ import json
 import logging
 import tempfile
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.pages.run_scoring import write_index
 from pipeline.runs import history
+from pipeline.runs.last import LastSweep, last_sweep
 from pipeline.runs.record import RunRecord
 from pipeline.storage.account import Store, in_parallel
+from pipeline.storage.container import BlobInfo
 from scoring.formats import INDEX_HTML
 
 MOST_RUNS = 1000
@@ -28,17 +30,19 @@ TRIES = 10
 logger = logging.getLogger(__name__)
 
 
-def update_index(store: Store) -> None:
+def update_index(store: Store, late_sweep: timedelta, *, runs_ended: bool = True) -> None:
     """Update the page of finished runs. An error is logged and harms no run."""
     page = f"{store.preds.name}/{INDEX_HTML}"
     try:
-        if not any(_updated(store) for _ in range(TRIES)):
+        if not runs_ended and _shows_sweep(store.preds.find(INDEX_HTML), last_sweep(store.runs, late_sweep)):
+            return  # an unchanged page, which does not report a finished sweep as late
+        if not any(_updated(store, late_sweep) for _ in range(TRIES)):
             logger.info("%s is not updated: other processes keep writing it, and the next run does too", page)
     except Exception as error:  # noqa: BLE001 - no error of the page may fail a run
         logger.warning("%s is not updated: %s", page, error)
 
 
-def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
+def write_page(store: Store, records: Sequence[RunRecord], page: Path, late_sweep: timedelta) -> None:
     """Write a page of these runs to a file, and download their reports beside it.
 
     A report that exists already is downloaded again only if it is older than the end of its run.
@@ -54,30 +58,39 @@ def write_page(store: Store, records: Sequence[RunRecord], page: Path) -> None:
 
     rows = in_parallel(with_report, records)
     page.parent.mkdir(parents=True, exist_ok=True)
-    write_index(rows, page)
+    write_index(rows, page, last_sweep(store.runs, late_sweep))
 
 
-def _updated(store: Store) -> bool:
+def _updated(store: Store, late_sweep: timedelta) -> bool:
     """Write the page once, if it is outdated; False if another process was faster."""
     page_before = store.preds.find(INDEX_HTML)  # before the listing: see above
+    swept = last_sweep(store.runs, late_sweep)
     rows = history.newest(store.runs, MOST_RUNS)
     version = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-    if page_before and page_before.metadata.get("rows") == version:
+    if page_before and page_before.metadata.get("rows") == version and _shows_sweep(page_before, swept):
         return True
     with tempfile.TemporaryDirectory(prefix="fleet-runs-") as folder:
         page = Path(folder) / INDEX_HTML
-        write_index(
-            rows, page, f"The {MOST_RUNS:,} runs that finished last." if len(rows) == MOST_RUNS else None
-        )
+        note = f"The {MOST_RUNS:,} runs that finished last." if len(rows) == MOST_RUNS else None
+        write_index(rows, page, swept, note)
         data = page.read_bytes()
+    metadata = {"rows": version, "swept": swept.finished.isoformat() if swept.finished else ""}
     try:
         if page_before:
-            store.preds.replace(INDEX_HTML, data, page_before.etag, metadata={"rows": version})
+            store.preds.replace(INDEX_HTML, data, page_before.etag, metadata=metadata)
         else:
-            store.preds.create(INDEX_HTML, data, metadata={"rows": version})
+            store.preds.create(INDEX_HTML, data, metadata=metadata)
     except (AlreadyExists, Changed):
         return False
     return True
+
+
+def _shows_sweep(page: BlobInfo | None, swept: LastSweep) -> bool:
+    """Whether the page, if there is one, shows a sweep that is recent enough not to be called late."""
+    if page is None or swept.finished is None:
+        return True
+    shown = page.metadata.get("swept", "")
+    return shown != "" and swept.finished - datetime.fromisoformat(shown) < swept.late_after / 3
 
 
 def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.engine import StepState, StepStatus
 from pipeline.errors import ReportError
+from pipeline.runs.last import LastSweep
 from pipeline.runs.record import RunRecord
 from pipeline.step_environment import ROOT, step_environment
 from scoring.formats import FACTS_VERSION, REPORT_HTML, ROWS_VERSION
@@ -33,7 +34,9 @@ def write_report(record: RunRecord, steps: Sequence[StepStatus], folder: Path) -
     return folder / REPORT_HTML
 
 
-def write_index(rows: Sequence[dict[str, Any]], page: Path, note: str | None = None) -> None:
+def write_index(
+    rows: Sequence[dict[str, Any]], page: Path, swept: LastSweep, note: str | None = None
+) -> None:
     """Write the page of runs, in this order.
 
     Raises:
@@ -41,7 +44,11 @@ def write_index(rows: Sequence[dict[str, Any]], page: Path, note: str | None = N
     """
     with tempfile.TemporaryDirectory(prefix="fleet-runs-") as temporary:
         document = Path(temporary) / "rows.json"
-        document.write_text(json.dumps({"version": ROWS_VERSION, "note": note, "runs": rows}))
+        known = {
+            "swept": swept.finished.isoformat() if swept.finished else None,
+            "late_after_seconds": swept.late_after.total_seconds(),
+        }
+        document.write_text(json.dumps({"version": ROWS_VERSION, "note": note, **known, "runs": rows}))
         _scoring(_INDEX_SECONDS, "index", "--rows", document, "--out", page.resolve())
 
 
@@ -75,12 +82,14 @@ def _step_count(succeeded: int, steps: int) -> str:
 
 
 def _scoring(seconds: float, *arguments: str | Path) -> None:
+    # The Functions platform puts the app's packages on this process's path, not into the environment.
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with tempfile.TemporaryDirectory(prefix="fleet-scoring-") as temporary:
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "scoring", *map(str, arguments)],
                 cwd=ROOT,
-                env=step_environment(os.environ, ROOT, Path(temporary)),
+                env=step_environment(environ, ROOT, Path(temporary)),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

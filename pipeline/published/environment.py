@@ -22,10 +22,8 @@ context in the workspace's own storage, to which everybody who publishes would n
 """
 PYTHON = "3.13"
 PACKAGES = (
-    *("numpy", "pyarrow", "rich", "scikit-learn", "skops"),  # scoring imports these
-    *("joblib", "narwhals", "scipy", "threadpoolctl"),  # scikit-learn needs them
-    *("cloudpickle", "packaging", "prettytable", "wcwidth"),  # skops does
-    *("markdown-it-py", "mdurl", "pygments"),  # rich does
+    *("jinja2", "msgspec", "numpy", "pyarrow", "rich"),  # scoring imports these
+    *("markdown-it-py", "markupsafe", "mdurl", "pygments"),  # jinja2 and rich need them
 )
 """All packages of the environment, in the versions of requirements.txt; a test checks the list."""
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from pipeline import alerts
 from pipeline.errors import (
     Changed,
     IllegalTransition,
@@ -334,10 +335,11 @@ class Runs:
 
 
 def log_failed(record: RunRecord) -> None:
-    """Log that a run has failed for good: `infra/modules/alerts.bicep` searches for these words."""
+    """Log that a run has failed for good."""
     sensors = f" for {record.missing_count}" if record.state is RunState.PARTLY else ""
     logger.error(
-        "run %s has failed for good%s: %s",
+        "%s run %s%s: %s",
+        alerts.RUN_FAILED,
         record.run,
         sensors,
         record.error or "see its steps",

@@ -19,7 +19,7 @@ from scoring.formats import (
 )
 from scoring.json_files import json_bytes
 from scoring.keys import SensorKey
-from scoring.models import missing
+from scoring.models.files import missing
 from scoring.step.outcome import (
     SensorOutcome,
     StepOutcome,

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Sum up, and print the totals."""
     from scoring.collect.finish import finish_run
     from scoring.collect.rejects import RowCounter, count_rows
-    from scoring.packs import ModelStore
+    from scoring.models.store import ModelStore
     from scoring.readings.files import find_sources
     from scoring.readings.manifest import RunManifest
     from scoring.step.leftovers import remove_partials

@@ -5,23 +5,21 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from scoring.errors import EXIT_DONE, EXIT_FAILED, ModelError, UsageError
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
 
-if TYPE_CHECKING:
-    from scoring.models import Detector
-
 _PICKLE, _COMPRESSED = r"\.(?:pkl|pickle|joblib|sav)", r"\.(?:z|gz|bz2|xz|lzma)"
 _ENDING = re.compile(f"(?:{_PICKLE})?(?:{_COMPRESSED})?$", re.IGNORECASE)
+_ARRAY = re.compile(r".+_[0-9]{2,}\.npy")
+"""An array of an old joblib file, beside it."""
 _COPY = re.compile(f"(?P<good>.+?{_PICKLE})(?![a-z])", re.IGNORECASE)
 
 _EXAMPLE = """\
 Reads each pickle or joblib file named model_DEVICE_SENSOR as data, also with .pkl, .pickle, .joblib or .sav,
-and .z, .gz, .bz2, .xz or .lzma after that: nothing that a pickle asks for is run, and one that asks for more
-than a model is made of is refused by name.
-Each converted model is compared with the numbers of its pickle before it is kept.
+and .z, .gz, .bz2, .xz or .lzma after that: nothing that a pickle asks for is run. The parameters that
+prediction needs are saved; a detector or transformer that is not supported is refused by name.
+Each saved model is compared with the numbers of its pickle before it is kept.
 
 Example:
   python -m scoring import-models old-models models
@@ -40,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import, tell each refused file in a line, and sum up in one."""
+    from scoring.models.detector import NO_MEMORY
     from scoring.progress import progress
 
     files = _files(args.source)
@@ -51,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
                 _import(path, args.models, taken)
             except (ModelError, InvalidKey) as error:
                 refused[path.name] = str(error)
+            except MemoryError:
+                refused[path.name] = NO_MEMORY
             advance()
     for name, reason in refused.items():
         print(f"refused {name!r}: {_printable(reason)}", file=sys.stderr)
@@ -71,10 +72,14 @@ def _files(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise UsageError(f"{source} is not there: name a legacy model, or a folder of them")
-    files = sorted(path for path in source.iterdir() if not path.is_dir() and path.name[:1] not in "._")
+    files = sorted(path for path in source.iterdir() if not path.is_dir() and _is_model(path.name))
     if not files:
         raise UsageError(f"{source} is empty: name a folder of legacy models")
     return files
+
+
+def _is_model(name: str) -> bool:
+    return name[:1] not in "._" and not _ARRAY.fullmatch(name)
 
 
 def _key(name: str) -> SensorKey:
@@ -88,30 +93,24 @@ def _key(name: str) -> SensorKey:
 
 
 def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
-    """Convert, see that what will be read answers alike, and save."""
+    """Read the parameters, see that what will be read has the same, and save."""
     from scoring.atomic_files import write_atomically
-    from scoring.legacy import read_pickle
-    from scoring.legacy_estimators import convert
-    from scoring.models import detector_from, model_bytes, read_file
+    from scoring.legacy.compression import unpacked
+    from scoring.legacy.unpickle import read_pickle
+    from scoring.legacy.write import skops_bytes
+    from scoring.models.encoding import encode
+    from scoring.models.files import parameters_from, read_file
+    from scoring.models.interpret import model_parameters
 
     if path.name.endswith(MODEL_SUFFIX):
         raise InvalidKey("it is a .skops file already: copy it")
     key = _key(path.name)
     if key in taken:
         raise InvalidKey(f"{taken[key].name!r} is a model of the same sensor")
-    estimator = convert(read_pickle(read_file(path)))
-    content = model_bytes(estimator)
-    _compare(estimator, detector_from(content, key.model_name))
+    document = read_pickle(unpacked(read_file(path)), lambda name: read_file(path.with_name(name)))
+    parameters = model_parameters(document)
+    content = skops_bytes(document)
+    if encode(parameters_from(content)) != encode(parameters):
+        raise ModelError("has other numbers after it was saved; train it again")
     write_atomically(models / key.model_name, content)
     taken[key] = path
-
-
-def _compare(estimator: Any, saved: "Detector") -> None:
-    import numpy as np
-
-    from scoring.svm import RELATIVE_ERROR
-
-    probe = np.linspace(-100.0, 200.0, 61)
-    _, scores = saved.predict(probe)
-    if not np.allclose(scores, estimator.decision_function(probe[:, None]), rtol=RELATIVE_ERROR, atol=0):
-        raise ModelError("answers differently after it was saved; train it again")

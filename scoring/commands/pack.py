@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from scoring.errors import EXIT_DONE
@@ -13,9 +14,11 @@ noticed, and read from its own file until the models are packed again.
 Example:
   python -m scoring pack --models models
 
-Exit codes: 0 done, also where models are refused: they are counted; 1 the pack cannot be written; 2 wrong
+Exit codes: 0 done, also where models are refused: they are named; 1 the pack cannot be written; 2 wrong
 use; 75 failed for a reason that may pass, such as a full disk.
 """
+
+_MOST_NAMED = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Pack, and say in one line what came out."""
-    from scoring.packs import write_pack
+    """Pack, name what is refused, and say in one line what came out."""
+    from scoring.models.pack import write_pack
 
     report = write_pack(args.models)
-    counts = {"svm": report.svm, "skops": report.skops, "refused": report.refused}
-    line = f"packed {report.svm + report.skops:,} models -> {report.path}"
-    if report.refused:
-        line += f"; {report.refused:,} refused: to be told with their sensors"
-    print(json.dumps(counts) if args.json else line)
+    for name, reason in list(report.refused.items())[:_MOST_NAMED]:
+        print(f"refused {name}: {reason}", file=sys.stderr)
+    if len(report.refused) > _MOST_NAMED:
+        print(f"refused {len(report.refused) - _MOST_NAMED:,} more models", file=sys.stderr)
+    counts = {"packed": report.packed, "refused": len(report.refused)}
+    print(json.dumps(counts) if args.json else f"packed {report.packed:,} models -> {report.path}")
     return EXIT_DONE

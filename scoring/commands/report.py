@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page, and print its path."""
-    from scoring.packs import ModelStore
+    from scoring.models.store import ModelStore
     from scoring.report.detectors import detector_finder
     from scoring.report.facts import RunFacts
     from scoring.report.page import write_report

@@ -16,7 +16,7 @@ from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 
 if TYPE_CHECKING:
-    from scoring.packs import ModelStore
+    from scoring.models.store import ModelStore
     from scoring.readings.files import FoundLanding, Source
     from scoring.step.selection import Selection
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Score, and print the totals."""
     # Before numpy is imported: batches are scored in parallel already, and threads below them only spin.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from scoring.packs import ModelStore
+    from scoring.models.store import ModelStore
     from scoring.readings.files import find_sources
     from scoring.readings.manifest import RunManifest
     from scoring.step.leftovers import begin, remove_old_predictions
@@ -83,13 +83,13 @@ def run(args: argparse.Namespace) -> int:
         selection = narrowed
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     store = ModelStore(args.models, use_pack=not args.key)
-    if store.notice:
-        print(store.notice, file=sys.stderr)
+    _warn(store.notice)
     if isinstance(selection, Everything):
         return _score_everything(args, sources, not_read, store)
     begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
         outcome = score(sources, ModelCache(store), selection, files)
+    _warn(store.last_notice)
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
@@ -114,6 +114,11 @@ def _nothing_to_score(args: argparse.Namespace, selection: "Selection") -> int:
     return EXIT_DONE
 
 
+def _warn(notice: str | None) -> None:
+    if notice:
+        print(notice, file=sys.stderr)
+
+
 def _score_everything(
     args: argparse.Namespace, sources: "list[Source]", not_read: "list[FoundLanding]", store: "ModelStore"
 ) -> int:
@@ -129,6 +134,7 @@ def _score_everything(
     models = ModelCache(store)
     with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out) as counter:
         outcome = score(sources, models, everything, files, counter)
+    _warn(store.last_notice)
     remove_old_predictions(args.out, everything, files.written)
     for found in not_read:
         counter.add_landing(found)

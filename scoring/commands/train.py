@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from scoring.commands.arguments import at_least, number
@@ -70,6 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, name the skipped sensors, and print the totals."""
+    if not all(map(find_spec, ("sklearn", "skops"))):
+        raise UsageError("training needs scikit-learn and skops: pip install scikit-learn skops")
     from scoring.commands.all_readings import AllReadings
     from scoring.progress import progress
     from scoring.tools.train import Recipe, Samples, train

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models import Detector
+from scoring.models.detector import Detector
 
 MOST_RANGES = 6
 """A detector whose normal values lie in more ranges than this has no boundary worth drawing."""

@@ -1,7 +1,8 @@
 """The models that scored a run, to ask them for exact boundaries."""
 
 from scoring.keys import SensorKey
-from scoring.models import Detector, LoadedModel
+from scoring.models.detector import Detector
+from scoring.models.files import LoadedModel
 from scoring.report.folder import SensorRow
 from scoring.report.sensor_views import FindDetector
 from scoring.step.batch import FindModel

@@ -9,9 +9,9 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from scoring.arrow import cast, to_numpy
 from scoring.errors import ScoringError
 from scoring.formats import REJECTS_CSV, SUMMARY_JSON, SUMMARY_VERSION, LandingStatus, SensorStatus
 from scoring.json_files import Document
@@ -141,7 +141,8 @@ class Predictions:
             raise ScoringError(f"{path}: a TS is not a timestamp; score its sensor again")
         times = moments // 1_000_000
         order = np.argsort(times, kind="stable")
-        scores, labels = table["Score"].to_numpy(), table["Prediction"].to_numpy()
+        scores = to_numpy(table["Score"].combine_chunks())
+        labels = to_numpy(table["Prediction"].combine_chunks())
         return cls(times[order], values[order], scores[order], labels[order] == 1)
 
 
@@ -192,7 +193,7 @@ class Rejects:
 def _numbers(texts: pa.ChunkedArray) -> np.ndarray:
     """Values as floats; read by Python where they are written in an uncommon way."""
     try:
-        numbers: np.ndarray = pc.cast(texts, pa.float64()).to_numpy()
+        numbers: np.ndarray = to_numpy(cast(texts.combine_chunks(), pa.float64()))
     except pa.ArrowInvalid:
         numbers = np.array([float(text) for text in texts.to_pylist()])
     return numbers

@@ -47,10 +47,14 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What the page lists: the runs, and a note that says which these are."""
+    """What the page lists: the runs, a note that says which these are, and the last sweep."""
 
     runs: list[RunRow]
     note: str | None = None
+    swept: str | None = None
+    """When the last sweep finished."""
+    late_after_seconds: float | None = None
+    """How long after it the next one is late."""
 
     @staticmethod
     def read(path: Path) -> "Rows":
@@ -67,8 +71,16 @@ _ROWS = Document(
 )
 
 
-def write_index(rows: Sequence[RunRow], path: Path, note: str | None = None) -> Path:
+def write_index(
+    rows: Sequence[RunRow],
+    path: Path,
+    note: str | None = None,
+    swept: str | None = None,
+    late_after_seconds: float | None = None,
+) -> Path:
     """Write the page that lists `rows`, in their order; `note` says which runs these are.
+
+    It says when the last sweep finished; its script knows the time, and says whether the next one is late.
 
     Raises:
         OutputError: the page cannot be written.
@@ -76,6 +88,7 @@ def write_index(rows: Sequence[RunRow], path: Path, note: str | None = None) -> 
     context = {
         "headline": _headline(rows),
         "note": note,
+        "swept": swept,
         "rows": rows,
         "glyph": lambda state: _STATES.get(state, "?")[0],
         "word": _word,
@@ -89,7 +102,8 @@ def write_index(rows: Sequence[RunRow], path: Path, note: str | None = None) -> 
         for row in rows
         if row.started and row.readings and row.anomalies is not None
     ]
-    write_atomically(path, render("runs.html", "Runs", context, {"runs": chart}, _ASSETS))
+    data = {"runs": chart, "swept": swept, "late_after_seconds": late_after_seconds}
+    write_atomically(path, render("runs.html", "Runs", context, data, _ASSETS))
     return path
 
 

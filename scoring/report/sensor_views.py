@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scoring.errors import ScoringError
-from scoring.models import Detector
+from scoring.models.detector import Detector
 from scoring.report import downsample, encoding
 from scoring.report.attention import Attention, RankedSensor, explain, side, sort_key
 from scoring.report.boundary import Boundary, from_model, from_readings

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
+from scoring.arrow import strings
 from scoring.readings import timestamps
 from scoring.report.folder import Predictions, SensorRow
 
@@ -25,7 +25,7 @@ class Timeline:
 
     def __init__(self, sensors: Iterable[SensorRow]) -> None:
         texts = [text for sensor in sensors for text in (sensor.first, sensor.last) if text and sensor.file]
-        times, valid = timestamps.parse(pa.array(texts, pa.string()))
+        times, valid = timestamps.parse(strings(texts))
         times = times[valid] // 1_000_000
         self.first: int | None = int(times.min()) if len(times) else None
         self.last: int | None = int(times.max()) if len(times) else None

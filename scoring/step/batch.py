@@ -12,11 +12,11 @@ from scoring.arrow import cast, from_numpy, strings, take
 from scoring.csv_quoting import csv_text
 from scoring.errors import ModelError
 from scoring.keys import SensorKey
-from scoring.models import LoadedModel
+from scoring.models.files import LoadedModel
+from scoring.models.svm import SvmDetector, predict_together
 from scoring.readings.files import Batch
 from scoring.step.predictions import format_rows
 from scoring.step.selection import Selection
-from scoring.svm import SvmDetector, predict_together
 
 type FindModel = Callable[[SensorKey], LoadedModel | ModelError]
 

@@ -15,8 +15,8 @@ from typing import Protocol
 from scoring.errors import ModelError, ReadingsError
 from scoring.formats import LandingStatus, SensorStatus
 from scoring.keys import SensorKey
-from scoring.models import LoadedModel
-from scoring.packs import ModelStore
+from scoring.models.files import LoadedModel
+from scoring.models.store import ModelStore
 from scoring.readings.files import Batch, FoundLanding, Source, read_batches
 from scoring.step.batch import FindModel, ScoredBatch, score_batch
 from scoring.step.outcome import SensorOutcome, StepOutcome

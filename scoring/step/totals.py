@@ -7,7 +7,7 @@ import numpy as np
 from scoring.errors import ModelError, ModelMissing
 from scoring.formats import SensorStatus
 from scoring.keys import SensorKey
-from scoring.models import LoadedModel
+from scoring.models.files import LoadedModel
 from scoring.step.batch import FACTS, ScoredBatch
 from scoring.step.outcome import SensorOutcome
 from scoring.step.predictions import PredictionFiles

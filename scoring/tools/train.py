@@ -207,7 +207,7 @@ def _values(samples: Samples, keys: list[SensorKey]) -> list[tuple[SensorKey, np
 
 
 def _train_some(task: list[tuple[SensorKey, np.ndarray]], recipe: Recipe, models: Path) -> list[Trained]:
-    from scoring.models import save_model
+    from scoring.models.write import save_model
 
     done = []
     for key, values in task:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ from dev.demo.fleet import DemoError, Fleet, Landing, find_input
 from dev.demo.marked_processes import MARK, kill_marked
 from dev.demo.results import Results, table, write_page
 from dev.demo.scenario import split_by_trigger
+from pipeline.runs.last import LastSweep
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 
 READINGS = "TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,1,74.99\n"
@@ -112,7 +113,7 @@ def test_the_page_lists_every_run_in_the_folder(tmp_path):
     document = {"version": 1, "run": "fetched", "totals": totals, "sensors": [], "landings": []}
     (tmp_path / "fetched" / "summary.json").write_text(json.dumps(document))
     (tmp_path / "notes").mkdir()
-    write_page(tmp_path)
+    write_page(tmp_path, LastSweep(None, timedelta(hours=3)))
     page = (tmp_path / "index.html").read_text()
     assert "3 runs: 1 failed, 2 succeeded" in page
     assert all(name in page for name in ("first", "second", "fetched"))

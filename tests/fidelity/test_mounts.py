@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.xdist_group("fidelity"),
     pytest.mark.skipif(not PYTHON.exists(), reason="no azureml-dataprep-rslex in .fidelity: make fidelity"),
     pytest.mark.skipif(not Path("/dev/fuse").exists(), reason="no FUSE on this machine"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount"),
 ]
 
 

@@ -52,22 +52,22 @@ def changed_json(draw: st.DrawFn, seeds: Sequence[bytes]) -> bytes:
     """One of `seeds`, JSON that stays JSON, with a few values replaced, removed or put elsewhere."""
     document = json.loads(draw(st.sampled_from(list(seeds))))
     for _ in range(draw(st.integers(1, 4))):
-        places = list(_places(document))
-        if not places:
+        found = places(document)
+        if not found:
             break
-        parent, key = places[draw(st.integers(0, len(places) - 1))]
+        parent, key = found[draw(st.integers(0, len(found) - 1))]
         what = draw(st.sampled_from(["value", "value", "remove", "copy"]))
         if what == "remove":
             del parent[key]
         elif what == "copy":
-            other, name = places[draw(st.integers(0, len(places) - 1))]
+            other, name = found[draw(st.integers(0, len(found) - 1))]
             parent[key] = json.loads(json.dumps(other[name]))
         else:
             parent[key] = deepcopy(VALUES[draw(st.integers(0, len(VALUES) - 1))])
     return json.dumps(document).encode()
 
 
-def _places(node: object) -> list[tuple[Any, Any]]:
+def places(node: object) -> list[tuple[Any, Any]]:
     """Every value in a document, as its container and where it stands there."""
     found: list[tuple[Any, Any]] = []
     todo = [node]

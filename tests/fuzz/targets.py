@@ -8,16 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
 from hypothesis import strategies as st
-from sklearn.ensemble import IsolationForest
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import OneClassSVM
 
 from pipeline.engines.local import step_states
 from pipeline.engines.local.graph import Pipeline
@@ -31,19 +26,17 @@ from pipeline.runs.record import RunRecord
 from pipeline.settings import Settings
 from scoring import PACK_NAME, SensorKey
 from scoring.errors import ScoringError
-from scoring.legacy import read_pickle
-from scoring.models import detector_from, save_model
-from scoring.packs import ModelStore, write_pack
+from scoring.models.pack import write_pack
+from scoring.models.store import ModelStore
 from scoring.readings.files import Source, read_batches
 from scoring.readings.manifest import RunManifest
+from tests.fuzz.models import PROBE, check_words, legacy_file, model_file
 from tests.fuzz.mutation import changed_json, damaged
+from tests.scoring.models.hostile import MODELS, fitted
 
 TESTS = Path(__file__).parents[1]
 SAMPLES = TESTS / "pipeline" / "samples"
-LEGACY = TESTS / "scoring" / "legacy_models"
-PROBE = np.linspace(-100.0, 100.0, 50)
-MOST_WORDS = 2000
-"""Characters of an error."""
+LEGACY = TESTS / "scoring" / "legacy" / "models"
 KEYS = (SensorKey("1", "1"), SensorKey("1", "2"))
 
 READINGS = (
@@ -68,9 +61,7 @@ class Target:
             self.read(content)
         except self.allowed as error:
             words = str(error)
-        assert words.strip(), "an error says nothing"
-        assert "\n" not in words, f"more than one line: {words!r}"
-        assert len(words) <= MOST_WORDS, f"{len(words)} characters: {words[:200]!r}"
+        check_words(words)
 
 
 def targets(folder: Path) -> dict[str, Target]:
@@ -159,45 +150,42 @@ def _documents(folder: Path) -> dict[str, Target]:
     }
 
 
+def model_seeds(name: str) -> list[bytes]:
+    """Whole files that are damaged: small ones of every kind that is supported."""
+    if name == "pickle":
+        files = sorted(file for file in LEGACY.glob("*/*") if file.suffix in {".pkl", ".joblib"})
+        return [file.read_bytes() for file in files]
+    return [fitted(kind) for kind in MODELS]
+
+
 def _models(folder: Path) -> dict[str, Target]:
     models = folder / "models"
     models.mkdir()
-    values = np.random.default_rng(0).normal(50, 10, (60, 1))
-    for key, detector in zip(KEYS, (OneClassSVM(nu=0.1), IsolationForest(n_estimators=2)), strict=True):
-        save_model(make_pipeline(StandardScaler(), detector).fit(values), models, key)
+    files = model_seeds("model")
+    for key, content in zip(KEYS, files, strict=False):
+        (models / key.model_name).write_bytes(content)
     write_pack(models)
-    files = [(models / key.model_name).read_bytes() for key in KEYS]
-    schemas = {_member(content, "schema.json"): content for content in files}
+    schemas = [_member(content, "schema.json") for content in files]
     pack = (models / PACK_NAME).read_bytes()
-    pickles = [file.read_bytes() for file in sorted(LEGACY.glob("*/*.pkl"))]
-
-    def read_model(content: bytes) -> None:
-        _ask(detector_from(content, "model_1_1.skops"))
 
     def read_schema(content: bytes) -> None:
         for whole in files:
-            read_model(_with_schema(whole, content))
+            model_file(_with_schema(whole, content))
 
     def read_pack(content: bytes) -> None:
         (models / PACK_NAME).write_bytes(content)
         store = ModelStore(models)
         for key in KEYS:
-            _ask(store.get(key).detector)
+            store.get(key).detector.predict(PROBE)
 
     return {
-        "model": Target(read_model, ScoringError, damaged(files)),
+        "model": Target(model_file, ScoringError, damaged(files)),
         "schema of a model": Target(
-            read_schema, ScoringError, st.one_of(damaged(list(schemas)), changed_json(list(schemas)))
+            read_schema, ScoringError, st.one_of(damaged(schemas), changed_json(schemas))
         ),
         "pack": Target(read_pack, ScoringError, damaged([pack])),
-        "pickle": Target(read_pickle, ScoringError, damaged(pickles)),
+        "pickle": Target(legacy_file, ScoringError, damaged(model_seeds("pickle"))),
     }
-
-
-def _ask(detector: Any) -> None:
-    """A detector that was taken answers."""
-    labels, scores = detector.predict(PROBE)
-    assert len(labels) == len(scores) == len(PROBE)
 
 
 def _member(content: bytes, name: str) -> bytes:

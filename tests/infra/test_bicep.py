@@ -1,5 +1,6 @@
 """The templates against the code that they serve: names, settings, roles, versions."""
 
+import json
 import re
 import tomllib
 from dataclasses import fields
@@ -25,11 +26,14 @@ HOST_SETTINGS = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY",
     "AZURE_CLIENT_ID",
+    "AZURE_AUTHORITY_HOST",
+    "AZUREML_CURRENT_CLOUD",
     "ScoringStorage__queueServiceUri",
 }
 LEFT_TO_DEFAULTS = {
     # Read by our code, sensible as they are, and changed by hand where they are not.
     "SCORING_GRACE_MINUTES",
+    "SCORING_LATE_EVENT_MINUTES",
     "SCORING_MAX_ACTIVE_RUNS",
     "SCORING_MAX_STEPS",
     "SCORING_MAX_REJECTED",
@@ -60,6 +64,14 @@ def config(resource: Any) -> Any:
     """A resource's or module's body, also where it is created on a condition only."""
     body = resource["config"]
     return body["config"] if "condition" in body else body
+
+
+def path_of(value: Any) -> str:
+    """`a.b.c` of the parser's tree of it."""
+    if isinstance(value, str):
+        return value
+    operands = value["operator"]["operands"]
+    return f"{path_of(operands['operand_1'])}.{path_of(operands['operand_2'])}"
 
 
 def app_settings() -> dict[str, Any]:
@@ -107,18 +119,54 @@ def test_every_module_gets_just_the_parameters_that_it_declares() -> None:
         assert required <= given, name
 
 
-def test_every_role_assignment_is_in_the_table_with_its_role() -> None:
-    table = (ROOT / "docs" / "operations.md").read_text()
+def role_assignments() -> dict[str, str]:
+    """Each assignment in the templates, and the first eight digits of its role; "" for a role of our own."""
+    found: dict[str, str] = {}
     for path in TEMPLATES:
         document = parsed(path)
         for name, resource in document.get("resources", {}).items():
-            if resource["type"] != "Microsoft.Authorization/roleAssignments":
+            if resource["type"] != "Microsoft.Authorization/roleAssignments" or name == "assignments":
                 continue
             definition = config(resource)["properties"]["roleDefinitionId"]
-            role = definition["function"]["parameters"]["resource_name_1"]
-            role_id = document["variables"][role]["value"]
-            row = next((line for line in table.splitlines() if f"`{name}`" in line), "")
-            assert role_id[:8] in row, f"{name} ({role}) is not in the table of docs/operations.md"
+            if "operator" in definition:
+                own = path_of(definition).removesuffix(".id")
+                assert document["resources"][own]["type"] == "Microsoft.Authorization/roleDefinitions"
+                found[name] = ""
+            else:
+                role = definition["function"]["parameters"]["resource_name_1"]
+                found[name] = document["variables"][role]["value"][:8]
+    variables = template("modules/storage-roles.bicep")["variables"]
+    grants = variables["grants"]["value"]
+    return found | {grant["assignment"]: variables[grant["role"]]["value"][:8] for grant in grants}
+
+
+def test_every_role_assignment_is_in_the_table_with_its_role_and_no_other_is() -> None:
+    table = (ROOT / "docs" / "operations.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\((?:`(\w{8})`|own)\)", table, re.MULTILINE))
+    assert rows == role_assignments()
+
+
+def test_the_app_owns_no_container_but_those_that_the_host_must_own() -> None:
+    variables = template("modules/storage-roles.bicep")["variables"]
+    grants = variables["grants"]["value"]
+    owned = {path_of(grant["container"]) for grant in grants if grant["role"] == "blobDataOwner"}
+    assert owned == {"host.leases", "host.keys", "containers.data"}
+    assert template("main.bicep")["variables"]["hostContainers"]["value"]["package"] == "deployment"
+
+
+def test_the_app_may_submit_jobs_and_register_nothing() -> None:
+    role = config(template("modules/workspace-roles.bicep")["resources"]["jobSubmitter"])["properties"]
+    (permission,) = role["permissions"]
+    actions = {action.removeprefix("Microsoft.MachineLearningServices/") for action in permission["actions"]}
+    assert "workspaces/jobs/*" in actions
+    writes = {action for action in actions if action.endswith(("/write", "/*", "/delete"))}
+    assert writes == {"workspaces/jobs/*", "workspaces/metadata/artifacts/write"}
+
+
+def test_no_parameter_is_of_a_type_that_says_nothing() -> None:
+    for path in TEMPLATES:
+        for name, parameter in parsed(path).get("parameters", {}).items():
+            assert parameter["type"] not in {"object", "array"}, f"{path.name}: {name}"
 
 
 def test_every_setting_that_the_code_reads_is_set_or_known_to_have_a_good_default() -> None:
@@ -141,8 +189,47 @@ def test_the_app_runs_the_python_that_the_project_is_written_for() -> None:
     assert project["requires-python"] == ">=" + app["functionAppConfig"]["runtime"]["version"]
 
 
-def test_the_events_subscription_watches_the_data_container_and_committed_blobs_only() -> None:
-    hook = (ROOT / "infra" / "hooks" / "postdeploy.sh").read_text()
-    assert f"--subject-begins-with /blobServices/default/containers/{Containers().data}/" in hook
-    assert "data.api StringIn PutBlob PutBlockList CopyBlob FlushWithClose" in hook
-    assert "Host.Functions.score_on_blob" in hook
+def test_events_reach_the_app_for_committed_blobs_of_the_data_container_only() -> None:
+    subscription = config(template("event-subscription.bicep")["resources"]["subscription"])["properties"]
+    watched = subscription["filter"]
+    assert watched["subjectBeginsWith"] == "/blobServices/default/containers/${dataContainer}/"
+    assert watched["includedEventTypes"] == ["Microsoft.Storage.BlobCreated"]
+    (calls,) = watched["advancedFilters"]
+    assert (calls["key"], calls["operatorType"]) == ("data.api", "StringIn")
+    assert set(calls["values"]) == {"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"}
+
+
+def test_the_address_with_the_webhooks_key_is_a_secret_to_deployments() -> None:
+    endpoint = template("event-subscription.bicep")["parameters"]["endpoint"]
+    assert "secure" in {decorator["type"] for decorator in endpoint["decorators"]}
+
+
+def test_the_topic_stands_in_the_region_of_the_account() -> None:
+    events = config(template("main.bicep")["modules"]["events"])["params"]
+    assert path_of(events["location"]) == "storageContainers.outputs.location"
+    outputs = template("modules/storage-containers.bicep")["outputs"]
+    assert path_of(outputs["location"]["value"]) == "account.location"
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_address_of_one_cloud_is_written_down(path: Path) -> None:
+    hosts = r"windows\.net|azurewebsites\.net|microsoftonline\.com|azure\.com|azure\.net"
+    assert not re.search(hosts, path.read_text())
+
+
+def test_versions_are_kept_for_a_while_and_changes_are_logged() -> None:
+    resources = template("modules/storage-account.bicep")["resources"]
+    assert config(resources["blobs"])["properties"]["isVersioningEnabled"] is True
+    rules = config(resources["lifecycle"])["properties"]["policy"]["rules"]
+    assert {"delete"} == {
+        action for rule in rules for action in rule["definition"]["actions"].get("version", {})
+    }
+    logged = config(resources["changes"])["properties"]["logs"]
+    assert {log["category"] for log in logged if log["enabled"]} == {"StorageWrite", "StorageDelete"}
+
+
+def test_every_rule_of_the_linter_is_an_error_but_the_one_that_time_breaks() -> None:
+    rules = json.loads((ROOT / "infra" / "bicepconfig.json").read_text())["analyzers"]["core"]["rules"]
+    others = {name: rule["level"] for name, rule in rules.items() if rule["level"] != "error"}
+    assert others == {"use-recent-api-versions": "warning", "what-if-short-circuiting": "off"}
+    assert {"use-user-defined-types", "no-module-name", "no-hardcoded-env-urls"} <= set(rules)

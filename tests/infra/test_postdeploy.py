@@ -1,5 +1,6 @@
 """The hook after a deployment: the real script and the real SDK, the emulator, and a stand-in for `az`."""
 
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +20,20 @@ KEY = "k3y-0f-the-webh00k"
 AZ = f"""#!/bin/sh
 echo "$@" >>"$AZ_CALLS"
 case "$1 $2 $3" in
+"account show --subscription" | "account show --query")
+    if [ -z "$AZ_KNOWS" ]; then echo "ERROR: Please run 'az login'" >&2; exit 1; fi
+    echo Fleet ;;
+"functionapp function list")
+    if [ -n "$AZ_REFUSES" ]; then echo "ERROR: (AuthorizationFailed) no" >&2; exit 1; fi
+    echo "$AZ_FUNCTIONS" ;;
 "functionapp keys list") [ -n "$AZ_HAS_KEY" ] && echo {KEY} ;;
+"deployment group create")
+    for word in "$@"; do case "$word" in
+    @*)
+        cp "${{word#@}}" "$AZ_CALLS.parameters"
+        stat -c %a "${{word#@}}" >"$AZ_CALLS.mode"
+        echo "${{word#@}}" >"$AZ_CALLS.path" ;;
+    esac; done ;;
 esac
 """
 
@@ -43,7 +57,12 @@ def hook(environment, emulator, store, tmp_path):
         "EVENT_TOPIC_NAME": "topic-scoring",
         "EVENT_TOPIC_GROUP": "rg-scoring",
         "STORAGE_NAME": "stscoring",
+        "FUNCTION_APP_HOST": "func-scoring.azurewebsites.us",
+        "APPLICATION_INSIGHTS_NAME": "appi-scoring",
+        "SCORING_DATA_CONTAINER": store.data.name,
         "AZ_CALLS": str(tmp_path / "calls"),
+        "AZ_KNOWS": "yes",
+        "AZ_FUNCTIONS": "func-scoring/score_on_blob func-scoring/score_on_timer",
         "PATH": os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
 
@@ -80,11 +99,57 @@ def test_events_reach_the_app_and_the_pipeline_is_published_and_everything_exami
     assert ": published (" in done.stdout
     assert "engine" in done.stdout
     assert store.runs.exists("published/current")
-    subscription = (tmp_path / "calls").read_text().splitlines()[-1]
-    assert subscription.startswith("eventgrid system-topic event-subscription create")
-    assert f"functionName=Host.Functions.score_on_blob&code={KEY}" in subscription
-    assert "--subject-begins-with /blobServices/default/containers/data/" in subscription
-    assert KEY not in done.stdout + done.stderr  # which whoever deploys may show around
+    calls = (tmp_path / "calls").read_text()
+    assert "deployment group create --resource-group rg-scoring --name score-on-blob" in calls
+    parameters = json.loads((tmp_path / "calls.parameters").read_text())["parameters"]
+    assert {name: parameter["value"] for name, parameter in parameters.items()} == {
+        "topicName": "topic-scoring",
+        "dataContainer": store.data.name,
+        "endpoint": "https://func-scoring.azurewebsites.us/runtime/webhooks/blobs"
+        f"?functionName=Host.Functions.score_on_blob&code={KEY}",
+    }
+
+
+def test_the_key_of_the_webhook_is_on_no_command_line_and_remains_nowhere(hook, store, tmp_path):
+    done = hook(AZ_HAS_KEY="yes")
+    assert (tmp_path / "calls.mode").read_text() == "600\n"
+    assert not Path((tmp_path / "calls.path").read_text().strip()).parent.exists()
+    assert KEY not in (tmp_path / "calls").read_text() + done.stdout + done.stderr
+
+
+def test_each_call_names_the_subscription_that_azd_deployed_to(hook, store, azureml_settings, tmp_path):
+    done = hook(AZ_HAS_KEY="yes")
+    subscription = azureml_settings.azureml.subscription
+    assert f"Subscription: Fleet ({subscription})" in done.stdout
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert len(calls) == 4
+    assert [call for call in calls if not call.endswith(f"--subscription {subscription}")] == []
+
+
+def test_an_operator_who_is_not_signed_in_sees_what_az_says_at_once(hook, store, tmp_path):
+    done = hook(AZ_KNOWS="")
+    assert done.returncode == 1
+    assert "Please run 'az login'" in done.stderr
+    assert "azd hooks run postdeploy" in done.stderr
+    assert len((tmp_path / "calls").read_text().splitlines()) == 1
+
+
+def test_a_refusal_of_azure_is_shown_in_its_own_words(hook, store):
+    done = hook(AZ_REFUSES="yes")
+    assert done.returncode == 1
+    assert "(AuthorizationFailed) no" in done.stderr
+
+
+@pytest.mark.parametrize("loaded", ["", "func-scoring/score_on_timer"])
+def test_an_app_that_does_not_load_both_functions_ends_it_with_where_its_log_is(
+    hook, store, tmp_path, loaded
+):
+    done = hook(AZ_FUNCTIONS=loaded)
+    assert done.returncode == 1
+    assert "func-scoring did not load both functions" in done.stderr
+    assert "--apps appi-scoring" in done.stderr
+    assert "keys list" not in (tmp_path / "calls").read_text()
+    assert not store.runs.exists("published/current")
 
 
 def test_a_deployment_without_models_is_no_failure_and_says_what_comes_next(hook, store):
@@ -94,11 +159,11 @@ def test_a_deployment_without_models_is_no_failure_and_says_what_comes_next(hook
     assert "upload models to the container models of stscoring" in done.stderr
 
 
-def test_an_app_that_makes_no_key_is_told_after_a_while_with_what_to_do(hook, store, tmp_path):
+def test_an_app_that_makes_no_key_ends_it_after_a_while_with_what_to_do(hook, store, tmp_path):
     done = hook(AZ_HAS_KEY="")
     assert done.returncode == 1
     assert "azd hooks run postdeploy" in done.stderr
-    assert len((tmp_path / "calls").read_text().splitlines()) == 30
+    assert (tmp_path / "calls").read_text().count("functionapp keys list") == 30
     assert not store.runs.exists("published/current")
 
 

@@ -1,6 +1,11 @@
 """The GitHub workflow: it runs what developers run, with as few rights and with no secret."""
 
+import hashlib
+import io
+import os
 import re
+import subprocess
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +32,7 @@ def test_a_change_is_checked_and_tested_as_on_a_developers_machine(jobs: dict[st
 
 
 def test_only_what_was_tested_on_main_is_deployed(jobs: dict[str, Any]) -> None:
-    assert jobs["deploy"]["needs"] == "test"
+    assert jobs["deploy"]["needs"] == ["test", "templates"]
     assert "github.ref == 'refs/heads/main'" in jobs["deploy"]["if"]
     assert "pull_request" in jobs["deploy"]["if"]
 
@@ -66,14 +71,74 @@ def test_it_tests_with_the_projects_version_of_python(jobs: dict[str, Any]) -> N
 def test_a_deployment_knows_all_that_was_chosen_for_the_one_before(jobs: dict[str, Any]) -> None:
     parameters = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
     chosen = set(re.findall(r"\$\{(SCORING_\w+)=", parameters))
-    assert len(chosen) == 6
+    assert len(chosen) == 12
     assert {name for name in jobs["deploy"]["env"] if name.startswith("SCORING_")} == chosen
     azure = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
     assert set(azure["pipeline"]["variables"]) == chosen
 
 
-def test_azure_trusts_tokens_of_the_branch_which_name_no_environment(jobs: dict[str, Any]) -> None:
-    assert "environment" not in jobs["deploy"]
+def test_a_deployment_waits_for_the_reviewers_of_its_environment(jobs: dict[str, Any]) -> None:
+    assert jobs["deploy"]["environment"] == "production"
+    docs = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert "--subject repo:OWNER/REPOSITORY:environment:production" in docs
+
+
+def test_the_linter_of_a_known_version_looks_at_every_template_that_is_deployed(jobs: dict[str, Any]) -> None:
+    install, *lint = commands(jobs["templates"])
+    assert re.fullmatch(r"az bicep install --version v\d+\.\d+\.\d+", install)
+    entries = sorted(path.relative_to(ROOT) for path in (ROOT / "infra").glob("*.bicep"))
+    assert sorted(lint) == sorted(f"az bicep lint --file {path}" for path in entries)
+
+
+def install_azd(jobs: dict[str, Any], folder: Path, content: bytes) -> subprocess.CompletedProcess[str]:
+    """The step that installs azd, with a release that holds `content` for that on GitHub."""
+    (step,) = (step for step in jobs["deploy"]["steps"] if step.get("name") == "Install azd")
+    release = folder / "release.tar.gz"
+    with tarfile.open(release, "w:gz") as archive:
+        entry = tarfile.TarInfo("azd-linux-amd64")
+        entry.size, entry.mode = len(content), 0o755
+        archive.addfile(entry, io.BytesIO(content))
+    tools = folder / "tools"
+    tools.mkdir()
+    curl = tools / "curl"
+    curl.write_text(f'#!/bin/sh\necho "$@" >{folder}/curl.log\ncp {release} azd.tar.gz\n')
+    curl.chmod(0o755)
+    environment = {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "RUNNER_TEMP": str(folder),
+        "GITHUB_PATH": str(folder / "path"),
+        **step["env"],
+    }
+    if content == RELEASED:
+        environment["SHA256"] = hashlib.sha256(release.read_bytes()).hexdigest()
+    return subprocess.run(
+        ["/bin/bash", "-e", "-c", step["run"]],
+        env=environment,
+        cwd=folder,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+RELEASED = b"#!/bin/sh\necho azd version\n"
+
+
+def test_azd_is_installed_in_the_version_whose_digest_is_known(jobs: dict[str, Any], tmp_path: Path) -> None:
+    done = install_azd(jobs, tmp_path, RELEASED)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"/azure-dev-cli_\d+\.\d+\.\d+/azd-linux-amd64", (tmp_path / "curl.log").read_text())
+    azd = Path((tmp_path / "path").read_text().strip()) / "azd"
+    assert subprocess.run([azd], check=True, capture_output=True, text=True).stdout == "azd version\n"
+
+
+def test_another_azd_than_the_one_whose_digest_is_known_is_not_installed(
+    jobs: dict[str, Any], tmp_path: Path
+) -> None:
+    done = install_azd(jobs, tmp_path, b"#!/bin/sh\necho something else\n")
+    assert done.returncode != 0
+    assert "FAILED" in done.stdout
+    assert not (tmp_path / "path").exists()
 
 
 def test_the_app_is_looked_for_where_it_is_whatever_workspace_is_used() -> None:

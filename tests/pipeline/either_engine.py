@@ -44,5 +44,5 @@ def finish(fleet: Fleet, run: str) -> RunState:
     until(lambda: look(fleet.context, run).state.final)
     if not fleet.context.runs.load(run).state.final:
         recover(fleet.context, datetime.now(UTC))
-        update_index(fleet.context.store)
+    update_index(fleet.context.store, fleet.context.settings.late_sweep)
     return fleet.context.runs.load(run).state

@@ -11,7 +11,7 @@ import pytest
 
 from tests.terminal import COLUMNS, CONTROL, colours, frames, in_terminal, screen
 
-LEGACY = Path(__file__).parent / "legacy_models"
+LEGACY = Path(__file__).parent / "legacy" / "models"
 
 SENSIBLE = {"TERM": "xterm-256color"}
 NO_COLOUR = {"TERM": "xterm-256color", "NO_COLOR": "1"}

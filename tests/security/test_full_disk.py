@@ -100,7 +100,7 @@ def test_a_model_that_is_trained_is_whole_or_not_there(small, tmp_path):
 
 @pytest.mark.slow
 def test_a_model_that_is_imported_is_whole_or_not_there(tmp_path):
-    legacy = ROOT / "tests" / "scoring" / "legacy_models" / "1.9.1"
+    legacy = ROOT / "tests" / "scoring" / "legacy" / "models" / "1.9.1"
     source = tmp_path / "legacy"
     source.mkdir()
     (source / "model_1_1").write_bytes((legacy / "svm-rbf.pkl").read_bytes())

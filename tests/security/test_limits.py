@@ -6,8 +6,11 @@ from pathlib import Path
 
 from pipeline.engines.local import worker
 from pipeline.settings import Settings
-from scoring import estimators, keys, legacy, models
+from scoring import keys
 from scoring.commands import limits
+from scoring.legacy import compression
+from scoring.models import files as model_files
+from scoring.models import skops
 from scoring.readings import csv_blocks, files, parquet
 from scoring.step import predictions
 
@@ -29,8 +32,9 @@ def numbers(row: str) -> list[int]:
 def test_the_documented_limits_of_files_are_those_of_the_code():
     assert numbers("first line of CSV") == [csv_blocks.MAX_HEADER_BYTES // MB, csv_blocks.MAX_COLUMNS]
     assert numbers("text in Parquet") == [parquet._LONGEST_TEXT]
-    for module in (models, estimators, legacy):
-        assert numbers("model, compressed or not") == [module.MOST_BYTES // MB]
+    assert numbers("model, compressed or not") == [model_files.MOST_BYTES // MB]
+    assert numbers("model, compressed or not") == [skops.MOST_ARRAY_BYTES // MB]
+    assert numbers("legacy model, compressed or not") == [compression.MOST_BYTES // MB]
     assert numbers("Device, Sensor") == [keys.MAX_KEY_PART, keys.MAX_ENCODED_KEY]
     assert predictions.BUFFER_BYTES // MB in numbers("memory of a step")
     assert worker.LONGEST_LOG // MB in numbers("log of a step")

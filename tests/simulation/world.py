@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from pipeline.alerts import RUN_FAILED
 from pipeline.errors import (
     EngineError,
     IllegalTransition,
@@ -169,7 +170,7 @@ class Alerts(logging.Handler):
         self.runs: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        if "has failed for good" in record.getMessage():
+        if record.getMessage().startswith(RUN_FAILED):
             self.runs.add(str(vars(record)["run"]))
 
 

@@ -134,7 +134,7 @@ def _principals(identity: Any | None) -> list[str]:
 
 
 def processors(workspace: Workspace) -> int:
-    """How many processors the cluster's nodes have, with as many nodes as it may have.
+    """The processors of all nodes that the cluster can have.
 
     Raises:
         PublishError: there is no such cluster, or its size is unknown here.
@@ -153,10 +153,10 @@ def processors(workspace: Workspace) -> int:
 
 
 def processors_of(size: str) -> int | None:
-    """The processors of a virtual machine, by the name of its size; None where the name does not tell.
+    """The processors of a virtual machine, by the name of its size; None if the name does not say.
 
-    A number in the name is the number of processors, except for the second generation of D, whose sizes were
-    counted. Azure has a list, too, but whoever publishes need not have the right to read it.
+    The number in a name is the number of processors, except for the second generation of D, which counts its
+    sizes. Azure has a list, but reading it needs a role on the subscription, and publishing does not.
     """
     found = _SIZE.fullmatch(size)
     if not found:

@@ -79,7 +79,7 @@ class Worker:
                 status = self._status(renew_lease)
             if status is not None:
                 self._record_end(status, lease)
-                update_index(self.store)
+                update_index(self.store, self.settings.late_sweep)
         finally:
             if self.stop.why is not StopReason.LOST:
                 self._keep_log(self.machine.log(self.run), "worker.log")

@@ -1,4 +1,8 @@
-// The list of runs: search, and anomalies over time.
+// The list of runs: search, anomalies over time, and whether the next sweep is late.
+
+if (page.swept && page.late_after_seconds && Date.now() - Date.parse(page.swept) > 1000 * page.late_after_seconds) {
+  find('.swept').append(' ', make('strong', { class: 'error' }, 'The next one is late: look at the function app.'));
+}
 
 const timed = page.runs.map((run) => ({ ...run, at: Date.parse(run.started) / 1000 })).filter((run) => Number.isFinite(run.at)).sort((a, b) => a.at - b.at);
 

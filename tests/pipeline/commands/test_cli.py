@@ -168,7 +168,7 @@ def test_submit_asks_for_exactly_one_way_to_name_blobs(in_place, capsys):
 
 def test_a_sweep_with_nothing_new_says_so(in_place, capsys):
     assert main(["sweep"]) == 0
-    assert said(capsys)[0] == "sweep: nothing new; no run needs recovery\n"
+    assert said(capsys)[0] == "sweep finished: nothing new; no run needs recovery\n"
 
 
 def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):

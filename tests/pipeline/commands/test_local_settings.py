@@ -1,8 +1,10 @@
 """Settings of the Functions host, as command lines find them."""
 
+import json
+
 import pytest
 
-from pipeline.commands.local_settings import load_local_settings
+from pipeline.commands.local_settings import load_local_settings, merged, open_context
 from pipeline.errors import SettingsError
 
 
@@ -33,3 +35,40 @@ def test_wrong_local_settings_are_refused_with_the_files_name(tmp_path, text, co
     with pytest.raises(SettingsError, match=complaint) as refusal:
         load_local_settings(file)
     assert str(file) in str(refusal.value)
+
+
+IN_AZURE = {"ScoringStorage__blobServiceUri": "https://fleet.blob.core.windows.net"}
+AZURITE = {"ScoringStorage": "UseDevelopmentStorage=true"}
+
+
+@pytest.mark.parametrize(
+    ("file", "environ"), [(AZURITE, IN_AZURE), (IN_AZURE, AZURITE)], ids=["string", "address"]
+)
+def test_a_connection_in_the_environment_voids_either_form_in_the_file(file, environ):
+    known = merged({**file, "ScoringStorage__clientId": "1", "SCORING_ENGINE": "local"}, environ)
+    assert known == {**environ, "SCORING_ENGINE": "local"}
+
+
+def test_what_a_person_left_blank_voids_nothing(tmp_path):
+    assert (
+        merged(AZURITE, {"ScoringStorage__blobServiceUri": " "})["ScoringStorage"]
+        == AZURITE["ScoringStorage"]
+    )
+
+
+def test_the_environment_wins_over_the_file_setting_by_setting():
+    known = merged({"SCORING_ENGINE": "local", "SCORING_MAX_STEPS": "5"}, {"SCORING_ENGINE": "azureml"})
+    assert known == {"SCORING_ENGINE": "azureml", "SCORING_MAX_STEPS": "5"}
+
+
+def test_after_a_try_on_one_machine_commands_talk_to_the_account_of_the_environment(
+    here, monkeypatch, tmp_path
+):
+    (tmp_path / "local.settings.json").write_text(json.dumps({"Values": AZURITE}))
+    for name in here:
+        if name.startswith("ScoringStorage"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv(*next(iter(IN_AZURE.items())))
+    context = open_context()
+    assert context.store.address == IN_AZURE["ScoringStorage__blobServiceUri"]
+    context.store.close()

@@ -14,7 +14,7 @@ from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import Publication
 from pipeline.runs.record import RunState
 from tests.conftest import new_environment
-from tests.pipeline.conftest import Fleet, make_code
+from tests.pipeline.conftest import Fleet, make_code, until
 from tests.pipeline.either_engine import finish, open_fleet
 
 pytestmark = pytest.mark.xdist_group("azureml")
@@ -125,6 +125,7 @@ def test_a_browser_shows_the_report_of_a_run_and_the_page_of_runs(over):
     with BlobServiceClient.from_connection_string(settings.connection.connection_string) as account:
         for name in (f"{over.run}/report.html", "index.html"):
             blob = account.get_blob_client(settings.containers.preds, name)
+            until(blob.exists)  # the page of runs is written after the end of the run
             assert blob.get_blob_properties().content_settings.content_type == "text/html", name
 
 

@@ -1,5 +1,7 @@
 """The doctor: what is in place, and what to do where it is not."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from threading import Thread
 
@@ -8,8 +10,9 @@ import pytest
 from dev.azurite import connection_string
 from pipeline.engines.azureml.engine import AzureMLEngine
 from pipeline.flow.context import Context
-from pipeline.flow.doctor import examine
+from pipeline.flow.doctor import CheckResult, examine
 from pipeline.published.publish import publish
+from pipeline.runs import last
 from pipeline.settings import Settings
 from tests.pipeline import small_fleet
 
@@ -106,3 +109,48 @@ def test_another_server_at_the_address_of_storage_is_not_taken_for_it(environmen
             server.shutdown()
     assert not found.good
     assert "is not a storage service: see what listens there, and ScoringStorage" in found.found
+
+
+def test_it_says_which_account_it_talks_to_and_as_whom(settings, store):
+    context = Context.open(settings)
+    assert f"storage {store.address} by a connection string" in findings(context)["settings"].found
+    context.store.close()
+
+
+def test_a_sweep_that_is_late_is_called_late_with_what_to_do(settings, store):
+    context = Context.open(replace(settings, late_sweep=timedelta(minutes=15)))
+    assert findings(context)["last sweep"] == CheckResult(
+        "last sweep", good=True, found="no sweep has finished yet"
+    )
+    last.note(store.runs, last.SWEEP)
+    found = findings(context)["last sweep"]
+    assert found.good
+    assert found.found.startswith("the last sweep finished at 20")
+    now = datetime.now(UTC)
+    context.clock = lambda: now + timedelta(minutes=16)
+    found = findings(context)["last sweep"]
+    assert not found.good
+    assert "more than 15 minutes ago (SCORING_LATE_SWEEP_MINUTES)" in found.found
+    assert "python -m pipeline sweep" in found.found
+    context.store.close()
+
+
+@pytest.mark.parametrize("value", [None, " "], ids=["missing", "blank"])
+def test_settings_that_the_host_must_find_are_named_with_what_to_write(settings, store, monkeypatch, value):
+    context = Context.open(settings)
+    monkeypatch.setenv("AzureWebJobsStorage", "UseDevelopmentStorage=true")
+    monkeypatch.setenv("SCORING_SCHEDULE", "0 0 * * * *")
+    monkeypatch.setenv("SCORING_DATA_CONTAINER", "data")
+    assert findings(context)["triggers"].good
+    monkeypatch.delenv("SCORING_SCHEDULE") if value is None else monkeypatch.setenv("SCORING_SCHEDULE", value)
+    found = findings(context)["triggers"]
+    assert not found.good
+    assert "SCORING_SCHEDULE has no value" in found.found
+    assert "set it to '0 0 * * * *'" in found.found
+    context.store.close()
+
+
+def test_without_a_function_app_nothing_is_asked_of_its_settings(settings, store):
+    context = Context.open(settings)
+    assert "triggers" not in findings(context)
+    context.store.close()

@@ -1,12 +1,12 @@
 import json
 import logging
-import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from pipeline import alerts
 from pipeline.errors import EngineError, NothingPublished, PublishError, RunDocumentError
 from pipeline.flow.context import Context
 from pipeline.flow.recover import recover
@@ -16,15 +16,11 @@ from pipeline.flow.sweep import sweep
 from pipeline.published.publish import make_current
 from pipeline.runs.landing import Manifest
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
-from pipeline.step_environment import ROOT
 from pipeline.storage.account import in_parallel
 from tests.pipeline.file_engine import open_context, publish_one_sensor
 
 TICK = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 HEX = "3fa94c"
-ALERTS = ROOT / "infra" / "modules" / "alerts.bicep"
-(WAITED_FOR,) = re.findall(r'"(has failed [a-z ]+)"', ALERTS.read_text(encoding="utf-8"))
-"""What the operator's alert looks for in the logs."""
 
 
 @pytest.fixture
@@ -68,7 +64,7 @@ class TestNewLandings:
         assert scored(context) == ["2018/b.csv", "a.csv", "d.csv"]
         assert context.runs.load(report.run).cause == Cause(CauseKind.TIMER, "2026-11-23T05:00:00+00:00")
         assert str(report) == (
-            "sweep: run timer-20261123-050000 is submitted: 3 landings; no run needs recovery"
+            "sweep finished: run timer-20261123-050000 is submitted: 3 landings; no run needs recovery"
         )
 
     def test_where_nothing_is_new_nothing_is_submitted(self, context, land):
@@ -77,7 +73,7 @@ class TestNewLandings:
         sweep(context, TICK + timedelta(hours=1), random_hex=HEX)
         report = sweep(context, TICK + timedelta(hours=2), random_hex=HEX)
         assert report.run is None
-        assert str(report) == "sweep: nothing new; 1 active"
+        assert str(report) == "sweep finished: nothing new; 1 active"
         assert len(context.engine.taken()) == 1
 
     def test_what_events_brought_is_not_new(self, context, land):
@@ -347,17 +343,17 @@ class TestRetries:
         for number in range(2, settings.max_tries + 1):
             assert recover(context, later()).retried == 1
             context.runs.advance(context.runs.load(f"{run}-{number}"), RunState.FAILED, retry=True)
-        assert WAITED_FOR not in caplog.text
+        assert alerts.RUN_FAILED not in caplog.text
         assert recover(context, later()).closed == 1
-        assert f"run {run}-{settings.max_tries} {WAITED_FOR}" in caplog.text
+        assert f"{alerts.RUN_FAILED} run {run}-{settings.max_tries}: see its steps" in caplog.text
         assert context.runs.open() == []
         assert len(context.engine.taken()) == settings.max_tries
 
     def test_one_that_no_retry_can_help_is_not_retried(self, context, land, caplog):
         _, run = self.failed(context, land, retry=False)
-        assert WAITED_FOR not in caplog.text
+        assert alerts.RUN_FAILED not in caplog.text
         assert recover(context, later()).closed == 1
-        assert f"run {run} {WAITED_FOR}: no disk" in caplog.text
+        assert f"{alerts.RUN_FAILED} run {run}: no disk" in caplog.text
         assert str(recover(context, later())) == "no run needs recovery"
 
     def lost(self, context, land, *missing):
@@ -395,11 +391,11 @@ class TestRetries:
             context.runs.advance(
                 record, RunState.FAILED, retry=True, missing=("1_3",), error="1/3 is missing"
             )
-        assert WAITED_FOR not in caplog.text
+        assert alerts.RUN_FAILED not in caplog.text
         assert recover(context, later()).closed == 1
         last = f"{run}-{settings.max_tries}"
         reason = f"1/3 is missing; it is not tried again after {settings.max_tries} tries"
-        assert f"run {last} {WAITED_FOR}: {reason}" in caplog.text
+        assert f"{alerts.RUN_FAILED} run {last}: {reason}" in caplog.text
         record = context.runs.load(last)
         assert (record.retry, record.error) == (False, reason)
         assert context.runs.open() == []
@@ -409,7 +405,7 @@ class TestRetries:
     ):
         _, run = self.lost(context, land, "1_3", "1_4")
         assert recover(using(max_tries=1), later()).closed == 1
-        assert f"run {run} {WAITED_FOR} for 2 sensors: 1/3 is missing" in caplog.text
+        assert f"{alerts.RUN_FAILED} run {run} for 2 sensors: 1/3 is missing" in caplog.text
         assert context.runs.load(run).state is RunState.PARTLY
 
     def test_looking_at_a_failed_run_leaves_its_alert_to_the_sweep(self, context, land, caplog):
@@ -419,9 +415,9 @@ class TestRetries:
         view = look(context, run)
         assert (view.state, view.recorded, view.record.error) == (RunState.FAILED, False, "no disk")
         assert context.runs.load(run).state is RunState.SUBMITTED
-        assert WAITED_FOR not in caplog.text
+        assert alerts.RUN_FAILED not in caplog.text
         assert recover(context, later()).finished == 1
-        assert f"run {run} {WAITED_FOR}: no disk" in caplog.text
+        assert f"{alerts.RUN_FAILED} run {run}: no disk" in caplog.text
         assert context.runs.open() == []
 
     def test_a_try_that_broke_off_while_its_run_was_canceled_is_closed(self, context, land):
@@ -548,3 +544,67 @@ class TestLostWorkers:
         context.engine.say(run, state="running")
         assert recover(context, later()).active == 1
         assert context.runs.load(run).state is RunState.RUNNING
+
+
+class TestMissingEvents:
+    """The log says which landings a sweep found though their event should have come long before."""
+
+    @pytest.fixture
+    def swept(self, using, context):
+        """A context for which an event is late at once, after its first sweep."""
+        narrow = using(late_event=timedelta(0), max_active_runs=1)
+        assert sweep(narrow, TICK, random_hex=HEX).run is None
+        assert narrow.published() == context.published()
+        return narrow
+
+    def missing(self, caplog):
+        return [text for text in caplog.messages if text.startswith(alerts.EVENTS_MISSING)]
+
+    def wait(self, context):
+        """Until storage's clock, which knows seconds, is beyond what was written."""
+        written = context.store.runs.read("sweep.json").served
+        while context.store.runs.read("sweep.json").served <= written + timedelta(seconds=1):
+            time.sleep(0.1)
+
+    def test_are_counted_and_the_oldest_is_named(self, swept, land, caplog):
+        land("a.csv")
+        self.wait(swept)
+        land("b.csv")
+        self.wait(swept)
+        sweep(swept, TICK + timedelta(hours=1), random_hex=HEX)
+        (line,) = self.missing(caplog)
+        assert line.startswith(f"{alerts.EVENTS_MISSING} 2 landings had no run when the sweep found them")
+        assert "'a.csv'" in line
+        assert "event subscription" in line
+
+    def test_are_none_where_events_came(self, swept, land, caplog):
+        land("a.csv")
+        submit_landing(swept, "a.csv")
+        self.wait(swept)
+        sweep(swept, TICK + timedelta(hours=1), random_hex=HEX)
+        assert self.missing(caplog) == []
+
+    def test_are_none_at_the_first_sweep_which_finds_what_was_there_before(
+        self, using, context, land, caplog
+    ):
+        land("a.csv")
+        narrow = using(late_event=timedelta(0))
+        written = context.store.data.find("a.csv").last_modified
+        while datetime.now(UTC) <= written + timedelta(seconds=1):
+            time.sleep(0.1)
+        assert sweep(narrow, TICK, random_hex=HEX).landings == 1
+        assert self.missing(caplog) == []
+
+    def test_are_none_where_an_event_can_still_come(self, using, swept, land, caplog):
+        land("a.csv")
+        self.wait(swept)
+        sweep(using(), TICK + timedelta(hours=1), random_hex=HEX)
+        assert self.missing(caplog) == []
+
+    def test_are_none_after_a_burst_whose_landings_were_deferred(self, swept, land, caplog):
+        for number in range(3):
+            land(f"{number}.csv")
+            submit_landing(swept, f"{number}.csv")
+        self.wait(swept)
+        assert sweep(swept, TICK + timedelta(hours=1), random_hex=HEX).landings == 2
+        assert self.missing(caplog) == []

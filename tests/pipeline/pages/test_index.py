@@ -21,13 +21,16 @@ from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.pages import index, run_scoring
 from pipeline.pages.index import update_index, write_page
-from pipeline.runs import history
+from pipeline.runs import history, last
+from pipeline.runs.last import last_sweep
 from pipeline.runs.names import given_run
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.settings import Connection
 from pipeline.storage.account import Store, in_parallel
 from scoring.formats import INDEX_HTML
 from tests.pipeline.conftest import until
+
+LATE = timedelta(minutes=180)
 
 BEGAN = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 COUNTS = {"scored": 720, "anomalies": 36, "sensors": 15, "sensors_failed": 1, "sensors_missing": 2}
@@ -74,7 +77,7 @@ def test_a_cause_is_shown_as_a_sentence(kind, detail, sentence):
 
 def test_a_finished_run_is_on_the_page_with_all_its_facts(store):
     history.add(store.runs, record(error="sensor 1/2 failed: no <b>model</b>"))
-    update_index(store)
+    update_index(store, LATE)
     text = page(store)
     for fact in (
         "1 run: 1 partly scored",
@@ -93,7 +96,7 @@ def test_a_finished_run_is_on_the_page_with_all_its_facts(store):
 
 
 def test_a_browser_shows_the_page_and_does_not_save_it(store):
-    update_index(store)
+    update_index(store, LATE)
     client = store.preds._client.get_blob_client(INDEX_HTML)
     assert client.get_blob_properties().content_settings.content_type == "text/html"
     assert "No run yet" in page(store)
@@ -102,7 +105,7 @@ def test_a_browser_shows_the_page_and_does_not_save_it(store):
 def test_the_run_that_ended_last_comes_first(store):
     for run, minutes in (("b", 2), ("a", 3), ("c", 1)):
         history.add(store.runs, record(run, minutes=minutes))
-    update_index(store)
+    update_index(store, LATE)
     assert order(store, "a", "b", "c") == ["a", "b", "c"]
 
 
@@ -110,14 +113,14 @@ def test_the_page_omits_the_oldest_beyond_the_limit_and_says_so(store, monkeypat
     monkeypatch.setattr(index, "MOST_RUNS", 2)
     for minutes, run in enumerate("abc"):
         history.add(store.runs, record(run, minutes=minutes))
-    update_index(store)
+    update_index(store, LATE)
     assert order(store, "a", "b", "c") == ["c", "b"]
     assert "The 2 runs that finished last." in page(store)
 
 
 def test_a_run_without_a_summary_has_its_error_and_no_link(store):
     history.add(store.runs, record(state=RunState.FAILED, counts={}, error="cannot start a worker"))
-    update_index(store)
+    update_index(store, LATE)
     assert "<a " not in page(store)
     assert "cannot start a worker" in page(store)
 
@@ -125,9 +128,9 @@ def test_a_run_without_a_summary_has_its_error_and_no_link(store):
 def test_a_run_that_is_noted_again_is_listed_once_and_the_page_stays_as_it_is(store):
     for _ in range(2):
         history.add(store.runs, record())
-        update_index(store)
+        update_index(store, LATE)
     before = store.preds.find(INDEX_HTML)
-    update_index(store)
+    update_index(store, LATE)
     assert store.preds.find(INDEX_HTML).etag == before.etag
     assert len(history.newest(store.runs, 10)) == 1
 
@@ -179,7 +182,7 @@ def test_names_from_data_come_out_of_storage_as_they_went_in(store):
     history.add(store.runs, record(cause=cause))
     (row,) = history.newest(store.runs, 10)
     assert row["cause"] == cause.sentence
-    update_index(store)
+    update_index(store, LATE)
     assert b"<script>alert" not in store.preds.read(INDEX_HTML).data
 
 
@@ -193,7 +196,7 @@ class TestManyAtOnce:
         def end(number: int) -> None:
             own = Store.connect(settings)
             history.add(own.runs, record(f"run-{number}", minutes=number))
-            update_index(own)
+            update_index(own, LATE)
             own.close()
 
         in_parallel(end, range(8))
@@ -208,11 +211,11 @@ class TestManyAtOnce:
             calls.append([row["run"] for row in rows])
             if len(calls) == 1:
                 history.add(store.runs, record("theirs", minutes=2))
-                update_index(store)
+                update_index(store, LATE)
             write(rows, *rest)
 
         monkeypatch.setattr(index, "write_index", slow)
-        update_index(store)
+        update_index(store, LATE)
         assert calls == [["ours"], ["theirs", "ours"]]
         assert order(store, "ours", "theirs") == ["theirs", "ours"]
 
@@ -221,7 +224,7 @@ class TestHarmless:
     def test_a_page_that_cannot_be_written_is_logged_in_one_line(self, store, monkeypatch, caplog):
         monkeypatch.setattr(run_scoring, "ROOT", Path("/nowhere"))
         with caplog.at_level(logging.WARNING):
-            update_index(store)
+            update_index(store, LATE)
         (line,) = caplog.messages
         assert line.startswith(
             f"{store.preds.name}/index.html is not updated: python -m scoring index did not run"
@@ -229,17 +232,17 @@ class TestHarmless:
 
     def test_what_scoring_complains_about_is_passed_on(self, store, monkeypatch, caplog):
         monkeypatch.setattr(run_scoring, "ROWS_VERSION", 99)
-        update_index(store)
+        update_index(store, LATE)
         assert "99 is not 1" in caplog.text
 
     def test_a_missing_preds_container_harms_no_run(self, store, caplog):
         store.preds._client.delete_container()
-        update_index(store)
+        update_index(store, LATE)
         assert "is not updated" in caplog.text
 
     def test_storage_that_is_down_harms_no_run(self, settings, caplog):
         store = Store.connect(replace(settings, connection=Connection(connection_string(1))))
-        update_index(store)
+        update_index(store, LATE)
         assert "is not updated" in caplog.text
         store.close()
 
@@ -264,7 +267,7 @@ class TestHarmless:
         monkeypatch.setattr(sys, "executable", str(python))
         monkeypatch.setenv("ScoringStorage", "secret")
         monkeypatch.setenv("AZURE_CLIENT_SECRET", "secret")
-        update_index(store)
+        update_index(store, LATE)
         assert "secret" not in json.loads(seen.read_text()).values()
 
 
@@ -313,7 +316,7 @@ def test_a_page_in_a_file_has_the_reports_beside_it(store, tmp_path):
         record("cleaned-up"),
     ]
     store.preds.put("over/report.html", b"the report")
-    write_page(store, records, tmp_path / "out" / "runs.html")
+    write_page(store, records, tmp_path / "out" / "runs.html", LATE)
     text = (tmp_path / "out" / "runs.html").read_text()
     assert "3 runs: 2 partly scored, 1 running" in text
     assert '<a href="over/report.html">' in text
@@ -330,8 +333,42 @@ def test_a_report_older_than_the_end_of_its_run_is_downloaded_again(store, tmp_p
     assert over.ended
     early, late = over.ended.timestamp() - 1, over.ended.timestamp() + 1
     os.utime(path, (late, late))
-    write_page(store, [over], tmp_path / "runs.html")
+    write_page(store, [over], tmp_path / "runs.html", LATE)
     assert path.read_bytes() == b"it is running"
     os.utime(path, (early, early))
-    write_page(store, [over], tmp_path / "runs.html")
+    write_page(store, [over], tmp_path / "runs.html", LATE)
     assert path.read_bytes() == b"the report"
+
+
+def swept_at(store) -> datetime:
+    finished = last_sweep(store.runs, LATE).finished
+    assert finished
+    return finished
+
+
+def test_the_page_says_when_the_last_sweep_finished(store, context):
+    history.add(store.runs, record())
+    sweep(context, None, random_hex="3fa94c")
+    update_index(store, LATE)
+    assert f"Last sweep: {swept_at(store):%Y-%m-%d %H:%M:%S} UTC" in page(store)
+    assert '"late_after_seconds":10800.0' in page(store)
+
+
+def test_a_sweep_renews_a_page_that_would_soon_call_it_late_and_no_other(store, context):
+    history.add(store.runs, record())
+    update_index(store, LATE)
+    assert "Last sweep" not in page(store)
+    sweep(context, None, random_hex="3fa94c")
+    first = store.preds.find(INDEX_HTML).etag
+    assert "Last sweep" in page(store)
+    sweep(context, None, random_hex="3fa94d")
+    assert store.preds.find(INDEX_HTML).etag == first
+    until(lambda: datetime.now(UTC) - swept_at(store) > timedelta(seconds=2))
+    last.note(store.runs, last.SWEEP)
+    update_index(store, timedelta(seconds=3), runs_ended=False)
+    assert store.preds.find(INDEX_HTML).etag != first
+
+
+def test_a_sweep_makes_no_page_before_a_run_has_ended(store, context):
+    sweep(context, None, random_hex="3fa94c")
+    assert not store.preds.exists(INDEX_HTML)

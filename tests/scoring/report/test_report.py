@@ -20,7 +20,8 @@ from scoring.cli import main
 from scoring.errors import ScoringError
 from scoring.formats import LandingStatus, SensorStatus
 from scoring.keys import SensorKey
-from scoring.models import save_model
+from scoring.models.svm import SvmDetector
+from scoring.models.write import save_model
 from scoring.report import sensor_views
 from scoring.report.attention import natural_key
 from scoring.report.downsample import keep, thin
@@ -30,7 +31,6 @@ from scoring.report.formatting import format_duration, format_share
 from scoring.report.index import Rows
 from scoring.report.page import write_report
 from scoring.report.templates import escape_bidi, json_in_script
-from scoring.svm import SvmDetector
 from tests.scoring.report.finished_runs import HIGH, MadeRun, MadeSensor, landing, normal, with_spikes
 from tests.scoring.report.test_report_boundary import SVM
 

@@ -14,12 +14,12 @@ from scoring.cli import main
 from scoring.errors import ScoringError
 from scoring.formats import BOUNDARIES_JSON, REPORT_HTML, SUCCESS
 from scoring.keys import SensorKey
-from scoring.models import save_model
+from scoring.models.svm import SvmDetector, SvmParameters
+from scoring.models.write import save_model
 from scoring.report.boundary import from_model, from_readings
 from scoring.report.boundary_file import read_boundaries
 from scoring.report.facts import RunFacts
 from scoring.report.page import write_report
-from scoring.svm import SvmDetector, SvmParameters
 from tests.scoring.report.finished_runs import MadeRun, MadeSensor
 
 SVM = SvmParameters(

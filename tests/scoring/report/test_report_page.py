@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -463,6 +464,19 @@ def test_the_page_of_runs_lists_draws_and_finds(browser: Browser, tmp_path: Path
         link = rows.first.get_by_role("link")
         assert link.get_attribute("href") == f"blob-{3:032x}/report.html"
         assert not opened.hacked
+
+
+@pytest.mark.parametrize(("hours", "late"), [(2.9, False), (3.1, True)], ids=["in time", "late"])
+def test_the_page_of_runs_calls_a_sweep_late_when_it_is(
+    browser: Browser, tmp_path: Path, hours: float, late: bool
+) -> None:
+    at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    rows = [RunRow("a", "succeeded")]
+    page = write_index(rows, tmp_path / "index.html", swept=at, late_after_seconds=10_800)
+    with opening(browser, page.as_uri()) as opened:
+        said = opened.page.locator(".swept").text_content() or ""
+    assert said.startswith("Last sweep: 20")
+    assert ("The next one is late" in said) is late
 
 
 def test_the_page_of_runs_fits_a_phone(browser: Browser, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from scoring import SensorKey
-from scoring.models import save_model
+from scoring.models.write import save_model
 from tests.scoring.run_command import CommandResult, scoring
 
 KEYS = [SensorKey("1", str(number)) for number in range(1, 5)]

@@ -11,12 +11,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from scoring import SensorKey
-from scoring.models import LoadedModel, save_model
-from scoring.packs import ModelStore
+from scoring.errors import ModelError
+from scoring.models.detector import NO_MEMORY
+from scoring.models.files import LoadedModel
+from scoring.models.store import ModelStore
+from scoring.models.write import save_model
 from scoring.readings.files import find_sources
 from scoring.step.predictions import PredictionFiles
 from scoring.step.score import ModelCache, score
-from scoring.step.selection import OneSensor
+from scoring.step.selection import Everything, OneSensor
 
 KEY = SensorKey("1", "3")
 
@@ -50,3 +53,44 @@ def test_a_model_needed_by_many_threads_is_loaded_once(tmp_path: Path) -> None:
         outcome = score(sources, ModelCache(store), selection, files)
     assert outcome.sensors[0].readings == count
     assert store.loads == 1
+
+
+class FailsAtTheSecond:
+    """Predicts once, and has no memory to do it again."""
+
+    asked = 0
+
+    def predict(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.asked += 1
+        if self.asked > 1:
+            raise ModelError(NO_MEMORY)
+        return np.zeros(len(values), np.uint8), np.ones(len(values))
+
+
+class FailingStore(ModelStore):
+    """Has one model that fails while readings are scored."""
+
+    def get(self, key: SensorKey) -> LoadedModel:
+        return LoadedModel(key, FailsAtTheSecond(), "0" * 64) if key == KEY else super().get(key)
+
+
+def test_a_sensor_that_fails_half_way_has_no_predictions_and_the_others_are_whole(tmp_path: Path) -> None:
+    other = SensorKey("1", "4")
+    values = np.random.default_rng(0).normal(50, 10, (60, 1))
+    for key in (KEY, other):
+        save_model(make_pipeline(StandardScaler(), OneClassSVM()).fit(values), tmp_path / "models", key)
+    data = tmp_path / "data"
+    data.mkdir()
+    rows = "TS,Device,Sensor,Value\n2026-01-01,1,3,50\n2026-01-01,1,4,50\n"
+    for name in "abc":
+        (data / f"{name}.csv").write_text(rows)
+    sources, _ = find_sources(data, None)
+    everything = Everything()
+    with PredictionFiles(tmp_path / "out", everything.step) as files:
+        outcome = score(sources, ModelCache(FailingStore(tmp_path / "models")), everything, files)
+    failed, scored = outcome.sensors
+    assert (failed.status, failed.readings, failed.worst) == ("failed", 3, None)
+    assert failed.reason == NO_MEMORY
+    assert not (tmp_path / "out" / KEY.preds_name).exists()
+    assert (scored.status, scored.readings) == ("scored", 3)
+    assert len((tmp_path / "out" / other.preds_name).read_text().splitlines()) == 4

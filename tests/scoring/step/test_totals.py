@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.svm import OneClassSVM
 
 from scoring.keys import SensorKey
-from scoring.models import save_model
+from scoring.models.write import save_model
 from tests.scoring.run_command import scoring
 
 KEY = SensorKey("1", "1")

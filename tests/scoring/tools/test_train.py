@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scoring import SensorKey
 from scoring.cli import main
-from scoring.models import list_models, load_model
+from scoring.models.files import list_models, load_model
 from scoring.readings.files import Batch
 from scoring.tools.simulate import Fleet, simulate
 from scoring.tools.train import Recipe, Samples, Untrainable, fit, train

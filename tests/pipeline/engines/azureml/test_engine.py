@@ -23,6 +23,7 @@ from dev.azureml.history import PAGE
 from dev.azureml.infrastructure import MAX_DEPLOYMENTS
 from dev.azureml.jobs import Step
 from pipeline import step_environment
+from pipeline.alerts import RUN_FAILED
 from pipeline.engine import StepState
 from pipeline.engines.azureml.endpoint import KEPT, deployments
 from pipeline.engines.azureml.setup import processors_of
@@ -279,7 +280,7 @@ class TestPublishing:
                 )
             }
             - sys.stdlib_module_names
-            - {"scoring"}
+            - {"scoring", "sklearn", "skops"}  # the last two are for training, which no step does
         )
         distributions = importlib.metadata.packages_distributions()
         waiting = {distributions[name][0] for name in imported}
@@ -462,7 +463,7 @@ class TestRunning:
     @pytest.mark.parametrize("end", ["Completed", "Failed"])
     @pytest.mark.parametrize("after", [None, 0.05], ids=["never began", "was at work"])
     def test_a_run_that_lost_a_step_is_tried_again_for_its_sensor(self, published, emulator, end, after):
-        """Azure ML tries no step again: a node may be taken away, and the job ends as if nothing was."""
+        """Azure ML does not retry a step: a node can be evicted, and the job ends all the same."""
         emulator.faults.lose(Loss("score_1_2", after=after, job=end))
         run = submit_landing(published, "2026/a.csv").run
         status = ended(published, run)
@@ -479,7 +480,9 @@ class TestRunning:
         assert scored == ["preds_1_1.csv", "preds_1_2.csv", "preds_2_1.csv"]
 
     def test_a_lost_shard_is_a_lost_step(self, ready, emulator):
-        ready = Context(replace(ready.settings, max_steps=2), ready.store, ready.engine, ready.clock)
+        ready = Context(
+            replace(ready.settings, max_steps=2, shards=2), ready.store, ready.engine, ready.clock
+        )
         publish(ready.store, ready.settings, ready.engine)
         emulator.faults.lose(Loss("score_shard_.*", times=2))
         status = ended(ready, submit_landing(ready, "2026/a.csv").run)
@@ -503,7 +506,7 @@ class TestRunning:
         assert ended(last, run).counts["sensors_scored"] == 2
         recover(last, datetime.now(UTC))
         recover(last, datetime.now(UTC))
-        assert f"run {run} has failed for good for 1 sensor: " in caplog.text
+        assert f"{RUN_FAILED} run {run} for 1 sensor: " in caplog.text
         assert (last.runs.load(run).state, last.runs.load(run).retry) == (RunState.PARTLY, False)
         assert last.runs.open() == []
 

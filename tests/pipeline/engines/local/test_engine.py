@@ -15,6 +15,7 @@ from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 
 from dev.azurite import connection_string
 from dev.proxy import FaultProxy, at_random
+from pipeline.alerts import RUN_FAILED
 from pipeline.engine import StepState
 from pipeline.engines.local.engine import settings_environment, worker_environment
 from pipeline.errors import EngineError
@@ -494,7 +495,7 @@ def test_documents_that_cannot_be_executed_fail_their_run_for_good(fleet, caplog
     assert "${{inputs.walk}}" in str(record.error)
     with caplog.at_level("ERROR"):
         sweep(fleet.context, None, random_hex="abcdef")
-    assert f"run {record.run} has failed for good: " in caplog.text
+    assert f"{RUN_FAILED} run {record.run}: " in caplog.text
     assert fleet.context.runs.open() == []
 
 

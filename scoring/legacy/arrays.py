@@ -1,0 +1,104 @@
+"""Arrays of numbers from legacy pickles. What holds anything else is passed over: no prediction needs it."""
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scoring.errors import ModelError
+from scoring.models.document import Described
+
+OBJECTS = Described("ndarray", {}, "numpy")
+"""What stands for an array of texts or other objects."""
+
+_PLAIN = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248]|[US]\d{1,3})")
+_OTHER = re.compile(r"[<>=|]?[a-zA-Z]\d{0,9}(?:\[\w{1,9}\])?")
+_MOST_FIELDS = 16
+_MOST_ITEM_BYTES = 256
+_MOST_AXES = 32
+
+
+@dataclass(slots=True)
+class Dtype:
+    """The type of an array's elements, which a pickle describes in two parts; None where it is not read."""
+
+    dtype: Any
+
+    @classmethod
+    def named(cls, text: Any) -> "Dtype":
+        """The type that a short text such as `f8` names."""
+        if not isinstance(text, str) or not _OTHER.fullmatch(text):
+            raise ModelError("it holds an array of an unknown type")
+        return cls(np.dtype(text) if _PLAIN.fullmatch(text) else None)
+
+    def set_state(self, state: Any) -> None:
+        """Take the second part: the order of bytes, or the fields of a structure."""
+        _, order, subarray, names, fields, size, *_ = state
+        if subarray is not None:
+            self.dtype = None
+        elif names:
+            self.dtype = _structure(names, fields, size)
+        elif self.dtype is not None and order in {"<", ">", "|", "="}:
+            self.dtype = self.dtype.newbyteorder(order)
+
+
+def _structure(names: Any, fields: Any, size: Any) -> Any:
+    """A structure of plain numbers, as the nodes of a decision tree are; None where it is another."""
+    if not (
+        isinstance(names, tuple)
+        and 0 < len(names) <= _MOST_FIELDS
+        and all(isinstance(name, str) for name in names)
+        and isinstance(size, int)
+        and 0 < size <= _MOST_ITEM_BYTES
+    ):
+        return None
+    types = [fields[name][0].dtype for name in names]
+    if any(each is None or each.kind not in "biuf" for each in types):
+        return None
+    offsets = [fields[name][1] for name in names]
+    return np.dtype({"names": list(names), "formats": types, "offsets": offsets, "itemsize": size})
+
+
+@dataclass(slots=True, eq=False)
+class ArrayShell:
+    """An array whose content is still to come, and where the memo holds it."""
+
+    places: list[int] = field(default_factory=list)
+
+
+def holds_numbers(dtype: Any) -> bool:
+    """Whether an array of this type is one of numbers, or of structures of them."""
+    return isinstance(dtype, Dtype) and dtype.dtype is not None and dtype.dtype.kind in "biufV"
+
+
+def byte_count(dtype: Dtype, shape: Any) -> int:
+    """How many bytes an array of numbers takes.
+
+    Raises:
+        ModelError: it is of an impossible shape.
+    """
+    good = isinstance(shape, tuple) and len(shape) <= _MOST_AXES
+    if not good or not all(type(n) is int and 0 <= n < 1 << 31 for n in shape):
+        raise ModelError("it holds an array of an impossible shape")
+    size: int = dtype.dtype.itemsize * math.prod(shape)
+    return size
+
+
+def array_of(data: Any, dtype: Dtype, shape: tuple[int, ...], *, fortran: bool) -> np.ndarray:
+    """An array of this machine's own byte order and without padding, copied from its bytes.
+
+    Raises:
+        ModelError: the bytes are not those of such an array.
+    """
+    if not isinstance(data, bytes) or len(data) != byte_count(dtype, shape):
+        raise ModelError("it holds an array whose bytes do not fit its shape")
+    flat = np.frombuffer(data, dtype.dtype).astype(_native(dtype.dtype))
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def _native(dtype: Any) -> Any:
+    if not dtype.names:
+        return dtype.newbyteorder("=")
+    return np.dtype([(name, dtype[name].newbyteorder("=")) for name in dtype.names])

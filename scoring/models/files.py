@@ -1,0 +1,135 @@
+"""One model per sensor key: `model_{device}_{sensor}.skops` in a folder."""
+
+import errno
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from scoring.errors import ModelError, ModelMissing, UsageError
+from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
+from scoring.models.detector import NO_MEMORY, Detector, detector_of
+from scoring.models.interpret import model_parameters
+from scoring.models.parameters import ModelParameters
+from scoring.models.skops import read_skops
+
+MOST_BYTES = 64 << 20
+"""Largest file that is read as a model."""
+
+_CLOSED = frozenset({errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EPERM})
+"""What is wrong with one file, and stays so."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A sensor's detector, and the SHA-256 of the file that it comes from."""
+
+    key: SensorKey
+    detector: Detector
+    sha256: str
+
+
+def load_model(directory: Path, key: SensorKey) -> LoadedModel:
+    """Read one sensor's model.
+
+    Raises:
+        ModelMissing: there is no file for this key.
+        ModelRefused: it is made of parts that are not supported.
+        ModelError: it is broken or does not fit.
+    """
+    return model_from(read_file(directory / key.model_name), key)
+
+
+def model_from(content: bytes, key: SensorKey) -> LoadedModel:
+    """The model in the bytes of its file.
+
+    Raises:
+        ModelError: it is refused or broken.
+    """
+    try:
+        detector = detector_of(parameters_from(content))
+    except ModelError as error:
+        raise type(error)(f"{key.model_name}: {error}") from error
+    except MemoryError as error:
+        raise ModelError(f"{key.model_name}: {NO_MEMORY}") from error
+    return LoadedModel(key, detector, hashlib.sha256(content).hexdigest())
+
+
+def parameters_from(content: bytes) -> ModelParameters:
+    """The parameters of the model in the bytes of a .skops file.
+
+    Raises:
+        ModelError: it is refused or broken.
+    """
+    return model_parameters(read_skops(content))
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a model.
+
+    Raises:
+        ModelMissing: there is no such file.
+        ModelError: it is too large, or is not a file that can be read.
+    """
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ModelError(f"{path.name} is a folder or the like, and a model is a file")
+            content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ModelMissing(missing(path.name)) from error
+    except MemoryError as error:
+        raise ModelError(f"{path.name}: {NO_MEMORY}") from error
+    except OSError as error:
+        if error.errno not in _CLOSED:
+            raise
+        raise ModelError(f"{path.name} cannot be read: {error.strerror}") from error
+    if len(content) > MOST_BYTES:
+        raise ModelError(f"{path.name} is larger than {MOST_BYTES >> 20} MB")
+    return content
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Not waiting for a writer, if it is a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def missing(name: str) -> str:
+    """What is said of a model that is not there."""
+    return f"there is no {name}: train or upload it"
+
+
+def list_models(directory: Path) -> dict[SensorKey, Path]:
+    """All models in a folder, by key; files with other names are ignored.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    models = {}
+    for entry in scan(directory):
+        try:
+            models[SensorKey.from_model_name(entry.name)] = Path(entry.path)
+        except InvalidKey:
+            continue
+    return models
+
+
+def scan(directory: Path) -> list[os.DirEntry[str]]:
+    """The files that are named like models, sorted by name.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    try:
+        with os.scandir(directory) as entries:
+            found = [
+                entry
+                for entry in entries
+                if entry.name.startswith(MODEL_PREFIX)
+                and entry.name.endswith(MODEL_SUFFIX)
+                and entry.name.isascii()  # as every encoded key is; others may not even be text
+            ]
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{directory} is not a folder of models") from error
+    return sorted(found, key=lambda entry: entry.name)

@@ -1,0 +1,329 @@
+"""Many models in one Parquet file, as data: `models.parquet` beside the single files.
+
+A pack is an index of the single files, never a second truth. Each row names its file with size, times, and
+SHA-256, and holds the parameters of the model with a SHA-256 of their own. A file that still has that size
+and those times is unchanged; of any other one the content is compared, and where it differs the single file
+is used. So it is where the parameters are not what was packed. A file that was refused has no parameters.
+
+A pack can be hostile, and stays within memory: nothing in it is compressed, and each column of texts or bytes
+is read as its distinct values, which are no more than the file is long.
+
+Stored, so it has a version: raise `VERSION` with any change of `SCHEMA`, of `encoding` or of `parameters`;
+other versions are not used.
+"""
+
+import hashlib
+import os
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow._parquet import ParquetReader
+
+from scoring.arrow import to_numpy
+from scoring.atomic_files import atomic_path
+from scoring.errors import ModelError
+from scoring.formats import PACK_NAME
+from scoring.models.detector import NO_MEMORY
+from scoring.models.encoding import MOST_FORM, decode, encode
+from scoring.models.files import parameters_from, read_file, scan
+from scoring.models.parameters import ModelParameters
+
+VERSION = b"2"
+_VERSION_KEY = b"fleet-scoring-pack"
+
+SCHEMA = pa.schema(
+    {
+        "file": pa.string(),
+        "size": pa.int64(),
+        "mtime": pa.int64(),  # nanoseconds, as stat gives them
+        "ctime": pa.int64(),
+        "sha256": pa.string(),  # of the file
+        "form": pa.string(),  # empty where the file was refused
+        "numbers": pa.binary(),
+        "digest": pa.string(),  # of form and numbers
+    },
+    metadata={_VERSION_KEY: VERSION},
+)
+_TEXTS = ("file", "sha256", "form", "numbers", "digest")
+_STAT = ("size", "mtime", "ctime")
+
+_PARALLEL_FROM = 2_000
+"""Fewer models are read faster by one process than others start."""
+_GROUP_ROWS, _GROUP_BYTES = 50_000, 8 << 20
+"""A group of rows is read at once, when one of its models is asked for."""
+_MOST_GROUPS = 32
+"""Groups whose numbers are kept at a time."""
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError)
+_LEAST_ROW_BYTES = 100
+"""A row has a name of its own, which repeats nothing, and two digests of 64 characters."""
+_LONGEST = {"file": 255, "sha256": 64, "digest": 64, "form": MOST_FORM}
+
+
+@dataclass(frozen=True, slots=True)
+class PackReport:
+    """What a pack was made of: how many models are in it, and why each refused one is not, by its file."""
+
+    path: Path
+    packed: int
+    refused: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    file: str
+    stat: tuple[int, int, int]
+    sha256: str
+    form: str
+    numbers: bytes
+    refusal: str
+
+
+def write_pack(directory: Path) -> PackReport:
+    """Write the pack of all models in `directory`; unchanged files give the same bytes.
+
+    Raises:
+        UsageError: there is no such folder.
+        OutputError: it cannot be written.
+    """
+    import pyarrow.parquet as pa_parquet
+
+    paths = [entry.path for entry in scan(directory)]
+    path = directory / PACK_NAME
+    refused: dict[str, str] = {}
+    options = {"compression": "none", "use_dictionary": ["form"], "write_statistics": False}
+    with atomic_path(path) as partial, pa_parquet.ParquetWriter(partial, SCHEMA, **options) as writer:
+        for group in _groups(_rows(paths)):
+            refused |= {row.file: row.refusal for row in group if row.refusal}
+            writer.write_table(_table(group), row_group_size=len(group))
+    return PackReport(path, len(paths) - len(refused), refused)
+
+
+def _rows(paths: list[str]) -> Iterator[_Row]:
+    if len(paths) < _PARALLEL_FROM:
+        yield from map(_row, paths)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor() as pool:
+        yield from pool.map(_row, paths, chunksize=100)
+
+
+def _groups(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    group: list[_Row] = []
+    size = 0
+    for row in rows:
+        group.append(row)
+        size += len(row.numbers)
+        if len(group) == _GROUP_ROWS or size >= _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _table(rows: list[_Row]) -> Any:
+    columns = {
+        "file": [row.file for row in rows],
+        **{name: [row.stat[i] for row in rows] for i, name in enumerate(_STAT)},
+        "sha256": [row.sha256 for row in rows],
+        "form": [row.form for row in rows],
+        "numbers": [row.numbers for row in rows],
+        "digest": [_digest(row.form, row.numbers) for row in rows],
+    }
+    return pa.table(columns, SCHEMA)
+
+
+def _row(name: str) -> _Row:
+    path = Path(name)
+    stat = _stat(path)  # before reading: a change in between shows as a difference later
+    sha256 = ""
+    try:
+        content = read_file(path)
+        sha256 = hashlib.sha256(content).hexdigest()
+        form, numbers = encode(parameters_from(content))
+    except ModelError as error:
+        return _Row(path.name, stat, sha256, "", b"", str(error))
+    except MemoryError:
+        return _Row(path.name, stat, sha256, "", b"", NO_MEMORY)
+    return _Row(path.name, stat, sha256, form, numbers, "")
+
+
+def _digest(form: str, numbers: bytes) -> str:
+    return hashlib.sha256(form.encode() + b"\n" + numbers).hexdigest()
+
+
+def _stat(file: Path | os.DirEntry[str]) -> tuple[int, int, int]:
+    try:
+        stat = file.stat()
+    except OSError:  # removed meanwhile, or a link that leads nowhere: reading it says what is wrong
+        return -1, -1, -1
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+class Pack:
+    """The columns of a pack; numbers are read when a model is asked for, a group of rows at a time.
+
+    Raises:
+        ModelError: it cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            # Not pyarrow.parquet, whose import costs a short step more than reading the pack.
+            self._file = ParquetReader()  # kept open: a pack that is written meanwhile has other rows
+            self._file.open(path, read_dictionary=list(_TEXTS))
+            _check_schema(self._file, path.stat().st_size)
+            self._read_columns()
+        except _UNREADABLE as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0][:120]
+            raise ModelError(f"{path.name} is not used: it cannot be read ({reason})") from error
+        self._numbers: OrderedDict[int, Any] = OrderedDict()
+        self._by_name: dict[str, int] | None = None
+        self.unchanged = np.zeros(self._starts[-1], np.bool_)
+
+    def _read_columns(self) -> None:
+        groups = range(self._file.num_row_groups)
+        parts = [_Group(self._file, group) for group in groups]
+        self._starts: list[int] = list(accumulate((part.rows for part in parts), initial=0))
+        self._texts = {name: [part.texts[name] for part in parts] for name in _TEXTS if name != "numbers"}
+        self._stat = [
+            np.concatenate([part.stat[name] for part in parts]) if parts else np.empty(0, np.int64)
+            for name in _STAT
+        ]
+
+    def compare(self, entries: list[Any]) -> int:
+        """Find out which files are unchanged since they were packed, and how many."""
+        rows = np.array([self._rows().get(entry.name, -1) for entry in entries], np.int64)
+        stats = np.array([_stat(entry) for entry in entries], np.int64).reshape(-1, 3)
+        same = rows >= 0
+        for i, packed in enumerate(self._stat):
+            same[same] = packed[rows[same]] == stats[same, i]
+        self.unchanged[rows[same]] = True
+        return int(same.sum())
+
+    def row(self, name: str) -> int | None:
+        """Where a file's row is."""
+        return self._rows().get(name)
+
+    def sha256(self, row: int) -> str:
+        """Of the file that was packed."""
+        return self._text("sha256", row)
+
+    def parameters(self, row: int) -> ModelParameters | None:
+        """The parameters of a model, None where its file was refused.
+
+        Raises:
+            ModelError: they are not what was packed, or no fitted model has such parameters.
+        """
+        form = self._text("form", row)
+        if not form:
+            return None
+        numbers = self._numbers_of(row)
+        if numbers is None or _digest(form, numbers) != self._text("digest", row):
+            raise ModelError("its row in the pack is not what was packed; pack the models again")
+        return decode(form, numbers)
+
+    def _rows(self) -> dict[str, int]:
+        if self._by_name is None:
+            names = (name for part in self._texts["file"] for name in part.all())
+            self._by_name = {name: row for row, name in enumerate(names)}
+        return self._by_name
+
+    def _group(self, row: int) -> tuple[int, int]:
+        group = bisect_right(self._starts, row) - 1
+        return group, row - self._starts[group]
+
+    def _text(self, name: str, row: int) -> str:
+        group, place = self._group(row)
+        return str(self._texts[name][group].value(place))
+
+    def _numbers_of(self, row: int) -> bytes | None:
+        """The bytes of a model, None where they cannot be read."""
+        group, place = self._group(row)
+        column = self._numbers.get(group)
+        if column is None:
+            try:
+                column = _distinct(self._file, group, "numbers")
+            except _UNREADABLE:
+                return None
+            self._numbers[group] = column
+            if len(self._numbers) > _MOST_GROUPS:
+                self._numbers.popitem(last=False)
+        found: bytes = column.value(place)
+        return found
+
+
+class _Group:
+    """The small columns of a group of rows."""
+
+    def __init__(self, file: ParquetReader, group: int) -> None:
+        # Names first: each is there once, so that there are no more rows than the file can hold.
+        names = _distinct(file, group, "file")
+        self.rows = len(names.places)
+        if len(names.values) != self.rows:
+            raise ValueError("it names a file twice")
+        self.texts = {"file": names}
+        for name in ("sha256", "form", "digest"):
+            self.texts[name] = _distinct(file, group, name)
+        table = file.read_row_group(group, [SCHEMA.names.index(name) for name in _STAT])
+        if any(table[name].type != pa.int64() for name in _STAT):
+            raise ValueError("it is of another version; pack the models again")
+        self.stat = {name: to_numpy(_whole(table[name])) for name in _STAT}
+
+
+class _Distinct:
+    """A column of texts or bytes, as its distinct values and the place of each row's among them."""
+
+    def __init__(self, column: Any) -> None:
+        self.places = to_numpy(column.indices)
+        self.values = column.dictionary
+
+    def value(self, row: int) -> Any:
+        """Of one row."""
+        return self.values[int(self.places[row])].as_py()
+
+    def all(self) -> list[Any]:
+        """Of all rows."""
+        values = self.values.to_pylist()
+        return [values[place] for place in self.places.tolist()]
+
+
+def _distinct(file: ParquetReader, group: int, name: str) -> _Distinct:
+    column = _whole(file.read_row_group(group, [SCHEMA.names.index(name)])[name])
+    if column.type != pa.dictionary(pa.int32(), SCHEMA.field(name).type):
+        raise ValueError("it is of another version; pack the models again")
+    column.validate(full=True)
+    found = _Distinct(column)
+    longest = _LONGEST.get(name)
+    if longest is not None and any(len(value) > longest for value in found.values.to_pylist()):
+        raise ValueError(f"{name} holds what no pack has")
+    return found
+
+
+def _whole(column: Any) -> Any:
+    if column.num_chunks != 1 or column.null_count:
+        raise ValueError("its columns are not what they should be")
+    return column.chunk(0)
+
+
+def _check_schema(file: ParquetReader, size: int) -> None:
+    metadata = file.metadata
+    version = (metadata.metadata or {}).get(_VERSION_KEY)
+    names = [metadata.schema.column(i).path for i in range(len(metadata.schema))]
+    if version != VERSION or names != SCHEMA.names:
+        raise ValueError("it is of another version; pack the models again")
+    parts = [metadata.row_group(group) for group in range(file.num_row_groups)]
+    if sum(part.num_rows for part in parts) * _LEAST_ROW_BYTES > size:
+        raise ValueError("it has more rows than fit into it; pack the models again")
+    for part in parts:
+        if any(part.column(i).num_values != part.num_rows for i in range(part.num_columns)):
+            raise ValueError("its columns are not what they should be; pack the models again")
+        if any(part.column(i).compression != "UNCOMPRESSED" for i in range(part.num_columns)):
+            raise ValueError("it is compressed; pack the models again")

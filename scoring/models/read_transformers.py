@@ -1,0 +1,149 @@
+"""Transformers: from described objects to typed parameters."""
+
+import numpy as np
+
+from scoring.errors import ModelRefused
+from scoring.models.checks import Floats
+from scoring.models.document import Described
+from scoring.models.fields import Fields
+from scoring.models.transformer_parameters import (
+    FourierMap,
+    Imputation,
+    KernelMap,
+    MinMaxScaling,
+    Polynomial,
+    PowerTransform,
+    Projection,
+    QuantileTransform,
+    Scaling,
+)
+
+
+def _scaling(fields: Fields, center: Floats | None, scale: Floats | None, *, clip: bool = False) -> Scaling:
+    arrays = [array for array in (center, scale) if array is not None]
+    if arrays:
+        count = arrays[0].size
+    else:  # nothing is done, to however many; before 0.24 the number was not kept
+        count = fields.whole("n_features_in_") if fields.has("n_features_in_") else 1
+    return Scaling(count, center, scale, clip)
+
+
+def standard_scaling(fields: Fields) -> Scaling:
+    """StandardScaler."""
+    center = fields.array("mean_") if fields.flag("with_mean") else None
+    scale = fields.array("scale_") if fields.flag("with_std") else None
+    return _scaling(fields, center, scale)
+
+
+def robust_scaling(fields: Fields) -> Scaling:
+    """RobustScaler."""
+    center = fields.array("center_") if fields.flag("with_centering") else None
+    scale = fields.array("scale_") if fields.flag("with_scaling") else None
+    return _scaling(fields, center, scale)
+
+
+def max_abs_scaling(fields: Fields) -> Scaling:
+    """MaxAbsScaler."""
+    return _scaling(fields, None, fields.array("scale_"), clip=fields.flag("clip", default=False))
+
+
+def min_max_scaling(fields: Fields) -> MinMaxScaling:
+    """MinMaxScaler."""
+    low = high = None
+    if fields.flag("clip", default=False):
+        bounds = fields.value("feature_range")
+        good = isinstance(bounds, list | tuple) and len(bounds) == 2  # noqa: PLR2004
+        if not good or not all(isinstance(bound, int | float) for bound in bounds):
+            raise fields.error("feature_range", "is not a pair of numbers")
+        low, high = (float(bound) for bound in bounds)
+    return MinMaxScaling(fields.array("scale_"), fields.array("min_"), low, high)
+
+
+def power_transform(fields: Fields) -> PowerTransform:
+    """PowerTransformer."""
+    scaling = None
+    if fields.flag("standardize"):
+        scaling = standard_scaling(fields.object("_scaler", "StandardScaler"))
+    return PowerTransform(fields.text("method"), fields.array("lambdas_"), scaling)
+
+
+def quantile_transform(fields: Fields) -> QuantileTransform:
+    """QuantileTransformer."""
+    distribution = fields.text("output_distribution")
+    if distribution not in {"uniform", "normal"}:
+        raise fields.error("output_distribution", "is neither uniform nor normal")
+    return QuantileTransform(
+        fields.array("quantiles_"), fields.array("references_"), distribution == "normal"
+    )
+
+
+def polynomial(fields: Fields) -> Polynomial:
+    """PolynomialFeatures; a pair of degrees came with 1.0."""
+    degree = fields.value("degree")
+    lowest, highest = degree if isinstance(degree, list | tuple) and len(degree) == 2 else (0, degree)  # noqa: PLR2004
+    if type(lowest) is not int or type(highest) is not int:
+        raise fields.error("degree", "is not one or two integers")
+    return Polynomial(
+        fields.whole(fields.first("n_features_in_", "n_input_features_")),
+        lowest,
+        highest,
+        fields.flag("interaction_only"),
+        fields.flag("include_bias"),
+    )
+
+
+def imputation(fields: Fields) -> Imputation:
+    """SimpleImputer."""
+    if fields.flag("add_indicator", default=False):
+        raise ModelRefused(
+            "has a SimpleImputer with add_indicator=True, which is not supported: train without"
+        )
+    missing = fields.value("missing_values")
+    if missing is None or (isinstance(missing, float) and missing != missing):  # noqa: PLR0124 - NaN
+        number = None
+    else:
+        number = fields.number("missing_values")
+    return Imputation(number, fields.array("statistics_"))
+
+
+def projection(fields: Fields) -> Projection:
+    """PCA; a variance of next to nothing is divided by as little as a float can tell from 0."""
+    components, mean = fields.array("components_"), fields.array("mean_")
+    deviations = None
+    if fields.flag("whiten"):
+        with np.errstate(invalid="ignore"):
+            deviations = np.sqrt(fields.array("explained_variance_"))
+        deviations[deviations < np.finfo(np.float64).eps] = np.finfo(np.float64).eps
+    return Projection(components, mean, deviations)
+
+
+def kernel_map(fields: Fields) -> KernelMap:
+    """Nystroem; parameters of the kernel that have a default are resolved."""
+    kernel = fields.value("kernel")
+    if not isinstance(kernel, str) or kernel == "precomputed":
+        name = kernel.name[:60] if isinstance(kernel, Described) else str(kernel)[:60]
+        raise ModelRefused(f"has a Nystroem with the kernel {name}, which is not supported: name a kernel")
+    components = fields.array("components_")
+    given = {}
+    extra = fields.value("kernel_params")
+    if extra is not None:
+        if not isinstance(extra, dict) or not extra.keys() <= {"gamma", "coef0", "degree"}:
+            raise fields.error("kernel_params", "holds more than gamma, coef0 and degree")
+        given = {name: Fields(Described("Nystroem", extra)).number(name) for name in extra}
+    for name in ("gamma", "coef0", "degree"):
+        if fields.value(name) is not None:
+            given[name] = fields.number(name)
+    features = components.shape[-1] if components.ndim else 1
+    return KernelMap(
+        kernel,
+        given.get("gamma", 1.0 / max(1, features)),
+        given.get("coef0", 1.0),
+        given.get("degree", 3.0),
+        components,
+        fields.array("normalization_"),
+    )
+
+
+def fourier_map(fields: Fields) -> FourierMap:
+    """RBFSampler."""
+    return FourierMap(fields.array("random_weights_"), fields.array("random_offset_"))

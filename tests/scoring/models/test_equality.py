@@ -1,0 +1,249 @@
+"""Answers are scikit-learn's: for every detector, after every transformer, on ties and at boundaries."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.covariance import EllipticEnvelope
+from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
+from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem, RBFSampler
+from sklearn.linear_model import SGDOneClassSVM
+from sklearn.neighbors import LocalOutlierFactor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    PolynomialFeatures,
+    PowerTransformer,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.svm import OneClassSVM
+
+from scoring.models.detector import Detector, detector_of
+from scoring.models.files import parameters_from
+from scoring.models.write import model_bytes
+
+DETECTORS = {
+    "svm-rbf": OneClassSVM(nu=0.1),
+    "svm-linear": OneClassSVM(kernel="linear", nu=0.1),
+    "svm-poly": OneClassSVM(kernel="poly", degree=2, nu=0.1),
+    "svm-sigmoid": OneClassSVM(kernel="sigmoid", nu=0.1),
+    "sgd": SGDOneClassSVM(random_state=0),
+    "forest": IsolationForest(n_estimators=10, random_state=0),
+    "forest-of-few": IsolationForest(
+        n_estimators=10, max_features=0.5, contamination=0.1, bootstrap=True, random_state=0
+    ),
+    "envelope": EllipticEnvelope(random_state=0),
+    "factor": LocalOutlierFactor(novelty=True),
+    "factor-brute": LocalOutlierFactor(novelty=True, algorithm="brute"),
+    "factor-ball": LocalOutlierFactor(novelty=True, algorithm="ball_tree", leaf_size=3),
+    "factor-manhattan": LocalOutlierFactor(novelty=True, metric="manhattan", leaf_size=5),
+    "factor-minkowski": LocalOutlierFactor(novelty=True, p=3, n_neighbors=5),
+    "factor-chebyshev": LocalOutlierFactor(novelty=True, metric="chebyshev", contamination=0.05),
+}
+TRANSFORMERS = {
+    "none": "passthrough",
+    "standard": StandardScaler(),
+    "standard-std": StandardScaler(with_mean=False),
+    "standard-neither": StandardScaler(with_mean=False, with_std=False),
+    "minmax": MinMaxScaler(feature_range=(-2, 3)),
+    "minmax-clip": MinMaxScaler(clip=True),
+    "maxabs": MaxAbsScaler(),
+    "maxabs-clip": MaxAbsScaler(clip=True),
+    "robust": RobustScaler(),
+    "robust-scale": RobustScaler(with_centering=False),
+    "yeo-johnson": PowerTransformer(),
+    "yeo-johnson-raw": PowerTransformer(standardize=False),
+    "box-cox": PowerTransformer(method="box-cox"),
+    "quantile": QuantileTransformer(n_quantiles=20),
+    "quantile-normal": QuantileTransformer(n_quantiles=50, output_distribution="normal"),
+    "polynomial": PolynomialFeatures(3),
+    "polynomial-some": PolynomialFeatures((2, 4), include_bias=False),
+    "imputer": SimpleImputer(),
+    "imputer-number": SimpleImputer(missing_values=50.0),
+    "pca": PCA(),
+    "pca-whiten": PCA(whiten=True),
+    "nystroem-rbf": Nystroem(n_components=3, gamma=0.01, random_state=0),
+    "nystroem-poly": Nystroem(kernel="poly", n_components=2, degree=2, random_state=0),
+    "nystroem-laplacian": Nystroem(kernel="laplacian", n_components=3, random_state=0),
+    "nystroem-sigmoid": Nystroem(kernel="sigmoid", gamma=1e-4, n_components=2, random_state=0),
+    "nystroem-linear": Nystroem(kernel="linear", n_components=1, random_state=0),
+    "fourier": RBFSampler(n_components=5, random_state=0),
+}
+NOT_TO_THE_BIT = {("quantile-normal", "factor-minkowski"), ("nystroem-rbf", "factor-brute")}
+"""Where scikit-learn's answer on ties follows from the last bit of what compiled code computes: the inverse
+of the normal distribution, and products of matrices. Without ties the answers are the same."""
+
+
+def readings(kind: str) -> np.ndarray:
+    values = np.abs(np.random.default_rng(0).normal(50, 10, (150, 1))) + 1
+    return values.round() if kind == "ties" else values
+
+
+def probes(seen: np.ndarray) -> np.ndarray:
+    """Values around, between, at and far from what was seen; above 0, which box-cox asks for."""
+    seen = np.unique(seen)
+    between = (seen[1:] + seen[:-1]) / 2
+    beside = np.concatenate([np.nextafter(seen, 0), np.nextafter(seen, np.inf)])
+    return np.concatenate([seen, between, beside, np.arange(1, 120, 2.5), [1e-3, 150, 500]])
+
+
+def read(model: Any) -> Detector:
+    return detector_of(parameters_from(model_bytes(model)))
+
+
+def assert_equal(model: Any, values: np.ndarray) -> None:
+    labels, scores = read(model).predict(values)
+    expected = model.decision_function(values[:, None]).reshape(-1)
+    near = 1e-13 * max(1.0, np.abs(expected).max())  # scores are differences, which can be next to nothing
+    np.testing.assert_allclose(scores, expected, rtol=1e-9, atol=near)
+    assert (labels == (model.predict(values[:, None]) == -1)).all()
+
+
+@pytest.mark.parametrize("kind", ["distinct", "ties"])
+@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("transformer", TRANSFORMERS)
+def test_every_pair_answers_like_scikit_learn(transformer: str, detector: str, kind: str) -> None:
+    if kind == "ties" and (transformer, detector) in NOT_TO_THE_BIT:
+        pytest.skip("equal readings are told apart by the last bit of compiled code here")
+    seen = readings(kind)
+    model = make_pipeline(clone(TRANSFORMERS[transformer], safe=False), clone(DETECTORS[detector]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(seen)
+    assert_equal(model, probes(seen[:, 0]))
+
+
+@pytest.mark.parametrize("detector", [name for name in DETECTORS if name != "svm-sigmoid"])  # it has none
+def test_labels_are_scikit_learns_on_both_sides_of_every_boundary(detector: str) -> None:
+    model = clone(DETECTORS[detector]).fit(readings("distinct"))
+    grid = np.linspace(0, 120, 400)
+    labels = model.predict(grid[:, None])
+    edges = []
+    for low, high in zip(
+        grid[:-1][labels[:-1] != labels[1:]], grid[1:][labels[:-1] != labels[1:]], strict=True
+    ):
+        inside, outside = low, high
+        while np.nextafter(inside, outside) != outside:
+            middle = inside + (outside - inside) / 2
+            if middle in (inside, outside):
+                break
+            same = model.predict([[middle]])[0] == model.predict([[low]])[0]
+            inside, outside = (middle, outside) if same else (inside, middle)
+        edges += [inside, outside]
+        for _ in range(20):
+            edges += [np.nextafter(edges[-2], low), np.nextafter(edges[-1], high)]
+    assert edges
+    values = np.array(edges)
+    assert (read(model).predict(values)[0] == (model.predict(values[:, None]) == -1)).all()
+
+
+numbers = st.one_of(st.integers(-20, 20).map(float), st.floats(-1e6, 1e6), st.floats(1e-6, 1.0))
+
+
+FACTORS = st.builds(
+    LocalOutlierFactor,
+    novelty=st.just(value=True),
+    leaf_size=st.integers(1, 12),
+    n_neighbors=st.integers(1, 12),
+    algorithm=st.sampled_from(["auto", "kd_tree", "ball_tree", "brute"]),
+    metric=st.sampled_from(["euclidean", "manhattan", "chebyshev"]),
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    factor=FACTORS,
+    seen=st.lists(numbers, min_size=4, max_size=80),
+    values=st.lists(numbers, min_size=1, max_size=30),
+)
+def test_neighbours_are_scikit_learns_whatever_is_equally_near(
+    factor: LocalOutlierFactor, seen: list[float], values: list[float]
+) -> None:
+    factor.set_params(n_neighbors=min(factor.n_neighbors, len(seen) - 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        factor.fit(np.array(seen)[:, None])
+    assert_equal(factor, np.array(values + seen))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seen=st.lists(numbers, min_size=2, max_size=60),
+    values=st.lists(st.one_of(numbers, st.floats(-1e300, 1e300)), min_size=1, max_size=30),
+    samples=st.integers(2, 40),
+    seed=st.integers(0, 1000),
+    features=st.integers(1, 3),
+)
+def test_forests_are_scikit_learns_for_any_reading(
+    seen: list[float], values: list[float], samples: int, seed: int, features: int
+) -> None:
+    forest = IsolationForest(n_estimators=4, max_samples=min(samples, len(seen)), random_state=seed)
+    model = (
+        make_pipeline(PolynomialFeatures(features, include_bias=False), forest) if features > 1 else forest
+    )
+    rows = np.array(seen)[:, None]
+    model.fit(rows)
+    edges = np.concatenate([tree.tree_.threshold for tree in forest.estimators_])
+    around = np.concatenate([edges, np.float32(edges), np.nextafter(np.float32(edges), np.float32(np.inf))])
+    with np.errstate(all="ignore"):
+        if features == 1:
+            assert_equal(model, np.concatenate([values, seen, around]))
+        else:
+            assert_equal(model, np.clip(np.concatenate([values, seen]), -1e30, 1e30))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    name=st.sampled_from(sorted(TRANSFORMERS)),
+    seen=st.lists(st.floats(0.01, 1e4), min_size=5, max_size=40, unique=True),
+    values=st.lists(st.floats(1e-3, 1e5), min_size=1, max_size=20),
+)
+def test_transformers_do_to_any_reading_what_scikit_learns_do(
+    name: str, seen: list[float], values: list[float]
+) -> None:
+    model = make_pipeline(
+        clone(TRANSFORMERS[name], safe=False), SGDOneClassSVM(random_state=0, max_iter=5, tol=None)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            model.fit(np.array(seen)[:, None])
+        except ValueError:  # what cannot be fitted is not saved
+            return
+    with np.errstate(all="ignore"):
+        assert_equal(model, np.array(values + seen))
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 1e200, -1e200])
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_a_reading_too_large_for_arithmetic_is_an_anomaly_or_gets_scikit_learns_label(
+    detector: str, value: float
+) -> None:
+    model = make_pipeline(clone(TRANSFORMERS["yeo-johnson"]), clone(DETECTORS[detector])).fit(
+        readings("distinct")
+    )
+    labels, scores = read(model).predict(np.array([50.0, value]))
+    assert not np.isnan(scores).any()
+    with np.errstate(all="ignore"):
+        try:
+            assert labels[1] == (model.predict([[value]])[0] == -1)
+        except ValueError:
+            assert (labels[1], scores[1]) == (1, -np.inf)
+
+
+def test_a_reading_that_a_transformer_cannot_take_is_an_anomaly_and_the_others_are_scored() -> None:
+    model = make_pipeline(PowerTransformer(method="box-cox"), EllipticEnvelope(random_state=0))
+    model.fit(readings("distinct"))
+    labels, scores = read(model).predict(np.array([50.0, -1.0, 0.0, 55.0]))
+    assert labels.tolist() == [0, 1, 1, 0]
+    assert scores[[1, 2]].tolist() == [-np.inf, -np.inf]
+    np.testing.assert_allclose(scores[[0, 3]], model.decision_function([[50.0], [55.0]]), rtol=1e-9)
