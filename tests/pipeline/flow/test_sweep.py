@@ -351,8 +351,83 @@ class TestRetries:
 
     def test_one_that_no_retry_can_help_is_not_retried(self, context, land, caplog):
         _, run = self.failed(context, land, retry=False)
+        assert alerts.RUN_FAILED not in caplog.text
+        assert recover(context, later()).closed == 1
         assert f"{alerts.RUN_FAILED} run {run}: no disk" in caplog.text
         assert str(recover(context, later())) == "no run needs recovery"
+
+    def lost(self, context, land, *missing):
+        """A run that scored some sensors, and lost the steps of these."""
+        landing = land("a.csv")
+        run = str(submit_landing(context, "a.csv").run)
+        lost = {"retry": True, "missing": missing, "error": "1/3 is missing"}
+        context.runs.advance(context.runs.load(run), RunState.PARTLY, **lost)
+        context.store.preds.put(f"{run}/_SUCCESS", b"")
+        return landing, run
+
+    def test_a_run_that_lost_steps_is_tried_again_for_what_is_missing(self, context, land):
+        landing, run = self.lost(context, land, "1_3")
+        assert recover(context, later()).retried == 1
+        assert context.runs.manifest(f"{run}-2") == Manifest(f"{run}-2", (landing,), ("1_3",))
+        assert context.runs.load(f"{run}-2").cause == Cause(CauseKind.RETRY, run)
+        assert context.runs.load(run).state is RunState.PARTLY
+        assert context.store.preds.exists(f"{run}/_SUCCESS")
+        assert context.runs.manifest(run).sensors is None
+
+    def test_a_try_for_what_is_missing_that_fails_is_tried_again_for_the_same_sensors(self, context, land):
+        _, run = self.lost(context, land, "1_3", "1_4")
+        recover(context, later())
+        context.runs.advance(context.runs.load(f"{run}-2"), RunState.FAILED, retry=True)
+        assert recover(context, later()).retried == 1
+        assert context.runs.manifest(f"{run}-3").sensors == ("1_3", "1_4")
+
+    def test_what_is_still_missing_after_its_tries_is_final_and_the_alert_says_so(
+        self, context, land, settings, caplog
+    ):
+        _, run = self.lost(context, land, "1_3")
+        for number in range(2, settings.max_tries + 1):
+            assert recover(context, later()).retried == 1
+            record = context.runs.load(f"{run}-{number}")
+            context.runs.advance(
+                record, RunState.FAILED, retry=True, missing=("1_3",), error="1/3 is missing"
+            )
+        assert alerts.RUN_FAILED not in caplog.text
+        assert recover(context, later()).closed == 1
+        last = f"{run}-{settings.max_tries}"
+        reason = f"1/3 is missing; it is not tried again after {settings.max_tries} tries"
+        assert f"{alerts.RUN_FAILED} run {last}: {reason}" in caplog.text
+        record = context.runs.load(last)
+        assert (record.retry, record.error) == (False, reason)
+        assert context.runs.open() == []
+
+    def test_the_alert_about_a_run_that_was_scored_in_part_says_for_how_many_sensors(
+        self, using, context, land, caplog
+    ):
+        _, run = self.lost(context, land, "1_3", "1_4")
+        assert recover(using(max_tries=1), later()).closed == 1
+        assert f"{alerts.RUN_FAILED} run {run} for 2 sensors: 1/3 is missing" in caplog.text
+        assert context.runs.load(run).state is RunState.PARTLY
+
+    def test_looking_at_a_failed_run_leaves_its_alert_to_the_sweep(self, context, land, caplog):
+        land("a.csv")
+        run = str(submit_landing(context, "a.csv").run)
+        context.engine.say(run, state="failed", error="no disk")
+        view = look(context, run)
+        assert (view.state, view.recorded, view.record.error) == (RunState.FAILED, False, "no disk")
+        assert context.runs.load(run).state is RunState.SUBMITTED
+        assert alerts.RUN_FAILED not in caplog.text
+        assert recover(context, later()).finished == 1
+        assert f"{alerts.RUN_FAILED} run {run}: no disk" in caplog.text
+        assert context.runs.open() == []
+
+    def test_a_try_that_broke_off_while_its_run_was_canceled_is_closed(self, context, land):
+        _, run = self.lost(context, land, "1_3")
+        context.runs.mark(f"{run}-2")
+        context.runs.request_cancel(run)
+        assert recover(context, later()).closed == 1
+        assert recover(context, later(hours=1)).closed == 1
+        assert context.runs.load(f"{run}-2").state is RunState.EMPTY
+        assert context.runs.open() == []
 
     def test_a_canceled_one_is_not_retried(self, context, land):
         _, run = self.failed(context, land)
