@@ -286,7 +286,7 @@ class TestComponents:
         del spec["jobs"]["first"]["inputs"]["word"]
         path = emulator.workspace.id("components", "plain", "versions", "9")
         message = put(emulator, path, {"componentSpec": spec})["error"]["message"]
-        assert message == "Step 'first' lacks required inputs: ['word']."
+        assert message == "Step 'first' is missing required inputs: ['word']."
 
 
 class TestJobs:

@@ -28,7 +28,7 @@ def test_a_call_beyond_the_time_limit_costs_the_worker_and_its_message_comes_aga
     with HostProcess(PROBE, settings_for(azurite, name), poll=0.1) as host:
         first = host.wait_until_started().worker_pid
         host.wait_for("Timeout value of 0:00:03 was exceeded by function: Functions.scanned")
-        host.wait_for(f"Worker process {first} is killed and started again")
+        host.wait_for(f"Worker process {first} is killed and restarted")
         host.wait_for("called", count=2)
         assert not psutil.pid_exists(first)
         assert host.worker_pid != first
@@ -77,7 +77,7 @@ def test_the_app_finds_what_its_requirements_bring_and_nothing_of_development(az
         host.wait_until_started().call("imports")
         _, found = json.loads(host.wait_for(r"\] imports ").partition("imports ")[2])
     assert [name for name, error in found.items() if not error] == names.split()[:3]
-    why = "it is installed for development, but the app's requirements.txt does not ask for it"
+    why = "it is installed for development, but the app's requirements.txt does not list it"
     assert found["pytest"] == f"No module named 'pytest': {why}"
 
 

@@ -103,7 +103,7 @@ def test_each_of_its_jobs_scores_all_readings_into_a_folder_of_its_own(fleet, em
         while job.status not in {"Completed", "Failed"}:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert job.status == "Completed", job.words
+        assert job.status == "Completed", job.log
         summary = json.loads(fleet.preds.read(f"{job.name}/summary.json").data)
         assert summary["run"] == job.name
         assert [landing["name"] for landing in summary["landings"]] == ["2026/a.csv", "2026/b.csv"]
