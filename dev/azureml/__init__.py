@@ -1,7 +1,7 @@
 """An emulator of Azure Machine Learning's control plane, for development and tests without an account.
 
-It serves the unmodified Python SDK (azure-ai-ml) on loopback, over TLS. It responds as the service was recorded
-to respond, rejects what the service rejects, and runs the submitted jobs: the command lines of the
+It serves the unmodified Python SDK (azure-ai-ml) on loopback, over TLS. It responds as the service was
+recorded to respond, rejects what the service rejects, and runs the submitted jobs: the command lines of the
 registered components, with the code that was uploaded, on data in Azurite.
 
 What it is not:

@@ -1,4 +1,4 @@
-"""Running submitted jobs: each in a thread, its steps as processes, in the order of their data dependencies."""
+"""Runs submitted jobs: each in a thread, its steps as processes, in the order of their dependencies."""
 
 import hashlib
 import sys

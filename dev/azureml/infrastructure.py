@@ -1,4 +1,4 @@
-"""The workspace itself, its datastores, compute and batch endpoints: what exists before anything is published."""
+"""The workspace itself, its datastores, compute and batch endpoints: what exists before publishing."""
 
 import uuid
 from typing import Any

@@ -56,12 +56,12 @@ class Emulator:
         lifetime: int = DEFAULT_LIFETIME,
         schemas: Path = FOLDER,
     ) -> None:
-        """The storage account at `connection` is the workspace's own. 0 is a free port.
+        """The storage account at `connection` is the workspace's own.
 
         Args:
             connection: connection string of an Azurite.
             scope: where the workspace claims to be.
-            port to listen on.
+            port: where to listen; 0 picks a free one.
             processes: how many steps run at once; with 0, jobs are accepted and never run.
             lifetime: seconds for which its tokens are valid.
             schemas: folder of the schemas that bodies are checked against, if it exists.

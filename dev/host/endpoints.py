@@ -2,8 +2,8 @@
 
     curl -H 'Content-Type: application/json' -d '{}' http://127.0.0.1:7071/admin/functions/score_on_timer
 
-runs a timer's function out of turn; for a blob's, the body is {"input": "container/name"}. The response is 202
-at once; the log reports the outcome of the call under the id in the header `Invocation-Id`, our addition.
+runs a timer's function out of turn; for a blob's, the body is {"input": "container/name"}. The response is
+202 at once; the log reports the outcome under the id in the header `Invocation-Id`, our addition.
 """
 
 import asyncio

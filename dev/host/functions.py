@@ -54,7 +54,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What a trigger hands to its function: the parameter's name, and a value of one of the protocol's kinds."""
+    """The argument of a call: the parameter's name, and a value of one of the protocol's kinds."""
 
     parameter: str
     kind: str

@@ -32,7 +32,7 @@ class HostProcess:
 
     Args:
         app: folder of the app.
-        settings: set in its environment; of this process's own, only variables that no app reads are passed on.
+        settings: set in its environment; of this process's, it inherits only what no app reads.
         poll: seconds between scans of a container.
         hidden: seconds until the call for a blob is repeated after it was killed.
         lease: seconds without ticks and scans after a host was killed, at least 15.

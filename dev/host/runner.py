@@ -1,8 +1,8 @@
 """The process in which the app runs: Microsoft's own worker library, driven over a socket.
 
 `azure_functions_runtime` imports the app, lists its functions, decodes their inputs and calls them. The host
-and the real worker talk in protobuf messages over gRPC; here a message is a line of JSON, and the library gets
-plain objects with the same fields.
+and the real worker talk in protobuf messages over gRPC; here a message is a line of JSON, and the library
+gets plain objects with the same fields.
 
 This file runs as a script and imports nothing of the project, so that the app cannot import it either.
 """

@@ -11,7 +11,7 @@ ERRORS = {
     "no_function_app": "error: no function_app.py in ",
     "no_functions": "error: no functions in ",
     "no_host_json": "error: no host.json in ",
-    "other_trigger": "error: work: this host supports only timer and blob triggers, not queueTrigger; use 'func",
+    "other_trigger": "error: work: this host supports only timer and blob triggers, not queueTrigger",
     "path_without_name": "error: on_blob: path 'data' should be container/pattern, such as 'data/{name}'",
     "setting_missing": "error: tick: '%NO_SUCH_SETTING%' does not resolve to a value: set NO_SUCH_SETTING",
     "time_span_schedule": "error: tick: schedule '00:05:00': it is a time span",
