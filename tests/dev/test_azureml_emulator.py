@@ -271,7 +271,7 @@ class TestComponents:
             ({"environment": "azureml:nothing:1"}, "none of the environments"),
             ({"code": "azureml:/subscriptions/x/codes/none/versions/1"}, "none of the codes"),
             ({"command": "python ${{inputs.nothing}}"}, "which the component does not have"),
-            ({"type": "spark"}, "no components of type 'spark'"),
+            ({"type": "spark"}, "does not support components of type 'spark'"),
             ({"version": "7"}, "not the one of the path"),
         ],
         ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -445,7 +445,7 @@ class TestDelivery:
         spec["jobs"]["first"]["inputs"]["data"]["mode"] = "Mount"
         path = emulator.workspace.id("components", "plain", "versions", "8")
         message = put(emulator, path, {"componentSpec": spec})["error"]["message"]
-        assert "no mode 'Mount' of input 'first.data'" in message
+        assert "does not support mode 'Mount' of input 'first.data'" in message
 
     def test_folders_become_blobs_and_files_have_no_content_type(
         self, client, command, compute, datastores, tmp_path
@@ -532,9 +532,7 @@ class TestFaults:
         emulator.faults.add(Fault("PUT .*/jobs/", Kind.CUT_AFTER))
         emulator.jobs.duplicates = "refuse"
         error = refusal(client.jobs.create_or_update, job(pipeline, compute, "cut"))
-        assert "JobPropertyImmutable" in str(
-            error
-        )  # its own job: the SDK gets an error for its own second PUT
+        assert "JobPropertyImmutable" in str(error)  # for the SDK's own second PUT
         assert "cut" in emulator.jobs.jobs
 
     def test_a_connection_cut_before_the_put_is_a_second_put(self, client, emulator, pipeline, compute):

@@ -140,7 +140,7 @@ def test_without_azure_ml_it_says_which_setting_is_wanted(fleet, monkeypatch, ca
 def test_a_refusal_of_the_workspace_is_reported_in_one_line(fleet, emulator, capsys):
     emulator.workspace.forget(("computes",))
     assert main(["schedule", "create", "--every", "1h"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error: cannot create schedule 'fleet-scoring': Azure ML workspace")
-    assert "cpu-cluster" in said
-    assert len(said.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: cannot create schedule 'fleet-scoring': Azure ML workspace")
+    assert "cpu-cluster" in error
+    assert len(error.splitlines()) == 1
