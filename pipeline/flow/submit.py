@@ -44,7 +44,7 @@ class Outcome(StrEnum):
     """What happened to a cause."""
 
     SUBMITTED = "submitted"
-    ALREADY = "already"  # this cause has its run
+    ALREADY = "already"  # this cause, or this landing, has its run
     EMPTY = "empty"  # other runs had claimed all of its landings
     DEFERRED = "deferred"  # too many active runs: the next sweep submits it
     CANCELED = "canceled"  # canceled before it started
@@ -79,7 +79,16 @@ def submit_landing(context: Context, name: str) -> Submission:
         return Submission(Outcome.GONE, None, f"{name!r} does not exist any more")
     if reason := skipped_because(name, blob.size):
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
-    if not context.acquire_slot():
+    landing = to_landing(blob)
+    run, cause = blob_run(context.runs.key(landing)), Cause(CauseKind.BLOB, name)
+    holder = context.runs.holder(landing)
+    if holder == run:
+        with suppress(UnknownRun):
+            return _known(context, context.runs.load(run), [landing])
+    elif holder is not None:
+        return Submission(Outcome.ALREADY, holder, f"{name!r} is in run {holder} already")
+    has_slot = context.acquire_slot()
+    if not has_slot and not context.runs.is_marked(run):  # a run that was interrupted counts as active
         context.note_deferral()
         return Submission(
             Outcome.DEFERRED,
@@ -87,10 +96,13 @@ def submit_landing(context: Context, name: str) -> Submission:
             f"{name!r} waits for the next sweep: {context.settings.max_active_runs} runs are active "
             "(SCORING_MAX_ACTIVE_RUNS)",
         )
-    landing = to_landing(blob)
-    submission = submit(context, blob_run(context.runs.key(landing)), Cause(CauseKind.BLOB, name), [landing])
-    if submission.outcome is not Outcome.SUBMITTED:
-        context.release_slot()
+    submitted = False
+    try:
+        submission = submit(context, run, cause, [landing])
+        submitted = submission.outcome is Outcome.SUBMITTED
+    finally:
+        if has_slot and not submitted:
+            context.release_slot()
     return submission
 
 
@@ -154,7 +166,6 @@ def submit(
         tries=tries,
         claims=claims,
     )
-    already = Submission(Outcome.ALREADY, run, f"run {run} exists already ({cause.kind}: {cause.detail})")
     marked = context.runs.mark(run)
     if not marked:
         try:
@@ -162,24 +173,37 @@ def submit(
         except UnknownRun:
             pass  # the creator of the marker is about to write the record: one of the two will
         else:
-            is_abandoned = known.state is RunState.PENDING and context.runs.is_abandoned(run)
-            return resume(context, known, landings) if is_abandoned else already
+            return _known(context, known, landings)
     try:
         record = context.runs.create(record)
     except AlreadyExists:
         if marked and context.runs.load(run).state.final:
             context.runs.unmark(run)  # this marker was created after its end
-        return already
+        return _already(run, cause)
+    except PipelineError:
+        context.runs.abandon(run)  # it can have been written, and only the response was lost
+        raise
     manifest = Manifest(run, tuple(landings))
     try:
         try:
             context.runs.create_manifest(manifest)
         except AlreadyExists:
-            return replace(already, reason=f"a sweep has resumed run {run}")
+            return replace(_already(run, cause), reason=f"a sweep has resumed run {run}")
         return _claim_and_submit(context, record, manifest, published)
     except PipelineError:
         context.runs.abandon(run)
         raise
+
+
+def _known(context: Context, record: RunRecord, landings: Sequence[Landing]) -> Submission:
+    """What another delivery of its cause does: resume the run if its submitter gave up."""
+    if record.state is RunState.PENDING and context.runs.is_abandoned(record.run):
+        return resume(context, record, landings)
+    return _already(record.run, record.cause)
+
+
+def _already(run: str, cause: Cause) -> Submission:
+    return Submission(Outcome.ALREADY, run, f"run {run} exists already ({cause.kind}: {cause.detail})")
 
 
 def resume(context: Context, record: RunRecord, landings: Sequence[Landing] = ()) -> Submission:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.errors import (
-    EngineError,
+    EngineUnreachable,
     IllegalTransition,
     InvalidRequest,
     PipelineError,
@@ -17,6 +17,7 @@ from pipeline.errors import (
 )
 from pipeline.flow.cancel import cancel
 from pipeline.flow.context import Context
+from pipeline.flow.hold import hold
 from pipeline.flow.submit import submit_landing, submit_manual
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline
@@ -144,7 +145,7 @@ class Engine:
         try:
             return self.host.request(effect)
         except StorageUnreachable as error:
-            raise EngineError(str(error)) from error
+            raise EngineUnreachable(str(error)) from error
 
 
 class World:
@@ -196,7 +197,12 @@ class World:
     def _do(self, context: Context, call: Call) -> None:
         match call.what:
             case "deliver":
-                submit_landing(context, f"{call.which}.csv")
+                hold(
+                    lambda: submit_landing(context, f"{call.which}.csv"),
+                    SETTINGS.hold,
+                    clock=lambda: self.server.now.timestamp(),
+                    sleep=lambda seconds: self.pass_time(timedelta(seconds=seconds)),
+                )
             case "sweep":
                 sweep(context, self.tick, random_hex="000000")
             case "manual":
