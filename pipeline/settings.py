@@ -19,7 +19,7 @@ CONNECTION = "ScoringStorage"
 MAX_TRIES_LIMIT = 99
 
 MAX_HOLD_MINUTES = 8
-"""The host kills a call at functionTimeout, 10 minutes in host.json, and all other calls of its process with it."""
+"""At functionTimeout, 10 minutes in host.json, the host kills a call and all other calls of its process."""
 
 BLOB_SOURCES = ("EventGrid", "LogsAndContainerScan")
 

@@ -80,13 +80,22 @@ def submit_landing(context: Context, name: str) -> Submission:
     if reason := skipped_because(name, blob.size):
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
     landing = to_landing(blob)
-    run, cause = blob_run(context.runs.key(landing)), Cause(CauseKind.BLOB, name)
+    return _claimed(context, landing) or _submit_landing(context, landing)
+
+
+def _claimed(context: Context, landing: Landing) -> Submission | None:
+    """What another event does for a landing that a run has claimed: it needs neither record nor slot."""
     holder = context.runs.holder(landing)
-    if holder == run:
+    if holder == blob_run(context.runs.key(landing)):
         with suppress(UnknownRun):
-            return _known(context, context.runs.load(run), [landing])
+            return _known(context, context.runs.load(holder), [landing])
     elif holder is not None:
-        return Submission(Outcome.ALREADY, holder, f"{name!r} is in run {holder} already")
+        return Submission(Outcome.ALREADY, holder, f"{landing.name!r} is in run {holder} already")
+    return None
+
+
+def _submit_landing(context: Context, landing: Landing) -> Submission:
+    run, name = blob_run(context.runs.key(landing)), landing.name
     has_slot = context.acquire_slot()
     if not has_slot and not context.runs.is_marked(run):  # a run that was interrupted counts as active
         context.note_deferral()
@@ -98,7 +107,7 @@ def submit_landing(context: Context, name: str) -> Submission:
         )
     submitted = False
     try:
-        submission = submit(context, run, cause, [landing])
+        submission = submit(context, run, Cause(CauseKind.BLOB, name), [landing])
         submitted = submission.outcome is Outcome.SUBMITTED
     finally:
         if has_slot and not submitted:

@@ -62,6 +62,8 @@ class Plan:
     at: Mapping[int, Disturbance | Call] = field(default_factory=dict)
     skew: timedelta = timedelta(0)
     late: timedelta = timedelta(0)
+    holds: bool = False
+    """Whether a delivery goes on after a fault, as within the time of SCORING_HOLD_MINUTES."""
 
 
 @dataclass
@@ -199,8 +201,8 @@ class World:
             case "deliver":
                 hold(
                     lambda: submit_landing(context, f"{call.which}.csv"),
-                    SETTINGS.hold,
-                    clock=lambda: self.server.now.timestamp(),
+                    SETTINGS.hold if call.plan.holds else timedelta(0),
+                    clock=lambda: self.server.now.timestamp(),  # noqa: PLW0108 - it moves
                     sleep=lambda seconds: self.pass_time(timedelta(seconds=seconds)),
                 )
             case "sweep":
