@@ -232,7 +232,7 @@ class Runs:
         return self.store.runs.exists(_marker(run))
 
     def abandon(self, run: str) -> None:
-        """Record that its submitter gave up; if that fails too, only this process and later the sweep know."""
+        """Record that its submitter gave up; if that fails too, this process and later the sweep know."""
         try:
             self.store.runs.annotate(_marker(run), {"state": "left"})
         except StorageError:
