@@ -33,6 +33,7 @@ HOST_SETTINGS = {
 LEFT_TO_DEFAULTS = {
     # Read by our code, sensible as they are, and changed by hand where they are not.
     "SCORING_GRACE_MINUTES",
+    "SCORING_HOLD_MINUTES",
     "SCORING_LATE_EVENT_MINUTES",
     "SCORING_MAX_ACTIVE_RUNS",
     "SCORING_MAX_STEPS",

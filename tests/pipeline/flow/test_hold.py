@@ -23,7 +23,7 @@ from tests.pipeline.file_engine import open_context, publish_one_sensor
 
 ROOT = Path(__file__).parents[3]
 READINGS = b"TS,Device,Sensor,Value\n"
-SUBMISSION = 8
+SUBMISSION = 10
 """Requests of the first submission of a process, which also asks what is published and what is active."""
 
 
