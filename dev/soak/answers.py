@@ -35,7 +35,7 @@ def wrong_answers(versions: "ContainerClient", runs: Iterable[Run]) -> Iterator[
             sensors[row.device, row.sensor].append((row.value, label, score))
         for sensor, found in sensors.items():
             if not (digest := models.get(sensor)):
-                yield f"{len(found)} predictions of {sensor} in {run.name}, whose summary names no model for it"
+                yield f"{len(found)} predictions of {sensor} in {run.name}, without a model in the summary"
                 continue
             detector = model(digest)
             values = np.array([[float(value)] for value, _label, _score in found])
