@@ -91,7 +91,7 @@ class Cause:
     def sentence(self) -> str:
         """The cause as a person reads it."""
         if self.kind is CauseKind.BLOB:
-            return f"{self.detail} landed"
+            return f"{self.detail} arrived"
         if self.kind is CauseKind.RETRY:
             return f"{self.detail} failed or lost steps, and is retried"
         if self.kind is CauseKind.TIMER:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scoring.collect.rejects import RowCounter
-from scoring.collect.summary import Summary, summarize
+from scoring.collect.summary import Rules, Summary, summarize
 from scoring.keys import SensorKey
 from scoring.report.detectors import detector_finder
 from scoring.report.facts import RunFacts
@@ -22,6 +22,7 @@ def finish_run(
     outcomes: Iterable[StepOutcome],
     models: ModelCache,
     *,
+    rules: Rules,
     listed: frozenset[SensorKey] | None = None,
 ) -> Summary:
     """Write the summary, the report with its boundaries, and `_SUCCESS`; `counter` has written the rejects.
@@ -32,7 +33,7 @@ def finish_run(
     Raises:
         OutputError: the folder cannot be written.
     """
-    summary = summarize(run, counter, outcomes, models.keys(), listed)
+    summary = summarize(run, counter, outcomes, models.keys(), rules, listed=listed)
     remove_unscored_predictions(out, {row["file"] for row in summary.sensors if row["file"]})
     summary.write(out)
     write_report(out, RunFacts(run=run), detector_finder(models))

@@ -246,7 +246,7 @@ class TestPublishing:
             ("Basic_A1", None),
         ],
     )
-    def test_the_name_of_a_size_tells_its_processors(self, size, processors):
+    def test_the_number_of_processors_follows_from_the_name_of_a_size(self, size, processors):
         assert processors_of(size) == processors
 
     def test_the_documents_load_from_disk_alone(self, published, tmp_path, monkeypatch):
@@ -345,7 +345,7 @@ class TestSubmitting:
         store = Store.connect(azureml_settings, transport=transport)
         engine = AzureMLEngine(azureml_settings, store, Runs(store, taken.clock))
         context = Context(azureml_settings, store, engine, taken.clock)
-        context.published(), context.acquire_slot()  # a host that has been at work knows both
+        context.published(), context.acquire_slot()  # a host that has run for a while has cached both
         transport.requests.clear()
         assert submit_landing(context, "2026/a.csv").outcome is Outcome.SUBMITTED
         store.close()
@@ -386,7 +386,9 @@ class TestSubmitting:
         assert list(emulator.jobs.jobs) == [submission.run]
         assert taken.runs.load(submission.run).state is RunState.SUBMITTED
 
-    def test_a_service_that_stays_away_leaves_the_run_to_be_taken_up(self, taken, emulator, monkeypatch):
+    def test_a_run_that_an_unavailable_service_did_not_accept_can_be_resumed(
+        self, taken, emulator, monkeypatch
+    ):
         monkeypatch.setattr("pipeline.engines.azureml.workspace.LONGEST_WAIT", 0.01)
         emulator.faults.add(Fault("PUT .*/jobs/", status=503, times=99))
         with pytest.raises(EngineError, match="keeps returning 503; try again later"):

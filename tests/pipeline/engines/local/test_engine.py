@@ -290,7 +290,7 @@ def test_results_of_an_earlier_worker_are_deleted_and_a_long_log_keeps_its_end(f
     assert log.endswith(b"\nthe last line\n")
 
 
-def test_a_worker_that_was_frozen_until_another_had_its_run_touches_nothing_any_more(fleet, tmp_path):
+def test_a_worker_that_was_frozen_until_another_took_its_run_changes_nothing(fleet, tmp_path):
     fleet.models(s1_1=f"flaky {tmp_path / 'tried'}")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))
@@ -335,7 +335,7 @@ def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
     assert fleet.context.runs.open() == []
 
 
-def test_steps_end_with_their_worker_however_it_ends(fleet, tmp_path):
+def test_steps_stop_with_their_worker_however_it_ends(fleet, tmp_path):
     note = tmp_path / "child"
     fleet.models(s1_1=f"spawn {note}")
     fleet.publish()
@@ -346,7 +346,7 @@ def test_steps_end_with_their_worker_however_it_ends(fleet, tmp_path):
     until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
-def test_a_worker_that_is_asked_to_end_leaves_its_run_to_the_next_sweep(fleet):
+def test_a_worker_that_is_asked_to_stop_leaves_its_run_to_the_next_sweep(fleet):
     fleet.models(s1_1="sleep 600")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))
@@ -360,7 +360,7 @@ def test_a_worker_that_is_asked_to_end_leaves_its_run_to_the_next_sweep(fleet):
     assert (record.state, record.restarts) == (RunState.SUCCEEDED, 1)
 
 
-def test_a_run_whose_worker_never_came_up_is_lost_after_a_while(fleet):
+def test_a_run_whose_worker_never_started_is_lost_after_a_while(fleet):
     fleet.models(s1_1="score")
     fleet.publish()
     submit, fleet.engine.submit = fleet.engine.submit, no_worker
@@ -397,12 +397,12 @@ def test_a_pipeline_that_was_published_for_another_engine_is_refused(fleet):
 
 
 def test_steps_see_neither_secrets_nor_settings(fleet, monkeypatch, code):
-    monkeypatch.setenv("AZURE_CLIENT_SECRET", "hush")
-    monkeypatch.setenv("ScoringStorage", "hush")
-    monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", "hush")
-    monkeypatch.setenv("SOME_TOKEN_OF_SOMEBODY", "hush")
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "planted")
+    monkeypatch.setenv("ScoringStorage", "planted")
+    monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", "planted")
+    monkeypatch.setenv("SOME_TOKEN_OF_SOMEBODY", "planted")
     (code / "scoring" / "__init__.py").write_text(
-        "import os\nprint(sorted(name for name, value in os.environ.items() if 'hush' in value"
+        "import os\nprint(sorted(name for name, value in os.environ.items() if 'planted' in value"
         " or 'AccountKey' in value), os.environ['OMP_NUM_THREADS'])\n"
     )
     fleet.models(s1_1="score")
@@ -524,7 +524,7 @@ def test_a_fleet_of_real_detectors_is_scored_as_on_the_command_line(fleet, seed,
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
+def test_a_worker_that_is_killed_anywhere_costs_only_time(fleet):
     """Workers, each killed at its own moment; every landing is scored exactly once all the same."""
     fleet.models(s1_1="score", s1_2="sleep 0.1", s1_3="score")
     fleet.publish()
