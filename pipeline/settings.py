@@ -18,6 +18,9 @@ CONNECTION = "ScoringStorage"
 
 MAX_TRIES_LIMIT = 99
 
+MAX_HOLD_MINUTES = 8
+"""At functionTimeout, 10 minutes in host.json, the host kills a call and all other calls of its process."""
+
 BLOB_SOURCES = ("EventGrid", "LogsAndContainerScan")
 
 HOST_RESOLVES = {"SCORING_SCHEDULE": "0 0 * * * *", "SCORING_DATA_CONTAINER": "data"}
@@ -91,6 +94,8 @@ class Settings:
     """A sweep that has not finished for so long is late: three intervals of the default schedule."""
     late_event: timedelta = timedelta(minutes=30)
     """A landing that is older and still has no run: its event did not arrive."""
+    hold: timedelta = timedelta(minutes=4)
+    """How long a call for a blob waits for storage and engine to respond again."""
     schedule: str = "0 0 * * * *"
     blob_source: Literal["EventGrid", "LogsAndContainerScan"] = "EventGrid"
     """How the blob trigger detects blobs; the second polls, for Azurite and `func start`."""
@@ -98,6 +103,8 @@ class Settings:
     """How many steps the local engine runs at once."""
     step_time_limit: timedelta = timedelta(minutes=60)
     step_tries: int = 3
+    max_rejected: float = 0.01
+    """A run with a landing of which a larger share of the rows is rejected has succeeded partly."""
     max_row_mb: int = 4
     """A longer row of CSV is rejected."""
     max_unpacked_mb: int = 10_240
@@ -128,6 +135,7 @@ class Settings:
             grace=reader.minutes("SCORING_GRACE_MINUTES", 10),
             late_sweep=reader.minutes("SCORING_LATE_SWEEP_MINUTES", 180),
             late_event=reader.minutes("SCORING_LATE_EVENT_MINUTES", 30),
+            hold=reader.minutes("SCORING_HOLD_MINUTES", 4, MAX_HOLD_MINUTES),
             schedule=reader.schedule(),
             blob_source=cast(
                 "Literal['EventGrid', 'LogsAndContainerScan']",
@@ -136,6 +144,7 @@ class Settings:
             local_processes=reader.number("SCORING_LOCAL_PROCESSES", os.process_cpu_count() or 1, 1, 1_000),
             step_time_limit=reader.minutes("SCORING_STEP_MINUTES", 60),
             step_tries=reader.number("SCORING_STEP_TRIES", 3, 1, 100),
+            max_rejected=reader.share("SCORING_MAX_REJECTED", 0.01),
             max_row_mb=reader.number("SCORING_MAX_ROW_MB", 4, 1, 1_000),
             max_unpacked_mb=reader.number("SCORING_MAX_UNPACKED_MB", 10_240, 1, 10_000_000),
         )
@@ -184,15 +193,23 @@ class _Reader:
         self.wrong(name, f"a whole number from {least:,} to {most:,}", value)
         return default
 
-    def minutes(self, name: str, default: float) -> timedelta:
+    def minutes(self, name: str, default: float, most: int = 14 * 24 * 60) -> timedelta:
         value = self.text(name)
         if value is None:
             return timedelta(minutes=default)
-        most = 14 * 24 * 60
         if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) and 0 < float(value) <= most:
             return timedelta(minutes=float(value))
         self.wrong(name, f"a number of minutes above 0, up to {most:,}", value)
         return timedelta(minutes=default)
+
+    def share(self, name: str, default: float) -> float:
+        value = self.text(name)
+        if value is None:
+            return default
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) and float(value) <= 1:
+            return float(value)
+        self.wrong(name, "a share from 0 to 1, such as 0.01", value)
+        return default
 
     def schedule(self) -> str:
         name, default = "SCORING_SCHEDULE", "0 0 * * * *"

@@ -21,7 +21,7 @@ Example:
 Exit codes: 0 listed; 1 failed; 2 wrong use or settings.
 """
 _LONGEST_CAUSE = 100
-_COLUMNS = ("RUN", "STATE", "CREATED (UTC)", "TOOK", "READINGS", "ANOMALIES", "CAUSE")
+_COLUMNS = ("RUN", "STATE", "CREATED (UTC)", "TOOK", "READINGS", "ANOMALIES", "REJECTED", "CAUSE", "WHY")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +71,9 @@ def run(args: argparse.Namespace) -> int:
                 format_duration(record.created, record.ended),
                 _count(record.counts.get("scored")),
                 _count(record.counts.get("anomalies")),
+                _count(record.counts.get("rejected")),
                 record.cause.sentence[:_LONGEST_CAUSE],
+                "; ".join(filter(None, (record.error, record.note))),
             )
             for record in records
         ),

@@ -1,7 +1,7 @@
 """Counts readings and rejects per sensor, per landing and per kind, and writes `rejects.csv`."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from scoring.errors import ReadingsError
 from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus, RejectKind
 from scoring.keys import InvalidKey, SensorKey
 from scoring.readings.files import Batch, FoundLanding, Source, read_batches
+from scoring.readings.rows import NO_REJECTS
 
 
 @dataclass(slots=True)
@@ -139,12 +140,23 @@ def _count_kind(groups: RejectGroups, reject: dict[str, Any]) -> None:
         group.hints[reject["hint"]] += 1
 
 
-def count_rows(sources: Iterable[Source], counter: RowCounter) -> None:
-    """Count all rows of `sources` without scoring them."""
+def count_rows(
+    sources: Iterable[Source], counter: RowCounter, listed: Container[SensorKey] | None = None
+) -> None:
+    """Count all rows of `sources` without scoring them; only readings of the `listed` sensors, if any are.
+
+    Then the rejects are those of an earlier try of the run, which has reported them.
+    """
     for source in sources:
         try:
             for batch in read_batches(source):
-                counter.add(source, batch)
+                counter.add(source, batch if listed is None else _readings_of(batch, listed))
             counter.add_landing(FoundLanding(source.name, LandingStatus.READ, None))
         except ReadingsError as error:
             counter.add_landing(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))
+
+
+def _readings_of(batch: Batch, listed: Container[SensorKey]) -> Batch:
+    """The readings of these sensors, as far as counting needs them, and no rejects."""
+    wanted = np.array([key in listed for key in batch.keys], bool)
+    return batch._replace(codes=batch.codes[wanted[batch.codes]], rejects=NO_REJECTS)

@@ -82,14 +82,23 @@ def summarize(
     outcomes: Iterable[StepOutcome],
     models: Collection[SensorKey],
     rules: Rules,
+    *,
+    listed: frozenset[SensorKey] | None = None,
 ) -> Summary:
-    """Combine the outcomes of the steps, the counted rows, the models and the expected sensors."""
+    """Combine the outcomes of the steps, the counted rows, the models and the expected sensors.
+
+    With `listed`, those of the listed sensors only: an earlier try of the run has the others.
+    """
     outcomes = list(outcomes)
     scored = by_key(outcomes)
+    expected = frozenset(rules.expected)
+    if listed is not None:
+        models, expected = listed.intersection(models), expected & listed
+        scored = {key: outcome for key, outcome in scored.items() if key in listed}
     # A key that appears only in rejected rows is not a sensor, unless it has a model or is expected.
-    rejected = {key for key in counter.rejected if key in models or key in rules.expected}
+    rejected = {key for key in counter.rejected if key in models or key in expected}
     keys = {key for key, count in counter.readings.items() if count} | rejected | set(scored)
-    keys |= set(rules.expected)
+    keys |= expected
     idle = sorted(key for key in models if key not in keys)
     sensors = {key: _final_outcome(key, scored.get(key), counter, models, rules) for key in keys}
     if len(idle) <= MOST_WITHOUT_READINGS:

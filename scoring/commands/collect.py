@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
 
     rules = rules_of(args)
     manifest = RunManifest.read(args.manifest) if args.manifest else None
+    listed = manifest.listed if manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     if not args.preds.is_dir():
         raise UsageError(f"--preds {args.preds} does not exist: give the folder that the steps wrote to")
@@ -66,9 +67,9 @@ def run(args: argparse.Namespace) -> int:
     unmark(args.preds)
     remove_partials(args.preds)
     with RowCounter(args.preds) as counter:
-        count_rows(sources, counter)
+        count_rows(sources, counter, listed)
     for found in not_read:
         counter.add_landing(found)
-    summary = finish_run(args.preds, args.run, counter, outcomes, models, rules=rules)
+    summary = finish_run(args.preds, args.run, counter, outcomes, models, rules=rules, listed=listed)
     code = report_outcome(summary, args.preds, as_json=args.json)
     return EXIT_DONE if args.exit_zero else code

@@ -12,7 +12,7 @@ from scoring.commands.arguments import plain_text
 from scoring.commands.failures import print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
-from scoring.errors import UsageError
+from scoring.errors import EXIT_DONE, UsageError
 from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
-    from scoring.step.selection import Everything
+    from scoring.step.selection import Everything, narrow
 
     selection = _selection(args)
     if args.data.is_dir() and args.out.resolve().is_relative_to(args.data.resolve()):
@@ -81,6 +81,13 @@ def run(args: argparse.Namespace) -> int:
         )
     rules = rules_of(args)
     manifest = RunManifest.read(args.manifest) if args.manifest else None
+    if manifest and manifest.listed is not None:
+        if isinstance(selection, Everything):
+            raise UsageError(f"{args.manifest} lists sensors, for steps of a pipeline: use --key or --shard")
+        narrowed = narrow(selection, manifest.listed)
+        if narrowed is None:
+            return _nothing_to_score(args, selection)
+        selection = narrowed
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
@@ -105,6 +112,14 @@ def run(args: argparse.Namespace) -> int:
     failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}
     return report_step(failed, outcome.landings)
+
+
+def _nothing_to_score(args: argparse.Namespace, selection: "Selection") -> int:
+    """Report a step that has no sensor to score: an earlier try of the run has scored them."""
+    totals = {"step": selection.step, "readings": 0, "anomalies": 0}
+    line = f"{selection.step}: nothing to score, the manifest does not list its sensors"
+    print(json.dumps(totals) if args.json else line)
+    return EXIT_DONE
 
 
 def _warn(notice: str | None) -> None:

@@ -51,7 +51,7 @@ _STATES = {RunOutcome.PARTLY: "Partly scored", RunOutcome.FAILED: "Nothing was s
 _IN_REASONS = frozenset({Attention.UNSCORED, Attention.NO_MODEL})
 """Groups that are the reason why a run did not succeed."""
 
-_CAUSES = {"blob": "data landed", "timer": "a sweep by the timer", "manual": "asked for by hand"}
+_CAUSES = {"blob": "data arrived", "timer": "a sweep by the timer", "manual": "asked for by hand"}
 _NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<day>[0-9]{8}-[0-9]{6})?.*?(?:-(?P<tries>[0-9]{1,3}))?")
 
 _HEADLINE_PARTS = 2
@@ -214,7 +214,7 @@ def infer_cause(run: str | None, landings: Sequence[LandingRow]) -> str | None:
         return None
     cause = _CAUSES[found["kind"]]
     if found["kind"] == "blob" and len(landings) == 1:
-        cause = f"{landings[0].name} landed"
+        cause = f"{landings[0].name} arrived"
     if found["day"]:
         with suppress(ValueError):
             cause += f" at {datetime.strptime(found['day'], '%Y%m%d-%H%M%S'):%Y-%m-%d %H:%M:%S} UTC"  # noqa: DTZ007

@@ -43,7 +43,7 @@ STORED: dict[str, tuple[Path, str, Callable[[Path], object]]] = {
     ),
     "FACTS_VERSION": (
         Path("facts.json"),
-        '{"version": 1, "cause": "a.csv landed"}',
+        '{"version": 1, "cause": "a.csv arrived"}',
         lambda folder: RunFacts.read(folder / "facts.json"),
     ),
     "BOUNDARIES_VERSION": (

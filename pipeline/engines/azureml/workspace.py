@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, EngineUnreachable
 from pipeline.redact import redacted, safe_cause
 from pipeline.settings import AzureMLWorkspace
 from pipeline.storage.sdk_errors import root_cause
@@ -110,7 +110,7 @@ class Workspace:
         name = f"Azure ML workspace {self.where.workspace!r}"
         status = status_of(error)
         if isinstance(error, azure.ClientAuthenticationError) or status in {401, 403}:
-            return EngineError(f"{doing}: {name} refuses the credential ({said(error)}): {_SIGN_IN}")
+            return EngineError(f"{doing}: {name} refuses the credential ({message_of(error)}): {_SIGN_IN}")
         if is_missing_workspace(error):
             group, subscription = self.where.resource_group, self.where.subscription
             return EngineError(
@@ -118,10 +118,12 @@ class Workspace:
                 "create it, or set AZUREML_WORKSPACE_NAME, AZURE_RESOURCE_GROUP and AZURE_SUBSCRIPTION_ID"
             )
         if isinstance(error, azure.ServiceRequestError | azure.ServiceResponseError):
-            return EngineError(f"{doing}: {name} does not respond ({root_cause(error)}); try again later")
-        if status == 429 or status >= 500:  # noqa: PLR2004
-            return EngineError(f"{doing}: {name} keeps returning {status}; try again later")
-        return EngineError(f"{doing}: {name} returned: {said(error)}")
+            return EngineUnreachable(
+                f"{doing}: {name} does not respond ({root_cause(error)}); try again later"
+            )
+        if status in {408, 429} or status >= 500:  # noqa: PLR2004
+            return EngineUnreachable(f"{doing}: {name} keeps returning {status}; try again later")
+        return EngineError(f"{doing}: {name} returned: {message_of(error)}")
 
 
 def status_of(error: Exception) -> int:
@@ -147,7 +149,7 @@ def is_missing_workspace(error: Exception) -> bool:
     return code in {"ResourceGroupNotFound", "SubscriptionNotFound"}
 
 
-def said(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """The message of the service, in one line."""
     message = getattr(getattr(error, "error", None), "message", None) or str(error)
     return redacted(" ".join(str(message).split()))[:300] or type(error).__name__

@@ -188,14 +188,11 @@ class TestMarkers:
         runs.advance(made(runs), state)
         assert runs.open() == []
 
-    def test_the_marker_of_a_transient_failure_stays(self, runs):
-        runs.advance(made(runs), RunState.FAILED, retry=True)
+    @pytest.mark.parametrize(("state", "retry"), [("failed", True), ("failed", False), ("partly", True)])
+    def test_it_stays_for_the_sweep_to_retry_the_run_or_to_log_its_alert(self, runs, state, retry):
+        runs.advance(made(runs), RunState(state), retry=retry)
         (marker,) = runs.open()
         assert marker.failed
-
-    def test_one_that_cannot_does_not(self, runs):
-        runs.advance(made(runs), RunState.FAILED)
-        assert runs.open() == []
 
     @pytest.mark.parametrize("retry", [True, False])
     def test_a_worker_ends_its_lease_with_its_run(self, runs, retry):
@@ -204,7 +201,7 @@ class TestMarkers:
         assert runs.open()[0].held
         with pytest.raises(LeaseHeld):
             runs.hold("backfill")
-        runs.advance(record, RunState.FAILED, retry=retry, lease=lease)
+        runs.advance(record, RunState.PARTLY, retry=retry, lease=lease)
         assert [(marker.failed, marker.held) for marker in runs.open()] == ([(True, False)] if retry else [])
 
     def test_a_finished_run_cannot_be_leased(self, runs):

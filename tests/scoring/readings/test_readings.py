@@ -269,7 +269,7 @@ def test_the_check_of_headers_reports_the_files_that_cannot_be_opened(tmp_path, 
     assert usable == [good]
     assert [found.name for found in unreadable] == ["none.csv", "cut.gz"]
     assert unreadable[0].reason == "none.csv: No such file or directory"
-    assert "expected a whole gzip file" in (unreadable[1].reason or "")
+    assert "expected a whole gzip file" in str(unreadable[1].reason)
 
 
 @pytest.mark.parametrize("header", [HEADER, HEADER[:-1], HEADER[:-1] + b"\r\n", HEADER[:-1] + b"\r"])

@@ -208,7 +208,7 @@ def test_the_headline_of_a_run_that_did_not_succeed_starts_with_the_first_reason
     ]
     page = report(MadeRun(sensors, state=state, reasons=reasons), tmp_path)
     assert expected in page.text
-    assert f"landed · {state} · blob-" in page.text
+    assert f"arrived · {state} · blob-" in page.text
 
 
 def test_a_summary_of_an_earlier_version_has_a_report(tmp_path: Path) -> None:
@@ -283,10 +283,10 @@ def test_problems_with_the_data_are_shown_at_the_top(tmp_path: Path) -> None:
 
 def test_facts_from_the_pipeline_are_shown(tmp_path: Path) -> None:
     facts = RunFacts(
-        cause="site-a.csv landed", state="partly", started="2026-11-23T05:00:02+01:00", seconds=4000.0
+        cause="site-a.csv arrived", state="partly", started="2026-11-23T05:00:02+01:00", seconds=4000.0
     )
     text = report(MadeRun([MadeSensor("1", "1", normal(20))]), tmp_path, facts).text
-    assert "site-a.csv landed · partly · blob-0123456789abcdef0123456789abcdef" in text
+    assert "site-a.csv arrived · partly · blob-0123456789abcdef0123456789abcdef" in text
     assert "1 h 6 min from 2026-11-23 04:00:02 UTC" in text
 
 
