@@ -15,7 +15,8 @@ from itertools import islice
 from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.runs.names import split_try
 from pipeline.storage.account import in_parallel
-from pipeline.storage.container import BlobInfo, Container
+from pipeline.storage.container import Container
+from pipeline.storage.listing import BlobInfo
 
 FOLDER = "landings/"
 
