@@ -4,7 +4,6 @@ The SDK builds about ten objects for each blob, which takes longer than the requ
 names are listed: so this module lists names, and reads the properties that it needs from the response.
 """
 
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,10 +15,16 @@ from urllib.parse import unquote
 from pipeline.storage.etag import plain_etag
 
 if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
+
     from azure.storage.blob import ContainerClient
 
 PAGE = 5000
 """Blobs per request: the most that storage returns."""
+
+_HEAD = 200
+"""The root element begins within this many bytes."""
+_OTHER = "this response is not a listing of blobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,15 @@ class BlobInfo:
 
 def list_blobs(client: "ContainerClient", prefix: str, *, metadata: bool, page: int) -> Iterator[BlobInfo]:
     """All blobs whose names start with `prefix`, by name; requests a page when its first blob is needed."""
-    responses: list[list[BlobInfo]] = []
+    from azure.core.exceptions import DecodeError
+    from azure.core.pipeline.policies import ContentDecodePolicy
+
+    responses: list[Any] = []
 
     def keep(response: Any) -> None:
         if response.http_response.status_code == 200:  # noqa: PLR2004 - for any other, the SDK raises an error
-            responses.append(_read(response.http_response))
+            _check(response.http_response)
+            responses.append(response)
 
     pages = client.list_blob_names(
         name_starts_with=prefix or None,
@@ -62,22 +71,24 @@ def list_blobs(client: "ContainerClient", prefix: str, *, metadata: bool, page: 
         raw_response_hook=keep,
     ).by_page()
     for _ in pages:
-        yield from responses.pop()
+        root: ET.Element = responses.pop().context[ContentDecodePolicy.CONTEXT_NAME]
+        try:
+            blobs = [_info(blob) for blob in root.iterfind("Blobs/Blob")]
+        except (KeyError, ValueError) as error:
+            raise DecodeError(f"{_OTHER}: a blob without a valid {error}") from error
+        yield from blobs
 
 
-def _read(response: Any) -> list[BlobInfo]:
+def _check(response: Any) -> None:
+    """Raise the SDK's error for a response that is no listing: its own code assumes one."""
     from azure.core.exceptions import DecodeError
 
-    try:
-        root = ET.fromstring(response.body())  # noqa: S314 - expat limits entities, and the SDK reads it so too
-        if root.tag != "EnumerationResults":
-            raise DecodeError("this response is not a listing of blobs")
-        return [_info(blob) for blob in root.iterfind("Blobs/Blob")]
-    except (ET.ParseError, KeyError, ValueError) as error:
-        raise DecodeError(f"this response is not a listing of blobs: {error}") from error
+    is_xml = "xml" in response.headers.get("Content-Type", "")
+    if not is_xml or b"<EnumerationResults" not in response.body()[:_HEAD]:
+        raise DecodeError(_OTHER)
 
 
-def _info(blob: ET.Element) -> BlobInfo:
+def _info(blob: "ET.Element") -> BlobInfo:
     name = ""
     found: dict[str, str] = {}
     metadata: dict[str, str] = {}
