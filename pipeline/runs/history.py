@@ -2,26 +2,32 @@
 
     runs/ended/<9999999999 minus the second in which it ended>-<run>    metadata: version, row
 
-One listing returns a thousand runs, newest first, and writers never conflict: the process that finishes a run
-writes its blob, and a sweep that finds the run still marked writes it again, with the same name and content.
-To change the content of a row: raise `VERSION`; the page omits rows of other versions.
+A listing returns them newest first, page by page, and writers never conflict: the process that finishes a
+run writes its blob, and a sweep that finds the run still marked writes it again, with the same name and
+content. To change the content of a row: raise `VERSION`; the page omits rows of other versions.
 """
 
 import json
-from collections.abc import Iterator
-from datetime import datetime
+import re
+from bisect import insort
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from urllib.parse import quote, unquote
 
 from pipeline.runs.record import RunRecord
 from pipeline.storage.container import Container
+from pipeline.storage.listing import PAGE
 from scoring.formats import REPORT_HTML
 
 VERSION = "1"
 FOLDER = "ended"
 
 _LAST_SECOND = 9_999_999_999
+_NAME = re.compile(rf"{FOLDER}/(?P<left>[0-9]{{10}})-(?P<run>.+)")
+_SHORT_PAGE = 100
+"""Rows per request where few are needed: a row takes about a kilobyte."""
 _LONGEST_CAUSE, _LONGEST_ERROR = 120, 200
 """Characters: the metadata of a blob must fit into 8 KiB, and some characters take 16 bytes there."""
 
@@ -38,6 +44,37 @@ def add(runs: Container, record: RunRecord) -> None:
 def newest(runs: Container, most: int) -> list[dict[str, Any]]:
     """The rows of the runs that finished last, newest first."""
     return list(islice(_rows(runs), most))
+
+
+def latest(
+    runs: Container, unfinished: Sequence[dict[str, Any]], most: int | None = None
+) -> list[dict[str, Any]]:
+    """The rows of all runs, or of the `most` that were created last, newest first.
+
+    `unfinished` are rows that the listing can miss. It ends early: a run that ended before the `most` newest
+    were created was created before them, too, and so were all that follow it.
+    """
+    found = {row["run"]: row for row in unfinished}
+    created = sorted(row["started"] for row in unfinished)
+    for row in _rows(runs, PAGE if most is None else max(_SHORT_PAGE, 2 * most)):
+        if most is not None and len(created) >= most and row["ended"] < created[-most]:
+            break
+        if row["run"] not in found:
+            insort(created, row["started"])
+        found[row["run"]] = row
+    return newest_first(found.values())[:most]
+
+
+def newest_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """These rows, by the time at which their runs were created."""
+    return sorted(rows, key=lambda row: (row["started"], row["run"]), reverse=True)
+
+
+def names(runs: Container) -> Iterator[tuple[str, datetime, str]]:
+    """Of each finished run: its name, the second in which it ended, and the name of its blob."""
+    for blob in runs.list(f"{FOLDER}/"):
+        if found := _NAME.fullmatch(blob.name):
+            yield found["run"], datetime.fromtimestamp(_LAST_SECOND - int(found["left"]), UTC), blob.name
 
 
 def blob_name(record: RunRecord) -> str | None:
@@ -79,8 +116,8 @@ def _cut(text: str | None, most: int) -> str | None:
     return text if text is None or len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _rows(runs: Container) -> Iterator[dict[str, Any]]:
-    for blob in runs.list(f"{FOLDER}/", metadata=True):
+def _rows(runs: Container, page: int = PAGE) -> Iterator[dict[str, Any]]:
+    for blob in runs.list(f"{FOLDER}/", metadata=True, page=page):
         if blob.metadata.get("version") == VERSION:
             found: dict[str, Any] = json.loads(unquote(blob.metadata["row"]))
             yield found
