@@ -20,9 +20,9 @@ from pipeline.storage.listing import BlobInfo
 
 FOLDER = "landings/"
 
-MANY = 300
-"""From this many landings on, list: a page takes about as long as this many requests in parallel."""
-_LISTED_EACH = 16
+MANY = 100
+"""From this many landings on, list: a page takes about as long as this many requests."""
+_LISTED_EACH = 50
 """Most claims that are listed for each landing: beyond that, single requests are faster."""
 
 
@@ -33,7 +33,7 @@ def path(key: str) -> str:
 
 def held(container: Container, keys: Sequence[str]) -> list[bool]:
     """Whether a run has claimed each of these landings; a claim made at this moment can be missed."""
-    listed = _list(container, keys)
+    listed = _list(container, keys, metadata=False)
 
     def is_held(key: str) -> bool:
         return key in listed.claims if listed.covers(key) else container.exists(path(key))
@@ -46,7 +46,7 @@ def take(container: Container, keys: Sequence[str], run: str) -> list[bool]:
 
     A claim that has the name of `run` counts; a claim of an earlier try of the same run passes to it.
     """
-    listed = _list(container, keys)
+    listed = _list(container, keys, metadata=True)
 
     def taken(key: str) -> bool:
         claim = listed.claims.get(key)
@@ -72,11 +72,11 @@ class _Listed:
         return self.end is None or key <= self.end
 
 
-def _list(container: Container, keys: Sequence[str]) -> _Listed:
+def _list(container: Container, keys: Sequence[str], *, metadata: bool) -> _Listed:
     if len(keys) < MANY:
         return _Listed({})
     wanted, claims, end, left = set(keys), {}, "", _LISTED_EACH * len(keys)
-    for blob in islice(container.list(FOLDER, metadata=True), left):
+    for blob in islice(container.list(FOLDER, metadata=metadata), left):
         end, left = blob.name.removeprefix(FOLDER), left - 1
         if end in wanted:
             claims[end] = blob

@@ -360,3 +360,14 @@ def test_of_many_claims_only_those_that_are_missing_are_made(settings, clock, mo
     assert runs.claim(landings, "x-2") == tuple(landings)
     assert len(counting.requests) == 1 + 50
     store.close()
+
+
+def test_most_claims_are_listed_where_that_is_cheaper_than_to_look_for_each(settings, store, clock):
+    runs = Runs(store, clock)
+    landings = [Landing(f"{number}.csv", "0x8D", 1, None) for number in range(claims.MANY)]
+    runs.claim([Landing(f"old/{number}.csv", "0x8D", 1, None) for number in range(3 * claims.MANY)], "x")
+    counting = CountingTransport()
+    behind = Store.connect(settings, transport=counting)
+    assert Runs(behind, clock).unclaimed(landings) == tuple(landings)
+    assert len(counting.requests) == 1
+    behind.close()
