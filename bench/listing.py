@@ -159,7 +159,7 @@ def sweep_again(context: Context) -> None:
 
 def list_newest(context: Context) -> None:
     """The 20 newest runs."""
-    assert len(context.runs.newest_rows(20)) == 20  # noqa: PLR2004
+    assert len(context.runs.newest_rows(20)) == 20
 
 
 def clean_up(context: Context) -> None:

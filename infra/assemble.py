@@ -1,4 +1,4 @@
-"""Assemble what is deployed to Azure: an allow-list, so that nothing else that lies in the folder travels.
+"""Assemble what is deployed to Azure: an allow-list, so that nothing else in the folder is deployed.
 
     python infra/assemble.py out/app [--zip out/app.zip]
 
@@ -21,12 +21,12 @@ FILES = {
     "requirements-app.txt": "requirements.txt",
 }
 RUN = ("scoring.__main__", "scoring.commands.index")
-"""Modules of scoring that the app starts, by name."""
+"""Modules of scoring that the app runs by name."""
 ASSETS = Path("scoring") / "report" / "assets"
 
 
 def assemble(target: Path) -> list[str]:
-    """Write the app into the folder `target`, in place of what is there; returns the names of its files."""
+    """Write the app into the folder `target`, replacing its content; returns the names of its files."""
     if target.exists() and not (target / "function_app.py").is_file() and any(target.iterdir()):
         raise SystemExit(
             f"error: {target} is not a folder that this command wrote: name another, or remove it"
@@ -51,7 +51,7 @@ def _code() -> Iterator[Path]:
 
 
 def _modules(names: list[str]) -> set[Path]:
-    """The files of these modules of scoring, and of all that they import, wherever in them."""
+    """The files of these modules of scoring and of all that they import, also inside functions."""
     found: set[Path] = set()
     while names:
         parts = names.pop().split(".")
@@ -71,7 +71,7 @@ def _file(module: Path) -> Path | None:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """What a file imports of scoring; names of a module's may be modules themselves."""
+    """What a file imports of scoring; imported names can be modules themselves."""
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -83,7 +83,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 def main() -> int:
-    """Assemble the app, and say what it is."""
+    """Assemble the app and print its size."""
     parser = argparse.ArgumentParser(description="Assemble what is deployed to Azure.")
     parser.add_argument("target", type=Path, help="the folder to write, such as out/app")
     parser.add_argument("--zip", type=Path, help="also write this archive, for az functionapp deployment")

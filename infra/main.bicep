@@ -11,20 +11,20 @@ param environmentName string
 @description('Azure region. It must offer Flex Consumption and the chosen VM size.')
 param location string
 
-@description('Object id of who deploys: may upload models and readings, and publish. Empty: nobody beyond the app.')
+@description('Object id of the deploying user or identity, which gets the rights to upload and publish. Empty: only the app gets roles.')
 param principalId string = ''
 
 @description('Kind of principalId.')
 @allowed(['User', 'ServicePrincipal', 'Group'])
 param principalType string = 'User'
 
-@description('Storage account to use instead of a new one; it must lie in existingStorageResourceGroup.')
+@description('Storage account to use instead of a new one; it must be in existingStorageResourceGroup.')
 param existingStorageName string = ''
 
 @description('Resource group of the existing storage account.')
 param existingStorageResourceGroup string = ''
 
-@description('Azure ML workspace to use instead of a new one; it must lie in existingWorkspaceResourceGroup.')
+@description('Azure ML workspace to use instead of a new one; it must be in existingWorkspaceResourceGroup.')
 param existingWorkspaceName string = ''
 
 @description('Resource group of the existing workspace.')
@@ -37,12 +37,12 @@ param storageRedundancy string = 'Standard_ZRS'
 @description('Size of a cluster node. Scoring is light: two cores are enough.')
 param clusterVmSize string = 'Standard_D2ds_v4'
 
-@description('Most nodes that run at once. The least is always zero.')
+@description('Maximum number of nodes. The minimum is always zero.')
 @minValue(1)
 @maxValue(100)
 param clusterMaxNodes int = 4
 
-@description('LowPriority nodes cost a fraction and can be taken away; the sweep retries a run that lost its node.')
+@description('LowPriority nodes cost a fraction and can be evicted; the sweep retries a run that lost its node.')
 @allowed(['Dedicated', 'LowPriority'])
 param clusterPriority string = 'Dedicated'
 

@@ -98,6 +98,8 @@ class Settings:
     """How many steps the local engine runs at once."""
     step_time_limit: timedelta = timedelta(minutes=60)
     step_tries: int = 3
+    max_rejected: float = 0.01
+    """A run with a landing of which a larger share of the rows is rejected has succeeded partly."""
     max_row_mb: int = 4
     """A longer row of CSV is rejected."""
     max_unpacked_mb: int = 10_240
@@ -136,6 +138,7 @@ class Settings:
             local_processes=reader.number("SCORING_LOCAL_PROCESSES", os.process_cpu_count() or 1, 1, 1_000),
             step_time_limit=reader.minutes("SCORING_STEP_MINUTES", 60),
             step_tries=reader.number("SCORING_STEP_TRIES", 3, 1, 100),
+            max_rejected=reader.share("SCORING_MAX_REJECTED", 0.01),
             max_row_mb=reader.number("SCORING_MAX_ROW_MB", 4, 1, 1_000),
             max_unpacked_mb=reader.number("SCORING_MAX_UNPACKED_MB", 10_240, 1, 10_000_000),
         )
@@ -193,6 +196,15 @@ class _Reader:
             return timedelta(minutes=float(value))
         self.wrong(name, f"a number of minutes above 0, up to {most:,}", value)
         return timedelta(minutes=default)
+
+    def share(self, name: str, default: float) -> float:
+        value = self.text(name)
+        if value is None:
+            return default
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) and float(value) <= 1:
+            return float(value)
+        self.wrong(name, "a share from 0 to 1, such as 0.01", value)
+        return default
 
     def schedule(self) -> str:
         name, default = "SCORING_SCHEDULE", "0 0 * * * *"

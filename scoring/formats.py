@@ -33,7 +33,7 @@ BOUNDARIES_VERSION = 1
 
 READING_COLUMNS = ("TS", "Device", "Sensor", "Value")
 PREDICTION_COLUMNS = ("TS", "Device", "Sensor", "Val", "Prediction", "Score")
-REJECT_COLUMNS = ("file", "line", "reason", "device", "sensor", "text")
+REJECT_COLUMNS = ("file", "line", "reason", "device", "sensor", "text", "kind", "hint")
 SUMMARY_COLUMNS = (
     "device",
     "sensor",
@@ -50,6 +50,36 @@ SUMMARY_COLUMNS = (
 )
 
 
+MAX_REJECTED = 0.01
+"""Up to this share of a landing's rows can be rejected in a run that succeeds, unless another is given."""
+
+
+class RunOutcome(StrEnum):
+    """The result of a run, as `state` in its summary."""
+
+    SUCCEEDED = "succeeded"
+    PARTLY = "partly"
+    """Something was scored; a sensor or a landing was not, or too many rows of a landing were rejected."""
+    FAILED = "failed"
+    """Nothing was scored, though there was something to score."""
+
+
+class RejectKind(StrEnum):
+    """Why a row is not a reading; rejects are grouped by it."""
+
+    TIMESTAMP = "timestamp"
+    VALUE = "value"
+    NOT_FINITE = "not-finite"
+    MISSING = "missing"
+    """Its TS or its Value is empty."""
+    DEVICE = "device"
+    SENSOR = "sensor"
+    ENCODING = "encoding"
+    COLUMNS = "columns"
+    QUOTE = "quote"
+    TOO_LONG = "too-long"
+
+
 class SensorStatus(StrEnum):
     """The result of a sensor in a run."""
 
@@ -57,6 +87,8 @@ class SensorStatus(StrEnum):
     FAILED = "failed"
     NO_MODEL = "no-model"
     NO_READINGS = "no-readings"
+    SILENT = "silent"
+    """It is on the list of expected sensors, and sent no readings."""
     MISSING = "missing"
     """There are readings and a model, but no step wrote a result."""
 
@@ -64,11 +96,17 @@ class SensorStatus(StrEnum):
 NOT_SCORED = frozenset({SensorStatus.FAILED, SensorStatus.MISSING, SensorStatus.NO_MODEL})
 """Statuses of a sensor that has readings and was not scored."""
 
+WITHOUT_READINGS = frozenset({SensorStatus.NO_READINGS, SensorStatus.SILENT})
+"""Statuses of a sensor that has no readings: nothing is known of it, so it is never called normal."""
+
 
 class LandingStatus(StrEnum):
-    """How a landing was found when a step read it."""
+    """How a landing was found when a step read it and, in the summary, whether its rows were rejected."""
 
     READ = "read"
+    PARTLY_REJECTED = "partly-rejected"
+    """More of its rows were rejected than a run that succeeds can have."""
+    ALL_REJECTED = "all-rejected"
     SUPERSEDED = "superseded"
     """Replaced since its run was created; the new version is a landing of its own."""
     VANISHED = "vanished"
@@ -81,6 +119,9 @@ class LandingStatus(StrEnum):
 
 NOT_READ = frozenset({LandingStatus.UNREADABLE, LandingStatus.REFUSED})
 """Statuses of a landing that exists and could not be read."""
+
+WAS_READ = frozenset({LandingStatus.READ, LandingStatus.PARTLY_REJECTED, LandingStatus.ALL_REJECTED})
+"""Statuses of a landing whose rows were read."""
 
 GONE = frozenset({LandingStatus.SUPERSEDED, LandingStatus.VANISHED})
 """Statuses of a landing that no longer exists, which is not a failure."""

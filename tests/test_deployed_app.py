@@ -143,11 +143,11 @@ def test_it_runs_alone_with_both_triggers(app, python, context, app_settings, tm
     store = context.store
     store.data.put("a.csv", b"TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,3,1.5\n")
     run = blob_run(context.runs.key(to_landing(store.data.find("a.csv"))))
-    said = call(app, python, tmp_path, app_settings, [store.data.name, "a.csv"])
-    assert said["functions"] == ["score_on_blob", "score_on_timer"]
-    assert said["errors"] == {"score_on_blob": "", "score_on_timer": ""}
-    assert said["code"] == [str(app), str(app)]
-    assert said["heavy"] == []
+    result = call(app, python, tmp_path, app_settings, [store.data.name, "a.csv"])
+    assert result["functions"] == ["score_on_blob", "score_on_timer"]
+    assert result["errors"] == {"score_on_blob": "", "score_on_timer": ""}
+    assert result["code"] == [str(app), str(app)]
+    assert result["heavy"] == []
     until(lambda: context.engine.status(run).state.final)
     assert call(app, python, tmp_path, app_settings, None)["errors"] == {"score_on_timer": ""}
     assert context.runs.load(run).state.final

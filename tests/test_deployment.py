@@ -90,8 +90,8 @@ def test_a_fleet_is_simulated_scored_and_shown(deployed):
     python(deployed, "-m", "scoring", "simulate", *size, "--out", "readings.csv")
     train = [sys.executable, "-m", "scoring", "train", *data, *models]
     subprocess.run(train, cwd=deployed, env=os.environ | {"PYTHONPATH": ""}, check=True, capture_output=True)
-    said = python(deployed, "-m", "scoring", "score", *data, *models, *preds)
-    assert "readings of 2 sensors" in said
+    output = python(deployed, "-m", "scoring", "score", *data, *models, *preds)
+    assert "readings of 2 sensors" in output
     python(deployed, "-m", "scoring", "report", "--preds", "preds")
     assert (deployed / "preds" / "report.html").stat().st_size > 0
 

@@ -11,15 +11,30 @@ from scoring.formats import (
     REJECT_COLUMNS,
     SUMMARY_COLUMNS,
     LandingStatus,
+    RejectKind,
+    RunOutcome,
     SensorStatus,
 )
 
 GLOSSARY = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("state", [*RunState, *StepState, *SensorStatus, *LandingStatus], ids=repr)
+STATES = [*RunState, *StepState, *RunOutcome, *SensorStatus, *LandingStatus]
+
+
+@pytest.mark.parametrize("state", STATES, ids=repr)
 def test_every_state_has_its_own_row(state):
     assert f"\n| `{state}` |" in GLOSSARY
+
+
+@pytest.mark.parametrize("kind", RejectKind)
+def test_every_kind_of_reject_is_explained(kind):
+    kinds = GLOSSARY.partition("## Kinds of rejects")[2].partition("\n## ")[0]
+    assert f"`{kind}`" in kinds
+
+
+def test_the_outcomes_of_a_summary_are_states_of_a_run():
+    assert set(map(str, RunOutcome)) <= set(map(str, RunState))
 
 
 @pytest.mark.parametrize("column", sorted({*PREDICTION_COLUMNS, *REJECT_COLUMNS, *SUMMARY_COLUMNS}))

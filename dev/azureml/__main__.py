@@ -16,9 +16,9 @@ CONNECTION = "ScoringStorage"
 
 
 def main() -> int:
-    """Start it, say what to put into the environment, and wait for Ctrl+C."""
+    """Start it, print the environment variables to set, and wait for Ctrl+C."""
     parser = argparse.ArgumentParser(prog="python -m dev.azureml", description=SUMMARY)
-    parser.add_argument("--port", type=int, default=0, help="to listen on (default: a free one)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--processes", type=int, default=2, help="steps that run at once (%(default)s)")
     args = parser.parse_args()
     storage = os.environ.get(CONNECTION, "UseDevelopmentStorage=true")
@@ -34,9 +34,9 @@ def main() -> int:
             print(f"# {SUMMARY}")
             for name, text in emulator.environment.items():
                 print(f"export {name}={shlex.quote(text)}")
-            print(f"# listens on {emulator.url}; Ctrl+C ends it", flush=True)
+            print(f"# listens on {emulator.url}; Ctrl+C stops it", flush=True)
             threading.Event().wait()
-    except KeyboardInterrupt:  # whenever it comes: whoever reads the last line may be quick
+    except KeyboardInterrupt:  # anywhere above: it can come as soon as the last line is printed
         return 0
     return 0
 

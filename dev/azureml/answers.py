@@ -1,4 +1,4 @@
-"""What the emulator answers: bodies and errors in the shapes that the service was recorded to use."""
+"""Responses of the emulator: bodies and errors in the shapes that the service was recorded to use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Answer:
 
 
 class Refusal(Exception):
-    """An error that the service would answer."""
+    """An error response of the service."""
 
     def __init__(self, status: int, code: str, message: str, *inner: str) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class Refusal(Exception):
         self.inner = inner
 
     def answer(self) -> Answer:
-        """The error as the service words it: the codes that matter stand deep in `additionalInfo`."""
+        """The error as the service words it: the codes that matter are nested in `additionalInfo`."""
         error: dict[str, Any] = {"code": self.code, "message": str(self), "details": []}
         if self.inner:
             nested: dict[str, Any] | None = None
@@ -55,7 +55,7 @@ class Refusal(Exception):
 
 
 def bad_argument(message: str, code: str | None = None) -> Refusal:
-    """A body or a name that cannot be."""
+    """An invalid body or name."""
     return Refusal(400, "UserError", message, "BadArgument", *(("ArgumentInvalid", code) if code else ()))
 
 
@@ -65,7 +65,7 @@ def not_found(message: str, code: str) -> Refusal:
 
 
 def no_resource(path: str) -> Refusal:
-    """What ARM answers, before the service is asked, for a tracked resource that is not there."""
+    """What ARM itself answers for a tracked resource that does not exist."""
     group, _, resource = path.partition("/providers/")
     return Refusal(
         404,

@@ -42,7 +42,7 @@ class Assets:
     # Code
 
     def find_code(self, call: Call) -> Answer:
-        """All code with the hash that is asked for; an answer makes the upload unnecessary."""
+        """All code with the requested hash; where there is some, the SDK does not upload."""
         wanted = call.query.get("hash")
         with self.workspace.lock:
             found = [
@@ -66,7 +66,7 @@ class Assets:
         storage = self.workspace.storage
         container, prefix = storage.place(str(properties.get("codeUri", "")))
         if container not in storage.uploads or next(storage.names(container, prefix), None) is None:
-            raise bad_argument(f"There is nothing uploaded at {properties.get('codeUri')!r}.")
+            raise bad_argument(f"Nothing was uploaded to {properties.get('codeUri')!r}.")
         return self._register(call, "codes/versions", properties, ("codeUri",))
 
     def get_code(self, call: Call) -> Answer:
@@ -76,7 +76,7 @@ class Assets:
     # Components
 
     def put_component(self, call: Call) -> Answer:
-        """Register a version of a component. What it does never changes; what is said of it may."""
+        """Register a version of a component. What it does never changes; its description can."""
         properties = _properties(call)
         spec = properties.get("componentSpec")
         if not isinstance(spec, dict):

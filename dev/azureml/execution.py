@@ -1,4 +1,4 @@
-"""Running submitted jobs: each in a thread, its steps as processes, in the order that their data demands."""
+"""Runs submitted jobs: each in a thread, its steps as processes, in the order of their dependencies."""
 
 import hashlib
 import sys
@@ -22,30 +22,30 @@ from pipeline.engines.local.processes import Processes
 
 DEFAULT_OUTPUT = "azureml://datastores/${{default_datastore}}/paths/azureml/${{name}}/${{output_name}}/"
 POLL = 0.1
-"""Seconds between two looks at whether a job was cancelled."""
+"""Seconds between checks for a cancellation."""
 
 
 class Execution:
-    """Runs jobs, a few steps at a time over all of them."""
+    """Runs jobs; the number of steps at a time is limited across all of them."""
 
     def __init__(self, workspace: Workspace, faults: Faults, processes: int, logs: Path) -> None:
         self.workspace = workspace
         self.faults = faults
         self.logs = logs
         self.holds = not processes
-        """Whether jobs are taken and left as they are."""
+        """Whether jobs are accepted and not run."""
         self._pool = ThreadPoolExecutor(processes or 1, "azureml-step")
         self._jobs: list[tuple[Job, threading.Thread]] = []
 
     def start(self, job: Job) -> None:
-        """Begin to run a job."""
+        """Start a job."""
         if not self.holds:
             thread = threading.Thread(target=self._run, args=(job,), name=job.name, daemon=True)
             self._jobs.append((job, thread))
             thread.start()
 
     def settle(self) -> None:
-        """End every job that runs."""
+        """Stop all running jobs."""
         for job, _ in self._jobs:
             job.canceled.set()
         for _, thread in self._jobs:
@@ -61,7 +61,7 @@ class Execution:
         try:
             with tempfile.TemporaryDirectory(prefix=f"azureml-{job.name[:40]}-") as folder:
                 JobRun(self.workspace, self.faults, job, Path(folder), self.logs).run(self._pool)
-        except Exception:  # noqa: BLE001 - whatever it is, the job must not seem to run for ever
+        except Exception:  # noqa: BLE001 - after any error, the job must not appear to run for ever
             traceback.print_exc(file=sys.stderr)
             job.error = "the emulator failed; see its own output"
             job.status = "Failed"
@@ -122,13 +122,13 @@ class JobRun:
                 done.result()
 
     def input(self, name: str) -> dict[str, Any] | None:
-        """What the pipeline was given as an input, or what it declares for itself."""
+        """The value of a pipeline input: the job's, or the declared default."""
         given: dict[str, Any] | None = self.job.properties.get("inputs", {}).get(name)
         default = self.spec["inputs"][name].get("default")
         return given if given is not None or default is None else {"value": default}
 
     def output_uri(self, step: str, name: str) -> str:
-        """Where a step's output goes: where its node says, or to a folder of its own."""
+        """Where a step's output goes: the path that its node names, or a folder of its own."""
         given = self.nodes[step].get("outputs", {}).get(name, {})
         run = self.job.steps[step].run
         uri = str(given.get("uri") or DEFAULT_OUTPUT)
@@ -136,14 +136,14 @@ class JobRun:
         return resolved(uri, values)
 
     def mount(self, uri: str) -> Path:
-        """What the steps of this job have left in a place so far."""
+        """What the steps of this job have written to a place so far."""
         with self.fetching:
             folder = self.folder / "mounts" / hashlib.sha256(uri.encode()).hexdigest()[:16]
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def fetch(self, what: str, read: Callable[[Path], None]) -> Path:
-        """A folder that is read once a job, whichever step needs it first."""
+        """A folder that is downloaded once per job, when the first step needs it."""
         target = self.folder / "inputs" / hashlib.sha256(what.encode()).hexdigest()[:16]
         with self.fetching:
             if not target.exists():
@@ -158,13 +158,13 @@ class JobRun:
             if status in {"Preparing", "Running"} and self.job.status == "CancelRequested":
                 return
             self.job.status = status
-            self.job.words += f"{now_text()} {status}\n"
+            self.job.log += f"{now_text()} {status}\n"
 
     def _failed(self) -> list[str]:
         return [step.name for step in self.job.steps.values() if step.status == "Failed"]
 
     def _can_run(self, name: str) -> bool:
-        """A step does not run where an input that it requires comes from a step that has no result."""
+        """A step does not run if a required input comes from a step without a result."""
         node = self.nodes[name]
         declared = self.workspace.specs[node["componentId"]].get("inputs", {})
         for key, value in node.get("inputs", {}).items():
@@ -196,4 +196,4 @@ class JobRun:
             step.status = "Failed"
         finally:
             step.ended = now_text()
-            self.job.words += f"{step.ended} {name} {step.status} {step.error or ''}\n"
+            self.job.log += f"{step.ended} {name} {step.status} {step.error or ''}\n"

@@ -17,11 +17,11 @@ OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 
 
 class Unresolved(Exception):
-    """An expression has no value where it stands."""
+    """An expression has no value in its place."""
 
 
 def command_line(template: str, values: Mapping[str, str], absent: Collection[str]) -> str:
-    """The line that a shell of the node is given.
+    """The command line for the node's shell.
 
     Args:
         template: the component's command.
@@ -39,7 +39,7 @@ def command_line(template: str, values: Mapping[str, str], absent: Collection[st
 
 
 def resolved(text: str, values: Mapping[str, str]) -> str:
-    """`text` with the value of each expression in its place; values are not looked into again.
+    """`text` with the value of each expression in its place; values are not expanded again.
 
     Raises:
         Unresolved: an expression has no value.

@@ -20,7 +20,7 @@ class Kind(Enum):
 
 @dataclass(slots=True)
 class Fault:
-    """What goes wrong with calls whose `METHOD path` matches, the next few times."""
+    """A fault of calls whose `METHOD path` matches, the next few times."""
 
     pattern: str
     """A regular expression, searched for in `METHOD path`."""
@@ -38,14 +38,14 @@ class Loss:
     pattern: str
     """A regular expression that the whole name of the step matches."""
     after: float | None = None
-    """Seconds that the step was at work; None where it never began."""
+    """Seconds that the step ran; None if it never started."""
     job: Literal["Completed", "Failed"] = "Failed"
-    """How a job ends that has lost a step: both have been seen."""
+    """The final status of a job that lost a step: both have been observed."""
     times: int = 1
 
 
 class Faults:
-    """The faults that are still to come."""
+    """The faults that are still pending."""
 
     def __init__(self) -> None:
         self._waiting: list[Fault] = []
@@ -53,7 +53,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def lose(self, *losses: Loss) -> None:
-        """Let these steps be lost."""
+        """Evict the nodes of these steps."""
         with self._lock:
             self._losses.extend(losses)
 
@@ -69,12 +69,12 @@ class Faults:
         return None
 
     def add(self, *faults: Fault) -> None:
-        """Let these go wrong, in this order where several match."""
+        """Add faults; where several match, they apply in this order."""
         with self._lock:
             self._waiting.extend(faults)
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         with self._lock:
             self._waiting.clear()
             self._losses.clear()

@@ -1,4 +1,4 @@
-"""Run history: how the steps of a job stand, and what they have written."""
+"""Run history: states of a job's steps, and their logs."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class History:
         self.jobs = jobs
 
     def discovery(self, _: Call) -> Answer:
-        """Where the other services are: here."""
+        """Addresses of the other services: this one."""
         return Answer(200, {"api": self.workspace.url, "history": self.workspace.url})
 
     def children(self, call: Call) -> Answer:
@@ -37,7 +37,7 @@ class History:
         return Answer(200, body)
 
     def details(self, call: Call) -> Answer:
-        """How a run stands, and the addresses of its logs, which ask for no token."""
+        """The state of a run, and the addresses of its logs, which need no token."""
         run = call.names["run"]
         job, step = self._run(run)
         log = "logs/azureml/executionlogs.txt" if step is None else "user_logs/std_log.txt"
@@ -51,10 +51,10 @@ class History:
         return Answer(200, body)
 
     def log(self, call: Call) -> Answer:
-        """What a run has written so far."""
+        """The log of a run so far."""
         job, step = self._run(call.names["run"])
         if step is None:
-            return Answer(200, job.words)
+            return Answer(200, job.log)
         return Answer(200, step.log.read_text("utf-8", "replace") if step.log.exists() else "")
 
     def _step(self, job: Job, step: Step) -> dict[str, Any]:

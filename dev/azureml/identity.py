@@ -1,8 +1,8 @@
 """Tokens: the identity endpoint of a Function app, and the checks of what comes back.
 
 A process with `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` in its environment takes itself for a Function app
-with a managed identity, so `DefaultAzureCredential` needs no account and no code of its own for the emulator.
-The tokens have the form of a JWT, because the SDK looks into them; nobody has signed them.
+with a managed identity, so `DefaultAzureCredential` works with the emulator and needs no account.
+The tokens have the form of a JWT, because the SDK reads them; they are not signed.
 """
 
 import base64
@@ -18,15 +18,15 @@ JOB_AUDIENCE = "https://ml.azure.com"
 
 
 class Identity:
-    """Hands out tokens and looks at those that are sent."""
+    """Issues tokens and checks those that callers send."""
 
     def __init__(self, lifetime: int = 3600) -> None:
         self.header = secrets.token_hex(16)
         """What a caller of the identity endpoint has to send: `IDENTITY_HEADER`."""
         self.lifetime = lifetime
-        """Seconds that a token is good for."""
+        """Seconds for which a token is valid."""
         self.issued = 0
-        """How many tokens were handed out."""
+        """Number of tokens that were issued."""
 
     def token(self, call: Call) -> Answer:
         """A token for the resource that is asked for."""
@@ -46,14 +46,14 @@ class Identity:
         )
 
     def check(self, call: Call) -> None:
-        """Refuse a call without a token that could be one."""
+        """Reject a call without a valid token."""
         kind, _, token = call.headers.get("authorization", "").partition(" ")
         if kind != "Bearer" or not token:
             raise Refusal(401, "AuthenticationFailed", "the 'Authorization' header is missing")
         check_token(token, AUDIENCES)
 
     def check_job(self, call: Call) -> None:
-        """Refuse a pipeline job without the second token, which its steps would act with."""
+        """Reject a pipeline job without the second token, which its steps would use."""
         token = call.headers.get("x-azureml-token")
         if not token:
             raise Refusal(400, "UserError", "the header 'x-azureml-token' is missing", "BadArgument")
@@ -61,7 +61,7 @@ class Identity:
 
 
 def make_token(audience: str, expires: int) -> str:
-    """A token for `audience`, good until `expires` (seconds since 1970)."""
+    """A token for `audience`, valid until `expires` (seconds since 1970)."""
     parts: tuple[dict[str, Any], ...] = (
         {"alg": "none", "typ": "JWT"},
         {"aud": audience, "exp": expires, "iss": "azure-ml-emulator", "jti": secrets.token_hex(4)},

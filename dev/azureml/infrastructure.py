@@ -1,4 +1,4 @@
-"""The workspace itself, its datastores, compute and batch endpoints: what is there before any publication."""
+"""The workspace itself, its datastores, compute and batch endpoints: what exists before publishing."""
 
 import uuid
 from typing import Any
@@ -32,7 +32,7 @@ class Infrastructure:
         return Answer(200, body | {"type": "Microsoft.MachineLearningServices/workspaces"})
 
     def get(self, call: Call) -> Answer:
-        """Anything of which there is one per name."""
+        """Any resource with a unique name."""
         return Answer(200, self.workspace.find(call.path, _missing(call.path)))
 
     def list(self, call: Call) -> Answer:
@@ -45,20 +45,20 @@ class Infrastructure:
     def put_datastore(self, call: Call) -> Answer:
         """Register a container of blobs."""
         properties = call.body.get("properties", {})
-        lacking = [
+        missing = [
             key
             for key in ("datastoreType", "accountName", "containerName", "credentials")
             if key not in properties
         ]
-        if lacking or properties["datastoreType"] != "AzureBlob":
-            raise bad_argument(f"This emulator knows blob datastores only; lacking: {lacking}.")
+        if missing or properties["datastoreType"] != "AzureBlob":
+            raise bad_argument(f"This emulator supports blob datastores only; missing: {missing}.")
         return self._put(call, "datastores", dict(properties))
 
     def put_compute(self, call: Call) -> Answer:
         """Register a cluster: nothing starts, it is a name and its settings."""
         properties = call.body.get("properties", {})
         if properties.get("computeType") != "AmlCompute":
-            raise bad_argument("This emulator knows computes of type AmlCompute only.")
+            raise bad_argument("This emulator supports computes of type AmlCompute only.")
         if identity := call.body.get("identity"):
             principal = str(
                 uuid.uuid5(uuid.NAMESPACE_URL, call.path)

@@ -1,4 +1,4 @@
-"""Pipeline jobs: what is accepted, what a second job of the same name is told, and how one is cancelled."""
+"""Pipeline jobs: what is accepted, the response to a second job of a name, and cancellation."""
 
 import re
 import threading
@@ -25,7 +25,7 @@ EXISTS = (
 )
 
 type Duplicates = Literal["same", "refuse"]
-"""What a second PUT of identical content is answered: the existing job, or 400. Both have been seen."""
+"""The response to a second PUT of identical content: the existing job, or 400. Both have been observed."""
 
 
 @dataclass(slots=True)
@@ -52,13 +52,13 @@ class Job:
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     steps: dict[str, Step] = field(default_factory=dict)
     error: str | None = None
-    words: str = ""
-    """What is told of it, a line for each thing that happens."""
+    log: str = ""
+    """One line per event."""
     canceled: threading.Event = field(default_factory=threading.Event)
 
 
 class Jobs:
-    """Handlers of jobs; `start` is called once for each that is taken."""
+    """Handlers of jobs; `start` is called once for each that is accepted."""
 
     def __init__(self, workspace: Workspace, start: Callable[[Job], None]) -> None:
         self.workspace = workspace
@@ -67,12 +67,12 @@ class Jobs:
         self.duplicates: Duplicates = "same"
 
     def put(self, call: Call) -> Answer:
-        """Take a job, or answer for the one that has its name."""
+        """Accept a job, or respond for the existing one of its name."""
         name, sent = call.names["name"], call.body.get("properties")
         if not JOB_NAME.fullmatch(name):
             raise bad_argument(f"The job name {name!r} does not match the pattern {JOB_NAME.pattern}.")
         if not isinstance(sent, dict) or sent.get("jobType") != "Pipeline":
-            raise bad_argument("This emulator takes pipeline jobs only.")
+            raise bad_argument("This emulator accepts pipeline jobs only.")
         with self.workspace.lock:
             properties = self.checked(sent)
             if old := self.jobs.get(name):
@@ -80,7 +80,7 @@ class Jobs:
             job = self.jobs[name] = Job(name, properties)
             answer = self._show(job)
         self.start(job)
-        if _has_instant(properties):  # the pipeline runs, and its submitter is told that it cannot
+        if _has_instant(properties):  # the pipeline runs, although its submitter gets an error
             raise bad_argument(EXISTS, "JobPropertyImmutable")
         return Answer(201, answer)
 
@@ -114,7 +114,7 @@ class Jobs:
             return self.jobs[name]
 
     def checked(self, sent: dict[str, Any]) -> dict[str, Any]:
-        """A job's properties as they are kept, if it can be taken."""
+        """A job's properties as they are stored, if it is valid."""
         component = str(sent.get("componentId"))
         spec = self.workspace.specs.get(component)
         if spec is None or spec.get("type") != "pipeline":
@@ -138,14 +138,14 @@ class Jobs:
         kind = value.get("jobInputType")
         if declared not in ASSETS:
             if kind != "literal" or not isinstance(value.get("value"), str):
-                raise bad_argument(f"Input {name!r} is a {declared}: it takes a literal text, not {value}.")
+                raise bad_argument(f"Input {name!r} is a {declared}: expected a literal text, not {value}.")
         elif kind != declared:
             raise bad_argument(f"Input {name!r} is of type {declared}, not {kind}.")
         else:
             self.workspace.container(str(value.get("uri")))
 
     def _again(self, old: Job, properties: dict[str, Any]) -> Answer:
-        """A second job of a name is never started; what its submitter is told depends."""
+        """A second job of a name is never started; the response depends on what differs."""
         changed = any(old.properties.get(key) != properties.get(key) for key in IMMUTABLE)
         if changed or self.duplicates == "refuse":
             raise bad_argument(EXISTS, "JobPropertyImmutable")
@@ -172,7 +172,7 @@ def _check_tags(tags: Mapping[str, Any]) -> None:
 
 
 def _has_instant(properties: Mapping[str, Any]) -> bool:
-    """Whether a literal input looks like a time with T and Z: the service trips over those."""
+    """Whether a literal input looks like a time with T and Z: the service fails on those."""
     return any(
         INSTANT.fullmatch(str(value.get("value")))
         for value in properties.get("inputs", {}).values()

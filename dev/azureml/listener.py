@@ -29,7 +29,7 @@ class Listener:
     """Hands each request to `serve`, in a thread per connection, until closed."""
 
     def __init__(self, serve: Serve, port: int, certificate: Path, key: Path) -> None:
-        """Where `serve` answers nothing, the connection breaks with nothing said. Port 0 is a free one."""
+        """Where `serve` returns None, the connection breaks without a response. Port 0 picks a free one."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         self._server = _Server(serve, port, context)
@@ -61,7 +61,7 @@ class _Server(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         plain, address = super().get_request()
-        # The handshake is left to the connection's own thread: a client that says nothing holds up none.
+        # The connection's own thread does the handshake: a silent client blocks no other.
         connection = self._context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
         with self._lock:
             self._open.add(connection)
@@ -73,7 +73,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Show what is wrong with us; that clients go away is their right."""
+        """Show faults of the emulator; a client that disconnects is not one."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -128,10 +128,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: the emulator keeps a record of what was asked."""
+        """Log nothing: the emulator records its calls."""
 
 
 def break_off(connection: socket.socket) -> None:
-    """End a connection with nothing said, not even TLS's farewell, though others may be reading from it."""
+    """Break a connection without even a TLS close, although another thread might be reading from it."""
     with contextlib.suppress(OSError):
         socket.socket.shutdown(connection, socket.SHUT_RDWR)

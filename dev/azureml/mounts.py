@@ -8,7 +8,7 @@ from pathlib import Path
 from dev.azureml.storage import Storage
 
 MODES = {"ro_mount": "ReadOnlyMount", "download": "Download", "direct": "Direct"}
-"""Modes of inputs that are emulated: as documents spell them, and as bodies do."""
+"""Emulated modes of inputs: as documents spell them, and as bodies do."""
 
 DEFAULT_MODE = "ReadOnlyMount"
 
@@ -21,23 +21,23 @@ class ReadOnly:
     """
 
     def __init__(self, source: Path, folder: Path, *, fixed: bool) -> None:
-        """Files are links where the source is `fixed`: nothing else writes there meanwhile."""
+        """Files are links where the source is `fixed`: nothing else writes to it meanwhile."""
         shutil.copytree(source, folder, copy_function=os.link if fixed else shutil.copy2)
         self.folder = folder
         self._before = _states(folder)
 
     def written(self) -> str | None:
-        """The first thing that was changed, added or removed; None where nothing was."""
+        """The first entry that was changed, added or removed, if any."""
         after = _states(self.folder)
         differing = {file for file in {*self._before, *after} if self._before.get(file) != after.get(file)}
         return str(min(differing).relative_to(self.folder)) if differing else None
 
 
 class Output:
-    """A folder that a step writes to, and the place that it stands for."""
+    """A folder that a step writes to, and where its files go."""
 
     def __init__(self, storage: Storage, place: tuple[str, str], mount: Path | None, folder: Path) -> None:
-        """`mount` is what the job has in this place so far, where the folder is a mount of it."""
+        """`mount` holds what the job has written there so far, if the folder is mounted."""
         self.storage = storage
         self.container, self.path = place
         self.mount = mount
@@ -49,9 +49,9 @@ class Output:
         self._before = _states(folder)
 
     def keep(self) -> None:
-        """Write what is new or changed to the place that the folder stands for, folders as blobs, too."""
+        """Upload what is new or changed, and a blob for each folder."""
         changed = [file for file, state in _states(self.folder).items() if self._before.get(file) != state]
-        # A marker such as _SUCCESS says that the others are there, so it goes last.
+        # A marker such as _SUCCESS promises that the others exist, so it goes last.
         for file in sorted(changed, key=lambda file: (file.name.startswith("_"), file)):
             name = file.relative_to(self.folder)
             if file.is_dir():
@@ -63,7 +63,7 @@ class Output:
 
 
 def _show(file: Path, mount: Path, target: Path) -> None:
-    """Put a file into the mount, whole at once: steps that begin now link what they see there."""
+    """Put a file into the mount atomically: steps that start now link what they find there."""
     if file.is_dir():
         target.mkdir(parents=True, exist_ok=True)
         return

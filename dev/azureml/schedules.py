@@ -1,6 +1,6 @@
-"""Schedules: accepted, shown, switched off, removed. No clock runs: `fire` does what one of their times does.
+"""Schedules: created, listed, disabled and deleted. No clock runs: `fire` stands for a scheduled time.
 
-Of a cron expression the service takes minute, hour and day of the week: "day and month are ignored".
+Of a cron expression the service uses minute, hour and day of the week: "day and month are ignored".
 """
 
 import copy
@@ -25,11 +25,11 @@ class Schedules:
         self.fired = 0
 
     def put(self, call: Call) -> Answer:
-        """Take a schedule, or change it: its job is looked at as one that is submitted."""
+        """Create or update a schedule; its job is checked like a submitted one."""
         sent = call.body.get("properties", {})
         action = sent.get("action", {})
         if action.get("actionType") != "CreateJob":
-            raise bad_argument("This emulator knows schedules that create jobs only.")
+            raise bad_argument("This emulator supports only schedules that create jobs.")
         job = action.get("jobDefinition") or {}
         if job.get("jobType") != "Pipeline" or job.get("name"):
             raise bad_argument("A schedule's job is a pipeline job without a name.")
@@ -43,7 +43,7 @@ class Schedules:
         return Answer(status, body)
 
     def delete(self, call: Call) -> Answer:
-        """Remove a schedule that is switched off."""
+        """Remove a disabled schedule."""
         with self.workspace.lock:
             found = self.workspace.resources.get(call.path)
             if found is None:
@@ -93,4 +93,4 @@ def _check_trigger(trigger: dict[str, Any]) -> None:
         and int(trigger.get("interval", 0)) > 0
     ):
         return
-    raise bad_argument(f"The trigger {trigger} is none.")
+    raise bad_argument(f"{trigger} is not a trigger.")

@@ -1,4 +1,4 @@
-"""Bodies against Microsoft's own schemas of the resource provider, where a folder of them is there.
+"""Bodies against Microsoft's own schemas of the resource provider, where a folder of them exists.
 
 One JSON Schema (draft 4) for each api-version, as published in Azure/azure-resource-manager-schemas; the
 project ships none of them. jsonschema checks values; the walk is our own for two reasons. A union names its
@@ -31,7 +31,7 @@ ACCEPTED = (
     ),
     ("batchEndpoints", r"properties\.authMode: 'aadToken' is not", "the service ignores case"),
 )
-"""Kind, remark and reason: what differs from the schemas in the SDK's own bodies, and the service accepts."""
+"""Kind, remark and reason: differences in the SDK's own bodies that the service accepts."""
 
 _APPLIED_HERE = frozenset({"$ref", "allOf", "oneOf", "properties", "additionalProperties", "items"})
 
@@ -45,14 +45,14 @@ class Remark:
     kind: str
     text: str
     accepted: str | None = None
-    """Why the service takes it all the same; None where it does not."""
+    """Why the service accepts it nevertheless; None if it does not."""
 
 
 class Schemas:
     """The schemas of a folder, and a count of what they were used for."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        """A folder that is not there holds no schemas, and nothing is checked."""
+        """If the folder does not exist, nothing is checked."""
         self.folder = folder
         self.checked: list[str] = []
         """Kind of each body that was checked so far."""
@@ -121,7 +121,7 @@ def _leaves(document: Schema, schema: Schema, value: Any) -> Iterator[Schema]:
         yield from _leaves(document, part, value)
     if alternatives := schema.get("oneOf"):
         fitting = [one for one in alternatives if _is_meant(document, one, value)]
-        for one in fitting[:1]:  # where none is, the constant that names it is a remark of its own
+        for one in fitting[:1]:  # where there is none, the constant that names it gets a remark of its own
             yield from _leaves(document, one, value)
     yield schema
 

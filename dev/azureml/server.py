@@ -1,4 +1,4 @@
-"""The emulator itself: a table of routes, and a record of what was asked."""
+"""The emulator itself: a table of routes, and a record of calls."""
 
 import re
 import tempfile
@@ -35,10 +35,10 @@ VERSIONS = {
     "datastores": {"2024-10-01-preview"},
     "schedules": {"2023-06-01-preview"},
 }
-"""The api-versions that azure-ai-ml 1.35 was seen to use for each kind; others are refused."""
+"""The api-versions that azure-ai-ml 1.35 uses for each kind; others are rejected."""
 
 OPEN = ("/msi/", "/discovery", "/logs/")
-"""Paths that ask for no token."""
+"""Paths that need no token."""
 
 type Handler = Callable[[Call], Answer]
 
@@ -56,15 +56,15 @@ class Emulator:
         lifetime: int = DEFAULT_LIFETIME,
         schemas: Path = FOLDER,
     ) -> None:
-        """The storage account at `connection` is the workspace's own. 0 is a free port.
+        """The storage account at `connection` is the workspace's own.
 
         Args:
             connection: connection string of an Azurite.
-            scope: where the workspace is said to be.
-            port: to listen on.
-            processes: how many steps run at once; with 0 jobs are taken and never run.
-            lifetime: seconds that its tokens are good for.
-            schemas: folder of the schemas that bodies are checked against, where it is there.
+            scope: where the workspace claims to be.
+            port: where to listen; 0 picks a free one.
+            processes: how many steps run at once; with 0, jobs are accepted and never run.
+            lifetime: seconds for which its tokens are valid.
+            schemas: folder of the schemas that bodies are checked against, if it exists.
         """
         self.faults = Faults()
         self.identity = Identity(lifetime)
@@ -115,7 +115,7 @@ class Emulator:
         self._folder.cleanup()
 
     def reset(self) -> None:
-        """Forget all but what publishing has registered; faults and habits are what they were at first."""
+        """Forget all but what publishing has registered, and reset faults and options."""
         self.execution.settle()
         self.workspace.forget(("datastores", "computes", "batchEndpoints", "schedules"))
         self.jobs.jobs.clear()
@@ -125,7 +125,7 @@ class Emulator:
         self.requests.clear()
 
     def _serve(self, call: Call) -> Answer | None:
-        """Note the call and answer it, unless something is to go wrong with it."""
+        """Record the call and respond to it, unless a fault is due."""
         line = f"{call.method} {call.path}"
         fault = self.faults.take(line)
         if not call.path.startswith("/msi/"):
@@ -148,7 +148,7 @@ class Emulator:
             return refusal.answer()
 
     def _check(self, call: Call) -> None:
-        """Look at the token and at the api-version, where there has to be one."""
+        """Check the token and the api-version, where they are required."""
         if call.path.startswith(OPEN):
             return
         self.identity.check(call)
@@ -167,12 +167,12 @@ class Emulator:
             self.schemas.check(call, self.workspace.scope.id)
 
     def _unknown(self, call: Call) -> Refusal:
-        """What ARM says of other groups and workspaces; and of what the emulator does not do."""
+        """The error for other groups and workspaces, and for what the emulator does not support."""
         inside = call.path.startswith(f"{self.workspace.scope.id}/") or call.path == self.workspace.scope.id
         if call.path.startswith("/subscriptions/") and not inside:
             parts = call.path.split("/")
             return no_resource("/".join(parts[:9]))
-        return Refusal(404, "NotEmulated", f"This emulator does not know {call.method} {call.path}.")
+        return Refusal(404, "NotEmulated", f"This emulator does not support {call.method} {call.path}.")
 
     def _table(self) -> list[tuple[str, re.Pattern[str], Handler]]:
         assets, things = Assets(self.workspace), Infrastructure(self.workspace)
@@ -223,5 +223,5 @@ class Emulator:
 def _broken(fault: Fault) -> Answer:
     headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
     code = "TooManyRequests" if fault.status == 429 else "ServiceError"  # noqa: PLR2004
-    answer = Refusal(fault.status, code, f"The emulator was told to answer {fault.status}.").answer()
+    answer = Refusal(fault.status, code, f"The emulator was set to answer {fault.status}.").answer()
     return replace(answer, headers=headers)

@@ -1,4 +1,4 @@
-"""What the service looks at when a component is registered: that its parts fit together."""
+"""What the service checks when a component is registered: that its parts fit together."""
 
 import re
 from collections.abc import Mapping
@@ -33,12 +33,12 @@ IMMUTABLE = (
 
 
 def is_true(value: Any) -> bool:
-    """Whether a flag is set; the service speaks of flags as texts."""
+    """Whether a flag is set; the service writes flags as texts."""
     return str(value).lower() == "true"
 
 
 def required(inputs: Mapping[str, Any]) -> set[str]:
-    """The inputs that have to be given."""
+    """The required inputs."""
     return {
         name
         for name, one in inputs.items()
@@ -47,7 +47,7 @@ def required(inputs: Mapping[str, Any]) -> set[str]:
 
 
 def check_spec(workspace: Workspace, name: str, spec: dict[str, Any]) -> None:
-    """Refuse a specification that the service could not register."""
+    """Reject a specification that the service could not register."""
     if not COMPONENT_NAME.fullmatch(name) or spec.get("name") != name:
         raise bad_argument(f"Component name {spec.get('name')!r} is not legal, or not the one of its path.")
     match spec.get("type"):
@@ -56,7 +56,7 @@ def check_spec(workspace: Workspace, name: str, spec: dict[str, Any]) -> None:
         case "pipeline":
             _check_pipeline(workspace, spec)
         case other:
-            raise bad_argument(f"This emulator knows no components of type {other!r}.")
+            raise bad_argument(f"This emulator does not support components of type {other!r}.")
 
 
 def _check_command(workspace: Workspace, spec: dict[str, Any]) -> None:
@@ -93,13 +93,17 @@ def _check_node(workspace: Workspace, spec: dict[str, Any], name: str, node: Map
     if len(given) > MAX_INPUTS:
         raise bad_argument(f"Step {name!r} has more than {MAX_INPUTS} inputs.")
     if unknown := set(given) - set(declared):
-        raise bad_argument(f"Step {name!r} is given inputs that its component lacks: {sorted(unknown)}.")
+        raise bad_argument(
+            f"Step {name!r} has inputs that its component does not declare: {sorted(unknown)}."
+        )
     if missing := required(declared) - set(given):
-        raise bad_argument(f"Step {name!r} lacks required inputs: {sorted(missing)}.", "MissingInputs")
+        raise bad_argument(f"Step {name!r} is missing required inputs: {sorted(missing)}.", "MissingInputs")
     for key, value in given.items():
         _check_input(spec, f"{name}.{key}", value)
     if unknown := set(node.get("outputs", {})) - set(step.get("outputs", {})):
-        raise bad_argument(f"Step {name!r} is given outputs that its component lacks: {sorted(unknown)}.")
+        raise bad_argument(
+            f"Step {name!r} has outputs that its component does not declare: {sorted(unknown)}."
+        )
     for key, value in node.get("outputs", {}).items():
         if value.get("mode", "ReadWriteMount") not in OUTPUT_MODES:
             raise bad_argument(f"There is no mode {value['mode']!r} for output '{name}.{key}'.")
@@ -109,7 +113,7 @@ def _check_input(spec: dict[str, Any], where: str, value: Mapping[str, Any]) -> 
     if value.get("job_input_type") != "literal":
         return
     if value.get("mode", DEFAULT_MODE) not in MODES.values():
-        raise bad_argument(f"This emulator knows no mode {value['mode']!r} of input {where!r}.")
+        raise bad_argument(f"This emulator does not support mode {value['mode']!r} of input {where!r}.")
     text = value.get("value")
     if not isinstance(text, str):
         raise bad_argument(f"The literal input {where!r} is not a text: {text!r}.")

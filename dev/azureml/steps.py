@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
 HIDDEN = ("PYTHON", "AZURE", "IDENTITY_", "MSI_", "SCORING_", "ScoringStorage", "REQUESTS_CA_BUNDLE")
-"""Beginnings of variables that a node of a cluster would not have: a step has to do without them."""
+"""Prefixes of variables that a cluster's node would not have; steps do not get them."""
 
 
 class Failure(Exception):
-    """A step did not end as it should."""
+    """A step failed."""
 
 
 class StepRun:
@@ -39,10 +39,10 @@ class StepRun:
         self.mounts: list[ReadOnly] = []
 
     def run(self, lost_after: float | None = None) -> None:
-        """Run it to its end, or until its node is evicted.
+        """Run it until it finishes or its node is evicted.
 
         Raises:
-            Failure: it ended with an error, took too long, or was cancelled.
+            Failure: it failed, exceeded its time limit, or was cancelled.
         """
         outputs, values = {}, {}
         for name in self.component.get("outputs", {}):
@@ -73,7 +73,7 @@ class StepRun:
             output.keep()
 
     def _code(self) -> Path:
-        """The code as it was uploaded; nothing else of the project is in reach of the step."""
+        """The code as it was uploaded; the step can reach nothing else of the project."""
         reference = self.component.get("code")
         if not reference:
             return self.job.fetch("none", lambda _: None)
@@ -84,7 +84,7 @@ class StepRun:
         )
 
     def _input(self, name: str) -> str | None:
-        """What the command reads for an input: a path or a text; None where an optional one is not given."""
+        """What the command reads for an input: a path or a text; None for an optional one without a value."""
         declared = self.component["inputs"][name]
         value: Any = self.node.get("inputs", {}).get(name)
         mode = (value or {}).get("mode")
@@ -104,7 +104,7 @@ class StepRun:
         return str(folder / uri.rsplit("/", 1)[-1] if declared["type"] == "uri_file" else folder)
 
     def _result(self, name: str, step: str, output: str, mode: str) -> str | None:
-        """The folder that an earlier step has left, None where it failed."""
+        """The folder that an earlier step has written; None if it failed."""
         if self.job.job.steps[step].status != "Completed":
             return None
         uri = self.job.output_uri(step, output)
@@ -118,7 +118,7 @@ class StepRun:
         return folder
 
     def _fetched(self, uri: str, kind: str) -> Path:
-        """The folder of an input, or one with nothing but its file."""
+        """The folder of an input, or a folder with only its file."""
         container, path = self.workspace.container(uri)
         storage = self.workspace.storage
         if kind == "uri_file":
@@ -141,7 +141,7 @@ class StepRun:
 
     def _execute(self, line: str, lost_after: float | None) -> None:
         environment = {name: text for name, text in os.environ.items() if not name.startswith(HIDDEN)}
-        python = Path(sys.executable).parent  # what a step calls python is this one
+        python = Path(sys.executable).parent  # `python` in a step is this interpreter
         limit = seconds(self.node.get("limits", {}).get("timeout"))
         ended = self.job.processes.run(
             ["bash", "-c", line],

@@ -20,7 +20,7 @@ class Storage:
 
         self.client: Any = BlobServiceClient.from_connection_string(connection)
         self.uploads: set[str] = set()
-        """Containers that were handed out for uploads."""
+        """Containers that were created for uploads."""
 
     def pending_upload(self) -> tuple[str, str]:
         """A fresh container: its address, and the same with a signature that lets anyone write there."""
@@ -54,7 +54,7 @@ class Storage:
             yield str(name)
 
     def download_folder(self, container: str, prefix: str, target: Path) -> None:
-        """Read all blobs under `prefix` into `target`; names that no file can have are left out."""
+        """Read all blobs under `prefix` into `target`; names that no file can have are skipped."""
         target.mkdir(parents=True, exist_ok=True)
         start = len(prefix.strip("/")) + 1 if prefix.strip("/") else 0
         folder = f"{prefix.strip('/')}/" if start else ""
@@ -77,14 +77,14 @@ class Storage:
             self.client.get_blob_client(container, name).download_blob().readinto(file)
 
     def make_container(self, name: str) -> None:
-        """Make a container, if it is not there."""
+        """Create a container if it does not exist."""
         from azure.core.exceptions import ResourceExistsError
 
         with contextlib.suppress(ResourceExistsError):
             self.client.create_container(name)
 
     def upload_file(self, file: Path, container: str, prefix: str, name: str) -> None:
-        """Write a file over what lies under that name below `prefix`."""
+        """Upload a file below `prefix`, replacing an older one."""
         from azure.storage.blob import ContentSettings
 
         settings = ContentSettings(content_type="application/octet-stream")  # for every kind of file
@@ -94,7 +94,7 @@ class Storage:
             )
 
     def make_folder(self, container: str, prefix: str, name: str) -> None:
-        """Leave the blob that a mount leaves for a folder."""
+        """Write the blob by which a mount represents a folder."""
         self._blob(container, prefix, name).upload_blob(b"", overwrite=True, metadata={FOLDER_MARK: "true"})
 
     def _blob(self, container: str, prefix: str, name: str) -> Any:

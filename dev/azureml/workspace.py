@@ -36,7 +36,7 @@ class Scope:
 
 
 class Workspace:
-    """What is registered; handlers hold `lock` while they look and write."""
+    """What is registered; handlers hold `lock` while they read and write."""
 
     def __init__(self, scope: Scope, storage: Storage) -> None:
         self.scope = scope
@@ -44,7 +44,7 @@ class Workspace:
         self.url = ""
         """Where the emulator listens; known once it does."""
         self.registry: str | None = None
-        """Id of its container registry: the service makes one when it first builds an image."""
+        """Id of its container registry: the service creates one when it first builds an image."""
         self.lock = threading.RLock()
         self.resources: dict[str, dict[str, Any]] = {}
         """What a GET of an id answers."""
@@ -85,7 +85,7 @@ class Workspace:
             return self.resources[path]
 
     def below(self, prefix: str) -> list[dict[str, Any]]:
-        """All resources whose ids start so and have one more segment, by id."""
+        """All resources one level below `prefix`, sorted by id."""
         with self.lock:
             return [
                 found

@@ -1,9 +1,10 @@
 """The demo's readings and models: simulated and trained, or your own."""
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 READINGS = (".csv", ".csv.gz", ".parquet")
@@ -58,12 +59,15 @@ class UserInput:
     data: Path
     landings: Sequence[Landing]
     models: Path | None
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """Why a landing has no readings, by its name."""
 
     def fleet(self, folder: Path, environment: Mapping[str, str], log: Log) -> Fleet:
         """Use the user's models, importing legacy pickles, or train models on the readings."""
         if self.models is None:
             log(f"Training models on {self.data} itself: set MODELS to score with your own ...")
-            run_scoring(environment, "train", "--data", self.data, "--models", folder / "models")
+            data = self.data if not self.problems else _copied(self.landings, self.problems, folder / "train")
+            run_scoring(environment, "train", "--data", data, "--models", folder / "models")
             return Fleet(self.landings, folder / "models")
         if any(self.models.glob("model_*.skops")):
             return Fleet(self.landings, self.models)
@@ -73,15 +77,49 @@ class UserInput:
 
 
 def find_input(data: Path, models: Path | None) -> UserInput:
-    """Find the user's readings, a file or a folder, and the folder of models.
+    """Find the user's readings, a file or a folder, and the folder of models; read each file once.
 
     Raises:
-        DemoError: one of them does not exist.
+        DemoError: one of them does not exist, or no file has readings.
     """
     landings = _landings(data)
     if models is not None and not models.is_dir():
         raise DemoError(f"no folder {models}: MODELS must be a folder of models")
-    return UserInput(data, landings, models)
+    found = ((landing.name, _problem(landing)) for landing in landings if landing.file.stat().st_size)
+    problems = {name: problem for name, problem in found if problem}
+    if len(problems) == len(landings):
+        raise DemoError(f"nothing can be scored: {next(iter(problems.values()))}")
+    return UserInput(data, landings, models, problems)
+
+
+def _problem(landing: Landing) -> str | None:
+    """Why a file has no readings: it cannot be read, or all of its rows are rejected."""
+    from scoring.errors import ReadingsError
+    from scoring.readings.files import Source, read_batches
+
+    readings, rejected, first = 0, 0, ""
+    try:
+        for batch in read_batches(Source(landing.name, landing.file)):
+            readings += len(batch.codes)
+            if batch.rejects.num_rows and not rejected:
+                row = batch.rejects.slice(0, 1).to_pylist()[0]
+                first = f"line {row['line']}: {row['reason']}"
+            rejected += batch.rejects.num_rows
+    except ReadingsError as error:
+        text = str(error)
+        return text if text.startswith(landing.name) else f"{landing.name}: {text}"
+    if rejected and not readings:
+        return f"{landing.name}: all of its rows ({rejected:,}) are rejected, the first is {first}"
+    return None
+
+
+def _copied(landings: Sequence[Landing], problems: Container[str], folder: Path) -> Path:
+    """A folder with copies of the landings that have readings: training stops at any other file."""
+    for landing in landings:
+        if landing.name not in problems:
+            (folder / landing.name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(landing.file, folder / landing.name)
+    return folder
 
 
 def _landings(data: Path) -> list[Landing]:

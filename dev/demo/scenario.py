@@ -8,16 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dev.demo.fleet import DemoError, Fleet, Landing, Log, find_input, simulated_fleet
-from dev.demo.results import Results, fetch_results, table
+from dev.demo.results import Results, fetch_results, table, write_page
 from dev.demo.sandbox import Sandbox, open_sandbox
 from dev.demo.wait import wait_for_runs
-from pipeline.flow.context import Context
-from pipeline.flow.status import look
-from pipeline.pages.index import write_page
-from pipeline.pages.run_scoring import write_report
 from pipeline.runs.landing import skipped_because
-from pipeline.runs.record import RunState
-from scoring.formats import INDEX_HTML
+from pipeline.runs.last import last_sweep
 
 
 def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.ExitStack) -> int:
@@ -28,6 +23,8 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
         print(line, flush=True)
 
     own = find_input(args.data, args.models) if args.data else None
+    for problem in own.problems.values() if own else ():
+        print(f"cannot be scored: {problem}", file=sys.stderr, flush=True)
     sandbox = open_sandbox(args.engine, mark, stack, {"TMPDIR": str(folder)})
     log("Azurite is running: data in memory, loopback only. Everything stops when this command ends.")
     if args.engine == "azureml":
@@ -57,12 +54,14 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
     host.call("score_on_timer")
     results += _wait_and_fetch(sandbox, {result.run for result in results}, keys, args.out, log)
     host.stop()
+    if results:
+        context = sandbox.context
+        write_page(args.out, last_sweep(context.store.runs, context.settings.late_sweep))
+        _print_results(results, args.out, log)
     if unclaimed := keys.keys() - sandbox.claims(keys).keys():
         names = ", ".join(sorted(keys[key] for key in unclaimed))
         raise DemoError(f"no run has claimed {names}: see the host's output above")
-    page, late_sweep = args.out / INDEX_HTML, sandbox.context.settings.late_sweep
-    write_page(sandbox.context.store, sandbox.context.runs.newest(), page, late_sweep)
-    return _print_results(results, args.out, time.monotonic() - began, log)
+    return _print_problems(results, time.monotonic() - began, log)
 
 
 def split_by_trigger(fleet: Fleet, log: Log) -> tuple[list[Landing], list[Landing]]:
@@ -85,44 +84,41 @@ def _wait_and_fetch(
     runs = sorted(set(sandbox.claims(keys).values()) - known)
     for run in runs:
         log(f"Run {run}:")
-    records = wait_for_runs(sandbox.context, runs, log) if runs else []
-    for record in records:
-        if record.state not in {RunState.SUCCEEDED, RunState.PARTLY}:
-            reason = record.error or "no reason given"
-            raise DemoError(f"run {record.run} has finished as {record.state}: {reason}")
-    return [_fetch(sandbox.context, record.run, out) for record in records]
+    views = wait_for_runs(sandbox.context, runs, log) if runs else []
+    return [fetch_results(sandbox.context, view, out) for view in views]
 
 
-def _fetch(context: Context, run: str, out: Path) -> Results:
-    """Fetch a run's results and write its report as `python -m pipeline report` does."""
-    results = fetch_results(context.store, run, out)
-    view = look(context, run)
-    write_report(view.record, view.steps, results.folder)
-    return results
-
-
-def _print_results(results: Sequence[Results], out: Path, seconds: float, log: Log) -> int:
-    """Print the results and what to do next; returns the exit code."""
+def _print_results(results: Sequence[Results], out: Path, log: Log) -> None:
+    """Print the results and what to do next."""
     for result in results:
         totals = result.totals
         log("")
-        log(
-            f"Run {result.run}: {totals['scored']:,} of {totals['readings']:,} readings of "
-            f"{totals['sensors']:,} sensors scored, {totals['anomalies']:,} anomalies, "
-            f"{totals['rejected']:,} rows rejected"
-        )
+        if totals:
+            log(
+                f"Run {result.run}: {totals['scored']:,} of {totals['readings']:,} readings of "
+                f"{totals['sensors']:,} sensors scored, {totals['anomalies']:,} anomalies, "
+                f"{totals['rejected']:,} rows rejected"
+            )
+        if not result.is_complete:
+            why = f"{result.record.state}: {result.record.error or result.problems[0]}"
+            log(f"  {result.what}: {why}" if totals else f"Run {result.run}: {result.what}: {why}")
         for line in table(result.anomalous):
             log(line)
         log(f"  Predictions, summary and report: {result.folder}/report.html")
+    log("")
+    log(f"Reports:      open {out / 'index.html'}, which lists the runs")
+    if some := next((file for result in results for file in sorted(result.folder.glob("preds_*.csv"))), None):
+        log(f"Predictions:  import pandas as pd; pd.read_csv({str(some)!r})")
+    log("Next:         make start   keeps the app running;   make run DATA=... MODELS=...   scores your own")
+
+
+def _print_problems(results: Sequence[Results], seconds: float, log: Log) -> int:
+    """Print what was not scored; returns the exit code."""
     if not results:
         raise DemoError("no run was submitted")
-    log("")
-    some = next(iter(sorted(results[0].folder.glob("preds_*.csv"))), results[0].folder / "preds_1_1.csv")
-    log(f"Reports:      open {out / 'index.html'}, which lists the runs")
-    log(f"Predictions:  import pandas as pd; pd.read_csv({str(some)!r})")
-    log("Next:         make start   keeps the app running;   make run DATA=... MODELS=...   scores your own")
     problems = [f"run {result.run}: {problem}" for result in results for problem in result.problems]
     for problem in problems:
         print(f"not scored: {problem}", file=sys.stderr)
-    log(f"{'Everything was' if not problems else 'Not everything was'} scored, in {seconds:.0f} s.")
-    return 1 if problems else 0
+    complete = all(result.is_complete for result in results)
+    log(f"{'Everything was' if complete else 'Not everything was'} scored, in {seconds:.0f} s.")
+    return 0 if complete else 1

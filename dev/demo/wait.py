@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dev.demo.fleet import DemoError, Log
 from pipeline.flow.context import Context
-from pipeline.flow.status import look
-from pipeline.runs.record import RunRecord
+from pipeline.flow.status import View, look
 from pipeline.terminal.tables import is_interactive
 
 _POLL_SECONDS = 0.3
@@ -18,15 +17,15 @@ Show = Callable[[str, str, int, int], None]
 """Shows the progress of a run: its name, its state, finished steps, all steps."""
 
 
-def wait_for_runs(context: Context, runs: Sequence[str], log: Log) -> list[RunRecord]:
-    """Show these runs until all have finished; returns their records in the same order."""
+def wait_for_runs(context: Context, runs: Sequence[str], log: Log) -> list[View]:
+    """Show these runs until all have finished; returns their last views in the same order."""
     deadline = time.monotonic() + _TIMEOUT_SECONDS
-    finished: dict[str, RunRecord] = {}
+    finished: dict[str, View] = {}
     with _bars() if is_interactive() else _lines(log) as show:
         while len(finished) < len(runs):
             for run in runs:
-                if run not in finished and (record := _poll(context, run, show)) is not None:
-                    finished[run] = record
+                if run not in finished and (view := _poll(context, run, show)) is not None:
+                    finished[run] = view
             if time.monotonic() > deadline:
                 late = ", ".join(sorted(set(runs) - set(finished)))
                 raise DemoError(f"not finished after {_TIMEOUT_SECONDS / 60:g} minutes: {late}")
@@ -34,11 +33,11 @@ def wait_for_runs(context: Context, runs: Sequence[str], log: Log) -> list[RunRe
     return [finished[run] for run in runs]
 
 
-def _poll(context: Context, run: str, show: Show) -> RunRecord | None:
-    """Show the progress of a run; returns its record once it has finished."""
+def _poll(context: Context, run: str, show: Show) -> View | None:
+    """Show the progress of a run; returns the view once it has finished."""
     view = look(context, run)
     show(run, view.state, sum(step.state.final for step in view.steps), len(view.steps))
-    return view.record if view.state.final else None
+    return view if view.state.final else None
 
 
 @contextlib.contextmanager

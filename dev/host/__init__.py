@@ -1,7 +1,7 @@
-"""A function host for one machine, for those without Azure Functions Core Tools and for tests.
+"""A function host for one machine, for use without Azure Functions Core Tools and for tests.
 
 The real host is `func start`. This one runs an app in Microsoft's own Python worker library, reads the
 triggers that the worker reports, and calls the functions through it: timers by their NCRONTAB schedule,
-blobs that a scan finds or that Event Grid names. It is held to what the real host was recorded to do; see
+blobs that a scan finds or that Event Grid names. Tests hold it to recordings of the real host; see
 docs/decisions/development-host.md. It listens on loopback only.
 """

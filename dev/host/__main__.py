@@ -56,7 +56,7 @@ async def _run(host: Host, *, end_with_input: bool) -> None:
 
     def stop() -> None:
         stopping.set()
-        # A later Ctrl-C does not wait; one that comes twice at once, to a whole group, counts once.
+        # A later Ctrl-C does not wait; a signal sent twice at once, to a whole group, counts once.
         loop.call_later(1.0, _back_to_default, loop)
 
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -87,14 +87,14 @@ def _parser() -> argparse.ArgumentParser:
         help="local settings (default: local.settings.json of the app)",
     )
     parser.add_argument(
-        "--poll", type=float, default=1.0, metavar="SECONDS", help="time between looks (default: 1)"
+        "--poll", type=float, default=1.0, metavar="SECONDS", help="time between scans (default: 1)"
     )
     parser.add_argument(
         "--hidden",
         type=int,
         default=600,
         metavar="SECONDS",
-        help="time until a blob whose call was killed is called for again (default: 600, as on Azure)",
+        help="time until the call for a blob is repeated after it was killed (default: 600, as on Azure)",
     )
     parser.add_argument(
         "--lease",
@@ -110,12 +110,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=range(65_536),
         metavar="PORT",
         default=7071,
-        help="port of the admin address; any free one where it is taken (7071)",
+        help="port of the admin address; any free one if it is in use (7071)",
     )
     parser.add_argument(
         "--end-with-input",
         action="store_true",
-        help="end when standard input does: for programs that start it",
+        help="stop when standard input closes: for programs that start it",
     )
     return parser
 

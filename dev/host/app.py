@@ -20,7 +20,7 @@ from dev.host.worker import Worker
 _log = logging.getLogger("Host.Startup")
 
 _LAST_WORDS = 10.0
-"""Seconds that calls in progress are given when the host stops; what takes longer is dropped."""
+"""Seconds that the host waits for running calls when it stops; longer ones are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +31,18 @@ class Host:
     settings: Mapping[str, str]
     """As the app sees them: they must be in the process's environment too, where the app reads them."""
     look_every: float
-    """Seconds between two looks at a container."""
+    """Seconds between scans of a container."""
     hidden: int
-    """Seconds until the message of a host that died comes back."""
+    """Seconds until the message of a host that died is visible again."""
     lease: int
     """Seconds that a lock outlives a host that died."""
     port: int
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Load the app, listen, and end in good order when `stopping` is set.
+        """Load the app, listen, and shut down gracefully when `stopping` is set.
 
         Raises:
-            HostError: it cannot start, or not go on.
+            HostError: it cannot start, or cannot continue.
         """
         options = load_host_options(self.app)
         worker = Worker(self.app, options.time_limit)
@@ -71,7 +71,7 @@ class Host:
         _log.info("Host stopped")
 
     def _triggers(self, functions: Sequence[Function], *, blobs: bool) -> tuple[list[Trigger], list[str]]:
-        """The triggers that can be used, and what is wrong with the others."""
+        """The usable triggers, and the errors of the others."""
         if not functions:
             raise HostError(f"no functions in {self.app / 'function_app.py'}")
         triggers, errors = [], []
@@ -94,7 +94,7 @@ def _describe(trigger: Trigger, *, disabled: bool) -> str:
 
 
 async def _until_stopped(runs: Sequence[asyncio.Task[None]], worker: Worker, stopping: asyncio.Event) -> bool:
-    """Run until the host stops, then let calls in progress end; whether some had to be dropped.
+    """Run until the host stops, then wait for running calls; returns whether some were dropped.
 
     Raises:
         HostError: the worker is broken, which stops the host, as does any error of a listener.

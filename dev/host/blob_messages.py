@@ -18,7 +18,7 @@ def work_queue(host_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class BlobMessage:
-    """A call to be made."""
+    """A pending call."""
 
     function: str
     """Its full id."""
@@ -42,7 +42,7 @@ class BlobMessage:
 
     @classmethod
     def read(cls, text: str) -> "BlobMessage":
-        """Back from the queue.
+        """Parse a message from the queue.
 
         Raises:
             ValueError: it is not such a message.
@@ -61,7 +61,7 @@ def quoted(etag: str) -> str:
 
 
 def open_queue(connection: str, name: str) -> "QueueClient":
-    """The client of a queue, which is not made yet."""
+    """The client of a queue, which might not exist yet."""
     from azure.storage.queue import (
         LinearRetry,
         QueueClient,

@@ -1,7 +1,7 @@
-"""The work queue: calling functions for the blobs that messages name, five times at most.
+"""The work queue: calls functions for the blobs that messages name, at most five times each.
 
-A message stays on the queue until its call has succeeded, and is hidden meanwhile. Should this host die, it
-comes back with the number of tries so far; after the last try it goes to the poison queue.
+A message stays on the queue until its call has succeeded, and is hidden meanwhile. If this host dies, it
+becomes visible again with the number of tries so far; after the last try it goes to the poison queue.
 """
 
 import asyncio
@@ -34,12 +34,12 @@ class QueueOptions:
     """How messages are handled."""
 
     at_once: int
-    """Most calls at a time."""
+    """Maximum of concurrent calls."""
     tries: int
     hidden: int
-    """Seconds until the message of a host that died comes back."""
+    """Seconds until the message of a host that died is visible again."""
     look_every: float
-    """Seconds between two looks for such messages; those of this host are known at once."""
+    """Seconds between polls for such messages; this host knows its own at once."""
 
 
 class WorkQueue:
@@ -74,9 +74,9 @@ class WorkQueue:
         self._loop.call_soon_threadsafe(self._woken.set)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Handle messages until the host stops; calls that have begun are waited for."""
+        """Handle messages until the host stops, then wait for running calls."""
         at_once = self._options.at_once
-        batch = at_once // 2 + 1  # as the real host: fetched when no more than the other half run
+        batch = at_once // 2 + 1  # as the real host: fetches when at most the other half are running
         running: set[asyncio.Task[None]] = set()
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -104,7 +104,7 @@ class WorkQueue:
         return await self._worker.invoke(trigger.function, given, reason=reason, invocation=invocation)
 
     async def _wait(self, stopping: asyncio.Event) -> None:
-        """Wait until there can be something to do."""
+        """Wait until there might be something to do."""
         waits = [
             asyncio.create_task(each)
             for each in (self._woken.wait(), pause(self._options.look_every, stopping))
@@ -154,7 +154,7 @@ class WorkQueue:
     async def _call_hidden(
         self, trigger: BlobTrigger, message: BlobMessage, raw: "QueueMessage"
     ) -> tuple[Outcome, "QueueMessage"]:
-        """Call the function and keep the message hidden meanwhile; both as they are afterwards."""
+        """Call the function and keep its message hidden meanwhile; returns both in their final state."""
         from azure.core.exceptions import AzureError
 
         call = asyncio.create_task(self._call_if_current(trigger, message))
@@ -172,7 +172,7 @@ class WorkQueue:
         return call.result(), raw
 
     async def _call_if_current(self, trigger: BlobTrigger, message: BlobMessage) -> Outcome:
-        """Call the function, unless the blob is gone, or a scan has a newer version to come."""
+        """Call the function, unless the blob is gone or a scan will find a newer version."""
         from azure.core.exceptions import AzureError
 
         container, name = message.container, message.name
@@ -197,7 +197,7 @@ class WorkQueue:
             return None
 
     def _finish(self, raw: "QueueMessage", trigger: BlobTrigger | None, outcome: Outcome) -> None:
-        """Take a message off the queue, or let it come again."""
+        """Delete a message, or make it visible again."""
         if not outcome.ok and (raw.dequeue_count or 1) < self._options.tries:
             self._queue.update_message(raw, visibility_timeout=0)
             return

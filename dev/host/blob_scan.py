@@ -1,7 +1,7 @@
-"""Looking for new blobs in a container, and putting a message for each on the work queue.
+"""Scans a container for new blobs and queues a message for each.
 
-What was queued is remembered in receipts, empty blobs in `azure-webjobs-hosts` whose names say function,
-ETag, container and blob. Deleting one makes its blob new again when the host starts next.
+What was queued is recorded in receipts, empty blobs in `azure-webjobs-hosts` whose names say function,
+ETag, container and blob. Deleting one makes its blob new again when the host next starts.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ _REMEMBERED = 100_000
 """Queued blobs that are known without asking storage for their receipts."""
 
 _PAGE = 2_000
-"""Blobs that are listed at a time: Azurite sorts all that there are for each page, and memory holds one."""
+"""Blobs per page of a listing: Azurite sorts all blobs for each page, and memory holds one page."""
 
 _AT_ONCE = 8
-"""Blobs whose receipts are looked for at a time."""
+"""Receipts that are checked concurrently."""
 
 _LONGEST_BREAK = 5.0
-"""Seconds: looking at many blobs takes no more than half of the time, but new ones do not wait for long."""
+"""Seconds: a scan of many blobs takes at most half of the time, but new ones do not wait for long."""
 
 _INCOMPLETE = {"Incomplete": "Incomplete"}
 """Metadata of a receipt until its message is on the queue."""
@@ -49,7 +49,7 @@ def is_called_for(name: str) -> bool:
 
 
 class Scan:
-    """Looks into one container for one function; `data` is the container, `hosts` has the receipts."""
+    """Scans one container for one function; `data` is the container, `hosts` has the receipts."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Scan:
         self._complained = ""
 
     async def run(self, until: asyncio.Event) -> None:
-        """Look for new blobs at an interval."""
+        """Scan for new blobs at an interval."""
         from azure.core.exceptions import AzureError, ResourceNotFoundError
 
         while True:
@@ -82,7 +82,7 @@ class Scan:
                 what = f"there is no container {self._data.container_name!r} yet: create it, or set its name"
                 self._complain(what)
             except AzureError as error:
-                self._complain(f"cannot look into {self._data.container_name!r}: {error}")
+                self._complain(f"cannot list {self._data.container_name!r}: {error}")
             took = time.monotonic() - began
             if await pause(max(self._every, min(took, _LONGEST_BREAK)), until):
                 return
@@ -129,7 +129,7 @@ class Scan:
             self._queued.popitem(last=False)
 
     def _complain(self, what: str) -> None:
-        """Say it once, not at every look."""
+        """Log it once, not at every scan."""
         if what != self._complained:
             _log.warning("%s: %s", self._trigger.function.name, what)
         self._complained = what

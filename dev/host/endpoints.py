@@ -1,9 +1,9 @@
-"""The host's own addresses, on loopback only: the part of them that `func` users and Event Grid know.
+"""The host's HTTP endpoints, on loopback only: those that `func` users and Event Grid use.
 
     curl -H 'Content-Type: application/json' -d '{}' http://127.0.0.1:7071/admin/functions/score_on_timer
 
-runs a timer's function out of turn; for a blob's, the body is {"input": "container/name"}. The answer is 202
-at once; how the call ended, the log says, under the id in the header `Invocation-Id`, which is ours.
+runs a timer's function out of turn; for a blob's, the body is {"input": "container/name"}. The response is
+202 at once; the log reports the outcome under the id in the header `Invocation-Id`, our addition.
 """
 
 import asyncio
@@ -32,17 +32,17 @@ Call = Callable[[str, str], Coroutine[Any, Any, object]]
 
 
 class WrongInput(ValueError):
-    """What a caller gave cannot be the input of this function."""
+    """The caller's value is not a valid input of this function."""
 
 
 class Endpoints:
     """Answers until closed; use as a context manager inside the host's event loop.
 
     Args:
-        port: where to listen; any port that is free where another host has it.
+        port: where to listen; any free port if it is in use.
         calls: functions by name.
         queue: takes the messages of events.
-        errors: what the status says.
+        errors: those that the status reports.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.ACCEPTED, headers={"Invocation-Id": invocation})
 
     def _take_events(self, body: bytes) -> None:
-        """Answer as the blob extension's webhook does; 202 once all events are queued."""
+        """Respond as the blob extension's webhook does: 202 once all events are queued."""
         from azure.core.exceptions import AzureError
 
         query = {name.lower(): values for name, values in parse_qs(urlsplit(self.path).query).items()}
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
                     self.server.queue(message)
                 self._answer(HTTPStatus.ACCEPTED)
         except (ValueError, AzureError) as error:
-            _log.error("cannot take what was posted to %s: %s", event_grid.PATH, error)
+            _log.error("cannot queue the events posted to %s: %s", event_grid.PATH, error)
             self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": str(error)})
 
     def _body(self) -> bytes | None:
@@ -165,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.rfile.read(length) if 0 <= length <= _LARGEST_BODY else None
 
     def _from_here(self) -> bool:
-        """Refuse what a web page in a browser on this machine could send."""
+        """Reject what a web page in a browser on this machine could send."""
         host = (self.headers.get("Host") or "").rsplit(":", 1)[0]
         if host in {LOOPBACK, "localhost"} and "Origin" not in self.headers:
             return True
@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Say nothing: the calls themselves are logged."""
+        """Log nothing: the calls themselves are logged."""
 
 
 def _input(body: bytes) -> str:
@@ -199,4 +199,4 @@ def _input(body: bytes) -> str:
 
 def _report(call: Future[object]) -> None:
     if not call.cancelled() and (error := call.exception()):
-        _log.error("a call out of turn broke off", exc_info=error)
+        _log.error("a call out of turn failed", exc_info=error)

@@ -1,5 +1,5 @@
-"""What stops this host."""
+"""Errors that stop this host."""
 
 
 class HostError(Exception):
-    """The host cannot start or go on; the message says what, where, and what to do, in one line."""
+    """The host cannot start or continue; the message says what, where, and what to do, in one line."""

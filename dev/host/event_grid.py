@@ -1,7 +1,7 @@
 """Events of blobs, as Event Grid posts them to the webhook of the blob extension.
 
-As there, nothing is checked but that there is an address: events of other containers, other types, and the
-same event again are all calls. What the app does with them is its own business.
+As there, only the address is checked: events of other containers, of other types and duplicates all cause
+calls. It is up to the app what it does with them.
 """
 
 import json
@@ -21,11 +21,11 @@ _NUMERIC_HOST = re.compile(r"[0-9.]+|\[.*\]|localhost")
 
 
 class WrongEvent(ValueError):
-    """What was posted cannot be read; the real host throws, and answers 500."""
+    """The posted events cannot be read; the real host throws, and answers 500."""
 
 
 def validation_answer(body: bytes) -> dict[str, str]:
-    """What Event Grid wants to hear before it sends events."""
+    """The response that Event Grid requires before it sends events."""
     event = next(iter(_events(body)), None)
     return {"validationResponse": str(_field(event, "data", "validationCode"))}
 

@@ -1,4 +1,4 @@
-"""The functions of an app, as its worker reports them, and what a call is given and comes back with."""
+"""The functions of an app, as its worker reports them, and the inputs and outcomes of calls."""
 
 import json
 import random
@@ -10,11 +10,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What `@app.retry` asks for; the worker only reports it, the host carries it out."""
+    """The policy of `@app.retry`; the worker only reports it, the host applies it."""
 
     strategy: str
     most: int
-    """Retries after the first try; -1 for no end."""
+    """Retries after the first try; -1 for no limit."""
     shortest: timedelta
     longest: timedelta
 
@@ -48,13 +48,13 @@ class Function:
 
     @property
     def full_id(self) -> str:
-        """What locks, receipts, messages and webhooks call it."""
+        """Its name in locks, receipts, messages and webhooks."""
         return f"Host.Functions.{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What a trigger hands to its function: the parameter's name, and a value of one of the wire's kinds."""
+    """The argument of a call: the parameter's name, and a value of one of the protocol's kinds."""
 
     parameter: str
     kind: str

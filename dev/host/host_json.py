@@ -1,4 +1,4 @@
-"""host.json, refused where the real host goes into state Error for it."""
+"""host.json, rejected where the real host goes into state Error."""
 
 import json
 import logging
@@ -15,12 +15,12 @@ _log = logging.getLogger("Host.Startup")
 
 _BLOBS_PER_CORE = 8  # the real host's default of maxDegreeOfParallelism
 _POISON_THRESHOLD = 5
-_TIME_LIMIT = timedelta(minutes=30)  # the real host's default, but on the Consumption plan
+_TIME_LIMIT = timedelta(minutes=30)  # the real host's default, except on the Consumption plan
 _LEVELS = {"trace", "debug", "information", "warning", "error", "critical", "none"}
 _TELEMETRY = {"applicationinsights", "opentelemetry"}
 _BUNDLE = "microsoft.azure.functions.extensionbundle"
 _NEWEST_BUNDLE = (5, 0, 0)
-"""Above all bundles that there are."""
+"""Above all existing bundles."""
 
 _COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _TRAILING_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
@@ -31,18 +31,18 @@ _RANGE = re.compile(rf"[\[(]\s*{_VERSION}\s*,\s*(?:{_VERSION})?\s*[\])]|\[?{_VER
 
 @dataclass(frozen=True, slots=True)
 class HostOptions:
-    """What host.json says that this host heeds."""
+    """The part of host.json that this host uses."""
 
     blobs_at_once: int
     poison_threshold: int
     time_limit: timedelta | None
     """Of each call."""
     has_blob_triggers: bool
-    """Whether the extension bundle brings them; without, only timers work."""
+    """Whether the extension bundle has them; without it, only timers work."""
 
 
 def load_host_options(app: Path) -> HostOptions:
-    """Read host.json of the app in this folder; keys that are not known are ignored, as in the real host.
+    """Read host.json of the app in this folder; unknown keys are ignored, as in the real host.
 
     Raises:
         HostError: the real host would not load any function with it.
@@ -80,7 +80,7 @@ class _Document:
     content: Any
 
     def at(self, key: str) -> Any:
-        """The value of a key of dotted names, None where there is none."""
+        """The value at a dotted key, if any."""
         found = self.content
         for name in key.split("."):
             found = found.get(name) if isinstance(found, dict) else None
@@ -138,7 +138,7 @@ def _has_blob_triggers(document: _Document) -> bool:
 
 
 def _satisfiable(match: re.Match[str]) -> bool:
-    """Whether there are bundles in a range; a single version is one."""
+    """Whether any bundle is in a range; a single version is one."""
     numbers = [0 if part in {None, "*"} else int(part) for part in match.groups()]
     if match[7] is not None:
         return tuple(numbers[6:]) < _NEWEST_BUNDLE

@@ -1,4 +1,4 @@
-"""What listens for an app's triggers, and how its functions are called out of turn."""
+"""Listeners for an app's triggers, and calls out of turn."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ Running = Coroutine[Any, Any, None]
 
 @dataclass(frozen=True, slots=True)
 class HostStorage:
-    """Where the host keeps its own things."""
+    """Where the host keeps its own data."""
 
     connection: str
     host_id: str
@@ -86,7 +86,7 @@ class Listeners:
     def start(
         self, triggers: Sequence[Trigger], disabled: set[str], errors: list[str], stopping: asyncio.Event
     ) -> list[asyncio.Task[None]]:
-        """Listen for all but what is disabled; `errors` gets what cannot be listened for after all."""
+        """Listen for all enabled triggers; `errors` collects those that turn out not to work."""
         runs, scans = [self.queue.run(stopping)], []
         for trigger in triggers:
             name = trigger.function.name
@@ -135,7 +135,7 @@ def _unreachable(address: str, error: "AzureError") -> HostError:
 
 
 async def _loudly(function: Function, run: Running, errors: list[str]) -> None:
-    """A listener that cannot start disables its function; the others go on."""
+    """A listener that cannot start disables its function; the others continue."""
     try:
         await run
     except HostError as error:

@@ -1,7 +1,7 @@
-"""One of all hosts with an id fires a timer, and one looks for blobs: the one that holds a lease.
+"""Of all hosts with one id, the one that holds a lease fires a timer or scans for blobs.
 
-A host that ends gives its leases back. One that is killed does not: nothing ticks and nothing is found until
-they run out, as in Azure.
+A host releases its leases when it stops. One that is killed does not: nothing ticks and nothing is found
+until they expire, as in Azure.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("Host.Singleton")
 
 _AFTER_AN_ERROR = 1.0
-"""Seconds until storage is tried again."""
+"""Seconds until storage is retried."""
 
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
-"""What needs the lock; ends soon after the event that it is given is set."""
+"""Work that needs the lock; returns soon after its event is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Lock:
     async def run(self, work: Work, stopping: asyncio.Event) -> None:
         """Do the work whenever this host holds the lock, until it stops.
 
-        Work that storage breaks off begins anew: the real host would end, and be started again.
+        Work that a storage error interrupts starts again: the real host would exit and be restarted.
         """
         from azure.core.exceptions import AzureError
 
@@ -58,7 +58,7 @@ class Lock:
                 return
 
     async def _hold(self, lease: "BlobLeaseClient", work: Work, stopping: asyncio.Event) -> None:
-        """Work until this host stops or the lease is lost; what has begun is waited for."""
+        """Work until this host stops or the lease is lost, then wait for running work."""
         until = asyncio.Event()
         working = asyncio.create_task(work(until))
         others = [asyncio.create_task(self._renew(lease)), asyncio.create_task(stopping.wait())]
@@ -72,7 +72,7 @@ class Lock:
             await asyncio.to_thread(self._release, lease)
 
     async def _renew(self, lease: "BlobLeaseClient") -> None:
-        """Keep the lease; returns once it is lost."""
+        """Renew the lease; returns once it is lost."""
         from azure.core.exceptions import AzureError
 
         renewed = time.monotonic()
@@ -98,5 +98,5 @@ class Lock:
     def _release(self, lease: "BlobLeaseClient") -> None:
         from azure.core.exceptions import AzureError
 
-        with contextlib.suppress(AzureError):  # it runs out by itself
+        with contextlib.suppress(AzureError):  # it expires by itself
             lease.release()

@@ -29,7 +29,7 @@ class LineFormatter(logging.Formatter):
 
 
 def set_up_logging() -> None:
-    """Write to standard output; the SDKs' own lines are kept out, one for each request."""
+    """Write to standard output, without the SDKs' own line per request."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
@@ -37,7 +37,7 @@ def set_up_logging() -> None:
 
 
 def log_from_worker(logger: str, level: int, message: str, traceback: str | None) -> None:
-    """Write what the app logged, in its process."""
+    """Write what the app logged in its process."""
     log = logging.getLogger(logger)
     record = log.makeRecord(logger, level, "", 0, message, (), None)
     record.exc_text = indented(traceback) if traceback else None
@@ -45,12 +45,12 @@ def log_from_worker(logger: str, level: int, message: str, traceback: str | None
 
 
 def printable(text: str) -> str:
-    """`text` with everything escaped that could break a line or hide a part of it."""
+    """`text`, with characters escaped that could break a line or hide a part of it."""
     return text if text.isprintable() else "".join(map(_escaped, text))
 
 
 def indented(lines: str) -> str:
-    """A traceback that cannot be taken for entries of the log."""
+    """A traceback that cannot be mistaken for log entries."""
     return "\n".join(f"    {printable(line)}" for line in lines.split("\n"))
 
 

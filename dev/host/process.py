@@ -24,7 +24,7 @@ _WORKER = re.compile(r"Worker process started \(pid (\d+)\)")
 
 
 class HostEnded(RuntimeError):
-    """The host ended, or did not say in time what was waited for; the message has its last lines."""
+    """The host exited, or did not log an expected line in time; the message has its last lines."""
 
 
 class HostProcess:
@@ -32,11 +32,11 @@ class HostProcess:
 
     Args:
         app: folder of the app.
-        settings: set in its environment; of this process's own, only what no app reads is passed on.
-        poll: seconds between two looks at a container.
-        hidden: seconds until a blob whose call was killed is called for again.
+        settings: set in its environment; of this process's, it inherits only what no app reads.
+        poll: seconds between scans of a container.
+        hidden: seconds until the call for a blob is repeated after it was killed.
         lease: seconds without ticks and scans after a host was killed, at least 15.
-        echo: called with each line that the host writes, as it comes.
+        echo: called with each line that the host writes.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class HostProcess:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.address = ""
         self.worker_pid = 0
-        """Of the process in which the app runs, once it does; another one after each that died."""
+        """Of the process in which the app runs; changes when that process dies and is replaced."""
         self._echo = echo
         self._news = Condition()
         self._written = 0
@@ -77,7 +77,7 @@ class HostProcess:
         self.stop()
 
     def wait_until_started(self, seconds: float = 30.0) -> "HostProcess":
-        """Wait until it listens."""
+        """Wait until it is listening."""
         self.address = _STARTED.search(self.wait_for(_STARTED.pattern, seconds))[1]  # type: ignore[index]
         return self
 
@@ -85,7 +85,7 @@ class HostProcess:
         """The line with the `count`-th match of `pattern` since it started, once it is there.
 
         Raises:
-            HostEnded: it is not there in time, or the host ended.
+            HostEnded: the line does not appear in time, or the host exited.
         """
         return self._wait_for(pattern, seconds, count, 0)
 
@@ -102,7 +102,7 @@ class HostProcess:
                         return line
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
-                    why = "ended" if self._ended else f"did not say within {seconds:g} s"
+                    why = "ended" if self._ended else f"did not log a line within {seconds:g} s"
                     raise HostEnded(f"the host {why}: {pattern!r}\n" + "\n".join(list(self.lines)[-30:]))
                 self._news.wait(left)
 
@@ -110,7 +110,7 @@ class HostProcess:
         """Run a function out of turn and wait for the end of its first try; returns the HTTP status.
 
         Raises:
-            HostEnded: the host ended meanwhile.
+            HostEnded: the host exited meanwhile.
         """
         with self._news:
             seen = self._written
@@ -122,7 +122,7 @@ class HostProcess:
     def post(
         self, path: str, body: bytes, headers: Mapping[str, str] | None = None
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Ask for something; returns status, headers and body of the answer."""
+        """Send a request; returns status, headers and body of the response."""
         request = urllib.request.Request(  # noqa: S310 - its address is our own host's
             self.address + path, body, {"Content-Type": "application/json", **(headers or {})}, method="POST"
         )
@@ -134,32 +134,32 @@ class HostProcess:
                 return error.code, dict(error.headers), error.read()
 
     def held(self) -> contextlib.AbstractContextManager[None]:
-        """Stand it still for a while: nothing that happens meanwhile is seen by it half done."""
+        """Suspend it: it sees nothing half done of what happens meanwhile."""
         return _held(self.pid)
 
     def worker_held(self) -> contextlib.AbstractContextManager[None]:
-        """Stand the app's process still for a while: calls begin, and do not end."""
+        """Suspend the app's process: calls start and do not finish."""
         return _held(self.worker_pid)
 
     def let_go(self) -> None:
-        """End it as the end of this process would: its standard input ends."""
+        """Stop it as the exit of this process would: close its standard input."""
         if self._child.stdin:
             self._child.stdin.close()
 
     def stop(self) -> int:
-        """End it in good order; returns its exit code."""
+        """Stop it gracefully; returns its exit code."""
         code = end_child(self._child)
         self._reader.join()
         return code
 
     def kill(self) -> None:
-        """End it in the middle of whatever it does."""
+        """Kill it without a chance to clean up."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.stop()
 
     def wait(self) -> int:
-        """Wait until it ends by itself; returns its exit code."""
+        """Wait until it exits by itself; returns its exit code."""
         code = self._child.wait()
         self._reader.join()
         return code

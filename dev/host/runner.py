@@ -1,10 +1,10 @@
 """The process in which the app runs: Microsoft's own worker library, driven over a socket.
 
 `azure_functions_runtime` imports the app, lists its functions, decodes their inputs and calls them. The host
-and the real worker talk in protobuf messages over gRPC; here a line of JSON is a message, and the library is
-given plain objects with the same fields.
+and the real worker talk in protobuf messages over gRPC; here a message is a line of JSON, and the library
+gets plain objects with the same fields.
 
-This file is run as a script, and imports nothing of the project: the app must not find it here, either.
+This file runs as a script and imports nothing of the project, so that the app cannot import it either.
 """
 
 import argparse
@@ -26,17 +26,17 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 _RUNTIME = "azure-functions-runtime"
-"""Comes with the platform, as all that it needs; no app lists it."""
+"""Comes with the platform, as do its dependencies; no app lists it."""
 
 
 def main() -> None:
-    """Load the app, then do what the host asks for until it hangs up."""
+    """Load the app, then serve the host until it disconnects."""
     parser = argparse.ArgumentParser()
     parser.add_argument("app", type=Path)
-    parser.add_argument("socket", type=int, help="its number, handed down by the host")
+    parser.add_argument("socket", type=int, help="its number, passed on by the host")
     args = parser.parse_args()
     for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: None)  # a Ctrl-C reaches the whole group; the host says when to end
+        signal.signal(each, lambda *_: None)  # a Ctrl-C reaches the whole group; the host says when to exit
     os.set_inheritable(args.socket, False)  # processes that the app starts do not inherit it
     host = _Host(socket.socket(fileno=args.socket))
     logging.basicConfig(level=logging.INFO, handlers=[_ToHost(host)])
@@ -102,7 +102,7 @@ class _Host:
             os._exit(1)  # the host is gone
 
     def receive(self) -> dict[str, Any] | None:
-        """The next call; None where it was the last. A host that dies takes its worker along."""
+        """The next call; None after the last. When the host dies, its worker exits too."""
         line = self._lines.readline()
         if not line:
             os._exit(1)
@@ -111,7 +111,7 @@ class _Host:
 
 
 class _ToHost(logging.Handler):
-    """Hands over what the app logs."""
+    """Passes on what the app logs."""
 
     def __init__(self, host: _Host) -> None:
         super().__init__()
@@ -128,10 +128,10 @@ class _ToHost(logging.Handler):
 
 
 class _OnlyWhatIsDeployed(importlib.abc.MetaPathFinder):
-    """Refuses packages that are installed here for development, and that no deployed app would find.
+    """Blocks packages that are installed here for development and that a deployed app would not find.
 
-    Those are all that the app's requirements.txt does not ask for and the platform does not bring. An app
-    without a requirements.txt finds everything.
+    Those are all that neither the app's requirements.txt nor the platform has. Without a requirements.txt,
+    nothing is blocked.
     """
 
     def __init__(self, app: Path) -> None:
@@ -148,7 +148,7 @@ class _OnlyWhatIsDeployed(importlib.abc.MetaPathFinder):
         if fullname in self._refused:
             raise ModuleNotFoundError(
                 f"No module named '{fullname}': it is installed for development, but the app's "
-                "requirements.txt does not ask for it",
+                "requirements.txt does not list it",
                 name=fullname,
             )
         return None
@@ -159,7 +159,7 @@ def _normal(name: str) -> str:
 
 
 def _with_needs(packages: list[str]) -> set[str]:
-    """These packages and all that they need in turn, as far as they are installed."""
+    """These packages and all their dependencies, as far as they are installed."""
     found: set[str] = set()
     while packages:
         name = _normal(packages.pop())
@@ -172,7 +172,7 @@ def _with_needs(packages: list[str]) -> set[str]:
 
 
 def _modules(package: metadata.Distribution) -> set[str]:
-    """The modules that a package brings; those of Azure share their first name."""
+    """The modules of a package; those of Azure share their first name."""
     if package.name.startswith("azure-"):
         return {package.name.replace("-", ".")}
     declared = (package.read_text("top_level.txt") or "").split()
@@ -200,7 +200,7 @@ def _function(reported: Any) -> dict[str, Any]:
 
 
 class _Message:
-    """Stands for any protobuf message: it has the fields it is given."""
+    """Stands for any protobuf message: has the fields that it is created with."""
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
@@ -234,7 +234,7 @@ class _Parameter:
 
 
 def _protos() -> SimpleNamespace:
-    """The messages that the worker makes; it compares bindings' directions with the decorators' values."""
+    """The messages that the worker creates; it compares bindings' directions with the decorators' values."""
     from azure.functions.decorators.core import BindingDirection, DataType
 
     class BindingInfo(_Message):

@@ -9,13 +9,13 @@ from pathlib import Path
 from dev.host.errors import HostError
 
 HOST_STORAGE = "AzureWebJobsStorage"
-"""Name of the connection under which the host keeps its own things: receipts, locks, timer status, queue."""
+"""Name of the connection under which the host keeps its own data: receipts, locks, timer status, queue."""
 
 HOST_ID = "AzureFunctionsWebHost__hostid"
 
 
 def resolve(text: str, settings: Mapping[str, str]) -> str:
-    """Put settings in place of `%NAME%`, once; the worker leaves that to the host."""
+    """Replace `%NAME%` by settings, once; the worker leaves that to the host."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
@@ -31,7 +31,7 @@ def resolve(text: str, settings: Mapping[str, str]) -> str:
 
 
 def is_disabled(function: str, settings: Mapping[str, str]) -> bool:
-    """Whether nothing triggers a function; it can be called out of turn all the same, as in Azure."""
+    """Whether nothing triggers a function; it can still be called out of turn, as in Azure."""
     return settings.get(f"AzureWebJobs.{function}.Disabled", "").lower() in {"1", "true"}
 
 
@@ -46,7 +46,7 @@ def connection_string(name: str, settings: Mapping[str, str]) -> str:
 
 
 def host_id(app: Path, settings: Mapping[str, str]) -> str:
-    """What keeps apps that share a storage account apart; as given, or made from machine and folder."""
+    """Distinguishes apps that share a storage account; as configured, or derived from machine and folder."""
     if given := settings.get(HOST_ID):
         return given
     machine = re.sub(r"[^a-z0-9]", "", socket.gethostname().lower())[:20] or "host"

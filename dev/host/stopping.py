@@ -4,7 +4,7 @@ import asyncio
 
 
 async def pause(seconds: float, stopping: asyncio.Event) -> bool:
-    """Wait so long, or until the host stops; true where it stops."""
+    """Wait for a time or until the host stops; true if it stops."""
     try:
         async with asyncio.timeout(seconds):
             return await stopping.wait()

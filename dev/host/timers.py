@@ -1,7 +1,7 @@
-"""Timers: when they fire, what their functions are given, and what is kept for the next start.
+"""Timers: when they fire, what their functions get, and what is stored for the next start.
 
 The rules are those of the real host's timer extension. Past due is checked only when the host starts: a
-tick that was missed meanwhile is made up for once, however many were missed, also where the timer never ran.
+missed tick is made up for once, however many were missed, even if the timer never ran.
 One function's ticks never overlap; calls out of turn run beside them.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("Host.Triggers.Timer")
 
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
-"""A time that has not been, as .NET writes it: 0001-01-01T00:00:00."""
+""""Never", as .NET writes it: 0001-01-01T00:00:00."""
 
 _LONGEST_NAP = timedelta(minutes=1)  # a machine that slept, or a clock put right, is noticed after this long
 
@@ -39,13 +39,13 @@ class Clock:
         return datetime.now(UTC)
 
     async def pause(self, seconds: float, until: asyncio.Event) -> bool:
-        """Wait so long, or until the event is set; true where it is."""
+        """Wait for a time or until the event is set; true if it is."""
         return await pause(seconds, until)
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleStatus:
-    """What is known of a timer between starts of the host."""
+    """What is stored of a timer between starts of the host."""
 
     last: datetime
     next: datetime
@@ -61,7 +61,7 @@ class ScheduleStatus:
 
     @classmethod
     def read(cls, text: str) -> "ScheduleStatus | None":
-        """Back from JSON; times without an offset, as .NET can write them, are UTC.
+        """Parse JSON; times without an offset, as .NET can write them, are UTC.
 
         Raises:
             ValueError: this is not a status.
@@ -78,13 +78,13 @@ class ScheduleStatus:
 
 @dataclass(frozen=True)
 class StatusStore:
-    """Statuses as blobs, where the real host has them; `container` is `azure-webjobs-hosts`."""
+    """Statuses as blobs, where the real host stores them; `container` is `azure-webjobs-hosts`."""
 
     container: "ContainerClient"
     host_id: str
 
     def load(self, function: str) -> ScheduleStatus | None:
-        """The status of a function's timer, where there is one; `function` is its full id.
+        """The status of a function's timer, if any; `function` is its full id.
 
         Raises:
             HostError: it cannot be read. It stays as it is.
@@ -145,7 +145,7 @@ class TimerListener:
         return await self._invoke(reason, until, self._info(status), invocation)
 
     async def _wait(self, until: asyncio.Event) -> bool:
-        """Wait for the next tick; true where the host stops before."""
+        """Wait for the next tick; true if the host stops first."""
         following = self._status.next
         _log.info("The next tick of '%s' is at %s", self._trigger.function.name, following.isoformat())
         while (left := following - self._clock.now()) > timedelta():
@@ -168,7 +168,7 @@ class TimerListener:
     async def _invoke(
         self, reason: str, until: asyncio.Event, info: dict[str, Any], invocation: str = ""
     ) -> Outcome:
-        """Call the function, and again as its retry policy asks for."""
+        """Call the function, with the retries of its policy."""
         function, retry = self._trigger.function, 0
         invocation = invocation or str(uuid.uuid4())
         given = Input.timer(self._trigger.parameter, info)
@@ -180,25 +180,25 @@ class TimerListener:
                 return outcome
             retry += 1
             delay = function.retry.delay(retry)
-            _log.warning("'%s' is tried again in %s (retry %d)", function.name, delay, retry)
+            _log.warning("'%s' is retried in %s (retry %d)", function.name, delay, retry)
             if await self._clock.pause(delay.total_seconds(), until):
                 return outcome
 
     def _info(self, status: ScheduleStatus | None, *, past_due: bool = False) -> dict[str, Any]:
-        """What the function is given: `Next` is the very tick that it runs for, as in the real host."""
+        """The function's argument: `Next` is the tick that it runs for, as in the real host."""
         document = status.document() if status else None
         return {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": document, "IsPastDue": past_due}
 
 
 def at_start(stored: ScheduleStatus | None, schedule: Schedule, now: datetime) -> tuple[ScheduleStatus, bool]:
-    """The status to begin with, and whether a tick was missed while the host was down."""
+    """The initial status, and whether a tick was missed while the host was down."""
     if stored is None:
         return ScheduleStatus(NEVER, schedule.next_after(now), now), False
     since = next((time for time in (stored.last, stored.updated) if time != NEVER), now)
     expected = schedule.next_after(since)
     if stored.next == expected:
         return stored, now > stored.next
-    # The schedule was changed: begin anew, with nothing to make up for.
+    # The schedule was changed: start afresh, with nothing to make up for.
     if now > expected:
         since, expected = now, schedule.next_after(now)
     return ScheduleStatus(NEVER, expected, since), False

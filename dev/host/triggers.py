@@ -1,4 +1,4 @@
-"""What makes a function run, read from the raw bindings that the worker reports."""
+"""Triggers, read from the raw bindings that the worker reports."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ class TimerTrigger:
 
 @dataclass(frozen=True, slots=True)
 class BlobTrigger:
-    """Runs its function for blobs that are found, or that events name."""
+    """Runs its function for blobs that a scan finds or that events name."""
 
     function: Function
     parameter: str
@@ -34,13 +34,13 @@ class BlobTrigger:
     connection_string: str
     container: str
     pattern: re.Pattern[str]
-    """What the name of a blob that is found must match."""
+    """What the name of a blob in a scan must match."""
     source: str
     """`EventGrid` or `LogsAndContainerScan`."""
 
     @property
     def scans(self) -> bool:
-        """Whether blobs are looked for; otherwise events bring them."""
+        """Whether the container is scanned; otherwise events name the blobs."""
         return self.source != "EventGrid"
 
 
@@ -48,12 +48,12 @@ Trigger = TimerTrigger | BlobTrigger
 
 
 def read_trigger(function: Function, settings: Mapping[str, str], *, blobs: bool) -> Trigger:
-    """The trigger of `function`, with settings put in place of `%NAME%`.
+    """The trigger of `function`, with `%NAME%` replaced by settings.
 
     `blobs` says whether the app's extension bundle has blob triggers.
 
     Raises:
-        HostError: there is none that this host knows, or it is wrong.
+        HostError: this host does not support it, or it is invalid.
     """
     kinds: dict[str, Callable[[Function, Mapping[str, Any], Mapping[str, str]], Trigger]]
     kinds = {"timerTrigger": _timer} | ({"blobTrigger": _blob} if blobs else {})
@@ -71,7 +71,7 @@ def read_trigger(function: Function, settings: Mapping[str, str], *, blobs: bool
             "extensionBundle 'Microsoft.Azure.Functions.ExtensionBundle'"
         )
     raise HostError(
-        f"{function.name}: this host knows timer and blob triggers only, not {found}; use 'func start'"
+        f"{function.name}: this host supports only timer and blob triggers, not {found}; use 'func start'"
     )
 
 
@@ -93,7 +93,7 @@ def _timer(function: Function, binding: Mapping[str, Any], settings: Mapping[str
 def _blob(function: Function, binding: Mapping[str, Any], settings: Mapping[str, str]) -> BlobTrigger:
     if not (binding.get("properties") or {}).get("SupportsDeferredBinding"):
         raise HostError(
-            "this host hands over blobs as BlobClient of azurefunctions.extensions.bindings.blob only, "
+            "this host passes blobs as BlobClient of azurefunctions.extensions.bindings.blob only, "
             "not their content; use 'func start'"
         )
     path = resolve(str(binding["path"]), settings)
@@ -113,6 +113,6 @@ def _blob(function: Function, binding: Mapping[str, Any], settings: Mapping[str,
 
 
 def _name_pattern(path: str) -> re.Pattern[str]:
-    """`{name}` stands for any text on one line, slashes too, also for none."""
+    """`{name}` matches any text on one line, including slashes, or none."""
     parts = re.split(r"\{[^{}]+\}", path)
     return re.compile(".*".join(map(re.escape, parts)))

@@ -1,4 +1,4 @@
-"""The Python worker as the host drives it: called, timed, and started again when it dies."""
+"""The Python worker as the host drives it: called, timed, and restarted when it dies."""
 
 import asyncio
 import contextlib
@@ -24,13 +24,13 @@ _log = logging.getLogger("Host")
 _RUNNER = Path(__file__).with_name("runner.py")
 _LONGEST_LINE = 16 * 2**20
 _MOST_EXITS = 3
-"""The host ends with this one, as the real one does."""
+"""The host exits at this number, as the real one does."""
 _FORGIVEN_AFTER = 30 * 60.0
-"""Seconds without an exit, after which those before do not count."""
+"""Seconds without an exit after which earlier ones no longer count."""
 _LAST_LINES = 0.5
 """Seconds to read what a process printed before it ended."""
 _FAREWELL = 5.0
-"""Seconds that a process without calls is given to end, and to send its telemetry."""
+"""Seconds for an idle process to send its telemetry and exit."""
 
 
 class Worker:
@@ -38,7 +38,7 @@ class Worker:
 
     Args:
         app: folder of the app.
-        time_limit: of each call; None for none. What takes longer is a failure, and costs the process.
+        time_limit: of each call; None for no limit. A longer call fails, and its process is killed.
     """
 
     def __init__(self, app: Path, time_limit: timedelta | None) -> None:
@@ -47,13 +47,13 @@ class Worker:
         self._exits: list[float] = []
         self._current: asyncio.Task[WorkerProcess]
         self.broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Has an exception once the process has died too often, or does not start again."""
+        """Gets an exception once the process has died too often or does not restart."""
 
     async def start(self) -> list[Function]:
         """Import the app and list its functions.
 
         Raises:
-            HostError: the worker could not load it; the message is the worker's own.
+            HostError: the worker could not load it; the message is the worker's.
         """
         if not (self._app / "function_app.py").is_file():
             raise HostError(
@@ -65,11 +65,11 @@ class Worker:
     async def invoke(
         self, function: Function, given: Input, *, reason: str, invocation: str = "", retry: int = 0
     ) -> Outcome:
-        """Call a function once; what it raises comes back in the outcome."""
+        """Call a function once; the outcome has what it raises."""
         invocation = invocation or str(uuid.uuid4())
         try:
             process = await asyncio.shield(self._current)
-        except HostError as broken:  # it does not start again: the host ends
+        except HostError as broken:  # it does not restart: the host exits
             return Outcome(ok=False, error=str(broken))
         _log.info("Executing 'Functions.%s' (Reason='%s', Id=%s)", function.name, reason, invocation)
         started = time.monotonic()
@@ -87,7 +87,7 @@ class Worker:
         return outcome
 
     async def stop(self, *, kill: bool) -> None:
-        """End the process: at once, or when it has sent its telemetry."""
+        """Stop the process: at once, or when it has sent its telemetry."""
         with contextlib.suppress(HostError):
             process = await self._current
             await process.stop(0 if kill else _FAREWELL)
@@ -95,7 +95,7 @@ class Worker:
     def _replace(self, process: "WorkerProcess") -> None:
         """Kill a process that a call hangs in. Its other calls hang until their own time limit."""
         if self._current.done() and self._current.result() is process:
-            _log.warning("Worker process %d is killed and started again", process.pid)
+            _log.warning("Worker process %d is killed and restarted", process.pid)
             process.kill()
             self._start_again()
 
@@ -110,7 +110,7 @@ class Worker:
             self._start_again()
         elif not self.broken.done():
             why = f"the worker process ended {_MOST_EXITS} times, the last with code {code}"
-            self.broken.set_exception(HostError(f"{why}: see what the app wrote above"))
+            self.broken.set_exception(HostError(f"{why}: see the app's output above"))
 
     def _start_again(self) -> None:
         def started(task: asyncio.Task[WorkerProcess]) -> None:
@@ -125,7 +125,7 @@ OnExit = Callable[["WorkerProcess", int], None]
 
 
 class WorkerProcess:
-    """One life of the worker; make one with `start`."""
+    """One process of the worker; create one with `start`."""
 
     def __init__(
         self,
@@ -146,7 +146,7 @@ class WorkerProcess:
 
     @classmethod
     async def start(cls, app: Path, on_exit: OnExit) -> "WorkerProcess":
-        """Start a process and load the app in it; `on_exit` is called should it die by itself later.
+        """Start a process and load the app in it; `on_exit` is called if it dies by itself later.
 
         Raises:
             HostError: the app cannot be loaded.
@@ -166,7 +166,7 @@ class WorkerProcess:
         return worker
 
     async def call(self, function: Function, given: Input, invocation: str, retry: int) -> Outcome:
-        """Call a function; the outcome is a failure where the process dies meanwhile."""
+        """Call a function; the outcome is a failure if the process dies meanwhile."""
         message = {
             "id": invocation,
             "function": function.id,
@@ -185,12 +185,12 @@ class WorkerProcess:
             del self._calls[invocation]
 
     def kill(self) -> None:
-        """End it at once; calls in it never end."""
+        """Kill it at once; its calls never finish."""
         self._on_exit = None
         self._process.kill()
 
     async def stop(self, patience: float) -> None:
-        """Give it some seconds to end by itself, then kill it."""
+        """Give it some seconds to exit by itself, then kill it."""
         self._on_exit = None
         if patience:
             self._send(None)

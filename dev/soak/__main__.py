@@ -53,6 +53,7 @@ def soak(plan: Plan, seed: int, mark: str, folder: Path, stack: contextlib.ExitS
             with (
                 Repeater(setup.models.replace_one, 10.0, seed),
                 Repeater(hosts.kill_worker, 20.0, seed),
+                Repeater(hosts.kill_step, 6.0, seed),
                 Repeater(hosts.kill, max(30.0, plan.seconds / 5), seed),
             ):
                 load.run(plan)

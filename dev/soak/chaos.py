@@ -76,6 +76,20 @@ class Hosts:
                 worker.kill()
                 self.killed["workers"] += 1
 
+    def kill_step(self) -> None:
+        """Kill one random step, or `collect`, of the local engine, if there is one: its worker goes on."""
+        found = []
+        for process in marked(self._mark):
+            with suppress(psutil.Error):
+                if _is_worker(process):
+                    found += [child for child in process.children() if _is_step(child)]
+        if found:
+            step = self._chance.choice(found)
+            with suppress(psutil.Error):  # it has exited meanwhile
+                what = "collects" if "collect" in step.cmdline() else "steps"
+                step.kill()
+                self.killed[what] += 1
+
     def sample(self) -> None:
         """Record the app's memory and open files."""
         with self._changing, suppress(psutil.Error):
@@ -94,6 +108,12 @@ class Hosts:
 def _is_worker(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
         return "pipeline.engines.local.worker" in process.cmdline()
+    return False
+
+
+def _is_step(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.cmdline()[1:3] == ["-m", "scoring"]
     return False
 
 

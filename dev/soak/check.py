@@ -4,9 +4,11 @@ It reads only blobs and uses none of the code that it checks. It requires:
 
 - every run has finished: every record is in a final state, and there are no markers;
 - every claim names a run with a record, and that run's manifest holds the landing;
-- every blob that exists was claimed, and one run predicted each of its readings once, with the right value;
-  the same run rejected each of its bad rows once; an unreadable blob is reported as unreadable;
-- a blob that was removed or replaced was predicted as a whole by one run, or not at all;
+- every blob that exists was claimed; over the tries of the run that claimed it, in folders with `_SUCCESS`
+  only, each of its readings was predicted once, with the right value, and each of its bad rows rejected once;
+  an unreadable blob is reported as unreadable;
+- a blob that was removed or replaced was predicted by the tries of one run only, each sensor as a whole;
+- a run that lost steps was tried again;
 - every prediction equals scikit-learn's for the model that the summary names.
 """
 
@@ -17,13 +19,14 @@ from typing import TYPE_CHECKING
 
 from dev.soak.answers import wrong_answers
 from dev.soak.contents import Blob, Run, read_blobs, read_claims, read_runs
-from dev.soak.readings import ROWS, SENSORS, Row, parse_name, parse_stamp
+from dev.soak.readings import ROWS, Row, parse_name, parse_stamp
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
 
 FINAL = frozenset({"succeeded", "partly", "failed", "canceled", "empty"})
-_LANDING_STATUSES = frozenset({"read", "superseded", "vanished", "unreadable", "refused"})
+_READ = frozenset({"read", "partly-rejected", "all-rejected"})
+_LANDING_STATUSES = _READ | {"superseded", "vanished", "unreadable", "refused"}
 _SHOWN = 20
 
 
@@ -54,8 +57,9 @@ def check(service: "BlobServiceClient", versions: str) -> Findings:
     findings = Findings()
     _check_finished(findings, runs, names)
     _check_claims(findings, claims, runs, skipped)
-    predicted = _check_scored_once(findings, runs)
-    _check_landings(findings, blobs, claims, runs, predicted)
+    tries = _tries(runs)
+    _check_scored_once(findings, runs, tries)
+    _check_landings(findings, blobs, claims, tries)
     findings.add("wrong answer", wrong_answers(service.get_container_client(versions), runs.values()))
     states = Counter(str(run.record["state"]) for run in runs.values())
     findings.figures = {
@@ -63,6 +67,8 @@ def check(service: "BlobServiceClient", versions: str) -> Findings:
         "claims": len(claims),
         "readings predicted": sum(len(run.predictions) for run in runs.values()),
         "rows rejected": sum(len(run.rejects) for run in runs.values()),
+        "further tries": sum(run.earlier is not None for run in runs.values()),
+        "tries for lost steps": sum(run.is_rest for run in runs.values()),
         **{f"runs {state}": count for state, count in states.most_common()},
     }
     return findings
@@ -73,6 +79,11 @@ def _check_finished(findings: Findings, runs: Mapping[str, Run], names: Sequence
     findings.add(
         "run not finished",
         (f"{run.name} is {run.record['state']}" for run in runs.values() if run.record["state"] not in FINAL),
+    )
+    tried_again = {run.earlier for run in runs.values()}
+    findings.add(
+        "not tried again",
+        (run.name for run in runs.values() if run.awaits_retry and run.name not in tried_again),
     )
 
 
@@ -87,24 +98,48 @@ def _check_claims(
     findings.add("claim on a skipped blob", (name for key, name in skipped.items() if key in claims))
 
 
-def _check_scored_once(findings: Findings, runs: Mapping[str, Run]) -> dict[tuple[int, int], str]:
-    """The run that predicted each version of each landing; one run must predict all of it."""
-    where: dict[tuple[int, int], str] = {}
+def _tries(runs: Mapping[str, Run]) -> dict[str, list[Run]]:
+    """All tries of each run, the first one first, by the name of each try."""
+    tries: dict[str, list[Run]] = {}
+    for run in runs.values():
+        chain = [run]
+        while (earlier := chain[0].earlier) and earlier in runs:
+            chain.insert(0, runs[earlier])
+        for each in chain:
+            if len(chain) > len(tries.get(each.name, ())):
+                tries[each.name] = chain
+    return tries
+
+
+def _check_scored_once(
+    findings: Findings, runs: Mapping[str, Run], tries: Mapping[str, Sequence[Run]]
+) -> None:
+    """Each reading is predicted by one run; the tries of one run share the sensors of a landing."""
+    where: dict[tuple[tuple[int, int], str, str], str] = {}
+    first: dict[tuple[int, int], str] = {}
     for run in runs.values():
         rows: defaultdict[tuple[int, int], list[Row]] = defaultdict(list)
         for row, _label, _score in run.predictions:
             rows[parse_stamp(row.ts)].append(row)
         for identity, found in rows.items():
-            if identity in where:
-                findings.add("scored twice", [f"{identity} by {where[identity]} and {run.name}"])
-            where[identity] = run.name
-            if len(found) != len(set(found)):
-                findings.add("reading predicted twice", [f"of {identity} by {run.name}"])
-            if len(set(found)) != ROWS * len(SENSORS):
-                findings.add("scored in part", [f"{len(set(found))} readings of {identity} by {run.name}"])
+            base = tries[run.name][0].name
+            if first.setdefault(identity, base) != base:
+                findings.add("scored twice", [f"{identity} by {first[identity]} and {run.name}"])
+            _check_rows(findings, run, identity, found)
+            for sensor in {(row.device, row.sensor) for row in found}:
+                if (before := where.setdefault((identity, *sensor), run.name)) != run.name:
+                    findings.add("scored twice", [f"{sensor} of {identity} by {before} and {run.name}"])
         if run.finished:
             _check_summary(findings, run, Counter(number for number, _version in rows))
-    return where
+
+
+def _check_rows(findings: Findings, run: Run, identity: tuple[int, int], rows: Sequence[Row]) -> None:
+    """A run predicts each landing for all sensors that its summary says it scored, and each reading once."""
+    if len(rows) != len(set(rows)):
+        findings.add("reading predicted twice", [f"of {identity} by {run.name}"])
+    counts = Counter((row.device, row.sensor) for row in set(rows))
+    if counts.keys() != run.scored or set(counts.values()) != {ROWS}:
+        findings.add("scored in part", [f"{dict(counts)} readings of {identity} by {run.name}"])
 
 
 def _check_summary(findings: Findings, run: Run, scored: Mapping[int, int]) -> None:
@@ -114,12 +149,12 @@ def _check_summary(findings: Findings, run: Run, scored: Mapping[int, int]) -> N
         (kind, number), status = parse_name(name), statuses.get(name, "not mentioned")
         if status not in _LANDING_STATUSES:
             findings.add("landing not in the summary", [f"{name} in {run.name} is {status}"])
-        read = status == "read"
+        read = status in _READ
         if read and not kind.readable:
             findings.add("unreadable landing scored", [f"{name} by {run.name}"])
-        if scored.get(number, 0) != int(read):
+        if scored.get(number, 0) != int(read and bool(run.scored)):
             findings.add("predictions do not match the status", [f"{name} in {run.name} is {status}"])
-        if rejected[name] != (kind.rejected if read else 0):
+        if rejected[name] != (kind.rejected if read and not run.is_rest else 0):
             findings.add("rejected rows", [f"{rejected[name]} of {name} in {run.name}"])
 
 
@@ -127,28 +162,45 @@ def _check_landings(
     findings: Findings,
     blobs: Sequence[Blob],
     claims: Mapping[str, str],
-    runs: Mapping[str, Run],
-    predicted: Mapping[tuple[int, int], str],
+    tries: Mapping[str, Sequence[Run]],
 ) -> None:
-    values = {
-        name: {(row.device, row.sensor, row.ts): row.value for row, _label, _score in run.predictions}
-        for name, run in runs.items()
+    predictions = {
+        found[0].name: {
+            (row.device, row.sensor, row.ts): (row.value, run)
+            for run in found
+            for row, _label, _score in run.predictions
+        }
+        for found in tries.values()
     }
     for blob in blobs:
-        run = runs.get(claims.get(blob.key, ""))
-        if run is None:
+        found = tries.get(claims.get(blob.key, ""), ())
+        if not found:
             findings.add("never scored", [f"{blob.name} has no claim"])
         elif not blob.kind.readable:
-            if (found := run.statuses.get(blob.name)) not in {"unreadable", "refused"}:
-                findings.add("unreadable landing not reported", [f"{blob.name} in {run.name} is {found}"])
-        elif run.finished is None or predicted.get(parse_stamp(blob.rows[0].ts)) != run.name:
-            why = run.record["error"] or "no reason given"
-            findings.add("never scored", [f"{blob.name}: {run.name} is {run.record['state']}: {why}"])
+            statuses = {run.statuses.get(blob.name) for run in found if run.finished}
+            if not statuses & {"unreadable", "refused"}:
+                findings.add("unreadable landing not reported", [f"{blob.name} in {found[-1].name}"])
         else:
-            findings.latencies.append((run.finished - blob.arrived).total_seconds())
-            predicted_values = values[run.name]
-            for row in blob.rows:
-                if (found := predicted_values.get((row.device, row.sensor, row.ts))) != row.value:
-                    findings.add("wrong value", [f"{found} for {row} of {blob.name} in {run.name}"])
-            if sorted(line for name, line in run.rejects if name == blob.name) != list(blob.bad):
-                findings.add("rejected lines", [f"of {blob.name} in {run.name}, expected {blob.bad}"])
+            _check_landing(findings, blob, found, predictions[found[0].name])
+
+
+def _check_landing(
+    findings: Findings,
+    blob: Blob,
+    tries: Sequence[Run],
+    predictions: Mapping[tuple[str, str, str], tuple[str, Run]],
+) -> None:
+    """All readings of a landing are predicted, and its bad rows rejected, over the tries of its run."""
+    found = [predictions.get((row.device, row.sensor, row.ts)) for row in blob.rows]
+    if not all(found):
+        last = tries[-1]
+        why = f"{last.name} is {last.record['state']}: {last.record['error'] or 'no reason given'}"
+        findings.add("never scored", [f"{found.count(None)} of {len(found)} readings of {blob.name}: {why}"])
+        return
+    for row, (value, run) in zip(blob.rows, filter(None, found), strict=True):
+        if value != row.value:
+            findings.add("wrong value", [f"{value} for {row} of {blob.name} in {run.name}"])
+    ends = [run.finished for _value, run in filter(None, found) if run.finished]
+    findings.latencies.append((max(ends) - blob.arrived).total_seconds())
+    if sorted(line for run in tries for name, line in run.rejects if name == blob.name) != list(blob.bad):
+        findings.add("rejected lines", [f"of {blob.name} in {tries[-1].name}, expected {blob.bad}"])

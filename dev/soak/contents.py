@@ -43,6 +43,8 @@ class Run:
     record: Mapping[str, Any]
     manifest: Mapping[str, str]
     """Blob names by claim key."""
+    is_rest: bool
+    """Whether its manifest lists sensors: it is a try for those whose steps an earlier try lost."""
     finished: datetime | None
     """When its `_SUCCESS` was written."""
     summary: Mapping[str, Any] | None
@@ -50,6 +52,23 @@ class Run:
     """Blob name and line of each rejected row of a finished run."""
     predictions: Sequence[tuple[Row, int, float]]
     """Readings of a finished run, with label and score."""
+
+    @property
+    def earlier(self) -> str | None:
+        """The try before this one."""
+        cause = self.record["cause"]
+        return str(cause["detail"]) if cause["kind"] == "retry" else None
+
+    @property
+    def awaits_retry(self) -> bool:
+        """Whether its record says that another try follows."""
+        return bool(self.record.get("retry")) and self.record["state"] in {"failed", "partly"}
+
+    @property
+    def scored(self) -> frozenset[tuple[str, str]]:
+        """The sensors that the summary says it scored."""
+        sensors = self.summary["sensors"] if self.summary else ()
+        return frozenset((one["device"], one["sensor"]) for one in sensors if one["status"] == "scored")
 
     @property
     def statuses(self) -> dict[str, str]:
@@ -101,16 +120,18 @@ def read_runs(service: "BlobServiceClient", names: Sequence[str]) -> dict[str, R
         files[name.partition("/")[0]].append(name)
 
     def read(name: str) -> Run:
-        manifest: Mapping[str, str] = {}
+        manifest, is_rest = {}, False
         if f"{name}/manifest.json" in stored:
-            landings = json.loads(_content(state, f"{name}/manifest.json"))["landings"]
-            manifest = {_key(data, one["name"], one["etag"]): one["name"] for one in landings}
+            document = json.loads(_content(state, f"{name}/manifest.json"))
+            manifest = {_key(data, one["name"], one["etag"]): one["name"] for one in document["landings"]}
+            is_rest = "sensors" in document
         finished = written.get(f"{name}/_SUCCESS")
         summary, rejects = f"{name}/summary.json", f"{name}/rejects.csv"
         return Run(
             name=name,
             record=json.loads(_content(state, f"{name}/record.json")),
             manifest=manifest,
+            is_rest=is_rest,
             finished=finished,
             summary=json.loads(_content(preds, summary)) if summary in written else None,
             rejects=_rejects(preds, rejects) if finished and rejects in written else (),

@@ -25,7 +25,9 @@ _SETTINGS = {
     "SCORING_SCHEDULE": "*/15 * * * * *",
     "SCORING_MAX_ACTIVE_RUNS": "3",
     "SCORING_MAX_STEPS": "2",
-    "SCORING_MAX_TRIES": "10",  # workers are killed far more often than in production
+    "SCORING_SHARDS": "2",  # so that a run that loses one has results
+    "SCORING_STEP_TRIES": "1",  # so that a killed step is lost
+    "SCORING_MAX_TRIES": "10",  # workers and steps are killed far more often than in production
     "SCORING_PENDING_MINUTES": "0.5",
     "SCORING_GRACE_MINUTES": "0.5",
     "SCORING_LOCAL_PROCESSES": "1",

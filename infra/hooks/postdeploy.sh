@@ -11,8 +11,8 @@ azure() {
     az "$@" --subscription "$AZURE_SUBSCRIPTION_ID"
 }
 
-# Prints what az answers, as soon as it is as wanted: `answer WANTED WHAT COMMAND...` matches it with a pattern.
-# Roles and keys take some minutes after a deployment, so az is asked for five, and its last error is shown.
+# Waits until the output of az matches a pattern, and prints it: `answer PATTERN ERROR COMMAND...`.
+# Roles and keys take some minutes after a deployment, so this retries for five, then shows the last error.
 answer() {
     wanted=$1 what=$2
     shift 2
@@ -28,7 +28,7 @@ answer() {
         esac
         tries=$((tries + 1))
         if [ "$tries" -ge 30 ]; then
-            echo "error: $what, asked for five minutes in subscription $AZURE_SUBSCRIPTION_ID" >&2
+            echo "error: $what, after five minutes, in subscription $AZURE_SUBSCRIPTION_ID" >&2
             cat "$private/error" >&2
             return 1
         fi
@@ -47,7 +47,7 @@ if ! answer '*score_on_blob*score_on_timer*' "$FUNCTION_APP_NAME did not load bo
     functionapp function list --resource-group "$FUNCTION_APP_GROUP" --name "$FUNCTION_APP_NAME" \
     --query "join(' ', sort([].name))" >/dev/null; then
     cat >&2 <<EXPLANATION
-What Python said is in the log of the app's starts: in the portal, the function app $FUNCTION_APP_NAME, "Diagnose and solve
+Python's error is in the log of the app's starts: in the portal, the function app $FUNCTION_APP_NAME, "Diagnose and solve
 problems", "Function App Down or Reporting Errors"; and in Application Insights:
   az monitor app-insights query --subscription $AZURE_SUBSCRIPTION_ID --resource-group $FUNCTION_APP_GROUP \\
     --apps $APPLICATION_INSIGHTS_NAME --analytics-query 'union traces, exceptions | where timestamp > ago(1h)
@@ -57,13 +57,13 @@ EXPLANATION
     exit 1
 fi
 
-echo "Waiting for the app to make the key of its blob webhook ..."
+echo "Waiting for the app to create the key of its blob webhook ..."
 # A key is longer than the word None.
-key=$(answer '????????*' "$FUNCTION_APP_NAME made no key named blobs_extension (see its log; then: azd hooks run postdeploy)" \
+key=$(answer '????????*' "$FUNCTION_APP_NAME created no key named blobs_extension (see its log; then: azd hooks run postdeploy)" \
     functionapp keys list --resource-group "$FUNCTION_APP_GROUP" --name "$FUNCTION_APP_NAME" \
     --query systemKeys.blobs_extension)
 
-# The address holds the key. It travels in a file that only this user can read: a command line is for all to see.
+# The address contains the key. Pass it in a file that only this user can read: all users can see command lines.
 cat >"$private/parameters.json" <<PARAMETERS
 {
   "\$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#",

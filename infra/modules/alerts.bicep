@@ -1,5 +1,5 @@
-// What an operator should hear of. The rules wait for how lines begin that the app itself logs (pipeline/alerts.py; a
-// test compares), not for words of the Functions host, which change with its version.
+// Alerts for the operator. The rules match the start of lines that the app itself logs (pipeline/alerts.py; a test
+// compares), not lines of the Functions host, which change with its version.
 type resourceTags = {
   'azd-env-name': string
 }

@@ -1,6 +1,6 @@
-// The topic that announces each new blob, in the region of the account: a system topic stands nowhere else.
+// The topic that announces each new blob, in the region of the account, as Azure requires.
 // The subscription to it is created after the app is deployed (infra/hooks/postdeploy.sh, event-subscription.bicep):
-// the app must answer the handshake, and its address holds a key that the app makes for itself.
+// the app must answer the handshake, and its address contains a key that the app creates.
 type resourceTags = {
   'azd-env-name': string
 }

@@ -29,7 +29,7 @@ var blobEndpoint = 'https://${storageName}.blob.${environment().suffixes.storage
 var queueEndpoint = 'https://${storageName}.queue.${environment().suffixes.storage}'
 
 resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
-  //checkov:skip=CKV_AZURE_225:what a zone that fails leaves open, the next sweep finishes
+  //checkov:skip=CKV_AZURE_225:the next sweep finishes what a failed zone left open
   name: 'plan-${name}'
   location: location
   tags: tags
@@ -42,10 +42,10 @@ resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
 }
 
 resource app 'Microsoft.Web/sites@2025-03-01' = {
-  //checkov:skip=CKV_AZURE_222:Event Grid delivers to the app's public webhook, which asks for its key
-  //checkov:skip=CKV_AZURE_17:Event Grid has no client certificate to show; the app has no HTTP function of its own
+  //checkov:skip=CKV_AZURE_222:Event Grid delivers to the app's public webhook, which requires its key
+  //checkov:skip=CKV_AZURE_17:Event Grid has no client certificate; the app has no HTTP function of its own
   //checkov:skip=CKV_AZURE_212:Flex Consumption scales from zero and counts its own instances
-  //checkov:skip=CKV_AZURE_213:Flex Consumption watches the worker itself; there is no page to ask for
+  //checkov:skip=CKV_AZURE_213:Flex Consumption monitors the worker itself; there is no page to probe
   name: name
   location: location
   tags: union(tags, { 'azd-service-name': 'app' })
@@ -104,9 +104,9 @@ resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
     AzureWebJobsStorage__queueServiceUri: queueEndpoint
     APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
     APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
-    // The worker exports its own logs and traces, as host.json (telemetryMode) says of the host.
+    // The worker exports its own logs and traces, as host.json (telemetryMode) configures for the host.
     PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
-    // DefaultAzureCredential takes this identity, and asks the authority of this cloud; azure-ai-ml goes by its name.
+    // DefaultAzureCredential uses this identity and this cloud's authority; azure-ai-ml uses the cloud's name.
     AZURE_CLIENT_ID: identityClientId
     AZURE_AUTHORITY_HOST: environment().authentication.loginEndpoint
     AZUREML_CURRENT_CLOUD: environment().name

@@ -1,4 +1,4 @@
-// Two identities: what the app may do and what a step may do are different things.
+// Two identities: the app and the steps have different rights.
 type resourceTags = {
   'azd-env-name': string
 }

@@ -1,4 +1,4 @@
-// The app may send its logs. The assignment stands, with its reason, in docs/operations.md.
+// The app may send its logs. docs/operations.md lists the assignment with its reason.
 param applicationInsightsName string
 param appPrincipalId string
 

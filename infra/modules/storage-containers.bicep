@@ -1,5 +1,5 @@
 // The containers of the design, in a new or an existing account, and those of the host: its own, and the one that
-// holds the app's package. The host would create its own; here they exist before roles are given on each.
+// holds the app's package. The host would create its own; here they exist before roles are assigned on each.
 type fleetContainers = {
   data: string
   models: string

@@ -1,4 +1,4 @@
-// Who may do what with the blobs. Each assignment stands, with its reason, in docs/operations.md.
+// Who may do what with the blobs. docs/operations.md lists each assignment with its reason.
 type fleetContainers = {
   data: string
   models: string
@@ -25,7 +25,7 @@ var blobDataContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var blobDataReader = '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
 var queueDataContributor = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
 
-// What the app's identity and the cluster's may do, container by container; nothing else is theirs in the account.
+// What the app's identity and the cluster's may do, container by container; they have no other rights in the account.
 var grants = [
   {
     assignment: 'appHoldsLeases'
@@ -135,7 +135,7 @@ resource appQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Who deploys uploads models and readings, publishes, and reads predictions.
+// The deploying user uploads models and readings, publishes, and reads predictions.
 resource deployerBlobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(deployerPrincipalId)) {
   name: guid(account.id, deployerPrincipalId, blobDataContributor)
   scope: account

@@ -1,4 +1,4 @@
-// Who may submit jobs and who may publish. Each assignment stands, with its reason, in docs/operations.md.
+// Who may submit jobs and who may publish. docs/operations.md lists each assignment with its reason.
 param workspaceName string
 param appPrincipalId string
 param deployerPrincipalId string
@@ -11,7 +11,7 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' exi
 }
 
 // What Azure ML documents for submitting jobs, less registering code and environments: the app submits what is
-// published, and publishing is not its business.
+// published and does not publish.
 resource jobSubmitter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(workspace.id, 'fleet-scoring-jobs')
   properties: {
@@ -35,7 +35,7 @@ resource jobSubmitter 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   }
 }
 
-// The app submits jobs and asks how they stand.
+// The app submits jobs and queries their state.
 resource appJobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(workspace.id, appPrincipalId, 'fleet-scoring-jobs')
   scope: workspace
@@ -46,7 +46,7 @@ resource appJobs 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Who deploys publishes: environment, code and components.
+// The deploying user publishes: environment, code and components.
 resource deployerPublishes 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(deployerPrincipalId)) {
   name: guid(workspace.id, deployerPrincipalId, dataScientist)
   scope: workspace

@@ -10,9 +10,9 @@ param suffix string
 param storageId string
 param applicationInsightsId string
 
-// A workspace cannot be created without a vault; nothing of ours is kept in it.
+// A workspace cannot be created without a vault; this project stores nothing in it.
 resource vault 'Microsoft.KeyVault/vaults@2026-05-15' = {
-  //checkov:skip=CKV_AZURE_189:the firewall denies all but trusted services; nothing of ours is kept in it
+  //checkov:skip=CKV_AZURE_189:the firewall denies all but trusted services; this project stores nothing in it
   name: 'kv-${take(suffix, 20)}'
   location: location
   tags: tags

@@ -21,7 +21,7 @@ Example:
 Exit codes: 0 listed; 1 failed; 2 wrong use or settings.
 """
 _LONGEST_CAUSE = 100
-_COLUMNS = ("RUN", "STATE", "CREATED (UTC)", "TOOK", "READINGS", "ANOMALIES", "CAUSE")
+_COLUMNS = ("RUN", "STATE", "CREATED (UTC)", "TOOK", "READINGS", "ANOMALIES", "REJECTED", "CAUSE", "WHY")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +77,9 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         "" if row["seconds"] is None else format_seconds(row["seconds"]),
         _count(row["readings"]),
         _count(row["anomalies"]),
+        _count(row.get("rejected")),
         row["cause"][:_LONGEST_CAUSE],
+        "; ".join(filter(None, (row["error"], row.get("note")))),
     )
 
 

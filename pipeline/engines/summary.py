@@ -1,76 +1,91 @@
-"""Reads the summary of a run: its final state, its counts, and its error in one line."""
+"""Reads the summary of a run: its final state, its reason in one line, its counts, and what was lost.
 
-from collections.abc import Iterator
+A sensor is `missing` where it has readings and a model, and no step left a result for it. If the published
+pipeline has a step for it, that step was lost, and another try can score it. If not, the model is newer than
+the pipeline, and only publishing helps.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.json_documents import read_document
 from pipeline.runs.record import RunState, RunStatus
 from scoring import SensorKey
-from scoring.formats import NOT_READ, NOT_SCORED, REJECTS_CSV, SUMMARY_VERSION, LandingStatus, SensorStatus
+from scoring.formats import (
+    GONE,
+    NOT_READ,
+    NOT_SCORED,
+    REJECTS_CSV,
+    SUMMARY_VERSION,
+    LandingStatus,
+    SensorStatus,
+)
 
 _SHOWN = 3
+_ENDS = frozenset({RunState.SUCCEEDED, RunState.PARTLY, RunState.FAILED})
+"""The states that a summary can give to its run."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Sensor:
+class SensorRow:
+    """A sensor of a summary."""
+
     device: str
     sensor: str
     status: SensorStatus
     reason: str | None
+    readings: int = 0
+    rejected: int = 0
+    anomalies: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Landing:
+class LandingRow:
+    """A landing of a summary."""
+
     name: str
     status: LandingStatus
     reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Summary:
-    """The fields of summary.json that are used."""
+class RejectsRow:
+    """Rejected rows of one kind: how many, where the first is, and a hint where the values show one."""
+
+    kind: str
+    count: int
+    file: str | None = None
+    line: int | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The fields of summary.json that are used; summaries of earlier versions have no state and reasons."""
 
     totals: dict[str, int]
-    sensors: tuple[_Sensor, ...]
-    landings: tuple[_Landing, ...]
+    sensors: tuple[SensorRow, ...]
+    landings: tuple[LandingRow, ...]
+    state: RunState | None = None
+    reasons: tuple[str, ...] = ()
+    rejects: tuple[RejectsRow, ...] = ()
 
     def __post_init__(self) -> None:
         if missing := {"readings", "rejected", "scored"} - self.totals.keys():
             raise ValueError(f"its totals have no {min(missing)}")
+        if self.state is not None and self.state not in _ENDS:
+            raise ValueError(f"its state is {self.state}, expected one of {', '.join(sorted(_ENDS))}")
 
 
-def read_summary(data: bytes, where: str) -> RunStatus:
-    """How a run ended, by its summary: partly succeeded if a sensor was not scored, failed if none was.
-
-    A landing that was replaced or deleted in the meantime is not a failure, nor is a model without readings.
-
-    Raises:
-        RunDocumentError: it is not a summary.
-    """
-    found = _read(data, where)
-    counts, problems = found.totals, list(_problems(found))
-    if not problems:
-        return RunStatus(state=RunState.SUCCEEDED, counts=counts)
-    more = f"; and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
-    line = "; ".join(problems[:_SHOWN]) + more
-    state = RunState.PARTLY if counts["scored"] else RunState.FAILED
-    return RunStatus(state=state, error=line, counts=counts)
-
-
-def missing_sensors(data: bytes, where: str) -> list[SensorKey]:
-    """The sensors with readings and a model that no step wrote an outcome of.
+def read_summary(data: bytes, where: str) -> Summary:
+    """The summary in `data`, which was read from `where`.
 
     Raises:
         RunDocumentError: it is not a summary.
     """
-    sensors = _read(data, where).sensors
-    return [SensorKey(one.device, one.sensor) for one in sensors if one.status is SensorStatus.MISSING]
-
-
-def _read(data: bytes, where: str) -> _Summary:
     return read_document(
         data,
-        _Summary,
+        Summary,
         version=SUMMARY_VERSION,
         where=where,
         what="a summary",
@@ -78,7 +93,39 @@ def _read(data: bytes, where: str) -> _Summary:
     )
 
 
-def _problems(summary: _Summary) -> Iterator[str]:
+def read_status(data: bytes, where: str, steps: Collection[str]) -> RunStatus:
+    """How a run ended, by its summary; `steps` are the names of the steps of its published pipeline.
+
+    Raises:
+        RunDocumentError: it is not a summary.
+    """
+    found = read_summary(data, where)
+    state, error = _outcome(found)
+    missing = tuple(_lost(found.sensors, steps))
+    return RunStatus(
+        state=state,
+        error=error,
+        retry=bool(missing),
+        missing=missing,
+        note=_gone(found.landings),
+        counts=found.totals,
+    )
+
+
+def _outcome(summary: Summary) -> tuple[RunState, str | None]:
+    """State and reason, as the summary says; computed here for a summary from before it said so.
+
+    A landing that was replaced or deleted in the meantime is not a failure, nor is a model without readings.
+    """
+    if summary.state is not None:
+        return summary.state, summary.reasons[0] if summary.reasons else None
+    problems = list(_problems(summary))
+    if not problems:
+        return RunState.SUCCEEDED, None
+    return RunState.PARTLY if summary.totals["scored"] else RunState.FAILED, _first(problems)
+
+
+def _problems(summary: Summary) -> Iterator[str]:
     for landing in summary.landings:
         if landing.status in NOT_READ:
             yield f"{landing.name} is {landing.status}: {landing.reason}"
@@ -90,8 +137,33 @@ def _problems(summary: _Summary) -> Iterator[str]:
         yield f"all {summary.totals['rejected']:,} rows were rejected: see {REJECTS_CSV}"
 
 
+def _lost(sensors: Sequence[SensorRow], steps: Collection[str]) -> Iterator[str]:
+    """Encoded keys of the missing sensors that the pipeline has a step for."""
+    missing = [SensorKey(row.device, row.sensor) for row in sensors if row.status is SensorStatus.MISSING]
+    if missing:
+        from pipeline.published.build import scores_shard, step_name
+
+        has_shards = any(map(scores_shard, steps))
+        yield from (key.encoded for key in missing if has_shards or step_name(key) in steps)
+
+
+def _gone(landings: Sequence[LandingRow]) -> str | None:
+    gone = [f"{each.name} was {_GONE_WORDS[each.status]}" for each in landings if each.status in GONE]
+    return _first(gone) if gone else None
+
+
+def _first(texts: Sequence[str]) -> str:
+    more = f"; and {len(texts) - _SHOWN:,} more" if len(texts) > _SHOWN else ""
+    return "; ".join(texts[:_SHOWN]) + more
+
+
 _WORDS = {
     SensorStatus.FAILED: "failed",
     SensorStatus.MISSING: "is missing",
     SensorStatus.NO_MODEL: "has no model",
+}
+
+_GONE_WORDS = {
+    LandingStatus.VANISHED: "deleted before it was read",
+    LandingStatus.SUPERSEDED: "replaced before it was read",
 }

@@ -17,10 +17,11 @@ def cancel(context: Context, run: str) -> str:
     """
     record = context.runs.load(run)
     if record.state.final:
-        if not (record.state is RunState.FAILED and record.retry and context.runs.is_marked(run)):
+        if not (record.awaits_retry and context.runs.is_marked(run)):
             raise InvalidRequest(f"run {run} is {record.state} already")
         context.runs.request_cancel(run)
-        return f"run {run} has failed, and will not be retried"
+        what = "has failed" if record.state is RunState.FAILED else "has lost steps"
+        return f"run {run} {what}, and will not be retried"
     context.check_engine(record)
     context.runs.request_cancel(run)
     if record.state is RunState.PENDING:

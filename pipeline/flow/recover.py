@@ -1,4 +1,11 @@
-"""Recovery: what a sweep does about the run of each marker."""
+"""Recovery: what a sweep does about the run of each marker.
+
+A finished run keeps its marker while the sweep has work with it. A run without results is tried again as a
+whole. A run that has results and lost steps is tried again for what is missing: the next try has the same
+landings, and its manifest lists the sensors. So each try that wrote `_SUCCESS` keeps its folder, and no
+reading is predicted in two of them. A run that has failed for good, or has no try left, is final: the sweep
+logs that, because its log is the app's, which the alert searches.
+"""
 
 import logging
 from collections import Counter
@@ -17,10 +24,9 @@ from pipeline.errors import (
     UnknownRun,
 )
 from pipeline.flow.context import Context
-from pipeline.flow.submit import Outcome, resume, submit
-from pipeline.runs.names import next_try, split_try
-from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, log_failed
-from scoring.formats import SUCCESS
+from pipeline.flow.submit import Outcome, next_manifest, resume, submit
+from pipeline.runs.names import earlier_try, next_try
+from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, RunStatus, log_failed
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +36,7 @@ class Action(StrEnum):
 
     NONE = "none"  # it is active, or too young to judge
     RESUMED = "resumed"  # was pending for too long, submitted now
-    RETRIED = "retried"  # failed, submitted again under its next name
+    RETRIED = "retried"  # failed or lost steps, submitted again under its next name
     RESTARTED = "restarted"  # its worker had died, it has a new one
     FINISHED = "finished"  # had finished in the engine, its record is updated
     CLOSED = "closed"  # had finished before, or never started
@@ -69,7 +75,7 @@ def recover(context: Context, now: datetime) -> Recovered:
 
     If this fails for one run, it is logged and postponed to the next sweep; if storage fails, the sweep ends.
     """
-    # Failed runs first: their retries can have markers already.
+    # Runs to retry first: their retries can have markers already.
     markers = sorted(context.runs.open(), key=lambda marker: (not marker.failed, marker.run))
     counts: Counter[Action] = Counter()
     for marker in markers:
@@ -103,11 +109,10 @@ def _recover(context: Context, marker: Marker, now: datetime) -> Action:
         return _close_without_record(context, marker.run) if is_old else Action.NONE
     if record.state.final:
         context.runs.add_to_history(record)  # the process that finished it can have died before this
-    if record.state is RunState.FAILED and record.retry:
+    if record.awaits_retry:
         return _retry(context, record)
     if record.state.final:
-        context.runs.unmark(record.run)
-        return Action.CLOSED
+        return _close(context, record)
     context.check_engine(record)
     if record.state is RunState.PENDING:
         return _resume(context, record) if is_old or marker.abandoned else Action.NONE
@@ -116,8 +121,9 @@ def _recover(context: Context, marker: Marker, now: datetime) -> Action:
 
 def _close_without_record(context: Context, run: str) -> Action:
     """Close a run whose submitter died before it wrote the record; writing it stops one that is only slow."""
-    if split_try(run)[1] > 1:
-        return Action.NONE  # the failed run still has its marker, and its recovery submits this try
+    earlier = earlier_try(run)
+    if earlier and context.runs.is_marked(earlier):
+        return Action.NONE  # the recovery of the earlier try submits this one
     record = RunRecord(
         run=run,
         cause=Cause(CauseKind.MANUAL, "unknown: its submission was interrupted before it wrote a record"),
@@ -125,7 +131,8 @@ def _close_without_record(context: Context, run: str) -> Action:
         published="",
         created=context.clock(),
         ended=context.clock(),
-        error="its submission was interrupted; the sweep scores its landings",
+        error="its submission was interrupted"
+        + (f", and {earlier} was canceled" if earlier else "; the sweep scores its landings"),
     )
     with suppress(AlreadyExists):  # its submitter was only slow
         context.runs.create(record)
@@ -140,28 +147,36 @@ def _resume(context: Context, record: RunRecord) -> Action:
     return Action.RESUMED if submission.outcome is Outcome.SUBMITTED else Action.CLOSED
 
 
+def _close(context: Context, record: RunRecord) -> Action:
+    """Log the alert if the run has failed for good, and delete its marker."""
+    if record.state is RunState.FAILED or (record.missing and not record.retry):
+        log_failed(record)
+    context.runs.unmark(record.run)
+    return Action.CLOSED
+
+
 def _retry(context: Context, record: RunRecord) -> Action:
-    """Retry a failed run under its next name, unless it has no try left or was canceled."""
-    has_no_try_left = record.tries >= context.settings.max_tries
-    if has_no_try_left or context.runs.cancel_requested(record.run):
-        if has_no_try_left:
-            log_failed(record)
+    """Retry a run under its next name, unless it has no try left or was canceled."""
+    if context.runs.cancel_requested(record.run):
         context.runs.unmark(record.run)
         return Action.CLOSED
-    # If only some of its steps were lost, it has results, which the next try replaces.
-    context.store.preds.delete(f"{record.run}/{SUCCESS}")
+    if record.tries >= context.settings.max_tries:
+        return _close(context, context.runs.give_up(record))
     run = next_try(record.run)
+    manifest = next_manifest(context, record, run)
     submission = submit(
         context,
         run,
         Cause(CauseKind.RETRY, record.run),
-        context.runs.manifest(record.run).landings,
+        manifest.landings,
         tries=record.tries + 1,
         claims=record.claims,
+        sensors=manifest.sensors,
     )
     # The next try has its own marker now.
     context.runs.unmark(record.run)
-    logger.info("run %s failed and is retried: %s", record.run, submission, extra={"run": run})
+    what = f"lost steps ({record.missing_count})" if record.missing else "failed"
+    logger.info("run %s %s and is retried: %s", record.run, what, submission, extra={"run": run})
     return Action.RETRIED if submission.outcome is Outcome.SUBMITTED else Action.CLOSED
 
 
@@ -169,9 +184,7 @@ def _check_engine_status(context: Context, record: RunRecord) -> Action:
     """Ask the engine about a run whose lease no worker holds."""
     status = context.engine.status(record.run)
     if status.state.final:
-        with suppress(IllegalTransition):
-            context.runs.advance_to(record, status)
-        return Action.FINISHED
+        return _finish(context, record, status)
     if context.runs.cancel_requested(record.run):  # the requester can have died before it reached the engine
         context.engine.cancel(record.run)
         return Action.NONE
@@ -183,15 +196,22 @@ def _check_engine_status(context: Context, record: RunRecord) -> Action:
     return Action.NONE
 
 
+def _finish(context: Context, record: RunRecord, status: RunStatus) -> Action:
+    """Record how a run ended; its retry is for the next sweep, the alert about a failure for this one."""
+    with suppress(IllegalTransition):
+        new = context.runs.advance_to(record, status)
+        if new.needs_sweep and not new.awaits_retry:
+            _close(context, new)
+    return Action.FINISHED
+
+
 def _restart(context: Context, record: RunRecord) -> Action:
     """Replace a dead worker; a worker that keeps dying has a cause, so the run fails."""
     from pipeline.published.publish import load
 
     if record.restarts >= context.settings.max_tries:
         error = f"its worker died {record.restarts + 1} times: see its log, and how much memory steps need"
-        with suppress(IllegalTransition):
-            context.runs.advance(record, RunState.FAILED, error=error)
-        return Action.FINISHED
+        return _finish(context, record, RunStatus(state=RunState.FAILED, error=error))
     published = load(context.store, record.published)
     restarted = context.runs.restart(record)
     if restarted is None:  # another sweep restarts it

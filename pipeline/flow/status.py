@@ -1,15 +1,21 @@
-"""The status of a run: its record and its steps at one moment."""
+"""The status of a run at one moment: its record, what needs attention, and its steps.
+
+Looking changes nothing. A run is concluded by its worker or by a sweep, because the alert searches the log of
+the app, not the output of a command.
+"""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.engine import StepState, StepStatus
-from pipeline.errors import IllegalTransition
+from pipeline.engines.summary import SensorRow, Summary, read_summary
+from pipeline.errors import NotFound
 from pipeline.flow.context import Context
 from pipeline.json_documents import to_json
-from pipeline.pages.index import update_index
+from pipeline.runs.names import next_try
 from pipeline.runs.record import RunRecord, RunState
+from scoring.formats import NOT_SCORED, SUMMARY_JSON
 
 LOST = "its worker or job is lost: the next sweep restarts it, or run python -m pipeline sweep"
 
@@ -25,6 +31,8 @@ class View:
     steps: list[StepStatus]
     lost: bool = False
     """It has not finished, but has no worker or job."""
+    recorded: bool = True
+    """Whether its record has this state; otherwise the engine reports it, and the next sweep records it."""
 
     @property
     def state(self) -> RunState:
@@ -44,23 +52,60 @@ class View:
 
 
 def look(context: Context, run: str) -> View:
-    """The status of a run; if the engine has a later state than the record, the record is updated.
+    """The status of a run, as its engine reports it where the record is behind.
 
     Raises:
         UnknownRun: there is no such run.
         EngineError: its engine does not respond.
     """
     record = context.runs.load(run)
-    lost = False
+    lost, recorded = False, True
     if record.state in {RunState.SUBMITTED, RunState.RUNNING}:
         context.check_engine(record)
         status = context.engine.status(run)
         lost = status.lost
         if status.state is not record.state and record.state.leads_to(status.state):
-            try:
-                record = context.runs.advance_to(record, status)
-            except IllegalTransition:  # another process was faster
-                record = context.runs.load(run)
-            if record.state.final:
-                update_index(context.store, context.settings.late_sweep)
-    return View(record, [] if record.state is RunState.PENDING else context.engine.steps(run), lost)
+            recorded = False
+            record = replace(
+                record,
+                state=status.state,
+                error=status.error,
+                retry=status.retry,
+                missing=status.missing,
+                note=status.note,
+                counts=status.counts,
+            )
+    steps = [] if record.state is RunState.PENDING else context.engine.steps(run)
+    return View(record, steps, lost, recorded)
+
+
+def find_summary(context: Context, run: str) -> Summary | None:
+    """The summary of a run; None if it has none.
+
+    Raises:
+        RunDocumentError: it cannot be read.
+    """
+    path = f"{run}/{SUMMARY_JSON}"
+    try:
+        data = context.store.preds.read(path).data
+    except NotFound:
+        return None
+    return read_summary(data, f"{context.store.preds.name}/{path}")
+
+
+def needing_attention(summary: Summary) -> list[SensorRow]:
+    """The sensors that were not scored, then those with anomalies, most anomalies first."""
+    found = [row for row in summary.sensors if row.status in NOT_SCORED or row.anomalies]
+    return sorted(
+        found, key=lambda row: (row.status not in NOT_SCORED, -row.anomalies, row.device, row.sensor)
+    )
+
+
+def follow_up(record: RunRecord, max_tries: int) -> str | None:
+    """What the sweep does next about a finished run, in one line; None if it is final."""
+    if not record.awaits_retry:
+        return None
+    if record.tries >= max_tries:
+        return "no try is left: the next sweep records that it has failed for good"
+    what = f"what is missing ({record.missing_count})" if record.missing else "everything again"
+    return f"{next_try(record.run)} scores {what}; the next sweep submits it"

@@ -141,8 +141,12 @@ def submit(
     *,
     tries: int = 1,
     claims: bool = True,
+    sensors: tuple[str, ...] | None = None,
 ) -> Submission:
-    """Take all steps for a new run; ALREADY if there is a run of this name."""
+    """Take all steps for a new run; ALREADY if there is a run of this name.
+
+    `sensors` are the encoded keys of the only sensors to score; None for all.
+    """
     published = context.published()
     record = RunRecord(
         run=run,
@@ -170,7 +174,7 @@ def submit(
         if marked and context.runs.load(run).state.final:
             context.runs.unmark(run)  # this marker was created after its end
         return already
-    manifest = Manifest(run, tuple(landings))
+    manifest = Manifest(run, tuple(landings), sensors)
     try:
         try:
             context.runs.create_manifest(manifest)
@@ -205,16 +209,26 @@ def _found_manifest(context: Context, record: RunRecord, landings: Sequence[Land
         return context.runs.manifest(record.run)
     except UnknownRun:
         pass
-    # Nothing is claimed yet. The landings of a retry still belong to the failed run; those of other causes
+    # Nothing is claimed yet. The landings of a retry still belong to the earlier try; those of other causes
     # are free for any run. Creating a manifest stops the submitter, if it is only slow.
     if record.cause.kind is CauseKind.RETRY:
-        landings = context.runs.manifest(record.cause.detail).landings
-    manifest = Manifest(record.run, tuple(landings))
+        manifest = next_manifest(context, context.runs.load(record.cause.detail), record.run)
+    else:
+        manifest = Manifest(record.run, tuple(landings))
     try:
         context.runs.create_manifest(manifest)
     except AlreadyExists:
         return context.runs.manifest(record.run)
     return manifest
+
+
+def next_manifest(context: Context, earlier: RunRecord, run: str) -> Manifest:
+    """The manifest of `run`, the try after `earlier`: the same landings, only the missing sensors.
+
+    If the earlier try has no results, the sensors are also the same.
+    """
+    before = context.runs.manifest(earlier.run)
+    return Manifest(run, before.landings, earlier.missing or before.sensors)
 
 
 def _claim_and_submit(
@@ -225,7 +239,7 @@ def _claim_and_submit(
     if not landings:
         return _empty(context, record, manifest)
     if landings != manifest.landings:
-        runs.write_manifest(Manifest(run, landings))
+        runs.write_manifest(replace(manifest, landings=landings))
     context.engine.submit(record, published)
     try:
         runs.advance(record, RunState.SUBMITTED)

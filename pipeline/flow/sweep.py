@@ -102,7 +102,7 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
 def _report_missing_events(context: Context, start: _Start, unclaimed: Mapping[Landing, datetime]) -> None:
     """Log which landings should have had a run by an event long before this sweep found them.
 
-    The first sweep expects nothing, and what was deferred had its event: whatever arrived before the last
+    The first sweep expects nothing, and what was deferred had its event: all that arrived before the last
     deferral counts as deferred, so that a burst never raises an alarm.
     """
     if start.watermark is None:

@@ -46,8 +46,9 @@ _SCORE = (
 )
 _COLLECT = (
     f"python -m scoring collect {_COMMON} --run ${{{{inputs.run}}}} "
-    "--preds ${{outputs.preds}}/${{inputs.run}}"
+    "--preds ${{outputs.preds}}/${{inputs.run}} --exit-zero"
 )
+"""It has done its work where sensors failed too: `state` in the summary says how the run ended."""
 
 _GATHER = "python -c pass"
 """It does nothing but wait for other steps."""
@@ -60,10 +61,17 @@ _LONGEST_PLAIN = 60
 
 @dataclass(frozen=True, slots=True)
 class ReadingLimits:
-    """Limits for files of readings, in MB; `str()` is the options of steps."""
+    """Limits for files of readings; `str()` is the options of steps."""
 
     row_mb: int
     unpacked_mb: int
+    rejected: float = 0.01
+    """Up to this share of the rows of a landing can be rejected in a run that succeeds."""
+
+    @property
+    def of_collect(self) -> str:
+        """The options of `collect`."""
+        return f"{self} --max-rejected {self.rejected:g}"
 
     def __str__(self) -> str:
         return f"--max-row-mb {self.row_mb} --max-unpacked-mb {self.unpacked_mb}"
@@ -162,7 +170,7 @@ def _pipeline(
         for name, group in zip(last, groups, strict=True):
             jobs[name] = _gather(group, runs_in, seconds)
     after, bindings = _after(last)
-    collect = _command(f"{_COLLECT} {limits}", {**_inputs(), **after}, runs_in)
+    collect = _command(f"{_COLLECT} {limits.of_collect}", {**_inputs(), **after}, runs_in)
     jobs[COLLECT] = _node(collect, {**_BOUND, **bindings}, seconds)
     return {
         "$schema": f"{_SCHEMA}/pipelineComponent.schema.json",

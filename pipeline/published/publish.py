@@ -112,7 +112,7 @@ def prepare(settings: "Settings", fleet: FleetModels, publisher: Publisher) -> "
         fleet.keys,
         shards=(settings.shards or publisher.processors()) if is_large else None,
         time_limit=settings.step_time_limit,
-        limits=build.ReadingLimits(settings.max_row_mb, settings.max_unpacked_mb),
+        limits=build.ReadingLimits(settings.max_row_mb, settings.max_unpacked_mb, settings.max_rejected),
         environment=f"azureml:{environment.NAME}:{environment.environment_version(environment.conda_file())}",
         code=f"azureml:{environment.NAME}:v{environment.code_hash()[:16]}",
     )
@@ -195,6 +195,17 @@ def load_documents(store: Store, version: str) -> tuple[bytes, bytes]:
         lambda name: _read(store, version, f"{FOLDER}/{version}/{name}"), ("pipeline.yml", "score.yml")
     )
     return pipeline, score
+
+
+def step_names(store: Store, version: str) -> list[str]:
+    """Names of all steps of one published version, in its order; none if it was deleted."""
+    import yaml
+
+    try:
+        pipeline_yml, _ = load_documents(store, version)
+    except PublishError:
+        return []
+    return list(yaml.load(pipeline_yml, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["jobs"])  # noqa: S506
 
 
 def versions(store: Store) -> list[str]:

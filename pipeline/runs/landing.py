@@ -1,4 +1,4 @@
-"""Landings, and the manifest of the landings that one run scores.
+"""Landings, and the manifest of the landings, and of some sensors only, that one run scores.
 
 The manifest is stored, and steps read it, so its format has a version. To change it: raise
 `scoring.formats.MANIFEST_VERSION`, let `Manifest.from_bytes` read the old version too, and keep a
@@ -29,10 +29,14 @@ class Manifest:
 
     run: str
     landings: tuple[Landing, ...]
+    sensors: tuple[str, ...] | None = None
+    """Encoded keys of the only sensors to score, in a try for those whose steps were lost; None for all."""
 
     def to_bytes(self) -> bytes:
         """The stored document: the same manifest gives the same bytes."""
         document = {"version": MANIFEST_VERSION, **to_json(self)}
+        if self.sensors is None:
+            del document["sensors"]
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod

@@ -39,12 +39,12 @@ class LastSweep:
         """What to say of it, and what to do where it is late."""
         if self.finished is None:
             return "no sweep has finished yet"
-        told = f"the last sweep finished at {self.finished:%Y-%m-%d %H:%M:%S} UTC"
+        last = f"the last sweep finished at {self.finished:%Y-%m-%d %H:%M:%S} UTC"
         if not self.is_late(now):
-            return told
+            return last
         minutes = f"{self.late_after.total_seconds() / 60:,.4g}"
         return (
-            f"{told}, more than {minutes} minutes ago (SCORING_LATE_SWEEP_MINUTES): look at the log of the "
+            f"{last}, more than {minutes} minutes ago (SCORING_LATE_SWEEP_MINUTES): look at the log of the "
             "function app, and sweep now with python -m pipeline sweep"
         )
 

@@ -80,6 +80,14 @@ def next_try(run: str) -> str:
     return f"{base}-{number + 1}"
 
 
+def earlier_try(run: str) -> str | None:
+    """Name of the try before `run`; None if it is the first."""
+    base, number = split_try(run)
+    if number == 1:
+        return None
+    return base if number == 2 else f"{base}-{number - 1}"  # noqa: PLR2004
+
+
 def _stamp(time: datetime) -> str:
     if time.tzinfo is None:
         raise ValueError("the name of a run needs a time with a time zone")

@@ -60,7 +60,11 @@ class RunStatus:
     error: str | None = None
     """What went wrong, in one line."""
     retry: bool = False
-    """Whether another try can help, if it failed."""
+    """Whether another try can help: of all of it if it failed, of what is `missing` if steps were lost."""
+    missing: tuple[str, ...] = ()
+    """Encoded keys of the sensors whose steps were lost."""
+    note: str | None = None
+    """What is no failure and still worth knowing, in one line: landings deleted before they were read."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """The totals of its summary, if it has finished and they are known."""
     lost: bool = False
@@ -87,9 +91,9 @@ class Cause:
     def sentence(self) -> str:
         """The cause as a person reads it."""
         if self.kind is CauseKind.BLOB:
-            return f"{self.detail} landed"
+            return f"{self.detail} arrived"
         if self.kind is CauseKind.RETRY:
-            return f"{self.detail} failed and is retried"
+            return f"{self.detail} failed or lost steps, and is retried"
         if self.kind is CauseKind.TIMER:
             with suppress(ValueError):
                 tick = datetime.fromisoformat(self.detail).astimezone(UTC)
@@ -124,7 +128,11 @@ class RunRecord:
     error: str | None = None
     """What went wrong, in one line."""
     retry: bool = False
-    """Whether another try can help, if it failed."""
+    """Whether the sweep tries it again: all of it if it failed, what is `missing` if steps were lost."""
+    missing: tuple[str, ...] = ()
+    """Encoded keys of the sensors whose steps were lost: the next try scores only these."""
+    note: str | None = None
+    """What is no failure and still worth knowing, in one line."""
     token: str = ""
     """Random text of each write: distinguishes our own write, whose response was lost, from an equal one."""
     etag: str | None = field(default=None, compare=False)
@@ -134,6 +142,34 @@ class RunRecord:
         for name in ("created", "submitted", "started", "ended"):
             if (time := getattr(self, name)) is not None:
                 object.__setattr__(self, name, in_utc(time))
+
+    @property
+    def status(self) -> RunStatus:
+        """Its state and result."""
+        return RunStatus(
+            state=self.state,
+            error=self.error,
+            retry=self.retry,
+            missing=self.missing,
+            note=self.note,
+            counts=self.counts,
+        )
+
+    @property
+    def missing_count(self) -> str:
+        """How many sensors are missing, for people."""
+        count = len(self.missing)
+        return f"{count:,} sensor{'' if count == 1 else 's'}"
+
+    @property
+    def awaits_retry(self) -> bool:
+        """Whether the sweep has to try it again."""
+        return self.retry and self.state in {RunState.FAILED, RunState.PARTLY}
+
+    @property
+    def needs_sweep(self) -> bool:
+        """Whether the sweep still has work with this finished run: a retry, or the alert about a failure."""
+        return self.state is RunState.FAILED or self.awaits_retry
 
     def to_json(self) -> dict[str, Any]:
         """The stored document, as `--json` shows it."""

@@ -3,8 +3,9 @@
 Layout of the runs container:
 
     open/<run>           marker: the sweep checks this run; metadata state=active|left|failed ("left" means
-                         abandoned). It is created first and deleted last. The worker of the local engine
-                         holds a lease on it while it is alive.
+                         abandoned, "failed" that it waits for its retry or its alert). It is created first
+                         and deleted last. The worker of the local engine holds a lease on it while it is
+                         alive.
     <run>/record.json    what the run is, and its state (`pipeline.runs.record`)
     <run>/manifest.json  the landings that it scores (`pipeline.runs.landing`)
     <run>/cancel         cancellation was requested
@@ -57,7 +58,7 @@ class Marker:
 
     run: str
     failed: bool
-    """The run has failed and can be retried; otherwise it is active."""
+    """The run has finished, and waits for its retry or for its alert; otherwise it is active."""
     abandoned: bool
     """Its submitter failed and gave up: another process can resume the run at once."""
     held: bool
@@ -100,8 +101,8 @@ class Runs:
 
         If another process has changed the record, it is read again and changed again, if its state still
         leads to `state`. Times (`submitted`, `started`, `ended`) are filled in. The marker of a final run is
-        deleted, or set to `failed` if another try can help; `lease` is the caller's lease on the marker,
-        which ends with it.
+        deleted, or set to `failed` if the sweep has to retry it or to log the alert; `lease` is the caller's
+        lease on the marker, which ends with it.
 
         Raises:
             IllegalTransition: the run is in a state that does not lead there.
@@ -121,8 +122,6 @@ class Runs:
         why = f": {new.error}" if new.error else ""
         logger.info("run %s is %s%s", new.run, state, why, extra={"run": new.run})
         new = replace(new, etag=etag)
-        if state is RunState.FAILED and not new.retry:
-            log_failed(new)
         if state.final:
             self.add_to_history(new)
             self.settle(new, lease)
@@ -140,6 +139,8 @@ class Runs:
             lease=lease,
             error=status.error,
             retry=status.retry,
+            missing=status.missing,
+            note=status.note,
             counts=status.counts,
         )
 
@@ -173,10 +174,27 @@ class Runs:
             return None
         return replace(new, etag=etag)
 
-    def settle(self, record: RunRecord, lease: Lease | None = None) -> None:
-        """Delete the marker of a finished run, or set it to `failed` if another try can help."""
+    def give_up(self, record: RunRecord) -> RunRecord:
+        """Record that a finished run is not tried again, because it has no try left."""
+        new = replace(
+            record,
+            retry=False,
+            error=f"{record.error or 'see its steps'}; it is not tried again after {record.tries:,} tries",
+            token=_token(),
+        )
         try:
-            if record.state is RunState.FAILED and record.retry:
+            new = replace(
+                new, etag=self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
+            )
+        except Changed:  # another sweep was faster
+            return self.load(record.run)
+        self.add_to_history(new)
+        return new
+
+    def settle(self, record: RunRecord, lease: Lease | None = None) -> None:
+        """Delete the marker of a finished run, or set it to `failed` if the sweep still has work with it."""
+        try:
+            if record.needs_sweep:
                 self.store.runs.annotate(_marker(record.run), {"state": "failed"}, lease=lease)
                 if lease is not None:
                     lease.release()
@@ -203,11 +221,11 @@ class Runs:
         history. The records of those that do not, such as cleaned-up ones, are read only to fill the list.
         """
         unfinished = self._load_each(marker.run for marker in self.open())
-        rows = history.latest(self.store.runs, [history.row(record) for record in unfinished], limit)
+        rows = history.latest(self.store.runs, unfinished, limit)
         if limit is None or len(rows) < limit:
             listed = {row["run"] for row in rows}
             others = self._load_each(name for name in self._names() if name not in listed)
-            rows = history.newest_first([*rows, *map(history.row, others)])[:limit]
+            rows = history.newest_first([*rows, *map(history.full_row, others)])[:limit]
         return rows
 
     def _names(self) -> list[str]:
@@ -339,10 +357,12 @@ class Runs:
 
 def log_failed(record: RunRecord) -> None:
     """Log that a run has failed for good."""
+    sensors = f" for {record.missing_count}" if record.state is RunState.PARTLY else ""
     logger.error(
-        "%s run %s: %s",
+        "%s run %s%s: %s",
         alerts.RUN_FAILED,
         record.run,
+        sensors,
         record.error or "see its steps",
         extra={"run": record.run},
     )

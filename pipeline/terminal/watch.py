@@ -6,21 +6,35 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pipeline.engine import Engine, StepStatus
+from pipeline.engines.summary import RejectsRow, Summary
 from pipeline.flow.context import Context
-from pipeline.flow.status import LOST, URGENCY, View, look
+from pipeline.flow.status import LOST, URGENCY, View, look, needing_attention
 from pipeline.terminal.tables import format_duration, format_time, is_interactive, plain, show_table
+from scoring.formats import SUMMARY_CSV
 
 INTERVAL = 1.0
 """Seconds between two updates."""
 
+MOST_SENSORS = 20
+"""Up to this many sensors that need attention are listed."""
 
-def show(view: View, now: datetime) -> None:
-    """Print a run for people: failed steps first, then the slowest."""
+
+def show(view: View, now: datetime, *, summary: Summary | None = None, next_try: str | None = None) -> None:
+    """Print a run for people: sensors that need attention, then steps: failed ones first, then the slowest.
+
+    `next_try` says what the sweep does next about it.
+    """
     record = view.record
     print(f"run        {record.run}")
     print(f"state      {record.state}" + (f": {plain(record.error)}" if record.error else ""))
     if view.lost:
         print(f"           {LOST}")
+    if not view.recorded:
+        print("           as its engine reports; the next sweep records it")
+    if record.note:
+        print(f"note       {plain(record.note)}")
+    if next_try:
+        print(f"next       {plain(next_try)}")
     print(f"cause      {plain(record.cause.sentence)}")
     print(f"published  {record.published}")
     print(f"created    {format_time(record.created)} UTC")
@@ -28,9 +42,34 @@ def show(view: View, now: datetime) -> None:
         print(f"took       {format_duration(record.started, record.ended or now)}")
     for name, count in record.counts.items():
         print(f"{name.replace('_', ' '):24}{count:>12,}")
+    if summary:
+        _show_attention(summary)
     if view.steps:
         print()
         show_table(("STEP", "STATE", "TOOK", "TRIES", "ERROR"), (_row(s, now) for s in _sorted(view, now)))
+
+
+def _show_attention(summary: Summary) -> None:
+    """Print the rejected rows by kind, and the sensors that need attention."""
+    if summary.rejects:
+        print()
+        found = ((r.kind, f"{r.count:,}", _place(r), r.hint or "") for r in summary.rejects)
+        show_table(("REJECTED", "ROWS", "FIRST", "HINT"), found)
+    sensors = needing_attention(summary)
+    if sensors:
+        print()
+        rows = [
+            (f"{s.device}/{s.sensor}", s.status.value, f"{s.readings:,}", f"{s.anomalies:,}", s.reason or "")
+            for s in sensors[:MOST_SENSORS]
+        ]
+        show_table(("SENSOR", "STATUS", "READINGS", "ANOMALIES", "REASON"), rows)
+    if len(sensors) > MOST_SENSORS:
+        print(f"and {len(sensors) - MOST_SENSORS:,} more sensors: see {SUMMARY_CSV}")
+
+
+def _place(rejects: RejectsRow) -> str:
+    line = "" if rejects.line is None else f" line {rejects.line:,}"
+    return f"{rejects.file or ''}{line}"
 
 
 def _sorted(view: View, now: datetime) -> list[StepStatus]:
@@ -83,8 +122,8 @@ def follow(
         if is_interactive()
         else _follow_in_lines(context, run, sleep, step_logs)
     )
-    if view.record.error:
-        print(plain(view.record.error), file=sys.stderr)
+    for line in filter(None, (view.record.error, view.record.note)):
+        print(plain(line), file=sys.stderr)
     if scored := view.record.counts.get("scored"):
         anomalies = view.record.counts.get("anomalies", 0)
         print(

@@ -1,32 +1,84 @@
-"""Counts readings and rejects per sensor and per landing, and writes `rejects.csv`."""
+"""Counts readings and rejects per sensor, per landing and per kind, and writes `rejects.csv`."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow.csv as pa_csv
 
 from scoring.atomic_files import atomic_path
 from scoring.errors import ReadingsError
-from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus
+from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus, RejectKind
 from scoring.keys import InvalidKey, SensorKey
 from scoring.readings.files import Batch, FoundLanding, Source, read_batches
+from scoring.readings.rows import NO_REJECTS
+
+
+@dataclass(slots=True)
+class RejectGroup:
+    """The rejects of one kind: how many, where the first is, and what they look like."""
+
+    kind: RejectKind
+    file: str
+    line: int
+    reason: str
+    """Of the first, as its text."""
+    text: str
+    count: int = 0
+    hints: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def hint(self) -> str:
+        """The hint of at least half of them, or an empty text."""
+        for hint, count in self.hints.most_common(1):
+            if 2 * count >= self.count:
+                return hint
+        return ""
+
+    def add(self, more: "RejectGroup") -> None:
+        """Add rejects of the same kind that were found later."""
+        self.count += more.count
+        self.hints.update(more.hints)
+
+    def row(self) -> dict[str, Any]:
+        """The group as a row of the summary."""
+        fields = {name: getattr(self, name) for name in ("kind", "count", "file", "line", "reason", "text")}
+        return fields | {"hint": self.hint or None}
+
+
+type RejectGroups = dict[RejectKind, RejectGroup]
+
+
+def largest_first(landings: Iterable[RejectGroups]) -> list[RejectGroup]:
+    """The groups of several landings together, in order of their counts."""
+    all_groups: RejectGroups = {}
+    for groups in landings:
+        for kind, group in groups.items():
+            if kind not in all_groups:
+                all_groups[kind] = replace(group, count=0, hints=Counter())
+            all_groups[kind].add(group)
+    return sorted(all_groups.values(), key=lambda group: -group.count)
 
 
 @dataclass(slots=True)
 class LandingCount:
-    """One landing: how it was found, and how many rows it has."""
+    """One landing: how it was found, how many rows it has, and its rejects."""
 
     name: str
     status: LandingStatus
     reason: str | None = None
     readings: int = 0
     rejected: int = 0
+    groups: RejectGroups = field(default_factory=dict)
+
+    def row(self) -> dict[str, Any]:
+        """The landing as a row of the summary."""
+        return {name: getattr(self, name) for name in ("name", "status", "reason", "readings", "rejected")}
 
 
 @dataclass
@@ -59,9 +111,9 @@ class RowCounter:
         self.readings.update(dict(zip(batch.keys, counts, strict=True)))
         if batch.rejects.num_rows:
             pa_csv.write_csv(batch.rejects, self._file, pa_csv.WriteOptions(include_header=False))
-            columns = (batch.rejects[name].to_pylist() for name in ("device", "sensor"))
-            for device, sensor in zip(*columns, strict=True):
-                self._count_reject(device, sensor)
+            for reject in batch.rejects.to_pylist():
+                self._count_sensor(reject["device"], reject["sensor"])
+                _count_kind(landing.groups, reject)
 
     def add_landing(self, found: FoundLanding) -> None:
         """Record how a landing was found."""
@@ -71,18 +123,40 @@ class RowCounter:
     def _landing(self, name: str) -> LandingCount:
         return self.landings.setdefault(name, LandingCount(name, LandingStatus.READ))
 
-    def _count_reject(self, device: str | None, sensor: str | None) -> None:
+    def _count_sensor(self, device: str | None, sensor: str | None) -> None:
         if device and sensor:
             with suppress(InvalidKey):  # a row rejected for its key belongs to no sensor
                 self.rejected[SensorKey(device, sensor)] += 1
 
 
-def count_rows(sources: Iterable[Source], counter: RowCounter) -> None:
-    """Count all rows of `sources` without scoring them."""
+def _count_kind(groups: RejectGroups, reject: dict[str, Any]) -> None:
+    kind = RejectKind(reject["kind"])
+    group = groups.get(kind)
+    if group is None:
+        first = {name: reject[name] for name in ("file", "line", "reason", "text")}
+        group = groups[kind] = RejectGroup(kind, **first)
+    group.count += 1
+    if reject["hint"]:
+        group.hints[reject["hint"]] += 1
+
+
+def count_rows(
+    sources: Iterable[Source], counter: RowCounter, listed: Container[SensorKey] | None = None
+) -> None:
+    """Count all rows of `sources` without scoring them; only readings of the `listed` sensors, if any are.
+
+    Then the rejects are those of an earlier try of the run, which has reported them.
+    """
     for source in sources:
         try:
             for batch in read_batches(source):
-                counter.add(source, batch)
+                counter.add(source, batch if listed is None else _readings_of(batch, listed))
             counter.add_landing(FoundLanding(source.name, LandingStatus.READ, None))
         except ReadingsError as error:
             counter.add_landing(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))
+
+
+def _readings_of(batch: Batch, listed: Container[SensorKey]) -> Batch:
+    """The readings of these sensors, as far as counting needs them, and no rejects."""
+    wanted = np.array([key in listed for key in batch.keys], bool)
+    return batch._replace(codes=batch.codes[wanted[batch.codes]], rejects=NO_REJECTS)

@@ -1,19 +1,23 @@
-"""The summary of a run, as JSON and CSV."""
+"""The summary of a run, as JSON and CSV: outcome, totals, and a row per sensor, landing and reject kind."""
 
 import csv
 import io
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scoring.atomic_files import write_atomically
-from scoring.collect.rejects import LandingCount, RowCounter
+from scoring.collect.outcome import Outcome, landing_outcome, run_outcome
+from scoring.collect.rejects import LandingCount, RowCounter, largest_first
 from scoring.formats import (
+    MAX_REJECTED,
     SUMMARY_COLUMNS,
     SUMMARY_CSV,
     SUMMARY_JSON,
     SUMMARY_VERSION,
+    WAS_READ,
+    WITHOUT_READINGS,
     LandingStatus,
     SensorStatus,
 )
@@ -33,10 +37,21 @@ MOST_WITHOUT_READINGS = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Rules:
+    """What the owner of a fleet expects of a run."""
+
+    max_rejected: float = MAX_REJECTED
+    """A run that succeeds has up to this share of the rows of each landing rejected."""
+    expected: Collection[SensorKey] = frozenset()
+    """Sensors that should have sent readings."""
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The results of a run: a row per sensor in order of their keys, a row per landing, and the totals."""
 
     run: str | None
+    outcome: Outcome
     totals: dict[str, int]
     sensors: list[dict[str, Any]]
     landings: list[LandingCount]
@@ -46,9 +61,12 @@ class Summary:
         document = {
             "version": SUMMARY_VERSION,
             "run": self.run,
+            "state": self.outcome.state,
+            "reasons": self.outcome.reasons,
             "totals": self.totals,
+            "rejects": [group.row() for group in largest_first(each.groups for each in self.landings)],
             "sensors": [json_row(row) for row in self.sensors],
-            "landings": [asdict(landing) for landing in self.landings],
+            "landings": [landing.row() for landing in self.landings],
         }
         write_atomically(out / SUMMARY_JSON, json_bytes(document))
         text = io.StringIO()
@@ -59,51 +77,100 @@ class Summary:
 
 
 def summarize(
-    run: str | None, counter: RowCounter, outcomes: Iterable[StepOutcome], models: Collection[SensorKey]
+    run: str | None,
+    counter: RowCounter,
+    outcomes: Iterable[StepOutcome],
+    models: Collection[SensorKey],
+    rules: Rules,
+    *,
+    listed: frozenset[SensorKey] | None = None,
 ) -> Summary:
-    """Combine the outcomes of the steps, the counted rows and the models."""
+    """Combine the outcomes of the steps, the counted rows, the models and the expected sensors.
+
+    With `listed`, those of the listed sensors only: an earlier try of the run has the others.
+    """
     outcomes = list(outcomes)
     scored = by_key(outcomes)
-    # A key that appears only in rejected rows is not a sensor, unless it has a model.
-    rejected = {key for key in counter.rejected if key in models}
+    expected = frozenset(rules.expected)
+    if listed is not None:
+        models, expected = listed.intersection(models), expected & listed
+        scored = {key: outcome for key, outcome in scored.items() if key in listed}
+    # A key that appears only in rejected rows is not a sensor, unless it has a model or is expected.
+    rejected = {key for key in counter.rejected if key in models or key in expected}
     keys = {key for key, count in counter.readings.items() if count} | rejected | set(scored)
+    keys |= expected
     idle = sorted(key for key in models if key not in keys)
-    sensors = {key: _final_outcome(key, scored.get(key), counter, models) for key in keys}
-    without_readings = [key for key in keys if sensors[key].status is SensorStatus.NO_READINGS]
+    sensors = {key: _final_outcome(key, scored.get(key), counter, models, rules) for key in keys}
     if len(idle) <= MOST_WITHOUT_READINGS:
         sensors |= {key: _outcome(key, SensorStatus.NO_READINGS) for key in idle}
-    landings = _landings(counter, outcomes)
+    landings = _landings(counter, outcomes, rules.max_rejected)
     rows = [_row(sensors[key], counter) for key in sorted(sensors)]
+    totals = _totals(counter, rows, landings, unlisted=sum(key not in sensors for key in idle))
+    return Summary(run, run_outcome(rows, landings, totals), totals, rows, landings)
+
+
+def _totals(
+    counter: RowCounter, rows: list[dict[str, Any]], landings: list[LandingCount], *, unlisted: int
+) -> dict[str, int]:
+    """The totals; `unlisted` are the models without readings that have no row."""
     status = [row["status"] for row in rows]
-    totals = {
+    without = [row for row in rows if row["status"] in WITHOUT_READINGS]
+    return {
         "readings": counter.readings.total(),
         "scored": sum(row["readings"] for row in rows if row["status"] == SensorStatus.SCORED),
         "rejected": sum(landing.rejected for landing in landings),
         "anomalies": sum(row["anomalies"] for row in rows),
-        "sensors": len(rows) - status.count(SensorStatus.NO_READINGS),
+        "sensors": len(rows) - len(without),
         "sensors_scored": status.count(SensorStatus.SCORED),
         "sensors_failed": status.count(SensorStatus.FAILED),
         "sensors_without_model": status.count(SensorStatus.NO_MODEL),
         "sensors_missing": status.count(SensorStatus.MISSING),
-        "models_without_readings": len(idle) + len(without_readings),
+        "sensors_silent": status.count(SensorStatus.SILENT),
+        "sensors_without_rows": sum(not row["rejected"] for row in without) + unlisted,
+        "models_without_readings": status.count(SensorStatus.NO_READINGS) + unlisted,
         "landings": len(landings),
-        "landings_read": sum(landing.status is LandingStatus.READ for landing in landings),
+        "landings_read": sum(landing.status in WAS_READ for landing in landings),
     }
-    return Summary(run, totals, rows, landings)
 
 
 def _final_outcome(
-    key: SensorKey, outcome: SensorOutcome | None, counter: RowCounter, models: Collection[SensorKey]
+    key: SensorKey,
+    outcome: SensorOutcome | None,
+    counter: RowCounter,
+    models: Collection[SensorKey],
+    rules: Rules,
 ) -> SensorOutcome:
-    readings = counter.readings[key]
-    if outcome:
+    readings, rejected = counter.readings[key], counter.rejected[key]
+    status = outcome.status if outcome else None
+    if outcome and status not in {SensorStatus.NO_READINGS, SensorStatus.MISSING}:
+        # An engine that records a failed step does not know how many readings its sensors have.
+        outcome = replace(outcome, readings=outcome.readings or readings)
+        if status is SensorStatus.NO_MODEL:
+            outcome.reason = _hinted(outcome.reason or missing(key.model_name), key, models)
         return outcome
+    if not readings and rejected:
+        return _outcome(key, SensorStatus.NO_READINGS, f"all of its rows were rejected ({rejected:,})")
+    if not readings or status is SensorStatus.NO_READINGS:
+        return _outcome(key, SensorStatus.SILENT if key in rules.expected else SensorStatus.NO_READINGS)
     if key not in models:
-        return _outcome(key, SensorStatus.NO_MODEL, missing(key.model_name), readings)
-    if not readings:
-        return _outcome(key, SensorStatus.NO_READINGS)
-    reason = "no step wrote a result: its step failed, or the model is newer than the published pipeline"
-    return _outcome(key, SensorStatus.MISSING, reason, readings)
+        reason = _hinted(missing(key.model_name), key, models)
+        return _outcome(key, SensorStatus.NO_MODEL, reason, readings)
+    reason = "no step wrote a result: its step was lost, or the model is newer than the published pipeline"
+    return _outcome(key, SensorStatus.MISSING, (outcome and outcome.reason) or reason, readings)
+
+
+def _hinted(reason: str, key: SensorKey, models: Collection[SensorKey]) -> str:
+    """`reason`, and whether a sensor that is written a little differently has a model."""
+    for change, hint in ((str.strip, "spaces around"), (_without_fraction, "a decimal number in")):
+        parts = [change(part.strip()) for part in key]
+        if "" not in parts and (other := SensorKey(*parts)) != key and other in models:
+            return f"{reason} ({hint} Device or Sensor? {other} has a model)"
+    return reason
+
+
+def _without_fraction(part: str) -> str:
+    """A whole number that a column of decimal numbers turned into `1.0`, as `1`."""
+    return part.removesuffix(".0") if part.removesuffix(".0").isdecimal() else part
 
 
 def _outcome(
@@ -119,13 +186,15 @@ def _row(outcome: SensorOutcome, counter: RowCounter) -> dict[str, Any]:
     return {column: facts[column] for column in SUMMARY_COLUMNS}
 
 
-def _landings(counter: RowCounter, outcomes: list[StepOutcome]) -> list[LandingCount]:
+def _landings(counter: RowCounter, outcomes: list[StepOutcome], max_rejected: float) -> list[LandingCount]:
     """The landings as counted; where a step found one in another status, that status and the step."""
-    landings = {name: LandingCount(**asdict(landing)) for name, landing in counter.landings.items()}
+    landings = {name: replace(landing) for name, landing in counter.landings.items()}
     for outcome in outcomes:
         for found in outcome.landings:
             landing = landings.get(found.name)
             if landing and landing.status is LandingStatus.READ and found.status is not LandingStatus.READ:
                 landing.status = found.status
                 landing.reason = found.reason or f"found by step {outcome.step}"
+    for landing in landings.values():
+        landing.status, landing.reason = landing_outcome(landing, max_rejected)
     return [landings[name] for name in sorted(landings)]

@@ -57,7 +57,8 @@ class AllReadings:
             return
         if self.rejected == 0:
             first = rejects.slice(0, 1).to_pylist()[0]
-            self._first_reject = f"{first['file']} line {first['line']}: {first['reason']}"
+            hint = f" ({first['hint']})" if first["hint"] else ""
+            self._first_reject = f"{first['file']} line {first['line']}: {first['reason']}{hint}"
         self.rejected += rejects.num_rows
         if self._on_rejects:
             self._on_rejects(rejects)

@@ -1,12 +1,12 @@
 """`python -m scoring collect`."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from scoring.commands.arguments import plain_text
 from scoring.commands.limits import add_limits, limits_of
+from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
 
 _EXAMPLE = """\
@@ -18,9 +18,12 @@ Example:
   python -m scoring score --data readings.csv --models models --out out --shard 1/2
   python -m scoring collect --data readings.csv --models models --preds out
 
-Exit codes: 0 done, even where sensors failed or files could not be read: the summary lists them; 1 an outcome
-cannot be read, or PREDS cannot be written; 2 wrong use; 75 failed for a temporary reason, such as a full
-disk.
+As the last step of a pipeline, with --exit-zero, it succeeds where it wrote a summary: `state` in
+summary.json says whether the run succeeded.
+
+Exit codes: 0 all scored; 1 a sensor that has readings was not scored, a file could not be read, or more of
+its rows were rejected than --max-rejected (with --exit-zero: 0); 1 also where an outcome cannot be read, or
+PREDS cannot be written; 2 wrong use; 75 failed for a temporary reason, such as a full disk.
 """
 
 
@@ -33,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, help="the manifest that the steps used, if any")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
     add_limits(parser)
+    add_rules(parser)
+    parser.add_argument(
+        "--exit-zero", action="store_true", help="exit with 0 where the run is `partly` or `failed` too"
+    )
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 
@@ -48,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
     from scoring.step.score import ModelCache
     from scoring.success_mark import unmark
 
+    rules = rules_of(args)
     manifest = RunManifest.read(args.manifest) if args.manifest else None
+    listed = manifest.listed if manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     if not args.preds.is_dir():
         raise UsageError(f"--preds {args.preds} does not exist: give the folder that the steps wrote to")
@@ -58,14 +67,9 @@ def run(args: argparse.Namespace) -> int:
     unmark(args.preds)
     remove_partials(args.preds)
     with RowCounter(args.preds) as counter:
-        count_rows(sources, counter)
+        count_rows(sources, counter, listed)
     for found in not_read:
         counter.add_landing(found)
-    summary = finish_run(args.preds, args.run, counter, outcomes, models)
-    totals = summary.totals
-    line = (
-        f"{totals['readings']:,} readings of {totals['sensors']:,} sensors: {totals['scored']:,} scored, "
-        f"{totals['anomalies']:,} anomalies, {totals['rejected']:,} rows rejected"
-    )
-    print(json.dumps(totals) if args.json else line)
-    return EXIT_DONE
+    summary = finish_run(args.preds, args.run, counter, outcomes, models, rules=rules, listed=listed)
+    code = report_outcome(summary, args.preds, as_json=args.json)
+    return EXIT_DONE if args.exit_zero else code

@@ -1,46 +1,45 @@
-"""Reports the sensors and landings that failed, and returns the exit code."""
+"""Errors of sensors and landings as lines of a terminal."""
 
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from scoring.errors import EXIT_DONE, EXIT_FAILED
 from scoring.formats import GONE, NOT_READ
 
+if TYPE_CHECKING:
+    from scoring.step.outcome import LandingResult
+
 MOST_LINES = 20
-"""Up to this many failures are reported, a line each; all are in the summary."""
+"""Up to this many errors are printed, a line each."""
 
 
-class LandingResult(Protocol):
-    """How a landing was found."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def status(self) -> str: ...  # noqa: D102
-    @property
-    def reason(self) -> str | None: ...  # noqa: D102
-
-
-def report_failures(failed: Mapping[str, str | None], landings: Iterable[LandingResult]) -> int:
-    """Report each sensor and landing that failed, a line each; returns the exit code.
+def report_step(failed: Mapping[str, str | None], landings: Iterable["LandingResult"]) -> int:
+    """Report each sensor and landing that failed in a step, a line each; returns the exit code.
 
     A landing that was replaced or deleted meanwhile is reported too, but is not a failure: a run of its own
-    scores the new version.
+    scores the new version. Rejected rows are not the step's failure: `collect` counts them for the run.
     """
-    lines = [f"sensor {name}: {reason}" for name, reason in sorted(failed.items())]
+    from scoring.step.outcome import landing_line
+
     landings = list(landings)
-    lines += [_line(found) for found in landings if found.status in NOT_READ]
-    for line in lines[:MOST_LINES]:
-        print("error: " + " ".join(line.split()), file=sys.stderr)
-    if len(lines) > MOST_LINES:
-        print(f"error: {len(lines) - MOST_LINES} more failures; all are in the summary", file=sys.stderr)
-    for found in landings:
-        if found.status in GONE:
-            print(f"skipped {found.name}: {found.status}", file=sys.stderr)
+    lines = [f"sensor {name}: {reason}" for name, reason in sorted(failed.items())]
+    lines += [landing_line(found) for found in landings if found.status in NOT_READ]
+    print_errors(lines)
+    print_skipped(landings)
     return EXIT_FAILED if lines else EXIT_DONE
 
 
-def _line(found: LandingResult) -> str:
-    reason = found.reason or found.status
-    return reason if reason.startswith(found.name) else f"{found.name}: {reason}"
+def print_errors(lines: Sequence[str]) -> None:
+    """Print the first of these errors, a line each, and how many more there are."""
+    for line in lines[:MOST_LINES]:
+        print("error: " + " ".join(line.split()), file=sys.stderr)
+    if len(lines) > MOST_LINES:
+        print(f"error: {len(lines) - MOST_LINES:,} more failures", file=sys.stderr)
+
+
+def print_skipped(landings: Iterable["LandingResult"]) -> None:
+    """Print which landings were replaced or deleted."""
+    for found in landings:
+        if found.status in GONE:
+            print(f"skipped {found.name}: {found.status}", file=sys.stderr)

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _printable(reason: str) -> str:
-    """One line, whatever names a hostile file made up."""
+    """One line, also with names from a hostile file."""
     line = " ".join(reason.split())
     return "".join(character if character.isprintable() else "?" for character in line)
 

@@ -9,7 +9,7 @@ _EXAMPLE = """\
 Writes the page that lists runs. ROWS is a JSON file; the page keeps the order of its runs:
   {"version": 1, "note": "The 1,000 runs that finished last.", "swept": "2026-11-23T06:00:04Z",
    "late_after_seconds": 10800, "runs": [{"run": "blob-…",
-   "state": "succeeded", "cause": "2018/08/28/site-a.csv landed", "started": "2026-11-23T05:00:02Z",
+   "state": "succeeded", "cause": "2018/08/28/site-a.csv arrived", "started": "2026-11-23T05:00:02Z",
    "ended": …, "seconds": 41.5, "readings": 17768, "anomalies": 38, "sensors": 15, "unscored": 0,
    "error": null, "report": "blob-…/report.html"}]}
 All fields but version, runs, run and state are optional; report is an address relative to the page. swept is

@@ -10,7 +10,7 @@ Reads the folder of a run and writes report.html into it: one page that needs no
 With --models, boundaries are computed from the models; without, they are read from boundaries.json in the
 folder, or estimated from the scores.
 
-FACTS is a JSON file: {"version": 1, "run": …, "cause": "2018/08/28/site-a.csv landed", "state": "succeeded",
+FACTS is a JSON file: {"version": 1, "run": …, "cause": "2018/08/28/site-a.csv arrived", "state": "succeeded",
 "asked": "2026-11-23T05:00:00Z", "started": …, "ended": …, "seconds": 41.5, "published": "v5eb4…", "tries": 1,
 "error": null, "steps": "16 of 16 steps succeeded", "troubles": [{"step": …, "state": "failed", "error": …}]};
 all fields but the version are optional. With a state, a folder without a summary gets a page too.

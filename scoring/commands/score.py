@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoring.commands.arguments import plain_text
-from scoring.commands.failures import report_failures
+from scoring.commands.failures import print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
-from scoring.errors import UsageError
+from scoring.commands.outcome import add_rules, report_outcome, rules_of
+from scoring.errors import EXIT_DONE, UsageError
 from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 
 if TYPE_CHECKING:
+    from scoring.collect.summary import Rules
     from scoring.models.store import ModelStore
     from scoring.readings.files import FoundLanding, Source
     from scoring.step.selection import Selection
@@ -25,13 +27,16 @@ Without --key or --shard, everything is scored and summed up: preds_*.csv, rejec
 summary.csv, report.html, boundaries.json and, last, _SUCCESS. A step of a pipeline scores its part only;
 `collect` sums up later.
 In a folder that has earlier results, predictions of sensors that have none now are removed; a step removes
-_SUCCESS and the predictions of its own sensors only.
+_SUCCESS and the predictions of its own sensors only. A file that is not a file of readings, as its header
+shows, is reported before anything is scored.
 
 Example:
   python -m scoring score --data readings.csv --models models --out out
 
-Exit codes: 0 all scored; 1 a sensor or file failed, the rest is scored, and trying again does not help;
-2 wrong use; 75 failed for a temporary reason.
+Exit codes: 0 all scored; 1 a sensor that has readings was not scored, a file could not be read, or more of
+its rows were rejected than --max-rejected; the rest is scored, and trying again does not help; 2 wrong use;
+75 failed for a temporary reason. With --key or --shard, rejected rows and --expected do not count: they are
+counted by `collect`.
 """
 
 _SHARD = re.compile(r"[0-9]{1,9}/[0-9]{1,9}")
@@ -53,6 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--shard", help="score shard i of n, counted from 0, such as 0/10")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
     add_limits(parser)
+    add_rules(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
 
 
@@ -66,19 +72,27 @@ def run(args: argparse.Namespace) -> int:
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
-    from scoring.step.selection import Everything
+    from scoring.step.selection import Everything, narrow
 
     selection = _selection(args)
     if args.data.is_dir() and args.out.resolve().is_relative_to(args.data.resolve()):
         raise UsageError(
             f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
         )
+    rules = rules_of(args)
     manifest = RunManifest.read(args.manifest) if args.manifest else None
+    if manifest and manifest.listed is not None:
+        if isinstance(selection, Everything):
+            raise UsageError(f"{args.manifest} lists sensors, for steps of a pipeline: use --key or --shard")
+        narrowed = narrow(selection, manifest.listed)
+        if narrowed is None:
+            return _nothing_to_score(args, selection)
+        selection = narrowed
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
     if isinstance(selection, Everything):
-        return _score_everything(args, sources, not_read, store)
+        return _score_everything(args, sources, not_read, store, rules)
     begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
         outcome = score(sources, ModelCache(store), selection, files)
@@ -91,12 +105,21 @@ def run(args: argparse.Namespace) -> int:
         "readings": sum(sensor.readings for sensor in outcome.sensors),
         "anomalies": sum(sensor.anomalies for sensor in outcome.sensors),
     }
-    line = f"{outcome.step}: {totals['readings']:,} readings, {totals['anomalies']:,} anomalies -> {args.out}"
+    found = f"{totals['readings']:,} readings, {totals['anomalies']:,} anomalies"
+    line = f"{outcome.step}: {found if totals['readings'] else 'no readings'} -> {args.out}"
     print(json.dumps(totals) if args.json else line)
     # A shard can have sensors without a model; for one sensor that was named, the model is expected.
     failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}
-    return report_failures(failed, outcome.landings)
+    return report_step(failed, outcome.landings)
+
+
+def _nothing_to_score(args: argparse.Namespace, selection: "Selection") -> int:
+    """Report a step that has no sensor to score: an earlier try of the run has scored them."""
+    totals = {"step": selection.step, "readings": 0, "anomalies": 0}
+    line = f"{selection.step}: nothing to score, the manifest does not list its sensors"
+    print(json.dumps(totals) if args.json else line)
+    return EXIT_DONE
 
 
 def _warn(notice: str | None) -> None:
@@ -105,17 +128,27 @@ def _warn(notice: str | None) -> None:
 
 
 def _score_everything(
-    args: argparse.Namespace, sources: "list[Source]", not_read: "list[FoundLanding]", store: "ModelStore"
+    args: argparse.Namespace,
+    sources: "list[Source]",
+    not_read: "list[FoundLanding]",
+    store: "ModelStore",
+    rules: "Rules",
 ) -> int:
     from scoring.collect.finish import finish_run
     from scoring.collect.rejects import RowCounter
+    from scoring.readings.files import check_headers
     from scoring.step.leftovers import begin, remove_old_predictions
+    from scoring.step.outcome import landing_line
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
     from scoring.step.selection import Everything
 
     everything = Everything()
     begin(args.out, everything)
+    sources, unreadable = check_headers(sources)
+    reported = [landing_line(found) for found in unreadable]
+    print_errors(reported)
+    not_read = [*not_read, *unreadable]
     models = ModelCache(store)
     with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out) as counter:
         outcome = score(sources, models, everything, files, counter)
@@ -125,19 +158,8 @@ def _score_everything(
         counter.add_landing(found)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
-    summary = finish_run(args.out, args.run, counter, [outcome], models)
-    totals = summary.totals
-    line = (
-        f"scored {totals['scored']:,} of {totals['readings']:,} readings of {totals['sensors']:,} sensors: "
-        f"{totals['anomalies']:,} anomalies, {totals['rejected']:,} rows rejected -> {args.out}"
-    )
-    print(json.dumps(totals) if args.json else line)
-    failed = {
-        f"{sensor['device']}/{sensor['sensor']}": sensor["reason"]
-        for sensor in summary.sensors
-        if sensor["status"] in NOT_SCORED
-    }
-    return report_failures(failed, counter.landings.values())
+    summary = finish_run(args.out, args.run, counter, [outcome], models, rules=rules)
+    return report_outcome(summary, args.out, as_json=args.json, reported=reported)
 
 
 def _selection(args: argparse.Namespace) -> "Selection":

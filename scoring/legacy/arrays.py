@@ -1,4 +1,4 @@
-"""Arrays of numbers from legacy pickles. What holds anything else is passed over: no prediction needs it."""
+"""Arrays of numbers from legacy pickles. Other arrays are skipped: no prediction needs them."""
 
 import math
 import re
@@ -11,7 +11,7 @@ from scoring.errors import ModelError
 from scoring.models.document import Described
 
 OBJECTS = Described("ndarray", {}, "numpy")
-"""What stands for an array of texts or other objects."""
+"""Placeholder of an array of texts or other objects."""
 
 _PLAIN = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248]|[US]\d{1,3})")
 _OTHER = re.compile(r"[<>=|]?[a-zA-Z]\d{0,9}(?:\[\w{1,9}\])?")
@@ -22,7 +22,7 @@ _MOST_AXES = 32
 
 @dataclass(slots=True)
 class Dtype:
-    """The type of an array's elements, which a pickle describes in two parts; None where it is not read."""
+    """The type of an array's elements, which a pickle describes in two parts; None if it is not supported."""
 
     dtype: Any
 
@@ -34,7 +34,7 @@ class Dtype:
         return cls(np.dtype(text) if _PLAIN.fullmatch(text) else None)
 
     def set_state(self, state: Any) -> None:
-        """Take the second part: the order of bytes, or the fields of a structure."""
+        """Read the second part: the byte order, or the fields of a structure."""
         _, order, subarray, names, fields, size, *_ = state
         if subarray is not None:
             self.dtype = None
@@ -45,7 +45,7 @@ class Dtype:
 
 
 def _structure(names: Any, fields: Any, size: Any) -> Any:
-    """A structure of plain numbers, as the nodes of a decision tree are; None where it is another."""
+    """A structure of plain numbers, like the nodes of a decision tree; None for any other."""
     if not (
         isinstance(names, tuple)
         and 0 < len(names) <= _MOST_FIELDS
@@ -63,18 +63,18 @@ def _structure(names: Any, fields: Any, size: Any) -> Any:
 
 @dataclass(slots=True, eq=False)
 class ArrayShell:
-    """An array whose content is still to come, and where the memo holds it."""
+    """An array whose content follows, and its place in the memo."""
 
     places: list[int] = field(default_factory=list)
 
 
 def holds_numbers(dtype: Any) -> bool:
-    """Whether an array of this type is one of numbers, or of structures of them."""
+    """Whether an array of this type holds numbers, or structures of numbers."""
     return isinstance(dtype, Dtype) and dtype.dtype is not None and dtype.dtype.kind in "biufV"
 
 
 def byte_count(dtype: Dtype, shape: Any) -> int:
-    """How many bytes an array of numbers takes.
+    """The size of an array of numbers in bytes.
 
     Raises:
         ModelError: it is of an impossible shape.
@@ -87,7 +87,7 @@ def byte_count(dtype: Dtype, shape: Any) -> int:
 
 
 def array_of(data: Any, dtype: Dtype, shape: tuple[int, ...], *, fortran: bool) -> np.ndarray:
-    """An array of this machine's own byte order and without padding, copied from its bytes.
+    """An array in native byte order and without padding, copied from its bytes.
 
     Raises:
         ModelError: the bytes are not those of such an array.

@@ -1,4 +1,4 @@
-"""What a call in a legacy pickle makes: arrays of numbers, plain values, or an object without attributes."""
+"""Results of calls in a legacy pickle: arrays of numbers, plain values, or objects without attributes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from scoring.models.document import Described
 
 
 class Attributes(dict[str, Any]):
-    """The attributes of an object, which notes what is asked for: that alone is saved again."""
+    """The attributes of an object; it records which are read, because only those are saved again."""
 
     __slots__ = ("asked",)
 
@@ -31,22 +31,22 @@ class Attributes(dict[str, Any]):
         return found
 
     def get(self, name: str, default: Any = None) -> Any:
-        """As of any dict, and noted."""
+        """As in any dict, and recorded."""
         self.asked.add(name)
         return super().get(name, default)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Name(Described):
-    """A class or function itself, as a pickle refers to it, rather than an object of it."""
+    """A class or function itself, as a pickle refers to it, not an instance."""
 
     def describe(self) -> Described:
-        """An object of that class, still without attributes."""
+        """An instance of that class, without attributes yet."""
         return Described(self.class_name, Attributes(), self.module)
 
 
 def name_of(module: str, name: str) -> Name:
-    """What a pickle refers to by these names."""
+    """The class or function that a pickle refers to by these names."""
     return Name(name, {}, module)
 
 
@@ -95,14 +95,14 @@ _MAKERS: dict[tuple[str, str], Callable[..., Any]] = {
     **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _from_buffer for core in ("core", "_core")},
 }
-"""What is made of a call of these; a call of any other name makes a `Described`."""
+"""The supported callables; a call of any other name gives a `Described`."""
 
 
 def made(maker: Any, arguments: tuple[Any, ...]) -> Any:
-    """The value that a call makes.
+    """The result of a call.
 
     Raises:
-        ModelError: what is called has no name.
+        ModelError: the callee has no name.
     """
     if not isinstance(maker, Name):
         raise ModelError(f"it calls a {type(maker).__name__}")

@@ -1,4 +1,4 @@
-"""Legacy files may be compressed: by joblib, or by a tool beside it."""
+"""Decompresses legacy files, which joblib or another tool compressed."""
 
 import bz2
 import lzma
@@ -22,14 +22,14 @@ _FORMATS: tuple[tuple[bytes, Callable[[], Any]], ...] = (
     (b"\xfd7zXZ", lambda: lzma.LZMADecompressor(memlimit=_MOST_LZMA)),
     (b"]\x00\x00", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, _MOST_LZMA)),
 )
-"""How each format begins, and what unpacks it."""
+"""The first bytes of each format, and its decompressor."""
 
 _OLD_JOBLIB = re.compile(rb"ZF0x[0-9a-f]{1,16}L? *")
 """Before 0.10 joblib put the length before what zlib compressed."""
 
 
 def unpacked(content: bytes) -> bytes:
-    """The content of a legacy file, whatever it is compressed by.
+    """The content of a legacy file, decompressed if necessary.
 
     Raises:
         ModelError: it is broken or too large.

@@ -1,7 +1,7 @@
-"""The operations of a pickle: what each byte of the program stands for, and the argument behind it.
+"""The operations of a pickle: the meaning of each byte of the program, and its argument.
 
-The format is that of Python's `pickletools`, which documents every opcode. Its own parser is not used: it
-cannot read what Python 2 wrote by protocol 0, and a short text can make it take four times the file.
+The format is that of Python's `pickletools`, which documents every opcode. Its parser is not used: it
+cannot read protocol 0 of Python 2, and a short text can make it use four times the size of the file.
 """
 
 import re
@@ -56,7 +56,7 @@ class Source:
 
 
 def operations(source: Source) -> Iterator[tuple[int, Argument]]:
-    """Each opcode and its argument, up to the one that ends the program.
+    """Each opcode and its argument, up to the last one of the program.
 
     Raises:
         ModelError: there is no such opcode, or the file is cut off.

@@ -1,8 +1,8 @@
 """Legacy pickles read as data: nothing that a pickle asks for is imported, called or built.
 
 A pickle is a program. This machine runs it with inert values only: plain ones, arrays of numbers made here,
-and for everything else a `Described`, which holds the name of a class and its attributes. A call makes one of
-the name that is called. joblib's files are pickles with arrays in between, and are read the same way.
+and for everything else a `Described`, which holds the name of a class and its attributes. A call gives a
+`Described` of the called name. joblib's files are pickles with arrays in between, and are read the same way.
 """
 
 import re
@@ -18,9 +18,9 @@ from scoring.models.document import Described
 from scoring.models.skops import array_from
 
 MOST_OPERATIONS = 400_000
-"""Longest program: a forest of 1,000 trees takes 285,000 operations in the protocol that takes most."""
+"""Longest program: a forest of 1,000 trees needs up to 285,000 operations, depending on the protocol."""
 MOST_BUILT_BYTES = 144 << 20
-"""Most memory of what a program builds: texts, bytes and arrays."""
+"""Maximum memory of what a program builds: texts, bytes and arrays."""
 
 _MOST_PICKLES = 64
 """joblib writes each array of objects as a pickle within the pickle."""
@@ -38,7 +38,7 @@ def read_pickle(content: bytes, beside: Callable[[str], bytes] | None = None) ->
 
     Args:
         content: the file.
-        beside: reads another file of the same folder: before 0.10, joblib wrote each array to one of its own.
+        beside: reads another file of the same folder: before 0.10, joblib wrote each array to its own file.
 
     Raises:
         ModelError: it is broken, too large, or holds no estimator.
@@ -49,7 +49,7 @@ def read_pickle(content: bytes, beside: Callable[[str], bytes] | None = None) ->
         raise ModelError(f"is not a pickle that can be read ({error})") from error
     except MemoryError:
         raise
-    except Exception as error:  # a broken pickle fails in any way that there is
+    except Exception as error:  # a broken pickle can raise any exception
         raise ModelError(
             f"is not a pickle that can be read (it is broken: {type(error).__name__})"
         ) from error
@@ -59,7 +59,7 @@ def read_pickle(content: bytes, beside: Callable[[str], bytes] | None = None) ->
 
 
 class _Budget:
-    """What a pickle can still use: a small file can ask for the same large part many times."""
+    """The remaining memory budget: a small file can use the same large part many times."""
 
     def __init__(self) -> None:
         self.operations = MOST_OPERATIONS
@@ -114,7 +114,7 @@ class _Machine:
         self._stack.append(name_of(module, name))
 
     def push_outside(self, argument: Any) -> None:
-        """What only the program that wrote the pickle could find: nothing that a model needs."""
+        """A reference that only the writing program could resolve; models do not need it."""
         self._stack.append(Described(f"extension {argument}" if isinstance(argument, int) else "outside", {}))
 
     def replace_by_outside(self, _: Any) -> None:
@@ -230,7 +230,7 @@ class _Machine:
         elif isinstance(target, ArrayShell):
             _, shape, dtype, fortran, data = state
             value = self._array(dtype, shape, data, fortran=bool(fortran))
-            self._memo.update(dict.fromkeys(target.places, value))  # later references mean the array
+            self._memo.update(dict.fromkeys(target.places, value))  # later references are to the array
             target.places.clear()
             self._stack[-1] = value
         elif isinstance(target, Dtype):

@@ -1,4 +1,4 @@
-"""Writes a .skops file of what was asked for when a legacy model was read: what prediction needs, no more.
+"""Writes a .skops file with the attributes that were read from a legacy model: those that prediction needs.
 
 The same model gives the same bytes. Attributes keep the names that they had in the version of scikit-learn
 that wrote them, and `_sklearn_version` says which that was; the reader of .skops files knows them all.
@@ -22,10 +22,10 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def skops_bytes(document: Described) -> bytes:
-    """A .skops file of the attributes of `document` that were asked for.
+    """A .skops file of the attributes of `document` that were read.
 
     Raises:
-        ModelError: it holds what such a file does not, or too much.
+        ModelError: it holds values that such a file cannot hold, or too many.
     """
     writer = _Writer()
     schema = writer.node(document, 0) | {"protocol": _PROTOCOL}
@@ -38,7 +38,7 @@ def skops_bytes(document: Described) -> bytes:
 
 
 class _Writer:
-    """Makes the nodes of a schema, and the arrays that they refer to."""
+    """Creates the nodes of a schema, and the arrays that they refer to."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, bytes] = {}

@@ -15,14 +15,15 @@ MOST_FEATURES = 4096
 MOST_STEPS = 20
 """Most transformers before a detector."""
 MOST_DEGREE = 64
-MOST_VECTORS = 100_000
+"""Of polynomials, as features and as a kernel."""
+MOST_VECTORS = 50_000
 MOST_TREES = 1_000
 MOST_DEPTH = 40
 """Most levels of a tree: of n samples, an isolation tree has the logarithm of n."""
-MOST_READINGS = 100_000
-"""Most readings that a LocalOutlierFactor compares with."""
-MOST_NEIGHBOURS = 1_000
-MOST_LEAVES = 10_000
+MOST_READINGS = 40_000
+"""Most readings that a LocalOutlierFactor compares with, times its features."""
+MOST_NEIGHBOURS = 256
+MOST_LEAVES = 4_000
 
 
 def expect(condition: bool, problem: str) -> None:

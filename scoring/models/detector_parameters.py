@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.errors import ModelError
 from scoring.models.checks import (
-    MOST_DEPTH,
+    MOST_DEGREE,
     MOST_LEAVES,
     MOST_NEIGHBOURS,
     MOST_READINGS,
@@ -22,6 +21,7 @@ from scoring.models.checks import (
     check_finite,
     expect,
 )
+from scoring.models.trees import node_depths
 
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
@@ -43,10 +43,10 @@ class SupportVectors:
         check_array("support_vectors_", self.vectors, None, None)
         check_array("dual_coef_", self.dual, len(self.vectors))
         check_features("a OneClassSVM", self.features_in)
-        expect(len(self.vectors) <= MOST_VECTORS, f"has more than {MOST_VECTORS:,} support vectors")
+        expect(len(self.vectors) <= MOST_VECTORS, f"has more than {MOST_VECTORS:,} support vectors: lower nu")
         check_finite("gamma, coef0 or intercept_", self.gamma, self.coef0, self.intercept)
         expect(self.gamma >= 0, f"gamma {self.gamma} is below 0")
-        expect(0 <= self.degree < 1 << 31, f"degree {self.degree} is out of range")
+        expect(0 <= self.degree <= MOST_DEGREE, f"degree {self.degree} is out of range")
 
     @property
     def features_in(self) -> int:
@@ -105,35 +105,9 @@ class Forest:
             check_array(f"{name} of the trees' nodes", getattr(self, name), count)
         check_finite("offset_", self.expected, self.offset)
         expect(self.expected >= 0, "was fitted on too few readings; train it again")
-        self._check_links()
-
-    def _check_links(self) -> None:
-        """Children lie behind their parents, within their tree, and each node but the root is one child."""
-        sizes = self.sizes.astype(np.int64)
-        roots = np.cumsum(sizes) - sizes
-        start = np.repeat(roots, sizes)
-        place = np.arange(len(self.left)) - start
-        inner = self.left >= 0
-        first, last = np.minimum(self.left, self.right), np.maximum(self.left, self.right)
-        good = (
-            (self.left[~inner] == -1).all()
-            and (self.right[~inner] == -1).all()
-            and (first > place)[inner].all()
-            and (last < np.repeat(sizes, sizes))[inner].all()
-            and ((self.feature >= 0) & (self.feature < self.features_in)).all()
-        )
-        expect(bool(good), "holds a tree whose nodes lead nowhere")
-        children = np.concatenate([(self.left + start)[inner], (self.right + start)[inner]])
-        parents = np.bincount(children, minlength=len(place))
-        parents[roots] += 1
-        expect(bool((parents == 1).all()), "holds a tree whose nodes lead nowhere")
-        level = roots
-        for _ in range(MOST_DEPTH + 1):
-            level = level[inner[level]]
-            if not len(level):
-                return
-            level = np.concatenate([array[level] + start[level] for array in (self.left, self.right)])
-        raise ModelError(f"holds a tree of more than {MOST_DEPTH} levels")
+        node_depths(self.sizes, self.left, self.right)
+        known = ((self.feature >= 0) & (self.feature < self.features_in)).all()
+        expect(bool(known), "holds a tree whose nodes lead nowhere")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,7 +141,10 @@ class Neighbours:
         check_array("_lrd", self.densities, count)
         check_array("_distances_fit_X_", self.distances, count)
         check_features("a LocalOutlierFactor", self.features_in)
-        expect(count <= MOST_READINGS, f"compares with more than {MOST_READINGS:,} readings")
+        expect(
+            self.readings.size <= MOST_READINGS,
+            f"compares with more than {MOST_READINGS:,} readings: train it again with fewer",
+        )
         check_finite("p or offset_", self.p, self.offset)
         fits = 1 <= self.neighbours <= min(count, MOST_NEIGHBOURS)
         expect(fits, f"n_neighbors_ {self.neighbours} is out of range")

@@ -1,4 +1,4 @@
-"""What a model's file describes, whatever its format: names of classes and their attributes, as inert values.
+"""What a model's file of any format describes: names of classes and their attributes, as inert values.
 
 A value is None, a bool, an int, a float, a str, a tuple, a list, a dict with such values, a numpy array of
 numbers (also of dimension 0; structured only for the nodes of a tree), or another `Described`.

@@ -10,8 +10,7 @@ import numpy as np
 
 from scoring.models.checks import MOST_DEPTH, Floats
 from scoring.models.detector_parameters import Forest
-
-_LEAF = -1
+from scoring.models.trees import LEAF
 
 
 def forest_scorer(p: Forest) -> Callable[[Floats], Floats]:
@@ -66,7 +65,7 @@ def _leaves(p: Forest) -> tuple[np.ndarray, Floats, Floats]:
     low, high = np.full(len(starts), -np.inf), np.full(len(starts), np.inf)
     found = []
     for _ in range(MOST_DEPTH + 1):
-        leaf = p.left[node] == _LEAF
+        leaf = p.left[node] == LEAF
         found.append((tree[leaf], low[leaf], p.numbers[node[leaf]]))
         tree, node, low, high = (values[~leaf] for values in (tree, node, low, high))
         if not len(node):
@@ -108,7 +107,7 @@ class _Walk:
         for start in self._starts:
             node = np.full(len(x), start)
             for _ in range(MOST_DEPTH + 1):
-                inner = p.left[node] != _LEAF
+                inner = p.left[node] != LEAF
                 if not inner.any():
                     break
                 goes_left = single[rows, p.feature[node]] <= p.numbers[node]

@@ -1,6 +1,6 @@
 """From what a file describes to typed parameters, by the attributes that every version of scikit-learn has.
 
-An attribute that prediction does not need is not looked at, and where versions differ the difference is
+An attribute that prediction does not need is not read, and where versions differ the difference is
 settled here: evaluators know one kind of each.
 """
 

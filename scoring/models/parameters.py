@@ -1,6 +1,6 @@
 """The typed parameters of a model: what prediction needs, and nothing else.
 
-They are the one representation of a model, whatever file it comes from, and are checked when they are made:
+They are the one representation of a model, from a file of any kind, and are checked when they are made:
 numbers are finite, shapes fit together, every index leads to what is there, and sizes are bounded. Evaluators
 rely on it. Arrays are float64 or int32, C-contiguous.
 """

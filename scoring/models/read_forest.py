@@ -3,42 +3,43 @@
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models.checks import MOST_DEPTH, MOST_TREES, Floats, Integers
+from scoring.models.checks import MOST_TREES, Floats, Integers
 from scoring.models.detector_parameters import Forest
 from scoring.models.document import Described
 from scoring.models.fields import Fields
+from scoring.models.trees import LEAF, node_depths
 
-_LEAF = -1
 _ROUNDING = 1e-12
+_GUESSES = "_average_path_length_per_tree"
 _MOST_NODES = 1 << 20
 
 
 def forest(fields: Fields) -> Forest:
     """IsolationForest.
 
-    A file since 1.3 holds how deep each node lies, and a guess of how much deeper a reading would lie, were
-    the samples in it split on; for others both are computed. Before 0.21 guesses were made by other formulas,
-    and a forest keeps those of its version.
+    A file since 1.3 holds, for each node, a guess of how much deeper a reading would lie, were the samples
+    in it split on; for others it is computed. Before 0.21 guesses were made by other formulas, and a forest
+    keeps those of its version.
     """
     trees = [Fields(tree).object("tree_", "Tree") for tree in fields.items("estimators_", Described)]
     if not 0 < len(trees) <= MOST_TREES:
         raise ModelError(f"has {len(trees):,} trees: 1 to {MOST_TREES:,} do")
     nodes = [_nodes(tree) for tree in trees]
-    sizes = np.array([len(each) for each in nodes], np.int64)
-    if sizes.sum() > _MOST_NODES:
+    sizes = np.array([len(each) for each in nodes], np.int32)
+    if sizes.sum(dtype=np.int64) > _MOST_NODES:
         raise ModelError(f"has more than {_MOST_NODES:,} nodes")
     left, right, feature = (_joined(nodes, name) for name in ("left_child", "right_child", "feature"))
-    inner = left != _LEAF
+    inner = left != LEAF
     features, feature = _features(fields, trees, sizes, np.where(inner, feature, 0))
     version = fields.described.version or ""
     samples = fields.whole("max_samples_")
     if not 0 < samples < 1 << 53:
         raise fields.error("max_samples_", "is out of range")
-    lengths = _lengths(fields, nodes, _Links(sizes, left, right), version)
+    lengths = _lengths(fields, nodes, node_depths(sizes, left, right), version)
     thresholds = np.concatenate([each["threshold"] for each in nodes]).astype(np.float64)
     return Forest(
         features_in=features,
-        sizes=sizes.astype(np.int32),
+        sizes=sizes,
         left=left,
         right=right,
         feature=feature,
@@ -70,15 +71,12 @@ def _features(
     fields: Fields, trees: list[Fields], sizes: np.ndarray, feature: Integers
 ) -> tuple[int, Integers]:
     """How many features go in, and which of them each node compares: a tree numbers those drawn for it."""
+    count = fields.whole(fields.first("n_features_in_", "n_features_"))
+    if count == 1:
+        return count, feature
     drawn = [_drawn(fields, each) for each in fields.items("estimators_features_", np.ndarray)]
     if len(drawn) != len(trees):
         raise fields.error("estimators_features_", "does not go with its trees")
-    if fields.has("n_features_in_"):
-        count = fields.whole("n_features_in_")
-    elif fields.has("n_features_"):
-        count = fields.whole("n_features_")
-    else:
-        count = max(int(each.max()) for each in drawn) + 1
     if all(len(each) == count for each in drawn):
         return count, feature
     start = 0
@@ -99,54 +97,18 @@ def _drawn(fields: Fields, drawn: np.ndarray) -> Integers:
     return result
 
 
-class _Links:
-    """The nodes of all trees with their children counted from the first tree's root, if they are trees."""
-
-    def __init__(self, sizes: np.ndarray, left: Integers, right: Integers) -> None:
-        self.starts = np.cumsum(sizes) - sizes
-        base = np.repeat(self.starts, sizes)
-        inner = left != _LEAF
-        inside = (np.minimum(left, right) > 0) & (np.maximum(left, right) < np.repeat(sizes, sizes))
-        if not inside[inner].all():
-            raise ModelError("holds a tree whose nodes lead nowhere")
-        self.inner = inner
-        self.left, self.right = np.where(inner, left + base, _LEAF), np.where(inner, right + base, _LEAF)
-
-    def depths(self) -> Floats:
-        """How deep each node lies below its root, counted from 1."""
-        depths = np.zeros(len(self.inner))
-        level = self.starts
-        visited = 0
-        for depth in range(1, MOST_DEPTH + 2):
-            visited += len(level)
-            if visited > len(depths):
-                raise ModelError("holds a tree whose nodes lead nowhere")
-            depths[level] = depth
-            level = level[self.inner[level]]
-            if not len(level):
-                return depths
-            level = np.concatenate([self.left[level], self.right[level]])
-        raise ModelError(f"holds a tree of more than {MOST_DEPTH} levels")
-
-
-def _lengths(fields: Fields, nodes: list[np.ndarray], links: _Links, version: str) -> Floats:
+def _lengths(fields: Fields, nodes: list[np.ndarray], depths: Floats, version: str) -> Floats:
     """How deep a reading in each node lies."""
-    names = ("_decision_path_lengths", "_average_path_length_per_tree")
-    if all(fields.has(name) for name in names):
-        depths, guesses = (_per_tree(fields, name, nodes) for name in names)
+    if fields.has(_GUESSES):
+        arrays = fields.items(_GUESSES, np.ndarray)
+        if [array.shape for array in arrays] != [each.shape for each in nodes]:
+            raise fields.error(_GUESSES, "does not go with its trees")
+        if any(array.dtype.kind not in "iuf" for array in arrays):
+            raise fields.error(_GUESSES, "does not hold numbers")
+        guesses = np.concatenate(arrays).astype(np.float64)
     else:
-        depths = links.depths()
         guesses = _guess(np.concatenate([each["n_node_samples"] for each in nodes]), version)
     return depths + guesses - 1.0
-
-
-def _per_tree(fields: Fields, name: str, nodes: list[np.ndarray]) -> Floats:
-    arrays = fields.items(name, np.ndarray)
-    if [array.shape for array in arrays] != [each.shape for each in nodes]:
-        raise fields.error(name, "does not go with its trees")
-    if any(array.dtype.kind not in "iuf" for array in arrays):
-        raise fields.error(name, "does not hold numbers")
-    return np.concatenate(arrays).astype(np.float64)
 
 
 def _offset(fields: Fields) -> float:

@@ -118,7 +118,7 @@ def projection(fields: Fields) -> Projection:
 
 
 def kernel_map(fields: Fields) -> KernelMap:
-    """Nystroem; parameters of the kernel that were left to scikit-learn are resolved."""
+    """Nystroem; parameters of the kernel that have a default are resolved."""
     kernel = fields.value("kernel")
     if not isinstance(kernel, str) or kernel == "precomputed":
         name = kernel.name[:60] if isinstance(kernel, Described) else str(kernel)[:60]

@@ -61,7 +61,7 @@ def read_skops(content: bytes) -> Described:
 
 
 class _Members:
-    """The members of a zip file, within limits whatever its headers say."""
+    """The members of a zip file, within limits even where its headers lie."""
 
     def __init__(self, content: bytes) -> None:
         _check_directory(content)
@@ -77,7 +77,7 @@ class _Members:
         self._room = MOST_ARRAY_BYTES
 
     def read(self, name: str, most: int) -> bytes:
-        """A whole member; `archive.read` would first unpack all that is there, whatever its header says."""
+        """A whole member; `archive.read` would first unpack more than its header says."""
         try:
             member = self._archive.getinfo(name)
         except KeyError as error:
@@ -248,5 +248,5 @@ def _reason(error: Exception) -> str:
 
 
 def plain(text: str) -> str:
-    """Text that can be printed and written, whatever names a hostile file made up."""
+    """Text that can be printed and written, also of names that a hostile file made up."""
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,7 +1,7 @@
 """OneClassSVM on one feature, computed from its support vectors as libsvm does it, to the last bit.
 
 libsvm adds the terms in the order of the support vectors, so the same order here gives the same sums.
-numpy's `exp` and `tanh` may differ from the C library's in the last place; where that could show (next to
+numpy's `exp` and `tanh` can differ from the C library's in the last place; where that could show (next to
 the boundary, where a label or the ninth digit hangs on it) the reading is computed again with `math`,
 which calls the same C functions as libsvm.
 """

@@ -15,6 +15,9 @@ from scoring.models.detector_parameters import Neighbours
 type Places = np.ndarray
 
 _CELLS = 1 << 20
+"""Numbers that are worked on at once."""
+_BLOCK = 64
+"""Readings that are visited at once: a leaf has 30 to 60, but for brute force all are one."""
 
 
 def rank(p: Neighbours, x: Floats, y: Floats, *, exact: bool = False) -> Floats:
@@ -75,7 +78,7 @@ class Search:
     def neighbours(self, x: Floats) -> Places:
         """The places of the neighbours of readings of shape (n, f); int64, shape (n, neighbours)."""
         leaves = len(self._bounds[-1]) - 1
-        rows = max(1, _CELLS // (2 * leaves + self._p.neighbours))
+        rows = max(1, _CELLS // (2 * leaves + 2 * self._p.neighbours + _BLOCK))
         return np.concatenate([self._some(x[start : start + rows]) for start in range(0, len(x), rows)])
 
     def _some(self, x: Floats) -> Places:
@@ -85,16 +88,19 @@ class Search:
         for leaves, least in zip(order.T, nearest.T, strict=True):
             rows = np.flatnonzero(least <= heap.largest())
             starts, ends = bounds[leaves[rows]], bounds[leaves[rows] + 1]
-            # All of a leaf at once, so that only those that are near enough are pushed.
-            places = starts[:, None] + np.arange(int((ends - starts).max(initial=0)))
-            inside = places < ends[:, None]
-            ranks = self.ranks(x[rows, None, :], self._values[np.minimum(places, len(self._values) - 1)])
-            wanted = inside & (ranks < heap.largest()[rows, None])
-            for i in np.flatnonzero(wanted.any(axis=0)).tolist():
-                chosen = np.flatnonzero(wanted[:, i])
-                heap.push(rows[chosen], ranks[chosen, i], places[chosen, i])
+            for offset in range(0, int((ends - starts).max(initial=0)), _BLOCK):
+                self._push(heap, x, rows, starts + offset, np.minimum(ends, starts + offset + _BLOCK))
         found: Places = self._p.order[heap.places()].astype(np.int64)
         return found
+
+    def _push(self, heap: "_Heap", x: Floats, rows: Places, starts: Places, ends: Places) -> None:
+        """Visit some readings of a leaf; only those that are near enough at the start are pushed."""
+        places = starts[:, None] + np.arange(_BLOCK)
+        ranks = self.ranks(x[rows, None, :], self._values[np.minimum(places, len(self._values) - 1)])
+        wanted = (places < ends[:, None]) & (ranks < heap.largest()[rows, None])
+        for i in np.flatnonzero(wanted.any(axis=0)).tolist():
+            chosen = np.flatnonzero(wanted[:, i])
+            heap.push(rows[chosen], ranks[chosen, i], places[chosen, i])
 
     def ranks(self, x: Floats, y: Floats) -> Floats:
         """What the search compares readings by, over the last axis."""

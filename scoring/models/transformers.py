@@ -98,7 +98,8 @@ def _exponential(x: float) -> float:
 
 
 _BOUND = 1e-7
-"""What QuantileTransformer takes for the end of what it has seen, and where it cuts a normal distribution."""
+"""How near the ends of what it was fitted on QuantileTransformer begins to clip, and where it cuts a normal
+distribution."""
 
 
 def _quantile(p: QuantileTransform, x: Floats) -> Floats:

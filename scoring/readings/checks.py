@@ -3,17 +3,22 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from scoring.arrow import strings, take, to_bytes, to_numpy
+from scoring.formats import RejectKind
 from scoring.keys import InvalidKey, SensorKey, invalid_part
-from scoring.readings import numbers, timestamps
+from scoring.readings import hints, numbers, timestamps
 from scoring.readings.rows import Batch, Reject, Rows, excerpt, reject_table
 
 _TABLE_LIMIT = 1 << 20
 """A batch with more combinations of devices and sensors sorts them; others look them up in a table."""
+
+
+_NOT_UTF8 = "is not UTF-8"
 
 
 @dataclass(slots=True)
@@ -75,7 +80,7 @@ class _KeyParts:
             text = raw.decode()
             reason = invalid_part(text)
         except UnicodeDecodeError:
-            text, reason = raw.decode(errors="replace"), "is not UTF-8"
+            text, reason = raw.decode(errors="replace"), _NOT_UTF8
         if reason:
             self.reasons[len(self.texts)] = reason
         return text
@@ -101,24 +106,37 @@ class _Checks:
 
     def reject(self, row: int) -> Reject:
         device, sensor = int(self._device.codes[row]), int(self._sensor.codes[row])
+        fault = self._fault(row, device, sensor)
         return Reject(
             line=int(self._rows.lines[row]),
-            reason=self._reason(row, device, sensor),
+            kind=fault.kind,
+            reason=fault.reason,
             text=excerpt(self._rows.text_of(row)),
             device=excerpt(self._device.texts[device]),
             sensor=excerpt(self._sensor.texts[sensor]),
+            hint=fault.hint,
         )
 
-    def _reason(self, row: int, device: int, sensor: int) -> str:
+    def _fault(self, row: int, device: int, sensor: int) -> "_Fault":
         if not self._ts_valid[row]:
-            return _unreadable("TS", to_bytes(self._rows.ts[row : row + 1])[0], _not_a_timestamp)
-        if device in self._device.reasons:
-            return f"Device {self._device.reasons[device]}"
-        if sensor in self._sensor.reasons:
-            return f"Sensor {self._sensor.reasons[sensor]}"
+            return _unreadable("TS", self._rows.ts[row : row + 1], _not_a_timestamp)
+        for name, kind, part, code in (
+            ("Device", RejectKind.DEVICE, self._device, device),
+            ("Sensor", RejectKind.SENSOR, self._sensor, sensor),
+        ):
+            if reason := part.reasons.get(code):
+                return _Fault(RejectKind.ENCODING if reason == _NOT_UTF8 else kind, f"{name} {reason}")
         if not self._numeric[row]:
-            return _unreadable("Value", to_bytes(self._rows.value[row : row + 1])[0], _not_a_number)
-        return self.refused[device, sensor]
+            return _unreadable("Value", self._rows.value[row : row + 1], _not_a_number)
+        return _Fault(RejectKind.DEVICE, self.refused[device, sensor])
+
+
+class _Fault(NamedTuple):
+    """What is wrong with a row."""
+
+    kind: RejectKind
+    reason: str
+    hint: str = ""
 
 
 def _key_codes(
@@ -172,22 +190,27 @@ def _code_type(count: int) -> type[np.uint16 | np.int32]:
     return np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
 
 
-def _unreadable(what: str, raw: bytes, what_it_is: Callable[[str], str]) -> str:
+def _unreadable(what: str, texts: pa.StringArray, fault_of: Callable[[str], _Fault]) -> _Fault:
+    raw = to_bytes(texts)[0]
     if not raw.strip():
-        return f"{what} is missing"
+        return _Fault(RejectKind.MISSING, f"{what} is missing")
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        return f"{what} is not UTF-8"
-    return f"{what} {excerpt(text, 40)!r} is {what_it_is(text)}"
+        return _Fault(RejectKind.ENCODING, f"{what} {_NOT_UTF8}")
+    fault = fault_of(text)
+    return fault._replace(reason=f"{what} {excerpt(text, 40)!r} is {fault.reason}")
 
 
-def _not_a_timestamp(_: str) -> str:
-    return "not a timestamp"
+def _not_a_timestamp(text: str) -> _Fault:
+    return _Fault(RejectKind.TIMESTAMP, "not a timestamp", hints.of_timestamp(text))
 
 
-def _not_a_number(text: str) -> str:
+def _not_a_number(text: str) -> _Fault:
     try:
-        return "not a number" if math.isfinite(float(text)) else "not finite"
+        finite = math.isfinite(float(text))
     except ValueError:
-        return "not a number"
+        finite = True
+    if not finite:
+        return _Fault(RejectKind.NOT_FINITE, "not finite")
+    return _Fault(RejectKind.VALUE, "not a number", hints.of_value(text))

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from scoring.errors import ReadingsError
-from scoring.formats import READING_COLUMNS
+from scoring.formats import READING_COLUMNS, RejectKind
+from scoring.readings import hints
 from scoring.readings.checks import KnownKeys, check_rows, is_reading
 from scoring.readings.csv_lines import Layout, is_regular, line_bounds, read_lines
 from scoring.readings.rows import TEXT_LIMIT, Batch, Reject, Rows, excerpt, only_rejects
@@ -181,7 +182,7 @@ def parse_block(block: Block, file: CsvFile) -> Parsed:
     """Readings and rejects of one block; depends on nothing but its arguments."""
     if block.too_long is not None:
         reason = f"row of more than {file.row_bytes:,} bytes"
-        reject = Reject(0, reason, excerpt(block.too_long))
+        reject = Reject(0, RejectKind.TOO_LONG, reason, excerpt(block.too_long))
         return Parsed(only_rejects([reject], file.name), 1)
     if len(block.data) == 0:
         return Parsed(only_rejects([], file.name), 0)
@@ -267,7 +268,8 @@ def _layout(header: bytes, *, cr_ends: bool) -> Layout:
     for column in READING_COLUMNS:
         if (count := names.count(column)) != 1:
             found = "no column" if count == 0 else f"{count} columns"
-            raise _unexpected(f"{found} {column} in {','.join(names)[:TEXT_LIMIT]!r}")
+            hint = hints.of_header(header)
+            raise _unexpected(f"{found} {column} in {','.join(names)[:TEXT_LIMIT]!r}{hint and f' ({hint})'}")
     if len(names) > MAX_COLUMNS:
         raise _unexpected(f"{len(names):,} columns, more than {MAX_COLUMNS:,}")
     ts, device, sensor, value = map(names.index, READING_COLUMNS)

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from scoring.formats import RejectKind
+from scoring.readings import hints
 from scoring.readings.rows import Reject, excerpt
 
 MAX_JOINED_LINES = 64
@@ -72,6 +74,7 @@ class Lines:
 class _Problem(NamedTuple):
     """Why a line is not a row; `open_after` are the fields before an unclosed quote."""
 
+    kind: RejectKind
     reason: str
     open_after: list[bytes] | None = None
 
@@ -90,20 +93,20 @@ def split_row(line: bytes, layout: Layout, open_after: list[bytes] | None = None
     while position <= len(line):
         column = len(fields)
         if column == layout.width:
-            return _Problem(f"expected {layout.width} fields, found more")
+            return _Problem(RejectKind.COLUMNS, f"expected {layout.width} fields, found more")
         match = pattern.match(line, position)
         if match is None:
             if closed.match(line, position):
-                return _Problem(f"text after the closing quote of column {column + 1}")
-            return _Problem(f"quote in column {column + 1} is never closed", fields)
+                return _Problem(RejectKind.QUOTE, f"text after the closing quote of column {column + 1}")
+            return _Problem(RejectKind.QUOTE, f"quote in column {column + 1} is never closed", fields)
         quoted, plain = match.groups()
         if quoted is None and b'"' in plain and column in layout.needed:
-            return _Problem(f"stray quote in column {column + 1}")
+            return _Problem(RejectKind.QUOTE, f"stray quote in column {column + 1}")
         fields.append(plain if quoted is None else quoted.replace(b'""', b'"'))
         position = match.end() + 1
         pattern, closed = known.field, known.closed
     if len(fields) != layout.width:
-        return _Problem(f"expected {layout.width} fields, found {len(fields)}")
+        return _Problem(RejectKind.COLUMNS, f"expected {layout.width} fields, found {len(fields)}")
     return fields
 
 
@@ -156,13 +159,14 @@ class _Scan:
         if not text:
             return
         if b'"' not in text and (found := text.count(b",") + 1) != self._layout.width:
-            self._reject(line, f"expected {self._layout.width} fields, found {found}")
+            reason = f"expected {self._layout.width} fields, found {found}"
+            self._reject(line, _Problem(RejectKind.COLUMNS, reason))
             return
         row = split_row(text, self._layout)
         if isinstance(row, list):
             self._rewrite(line, line, row)
         elif not self._can_continue(row):
-            self._reject(line, row.reason)
+            self._reject(line, row)
         else:
             self._join(line, row, plain, final=final)
 
@@ -190,7 +194,7 @@ class _Scan:
             self._rewrite(line, last, row)
             plain[line : last + 1] = False
         else:
-            self._reject(line, problem.reason)
+            self._reject(line, problem)
 
     def _is_reading_alone(self, line: int) -> bool:
         row = split_row(self._text(line, line), self._layout)
@@ -199,8 +203,12 @@ class _Scan:
     def _text(self, first: int, last: int) -> bytes:
         return self._data[self._starts[first] : self._ends[last]]
 
-    def _reject(self, line: int, reason: str) -> None:
-        self._rejects.append(Reject(line, reason, excerpt(self._text(line, line))))
+    def _reject(self, line: int, problem: _Problem) -> None:
+        text = excerpt(self._text(line, line))
+        hint = ""
+        if problem.kind is RejectKind.COLUMNS:
+            hint = hints.of_fields(text, self._layout.width, self._layout.needed[-1])
+        self._rejects.append(Reject(line, problem.kind, problem.reason, text, hint=hint))
 
     def _rewrite(self, first: int, last: int, row: list[bytes]) -> None:
         fields = [b""] * self._layout.width

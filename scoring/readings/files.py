@@ -4,8 +4,9 @@ import gzip
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -16,7 +17,16 @@ from scoring.readings.csv_blocks import Block, BlockCutter, ByteStream, CsvFile,
 from scoring.readings.manifest import RunManifest, locate
 from scoring.readings.rows import Batch, shift_lines
 
-__all__ = ["BLOCK_BYTES", "Batch", "FileLimits", "FoundLanding", "Source", "find_sources", "read_batches"]
+__all__ = [
+    "BLOCK_BYTES",
+    "Batch",
+    "FileLimits",
+    "FoundLanding",
+    "Source",
+    "check_headers",
+    "find_sources",
+    "read_batches",
+]
 
 BLOCK_BYTES = 4 << 20
 
@@ -100,16 +110,48 @@ def read_batches(
         ReadingsError: the file cannot be read at all, or not to its end; the message has what was expected
             and what was found.
     """
+    with _opened(source) as (file, stream):
+        if stream is None:
+            from scoring.readings.parquet import read_parquet
+
+            yield from read_parquet(file, source.name, source.limits.unpacked_bytes)
+        else:
+            yield from _read_csv(stream, source, block_bytes, executor)
+
+
+def check_headers(sources: Iterable[Source]) -> tuple[list[Source], list[FoundLanding]]:
+    """The files that start as files of readings, and those that cannot be read, as their header shows.
+
+    Reads a header of CSV or the schema of a Parquet file only: what is damaged further on shows later.
+    """
+    usable, unreadable = [], []
+    for source in sources:
+        try:
+            with _opened(source) as (file, stream):
+                if stream is None:
+                    from scoring.readings.parquet import open_parquet
+
+                    open_parquet(file, source.limits.unpacked_bytes)
+                else:
+                    BlockCutter(stream, BLOCK_BYTES, source.limits.row_bytes).layout()
+        except ReadingsError as error:
+            unreadable.append(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))
+        else:
+            usable.append(source)
+    return usable, unreadable
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[tuple[BinaryIO, ByteStream | None]]:
+    """A file, and its CSV unpacked; None where it is a Parquet file. Errors of the block name the file."""
     try:
         with source.path.open("rb") as file:
             start = file.peek(4)
             if start.startswith(_PARQUET):
-                from scoring.readings.parquet import read_parquet
-
-                yield from read_parquet(file, source.name, source.limits.unpacked_bytes)
+                yield file, None
             else:
-                stream = _Gunzip(file, source.limits.unpacked_bytes) if start.startswith(_GZIP) else file
-                yield from _read_csv(stream, source, block_bytes, executor)
+                unpacked = source.limits.unpacked_bytes
+                yield file, _Gunzip(file, unpacked) if start.startswith(_GZIP) else file
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise ReadingsError(f"{source.name}: {error.strerror}") from error
     except ReadingsError as error:

@@ -4,8 +4,9 @@
 
 `md5` is base64 or null. An engine that fetches landings adds `file`, the path below the data folder where
 that is not the landing's name, and, for one that it could not fetch, `found`: "superseded", "vanished" or
-"unreadable", the last with its `reason`. New fields can be added within a version; a field that changes its
-meaning needs a new version.
+"unreadable", the last with its `reason`. In a try for the sensors whose steps were lost, `sensors` lists
+their encoded keys, such as "1_3": steps and `collect` work on these only. New fields can be added within a
+version; a field that changes its meaning needs a new version.
 """
 
 import base64
@@ -19,6 +20,7 @@ from pathlib import Path
 from scoring.errors import ManifestError
 from scoring.formats import MANIFEST_VERSION, LandingStatus
 from scoring.json_files import Document
+from scoring.keys import SensorKey
 
 MAX_SEGMENT = 255
 """Bytes in one part of a path: the limit of most file systems."""
@@ -59,6 +61,13 @@ class RunManifest:
 
     run: str
     landings: tuple[ManifestLanding, ...]
+    sensors: tuple[str, ...] | None = None
+    """Encoded keys of the only sensors to score; None for all."""
+
+    @property
+    def listed(self) -> frozenset[SensorKey] | None:
+        """The only sensors to score; None for all."""
+        return None if self.sensors is None else frozenset(map(SensorKey.from_encoded, self.sensors))
 
     @staticmethod
     def read(path: Path) -> "RunManifest":
@@ -75,6 +84,8 @@ class RunManifest:
     def __post_init__(self) -> None:
         if len({landing.name for landing in self.landings}) != len(self.landings):
             raise ValueError("a landing is listed twice")
+        if self.listed is not None and len(self.listed) != len(self.sensors or ()):
+            raise ValueError("a sensor is listed twice")
 
 
 _MANIFEST = Document(

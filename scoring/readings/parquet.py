@@ -7,6 +7,7 @@ text or any number, which reads as the shortest text that gives the same float64
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
@@ -57,12 +58,8 @@ def read_parquet(file: BinaryIO, name: str, most: int) -> Iterator[Batch]:
             `most` bytes.
     """
     first, known = 1, KnownKeys()
-    try:
-        opened = pq.ParquetFile(file)
-        _check_schema(opened.schema_arrow)
-        groups = (opened.metadata.row_group(number) for number in range(opened.num_row_groups))
-        if sum(group.total_byte_size for group in groups) > most:
-            raise ReadingsError(f"it unpacks to more than {most:,} bytes: split it, or raise that limit")
+    opened = open_parquet(file, most)
+    with _reported():
         parquet = pq.ParquetFile(
             file,
             metadata=opened.metadata,
@@ -73,6 +70,28 @@ def read_parquet(file: BinaryIO, name: str, most: int) -> Iterator[Batch]:
         for record in parquet.iter_batches(_ROWS, columns=list(_COLUMNS), use_threads=False):
             yield shift_lines(check_rows(_rows(record), [], known, name), first)
             first += record.num_rows
+
+
+def open_parquet(file: BinaryIO, most: int) -> pq.ParquetFile:
+    """Open a Parquet file and check its schema and its declared size.
+
+    Raises:
+        ReadingsError: as `read_parquet`.
+    """
+    with _reported():
+        opened = pq.ParquetFile(file)
+        _check_schema(opened.schema_arrow)
+        groups = (opened.metadata.row_group(number) for number in range(opened.num_row_groups))
+        if sum(group.total_byte_size for group in groups) > most:
+            raise ReadingsError(f"it unpacks to more than {most:,} bytes: split it, or raise that limit")
+    return opened
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Report errors of arrow as damage to the file."""
+    try:
+        yield
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise _damaged(error) from error
     except OSError as error:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from scoring.arrow import from_numpy, strings, take, to_numpy
-from scoring.formats import REJECT_COLUMNS
+from scoring.formats import REJECT_COLUMNS, RejectKind
 from scoring.keys import SensorKey
 
 TEXT_LIMIT = 200
@@ -30,13 +30,18 @@ class Rows(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """A row that is not a reading; `line` counts as in `Rows`."""
+    """A row that is not a reading; `line` counts as in `Rows`.
+
+    `hint` is what its text looks like, such as "decimal comma?", or empty.
+    """
 
     line: int
+    kind: RejectKind
     reason: str
     text: str
     device: str = ""
     sensor: str = ""
+    hint: str = ""
 
 
 class Batch(NamedTuple):
@@ -49,7 +54,7 @@ class Batch(NamedTuple):
         value_text: the values as they are in the file.
         values: float64, finite.
         times: the timestamps as int64 nanoseconds since 1970 in UTC.
-        rejects: columns file, line, reason, device, sensor, text.
+        rejects: the columns `REJECT_COLUMNS`.
     """
 
     keys: list[SensorKey]

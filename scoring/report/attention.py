@@ -24,22 +24,24 @@ class Attention(Enum):
     """Groups of sensors; the first needs attention most. Value: name, and what it means."""
 
     UNSCORED = "Not scored", "there are readings and a model, but scoring failed"
+    REJECTED = "All rows rejected", "it sent rows, but none of them is a reading"
+    SILENT = "Silent", "it is expected, but sent nothing"
     NOW = "Anomalous at the end", f"the last {NOW_READINGS} readings or more are all anomalies"
     ALWAYS = "Every reading anomalous", "the model calls no reading normal"
     SOME = "Some anomalies", "at least one reading is an anomaly"
     NO_MODEL = "No model", "there are readings, but no model to score them"
     NORMAL = "Normal", "every reading is normal"
-    SILENT = "No readings", "there is a model, but no reading"
+    NO_READINGS = "No readings", "there is a model, but it sent nothing"
 
     @classmethod
     def of(cls, sensor: SensorRow, trailing: int) -> Self:
         """The group of a sensor whose last `trailing` readings are anomalies."""
-        if sensor.status is SensorStatus.NO_MODEL:
-            return cls["NO_MODEL"]
+        if sensor.status in {SensorStatus.NO_MODEL, SensorStatus.SILENT}:
+            return cls[sensor.status.name]
         if sensor.status in NOT_SCORED:
             return cls["UNSCORED"]
         if sensor.status is SensorStatus.NO_READINGS or not sensor.readings:
-            return cls["SILENT"]
+            return cls["REJECTED" if sensor.rejected else "NO_READINGS"]
         if not sensor.anomalies:
             return cls["NORMAL"]
         if sensor.anomalies == sensor.readings >= NOW_READINGS:
@@ -77,8 +79,11 @@ def explain(ranked: RankedSensor, predictions: Predictions | None, boundary: Bou
     match ranked.attention:
         case Attention.UNSCORED | Attention.NO_MODEL:
             return f"{_readings(sensor.readings)} not scored: {sensor.reason or 'no reason given'}."
-        case Attention.SILENT:
-            return "There is a model, but no reading."
+        case Attention.REJECTED:
+            return f"No reading: all of its rows were rejected ({sensor.rejected:,})."
+        case Attention.SILENT | Attention.NO_READINGS as group:
+            why = group.value[1]
+            return f"{why[0].upper()}{why[1:]}."
         case Attention.NORMAL:
             all_of_them = (
                 "The only reading is" if sensor.readings == 1 else f"All {sensor.readings:,} readings are"

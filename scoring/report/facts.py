@@ -20,7 +20,7 @@ class Trouble:
 class RunFacts:
     """Each fact can be unknown: the page then shows what is in the folder.
 
-    `cause` is a sentence for people ("2018/08/28/site-a.csv landed"), `state` the record's word; `asked`,
+    `cause` is a sentence for people ("2018/08/28/site-a.csv arrived"), `state` the record's word; `asked`,
     `started` and `ended` are ISO 8601 texts, `seconds` the time from the first to the last of them;
     `published` is the version of the pipeline, `error` what went wrong in one line, `steps` how many steps
     there are ("14 of 16 succeeded") and `troubles` those that failed.

@@ -2,26 +2,28 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from scoring.formats import GONE, NOT_READ, LandingStatus, SensorStatus
+from scoring.formats import GONE, LandingStatus, RunOutcome, SensorStatus
 from scoring.report.attention import Attention
 from scoring.report.facts import RunFacts
-from scoring.report.folder import MOST_REJECTS_COUNTED, Folder, LandingRow, Rejects
+from scoring.report.folder import Folder, LandingRow, RejectRow
 from scoring.report.formatting import format_share
 from scoring.report.sensor_views import SensorView
 
 GLYPHS = {
     Attention.UNSCORED: "✕",
+    Attention.REJECTED: "⊘",
+    Attention.SILENT: "◇",
     Attention.NOW: "▲",
     Attention.ALWAYS: "■",
     Attention.SOME: "●",
     Attention.NO_MODEL: "?",
     Attention.NORMAL: "✓",
-    Attention.SILENT: "○",
+    Attention.NO_READINGS: "○",
 }
 """Groups differ by shape, not only by colour."""
 
@@ -29,19 +31,27 @@ UNSCORED_CELLS = {
     SensorStatus.FAILED: ("✕", "failed"),
     SensorStatus.MISSING: ("!", "missing: no step wrote a result"),
     SensorStatus.NO_MODEL: ("?", "no model"),
+    SensorStatus.SILENT: ("◇", "silent: expected, but sent nothing"),
     SensorStatus.NO_READINGS: ("○", "no readings"),
 }
 """The cell of a sensor that was not scored, in the fleet: its glyph, and what it means."""
 
 _HEADLINE = {
     Attention.UNSCORED: ("was not scored", "were not scored"),
+    Attention.REJECTED: ("had all rows rejected", "had all rows rejected"),
+    Attention.SILENT: ("is expected and sent nothing", "are expected and sent nothing"),
     Attention.NOW: ("is anomalous at the end", "are anomalous at the end"),
     Attention.ALWAYS: ("is anomalous at every reading", "are anomalous at every reading"),
     Attention.SOME: ("had some anomalies", "had some anomalies"),
     Attention.NO_MODEL: ("has no model", "have no model"),
 }
 
-_CAUSES = {"blob": "data landed", "timer": "a sweep by the timer", "manual": "asked for by hand"}
+_STATES = {RunOutcome.PARTLY: "Partly scored", RunOutcome.FAILED: "Nothing was scored"}
+
+_IN_REASONS = frozenset({Attention.UNSCORED, Attention.NO_MODEL})
+"""Groups that are the reason why a run did not succeed."""
+
+_CAUSES = {"blob": "data arrived", "timer": "a sweep by the timer", "manual": "asked for by hand"}
 _NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<day>[0-9]{8}-[0-9]{6})?.*?(?:-(?P<tries>[0-9]{1,3}))?")
 
 _HEADLINE_PARTS = 2
@@ -63,28 +73,48 @@ class Finding:
     more: int = 0
 
 
-def headline(views: Sequence[SensorView]) -> str:
-    """The run in one sentence."""
-    counts: dict[Attention, int] = defaultdict(int)
-    for view in views:
-        counts[view.ranked.attention] += 1
-    with_readings = len(views) - counts[Attention.SILENT]
-    if not with_readings:
+def headline(folder: Folder, views: Sequence[SensorView]) -> str:
+    """The run in one sentence: why it failed, which sensors need attention, how many sent nothing."""
+    counts = Counter(view.ranked.attention for view in views)
+    silent = counts[Attention.NO_READINGS] + max(0, _unlisted(folder))
+    groups = {group: verbs for group, verbs in _HEADLINE.items() if counts[group]}
+    if folder.state in _STATES and folder.reasons:
+        hidden = groups if folder.state is RunOutcome.FAILED else _IN_REASONS
+        others = {group: verbs for group, verbs in groups.items() if group not in hidden}
+        parts = [f"{_STATES[folder.state]}: {folder.reasons[0]}"]
+        parts += [_attention(others, counts)] if others else []
+    elif groups:
+        parts = [_attention(groups, counts)]
+    else:
+        parts = [_normal(counts[Attention.NORMAL], everyone=not silent)]
+    if silent:
+        sensors = "" if groups else f"sensor{'s' if silent > 1 else ''} "
+        parts.append(f"{silent:,} {sensors}sent nothing")
+    return "; ".join(parts)
+
+
+def _attention(groups: Mapping[Attention, tuple[str, str]], counts: Counter[Attention]) -> str:
+    """How many sensors are in each of these groups, the most urgent first."""
+    found = [(counts[group], verbs) for group, verbs in groups.items()]
+    if len(found) > _HEADLINE_PARTS:
+        rest = sum(count for count, _ in found[_HEADLINE_PARTS:])
+        found = [*found[:_HEADLINE_PARTS], (rest, ("more needs attention", "more need attention"))]
+    total = counts.total() - counts[Attention.NO_READINGS]
+    of = f"of {total:,} sensor{'s' if total > 1 else ''} "
+    return ", ".join(
+        f"{count:,} {'' if place else of}{verbs[count > 1]}" for place, (count, verbs) in enumerate(found)
+    )
+
+
+def _normal(count: int, *, everyone: bool) -> str:
+    if not count:
         return "There are no readings"
-    groups = [(counts[group], verbs) for group, verbs in _HEADLINE.items() if counts[group]]
-    if not groups:
-        return f"All {with_readings:,} sensors are normal" if with_readings > 1 else "The sensor is normal"
-    if len(groups) > _HEADLINE_PARTS:
-        rest = sum(count for count, _ in groups[_HEADLINE_PARTS:])
-        groups = [*groups[:_HEADLINE_PARTS], (rest, ("more needs attention", "more need attention"))]
-    of = f"of {with_readings:,} sensor{'s' if with_readings > 1 else ''} "
-    parts = [
-        f"{count:,} {'' if place else of}{verbs[count > 1]}" for place, (count, verbs) in enumerate(groups)
-    ]
-    return ", ".join(parts)
+    if not everyone:
+        return f"{count:,} sensor{'s are' if count > 1 else ' is'} normal"
+    return f"All {count:,} sensors are normal" if count > 1 else "The sensor is normal"
 
 
-def findings(folder: Folder, rejects: Rejects, views: Sequence[SensorView], facts: RunFacts) -> list[Finding]:
+def findings(folder: Folder, views: Sequence[SensorView], facts: RunFacts) -> list[Finding]:
     """What needs attention, the most urgent first."""
     members: dict[Attention, list[tuple[int, SensorView]]] = defaultdict(list)
     for position, view in enumerate(views):
@@ -92,35 +122,46 @@ def findings(folder: Folder, rejects: Rejects, views: Sequence[SensorView], fact
     found = [
         *run_findings(facts),
         *(_group(group, members[group]) for group in (Attention.UNSCORED,) if members[group]),
-        *_landings(folder, NOT_READ),
+        *_landings(folder, LANDING_FINDINGS.keys() - GONE),
         *(_group(group, members[group]) for group in list(_HEADLINE)[1:] if members[group]),
         *_landings(folder, GONE),
     ]
     if total := folder.totals.rejected:
-        reasons = [f"{reason} ({count:,})" for reason, count in rejects.reasons]
         title = f"{total:,} row{'s' if total > 1 else ''} rejected."
-        only = "" if rejects.all_counted else f"Of the first {MOST_REJECTS_COUNTED:,}: "
-        found.append(Finding("data", "!", title, only + _first(reasons)))
-    if (unlisted := folder.totals.models_without_readings - len(members[Attention.SILENT])) > 0:
+        found.append(Finding("data", "!", title, _first([_reject(each) for each in folder.rejects])))
+    if (unlisted := _unlisted(folder)) > 0:
         title = f"{unlisted:,} more models without readings."
-        found.append(Finding("silent", GLYPHS[Attention.SILENT], title, "Too many to list."))
+        found.append(Finding("no-readings", GLYPHS[Attention.NO_READINGS], title, "Too many to list."))
     return found
 
 
-NOT_READ_LANDINGS = {
+def _unlisted(folder: Folder) -> int:
+    """How many models without readings have no row in the summary."""
+    listed = sum(sensor.status is SensorStatus.NO_READINGS for sensor in folder.sensors)
+    return folder.totals.models_without_readings - listed
+
+
+def _reject(row: RejectRow) -> str:
+    hint = f" ({row.hint})" if row.hint else ""
+    return f"{row.kind}: {row.count:,}, the first is {row.file} line {row.line}: {row.reason}{hint}"
+
+
+LANDING_FINDINGS = {
     LandingStatus.UNREADABLE: "could not be read",
     LandingStatus.REFUSED: "refused",
+    LandingStatus.ALL_REJECTED: "with all rows rejected",
+    LandingStatus.PARTLY_REJECTED: "with too many rows rejected",
     LandingStatus.VANISHED: "deleted before it was read",
     LandingStatus.SUPERSEDED: "replaced before it was read; the new version has a run of its own",
 }
-"""What a finding says of landings that were not read."""
+"""What a finding says of landings that were not read, or were read with too many rejects."""
 
 
 def _landings(folder: Folder, statuses: Container[LandingStatus]) -> Iterator[Finding]:
-    for status in filter(statuses.__contains__, NOT_READ_LANDINGS):
+    for status in filter(statuses.__contains__, LANDING_FINDINGS):
         found = [landing for landing in folder.landings if landing.status is status]
         if found:
-            title = f"{len(found):,} landing{'s' if len(found) > 1 else ''} {NOT_READ_LANDINGS[status]}."
+            title = f"{len(found):,} landing{'s' if len(found) > 1 else ''} {LANDING_FINDINGS[status]}."
             yield Finding("data", "!", title, _first([_landing(each) for each in found]))
 
 
@@ -141,6 +182,8 @@ def _group(group: Attention, members: list[tuple[int, SensorView]]) -> Finding:
         what = "Highest share first." if count > 1 else ""
     elif group is Attention.ALWAYS:
         what = "More likely a wrong model than a faulty sensor: check the model first."
+    elif group is Attention.REJECTED:
+        what = "See rejects.csv for the reasons."
     elif group in {Attention.UNSCORED, Attention.NO_MODEL}:
         reasons = Counter(each.ranked.sensor.reason or "no reason given" for _, each in members)
         what = _first(
@@ -172,7 +215,7 @@ def infer_cause(run: str | None, landings: Sequence[LandingRow]) -> str | None:
         return None
     cause = _CAUSES[found["kind"]]
     if found["kind"] == "blob" and len(landings) == 1:
-        cause = f"{landings[0].name} landed"
+        cause = f"{landings[0].name} arrived"
     if found["day"]:
         with suppress(ValueError):
             cause += f" at {datetime.strptime(found['day'], '%Y%m%d-%H%M%S'):%Y-%m-%d %H:%M:%S} UTC"  # noqa: DTZ007

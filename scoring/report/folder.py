@@ -2,8 +2,8 @@
 
 import csv
 import os
-from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -13,12 +13,17 @@ import pyarrow.csv as pa_csv
 
 from scoring.arrow import cast, to_numpy
 from scoring.errors import ScoringError
-from scoring.formats import REJECTS_CSV, SUMMARY_JSON, SUMMARY_VERSION, LandingStatus, SensorStatus
+from scoring.formats import (
+    REJECTS_CSV,
+    SUMMARY_JSON,
+    SUMMARY_VERSION,
+    LandingStatus,
+    RejectKind,
+    RunOutcome,
+    SensorStatus,
+)
 from scoring.json_files import Document
 from scoring.readings import timestamps
-
-MOST_REJECTS_COUNTED = 100_000
-"""Reasons are counted in this many rejects at the start of the file; the total is in the summary."""
 
 _TAIL_BYTES = 4096
 
@@ -57,6 +62,18 @@ class LandingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RejectRow:
+    """A kind of reject in the summary: how many there are, and the first of them."""
+
+    kind: RejectKind
+    count: int
+    file: str
+    line: int
+    reason: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunTotals:
     """The numbers of the summary that a report shows."""
 
@@ -69,17 +86,25 @@ class RunTotals:
     models_without_readings: int
     landings: int
     landings_read: int
+    sensors_without_rows: int = 0
+    """Sensors with a model, or expected ones, that sent nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What a run wrote; `read` reads everything but the predictions."""
+    """What a run wrote; `read` reads everything but the predictions.
+
+    Summaries of earlier versions of this project have no `state`, `reasons` and `rejects`.
+    """
 
     path: Path
     run: str | None
     totals: RunTotals
     sensors: list[SensorRow]
     landings: list[LandingRow]
+    state: RunOutcome | None = None
+    reasons: tuple[str, ...] = ()
+    rejects: tuple[RejectRow, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -94,7 +119,7 @@ class Folder:
             raise ScoringError(
                 f"{path} holds no {SUMMARY_JSON}: run `python -m scoring collect` first"
             ) from error
-        return cls(path, summary.run, summary.totals, summary.sensors, summary.landings)
+        return cls(path, **{name: getattr(summary, name) for name in _Summary.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +128,9 @@ class _Summary:
     totals: RunTotals
     sensors: list[SensorRow]
     landings: list[LandingRow]
+    state: RunOutcome | None = None
+    reasons: tuple[str, ...] = ()
+    rejects: tuple[RejectRow, ...] = ()
 
 
 _SUMMARY = Document(_Summary, SUMMARY_VERSION, "the summary of a run", "collect it again")
@@ -163,31 +191,14 @@ def trailing_anomalies(path: Path) -> int:
     return count
 
 
-@dataclass(frozen=True, slots=True)
-class Rejects:
-    """Rows that could not be scored: how many for each reason, and the first of them."""
-
-    reasons: list[tuple[str, int]]
-    first: list[dict[str, str]]
-    all_counted: bool
-
-    @classmethod
-    def read(cls, folder: Path, most: int) -> Self:
-        """The rejects of a run; the first `most` of them whole."""
-        reasons: Counter[str] = Counter()
-        first: list[dict[str, str]] = []
-        path = folder / REJECTS_CSV
-        if not path.is_file():
-            return cls([], [], all_counted=True)
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            rows = csv.DictReader(file)
-            for row in rows:
-                if reasons.total() == MOST_REJECTS_COUNTED:
-                    return cls(reasons.most_common(), first, all_counted=False)
-                reasons[row["reason"] or "no reason"] += 1
-                if len(first) < most:
-                    first.append({name: text or "" for name, text in row.items() if isinstance(name, str)})
-        return cls(reasons.most_common(), first, all_counted=True)
+def first_rejects(folder: Path, most: int) -> list[dict[str, str]]:
+    """The first `most` rejected rows of a run, with the columns of the file."""
+    path = folder / REJECTS_CSV
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        rows = islice(csv.DictReader(file), most)
+        return [{name: text or "" for name, text in row.items() if isinstance(name, str)} for row in rows]
 
 
 def _numbers(texts: pa.ChunkedArray) -> np.ndarray:

@@ -20,7 +20,7 @@ from scoring.report.findings import (
     infer_cause,
     run_findings,
 )
-from scoring.report.folder import Folder, LandingRow, Rejects
+from scoring.report.folder import Folder, LandingRow, first_rejects
 from scoring.report.formatting import format_share
 from scoring.report.sensor_views import FindDetector, SensorView, view_sensors
 from scoring.report.templates import escape_bidi, render
@@ -64,7 +64,7 @@ def write_report(
     views = view_sensors(folder, find_detector or _no_detector, read_boundaries(preds), timeline)
     if find_detector:
         write_boundaries(preds, _exact_boundaries(views))
-    title = f"{facts.run or 'Run'}: {headline(views)}"
+    title = f"{facts.run or 'Run'}: {headline(folder, views)}"
     context = _context(folder, facts, views, timeline)
     write_atomically(
         path, render("report.html", title, context, _data(views, timeline), (*_STYLES, *_SCRIPTS))
@@ -102,15 +102,14 @@ def _context(
     folder: Folder, facts: RunFacts, views: Sequence[SensorView], timeline: Timeline
 ) -> dict[str, Any]:
     """What the template shows."""
-    rejects = Rejects.read(folder.path, _REJECTS_LISTED)
     charts = [view.chart for view in views if view.chart]
     landings = sorted(folder.landings, key=lambda landing: landing.status is LandingStatus.READ)
     return {
-        "headline": headline(views),
-        "words": _words(facts, folder.landings),
+        "headline": headline(folder, views),
+        "words": _words(facts if facts.state else replace(facts, state=folder.state), folder.landings),
         "codes": _codes(facts),
         "tiles": [*folder_tiles(folder, timeline), *run_tiles(facts)],
-        "findings": findings(folder, rejects, views, facts),
+        "findings": findings(folder, views, facts),
         "totals": folder.totals,
         "drawn": len(charts),
         "listed": sum(view.ranked.sensor.file is not None for view in views) - len(charts),
@@ -118,7 +117,7 @@ def _context(
         "landings": landings[:_LANDINGS_LISTED],
         "more_landings": max(0, len(landings) - _LANDINGS_LISTED),
         "landings_open": len(landings) <= _LANDINGS_OPEN,
-        "rejects": rejects.first,
+        "rejects": first_rejects(folder.path, _REJECTS_LISTED),
     }
 
 

@@ -24,7 +24,8 @@ def folder_tiles(folder: Folder, timeline: Timeline) -> Iterator[Tile]:
     yield Tile("Anomalies", f"{totals.anomalies:,}", f"{share} of the readings scored")
     readings = f"of {totals.readings:,}; {totals.rejected:,} rows rejected"
     yield Tile("Readings scored", f"{totals.scored:,}", readings)
-    yield Tile("Sensors scored", f"{totals.sensors_scored:,}", f"of {totals.sensors:,} with readings")
+    silent = f"; {totals.sensors_without_rows:,} sent nothing" if totals.sensors_without_rows else ""
+    yield Tile("Sensors scored", f"{totals.sensors_scored:,}", f"of {totals.sensors:,} with readings{silent}")
     yield Tile("Landings", f"{totals.landings:,}", _landings_read(totals.landings, totals.landings_read))
     if timeline.first is not None and timeline.last is not None:
         span = format_duration((timeline.last - timeline.first) / 1000)

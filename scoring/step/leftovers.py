@@ -49,7 +49,20 @@ def remove_old_predictions(out: Path, selection: Selection, written: Collection[
     old = [name for name in _predictions(out) if name not in written]
     for name in old:
         with suppress(InvalidKey):  # named like predictions, but not by this project
-            if selection.covers(SensorKey.from_encoded(name[len(PREDS_PREFIX) : -len(PREDS_SUFFIX)])):
+            if selection.covers(_key(name)):
+                _remove(out / name)
+
+
+def remove_unscored_predictions(out: Path, scored: Collection[str]) -> None:
+    """Remove predictions that no outcome names; call this only when no step is running.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    for name in [name for name in _predictions(out) if name not in scored]:
+        with suppress(InvalidKey):  # named like predictions, but not by this project
+            _key(name)
+            if (out / name).is_file():
                 _remove(out / name)
 
 
@@ -69,6 +82,10 @@ def remove_partials(out: Path) -> None:
 
 def _predictions(out: Path) -> Iterator[str]:
     return (name for name in _names(out) if name.startswith(PREDS_PREFIX) and name.endswith(PREDS_SUFFIX))
+
+
+def _key(name: str) -> SensorKey:
+    return SensorKey.from_encoded(name[len(PREDS_PREFIX) : -len(PREDS_SUFFIX)])
 
 
 def _names(folder: Path) -> list[str]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from scoring.atomic_files import write_atomically
 from scoring.errors import ScoringError
@@ -12,6 +12,23 @@ from scoring.formats import OUTCOME_VERSION, OUTCOMES_FOLDER, SensorStatus
 from scoring.json_files import Document, json_bytes
 from scoring.keys import SensorKey
 from scoring.readings.files import FoundLanding
+
+
+class LandingResult(Protocol):
+    """How a landing was found."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def status(self) -> str: ...  # noqa: D102
+    @property
+    def reason(self) -> str | None: ...  # noqa: D102
+
+
+def landing_line(found: LandingResult) -> str:
+    """A landing and the reason for its status; many reasons start with its name."""
+    reason = found.reason or found.status
+    return reason if reason.startswith(found.name) else f"{found.name}: {reason}"
 
 
 @dataclass(slots=True)

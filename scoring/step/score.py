@@ -25,7 +25,7 @@ from scoring.step.selection import OneSensor, Selection
 from scoring.step.totals import Totals
 
 THREADS = os.process_cpu_count() or 1
-"""All processors: a step has a node of its own, or is told its share in PYTHON_CPU_COUNT."""
+"""All processors: a step has a node of its own, or gets its share in PYTHON_CPU_COUNT."""
 
 
 class Observer(Protocol):

@@ -1,5 +1,6 @@
 """Which sensors one step scores."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,3 +58,28 @@ class Shard:
 
     def covers(self, key: SensorKey) -> bool:  # noqa: D102
         return key.shard(self.count) == self.index
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The sensors of another selection that the manifest lists."""
+
+    whole: Selection
+    keys: Collection[SensorKey]
+
+    @property
+    def step(self) -> str:  # noqa: D102
+        return self.whole.step
+
+    def covers(self, key: SensorKey) -> bool:  # noqa: D102
+        return key in self.keys and self.whole.covers(key)
+
+
+def narrow(selection: Selection, listed: frozenset[SensorKey] | None) -> Selection | None:
+    """The part of a step's selection that the manifest lists; None if there is none."""
+    if listed is None:
+        return selection
+    keys = frozenset(filter(selection.covers, listed))
+    if isinstance(selection, OneSensor):
+        return selection if keys else None
+    return Listed(selection, keys) if keys else None

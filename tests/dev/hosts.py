@@ -1,4 +1,4 @@
-"""What tests of the development host share: settings of the sample apps, and what their functions said."""
+"""What tests of the development host share: settings of the sample apps, and what their functions logged."""
 
 import json
 import time
@@ -36,12 +36,12 @@ def settings_for(azurite, container, **more):
 
 def calls(host, function=None):
     """Container and name of each call of the probe's functions, in order."""
-    said = [json.loads(line.partition("] called ")[2]) for line in list(host.lines) if "] called " in line]
-    return [f"{container}/{name}" for called, container, name in said if function in {None, called}]
+    logged = [json.loads(line.partition("] called ")[2]) for line in list(host.lines) if "] called " in line]
+    return [f"{container}/{name}" for called, container, name in logged if function in {None, called}]
 
 
 def messages(azurite, queue):
-    """What is on a queue and can be seen."""
+    """The visible messages of a queue."""
     policy = TextBase64DecodePolicy()
     with QueueClient.from_connection_string(
         azurite.connection_string, queue, message_decode_policy=policy
@@ -49,10 +49,10 @@ def messages(azurite, queue):
         return client.peek_messages(32)
 
 
-def wait_until(holds, seconds=15):
-    """Wait for what no line of the host tells."""
+def wait_until(holds, seconds=60):
+    """Wait for a condition that the host does not log."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):
-        assert time.monotonic() < deadline, "it did not come about in time"
+        assert time.monotonic() < deadline, f"the condition does not hold after {seconds} s"
         time.sleep(0.02)
     return found

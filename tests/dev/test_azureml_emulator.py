@@ -1,4 +1,4 @@
-"""The emulator of Azure Machine Learning, asked by the unmodified SDK as a Function app would ask it."""
+"""The emulator of Azure Machine Learning, called by the unmodified SDK as in a Function app."""
 
 import http.client
 import json
@@ -227,7 +227,7 @@ class TestComponents:
         assert (answer["is_deterministic"], answer["inputs"]["before"]["optional"]) == ("False", "True")
         assert answer["inputs"]["data"]["optional"] == "False"
 
-    def test_the_same_version_with_the_same_content_is_taken_again(self, client, command):
+    def test_the_same_version_with_the_same_content_is_accepted_again(self, client, command):
         assert client.components.create_or_update(command).id == command.id
 
     @pytest.mark.usefixtures("command")
@@ -240,7 +240,7 @@ class TestComponents:
         assert 'field "code" is immutable, try specifying a new version' in str(error)
         assert "UpdateComponentFailed" in str(error)
 
-    def test_changed_code_lies_in_a_container_of_its_own(self, client, emulator, command, tmp_path):
+    def test_changed_code_gets_a_container_of_its_own(self, client, emulator, command, tmp_path):
         from azure.ai.ml import load_component
 
         component = COMPONENT.replace('version: "1"', 'version: "2"')
@@ -271,22 +271,22 @@ class TestComponents:
             ({"environment": "azureml:nothing:1"}, "none of the environments"),
             ({"code": "azureml:/subscriptions/x/codes/none/versions/1"}, "none of the codes"),
             ({"command": "python ${{inputs.nothing}}"}, "which the component does not have"),
-            ({"type": "spark"}, "no components of type 'spark'"),
+            ({"type": "spark"}, "does not support components of type 'spark'"),
             ({"version": "7"}, "not the one of the path"),
         ],
         ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
     )
-    def test_a_component_whose_parts_do_not_fit_is_refused(self, emulator, command, change, message):
+    def test_a_component_whose_parts_do_not_fit_is_rejected(self, emulator, command, change, message):
         spec = emulator.workspace.specs[command.id] | {"name": "wrong", "version": "1"} | change
         path = emulator.workspace.id("components", "wrong", "versions", "1")
         assert message in put(emulator, path, {"componentSpec": spec})["error"]["message"]
 
-    def test_a_step_without_a_required_input_is_refused(self, emulator, pipeline):
+    def test_a_step_without_a_required_input_is_rejected(self, emulator, pipeline):
         spec = json.loads(json.dumps(emulator.workspace.specs[pipeline.id])) | {"version": "9"}
         del spec["jobs"]["first"]["inputs"]["word"]
         path = emulator.workspace.id("components", "plain", "versions", "9")
         message = put(emulator, path, {"componentSpec": spec})["error"]["message"]
-        assert message == "Step 'first' lacks required inputs: ['word']."
+        assert message == "Step 'first' is missing required inputs: ['word']."
 
 
 class TestJobs:
@@ -321,7 +321,7 @@ class TestJobs:
         found = datastores.get_blob_client("results", "chained/four.txt").download_blob().readall()
         assert found.endswith(b"[]")
 
-    def test_a_step_may_write_over_what_an_earlier_one_left_in_the_same_place(
+    def test_a_step_can_overwrite_what_an_earlier_one_wrote_to_the_same_place(
         self, client, command, compute, datastores, tmp_path
     ):
         words = {"first": "same", "second": "same"}
@@ -332,7 +332,7 @@ class TestJobs:
         found = datastores.get_blob_client("results", "mounted/same.txt").download_blob().readall()
         assert found.endswith(b"['--before']")
 
-    def test_a_cancelled_job_ends_its_steps(self, client, command, compute, tmp_path):
+    def test_a_cancelled_job_stops_its_steps(self, client, command, compute, tmp_path):
         waiting = make_pipeline(command, "waiting", {"first": "wait"}, tmp_path)
         waiting = client.components.create_or_update(waiting)
         client.jobs.create_or_update(job(waiting, compute, "waiting"))
@@ -358,19 +358,19 @@ class TestJobs:
         assert client.jobs.get("again").tags == {"try": "2"}
         assert [one.name for one in client.jobs.list()].count("again") == 1
 
-    def test_the_same_job_again_may_be_refused_instead(self, client, emulator, pipeline, compute):
+    def test_the_same_job_again_can_be_rejected_instead(self, client, emulator, pipeline, compute):
         client.jobs.create_or_update(job(pipeline, compute, "twice"))
         emulator.jobs.duplicates = "refuse"
         error = refusal(client.jobs.create_or_update, job(pipeline, compute, "twice"))
         assert (error.status_code, error.error.code) == (400, "UserError")
         assert "JobPropertyImmutable" in str(error)
 
-    def test_another_job_of_the_same_name_is_refused(self, client, pipeline, compute):
+    def test_another_job_of_the_same_name_is_rejected(self, client, pipeline, compute):
         client.jobs.create_or_update(job(pipeline, compute, "taken"))
         error = refusal(client.jobs.create_or_update, job(pipeline, compute, "taken", run="another-run"))
         assert "JobPropertyImmutable" in str(error)
 
-    def test_a_time_with_t_and_z_runs_and_is_refused_all_the_same(self, client, emulator, pipeline, compute):
+    def test_a_job_with_a_time_with_t_and_z_runs_but_gets_an_error(self, client, emulator, pipeline, compute):
         error = refusal(
             client.jobs.create_or_update, job(pipeline, compute, "instant", run="2026-11-23T05:00:00Z")
         )
@@ -391,7 +391,9 @@ class TestJobs:
             ({"uri": "/a/path"}, "is not a URI of the form"),
         ],
     )
-    def test_what_the_sdk_does_not_check_is_refused(self, emulator, pipeline, compute, change, message):
+    def test_an_invalid_job_that_the_sdk_does_not_check_is_rejected(
+        self, emulator, pipeline, compute, change, message
+    ):
         data = {"jobInputType": "uri_folder", "uri": "azureml://datastores/readings/paths/2026/"}
         inputs = {
             "data": data | ({"uri": change["uri"]} if "uri" in change else {}),
@@ -413,7 +415,7 @@ class TestJobs:
 
 
 class TestDelivery:
-    """Inputs and outputs of steps, as AML's data runtime delivers them."""
+    """Inputs and outputs of steps, as Azure ML's data runtime delivers them."""
 
     def test_an_input_without_a_mode_cannot_be_written_to(self, client, command, compute, tmp_path):
         greedy = make_pipeline(command, "greedy", {"first": "write"}, tmp_path)
@@ -427,7 +429,7 @@ class TestDelivery:
         ("mode", "seen"),
         [("direct", b"azureml://datastores/results/paths/"), ("download", b"/inputs/before")],
     )
-    def test_a_mode_decides_what_a_command_is_given(
+    def test_the_mode_decides_what_a_command_gets(
         self, client, command, compute, datastores, tmp_path, *, mode, seen
     ):
         words = {"first": "a", "second": mode}
@@ -438,14 +440,14 @@ class TestDelivery:
         found = datastores.get_blob_client("results", f"given_{mode}/{mode}.before").download_blob().readall()
         assert seen in found
 
-    def test_a_mode_that_does_not_exist_is_refused(self, emulator, pipeline):
+    def test_an_unknown_mode_is_rejected(self, emulator, pipeline):
         spec = json.loads(json.dumps(emulator.workspace.specs[pipeline.id])) | {"version": "8"}
         spec["jobs"]["first"]["inputs"]["data"]["mode"] = "Mount"
         path = emulator.workspace.id("components", "plain", "versions", "8")
         message = put(emulator, path, {"componentSpec": spec})["error"]["message"]
-        assert "no mode 'Mount' of input 'first.data'" in message
+        assert "does not support mode 'Mount' of input 'first.data'" in message
 
-    def test_folders_leave_blobs_and_files_no_type_of_content(
+    def test_folders_become_blobs_and_files_have_no_content_type(
         self, client, command, compute, datastores, tmp_path
     ):
         folders = make_pipeline(command, "folders", {"first": "folder"}, tmp_path, mode="rw_mount")
@@ -461,7 +463,7 @@ class TestDelivery:
         assert (tmp_path / "found" / "a" / "b" / "page.html").is_file()
 
     def test_a_value_is_part_of_a_line_for_a_shell(self, client, command, compute, tmp_path):
-        """The local engine hands over a list of arguments; here a blank in a value makes two of one."""
+        """Unlike in the local engine, a blank in a value splits an argument."""
         cut = make_pipeline(command, "cut", {"first": "'one", "second": "five"}, tmp_path)
         cut = client.components.create_or_update(cut)
         client.jobs.create_or_update(job(cut, compute, "cut"))
@@ -471,7 +473,7 @@ class TestDelivery:
 
 class TestLosses:
     @pytest.mark.parametrize("end", ["Completed", "Failed"])
-    def test_a_step_whose_node_is_gone_is_not_tried_again(
+    def test_a_step_whose_node_was_evicted_is_not_retried(
         self, client, emulator, command, compute, *, datastores, tmp_path, end
     ):
         words = {"first": "slow", "second": "six"}
@@ -509,17 +511,17 @@ class TestExpressions:
         assert line == "python train.py --data /d  --to /m"
 
     @pytest.mark.parametrize("values", [{"outputs.model": "/m"}, {"inputs.data": "/d"}])
-    def test_what_has_no_value_is_never_left_as_it_is(self, values):
+    def test_an_expression_without_a_value_is_an_error(self, values):
         with pytest.raises(Unresolved, match="has no value"):
             command_line(self.TEMPLATE, values, {"inputs.epochs"})
 
-    def test_values_are_not_looked_into_again(self):
+    def test_values_are_not_expanded_again(self):
         assert resolved("${{name}}", {"name": "${{output_name}}", "output_name": "x"}) == "${{output_name}}"
 
 
 class TestFaults:
     @pytest.mark.parametrize("status", [429, 500, 503])
-    def test_a_busy_service_is_asked_again_by_the_sdk(self, client, emulator, pipeline, compute, status):
+    def test_the_sdk_retries_when_the_service_is_busy(self, client, emulator, pipeline, compute, status):
         emulator.faults.add(Fault("PUT .*/jobs/", status=status, retry_after=0))
         client.jobs.create_or_update(job(pipeline, compute, f"busy-{status}"))
         assert len(emulator.requests) == 2
@@ -530,7 +532,7 @@ class TestFaults:
         emulator.faults.add(Fault("PUT .*/jobs/", Kind.CUT_AFTER))
         emulator.jobs.duplicates = "refuse"
         error = refusal(client.jobs.create_or_update, job(pipeline, compute, "cut"))
-        assert "JobPropertyImmutable" in str(error)  # its own job: the SDK trips over itself
+        assert "JobPropertyImmutable" in str(error)  # for the SDK's own second PUT
         assert "cut" in emulator.jobs.jobs
 
     def test_a_connection_cut_before_the_put_is_a_second_put(self, client, emulator, pipeline, compute):
@@ -550,7 +552,7 @@ class TestRefusals:
         ],
         ids=["none", "nonsense", "expired", "for storage"],
     )
-    def test_a_token_that_cannot_be_one_is_refused(self, emulator, token, code):
+    def test_an_invalid_token_is_rejected(self, emulator, token, code):
         answer = ask(emulator, "GET", emulator.workspace.scope.id, version="2024-10-01-preview", token=token)
         assert answer["error"]["code"] == code
 
@@ -563,9 +565,7 @@ class TestRefusals:
         [("{", 1, "InvalidRequestContent"), ("{}", 1 << 40, "RequestEntityTooLarge")],
         ids=["no JSON", "too large"],
     )
-    def test_a_body_that_cannot_be_read_is_refused_and_the_next_call_is_answered(
-        self, emulator, body, length, code
-    ):
+    def test_an_unreadable_body_is_rejected_and_the_next_call_works(self, emulator, body, length, code):
         headers = {"Content-Length": str(length)}
         answer = send(emulator, "PUT", emulator.workspace.scope.id, body, headers)
         assert answer["error"]["code"] == code
@@ -578,7 +578,7 @@ class TestRefusals:
         )
         assert "x-azureml-token" in answer["error"]["message"]
 
-    def test_an_api_version_that_the_sdk_does_not_use_is_refused(self, emulator):
+    def test_an_api_version_that_the_sdk_does_not_use_is_rejected(self, emulator):
         answer = ask(emulator, "GET", emulator.workspace.id("jobs"), version="2019-01-01")
         assert answer["error"]["code"] == "InvalidApiVersionParameter"
 
@@ -586,7 +586,7 @@ class TestRefusals:
         answer = ask(emulator, "GET", "/subscriptions/x/resourceGroups/y/providers/z/workspaces/other/jobs")
         assert answer["error"]["code"] == "ResourceNotFound"
 
-    def test_what_it_does_not_do_it_says(self, emulator):
+    def test_an_unsupported_call_gets_an_error_that_says_so(self, emulator):
         answer = ask(emulator, "GET", emulator.workspace.id("onlineEndpoints"))
         assert answer["error"]["code"] == "NotEmulated"
 
@@ -606,7 +606,7 @@ class TestEndpoints:
 
 
 class TestProcess:
-    def test_it_says_what_it_is_and_how_to_reach_it(self, azurite):
+    def test_it_prints_what_it_is_and_how_to_reach_it(self, azurite):
         command = [sys.executable, "-m", "dev.azureml"]
         environment = {**os.environ, "ScoringStorage": azurite.connection_string}
         with subprocess.Popen(
@@ -625,7 +625,7 @@ class TestProcess:
         }
         assert {"AZUREML_DEV_URL_MFE", "REQUESTS_CA_BUNDLE", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"} <= named
 
-    def test_without_azurite_it_says_what_to_start(self):
+    def test_without_azurite_it_prints_what_to_start(self):
         nowhere = connection_string(1)
         ended = subprocess.run(
             [sys.executable, "-m", "dev.azureml"],
@@ -651,7 +651,7 @@ def put(emulator, path, properties):
 
 
 def ask(emulator, method, path, *, version="", body=None, token=GOOD_TOKEN, job=False):
-    """One call with nothing of the SDK in between."""
+    """One call without the SDK."""
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f"Bearer {token}"

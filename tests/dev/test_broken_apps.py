@@ -11,11 +11,11 @@ ERRORS = {
     "no_function_app": "error: no function_app.py in ",
     "no_functions": "error: no functions in ",
     "no_host_json": "error: no host.json in ",
-    "other_trigger": "error: work: this host knows timer and blob triggers only, not queueTrigger; use 'func",
+    "other_trigger": "error: work: this host supports only timer and blob triggers, not queueTrigger",
     "path_without_name": "error: on_blob: path 'data' should be container/pattern, such as 'data/{name}'",
     "setting_missing": "error: tick: '%NO_SUCH_SETTING%' does not resolve to a value: set NO_SUCH_SETTING",
     "time_span_schedule": "error: tick: schedule '00:05:00': it is a time span",
-    "wants_content": "error: on_blob: this host hands over blobs as BlobClient",
+    "wants_content": "error: on_blob: this host passes blobs as BlobClient",
     "wrong_parameter": "the following parameters are declared in Python but not in the function definition",
     "wrong_schedule": "error: tick: schedule '0 0 0 30 2 *': its day never comes",
 }

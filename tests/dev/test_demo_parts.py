@@ -1,27 +1,52 @@
 """Parts of the demo that need no sandbox."""
 
+import json
 import subprocess
 import sys
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from dev.demo.fleet import DemoError, Fleet, Landing, find_input
 from dev.demo.marked_processes import MARK, kill_marked
-from dev.demo.results import Results, table
+from dev.demo.results import Results, table, write_page
 from dev.demo.scenario import split_by_trigger
+from pipeline.runs.last import LastSweep
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
+
+READINGS = "TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,1,74.99\n"
 
 
 def test_files_in_a_folder_keep_their_relative_names(tmp_path):
-    for name in ("b/late.parquet", "a.csv", "a.csv.gz", "notes.txt"):
+    for name in ("b/late.csv", "a.csv", "a.csv.gz", "notes.txt"):
         (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "data" / name).write_bytes(b"x")
+        (tmp_path / "data" / name).write_text(READINGS)
     models = tmp_path / "models"
     models.mkdir()
     (models / "model_1_1.skops").write_bytes(b"x")
     fleet = find_input(tmp_path / "data", models).fleet(tmp_path, {}, print)
-    assert [landing.name for landing in fleet.landings] == ["a.csv", "a.csv.gz", "b/late.parquet"]
+    assert [landing.name for landing in fleet.landings] == ["a.csv", "a.csv.gz", "b/late.csv"]
     assert fleet.models == models
+
+
+def test_a_file_without_readings_is_found_before_anything_starts(tmp_path):
+    (tmp_path / "good.csv").write_text(READINGS)
+    (tmp_path / "epoch.csv").write_text(READINGS.replace("2026-01-01 00:00:00", "1767225600"))
+    (tmp_path / "late.parquet").write_bytes(b"x")
+    own = find_input(tmp_path, None)
+    assert sorted(own.problems) == ["epoch.csv", "late.parquet"]
+    assert own.problems["epoch.csv"].startswith(
+        "epoch.csv: all of its rows (1) are rejected, the first is line 2: "
+    )
+    assert own.problems["late.parquet"].startswith("late.parquet: ")
+    assert [landing.name for landing in own.landings] == ["epoch.csv", "good.csv", "late.parquet"]
+
+
+def test_where_no_file_has_readings_nothing_starts(tmp_path):
+    (tmp_path / "late.parquet").write_bytes(b"x")
+    with pytest.raises(DemoError, match=r"nothing can be scored: late\.parquet: "):
+        find_input(tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -59,11 +84,44 @@ def sensor(name, anomalies, status="scored", reason=None):
     return {"device": "1", "sensor": name, "status": status, "reason": reason, **values}
 
 
-def test_the_table_lists_sensors_with_anomalies_most_anomalies_first(tmp_path):
-    results = Results(
-        "run", tmp_path, {"sensors": [sensor("1", 0), sensor("2", 3), sensor("3", 11)], "landings": []}
+def results(folder, summary, state=RunState.SUCCEEDED, error=None):
+    """The results of a run of one blob."""
+    record = RunRecord(
+        run=folder.name,
+        cause=Cause(CauseKind.BLOB, "a.csv"),
+        state=state,
+        published="v1",
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        error=error,
     )
-    assert list(table(results.anomalous)) == [
+    return Results(record, folder, ["a.csv"], summary)
+
+
+def test_a_failed_run_without_a_summary_says_why(tmp_path):
+    failed = results(tmp_path, {}, RunState.FAILED, "collect: no space left")
+    assert failed.problems == ["collect: no space left"]
+    assert (failed.anomalous, failed.is_complete, failed.what) == ([], False, "a.csv")
+
+
+def test_the_page_lists_every_run_in_the_folder(tmp_path):
+    for name, state in (("first", RunState.SUCCEEDED), ("second", RunState.FAILED)):
+        (tmp_path / name).mkdir()
+        record = results(tmp_path / name, {}, state).record
+        (tmp_path / name / "record.json").write_bytes(record.to_bytes())
+    (tmp_path / "fetched").mkdir()
+    totals = {"readings": 2, "scored": 2, "rejected": 0}
+    document = {"version": 1, "run": "fetched", "totals": totals, "sensors": [], "landings": []}
+    (tmp_path / "fetched" / "summary.json").write_text(json.dumps(document))
+    (tmp_path / "notes").mkdir()
+    write_page(tmp_path, LastSweep(None, timedelta(hours=3)))
+    page = (tmp_path / "index.html").read_text()
+    assert "3 runs: 1 failed, 2 succeeded" in page
+    assert all(name in page for name in ("first", "second", "fetched"))
+
+
+def test_the_table_lists_sensors_with_anomalies_most_anomalies_first(tmp_path):
+    sensors = [sensor("1", 0), sensor("2", 3), sensor("3", 11)]
+    assert list(table(results(tmp_path, {"sensors": sensors, "landings": []}).anomalous)) == [
         "  device  sensor  readings  anomalies  share  worst score",
         "  1       3       1,720     11         0.6%   -0.0649",
         "  1       2       1,720     3          0.2%   -0.0649",
@@ -90,8 +148,7 @@ def test_landings_and_sensors_that_were_not_scored_are_problems(tmp_path):
         {"name": "a.csv", "status": "read", "reason": None},
         {"name": "b.csv", "status": "vanished", "reason": None},
     ]
-    results = Results("run", tmp_path, {"sensors": sensors, "landings": landings})
-    assert results.problems == [
+    assert results(tmp_path, {"sensors": sensors, "landings": landings}).problems == [
         "b.csv: vanished",
         "sensor 1/2: failed, the model is broken",
         "sensor 1/3: no-model",

@@ -1,4 +1,4 @@
-"""The development host as its users meet it: a process, an app, Azurite."""
+"""The development host as users run it: a process, an app, Azurite."""
 
 import contextlib
 import http.client
@@ -28,7 +28,7 @@ def blobs(azurite):
 
 @pytest.fixture(scope="module")
 def host(azurite, blobs):
-    """One host for the tests that leave it as it was."""
+    """One host for tests that do not change it."""
     container = blobs.create_container(unique("shared")).container_name
     with HostProcess(BOTH, settings_for(azurite, container), poll=0.1) as host:
         yield host.wait_until_started()
@@ -43,31 +43,31 @@ def ask(host, method, path, body=b"", headers=None):
         return answer.status, json.loads(text) if text else None
 
 
-def given(line):
-    """What the sample's timer said that it was given."""
+def argument(line):
+    """The argument that the sample's timer logged."""
     return json.loads(line.partition("tick ")[2].partition(" retry")[0])
 
 
 def test_functions_that_are_disabled_are_called_out_of_turn_only(azurite, blobs):
     name = unique("disabled")
-    disabled = {f"AzureWebJobs.{function}.Disabled": "true" for function in ("landed", "tick")}
+    disabled = {f"AzureWebJobs.{function}.Disabled": "true" for function in ("on_blob", "tick")}
     settings = settings_for(azurite, name, SAMPLE_SCHEDULE="* * * * * *", **disabled)
     blobs.create_container(name).upload_blob("in/a.csv", b"x")
     with HostProcess(BOTH, settings, poll=0.1) as host:
         host.wait_until_started()
         time.sleep(2)
         assert not [line for line in host.lines if "Executing 'Functions." in line]
-        assert host.call("landed", f'{{"input": "{name}/in/a.csv"}}') == 202
-        host.wait_for(f"landed in/a.csv in {name} try 1")
+        assert host.call("on_blob", f'{{"input": "{name}/in/a.csv"}}') == 202
+        host.wait_for(f"on_blob in/a.csv in {name} try 1")
         assert host.stop() == 0
 
 
 class TestTimers:
-    def test_a_timer_can_be_run_out_of_turn_and_finds_its_next_tick_ahead(self, host):
+    def test_a_timer_called_out_of_turn_gets_its_next_tick(self, host):
         before = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
         host.wait_for("The next tick of 'tick' is at")  # its status is stored
         assert host.call("tick") == 202
-        found = given(host.wait_for(r"\] tick "))
+        found = argument(host.wait_for(r"\] tick "))
         assert found["past_due"] is False
         assert found["status"]["Next"] > before
 
@@ -83,14 +83,14 @@ class TestTimers:
         path = f"timers/{settings['AzureFunctionsWebHost__hostid']}/Host.Functions.tick/status"
         hosts.upload_blob(path, json.dumps(status))
         with HostProcess(BOTH, settings) as host:
-            assert given(host.wait_for(r"\] tick ")) == {"status": status, "past_due": True}
+            assert argument(host.wait_for(r"\] tick ")) == {"status": status, "past_due": True}
             host.wait_for("The next tick of 'tick' is at")
         assert sum("] tick " in line for line in host.lines) == 1
         after = json.loads(hosts.download_blob(path).readall())
         assert after["Last"] > "2026-11"
         assert after["Next"] > after["Last"]
 
-    def test_a_status_that_cannot_be_read_disables_its_timer_and_stays(self, azurite, blobs):
+    def test_an_unreadable_status_disables_its_timer_and_is_kept(self, azurite, blobs):
         name = unique("unread")
         settings = settings_for(azurite, name)
         path = f"timers/{settings['AzureFunctionsWebHost__hostid']}/Host.Functions.tick/status"
@@ -100,7 +100,7 @@ class TestTimers:
         with HostProcess(BOTH, settings, poll=0.1) as host:
             host.wait_until_started()
             host.wait_for(f"The listener for function 'tick' was unable to start: azure-webjobs-hosts/{path}")
-            host.wait_for("landed in/a.csv")
+            host.wait_for("on_blob in/a.csv")
             assert "tick: azure-webjobs-hosts" in ask(host, "GET", "/admin/host/status")[1]["errors"][0]
         assert hosts.download_blob(path).readall() == b"not json"
 
@@ -114,7 +114,7 @@ class TestTimers:
         [("1", 2, r"Executed 'Functions.tick' \(Succeeded"), ("9", 3, r"retry 2 of 2")],
         ids=["once", "always"],
     )
-    def test_a_tick_that_fails_is_tried_again_as_its_policy_says(self, azurite, failures, tries, end):
+    def test_a_failed_tick_is_retried_by_its_policy(self, azurite, failures, tries, end):
         settings = settings_for(azurite, "none", SAMPLE_TICK_FAILURES=failures)
         with HostProcess(BOTH, settings) as host:
             host.wait_until_started()
@@ -124,7 +124,7 @@ class TestTimers:
         assert len({line.split("Id=")[1][:36] for line in host.lines if "Functions.tick" in line}) == 1
 
     @pytest.mark.slow
-    def test_after_a_kill_nothing_ticks_until_the_lock_has_run_out(self, azurite):
+    def test_after_a_kill_nothing_ticks_until_the_lock_has_expired(self, azurite):
         settings = settings_for(azurite, "none", SAMPLE_SCHEDULE="* * * * * *")
         with HostProcess(BOTH, settings) as host:
             host.wait_until_started().wait_for("Timer fired at")
@@ -132,7 +132,7 @@ class TestTimers:
             killed = time.monotonic()
         with HostProcess(BOTH, settings) as host:
             host.wait_until_started().wait_for("Timer fired at", 40)
-            assert time.monotonic() - killed > 7  # it was taken or renewed half of its 15 s ago, at most
+            assert time.monotonic() - killed > 7  # it was acquired or renewed at most half of its 15 s ago
 
 
 class TestTheHostItself:
@@ -140,9 +140,9 @@ class TestTheHostItself:
         assert host.lines[0].startswith("Development host")
         assert "The real one is 'func start'" in host.lines[0]
 
-    def test_it_says_what_it_listens_for(self, host):
+    def test_it_logs_its_triggers(self, host):
         host.wait_for("tick: timerTrigger, schedule '0 0 [*] [*] [*] [*]'", 0)
-        host.wait_for("landed: blobTrigger, container 'shared-.*', polled", 0)
+        host.wait_for("on_blob: blobTrigger, container 'shared-.*', polled", 0)
 
     def test_it_listens_on_loopback_only(self, host):
         listening = [
@@ -158,7 +158,7 @@ class TestTheHostItself:
             ("/admin/functions/tick", b"{", JSON, 400),
             ("/admin/functions/tick", b"{}", {}, 415),
             ("/admin/functions/tick", b"{}", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
-            ("/admin/functions/landed", b'{"input": "container"}', JSON, 400),
+            ("/admin/functions/on_blob", b'{"input": "container"}', JSON, 400),
             ("/admin/functions/tick", b"{}", JSON | {"Origin": "https://example.com"}, 403),
             ("/admin/functions/tick", b"{}", JSON | {"Host": "rebound.example.com"}, 403),
             ("/", b"{}", JSON, 404),
@@ -175,44 +175,44 @@ class TestTheHostItself:
             "no such path",
         ],
     )
-    def test_a_wrong_call_is_refused(self, host, path, body, headers, status):
+    def test_an_invalid_call_is_rejected(self, host, path, body, headers, status):
         assert ask(host, "POST", path, body, headers)[0] == status
 
     def test_a_call_out_of_turn_is_answered_at_once(self, host):
-        before = sum("Executed 'Functions.landed'" in line for line in host.lines)
+        before = sum("Executed 'Functions.on_blob'" in line for line in host.lines)
         with host.worker_held():
-            answer = ask(host, "POST", "/admin/functions/landed", b'{"input": "other/in/slow.csv"}', JSON)
+            answer = ask(host, "POST", "/admin/functions/on_blob", b'{"input": "other/in/slow.csv"}', JSON)
             assert answer == (202, None)
-            assert sum("Executed 'Functions.landed'" in line for line in host.lines) == before
-        host.wait_for("landed in/slow.csv in other")
+            assert sum("Executed 'Functions.on_blob'" in line for line in host.lines) == before
+        host.wait_for("on_blob in/slow.csv in other")
 
-    def test_it_says_which_functions_there_are_and_that_it_runs(self, host):
-        assert ask(host, "GET", "/admin/functions") == (200, [{"name": "tick"}, {"name": "landed"}])
+    def test_it_lists_its_functions_and_reports_that_it_runs(self, host):
+        assert ask(host, "GET", "/admin/functions") == (200, [{"name": "tick"}, {"name": "on_blob"}])
         assert ask(host, "GET", "/admin/host/status") == (200, {"state": "Running"})
 
     @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminate"])
-    def test_it_ends_in_good_order(self, azurite, how):
+    def test_it_stops_gracefully(self, azurite, how):
         with HostProcess(BOTH, settings_for(azurite, "none")) as host:
             os.killpg(host.wait_until_started().pid, how)
             assert host.wait() == 0
         assert host.lines[-1].endswith("Host stopped")
         assert not [line for line in host.lines if "Traceback" in line]
 
-    def test_it_ends_with_the_program_that_started_it(self, azurite):
+    def test_it_exits_with_the_program_that_started_it(self, azurite):
         with HostProcess(BOTH, settings_for(azurite, "none")) as host:
             worker = psutil.Process(host.wait_until_started().worker_pid)
             host.let_go()
             assert host.wait() == 0
         assert not worker.is_running()
 
-    def test_without_its_storage_it_says_so_and_ends(self, azurite):
+    def test_without_storage_it_logs_an_error_and_exits(self, azurite):
         broken = azurite.connection_string.replace(str(azurite.ports["Blob"]), "1")
         with HostProcess(BOTH, settings_for(azurite, "none", AzureWebJobsStorage=broken)) as host:
             assert host.wait() == 1
         assert host.lines[-1].startswith("error: cannot reach AzureWebJobsStorage at http://127.0.0.1:1/")
         assert host.lines[-1].endswith("is Azurite running?")
 
-    def test_what_it_never_says_is_not_waited_for_beyond_its_end(self, azurite):
+    def test_waiting_for_a_line_stops_when_the_host_exits(self, azurite):
         settings = settings_for(azurite, "none", AzureWebJobsStorage="")
         with HostProcess(BOTH, settings) as host, pytest.raises(HostEnded, match="the host ended"):
             host.wait_for("no such line", 60)
@@ -221,10 +221,14 @@ class TestTheHostItself:
 @pytest.mark.parametrize(
     ("wrong", "complaint", "works"),
     [
-        ({"SAMPLE_SCHEDULE": "0 0 25 * * *"}, "tick: schedule '0 0 25 .*': hour 25 is not between", "landed"),
-        ({"SAMPLE_SCHEDULE": ""}, "tick: schedule '': it has 0 fields", "landed"),
-        ({"SampleStorage": ""}, "landed: no connection string SampleStorage", "tick"),
-        ({"SAMPLE_CONTAINER": ""}, "landed: path '/in/{name}.csv' should be container/pattern", "tick"),
+        (
+            {"SAMPLE_SCHEDULE": "0 0 25 * * *"},
+            "tick: schedule '0 0 25 .*': hour 25 is not between",
+            "on_blob",
+        ),
+        ({"SAMPLE_SCHEDULE": ""}, "tick: schedule '': it has 0 fields", "on_blob"),
+        ({"SampleStorage": ""}, "on_blob: no connection string SampleStorage", "tick"),
+        ({"SAMPLE_CONTAINER": ""}, "on_blob: path '/in/{name}.csv' should be container/pattern", "tick"),
     ],
     ids=["schedule", "blank schedule", "no connection", "blank container"],
 )

@@ -1,4 +1,4 @@
-"""Event Grid's webhook, held to what the real host was recorded to answer and to call."""
+"""Event Grid's webhook, compared with recorded responses and calls of the real host."""
 
 import http.client
 import json
@@ -47,7 +47,7 @@ def post(host, body, headers, query="functionName=Host.Functions.notified", meth
 
 
 def called_for(host, container, case):
-    """Status and text of the answer, and the blobs that it was followed by calls for: so many, or more."""
+    """Status and text of the response, and the blobs of the calls after it: at least as many as expected."""
     (body, headers, query, names), before = case, len(calls(host))
     answer = post(host, body, headers, query)
     if names:
@@ -76,7 +76,7 @@ def handshake(kind="Microsoft.EventGrid.SubscriptionValidationEvent"):
 
 
 def cases(container):
-    """What was posted in recorded cases: body, headers, query, and the names of blobs to be called for."""
+    """Recorded requests: body, headers, query, and the names of the blobs in the calls."""
     c, notified, storage = container, "functionName=Host.Functions.notified", "Microsoft.Storage."
 
     def notify(body, *names, query=notified):
@@ -174,7 +174,7 @@ def test_a_blob_of_another_container_is_called_for(host, container):
     assert called == [f"{container}-other/stranger"]
 
 
-def test_what_fails_is_called_five_times_and_leaves_a_poison_message_and_the_same_event_again_does_so_again(
+def test_a_failing_call_is_tried_five_times_then_poison_and_a_repeated_event_does_the_same(
     host, container, azurite
 ):
     for times in (5, 10):
@@ -185,14 +185,14 @@ def test_what_fails_is_called_five_times_and_leaves_a_poison_message_and_the_sam
     assert len([each for each in found if f'"ContainerName": "{container}"' in each.content]) == 2
 
 
-def test_an_address_without_a_blob_and_a_request_without_a_function_are_refused_at_once(host, container):
+def test_an_address_without_a_blob_and_a_request_without_a_function_are_rejected_at_once(host, container):
     status, text = post(host, event(container, ""), NOTIFICATION)
     assert (status, "is not the address of a blob" in text) == (500, True)
     status, text = post(host, event(container, "one"), NOTIFICATION, query="")
     assert (status, "expected /runtime/webhooks/blobs?functionName=" in text) == (400, True)
 
 
-def test_blobs_that_are_there_when_the_host_starts_are_no_events(host, container):
+def test_blobs_that_exist_when_the_host_starts_cause_no_events(host, container):
     started = next(number for number, line in enumerate(host.lines) if "Host started" in line)
     first = next((number for number, line in enumerate(host.lines) if "] called" in line), started)
     assert first >= started

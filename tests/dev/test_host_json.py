@@ -1,4 +1,4 @@
-"""host.json: refused and taken as the real host was recorded to do."""
+"""host.json: accepted and rejected as recorded of the real host."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ def bundle(**parts):
     return {"extensionBundle": BUNDLE | parts}
 
 
-def test_the_apps_own_is_taken():
+def test_the_apps_own_is_accepted():
     options = load_host_options(REPO)
     assert (options.blobs_at_once, options.poison_threshold) == (8, 5)
     assert (options.time_limit, options.has_blob_triggers) == (timedelta(minutes=10), True)
@@ -61,17 +61,17 @@ def test_the_apps_own_is_taken():
     ],
     ids=str,
 )
-def test_what_puts_the_real_host_into_state_error_is_refused(tmp_path, document, complaint):
+def test_a_file_that_puts_the_real_host_into_state_error_is_rejected(tmp_path, document, complaint):
     with pytest.raises(HostError, match=complaint):
         load(tmp_path, document)
 
 
-def test_without_one_a_folder_is_no_app(tmp_path):
+def test_a_folder_without_one_is_not_an_app(tmp_path):
     with pytest.raises(HostError, match=r"no host\.json in "):
         load_host_options(tmp_path)
 
 
-def test_comments_trailing_commas_a_byte_order_mark_and_unknown_keys_are_taken(tmp_path):
+def test_comments_trailing_commas_a_byte_order_mark_and_unknown_keys_are_accepted(tmp_path):
     text = """\ufeff{
       // a comment with a "quote", and a comma,
       "version": "2.0", /* another
@@ -99,7 +99,7 @@ def test_the_time_limit_of_calls(tmp_path, text, limit):
 @pytest.mark.parametrize(
     "version", ["[4.*, 5.0.0)", "[4.0.0, 4.5.0]", "[3.3.0, 4.0.0)", "[4.12.0]", "[2.*, )"]
 )
-def test_ranges_that_some_bundle_satisfies_are_taken(tmp_path, version):
+def test_ranges_that_some_bundle_satisfies_are_accepted(tmp_path, version):
     assert load(tmp_path, bundle(version=version)).has_blob_triggers
 
 

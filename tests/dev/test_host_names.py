@@ -1,4 +1,4 @@
-"""Names of blobs, by scan and by event, held to what the real host was recorded to call for."""
+"""Names of blobs, by scan and by event, compared with recorded calls of the real host."""
 
 import contextlib
 import http.client
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("host-events")
 
 
 def put_raw(container, names):
-    """Put blobs whose names no SDK and no URL library would leave as they are."""
+    """Upload blobs under names that SDKs and URL libraries would change."""
     until = datetime.now(UTC) + timedelta(hours=1)
     permission = ContainerSasPermissions(write=True, create=True)
     sas = generate_container_sas(
@@ -41,7 +41,7 @@ def put_raw(container, names):
 
 
 def called(host, function):
-    """The names that a function was called for."""
+    """The blob names of a function's calls."""
     calls = [json.loads(line.partition("] called ")[2]) for line in list(host.lines) if "] called " in line]
     return sorted(name for called_function, _, name in calls if called_function == function)
 
@@ -89,14 +89,14 @@ def test_the_same_names_are_called_for_unchanged(folder, azurite, apps):
             others = [blob_of(url_of(each))[1] for each in with_events if not each["event_grid"]["calls"]]
             by_event += [name for name in others if name in there]
             wait_for_calls(host, "notified", len(by_event))
-            time.sleep(0.5)  # for calls that should not be
+            time.sleep(0.5)  # for unexpected calls
             assert called(host, "scanned") == sorted(scanned)
             assert called(host, "notified") == sorted(by_event)
             assert host.stop() == 0
 
 
 def calls(each, how):
-    """How many calls were recorded; a few names were tried with events only."""
+    """Number of recorded calls; a few names were tried with events only."""
     return (each.get(how) or each["event_grid"]).get("calls")
 
 
@@ -139,7 +139,7 @@ def test_addresses_become_the_same_messages(folder):
     ],
     ids=["host-style", "dfs", "path-style", "not encoded"],
 )
-def test_an_address_is_decoded_once_whatever_its_account(url, expected):
+def test_an_address_of_any_account_is_decoded_once(url, expected):
     assert blob_of(url) == expected
 
 
@@ -153,7 +153,7 @@ ADDRESSES = st.text() | st.lists(
 
 
 @given(ANY_JSON | ADDRESSES.map(lambda url: {"data": {"url": url}}))
-def test_any_event_becomes_a_message_or_is_refused(document):
+def test_any_event_becomes_a_message_or_is_rejected(document):
     with contextlib.suppress(WrongEvent):
         for message in messages(json.dumps(document).encode(), "Host.Functions.x"):
             assert message.container
@@ -162,7 +162,7 @@ def test_any_event_becomes_a_message_or_is_refused(document):
 
 
 @given(st.binary())
-def test_any_body_is_read_or_refused(body):
+def test_any_body_is_read_or_rejected(body):
     for read in (validation_answer, lambda body: list(messages(body, "Host.Functions.x"))):
         with contextlib.suppress(WrongEvent):
             read(body)

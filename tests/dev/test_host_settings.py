@@ -14,18 +14,18 @@ def test_settings_within_a_setting_stay():
     assert resolve("%A%", {"A": "%B%", "B": "1"}) == "%B%"
 
 
-def test_a_setting_that_is_missing_is_named():
+def test_a_missing_setting_is_named():
     with pytest.raises(HostError, match="'%SCHEDULE%' does not resolve to a value: set SCHEDULE"):
         resolve("%SCHEDULE%", {})
 
 
 @pytest.mark.parametrize("text", ["%A", "A%", "%", "%A%/%"])
-def test_a_percent_sign_without_another_is_refused(text):
+def test_an_unclosed_percent_sign_is_rejected(text):
     with pytest.raises(HostError, match="does not have a closing '%'"):
         resolve(text, {"A": "1"})
 
 
-def test_a_connection_that_is_missing_is_named():
+def test_a_missing_connection_is_named():
     with pytest.raises(HostError, match="no connection string ScoringStorage"):
         connection_string("ScoringStorage", {"ScoringStorage__blobServiceUri": "https://a.example"})
 

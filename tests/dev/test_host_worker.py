@@ -1,4 +1,4 @@
-"""The worker process: calls that hang or take it along, what the app can import, what it logs."""
+"""The worker process: calls that hang or kill it, what the app can import, what it logs."""
 
 import json
 import logging
@@ -22,13 +22,13 @@ def container(azurite):
 
 
 @pytest.mark.slow
-def test_a_call_beyond_the_time_limit_costs_the_worker_and_its_message_comes_again(azurite, container):
+def test_a_call_beyond_the_time_limit_kills_the_worker_and_its_message_is_visible_again(azurite, container):
     container.upload_blob("sleeps-60", b"x")
     name = container.container_name
     with HostProcess(PROBE, settings_for(azurite, name), poll=0.1) as host:
         first = host.wait_until_started().worker_pid
         host.wait_for("Timeout value of 0:00:03 was exceeded by function: Functions.scanned")
-        host.wait_for(f"Worker process {first} is killed and started again")
+        host.wait_for(f"Worker process {first} is killed and restarted")
         host.wait_for("called", count=2)
         assert not psutil.pid_exists(first)
         assert host.worker_pid != first
@@ -40,9 +40,7 @@ def test_a_call_beyond_the_time_limit_costs_the_worker_and_its_message_comes_aga
 
 
 @pytest.mark.slow
-def test_other_calls_of_a_worker_that_is_killed_for_one_come_again_after_their_own_time_limit(
-    azurite, container
-):
+def test_other_calls_of_a_killed_worker_are_repeated_after_their_own_time_limit(azurite, container):
     name = container.container_name
     with HostProcess(PROBE, settings_for(azurite, name), poll=0.1) as host:
         host.wait_until_started()
@@ -56,7 +54,7 @@ def test_other_calls_of_a_worker_that_is_killed_for_one_come_again_after_their_o
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_started_again_and_the_third_time_ends_the_host(azurite, container):
+def test_a_worker_that_dies_is_restarted_and_the_third_exit_stops_the_host(azurite, container):
     settings = settings_for(azurite, container.container_name)
     with HostProcess(PROBE, settings, poll=0.1) as host:
         host.wait_until_started()
@@ -71,17 +69,17 @@ def test_a_worker_that_dies_is_started_again_and_the_third_time_ends_the_host(az
         assert len(calls(host)) == 3
 
 
-def test_the_app_finds_what_its_requirements_bring_and_nothing_of_development(azurite):
+def test_the_app_can_import_its_requirements_but_no_development_packages(azurite):
     names = "azure.storage.blob azure.core requests azure.storage.queue pytest dev hypothesis psutil"
     with HostProcess(PROBE, settings_for(azurite, "none", PROBE_IMPORTS=names)) as host:
         host.wait_until_started().call("imports")
         _, found = json.loads(host.wait_for(r"\] imports ").partition("imports ")[2])
     assert [name for name, error in found.items() if not error] == names.split()[:3]
-    why = "it is installed for development, but the app's requirements.txt does not ask for it"
+    why = "it is installed for development, but the app's requirements.txt does not list it"
     assert found["pytest"] == f"No module named 'pytest': {why}"
 
 
-def test_what_the_app_prints_and_names_of_blobs_cannot_break_a_line(azurite, container):
+def test_output_of_the_app_and_names_of_blobs_cannot_break_a_line(azurite, container):
     forged = "fails-\n[2026-01-01T00:00:00.000Z] Host stopped\x1b[2J\u2028"
     settings = settings_for(azurite, container.container_name)
     with HostProcess(PROBE, settings, poll=0.1) as host:

@@ -48,7 +48,7 @@ def following(schedule, start, count):
 
 
 @extract_and_whole
-def test_the_same_schedules_are_taken_and_refused(folder):
+def test_the_same_schedules_are_accepted_and_rejected(folder):
     recordings = recorded(folder, "ncrontab")
     assert len(recordings) > 30
     differ = [
@@ -75,7 +75,7 @@ def test_the_same_timers_keep_their_status(folder):
 
 
 @extract_and_whole
-def test_what_the_host_takes_and_is_refused_here_is_a_time_span_or_a_day_that_never_comes(folder):
+def test_schedules_rejected_only_here_are_time_spans_or_days_that_never_come(folder):
     for each in filter(refused_on_purpose, recorded(folder, "ncrontab")):
         with pytest.raises(WrongSchedule, match=r"time span|never comes|has 1 fields"):
             Schedule.parse(each["expression"])
@@ -102,7 +102,7 @@ def test_what_the_host_takes_and_is_refused_here_is_a_time_span_or_a_day_that_ne
     ],
     ids=lambda text: text[:30],
 )
-def test_a_refusal_says_why_in_one_line(expression, complaint):
+def test_an_error_gives_the_reason_in_one_line(expression, complaint):
     with pytest.raises(WrongSchedule, match=re.escape(complaint)) as refusal:
         Schedule.parse(expression)
     assert "\n" not in str(refusal.value)
@@ -132,6 +132,6 @@ def test_the_next_time_is_the_first_later_one_that_matches_every_field(fields, m
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_a_schedule_or_is_refused(text):
+def test_any_text_is_a_schedule_or_is_rejected(text):
     with contextlib.suppress(WrongSchedule):
         assert Schedule.parse(text).next_after(START) > START

@@ -60,7 +60,7 @@ def test_a_signal_stops_it_and_everything_that_it_started(started, to_group):
     assert "Traceback" not in rest
 
 
-def test_another_one_says_that_one_runs(started):
+def test_a_second_one_reports_that_one_is_running(started):
     _, _, command = started
     other = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False)
     assert other.returncode == 1
@@ -68,12 +68,12 @@ def test_another_one_says_that_one_runs(started):
     assert other.stdout == ""
 
 
-def test_azurite_is_known_by_its_name(azurite):
+def test_azurite_is_recognised_by_its_name(azurite):
     assert str(server_on(azurite.ports["Blob"])).startswith("Azurite-Blob/")
     assert str(server_on(azurite.ports["Queue"])).startswith("Azurite-Queue/")
 
 
-def test_other_listeners_are_not_taken_for_azurite():
+def test_other_servers_are_not_mistaken_for_azurite():
     with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         assert str(server_on(server.server_port)).startswith("BaseHTTP/")
@@ -85,5 +85,5 @@ def test_other_listeners_are_not_taken_for_azurite():
             listener.accept()[0].close()
 
         Thread(target=hang_up, daemon=True).start()
-        assert str(server_on(port)).startswith("something that is no web server")
+        assert str(server_on(port)).startswith("not a web server")
     assert server_on(port) is None

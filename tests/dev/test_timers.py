@@ -1,4 +1,4 @@
-"""Timers, held to what the real host's timer extension was recorded to do: on a clock that does not wait."""
+"""Timers, compared with recordings of the real host's timer extension, on a simulated clock."""
 
 import asyncio
 import json
@@ -22,14 +22,14 @@ HOURLY = Schedule.parse("0 0 * * * *")
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 CLOSE = timedelta(seconds=1.5)
-"""How much a recorded call may have begun late."""
+"""Maximum delay of a recorded call."""
 REFUSED = {"constant_5s", "constant_zero", "never_30_feb", "setting_blank", "setting_wrong"}
 REFUSED |= {"setting_wrong_partial", "setting_blank_partial"}
-"""Scenarios whose schedule is refused: see docs/decisions/development-host.md for the first three."""
+"""Scenarios whose schedule is rejected: see docs/decisions/development-host.md for the first three."""
 
 
 class SimulatedClock(Clock):
-    """Waits in no time, and sets an event when its end has come."""
+    """Waits without delay, and sets an event at its end."""
 
     def __init__(self, now, end):
         self.time, self.end = now, end
@@ -49,7 +49,7 @@ class SimulatedClock(Clock):
 
 
 class RecordingWorker(Worker):
-    """Notes what a timer's function is given; each call takes as long, and ends as it says."""
+    """Records the arguments of a timer's function; duration and outcome of its calls are parameters."""
 
     def __init__(self, clock, *, takes=0, fails=False):
         self.clock, self.takes, self.fails = clock, timedelta(seconds=takes), fails
@@ -100,7 +100,7 @@ def stored_text(store, function):
 
 
 def play(scenario, store):
-    """Run a recorded scenario; what differs, None where nothing does."""
+    """Run a recorded scenario; returns the first difference, if any."""
     name, function = scenario["name"], f"Host.Functions.{scenario['function']}"
     starts = [event for event in scenario["events"] if event["event"] == "start"]
     began = datetime.fromisoformat(scenario["started_at"])
@@ -109,8 +109,8 @@ def play(scenario, store):
     now = began + timedelta(milliseconds=scenario["start"].get("ms", 0))
     last = max([now, *(datetime.fromisoformat(event["t"]) for event in starts)])
     clock = SimulatedClock(now, last + timedelta(seconds=0.5))
-    told = scenario["told"]
-    worker = RecordingWorker(clock, takes=told.get("sleep", 0), fails=told.get("throw", False))
+    behaviour = scenario["told"]
+    worker = RecordingWorker(clock, takes=behaviour.get("sleep", 0), fails=behaviour.get("throw", False))
     timer = trigger(
         Schedule.parse(scenario["schedule"]),
         scenario["function"],
@@ -129,12 +129,12 @@ def play(scenario, store):
     after = [
         json.loads(text or "null") for text in (stored_text(store, function), scenario["status_after_stop"])
     ]
-    killed = scenario["stopped_by"] != "SIGTERM"  # a simulated call ends all the same
+    killed = scenario["stopped_by"] != "SIGTERM"  # a simulated call finishes nevertheless
     return None if killed or same_status(*after) else f"stored {after[0]} where {after[1]}"
 
 
 @extract_and_whole
-def test_timers_are_called_and_remembered_as_recorded(folder, hosts):
+def test_calls_and_stored_statuses_are_as_recorded(folder, hosts):
     differ, played = {}, 0
     for number, scenario in enumerate(recorded(folder, "timer")["scenarios"]):
         if scenario["name"] in REFUSED:
@@ -150,7 +150,7 @@ def test_timers_are_called_and_remembered_as_recorded(folder, hosts):
 
 
 @extract_and_whole
-def test_waits_between_retries_are_within_what_was_measured(folder):
+def test_waits_between_retries_are_in_the_measured_range(folder):
     for name, waits in recorded(folder, "timer")["retry_delays_measured"].items():
         if name == "columns":
             continue
@@ -188,7 +188,7 @@ def test_a_changed_schedule_is_not_past_due():
     assert at_start(stored, HOURLY, now) == (ScheduleStatus(NEVER, NOON + HOUR, now), False)
 
 
-def test_a_status_comes_back_from_what_is_stored():
+def test_a_stored_status_is_read_back():
     assert ScheduleStatus.read(
         '{"Last": "0001-01-01T00:00:00", "Next": "2026-11-23T12:00:00+00:00", '
         '"LastUpdated": "2026-11-23T13:00:00.0000000+01:00"}'
@@ -196,7 +196,7 @@ def test_a_status_comes_back_from_what_is_stored():
 
 
 @pytest.mark.parametrize("text", ["no", "[]", "3", '{"Next": 3}', '{"Next": "noon"}', '{"Last": []}'])
-def test_what_is_no_status_is_refused(text):
+def test_text_that_is_not_a_status_is_rejected(text):
     with pytest.raises(ValueError):  # noqa: PT011 - the store says what and where
         ScheduleStatus.read(text)
 

@@ -26,7 +26,7 @@ _MOST_BYTES = 1 << 20
 
 
 def main() -> None:
-    """Fuzz one target for so many seconds; libFuzzer ends the process."""
+    """Fuzz one target for a number of seconds; libFuzzer ends the process."""
     name, seconds, seeds, found = sys.argv[1:]
     with atheris.instrument_imports(include=["scoring"]):
         from tests.fuzz.models import legacy_file, model_file

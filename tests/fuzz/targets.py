@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.engines.local import step_states
 from pipeline.engines.local.graph import Pipeline
-from pipeline.engines.summary import read_summary
+from pipeline.engines.summary import read_status
 from pipeline.errors import PipelineError
 from pipeline.flow import sweep
 from pipeline.published import publish
@@ -112,7 +112,7 @@ def _documents(folder: Path) -> dict[str, Target]:
         "manifest of a step": (read_manifest, ScoringError, manifest),
         "manifest of a run": (lambda data: Manifest.from_bytes(data, "it"), PipelineError, manifest),
         "record": (lambda data: RunRecord.from_bytes(data, "it").to_bytes(), PipelineError, record),
-        "summary": (lambda data: read_summary(data, "it"), PipelineError, _SUMMARY),
+        "summary": (lambda data: read_status(data, "it", ()), PipelineError, _SUMMARY),
         "watermark": (
             lambda data: sweep.read_watermark(data, "it", "account/data"),
             PipelineError,

@@ -31,18 +31,19 @@ HOST_SETTINGS = {
     "ScoringStorage__queueServiceUri",
 }
 LEFT_TO_DEFAULTS = {
-    # Read by our code, sensible as they are, and changed by hand where they are not.
+    # Read by our code; the defaults fit, and can be changed by hand.
     "SCORING_GRACE_MINUTES",
     "SCORING_LATE_EVENT_MINUTES",
     "SCORING_MAX_ACTIVE_RUNS",
     "SCORING_MAX_STEPS",
+    "SCORING_MAX_REJECTED",
     "SCORING_MAX_ROW_MB",
     "SCORING_MAX_TRIES",
     "SCORING_MAX_UNPACKED_MB",
     "SCORING_PENDING_MINUTES",
     "SCORING_SHARDS",
     "SCORING_TIMER_MODE",
-    # The local engine's own, and a connection string is for Azurite only.
+    # For the local engine only, and a connection string for Azurite only.
     "SCORING_LOCAL_PROCESSES",
     "SCORING_STEP_MINUTES",
     "SCORING_STEP_TRIES",
@@ -66,7 +67,7 @@ def config(resource: Any) -> Any:
 
 
 def path_of(value: Any) -> str:
-    """`a.b.c` of the parser's tree of it."""
+    """The value at `a.b.c` in the parser's tree."""
     if isinstance(value, str):
         return value
     operands = value["operator"]["operands"]
@@ -162,13 +163,13 @@ def test_the_app_may_submit_jobs_and_register_nothing() -> None:
     assert writes == {"workspaces/jobs/*", "workspaces/metadata/artifacts/write"}
 
 
-def test_no_parameter_is_of_a_type_that_says_nothing() -> None:
+def test_no_parameter_has_an_unspecific_type() -> None:
     for path in TEMPLATES:
         for name, parameter in parsed(path).get("parameters", {}).items():
             assert parameter["type"] not in {"object", "array"}, f"{path.name}: {name}"
 
 
-def test_every_setting_that_the_code_reads_is_set_or_known_to_have_a_good_default() -> None:
+def test_every_setting_that_the_code_reads_is_set_or_has_a_good_default() -> None:
     assert settings_read_by_the_code() - set(app_settings()) == LEFT_TO_DEFAULTS
 
 
@@ -203,7 +204,7 @@ def test_the_address_with_the_webhooks_key_is_a_secret_to_deployments() -> None:
     assert "secure" in {decorator["type"] for decorator in endpoint["decorators"]}
 
 
-def test_the_topic_stands_in_the_region_of_the_account() -> None:
+def test_the_topic_is_in_the_region_of_the_account() -> None:
     events = config(template("main.bicep")["modules"]["events"])["params"]
     assert path_of(events["location"]) == "storageContainers.outputs.location"
     outputs = template("modules/storage-containers.bicep")["outputs"]
@@ -211,7 +212,7 @@ def test_the_topic_stands_in_the_region_of_the_account() -> None:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_address_of_one_cloud_is_written_down(path: Path) -> None:
+def test_no_template_contains_an_address_of_one_cloud(path: Path) -> None:
     hosts = r"windows\.net|azurewebsites\.net|microsoftonline\.com|azure\.com|azure\.net"
     assert not re.search(hosts, path.read_text())
 
@@ -227,7 +228,7 @@ def test_versions_are_kept_for_a_while_and_changes_are_logged() -> None:
     assert {log["category"] for log in logged if log["enabled"]} == {"StorageWrite", "StorageDelete"}
 
 
-def test_every_rule_of_the_linter_is_an_error_but_the_one_that_time_breaks() -> None:
+def test_every_linter_rule_is_an_error_except_the_one_that_time_breaks() -> None:
     rules = json.loads((ROOT / "infra" / "bicepconfig.json").read_text())["analyzers"]["core"]["rules"]
     others = {name: rule["level"] for name, rule in rules.items() if rule["level"] != "error"}
     assert others == {"use-recent-api-versions": "warning", "what-if-short-circuiting": "off"}

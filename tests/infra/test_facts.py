@@ -1,4 +1,4 @@
-"""The table of facts about Azure in docs/operations.md: every test that it names is there."""
+"""The table of facts about Azure in docs/operations.md: every test that it names exists."""
 
 import re
 from pathlib import Path

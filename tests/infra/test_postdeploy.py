@@ -43,7 +43,7 @@ def hook(environment, emulator, store, tmp_path):
     """Runs the hook as azd does: with the outputs of the templates in its environment."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    # `make setup` and the wait between two tries are none of what is tried here.
+    # These tests need neither `make setup` nor the wait between two tries.
     for name, script in (("az", AZ), ("make", "#!/bin/sh\n"), ("sleep", "#!/bin/sh\n")):
         (tools / name).write_text(script)
         (tools / name).chmod(0o755)
@@ -88,7 +88,7 @@ def set_up(azureml_settings):
 
 
 @pytest.mark.slow
-def test_events_reach_the_app_and_the_pipeline_is_published_and_everything_examined(
+def test_it_subscribes_to_events_publishes_the_pipeline_and_checks_everything(
     hook, store, emulator, azureml_settings, tmp_path
 ):
     put_models(store)
@@ -110,7 +110,7 @@ def test_events_reach_the_app_and_the_pipeline_is_published_and_everything_exami
     }
 
 
-def test_the_key_of_the_webhook_is_on_no_command_line_and_remains_nowhere(hook, store, tmp_path):
+def test_the_webhooks_key_is_on_no_command_line_and_in_no_file_afterwards(hook, store, tmp_path):
     done = hook(AZ_HAS_KEY="yes")
     assert (tmp_path / "calls.mode").read_text() == "600\n"
     assert not Path((tmp_path / "calls.path").read_text().strip()).parent.exists()
@@ -134,14 +134,14 @@ def test_an_operator_who_is_not_signed_in_sees_what_az_says_at_once(hook, store,
     assert len((tmp_path / "calls").read_text().splitlines()) == 1
 
 
-def test_a_refusal_of_azure_is_shown_in_its_own_words(hook, store):
+def test_an_error_of_azure_is_shown_unchanged(hook, store):
     done = hook(AZ_REFUSES="yes")
     assert done.returncode == 1
     assert "(AuthorizationFailed) no" in done.stderr
 
 
 @pytest.mark.parametrize("loaded", ["", "func-scoring/score_on_timer"])
-def test_an_app_that_does_not_load_both_functions_ends_it_with_where_its_log_is(
+def test_an_app_that_does_not_load_both_functions_fails_it_and_its_log_is_named(
     hook, store, tmp_path, loaded
 ):
     done = hook(AZ_FUNCTIONS=loaded)
@@ -152,14 +152,14 @@ def test_an_app_that_does_not_load_both_functions_ends_it_with_where_its_log_is(
     assert not store.runs.exists("published/current")
 
 
-def test_a_deployment_without_models_is_no_failure_and_says_what_comes_next(hook, store):
+def test_a_deployment_without_models_succeeds_and_says_what_to_do_next(hook, store):
     done = hook(AZ_HAS_KEY="yes")
     assert done.returncode == 0
     assert "there are no models" in done.stderr
     assert "upload models to the container models of stscoring" in done.stderr
 
 
-def test_an_app_that_makes_no_key_ends_it_after_a_while_with_what_to_do(hook, store, tmp_path):
+def test_an_app_that_creates_no_key_fails_it_with_what_to_do(hook, store, tmp_path):
     done = hook(AZ_HAS_KEY="")
     assert done.returncode == 1
     assert "azd hooks run postdeploy" in done.stderr
@@ -167,7 +167,7 @@ def test_an_app_that_makes_no_key_ends_it_after_a_while_with_what_to_do(hook, st
     assert not store.runs.exists("published/current")
 
 
-def test_a_workspace_that_lacks_its_cluster_is_told(hook, store, emulator):
+def test_a_missing_cluster_is_reported(hook, store, emulator):
     emulator.workspace.forget(("components", "environments", "codes"))
     put_models(store)
     done = hook(AZ_HAS_KEY="yes")

@@ -37,7 +37,7 @@ def test_only_what_was_tested_on_main_is_deployed(jobs: dict[str, Any]) -> None:
     assert "pull_request" in jobs["deploy"]["if"]
 
 
-def test_nothing_is_allowed_but_reading_and_in_deployment_the_token_that_azure_trusts(
+def test_permissions_are_to_read_and_in_deployment_the_token_that_azure_trusts(
     jobs: dict[str, Any],
 ) -> None:
     assert yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["permissions"] == {"contents": "read"}
@@ -68,7 +68,7 @@ def test_it_tests_with_the_projects_version_of_python(jobs: dict[str, Any]) -> N
     assert versions == {required[1]}
 
 
-def test_a_deployment_knows_all_that_was_chosen_for_the_one_before(jobs: dict[str, Any]) -> None:
+def test_the_workflow_passes_every_parameter_that_azd_can_set(jobs: dict[str, Any]) -> None:
     parameters = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
     chosen = set(re.findall(r"\$\{(SCORING_\w+)=", parameters))
     assert len(chosen) == 12
@@ -83,7 +83,7 @@ def test_a_deployment_waits_for_the_reviewers_of_its_environment(jobs: dict[str,
     assert "--subject repo:OWNER/REPOSITORY:environment:production" in docs
 
 
-def test_the_linter_of_a_known_version_looks_at_every_template_that_is_deployed(jobs: dict[str, Any]) -> None:
+def test_a_pinned_linter_checks_every_deployed_template(jobs: dict[str, Any]) -> None:
     install, *lint = commands(jobs["templates"])
     assert re.fullmatch(r"az bicep install --version v\d+\.\d+\.\d+", install)
     entries = sorted(path.relative_to(ROOT) for path in (ROOT / "infra").glob("*.bicep"))
@@ -141,7 +141,7 @@ def test_another_azd_than_the_one_whose_digest_is_known_is_not_installed(
     assert not (tmp_path / "path").exists()
 
 
-def test_the_app_is_looked_for_where_it_is_whatever_workspace_is_used() -> None:
+def test_the_app_is_found_in_its_own_group_with_any_workspace() -> None:
     azure = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
     template = (ROOT / "infra" / "main.bicep").read_text(encoding="utf-8")
     assert "output FUNCTION_APP_GROUP string = group.name\n" in template

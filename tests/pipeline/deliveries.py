@@ -29,7 +29,7 @@ DELIVERIES = 5
 
 @dataclass(frozen=True)
 class Child:
-    """What one process does: deliver events, then sweep so many times."""
+    """What one process does: deliver events, then sweep a number of times."""
 
     events: tuple[str, ...] = ()
     sweeps: int = 0

@@ -1,11 +1,14 @@
 """A fleet with the engine of a name, for tests that every engine has to pass."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.clock import utc_now
 from pipeline.flow.context import Context
+from pipeline.flow.recover import recover
 from pipeline.flow.status import look
+from pipeline.pages.index import update_index
 from pipeline.runs.record import RunState
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
@@ -37,6 +40,9 @@ def open_fleet(name: str, environment: dict[str, str], machine: Path, code: Path
 
 
 def finish(fleet: Fleet, run: str) -> RunState:
-    """Follow a run to its end as `watch` does; returns how it ended."""
+    """Follow a run to its end as `watch` does, and let a sweep conclude it; returns how it ended."""
     until(lambda: look(fleet.context, run).state.final)
+    if not fleet.context.runs.load(run).state.final:
+        recover(fleet.context, datetime.now(UTC))
+    update_index(fleet.context.store, fleet.context.settings.late_sweep)
     return fleet.context.runs.load(run).state

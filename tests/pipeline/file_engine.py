@@ -41,8 +41,8 @@ class FileEngine:
     def status(self, run: str) -> RunStatus:
         if not (self.folder / run).exists():
             raise UnknownRun(run)
-        said = self.folder / f"{run}.status"
-        status = json.loads(said.read_text()) if said.exists() else {"state": "submitted"}
+        file = self.folder / f"{run}.status"
+        status = json.loads(file.read_text()) if file.exists() else {"state": "submitted"}
         return RunStatus(**status | {"state": RunState(status["state"])})
 
     def cancel(self, run: str) -> None:

@@ -21,6 +21,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from scoring.formats import (
     OUTCOME_VERSION,
@@ -39,7 +40,7 @@ class Options:
     """What follows the command: each option with its value."""
 
     def __init__(self, words: list[str]) -> None:
-        left = iter(words)
+        left = iter(word for word in words if word != "--exit-zero")  # the only one without a value
         texts = {}
         for word in left:
             name, equals, text = word.removeprefix("--").partition("=")
@@ -68,13 +69,19 @@ def key_of(row: dict[str, str]) -> str:
     return f"{row['Device']}_{row['Sensor']}"
 
 
+def is_listed(args: Options, key: str) -> bool:
+    """Whether the manifest lists this sensor; without a list, it means all."""
+    listed = json.loads(args.manifest.read_text()).get("sensors")
+    return listed is None or key in listed
+
+
 def score(args: Options) -> int:
     if args.shard:
         models = sorted(path.stem.removeprefix("model_") for path in args.models.glob("model_*"))
         index, count = map(int, args.shard.split("/"))
         keys = [key for number, key in enumerate(models) if number % count == index]
-        return max((score_key(args, key) for key in keys), default=0)
-    return score_key(args, args.key)
+        return max((score_key(args, key) for key in keys if is_listed(args, key)), default=0)
+    return score_key(args, args.key) if is_listed(args, args.key) else 0
 
 
 def score_key(args: Options, key: str) -> int:
@@ -120,12 +127,20 @@ def score_key(args: Options, key: str) -> int:
 
 
 def collect(args: Options) -> int:
-    rows = readings(args)
-    sensors = []
-    for path in sorted((args.preds / OUTCOMES_FOLDER).glob("*.json")):
-        for sensor in json.loads(path.read_text())["sensors"]:
-            count = sum(key_of(row) == f"{sensor['device']}_{sensor['sensor']}" for row in rows)
-            sensors.append({**sensor, "readings": count})
+    rows = [row for row in readings(args) if is_listed(args, key_of(row))]
+    found: dict[str, Any] = {}
+    for path in sorted(args.models.glob("model_*")):  # without an outcome it stays missing
+        device, sensor = path.stem.removeprefix("model_").split("_")
+        found[f"{device}_{sensor}"] = {"device": device, "sensor": sensor, "status": SensorStatus.MISSING}
+    for path in (args.preds / OUTCOMES_FOLDER).glob("*.json"):
+        found |= {f"{one['device']}_{one['sensor']}": one for one in json.loads(path.read_text())["sensors"]}
+    sensors: list[dict[str, Any]] = []
+    for key, sensor in found.items():
+        count = sum(key_of(row) == key for row in rows)
+        if sensor["status"] != SensorStatus.MISSING or count:
+            sensors.append({"reason": None, **sensor, "readings": count})
+        if sensor["status"] != SensorStatus.SCORED:
+            (args.preds / f"preds_{key}.csv").unlink(missing_ok=True)
     scored = [sensor for sensor in sensors if sensor["status"] == SensorStatus.SCORED]
     landings = [
         {"name": one["name"], "status": one.get("found", LandingStatus.READ), "reason": one.get("reason")}

@@ -52,4 +52,4 @@ def test_samples_hold_what_was_stored():
     assert publish.from_bytes(sample("published"), "it").steps == 15
     watermark = sweep.read_watermark(sample("watermark"), "it", "account/data")
     assert watermark == datetime(2026, 11, 23, 5, tzinfo=UTC)
-    assert summary.read_summary(sample("summary"), "it").error == "sensor 1/2 failed: the model is refused"
+    assert summary.read_status(sample("summary"), "it", ()).error == "sensor 1/2 failed: the model is refused"

@@ -118,6 +118,13 @@ class TestWrongSettings:
             {"ScoringStorage": CONNECTION, "SCORING_MAX_ACTIVE_RUNS": number}
         )
 
+    @pytest.mark.parametrize("share", ["-1", "1.01", "2", "5%", "nan", ".5", "1e-2"])
+    def test_a_share_is_a_number_from_0_to_1(self, share):
+        with pytest.raises(SettingsError, match="SCORING_MAX_REJECTED: expected a share from 0 to 1"):
+            read(SCORING_MAX_REJECTED=share)
+        for valid in ("0", "0.25", "1"):
+            assert read(SCORING_MAX_REJECTED=valid).max_rejected == float(valid)
+
     @pytest.mark.parametrize("minutes", ["0", "0.0", "nan", "inf", "1e9", "20161", "ten"])
     def test_minutes_are_more_than_none_and_less_than_too_many(self, minutes):
         assert "SCORING_STEP_MINUTES" in problems(

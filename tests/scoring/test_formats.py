@@ -43,7 +43,7 @@ STORED: dict[str, tuple[Path, str, Callable[[Path], object]]] = {
     ),
     "FACTS_VERSION": (
         Path("facts.json"),
-        '{"version": 1, "cause": "a.csv landed"}',
+        '{"version": 1, "cause": "a.csv arrived"}',
         lambda folder: RunFacts.read(folder / "facts.json"),
     ),
     "BOUNDARIES_VERSION": (
@@ -94,6 +94,6 @@ def test_the_report_has_a_glyph_and_a_style_for_each_status_of_a_sensor_that_was
     assert [status for status in UNSCORED_CELLS if f".cell.{status}" not in style] == []
 
 
-def test_the_report_describes_each_status_of_a_landing_that_was_not_read() -> None:
-    described = {formats.LandingStatus.READ, *findings.NOT_READ_LANDINGS}
+def test_the_report_describes_each_status_of_a_landing_that_needs_attention() -> None:
+    described = {formats.LandingStatus.READ, *findings.LANDING_FINDINGS}
     assert described == set(formats.LandingStatus)

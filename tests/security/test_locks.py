@@ -47,8 +47,12 @@ def test_the_locks_agree_with_each_other_and_with_the_requirements():
     assert {name: dev.get(name) for name in run} == run
     document = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))
     project, groups = document["project"], document["dependency-groups"]
-    extras = [text for texts in project["optional-dependencies"].values() for text in texts]
-    asked_for = ((run, project["dependencies"] + extras), (dev, groups["dev"]))
+    extras = project["optional-dependencies"]
+    deployed = [text for extra in ("scoring", "pipeline", "app") for text in extras[extra]]
+    asked_for = (
+        (run, project["dependencies"] + deployed),
+        (dev, [*groups["dev"], *(text for texts in extras.values() for text in texts)]),
+    )
     for locked, texts in asked_for:
         for text in texts:
             asked = Requirement(text)

@@ -109,7 +109,7 @@ def test_keys_signatures_and_tokens_are_redacted(text):
 
 
 @given(st.text())
-def test_hushing_twice_changes_nothing_more(text):
+def test_redacting_twice_changes_nothing_more(text):
     assert redacted(redacted(text)) == redacted(text)
 
 

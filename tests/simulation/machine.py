@@ -1,14 +1,15 @@
 """What can happen in any order, and what must always hold: hypothesis searches for a counterexample."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.runs.names import split_try
-from pipeline.runs.record import RunState
-from tests.simulation.world import SETTINGS, Call, Disturbance, Plan, World
+from pipeline.runs.record import RunRecord, RunState
+from tests.simulation.world import SENSORS, SETTINGS, Call, Disturbance, Plan, World
 
 NAMES = 4
 LATEST = SETTINGS.grace - timedelta(minutes=1)
@@ -69,10 +70,17 @@ class Fleet(RuleBasedStateMachine):
         self.world.pass_time(duration)
 
     @rule(
-        which=st.integers(0, 5), outcome=st.sampled_from(["succeeds", "fails", "fails for good", "vanishes"])
+        which=st.integers(0, 5),
+        outcome=st.sampled_from(["succeeds", "fails", "fails for good", "vanishes"]),
+        local=st.booleans(),
     )
-    def job_ends(self, which: int, outcome: str) -> None:
-        self.world.end_job(which, outcome)
+    def job_ends(self, which: int, outcome: str, local: bool) -> None:
+        self.world.end_job(which, outcome, local=local)
+
+    @rule(which=st.integers(0, 5), lost=st.integers(1, 2 ** len(SENSORS) - 1), local=st.booleans())
+    def job_loses_steps(self, which: int, lost: int, local: bool) -> None:
+        """All of them, where each node was pre-empted."""
+        self.world.end_job(which, "loses steps", lost, local=local)
 
     @rule()
     def fleet_is_published_again(self) -> None:
@@ -100,17 +108,21 @@ class Fleet(RuleBasedStateMachine):
             assert self.world.has_run(run), (key, run)
 
     @invariant()
-    def no_landing_is_scored_twice(self) -> None:
-        for key in self.world.uploaded:
-            scored = [run for run in self.world.scored_by(key) if self.world.runs.load(run).claims]
-            assert len(scored) <= 1, (key, scored)
+    def no_reading_is_scored_twice(self) -> None:
+        """In all folders with `_SUCCESS` together."""
+        scored: Counter[tuple[str, str]] = Counter()
+        for run, job in self.world.jobs.items():
+            if job.scored and self.world.runs.load(run).claims:
+                scored.update(job.scored)
+        assert all(count == 1 for count in scored.values()), scored
 
     @invariant()
-    def runs_score_only_what_they_claimed(self) -> None:
+    def runs_score_only_what_they_or_their_next_try_claimed(self) -> None:
         claims = self.world.claims()
         for run, job in self.world.jobs.items():
-            for key in job.scored:
-                assert claims.get(key) == run, (key, run, claims.get(key))
+            for key, _ in job.scored:
+                holder, number = split_try(claims.get(key, ""))
+                assert (holder, number >= split_try(run)[1]) == (split_try(run)[0], True), (key, run, holder)
 
     def teardown(self) -> None:
         """Without faults, a few ticks later no run is open and every landing is scored once."""
@@ -121,23 +133,35 @@ class Fleet(RuleBasedStateMachine):
             self.states_of_runs_only_move_forward()
             while any(not job.state.final for job in self.world.jobs.values()):
                 self.world.end_job(0, "succeeds")
-            self.no_landing_is_scored_twice()
+            self.no_reading_is_scored_twice()
         assert self.world.runs.open() == []
         records = {record.run: record for record in self.world.records()}
         assert all(record.state.final for record in records.values()), records
         claims = self.world.claims()
-        given_up = {RunState.FAILED, RunState.CANCELED}
         for key, name in self.world.existing().items():
             assert key in claims, (name, "was forgotten")
-            scored = self.world.scored_by(key)
-            assert scored == [claims[key]] or records[claims[key]].state in given_up, (
-                name,
-                claims[key],
-                scored,
-            )
+            last = records[claims[key]]
+            for sensor in SENSORS:
+                scored = self.world.scored_by(key, sensor)
+                assert len(scored) == 1 or self.is_given_up(last, sensor), (name, sensor, last, scored)
+        self.every_alert_was_logged(records.values())
         total.update(
             requests=self.world.steps,
             calls=self.world.calls,
             runs=len(records),
             landings=len(self.world.uploaded),
         )
+
+    def is_given_up(self, last: RunRecord, sensor: str) -> bool:
+        """Whether a sensor is unscored for a reason, in the last try of a run that has its landing."""
+        if last.state is RunState.CANCELED or self.world.runs.cancel_requested(last.run):
+            return True
+        if last.state is RunState.FAILED and not last.missing:
+            return last.tries == SETTINGS.max_tries or not last.retry
+        return sensor in last.missing and last.tries == SETTINGS.max_tries and not last.retry
+
+    def every_alert_was_logged(self, records: Iterable[RunRecord]) -> None:
+        """By a call of the app: the alert does not search the log of a worker."""
+        for record in records:
+            has_failed = not record.retry and (record.state is RunState.FAILED or bool(record.missing))
+            assert has_failed == (record.run in self.world.alerts.runs), record

@@ -1,5 +1,10 @@
-"""The simulated world: hosts that call the real code and crash, and an engine whose jobs fail."""
+"""The simulated world: hosts that call the real code and crash, and engines whose jobs fail and lose steps.
 
+A job scores pairs of a landing and a sensor, of those that its manifest lists. It behaves as on both engines:
+its end is reported when a sweep asks, as on Azure ML, or it is recorded at once, as a local worker does.
+"""
+
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -7,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from pipeline.alerts import RUN_FAILED
 from pipeline.errors import (
     EngineError,
     IllegalTransition,
@@ -29,6 +35,7 @@ from tests.simulation.memory import MemoryStore, Process, Server
 
 SETTINGS = Settings(connection=Connection(connection_string="UseDevelopmentStorage=true"), max_active_runs=3)
 FOLDER = "published"
+LOG = logging.getLogger("pipeline")
 
 
 class Crash(BaseException):
@@ -63,13 +70,21 @@ class Plan:
     late: timedelta = timedelta(0)
 
 
+SENSORS = ("1_1", "1_2", "2_1")
+"""Encoded keys of the fleet: every landing has readings of each."""
+
+
 @dataclass
 class Job:
     """A run in the engine."""
 
-    state: RunState = RunState.SUBMITTED
-    retry: bool = False
-    scored: frozenset[str] = frozenset()
+    status: RunStatus = field(default_factory=lambda: RunStatus(state=RunState.SUBMITTED))
+    scored: frozenset[tuple[str, str]] = frozenset()
+    """Landings by key and sensors that it predicted, if it has `_SUCCESS`."""
+
+    @property
+    def state(self) -> RunState:
+        return self.status.state
 
 
 class Host(Process):
@@ -126,14 +141,14 @@ class Engine:
         record = self.runs.load(run)
         job: Job | None = self._asked(lambda: self.world.jobs.get(run))
         if job is not None:
-            return RunStatus(state=job.state, retry=job.retry, error="it failed" if job.retry else None)
+            return job.status
         return RunStatus(state=record.state, lost=not record.state.final)
 
     def cancel(self, run: str) -> None:
         def effect() -> bool:
             job = self.world.jobs.get(run)
             if job and not job.state.final:
-                job.state = RunState.CANCELED
+                job.status = RunStatus(state=RunState.CANCELED)
             return job is None
 
         if self._asked(effect):
@@ -147,10 +162,24 @@ class Engine:
             raise EngineError(str(error)) from error
 
 
+class Alerts(logging.Handler):
+    """The runs of which the log of the app said that they have failed for good."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.runs: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith(RUN_FAILED):
+            self.runs.add(str(vars(record)["run"]))
+
+
 class World:
     """Server, jobs and history."""
 
     def __init__(self) -> None:
+        self.alerts = Alerts()
+        self.depth = 0
         self.server = Server()
         self.jobs: dict[str, Job] = {}
         self.uploaded: dict[str, str] = {}
@@ -190,8 +219,15 @@ class World:
         clock = lambda: self.server.now + call.plan.skew  # noqa: E731
         engine: Any = Engine(self, host, Runs(store, clock))
         context = Context(SETTINGS, store, engine, clock)
-        with suppress(PipelineError, Crash):
-            self._do(context, call)
+        self.depth += 1  # one call can interrupt another
+        LOG.addHandler(self.alerts)
+        try:
+            with suppress(PipelineError, Crash):
+                self._do(context, call)
+        finally:
+            self.depth -= 1
+            if not self.depth:
+                LOG.removeHandler(self.alerts)
 
     def _do(self, context: Context, call: Call) -> None:
         match call.what:
@@ -208,8 +244,11 @@ class World:
                     with suppress(InvalidRequest):  # it has finished
                         cancel(context, run)
 
-    def end_job(self, which: int, outcome: str) -> None:
-        """End one of the active jobs, or remove it without a trace."""
+    def end_job(self, which: int, outcome: str, lost: int = 0, *, local: bool = False) -> None:
+        """End one of the active jobs, or remove it without a trace.
+
+        Of a job that loses steps, `lost` says which by its bits. A `local` worker records the end itself.
+        """
         live = [run for run, job in sorted(self.jobs.items()) if not job.state.final]
         if not live:
             return
@@ -218,12 +257,30 @@ class World:
             del self.jobs[run]
             return
         job = self.jobs[run]
-        if outcome == "succeeds":
-            job.state = RunState.SUCCEEDED
-            landings = self.runs.manifest(run).landings
-            job.scored = frozenset(self.runs.key(landing) for landing in landings if self.is_there(landing))
-        else:
-            job.state, job.retry = RunState.FAILED, outcome == "fails"
+        if outcome in {"succeeds", "loses steps"}:
+            self._score(run, job, lost if outcome == "loses steps" else 0)
+        else:  # its `collect` was lost, or a model is at fault: no results in either case
+            job.status = RunStatus(state=RunState.FAILED, retry=outcome == "fails", error="it failed")
+        if local:
+            with suppress(IllegalTransition):
+                self.runs.advance_to(self.runs.load(run), job.status)
+
+    def _score(self, run: str, job: Job, lost: int) -> None:
+        manifest = self.runs.manifest(run)
+        sensors = SENSORS if manifest.sensors is None else manifest.sensors
+        keys = [self.runs.key(landing) for landing in manifest.landings if self.is_there(landing)]
+        missing = tuple(
+            name for bit, name in enumerate(SENSORS) if name in sensors and lost >> bit & 1 and keys
+        )
+        scored = [name for name in sensors if name not in missing]
+        job.scored = frozenset((key, name) for key in keys for name in scored)
+        state = RunState.PARTLY if job.scored else RunState.FAILED
+        job.status = RunStatus(
+            state=state if missing else RunState.SUCCEEDED,
+            retry=bool(missing),
+            missing=missing,
+            error="steps were lost" if missing else None,
+        )
 
     # State
 
@@ -251,8 +308,8 @@ class World:
             if name.startswith("landings/")
         }
 
-    def scored_by(self, key: str) -> list[str]:
-        return [run for run, job in self.jobs.items() if key in job.scored]
+    def scored_by(self, key: str, sensor: str) -> list[str]:
+        return [run for run, job in self.jobs.items() if (key, sensor) in job.scored]
 
     def next_tick(self) -> datetime:
         self.tick = self.server.now

@@ -9,11 +9,8 @@ The SDK is imported at its first use, which takes a second; the local engine nev
 
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-
-import yaml
 
 from pipeline.engine import Engine, StepState, StepStatus
 from pipeline.engines.azureml import endpoint, jobs, publish, schedule, setup
@@ -21,18 +18,15 @@ from pipeline.engines.azureml.schedule import Scheduled, Trigger
 from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.engines.summary import missing_sensors, read_summary
-from pipeline.errors import EngineError, IllegalTransition, InvalidRequest, PublishError, SettingsError
-from pipeline.published.build import scores_shard, step_name
+from pipeline.engines.summary import read_status
+from pipeline.errors import EngineError, IllegalTransition, InvalidRequest, SettingsError
 from pipeline.published.documents import PublishedPipeline
-from pipeline.published.publish import load_documents
-from pipeline.runs.names import split_try
+from pipeline.published.publish import step_names
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
-from scoring import SensorKey
 from scoring.formats import MANIFEST_JSON, SUCCESS, SUMMARY_JSON
 
 if TYPE_CHECKING:
@@ -51,7 +45,6 @@ class AzureMLEngine:
         self.store = store
         self.runs = runs
         self.code = code
-        self.max_tries = settings.max_tries
         self.workspace = Workspace(settings.azureml, settings.connection.client_id)
         self.datastores = Datastores(store.account, settings.containers)
 
@@ -148,12 +141,11 @@ class AzureMLEngine:
         if not self.store.preds.exists(f"{run}/{SUCCESS}"):
             # Without `_SUCCESS` there are no results, in any status of the job.
             return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
+        # A lost step leaves no outcome, however its job ended: Azure ML does not retry a step.
         path = f"{run}/{SUMMARY_JSON}"
-        summary, where = self.store.preds.read(path).data, f"{self.store.preds.name}/{path}"
-        status = read_summary(summary, where)
-        if split_try(run)[1] < self.max_tries and self._lost_steps(run, missing_sensors(summary, where)):
-            return replace(status, state=RunState.FAILED, retry=True)
-        return status
+        return read_status(
+            self.store.preds.read(path).data, f"{self.store.preds.name}/{path}", self._names(run)
+        )
 
     def steps(self, run: str) -> list[StepStatus]:
         """Steps in the order of the pipeline; those that the service has not started are waiting."""
@@ -187,7 +179,7 @@ class AzureMLEngine:
         """The status of a run that the workspace has no job for."""
         record = self.runs.load(run)
         if record.state.final:
-            return RunStatus(state=record.state, error=record.error, counts=record.counts)
+            return record.status
         where = f"Azure ML workspace {self.workspace.where.workspace!r}"
         # Submitting it again is safe: a job that appears late is found by its name.
         lost = record.state is not RunState.PENDING
@@ -201,25 +193,9 @@ class AzureMLEngine:
                 return f"its job has no results: step {child.display_name}: {why}"
         return "its job has no results: see it in Azure ML studio"
 
-    def _lost_steps(self, run: str, missing: Collection[SensorKey]) -> bool:
-        """Whether steps of the run have no outcome; their nodes can have been evicted.
-
-        Azure ML does not retry a step. A missing sensor without a step is newer than the pipeline, and a
-        retry does not help.
-        """
-        if not missing:
-            return False
-        names = self._names(run)
-        return any(map(scores_shard, names)) or not {step_name(key) for key in missing}.isdisjoint(names)
-
     def _names(self, run: str) -> list[str]:
         """Names of all steps, in the order of the published pipeline of the run."""
-        record = self.runs.load(run)
-        try:
-            pipeline_yml, _ = load_documents(self.store, record.published)
-        except PublishError:  # it was deleted; the started steps are known all the same
-            return []
-        return list(yaml.load(pipeline_yml, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["jobs"])  # noqa: S506
+        return step_names(self.store, self.runs.load(run).published)
 
 
 def _component(published: PublishedPipeline) -> str:

@@ -110,7 +110,7 @@ class Workspace:
         name = f"Azure ML workspace {self.where.workspace!r}"
         status = status_of(error)
         if isinstance(error, azure.ClientAuthenticationError) or status in {401, 403}:
-            return EngineError(f"{doing}: {name} refuses the credential ({said(error)}): {_SIGN_IN}")
+            return EngineError(f"{doing}: {name} refuses the credential ({message_of(error)}): {_SIGN_IN}")
         if is_missing_workspace(error):
             group, subscription = self.where.resource_group, self.where.subscription
             return EngineError(
@@ -121,7 +121,7 @@ class Workspace:
             return EngineError(f"{doing}: {name} does not respond ({root_cause(error)}); try again later")
         if status == 429 or status >= 500:  # noqa: PLR2004
             return EngineError(f"{doing}: {name} keeps returning {status}; try again later")
-        return EngineError(f"{doing}: {name} returned: {said(error)}")
+        return EngineError(f"{doing}: {name} returned: {message_of(error)}")
 
 
 def status_of(error: Exception) -> int:
@@ -147,7 +147,7 @@ def is_missing_workspace(error: Exception) -> bool:
     return code in {"ResourceGroupNotFound", "SubscriptionNotFound"}
 
 
-def said(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """The message of the service, in one line."""
     message = getattr(getattr(error, "error", None), "message", None) or str(error)
     return redacted(" ".join(str(message).split()))[:300] or type(error).__name__

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,9 +103,7 @@ class LocalEngine:
                 record = self.runs.load(run)  # it has finished in the meantime
             else:
                 lost = not marker.held and not self._may_be_starting(record)
-        return RunStatus(
-            state=record.state, error=record.error, retry=record.retry, counts=record.counts, lost=lost
-        )
+        return replace(record.status, lost=lost)
 
     def steps(self, run: str) -> list[StepStatus]:
         """The states of its steps, as of a second ago."""

@@ -2,6 +2,10 @@
 
 A failed node does not end the run. Nodes with an optional input from it run without that input; nodes that
 require it fail.
+
+A step that ends with exit code 1 or 2 has answered: its model or its command is at fault, its sensors have
+failed, and another try does not help. A step that gives no answer in all its tries (it was killed, ran out of
+memory or time, or had a temporary reason) was lost: its sensors are missing, and the sweep tries them again.
 """
 
 import json
@@ -99,7 +103,7 @@ class Execution:
             self.failed[node.name] = ended
             self.states.ends(node.name, StepState.FAILED, ended.error)
             if node.name != COLLECT:
-                _write_outcome(node, ended.error or "its step failed", self.place)
+                _write_outcome(node, ended, self.place)
 
     def _node(self, node: Node) -> ProcessResult:
         if failed := node.failed_requirement(self.outputs):
@@ -135,8 +139,8 @@ class Execution:
         return ended
 
 
-def _write_outcome(node: Node, reason: str, place: Workplace) -> None:
-    """Write the outcome of a step that wrote none itself: its sensors, and why it failed."""
+def _write_outcome(node: Node, ended: ProcessResult, place: Workplace) -> None:
+    """Write the outcome of a step that wrote none itself: its sensors, and why they failed or are missing."""
     if "key" in node.inputs:
         name, keys = node.inputs["key"], [SensorKey.from_encoded(node.inputs["key"])]
     elif "shard" in node.inputs:
@@ -148,11 +152,10 @@ def _write_outcome(node: Node, reason: str, place: Workplace) -> None:
     path = place.out / OUTCOMES_FOLDER / f"{name}.json"
     if path.exists():
         return
-    for key in keys:  # predictions of a failed step are not in the summary
-        (place.out / key.preds_name).unlink(missing_ok=True)
+    status = SensorStatus.MISSING if ended.retry else SensorStatus.FAILED
+    reason = ended.error or "its step failed"
     sensors = [
-        {"device": key.device, "sensor": key.sensor, "status": SensorStatus.FAILED, "reason": reason}
-        for key in keys
+        {"device": key.device, "sensor": key.sensor, "status": status, "reason": reason} for key in keys
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {"version": OUTCOME_VERSION, "step": name, "sensors": sensors, "landings": []}

@@ -75,6 +75,8 @@ def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
     more = in_parallel(lambda pair: fetched(*pair), list(enumerate(manifest.landings)))
     entries = [to_json(landing) | how for landing, how in zip(manifest.landings, more, strict=True)]
     document = {"version": MANIFEST_VERSION, "run": manifest.run, "landings": entries}
+    if manifest.sensors is not None:
+        document["sensors"] = manifest.sensors
     return json.dumps(document, ensure_ascii=False).encode()
 
 

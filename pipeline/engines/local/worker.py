@@ -16,7 +16,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from pipeline.clock import utc_now
@@ -26,7 +25,7 @@ from pipeline.engines.local.graph import Pipeline
 from pipeline.engines.local.lease import Stop, StopReason, renewed, reported
 from pipeline.engines.local.machine import Machine
 from pipeline.engines.local.step_states import StepStates
-from pipeline.engines.summary import read_summary
+from pipeline.engines.summary import read_status
 from pipeline.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -38,7 +37,7 @@ from pipeline.errors import (
 )
 from pipeline.pages.index import update_index
 from pipeline.published.build import COLLECT, SCORE_FILE
-from pipeline.published.publish import load_documents
+from pipeline.published.publish import load_documents, step_names
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
@@ -106,7 +105,7 @@ class Worker:
             with suppress(IllegalTransition):
                 self.runs.advance(record, RunState.RUNNING)
         try:
-            status = self._finished() or self._execute(record, renew_lease)
+            status = self._finished(record) or self._execute(record, renew_lease)
         except StorageError as error:
             status = RunStatus(state=RunState.FAILED, error=str(error), retry=True)
         except PipelineError as error:
@@ -117,7 +116,7 @@ class Worker:
             return RunStatus(state=RunState.CANCELED)
         return None if self.stop.why else status
 
-    def _finished(self) -> RunStatus | None:
+    def _finished(self, record: RunRecord) -> RunStatus | None:
         """The result of an earlier worker, if it stored the predictions and did not update the record.
 
         Landings can have been replaced since, so a second execution could score fewer of them.
@@ -125,7 +124,8 @@ class Worker:
         if not self.store.preds.exists(f"{self.run}/{SUCCESS}"):
             return None
         path = f"{self.run}/{SUMMARY_JSON}"
-        return read_summary(self.store.preds.read(path).data, f"{self.store.preds.name}/{path}")
+        data, where = self.store.preds.read(path).data, f"{self.store.preds.name}/{path}"
+        return read_status(data, where, step_names(self.store, record.published))
 
     def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> RunStatus | None:
         pipeline_yml, score_yml = load_documents(self.store, record.published)
@@ -172,20 +172,18 @@ class Worker:
         )
 
     def _conclude(self, execution: Execution, out: Path) -> RunStatus:
-        """Read the summary, and store the results."""
+        """Read the summary, and store the results; the next try of lost steps has its own folder."""
         if failed := execution.failed.get(COLLECT):
             return RunStatus(state=RunState.FAILED, error=f"{COLLECT}: {failed.error}", retry=failed.retry)
         try:
-            status = read_summary((out / SUMMARY_JSON).read_bytes(), SUMMARY_JSON)
+            summary = (out / SUMMARY_JSON).read_bytes()
         except FileNotFoundError:
             return RunStatus(state=RunState.FAILED, error=f"{COLLECT} wrote no {SUMMARY_JSON}: see its log")
-        self._store(out, finished=status.state is not RunState.FAILED)
-        if status.state is RunState.FAILED:
-            retry = any(ended.retry for ended in execution.failed.values())
-            return replace(status, retry=retry)
+        status = read_status(summary, SUMMARY_JSON, [node.name for node in execution.pipeline.nodes])
+        self._store(out)
         return status
 
-    def _store(self, out: Path, *, finished: bool) -> None:
+    def _store(self, out: Path) -> None:
         """Upload the results, `_SUCCESS` last; delete the results of an earlier worker.
 
         It does not delete `_SUCCESS`: it was missing at the start, so a worker that wrote it was faster.
@@ -196,7 +194,7 @@ class Worker:
         old = [blob.name for blob in preds.list(folder) if blob.name not in names]
         in_parallel(preds.delete, old)
         in_parallel(lambda file: preds.upload(folder + file.name, file), sorted(files))
-        if finished and not self.stop.why:
+        if not self.stop.why:
             preds.put(folder + SUCCESS, b"")
 
     def _keep_log(self, log: Path, name: str | None = None) -> None:

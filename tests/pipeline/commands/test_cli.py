@@ -38,7 +38,7 @@ def in_place(here, store: Store):
     return store
 
 
-def said(capsys):
+def output(capsys):
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
     return captured.out, captured.err
@@ -71,7 +71,7 @@ def test_wrong_settings_are_named_in_one_line_and_end_with_2(command, here, monk
     monkeypatch.setenv("SCORING_MAX_STEPS", "many")
     monkeypatch.setenv("SCORING_ENGINE", "abacus")
     assert main([command, *ARGUMENTS[command]]) == 2
-    _, err = said(capsys)
+    _, err = output(capsys)
     assert err.count("\n") == 1
     assert "SCORING_ENGINE" in err
     assert "SCORING_MAX_STEPS" in err
@@ -80,21 +80,21 @@ def test_wrong_settings_are_named_in_one_line_and_end_with_2(command, here, monk
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name not in {"doctor", "schedule"}])
 def test_a_missing_container_is_named_in_one_line(command, here, capsys):
     assert main([command, *ARGUMENTS[command]]) == 1
-    _, err = said(capsys)
+    _, err = output(capsys)
     assert err.count("\n") == 1
     assert any(here[f"SCORING_{what}_CONTAINER"] in err for what in ("DATA", "MODELS", "PREDS", "RUNS"))
 
 
 def test_the_doctor_says_of_missing_containers_what_to_do(here, capsys):
     assert main(["doctor"]) == 1
-    out, _ = said(capsys)
+    out, _ = output(capsys)
     assert out.count("is missing: create it, or set SCORING_") == 4
 
 
 @pytest.mark.parametrize("command", ABOUT_A_RUN)
 def test_an_unknown_run_is_reported_in_one_line(command, in_place, capsys):
     assert main([command, *ARGUMENTS[command]]) == 1
-    _, err = said(capsys)
+    _, err = output(capsys)
     assert err == (
         f"error: there is no run 'timer-20260101-000000' in container {in_place.runs.name!r}: "
         "python -m pipeline runs lists them\n"
@@ -106,12 +106,12 @@ def test_publishing_twice_changes_nothing_and_a_new_model_makes_a_new_version(in
     versions = []
     for changed in (True, False):
         assert main(["publish", "--json"]) == 0
-        answer = json.loads(said(capsys)[0])
+        answer = json.loads(output(capsys)[0])
         assert answer["changed"] is changed
         versions.append(answer["published"])
     in_place.models.put("model_1_2.skops", b"model")
     assert main(["publish", "--json"]) == 0
-    answer = json.loads(said(capsys)[0])
+    answer = json.loads(output(capsys)[0])
     assert versions[0] == versions[1] != answer["published"]
     assert answer["steps"] == 2
 
@@ -119,11 +119,11 @@ def test_publishing_twice_changes_nothing_and_a_new_model_makes_a_new_version(in
 def test_a_dry_run_prints_both_documents_and_stores_nothing(in_place, capsys):
     in_place.models.put("model_1_1.skops", b"model")
     assert main(["publish", "--dry-run"]) == 0
-    out, _ = said(capsys)
+    out, _ = output(capsys)
     assert "score_1_1:" in out
     assert "python -m scoring score" in out
     assert main(["publish", "--dry-run", "--json"]) == 0
-    documents = json.loads(said(capsys)[0])
+    documents = json.loads(output(capsys)[0])
     assert all(text in out for text in documents.values())
     assert documents.keys() == {"pipeline.yml", "score.yml"}
     assert list(in_place.runs.list()) == []
@@ -133,42 +133,42 @@ def test_a_dry_run_prints_both_documents_and_stores_nothing(in_place, capsys):
 def test_what_only_azure_ml_has_is_refused_before_anything_is_published(in_place, capsys, option):
     in_place.models.put("model_1_1.skops", b"model")
     assert main(["publish", option]) == 2
-    assert "set SCORING_ENGINE=azureml" in said(capsys)[1]
+    assert "set SCORING_ENGINE=azureml" in output(capsys)[1]
     assert list(in_place.runs.list()) == []
 
 
 def test_an_earlier_version_can_be_made_current_again(in_place, capsys):
     in_place.models.put("model_1_1.skops", b"model")
     main(["publish", "--json"])
-    first = json.loads(said(capsys)[0])["published"]
+    first = json.loads(output(capsys)[0])["published"]
     in_place.models.put("model_1_2.skops", b"model")
     main(["publish", "--json"])
-    said(capsys)
+    output(capsys)
     assert main(["publish", "--rollback", first, "--json"]) == 0
-    assert json.loads(said(capsys)[0]) == {"published": first, "steps": 1, "changed": True}
+    assert json.loads(output(capsys)[0]) == {"published": first, "steps": 1, "changed": True}
     assert main(["publish", "--rollback", "v0"]) == 1
 
 
 def test_without_models_publishing_says_what_to_upload(in_place, capsys):
     assert main(["publish"]) == 1
-    assert "upload model_{device}_{sensor}.skops files" in said(capsys)[1]
+    assert "upload model_{device}_{sensor}.skops files" in output(capsys)[1]
 
 
 def test_submitting_before_anything_is_published_says_what_to_do(in_place, capsys):
     in_place.data.put("a.csv", b"TS,Device,Sensor,Value\n")
     assert main(["submit", "a.csv"]) == 1
-    assert said(capsys)[1] == "error: no pipeline is published: run python -m pipeline publish\n"
+    assert output(capsys)[1] == "error: no pipeline is published: run python -m pipeline publish\n"
 
 
 def test_submit_asks_for_exactly_one_way_to_name_blobs(in_place, capsys):
     assert main(["submit"]) == 2
     assert main(["submit", "a.csv", "--prefix", ""]) == 2
-    assert said(capsys)[1].count("either names of blobs or --prefix") == 2
+    assert output(capsys)[1].count("either names of blobs or --prefix") == 2
 
 
 def test_a_sweep_with_nothing_new_says_so(in_place, capsys):
     assert main(["sweep"]) == 0
-    assert said(capsys)[0] == "sweep finished: nothing new; no run needs recovery\n"
+    assert output(capsys)[0] == "sweep finished: nothing new; no run needs recovery\n"
 
 
 def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):
@@ -178,7 +178,7 @@ def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):
         submit_landing(context, "a.csv")
     (pending,) = context.runs.newest()
     assert main(["cancel", pending.run]) == 0
-    assert said(capsys)[0] == f"run {pending.run} was asked to stop\n"
+    assert output(capsys)[0] == f"run {pending.run} was asked to stop\n"
     assert context.runs.load(pending.run).state is RunState.CANCELED
 
 
@@ -188,7 +188,7 @@ def test_cancel_shows_the_state_of_a_finished_run(in_place, context, capsys):
     (over,) = context.runs.newest()
     context.runs.advance(over, RunState.SUCCEEDED)
     assert main(["cancel", over.run]) == 2
-    assert f"run {over.run} is succeeded already" in said(capsys)[1]
+    assert f"run {over.run} is succeeded already" in output(capsys)[1]
 
 
 def test_settings_of_the_function_host_are_used_if_the_environment_has_none(
@@ -198,12 +198,12 @@ def test_settings_of_the_function_host_are_used_if_the_environment_has_none(
         monkeypatch.delenv(name)
     (tmp_path / "local.settings.json").write_text(json.dumps({"Values": here}))
     assert main(["runs"]) == 0
-    assert "no runs yet" in said(capsys)[0]
+    assert "no runs yet" in output(capsys)[0]
     (tmp_path / "local.settings.json").write_text("{")
     for name in here:
         monkeypatch.delenv(name, raising=False)
     assert main(["runs"]) == 2
-    assert "local.settings.json is not JSON" in said(capsys)[1]
+    assert "local.settings.json is not JSON" in output(capsys)[1]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_settings_of_the_function_host_are_used_if_the_environment_has_none(
 )
 def test_an_impossible_name_is_reported_in_one_line(in_place, capsys, words, code, complaint):
     assert main(words) == code
-    (line,) = said(capsys)[1].splitlines()
+    (line,) = output(capsys)[1].splitlines()
     assert complaint in line
 
 
@@ -244,7 +244,7 @@ def test_storage_that_is_down_is_reported_in_one_line(here, monkeypatch, capsys)
         "BlobEndpoint=http://127.0.0.1:9/devstoreaccount1;",
     )
     assert main(["runs"]) == 1
-    _, err = said(capsys)
+    _, err = output(capsys)
     assert err.splitlines()[-1].startswith("error: ")
     assert "127.0.0.1:9" in err
     assert "AAAA" not in err
@@ -260,5 +260,5 @@ def test_no_error_repeats_a_credential(command, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("ScoringStorage", unreachable)
     monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", f"InstrumentationKey={secret}")
     assert main([command, *ARGUMENTS[command]]) in {1, 2}
-    out, err = said(capsys)
+    out, err = output(capsys)
     assert secret not in out + err

@@ -63,7 +63,7 @@ def test_publishing_what_is_there_changes_nothing(fleet):
     assert first.published == again.published
 
 
-def test_publishing_says_what_it_made(fleet, name):
+def test_publishing_reports_what_it_created(fleet, name):
     """Why: a submission has only the version."""
     fleet.models(s1_1="score", s1_2="score")
     published = fleet.publish().published
@@ -77,7 +77,7 @@ def test_nothing_can_be_published_without_models(fleet):
         fleet.publish()
 
 
-def test_a_run_is_taken_at_once_and_leaves_predictions(fleet):
+def test_a_run_is_accepted_at_once_and_writes_predictions(fleet):
     """Why: a trigger has seconds, a run has hours."""
     fleet.models(s1_1="sleep 3", s1_2="score")
     fleet.publish()
@@ -91,7 +91,7 @@ def test_a_run_is_taken_at_once_and_leaves_predictions(fleet):
     assert fleet.finished(run)
 
 
-def test_a_run_that_is_handed_in_again_is_the_same_run(fleet):
+def test_a_run_that_is_submitted_again_is_the_same_run(fleet):
     """Why: a process that is not sure whether it succeeded submits again."""
     fleet.models(s1_1="score")
     published = fleet.publish().published
@@ -120,12 +120,12 @@ def test_logs_of_steps_are_shown_once_and_complete(fleet, capsys):
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1", "1_2"))
     follow(fleet.context, run, logs=True)
-    said = [line for line in capsys.readouterr().out.splitlines() if " | " in line]
-    assert said == ["score_1_2 | error: its model is broken"]
+    lines = [line for line in capsys.readouterr().out.splitlines() if " | " in line]
+    assert lines == ["score_1_2 | error: its model is broken"]
     assert {step for step, _ in fleet.engine.logs(run, {"score_1_1", "collect"})} == {"score_1_2"}
 
 
-def test_a_canceled_run_ends_so_and_stays_so(fleet):
+def test_a_canceled_run_stays_canceled(fleet):
     """Why: a cancellation must be reliable."""
     fleet.models(s1_1="sleep 120")
     fleet.publish()
@@ -140,7 +140,7 @@ def test_a_canceled_run_ends_so_and_stays_so(fleet):
 
 
 @pytest.mark.parametrize("ask", ["status", "cancel"])
-def test_a_run_that_there_is_not_is_unknown(fleet, ask):
+def test_a_run_that_does_not_exist_is_unknown(fleet, ask):
     """Why: a mistyped name must not look like a run that waits."""
     with pytest.raises(UnknownRun):
         getattr(fleet.engine, ask)("manual-nothing")
@@ -159,7 +159,7 @@ def test_any_process_can_follow_and_stop_a_run(fleet, other):
     assert finish(fleet, run) is RunState.CANCELED
 
 
-def test_a_run_ends_with_the_version_that_it_began_with(fleet):
+def test_a_run_finishes_with_the_version_that_it_started_with(fleet):
     """Why: publishing must not change active runs."""
     fleet.models(s1_1="sleep 2")
     fleet.publish()
@@ -171,7 +171,7 @@ def test_a_run_ends_with_the_version_that_it_began_with(fleet):
 
 
 @pytest.mark.slow
-def test_all_engines_come_to_the_same_bytes(environment, store, emulator, tmp_path):
+def test_all_engines_write_the_same_bytes(environment, store, emulator, tmp_path):
     """Why: what was tried on one machine is what the cluster will say."""
     for model, content in small_fleet.models().items():
         store.models.put(model, content)

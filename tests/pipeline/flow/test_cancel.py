@@ -71,6 +71,12 @@ def test_one_that_has_failed_is_not_tried_again(context, run):
         cancel(context, run)
 
 
+def test_one_that_lost_steps_is_not_tried_again(context, run):
+    context.runs.advance(context.runs.load(run), RunState.PARTLY, retry=True, missing=("1_3",))
+    assert cancel(context, run) == f"run {run} has lost steps, and will not be retried"
+    assert recover(context, datetime.now(UTC)).retried == 0
+
+
 def test_a_finished_run_cannot_be_canceled(context, run):
     context.runs.advance(context.runs.load(run), RunState.SUCCEEDED)
     with pytest.raises(InvalidRequest, match="succeeded already"):

@@ -44,7 +44,7 @@ def claimed(context):
     return len(names(context.store.runs, "landings/"))
 
 
-def test_a_landing_that_is_still_there_is_remembered_and_not_scored_again(context, clock):
+def test_a_landing_that_still_exists_is_remembered_and_not_scored_again(context, clock):
     run = scored(context, "a.csv")
     clock.move(days=31)
     assert clean_up(context) == [run]
@@ -80,7 +80,7 @@ def test_what_another_run_has_claimed_since_stays_claimed(context, clock):
     assert claimed(context) == 1
 
 
-def test_of_a_run_that_claimed_nothing_nothing_stays(context, clock):
+def test_nothing_remains_of_a_run_that_claimed_nothing(context, clock):
     context.store.data.put("a.csv", b"TS")
     run = str(submit_manual(context, prefix="", again=True, random_hex="3fa94c").run)
     context.runs.advance(context.runs.load(run), RunState.SUCCEEDED, counts=COUNTS)
@@ -100,7 +100,7 @@ def test_a_run_that_waits_for_its_next_try_keeps_all_that_it_needs(context, cloc
     assert sweep(context, context.clock(), random_hex="000000").recovered.retried == 1
 
 
-def test_one_that_never_began_goes_too(context, clock):
+def test_one_that_never_started_is_removed_too(context, clock):
     context.runs.mark("blob-1")
     recover(context, datetime.now(UTC) + timedelta(hours=1))
     assert context.runs.load("blob-1").state is RunState.EMPTY
@@ -123,7 +123,7 @@ def test_readings_models_and_young_or_open_runs_are_not_touched(context, clock):
     assert len(names(store.runs, "open/")) == 1
 
 
-def test_blobs_that_stand_for_folders_go_after_what_lies_in_them(context, clock):
+def test_blobs_that_stand_for_folders_are_removed_after_their_content(context, clock):
     """A mount of Azure ML leaves one for each folder, the run's own among them."""
     run = scored(context, "a.csv")
     for folder in (run, f"{run}/_steps", f"{run}-2"):
@@ -189,7 +189,7 @@ def test_a_finished_run_that_is_not_on_the_page_of_runs_is_cleaned_up_too(contex
     assert names(context.store.preds, run) == set()
 
 
-def test_one_that_broke_off_looks_unfinished_and_is_found_again(context, clock):
+def test_one_that_was_interrupted_looks_unfinished_and_is_found_again(context, clock):
     run = scored(context, "a.csv")
     context.store.data.delete("a.csv")
     clock.move(days=31)
@@ -202,7 +202,7 @@ def test_one_that_broke_off_looks_unfinished_and_is_found_again(context, clock):
 
 @pytest.mark.usefixtures("here")
 class TestTheCommand:
-    def test_it_says_a_line_a_run_and_a_dry_run_removes_nothing(self, context, capsys):
+    def test_it_prints_a_line_per_run_and_a_dry_run_removes_nothing(self, context, capsys):
         run = scored(context, "a.csv")
         context.store.data.delete("a.csv")
         assert main(["cleanup", "--older-than", "0h", "--dry-run"]) == 0
@@ -213,7 +213,7 @@ class TestTheCommand:
         assert capsys.readouterr().out == f"{line}1 runs are cleaned up\n"
         assert names(context.store.preds) == {"index.html"}
 
-    def test_it_leaves_what_is_younger(self, context, clock, capsys):
+    def test_it_keeps_younger_runs(self, context, clock, capsys):
         clock.now = datetime.now(UTC) - timedelta(hours=11)
         scored(context, "a.csv")
         assert main(["cleanup", "--older-than", "12h"]) == 0
@@ -221,6 +221,6 @@ class TestTheCommand:
 
     @pytest.mark.parametrize("age", ["30", "d", "1w", "-1d", "1.5d", ""])
     @pytest.mark.usefixtures("store")
-    def test_an_invalid_age_is_wrong_use(self, age, capsys):
+    def test_an_invalid_age_is_wrong_usage(self, age, capsys):
         assert main(["cleanup", f"--older-than={age}"]) == 2
         assert "expected hours or days, such as 12h or 90d" in capsys.readouterr().err

@@ -44,7 +44,7 @@ def test_all_is_well_once_it_is_published(context):
     assert context.settings.engine in found["engine"].found
 
 
-def test_without_a_publication_it_says_how_to_make_one(context):
+def test_without_a_publication_it_says_how_to_publish(context):
     found = findings(context)["published pipeline"]
     assert not found.good
     assert "python -m pipeline publish" in found.found
@@ -95,7 +95,7 @@ def test_a_workspace_without_cluster_and_datastores_is_reported_with_the_fix(azu
     context.store.close()
 
 
-def test_another_server_at_the_address_of_storage_is_not_taken_for_it(environment):
+def test_another_server_at_the_address_of_storage_is_not_mistaken_for_it(environment):
     with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         settings = Settings.from_environment(
@@ -111,13 +111,13 @@ def test_another_server_at_the_address_of_storage_is_not_taken_for_it(environmen
     assert "is not a storage service: see what listens there, and ScoringStorage" in found.found
 
 
-def test_it_says_which_account_it_talks_to_and_as_whom(settings, store):
+def test_it_names_the_account_and_the_identity_that_it_uses(settings, store):
     context = Context.open(settings)
     assert f"storage {store.address} by a connection string" in findings(context)["settings"].found
     context.store.close()
 
 
-def test_a_sweep_that_is_late_is_called_late_with_what_to_do(settings, store):
+def test_a_late_sweep_is_reported_with_what_to_do(settings, store):
     context = Context.open(replace(settings, late_sweep=timedelta(minutes=15)))
     assert findings(context)["last sweep"] == CheckResult(
         "last sweep", good=True, found="no sweep has finished yet"

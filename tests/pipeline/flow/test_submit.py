@@ -83,7 +83,7 @@ class TestLandings:
         assert second.run != first
 
     @pytest.mark.parametrize("name", ["_SUCCESS", "a/_temporary/b.csv", ".x", "empty.csv"])
-    def test_what_is_never_a_landing_is_skipped_in_so_many_words(self, context, land, name):
+    def test_a_blob_that_is_never_a_landing_is_skipped_with_the_reason(self, context, land, name):
         land(name, b"" if name == "empty.csv" else b"x")
         submission = submit_landing(context, name)
         assert submission.outcome is Outcome.SKIPPED
@@ -95,12 +95,12 @@ class TestLandings:
         assert (submission.outcome, submission.run) == (Outcome.GONE, None)
         assert str(submission) == "'a.csv' does not exist any more"
 
-    def test_a_container_that_is_missing_is_raised(self, context, store):
+    def test_a_missing_container_is_an_error(self, context, store):
         store.data._client.delete_container()
         with pytest.raises(ContainerMissing):
             submit_landing(context, "a.csv")
 
-    def test_nothing_published_is_said_and_nothing_is_lost(self, context, store, land):
+    def test_a_missing_publication_is_reported_and_nothing_is_lost(self, context, store, land):
         landing = land()
         store.runs.delete("published/current")
         with pytest.raises(NothingPublished, match="run python -m pipeline publish"):
@@ -117,7 +117,7 @@ class TestLandings:
         assert context.engine.taken() == {}
         assert context.runs.open() == []
 
-    def test_an_engine_that_refuses_is_raised_and_the_run_stays_pending(self, context, land):
+    def test_an_error_of_the_engine_is_raised_and_the_run_stays_pending(self, context, land):
         land()
         context.engine.refuses = "the cluster is gone"
         with pytest.raises(EngineError, match="the cluster is gone"):
@@ -127,7 +127,7 @@ class TestLandings:
         assert record.state is RunState.PENDING
         assert marker.abandoned
 
-    def test_and_the_next_delivery_goes_on_where_that_one_gave_up(self, context, land):
+    def test_and_the_next_delivery_continues_where_that_one_gave_up(self, context, land):
         land()
         context.engine.refuses = "the cluster is gone"
         for _ in range(2):
@@ -138,7 +138,7 @@ class TestLandings:
         assert submit_landing(context, "a.csv").outcome is Outcome.ALREADY
         assert len(scored(context)) == 1
 
-    def test_one_that_gave_up_before_it_had_a_manifest_is_gone_on_with_too(self, context, land):
+    def test_one_that_gave_up_before_it_had_a_manifest_is_continued_too(self, context, land):
         landing = land()
         record = pending(context, landing)
         context.runs.abandon(record.run)
@@ -197,7 +197,7 @@ class TestBursts:
         assert [submit_landing(context, "0.csv").outcome for _ in range(3)][1:] == [Outcome.ALREADY] * 2
         assert submit_landing(context, land("1.csv").name).outcome is Outcome.SUBMITTED
 
-    def test_once_runs_have_ended_there_is_room_again(self, context, land, clock):
+    def test_finished_runs_release_their_slots(self, context, land, clock):
         runs = [submit_landing(context, land(f"{number}.csv").name).run for number in range(2)]
         for run in runs:
             context.runs.advance(context.runs.load(str(run)), RunState.SUCCEEDED)
@@ -215,7 +215,7 @@ class TestBursts:
         clock.move(seconds=6)
         assert submit_landing(context, land("2.csv").name).outcome is Outcome.SUBMITTED
 
-    def test_a_person_is_not_held_up(self, context, land):
+    def test_a_person_does_not_wait(self, context, land):
         for number in range(3):
             land(f"{number}.csv")
             submit_landing(context, f"{number}.csv")
@@ -231,7 +231,7 @@ class TestByHand:
         assert context.runs.manifest(submission.run).landings == tuple(landings)
         assert str(submission) == f"run {submission.run} is submitted: 2 landings"
 
-    def test_a_prefix_takes_all_that_starts_with_it(self, context, land):
+    def test_a_prefix_selects_all_names_that_start_with_it(self, context, land):
         for name in ("2018/a.csv", "2018/_tmp/b.csv", "2019/a.csv", "2018/c.csv"):
             land(name)
         submission = submit_manual(context, prefix="2018/", name="august", random_hex=HEX)
@@ -277,13 +277,13 @@ class TestByHand:
         assert "'empty.csv' cannot be scored: it is empty" in str(caught.value)
         assert context.runs.open() == []
 
-    def test_a_submission_without_blobs_is_refused(self, context):
+    def test_a_submission_without_blobs_is_rejected(self, context):
         with pytest.raises(InvalidRequest, match="all blobs that start with '2018/'"):
             submit_manual(context, prefix="2018/", random_hex=HEX)
         with pytest.raises(InvalidRequest, match="the name of at least one blob"):
             submit_manual(context, random_hex=HEX)
 
-    def test_a_bad_name_is_refused_before_anything_is_written(self, context, land):
+    def test_an_invalid_name_is_rejected_before_anything_is_written(self, context, land):
         land()
         with pytest.raises(InvalidRunName):
             submit_manual(context, prefix="", name="open", random_hex=HEX)

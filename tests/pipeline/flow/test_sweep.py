@@ -119,7 +119,7 @@ class TestNewLandings:
         assert sweep(context, TICK, random_hex=HEX).landings == 40
         assert len(context.engine.taken()["timer-20261123-050000"]) == 40
 
-    def test_nothing_published_is_said_and_nothing_is_lost(self, context, store, land):
+    def test_a_missing_publication_is_reported_and_nothing_is_lost(self, context, store, land):
         land("a.csv")
         current = store.runs.read("published/current").data
         store.runs.delete("published/current")
@@ -137,7 +137,7 @@ class TestWatermark:
         moved = datetime.fromisoformat(watermark(context))
         assert abs(datetime.now(UTC) - settings.grace - moved) < timedelta(minutes=2)
 
-    def test_what_is_older_is_not_looked_at(self, context, store, land):
+    def test_older_landings_are_not_checked(self, context, store, land):
         land("a.csv")
         future = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
         source = f"{store.account}/{store.data.name}"
@@ -147,13 +147,13 @@ class TestWatermark:
         assert watermark(context) == future  # it never goes back
 
     @pytest.mark.parametrize("source", ["devstoreaccount1/another", "another/data"])
-    def test_it_says_nothing_of_another_container(self, context, store, land, source):
+    def test_it_is_not_used_for_another_container(self, context, store, land, source):
         land("a.csv")
         document = {"version": 1, "source": source, "watermark": later(hours=1).isoformat()}
         store.runs.put("sweep.json", json.dumps(document).encode())
         assert sweep(context, TICK, random_hex=HEX).landings == 1
 
-    def test_what_landed_within_the_grace_period_is_looked_at_again(self, using, context, land):
+    def test_landings_within_the_grace_period_are_checked_again(self, using, context, land):
         patient = using(grace=timedelta(minutes=10))
         land("a.csv")
         sweep(patient, TICK, random_hex=HEX)
@@ -174,7 +174,7 @@ class TestWatermark:
         assert watermark(context) is None
         assert sweep(context, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
 
-    def test_a_damaged_one_says_what_to_do(self, context, store):
+    def test_a_damaged_one_is_reported_with_what_to_do(self, context, store):
         store.runs.put("sweep.json", b"{")
         with pytest.raises(RunDocumentError, match="delete it"):
             sweep(context, TICK, random_hex=HEX)
@@ -184,7 +184,7 @@ class TestWatermark:
 
 
 class TestEverything:
-    def test_each_tick_scores_all_that_is_there(self, using, context, land):
+    def test_each_tick_scores_everything(self, using, context, land):
         all_mode = using(timer_mode="all")
         land("a.csv", "b.csv", "_c.csv")
         submit_landing(all_mode, "a.csv")
@@ -229,7 +229,7 @@ class TestPendingRuns:
         assert recover(context, later()).active == 1
         assert context.engine.taken() == {}
 
-    def test_an_old_one_is_taken_up_under_its_own_name(self, context, land):
+    def test_an_old_one_is_resumed_under_its_own_name(self, context, land):
         record = self.pending(context, land)
         assert recover(context, later(hours=1)).resumed == 1
         assert list(context.engine.taken()) == [record.run]
@@ -280,7 +280,7 @@ class TestPendingRuns:
         context.engine.refuses = None
         assert recover(context, later(hours=1)).resumed == 1
 
-    def test_one_whose_submitter_says_that_it_gave_up_is_taken_up_at_once(self, context, land):
+    def test_one_whose_submitter_gave_up_is_resumed_at_once(self, context, land):
         land("a.csv")
         context.engine.refuses = "the cluster is gone"
         with pytest.raises(EngineError):
@@ -351,8 +351,83 @@ class TestRetries:
 
     def test_one_that_no_retry_can_help_is_not_retried(self, context, land, caplog):
         _, run = self.failed(context, land, retry=False)
+        assert alerts.RUN_FAILED not in caplog.text
+        assert recover(context, later()).closed == 1
         assert f"{alerts.RUN_FAILED} run {run}: no disk" in caplog.text
         assert str(recover(context, later())) == "no run needs recovery"
+
+    def lost(self, context, land, *missing):
+        """A run that scored some sensors, and lost the steps of these."""
+        landing = land("a.csv")
+        run = str(submit_landing(context, "a.csv").run)
+        lost = {"retry": True, "missing": missing, "error": "1/3 is missing"}
+        context.runs.advance(context.runs.load(run), RunState.PARTLY, **lost)
+        context.store.preds.put(f"{run}/_SUCCESS", b"")
+        return landing, run
+
+    def test_a_run_that_lost_steps_is_tried_again_for_what_is_missing(self, context, land):
+        landing, run = self.lost(context, land, "1_3")
+        assert recover(context, later()).retried == 1
+        assert context.runs.manifest(f"{run}-2") == Manifest(f"{run}-2", (landing,), ("1_3",))
+        assert context.runs.load(f"{run}-2").cause == Cause(CauseKind.RETRY, run)
+        assert context.runs.load(run).state is RunState.PARTLY
+        assert context.store.preds.exists(f"{run}/_SUCCESS")
+        assert context.runs.manifest(run).sensors is None
+
+    def test_a_try_for_what_is_missing_that_fails_is_tried_again_for_the_same_sensors(self, context, land):
+        _, run = self.lost(context, land, "1_3", "1_4")
+        recover(context, later())
+        context.runs.advance(context.runs.load(f"{run}-2"), RunState.FAILED, retry=True)
+        assert recover(context, later()).retried == 1
+        assert context.runs.manifest(f"{run}-3").sensors == ("1_3", "1_4")
+
+    def test_what_is_still_missing_after_its_tries_is_final_and_the_alert_says_so(
+        self, context, land, settings, caplog
+    ):
+        _, run = self.lost(context, land, "1_3")
+        for number in range(2, settings.max_tries + 1):
+            assert recover(context, later()).retried == 1
+            record = context.runs.load(f"{run}-{number}")
+            context.runs.advance(
+                record, RunState.FAILED, retry=True, missing=("1_3",), error="1/3 is missing"
+            )
+        assert alerts.RUN_FAILED not in caplog.text
+        assert recover(context, later()).closed == 1
+        last = f"{run}-{settings.max_tries}"
+        reason = f"1/3 is missing; it is not tried again after {settings.max_tries} tries"
+        assert f"{alerts.RUN_FAILED} run {last}: {reason}" in caplog.text
+        record = context.runs.load(last)
+        assert (record.retry, record.error) == (False, reason)
+        assert context.runs.open() == []
+
+    def test_the_alert_about_a_run_that_was_scored_in_part_says_for_how_many_sensors(
+        self, using, context, land, caplog
+    ):
+        _, run = self.lost(context, land, "1_3", "1_4")
+        assert recover(using(max_tries=1), later()).closed == 1
+        assert f"{alerts.RUN_FAILED} run {run} for 2 sensors: 1/3 is missing" in caplog.text
+        assert context.runs.load(run).state is RunState.PARTLY
+
+    def test_looking_at_a_failed_run_leaves_its_alert_to_the_sweep(self, context, land, caplog):
+        land("a.csv")
+        run = str(submit_landing(context, "a.csv").run)
+        context.engine.say(run, state="failed", error="no disk")
+        view = look(context, run)
+        assert (view.state, view.recorded, view.record.error) == (RunState.FAILED, False, "no disk")
+        assert context.runs.load(run).state is RunState.SUBMITTED
+        assert alerts.RUN_FAILED not in caplog.text
+        assert recover(context, later()).finished == 1
+        assert f"{alerts.RUN_FAILED} run {run}: no disk" in caplog.text
+        assert context.runs.open() == []
+
+    def test_a_try_that_broke_off_while_its_run_was_canceled_is_closed(self, context, land):
+        _, run = self.lost(context, land, "1_3")
+        context.runs.mark(f"{run}-2")
+        context.runs.request_cancel(run)
+        assert recover(context, later()).closed == 1
+        assert recover(context, later(hours=1)).closed == 1
+        assert context.runs.load(f"{run}-2").state is RunState.EMPTY
+        assert context.runs.open() == []
 
     def test_a_canceled_one_is_not_retried(self, context, land):
         _, run = self.failed(context, land)
@@ -419,7 +494,7 @@ class TestLostWorkers:
 
     def test_a_run_whose_worker_holds_its_marker_is_well(self, context, land):
         run = self.running(context, land)
-        context.engine.say(run, state="running", lost=True)  # who holds the lease knows better
+        context.engine.say(run, state="running", lost=True)  # the holder of the lease knows better
         lease = context.runs.hold(run)
         assert recover(context, later(hours=1)).active == 1
         lease.release()
@@ -444,7 +519,7 @@ class TestLostWorkers:
         assert "its worker died 4 times" in str(record.error)
         assert context.runs.open() == []
 
-    def test_what_the_engine_has_ended_is_written_down(self, context, land):
+    def test_the_outcome_of_a_run_that_the_engine_has_finished_is_recorded(self, context, land):
         run = self.running(context, land)
         context.engine.say(run, state="partly", error="1 of 2 sensors failed", counts={"readings": 7})
         assert recover(context, later()).finished == 1
@@ -486,7 +561,7 @@ class TestMissingEvents:
         return [text for text in caplog.messages if text.startswith(alerts.EVENTS_MISSING)]
 
     def wait(self, context):
-        """Until storage's clock, which knows seconds, is beyond what was written."""
+        """Wait until storage's clock, which counts seconds, is past the last write."""
         written = context.store.runs.read("sweep.json").served
         while context.store.runs.read("sweep.json").served <= written + timedelta(seconds=1):
             time.sleep(0.1)

@@ -64,11 +64,11 @@ def order(store, *runs) -> list[str]:
 @pytest.mark.parametrize(
     ("kind", "detail", "sentence"),
     [
-        (CauseKind.BLOB, "2018/a.csv", "2018/a.csv landed"),
+        (CauseKind.BLOB, "2018/a.csv", "2018/a.csv arrived"),
         (CauseKind.TIMER, "2026-11-23T06:00:00+01:00", "a sweep by the timer at 2026-11-23 05:00:00 UTC"),
         (CauseKind.TIMER, "noon", "a sweep by the timer at noon"),
         (CauseKind.MANUAL, "3 blobs", "asked for by hand: 3 blobs"),
-        (CauseKind.RETRY, "blob-1", "blob-1 failed and is retried"),
+        (CauseKind.RETRY, "blob-1", "blob-1 failed or lost steps, and is retried"),
     ],
 )
 def test_a_cause_is_shown_as_a_sentence(kind, detail, sentence):
@@ -82,7 +82,7 @@ def test_a_finished_run_is_on_the_page_with_all_its_facts(store):
     for fact in (
         "1 run: 1 partly scored",
         '<a href="blob-1/report.html">',
-        "2026/11/23/site-a.csv landed",
+        "2026/11/23/site-a.csv arrived",
         "2026-11-23 05:00:00 UTC",
         "1 min",
         "720",
@@ -152,7 +152,8 @@ def test_a_row_as_it_was_first_stored_is_still_read(store):
     sample = Path(__file__).parents[1] / "samples" / "ended-1.txt"
     store.runs.put("ended/9999999999-x", b"", metadata={"version": "1", "row": sample.read_text().strip()})
     (row,) = history.newest(store.runs, 10)
-    assert row == history.row(record())
+    assert row["cause"].startswith("2026/11/23/site-a.csv")  # the sentence had other words then
+    assert row == history.row(record()) | {"cause": row["cause"]}
 
 
 texts = st.text(max_size=2000) | st.text("😀\U0010ffff", min_size=500, max_size=900)
@@ -161,17 +162,18 @@ texts = st.text(max_size=2000) | st.text("😀\U0010ffff", min_size=500, max_siz
 @given(
     cause=texts,
     error=texts | st.none(),
+    note=texts | st.none(),
     run=st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}", fullmatch=True),
 )
 @settings(max_examples=100)
-def test_every_row_fits_into_the_metadata_of_a_blob(cause, error, run):
+def test_every_row_fits_into_the_metadata_of_a_blob(cause, error, note, run):
     written: dict[str, str] = {}
 
     class Noted:
         def put(self, _name: str, _data: bytes, *, metadata: dict[str, str]) -> None:
             written.update(metadata)
 
-    history.add(Noted(), record(run, cause=Cause(CauseKind.BLOB, cause), error=error))  # type: ignore[arg-type]
+    history.add(Noted(), record(run, cause=Cause(CauseKind.BLOB, cause), error=error, note=note))  # type: ignore[arg-type]
     assert sum(len(name) + len(text) for name, text in written.items()) < 8192
     assert written["row"].isascii()
     assert written["row"].isprintable()
@@ -230,7 +232,7 @@ class TestHarmless:
             f"{store.preds.name}/index.html is not updated: python -m scoring index did not run"
         )
 
-    def test_what_scoring_complains_about_is_passed_on(self, store, monkeypatch, caplog):
+    def test_warnings_of_scoring_are_passed_on(self, store, monkeypatch, caplog):
         monkeypatch.setattr(run_scoring, "ROWS_VERSION", 99)
         update_index(store, LATE)
         assert "99 is not 1" in caplog.text
@@ -258,7 +260,7 @@ class TestHarmless:
         assert f"run {before.run} is not on the page of runs" in caplog.text
 
     def test_the_page_is_written_without_settings_or_secrets(self, store, monkeypatch, tmp_path):
-        """Whoever writes it sees no address of storage and no key."""
+        """The process that writes it gets no address of storage and no key."""
         seen = tmp_path / "environment"
         python = tmp_path / "python"
         program = f"import json, os\nopen({str(seen)!r}, 'w').write(json.dumps(dict(os.environ)))\n"
@@ -291,15 +293,15 @@ class TestWhoRenews:
         recover(context, datetime.now(UTC))
         assert [row["run"] for row in history.newest(store.runs, 10)] == [run]
 
-    def test_the_local_engine_renews_the_page_as_a_run_ends(self, fleet):
+    def test_the_local_engine_updates_the_page_when_a_run_finishes(self, fleet):
         fleet.models(s1_1="score")
         fleet.publish()
         run = fleet.score(fleet.land("a.csv", "1_1")).run
         until(lambda: fleet.context.store.preds.exists(INDEX_HTML))
-        assert "a.csv landed" in page(fleet.context.store)
+        assert "a.csv arrived" in page(fleet.context.store)
         assert f'<a href="{run}/report.html">' in page(fleet.context.store)
 
-    def test_what_is_cleaned_up_goes_from_the_page(self, context, store):
+    def test_a_run_that_is_cleaned_up_is_removed_from_the_page(self, context, store):
         store.data.put("a.csv", b"TS")
         run = submit_landing(context, "a.csv").run
         over = context.runs.advance(context.runs.load(run), RunState.SUCCEEDED, counts=COUNTS)
@@ -369,6 +371,6 @@ def test_a_sweep_renews_a_page_that_would_soon_call_it_late_and_no_other(store, 
     assert store.preds.find(INDEX_HTML).etag != first
 
 
-def test_a_sweep_makes_no_page_before_a_run_has_ended(store, context):
+def test_a_sweep_creates_no_page_before_a_run_has_finished(store, context):
     sweep(context, None, random_hex="3fa94c")
     assert not store.preds.exists(INDEX_HTML)

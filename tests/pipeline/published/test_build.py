@@ -134,9 +134,10 @@ def test_a_change_of_what_runs_changes_the_version(other):
 
 
 def test_steps_that_read_get_the_limits_for_files():
-    pipeline, score = read(documents(fleet(3), limits=ReadingLimits(8, 99)))
-    for command in (score["command"], pipeline["jobs"]["collect"]["component"]["command"]):
-        assert command.endswith("--max-row-mb 8 --max-unpacked-mb 99")
+    pipeline, score = read(documents(fleet(3), limits=ReadingLimits(8, 99, 0.25)))
+    collect = pipeline["jobs"]["collect"]["component"]["command"]
+    assert score["command"].endswith("--max-row-mb 8 --max-unpacked-mb 99")
+    assert collect.endswith("--exit-zero --max-row-mb 8 --max-unpacked-mb 99 --max-rejected 0.25")
 
 
 def test_with_shards_new_sensors_change_nothing():

@@ -23,7 +23,7 @@ def test_it_is_the_servers_time_of_the_last_note(store):
     assert last.when(store.runs, last.DEFERRAL) is None
 
 
-def test_a_container_that_is_missing_is_not_taken_for_a_sweep_that_never_was(azurite):
+def test_a_missing_container_is_not_mistaken_for_no_sweep(azurite):
     store = Store.connect(Settings.from_environment(new_environment(azurite)))
     with pytest.raises(ContainerMissing):
         last.when(store.runs, last.SWEEP)

@@ -21,7 +21,7 @@ TICK = datetime(2026, 11, 23, 5, 0, 0, tzinfo=UTC)
 
 
 class TestLandings:
-    def test_the_same_landing_has_the_same_key_for_ever(self):
+    def test_the_key_of_a_landing_never_changes(self):
         key = landing_key("fleet", "data", "2018/08/28/site-a.csv", "0x8D5F0A1B2C3D4E5")
         assert key == "71ea4419f8cb64b8589f94f23a185f8e"
         assert blob_run(key) == f"blob-{key}"
@@ -50,7 +50,7 @@ class TestTicksAndPeople:
         assert timer_run(TICK) == "timer-20261123-050000"
         assert timer_run(TICK.astimezone(timezone(timedelta(hours=-8)))) == timer_run(TICK)
 
-    def test_a_time_without_a_zone_names_nothing(self):
+    def test_a_time_without_a_zone_is_not_a_name(self):
         with pytest.raises(ValueError, match="time zone"):
             timer_run(TICK.replace(tzinfo=None))
 
@@ -67,7 +67,7 @@ class TestTicksAndPeople:
         "name",
         ["", "-x", "_x", "a b", "a/b", "ä", "a\n", "x" * 201, "open", "landings", "published", "x-2", "x-99"],
     )
-    def test_but_not_what_would_mean_something_else(self, name):
+    def test_but_not_names_with_another_meaning(self, name):
         with pytest.raises(InvalidRunName, match="cannot name a run"):
             given_run(name)
 

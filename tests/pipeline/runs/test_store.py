@@ -194,6 +194,17 @@ class TestRecords:
         if all(took < 9 for _, took in times) or len(times) <= limit:
             assert shown == everything[:limit]
 
+    def test_a_row_of_an_earlier_release_has_no_counts_of_rejects(self, runs, clock):
+        for run in ("before", "after"):
+            clock.move(seconds=1)
+            record = made(runs, run, created=clock.now)
+            runs.advance(record, RunState.PARTLY, counts={"rejected": 3}, note="2 sensors have no model")
+        blob = next(blob for blob in runs.store.runs.list("ended/", metadata=True) if "before" in blob.name)
+        runs.store.runs.annotate(blob.name, {name: blob.metadata[name] for name in ("version", "row")})
+        after, before = runs.newest_rows()
+        assert (after["rejected"], after["note"]) == (3, "2 sensors have no model")
+        assert "rejected" not in before
+
     def test_rows_are_listed_in_a_few_requests_however_many_runs_have_finished(self, settings, store, clock):
         for number in range(130):
             clock.move(seconds=1)
@@ -234,14 +245,11 @@ class TestMarkers:
         runs.advance(made(runs), state)
         assert runs.open() == []
 
-    def test_the_marker_of_a_transient_failure_stays(self, runs):
-        runs.advance(made(runs), RunState.FAILED, retry=True)
+    @pytest.mark.parametrize(("state", "retry"), [("failed", True), ("failed", False), ("partly", True)])
+    def test_it_stays_for_the_sweep_to_retry_the_run_or_to_log_its_alert(self, runs, state, retry):
+        runs.advance(made(runs), RunState(state), retry=retry)
         (marker,) = runs.open()
         assert marker.failed
-
-    def test_one_that_cannot_does_not(self, runs):
-        runs.advance(made(runs), RunState.FAILED)
-        assert runs.open() == []
 
     @pytest.mark.parametrize("retry", [True, False])
     def test_a_worker_ends_its_lease_with_its_run(self, runs, retry):
@@ -250,7 +258,7 @@ class TestMarkers:
         assert runs.open()[0].held
         with pytest.raises(LeaseHeld):
             runs.hold("backfill")
-        runs.advance(record, RunState.FAILED, retry=retry, lease=lease)
+        runs.advance(record, RunState.PARTLY, retry=retry, lease=lease)
         assert [(marker.failed, marker.held) for marker in runs.open()] == ([(True, False)] if retry else [])
 
     def test_a_finished_run_cannot_be_leased(self, runs):

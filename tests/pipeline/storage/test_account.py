@@ -55,7 +55,7 @@ SDK_ERRORS = [
 
 class TestErrors:
     @pytest.mark.parametrize("kind", SDK_ERRORS, ids=lambda kind: kind.__name__)
-    def test_each_exception_of_the_sdk_has_one_of_ours(self, kind):
+    def test_each_exception_of_the_sdk_is_translated(self, kind):
         """A class that a new SDK brings fails here, not in front of a user."""
         known = {
             "ClientAuthenticationError": StorageDenied,
@@ -103,7 +103,7 @@ class TestErrors:
             (400, StorageError),
         ],
     )
-    def test_each_status_has_one_of_ours(self, status, ours):
+    def test_each_status_is_translated(self, status, ours):
         error = HttpResponseError("no", response=Answer(status))
         assert type(translate(error, "reading", "http://here")) is ours
 
@@ -124,7 +124,7 @@ class TestConnecting:
 
 
 class TestBlobs:
-    def test_what_is_put_is_read(self, store):
+    def test_a_written_blob_is_read(self, store):
         etag = store.runs.put("a/b.json", b"{}")
         content = store.runs.read("a/b.json")
         assert (content.data, content.etag) == (b"{}", etag)
@@ -139,7 +139,7 @@ class TestBlobs:
         assert found.last_modified == listed.last_modified
         assert listed.name == "2018/grün #1?.csv"
 
-    def test_what_is_not_there_is_not_found(self, store):
+    def test_a_missing_blob_is_not_found(self, store):
         with pytest.raises(NotFound, match=f"{store.runs.name}/x: there is no such blob"):
             store.runs.read("x")
         assert store.runs.find("x") is None
@@ -160,7 +160,7 @@ class TestBlobs:
             with pytest.raises(ContainerMissing, match="no such container"):
                 look("x")
 
-    def test_a_container_is_made_once(self, settings):
+    def test_a_container_is_created_once(self, settings):
         store = Store.connect(settings)
         assert [store.data.ensure(), store.data.ensure()] == [True, False]
 
@@ -186,7 +186,7 @@ class TestBlobs:
             assert store.runs.read("a").data == str(won[0]).encode()
             store.runs.delete("a")
 
-    def test_touch_says_who_was_first(self, store):
+    def test_touch_reports_who_was_first(self, store):
         assert store.runs.touch("a", metadata={"state": "active"})
         assert not store.runs.touch("a", metadata={"state": "other"})
         store.runs.lease("a", 15)

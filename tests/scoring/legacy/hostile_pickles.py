@@ -1,4 +1,4 @@
-"""Hostile pickles, made the same way every time: they would run something, are broken or ask for too much.
+"""Hostile pickles, reproducible: they would run code, are broken or need too many resources.
 
 Each gadget would create the file MARKER in the working directory if it ran.
 """
@@ -48,7 +48,7 @@ def _short(text: str) -> bytes:
 
 
 def pickles() -> Iterator[tuple[str, bytes]]:
-    """Pickles that would run something if they were loaded, in every way in which pickles call."""
+    """Pickles that would run code if they were loaded, by every kind of call."""
     for name, (module, attribute, args) in GADGETS.items():
         named = f"c{module}\n{attribute}\n".encode()
         stacked = b"\x80\x04" + _short(module) + _short(attribute) + b"\x93"
@@ -72,7 +72,7 @@ def _item(item: object) -> bytes:
 
 
 def broken_pickles(good: bytes) -> Iterator[tuple[str, bytes]]:
-    """Pickles that are cut off, lie about lengths, or ask for more than they are worth."""
+    """Pickles that are truncated, have wrong lengths, or need too many resources."""
     for part in range(12):
         yield f"cut-{part}", good[: len(good) * part // 12]
     huge = (1 << 62).to_bytes(8, "little")
@@ -103,7 +103,7 @@ def broken_pickles(good: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _greedy_pickles() -> Iterator[tuple[str, bytes]]:
-    """Small files that ask for much memory or time."""
+    """Small files that need much memory or time."""
     yield "lists", zlib.compress(b"]" * (60 << 20), 1)
     yield "dicts", zlib.compress(b"}" * (60 << 20), 1)
     yield "memo", zlib.compress(b"N" + b"\x94" * (60 << 20), 1)

@@ -14,7 +14,7 @@ from scoring.models.skops import read_skops
 
 
 def imported(content: bytes, beside: Callable[[str], bytes] | None = None) -> Detector:
-    """The detector in a legacy file, by what is saved of it."""
+    """The detector in a legacy file, after saving it as .skops."""
     document = read_pickle(unpacked(content), beside)
     model_parameters(document)
     return detector_of(model_parameters(read_skops(skops_bytes(document))))

@@ -1,4 +1,4 @@
-"""Hostile pickles: nothing of them runs, each is refused in one line, and the others are imported."""
+"""Hostile pickles: none of their code runs, each is rejected in one line, and other files are imported."""
 
 import json
 import pickle
@@ -37,7 +37,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, good: bytes) -> dict[str, Pa
 
 
 @pytest.mark.parametrize("way", ["reduce-0", "reduce-4", "inst", "obj"])
-def test_the_gadgets_do_run_where_pickles_are_trusted_and_the_watch_sees_it(tmp_path: Path, way: str) -> None:
+def test_the_gadgets_run_if_unpickled_and_the_watch_detects_it(tmp_path: Path, way: str) -> None:
     (tmp_path / "gadget").write_bytes(dict(pickles())[f"os-system-{way}"])
     code = f"{WATCH}sys.addaudithook(hook)\nimport pickle; pickle.loads(open('gadget', 'rb').read())"
     command = [sys.executable, "-c", code, str(ROOT), "audit.log", ""]
@@ -46,7 +46,7 @@ def test_the_gadgets_do_run_where_pickles_are_trusted_and_the_watch_sees_it(tmp_
     assert "os.system" in (tmp_path / "audit.log").read_text()
 
 
-def test_hostile_pickles_are_refused_line_by_line_and_nothing_of_them_runs(
+def test_hostile_pickles_are_rejected_in_one_line_each_and_nothing_runs(
     tmp_path: Path, files: dict[str, Path], good: bytes
 ) -> None:
     source, models = tmp_path / "old", tmp_path / "new"
@@ -71,7 +71,7 @@ def test_hostile_pickles_are_refused_line_by_line_and_nothing_of_them_runs(
     assert not list(tmp_path.rglob(f"*{MARKER}*"))
 
 
-def test_a_pickle_that_is_named_like_a_model_fails_its_own_sensor(
+def test_a_pickle_named_like_a_model_fails_its_own_sensor(
     tmp_path: Path, files: dict[str, Path], good: bytes
 ) -> None:
     models, out, data = tmp_path / "models", tmp_path / "out", tmp_path / "readings.csv"

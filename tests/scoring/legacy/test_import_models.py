@@ -35,7 +35,7 @@ def readings() -> np.ndarray:
     return np.random.default_rng(0).normal(50, 10, (60, 1))
 
 
-def test_the_command_imports_what_it_can_and_tells_the_rest_line_by_line(tmp_path: Path) -> None:
+def test_the_command_imports_valid_files_and_reports_each_other_in_a_line(tmp_path: Path) -> None:
     source, models = tmp_path / "old", tmp_path / "new"
     source.mkdir()
     good = pickle.dumps(scaled())
@@ -70,7 +70,7 @@ def test_the_command_imports_what_it_can_and_tells_the_rest_line_by_line(tmp_pat
     assert set(list_models(models)) == expected
 
 
-def test_the_command_takes_a_single_file_and_ends_well(tmp_path: Path) -> None:
+def test_the_command_accepts_a_single_file(tmp_path: Path) -> None:
     (tmp_path / "model_1_3.pkl").write_bytes(pickle.dumps(bare()))
     done = scoring("import-models", tmp_path / "model_1_3.pkl", tmp_path / "new", "--json")
     assert (done.code, done.out, done.err) == (0, '{"imported": 1, "refused": 0}\n', "")
@@ -78,7 +78,7 @@ def test_the_command_takes_a_single_file_and_ends_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["", ".pkl", ".joblib.gz", ".pkl.z", ".sav.xz", ".gz", ".PKL"])
-def test_endings_of_pickles_are_no_part_of_a_sensor(tmp_path: Path, ending: str) -> None:
+def test_file_extensions_are_not_part_of_a_sensor(tmp_path: Path, ending: str) -> None:
     (tmp_path / f"model_1_3{ending}").write_bytes(zlib.compress(pickle.dumps(bare())))
     assert scoring("import-models", tmp_path / f"model_1_3{ending}", tmp_path / "new").code == 0
     assert list(list_models(tmp_path / "new")) == [SensorKey("1", "3")]
@@ -92,7 +92,7 @@ def test_other_dots_are_part_of_a_sensor(tmp_path: Path, sensor: str) -> None:
 
 
 @pytest.mark.parametrize("more", [".bak", "~", " (copy)", "-old", ".gz.1", "2"])
-def test_a_copy_that_was_put_aside_is_no_model_of_another_sensor(tmp_path: Path, more: str) -> None:
+def test_a_backup_copy_is_not_a_model_of_another_sensor(tmp_path: Path, more: str) -> None:
     (tmp_path / f"model_1_3.5.pkl{more}").write_bytes(pickle.dumps(bare()))
     done = scoring("import-models", tmp_path / f"model_1_3.5.pkl{more}", tmp_path / "new")
     assert done.code == 1
@@ -101,7 +101,7 @@ def test_a_copy_that_was_put_aside_is_no_model_of_another_sensor(tmp_path: Path,
     )
 
 
-def test_what_is_no_file_that_can_be_read_is_told_and_the_others_are_imported(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_and_the_others_are_imported(tmp_path: Path) -> None:
     old = tmp_path / "old"
     (old / "model_1_0").mkdir(parents=True)
     (old / "model_1_1").symlink_to("model_1_1")
@@ -117,7 +117,7 @@ def test_what_is_no_file_that_can_be_read_is_told_and_the_others_are_imported(tm
     ]
 
 
-def test_a_refused_pickle_leaves_the_model_that_is_there(tmp_path: Path) -> None:
+def test_a_rejected_pickle_keeps_the_existing_model(tmp_path: Path) -> None:
     (tmp_path / "model_1_3.pkl").write_bytes(pickle.dumps(bare()))
     scoring("import-models", tmp_path / "model_1_3.pkl", tmp_path / "new")
     before = (tmp_path / "new" / "model_1_3.skops").read_bytes()
@@ -129,7 +129,7 @@ def test_a_refused_pickle_leaves_the_model_that_is_there(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("source", ["nowhere", "empty"])
-def test_nothing_to_import_is_wrong_use(tmp_path: Path, source: str) -> None:
+def test_nothing_to_import_is_wrong_usage(tmp_path: Path, source: str) -> None:
     (tmp_path / "empty").mkdir()
     done = scoring("import-models", tmp_path / source, tmp_path / "new")
     assert done.code == 2

@@ -1,4 +1,4 @@
-"""Legacy pickles: read as data, and answering as they did."""
+"""Legacy pickles: read as data, with the original predictions."""
 
 import bz2
 import copyreg
@@ -123,7 +123,7 @@ def answers_alike(content: bytes, original: Any) -> None:
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
-def test_a_pickle_of_any_protocol_answers_like_the_original(detector: str) -> None:
+def test_a_pickle_of_any_protocol_predicts_like_the_original(detector: str) -> None:
     for model in (DETECTORS[detector]().fit(readings()), scaled(detector=DETECTORS[detector]())):
         for protocol in range(6):
             answers_alike(pickle.dumps(model, protocol), model)
@@ -154,7 +154,7 @@ def test_a_pipeline_of_several_scalers_keeps_their_order() -> None:
     answers_alike(pickle.dumps(model), model)
 
 
-def test_what_prediction_does_not_need_is_passed_over() -> None:
+def test_attributes_that_prediction_does_not_need_are_skipped() -> None:
     model = scaled(detector=OneClassSVM(nu=0.2))
     model.memory = joblib.Memory(None)
     model[1].notes = {1: {2, 3}, "file": Path("x"), ("a", "b"): [np.array(["text"], object), max]}
@@ -165,7 +165,7 @@ def test_what_prediction_does_not_need_is_passed_over() -> None:
         answers_alike(pickle.dumps(model, protocol), model)
 
 
-def test_a_kernel_may_be_a_text_of_numpy() -> None:
+def test_a_kernel_can_be_a_numpy_string() -> None:
     model = bare()
     for protocol in range(6):
         model.kernel = np.str_("rbf")
@@ -175,7 +175,7 @@ def test_a_kernel_may_be_a_text_of_numpy() -> None:
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3])
-def test_classes_are_known_by_the_names_of_old_modules_too(protocol: int) -> None:
+def test_class_names_in_old_modules_are_recognised(protocol: int) -> None:
     model = scaled()
     content = pickle.dumps(model, protocol)
     for new, old in (
@@ -193,7 +193,7 @@ def test_classes_are_known_by_the_names_of_old_modules_too(protocol: int) -> Non
     [0, *[(name, level) for name in ("zlib", "gzip", "bz2", "lzma", "xz") for level in (3, 9)]],
     ids=str,
 )
-def test_joblib_files_are_read_whatever_compresses_them(tmp_path: Path, compress: Any) -> None:
+def test_joblib_files_of_every_compression_are_read(tmp_path: Path, compress: Any) -> None:
     for model in (bare(), scaled(MinMaxScaler())):
         answers_alike(dumped(model, tmp_path, compress), model)
 
@@ -232,7 +232,7 @@ def test_an_array_in_column_order_is_read_by_its_value(tmp_path: Path) -> None:
         (lambda: LocalOutlierFactor().fit(readings()), "without novelty=True"),
     ],
 )
-def test_what_is_not_supported_is_refused_and_named(model: Callable[[], Any], reason: str) -> None:
+def test_unsupported_models_are_rejected_by_name(model: Callable[[], Any], reason: str) -> None:
     content = pickle.dumps(model())
     with pytest.raises(ModelError, match=reason):
         imported(content)
@@ -246,13 +246,13 @@ def test_an_array_of_objects_is_not_one_of_numbers() -> None:
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
-def test_a_model_of_two_features_says_so_and_which_version_wrote_it(detector: str) -> None:
+def test_a_model_of_two_features_is_rejected_with_the_version_that_wrote_it(detector: str) -> None:
     model = DETECTORS[detector]().fit(readings(2))
     with pytest.raises(ModelError, match=r"expects 2 features, and a reading has one.*by scikit-learn 1"):
         imported(pickle.dumps(model))
 
 
-def test_a_model_that_was_not_fitted_lacks_attributes() -> None:
+def test_a_model_that_was_not_fitted_has_missing_attributes() -> None:
     with pytest.raises(ModelError, match="support_vectors_ of its OneClassSVM is missing"):
         imported(pickle.dumps(OneClassSVM()))
 
@@ -275,7 +275,7 @@ def test_a_model_that_was_not_fitted_lacks_attributes() -> None:
     ],
     ids=lambda change: "-".join(f"{name}={str(value)[:12]}" for name, value in change.items()),
 )
-def test_a_spoilt_number_is_reported_in_a_line(change: dict[str, Any]) -> None:
+def test_an_invalid_number_is_reported_in_one_line(change: dict[str, Any]) -> None:
     model = bare("poly")
     vars(model).update(change)
     with pytest.raises(ModelError) as refused:
@@ -283,7 +283,7 @@ def test_a_spoilt_number_is_reported_in_a_line(change: dict[str, Any]) -> None:
     assert "\n" not in str(refused.value)
 
 
-def test_a_scaler_of_no_numbers_is_refused() -> None:
+def test_a_scaler_without_numbers_is_rejected() -> None:
     for name, value in (("scale_", "wide"), ("scale_", np.ones(2)), ("scale_", np.zeros(1)), ("mean_", {})):
         model = scaled()
         setattr(model[0], name, value)
@@ -291,7 +291,7 @@ def test_a_scaler_of_no_numbers_is_refused() -> None:
             imported(pickle.dumps(model))
 
 
-def test_a_parameter_that_holds_itself_is_refused() -> None:
+def test_a_parameter_that_contains_itself_is_rejected() -> None:
     model = scaled(MinMaxScaler(clip=True))
     loop: list[Any] = []
     loop.append(loop)
@@ -300,7 +300,7 @@ def test_a_parameter_that_holds_itself_is_refused() -> None:
         imported(pickle.dumps(model))
 
 
-def test_a_pipeline_that_holds_itself_is_refused() -> None:
+def test_a_pipeline_that_contains_itself_is_rejected() -> None:
     model = scaled()
     model.steps[0] = ("again", model)
     with pytest.raises(ModelError, match="nests pipelines more than"):
@@ -317,7 +317,7 @@ class Registered:
     """A class with an extension code."""
 
 
-def test_extension_codes_lead_to_nothing() -> None:
+def test_extension_codes_are_not_resolved() -> None:
     copyreg.add_extension(Registered.__module__, "Registered", 240)
     try:
         content = pickle.dumps(Registered(), 2)
@@ -362,7 +362,7 @@ def _without_frame(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("text", ["text", "it's", 'say "x"', "a\\b\n\r\t\x00\xff", ""])
-def test_texts_of_python_2_are_read_whatever_quotes_they_are_in(text: str) -> None:
+def test_texts_of_python_2_are_read_in_either_quotes(text: str) -> None:
     quoted = repr(text.encode("latin1"))[1:].encode()  # as Python 2 writes them
     document = read_pickle(b"cm\nC\n)R}S'x'\nS" + quoted + b"\nsb.")
     assert document.attributes == {"x": text}
@@ -401,7 +401,7 @@ BIG = 1 << 40
     ],
     ids=range(21),
 )
-def test_a_small_file_cannot_ask_for_much_memory_or_time(content: bytes, reason: str) -> None:
+def test_a_small_file_cannot_use_much_memory_or_time(content: bytes, reason: str) -> None:
     with pytest.raises(ModelError, match=reason):
         imported(content)
 
@@ -420,14 +420,14 @@ def test_one_state_cannot_be_given_to_many_objects() -> None:
         read_pickle(content)
 
 
-def test_arrays_in_each_other_do_not_exhaust_the_stack() -> None:
+def test_nested_arrays_do_not_exhaust_the_stack() -> None:
     wrapper = b"cjoblib.numpy_pickle\nNumpyArrayWrapper\n)\x81}(S'shape'\n(I1\ntS'dtype'\n"
     wrapper += b"cnumpy\ndtype\n(S'O8'\ntRub"
     with pytest.raises(ModelError, match="holds more than 64 pickles"):
         read_pickle(wrapper * 5000)
 
 
-def test_old_joblib_files_name_no_file_of_another_folder() -> None:
+def test_old_joblib_files_cannot_name_a_file_of_another_folder() -> None:
     content = (
         b"cjoblib.numpy_pickle\nNDArrayWrapper\n)\x81}(S'filename'\nS'../secret.npy'\nS'allow_mmap'\nI01\nub."
     )

@@ -1,4 +1,4 @@
-"""Files that real old versions of scikit-learn made, and what those versions answered (`models`)."""
+"""Files written by real old versions of scikit-learn, with the predictions of those versions (`models`)."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def answers_as_it_did(path: Path, version: str, detector: Any) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_models_of_every_version_answer_as_they_did(version: str) -> None:
+def test_models_of_every_version_predict_as_they_did(version: str) -> None:
     paths = [path for path in files(version, "*", LEGACY) if not path.name.startswith("features")]
     assert {path.name.partition(".")[0] for path in paths} == set(answers(version)["answers"])
     for path in paths:
@@ -75,7 +75,7 @@ def test_models_of_every_version_answer_as_they_did(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.2.2", "1.5.2"])
-def test_models_that_skops_saved_answer_as_they_did(version: str) -> None:
+def test_models_that_skops_saved_predict_as_they_did(version: str) -> None:
     paths = [path for path in files(version, "*", {".skops"}) if not path.name.startswith("features")]
     assert {path.stem for path in paths} == set(answers(version)["answers"])
     for path in paths:
@@ -84,7 +84,7 @@ def test_models_that_skops_saved_answer_as_they_did(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_models_of_two_features_say_so_and_which_version_wrote_them(version: str) -> None:
+def test_models_of_two_features_are_rejected_with_the_version_that_wrote_them(version: str) -> None:
     saved = "" if version == "0.17.1" else rf".*\(saved by scikit-learn {version}\)"
     for path in files(version, "features-*", {".pkl"}):
         with pytest.raises(ModelError, match="expects 2 features, and a reading has one" + saved):
@@ -102,7 +102,7 @@ def test_each_kind_of_model_was_made_by_every_version_that_has_it() -> None:
     assert len(VERSIONS) >= 10
 
 
-def test_the_command_imports_them_and_what_it_saved_answers_alike(tmp_path: Path) -> None:
+def test_the_command_imports_them_and_its_files_predict_alike(tmp_path: Path) -> None:
     source, models = tmp_path / "old", tmp_path / "new"
     source.mkdir()
     chosen = [
@@ -123,7 +123,7 @@ def test_the_command_imports_them_and_what_it_saved_answers_alike(tmp_path: Path
         assert np.where(labels, -1, 1).tolist() == kept["answers"][path.stem]["labels"], (version, path.name)
 
 
-def test_an_old_joblib_file_without_its_arrays_says_what_is_missing() -> None:
+def test_an_old_joblib_file_without_its_arrays_is_reported_with_what_is_missing() -> None:
     content = (FOLDER / "0.17.1" / "svm-rbf.joblib").read_bytes()
     with pytest.raises(ModelError, match="its arrays are in other files: import it from the folder"):
         read_pickle(content)

@@ -82,7 +82,7 @@ def attributes_node(attributes: Node) -> Node:
 
 
 def call(module: str, name: str, *arguments: Node) -> Node:
-    """A node by which skops would call whatever it names."""
+    """A node that would make skops call the named function."""
     reduced = {"args": node("builtins", "tuple", "TupleNode", content=list(arguments))}
     return node(module, name, "LossNode", content=attributes_node({}), __reduce__=reduced)
 
@@ -95,7 +95,7 @@ def npy(array: np.ndarray) -> bytes:
 
 
 def npy_header(descr: str, shape: str, *, fortran: str = "False", length: int | None = None) -> bytes:
-    """The head of a .npy file, whatever it says."""
+    """The header of a .npy file, valid or not."""
     text = f"{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}, }}".encode()
     text = text.ljust(117) + b"\n"
     return b"\x93NUMPY\x01\x00" + (len(text) if length is None else length).to_bytes(2, "little") + text

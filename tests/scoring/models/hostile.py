@@ -299,7 +299,7 @@ def wrong_trees() -> Iterator[tuple[str, bytes]]:
 
 
 def _chain(model: bytes, levels: int, *, shared: bool = False) -> bytes:
-    """A tree with one inner node a level, and how deep each lies told beside it.
+    """A tree with one inner node per level, and the depth of each.
 
     Where both children of a node are the next one, a short list of nodes has 2^levels ways through it.
     """

@@ -113,7 +113,7 @@ def assert_equal(model: Any, values: np.ndarray) -> None:
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
 def test_every_pair_answers_like_scikit_learn(transformer: str, detector: str, kind: str) -> None:
     if kind == "ties" and (transformer, detector) in NOT_TO_THE_BIT:
-        pytest.skip("equal readings are told apart by the last bit of compiled code here")
+        pytest.skip("the last bit of compiled code decides between equal readings here")
     seen = readings(kind)
     model = make_pipeline(clone(TRANSFORMERS[transformer], safe=False), clone(DETECTORS[detector]))
     with warnings.catch_warnings():
@@ -165,7 +165,7 @@ FACTORS = st.builds(
     seen=st.lists(numbers, min_size=4, max_size=80),
     values=st.lists(numbers, min_size=1, max_size=30),
 )
-def test_neighbours_are_scikit_learns_whatever_is_equally_near(
+def test_neighbours_are_scikit_learns_even_if_several_are_equally_near(
     factor: LocalOutlierFactor, seen: list[float], values: list[float]
 ) -> None:
     factor.set_params(n_neighbors=min(factor.n_neighbors, len(seen) - 1))

@@ -11,8 +11,17 @@ import numpy as np
 import pytest
 
 from scoring.errors import ReadingsError, UsageError
+from scoring.formats import REJECT_COLUMNS, LandingStatus
 from scoring.keys import SensorKey
-from scoring.readings.files import Batch, FileLimits, Source, find_sources, read_batches
+from scoring.readings.files import (
+    Batch,
+    FileLimits,
+    FoundLanding,
+    Source,
+    check_headers,
+    find_sources,
+    read_batches,
+)
 from scoring.readings.manifest import ManifestLanding, RunManifest
 
 HEADER = b"TS,Device,Sensor,Value\n"
@@ -55,7 +64,7 @@ def test_a_batch_has_unchanged_texts_and_their_numbers(path):
     assert first == np.datetime64("2018-08-28T23:00:05")
     assert second == np.datetime64("2018-08-28T22:00:00")
     assert batch.codes.dtype == np.uint16
-    assert batch.rejects.column_names == ["file", "line", "reason", "device", "sensor", "text"]
+    assert batch.rejects.column_names == list(REJECT_COLUMNS)
 
 
 def test_the_seed_data_is_read_completely(seed):
@@ -228,6 +237,39 @@ def test_a_file_without_the_header_is_refused_with_what_was_expected_and_found(p
     assert message.startswith("it: expected a CSV file with the columns TS, Device, Sensor, Value, found ")
     assert found in message
     assert len(message.splitlines()) == 1
+    assert check_headers([Source("it", path)]) == (
+        [],
+        [FoundLanding("it", LandingStatus.UNREADABLE, message)],
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEADER,
+        HEADER + ROW,
+        HEADER + b"not a reading\n",
+        gzip.compress(HEADER + ROW),
+        gzip.compress(HEADER + ROW * 100_000)[:-100],  # damaged behind its header
+    ],
+    ids=["header", "reading", "reject", "gzip", "cut"],
+)
+def test_a_file_that_starts_as_readings_passes_the_check_of_headers(path, content):
+    path.write_bytes(content)
+    source = Source("it", path)
+    assert check_headers([source]) == ([source], [])
+
+
+def test_the_check_of_headers_reports_the_files_that_cannot_be_opened(tmp_path, path):
+    path.write_bytes(HEADER)
+    good, missing = Source("it", path), Source("none.csv", tmp_path / "none.csv")
+    cut = Source("cut.gz", tmp_path / "cut.gz")
+    cut.path.write_bytes(gzip.compress(HEADER)[:12])
+    usable, unreadable = check_headers([missing, good, cut])
+    assert usable == [good]
+    assert [found.name for found in unreadable] == ["none.csv", "cut.gz"]
+    assert unreadable[0].reason == "none.csv: No such file or directory"
+    assert "expected a whole gzip file" in str(unreadable[1].reason)
 
 
 @pytest.mark.parametrize("header", [HEADER, HEADER[:-1], HEADER[:-1] + b"\r\n", HEADER[:-1] + b"\r"])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scoring.errors import ReadingsError
 from scoring.keys import SensorKey
-from scoring.readings.files import FileLimits, Source, read_batches
+from scoring.readings.files import FileLimits, Source, check_headers, read_batches
 
 TS = ["2018-08-28 23:00:05", "2018-08-28 23:00:10.250"]
 
@@ -210,6 +210,8 @@ def test_a_file_of_other_columns_is_refused_with_what_was_expected_and_found(pat
         rows(path)
     assert message in str(caught.value)
     assert str(caught.value).startswith("it: ")
+    _, (unreadable,) = check_headers([Source("it", path)])
+    assert unreadable.reason == str(caught.value)
 
 
 def test_a_duplicate_column_is_refused(path):

@@ -17,7 +17,10 @@ from scoring.formats import (
     SUMMARY_CSV,
     SUMMARY_JSON,
     SUMMARY_VERSION,
+    WITHOUT_READINGS,
     LandingStatus,
+    RejectKind,
+    RunOutcome,
     SensorStatus,
 )
 from scoring.keys import SensorKey
@@ -38,6 +41,7 @@ class MadeSensor:
     status: SensorStatus = SensorStatus.SCORED
     reason: str | None = None
     readings: int | None = None
+    rejected: int = 0
     seconds: float = 5.0
     model: str = "ab" * 32
 
@@ -66,7 +70,7 @@ class MadeSensor:
             "status": self.status,
             "reason": self.reason,
             "readings": len(self.values) if self.readings is None else self.readings,
-            "rejected": 0,
+            "rejected": self.rejected,
             "anomalies": sum(score <= 0 for score in self.scores),
             "first": times[0] if times else None,
             "last": times[-1] if times else None,
@@ -85,6 +89,10 @@ class MadeRun:
     run: str | None = "blob-0123456789abcdef0123456789abcdef"
     landings: list[dict[str, object]] = field(default_factory=list)
     rejects: list[list[str]] = field(default_factory=list)
+    state: RunOutcome = RunOutcome.SUCCEEDED
+    reasons: list[str] = field(default_factory=list)
+    unlisted: int = 0
+    """Models without readings that have no row."""
 
     def write(self, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,6 +105,9 @@ class MadeRun:
                 {
                     "version": SUMMARY_VERSION,
                     "run": self.run,
+                    "state": self.state,
+                    "reasons": self.reasons,
+                    "rejects": self._groups(),
                     "totals": self._totals(rows, landings),
                     "sensors": rows,
                     "landings": landings,
@@ -108,6 +119,13 @@ class MadeRun:
         (folder / SUMMARY_CSV).touch()
         return folder
 
+    def _groups(self) -> list[dict[str, object]]:
+        if not self.rejects:
+            return []
+        file, line, reason = self.rejects[0][:3]
+        first = {"file": file, "line": int(line), "reason": reason, "hint": "decimal comma?"}
+        return [{"kind": RejectKind.VALUE, "count": len(self.rejects), **first}]
+
     def _totals(self, rows: list[dict[str, object]], landings: list[dict[str, object]]) -> dict[str, int]:
         status = [row["status"] for row in rows]
         return {
@@ -115,12 +133,13 @@ class MadeRun:
             "scored": sum(len(each.values) for each in self.sensors),
             "rejected": len(self.rejects),
             "anomalies": sum(int(str(row["anomalies"])) for row in rows),
-            "sensors": len(rows) - status.count(SensorStatus.NO_READINGS),
+            "sensors": sum(each not in WITHOUT_READINGS for each in status),
             "sensors_scored": status.count(SensorStatus.SCORED),
             "sensors_failed": status.count(SensorStatus.FAILED),
             "sensors_without_model": status.count(SensorStatus.NO_MODEL),
             "sensors_missing": status.count(SensorStatus.MISSING),
-            "models_without_readings": status.count(SensorStatus.NO_READINGS),
+            "models_without_readings": status.count(SensorStatus.NO_READINGS) + self.unlisted,
+            "sensors_without_rows": sum(row["status"] in WITHOUT_READINGS for row in rows) + self.unlisted,
             "landings": len(landings),
             "landings_read": sum(each["status"] == LandingStatus.READ for each in landings),
         }

@@ -18,7 +18,7 @@ from sklearn.svm import OneClassSVM
 
 from scoring.cli import main
 from scoring.errors import ScoringError
-from scoring.formats import LandingStatus, SensorStatus
+from scoring.formats import LandingStatus, RunOutcome, SensorStatus
 from scoring.keys import SensorKey
 from scoring.models.svm import SvmDetector
 from scoring.models.write import save_model
@@ -160,6 +160,72 @@ def test_a_run_without_anomalies_needs_no_attention(tmp_path: Path) -> None:
     assert "Nothing: every reading is normal." in text
 
 
+def test_sensors_that_sent_nothing_are_counted_and_not_called_normal(tmp_path: Path) -> None:
+    quiet = [MadeSensor("2", str(i), status=SensorStatus.NO_READINGS) for i in range(3)]
+    page = report(MadeRun([MadeSensor("1", "1", normal(50)), *quiet]), tmp_path)
+    assert "1 sensor is normal; 3 sensors sent nothing" in page.text
+    assert "Nothing: every reading is normal; 3 sensors sent nothing." in page.text
+    assert "of 1 with readings; 3 sent nothing" in page.text
+    assert "what needs attention" not in page.text
+    groups = [page.data["groups"][group]["name"] for group in page.data["sensors"]["group"]]
+    assert groups == ["Normal", *["No readings"] * 3]
+
+
+def test_an_expected_sensor_that_sent_nothing_and_one_with_rejects_only_need_attention(
+    tmp_path: Path,
+) -> None:
+    page = report(
+        MadeRun(
+            [
+                MadeSensor("1", "1", normal(50)),
+                MadeSensor("1", "2", status=SensorStatus.SILENT),
+                MadeSensor("1", "3", status=SensorStatus.NO_READINGS, rejected=7),
+            ]
+        ),
+        tmp_path,
+    )
+    assert "1 of 3 sensors had all rows rejected, 1 is expected and sent nothing" in page.text
+    assert "1 sensor: silent. It is expected, but sent nothing." in page.text
+    assert "1 sensor: all rows rejected. See rejects.csv for the reasons." in page.text
+    assert page.data["sensors"]["why"][0] == "No reading: all of its rows were rejected (7)."
+    assert page.data["unscored"]["silent"]["glyph"] == "◇"
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (RunOutcome.PARTLY, "Partly scored: a.csv: 9 of 20 rows rejected; 1 of 2 sensors had some anomalies"),
+        (RunOutcome.FAILED, "Nothing was scored: a.csv: 9 of 20 rows rejected "),
+    ],
+)
+def test_the_headline_of_a_run_that_did_not_succeed_starts_with_the_first_reason(
+    tmp_path: Path, state: RunOutcome, expected: str
+) -> None:
+    reasons = ["a.csv: 9 of 20 rows rejected", "sensor 1/2: no model"]
+    sensors = [
+        MadeSensor("1", "1", with_spikes(50, [7])),
+        MadeSensor("1", "2", status=SensorStatus.NO_MODEL, reason="no model", readings=3),
+    ]
+    page = report(MadeRun(sensors, state=state, reasons=reasons), tmp_path)
+    assert expected in page.text
+    assert f"arrived · {state} · blob-" in page.text
+
+
+def test_a_summary_of_an_earlier_version_has_a_report(tmp_path: Path) -> None:
+    folder = MadeRun([MadeSensor("1", "1", normal(20))], rejects=[["a.csv", "7", "bad", "", "", "x"]]).write(
+        tmp_path
+    )
+    summary = json.loads((folder / "summary.json").read_text())
+    for name in ("state", "reasons", "rejects"):
+        del summary[name]
+    del summary["totals"]["sensors_without_rows"]
+    (folder / "summary.json").write_text(json.dumps(summary))
+    page = Reader()
+    page.feed(write_report(folder).read_text())
+    assert "The sensor is normal" in page.text
+    assert "1 row rejected." in page.text
+
+
 def test_a_run_without_readings_is_not_called_normal(tmp_path: Path) -> None:
     text = report(MadeRun([MadeSensor("1", "1", [], status=SensorStatus.NO_READINGS)]), tmp_path).text
     assert "There are no readings" in text
@@ -168,13 +234,9 @@ def test_a_run_without_readings_is_not_called_normal(tmp_path: Path) -> None:
 
 
 def test_models_without_readings_that_are_too_many_to_list_are_counted(tmp_path: Path) -> None:
-    folder = MadeRun([MadeSensor("1", "1", normal(20))]).write(tmp_path)
-    summary = json.loads((folder / "summary.json").read_text())
-    summary["totals"]["models_without_readings"] = 1001
-    (folder / "summary.json").write_text(json.dumps(summary))
-    page = Reader()
-    page.feed(write_report(folder).read_text())
+    page = report(MadeRun([MadeSensor("1", "1", normal(20))], unlisted=1001), tmp_path)
     assert "1,001 more models without readings." in page.text
+    assert "1 sensor is normal; 1,001 sensors sent nothing" in page.text
 
 
 def test_each_sensor_is_explained_in_words(tmp_path: Path) -> None:
@@ -212,16 +274,19 @@ def test_problems_with_the_data_are_shown_at_the_top(tmp_path: Path) -> None:
     )
     assert "1 landing could not be read. bad.csv: no column Value" in page.text
     assert "1 landing replaced before it was read; the new version has a run of its own. old.csv" in page.text
-    assert "3 rows rejected. Value is not a number (3)" in page.text
+    assert (
+        "3 rows rejected. value: 3, the first is good.csv line 7: Value is not a number (decimal comma?)"
+        in page.text
+    )
     assert "2026,1,1,x" in page.text
 
 
 def test_facts_from_the_pipeline_are_shown(tmp_path: Path) -> None:
     facts = RunFacts(
-        cause="site-a.csv landed", state="partly", started="2026-11-23T05:00:02+01:00", seconds=4000.0
+        cause="site-a.csv arrived", state="partly", started="2026-11-23T05:00:02+01:00", seconds=4000.0
     )
     text = report(MadeRun([MadeSensor("1", "1", normal(20))]), tmp_path, facts).text
-    assert "site-a.csv landed · partly · blob-0123456789abcdef0123456789abcdef" in text
+    assert "site-a.csv arrived · partly · blob-0123456789abcdef0123456789abcdef" in text
     assert "1 h 6 min from 2026-11-23 04:00:02 UTC" in text
 
 
@@ -232,7 +297,7 @@ def test_names_from_data_are_text_and_nothing_else(tmp_path: Path) -> None:
         sensors,
         run=HOSTILE[2],
         landings=[landing(name, LandingStatus.UNREADABLE, name) for name in HOSTILE],
-        rejects=[[name] * 6 for name in HOSTILE],
+        rejects=[[name, "1", *[name] * 6] for name in HOSTILE],
     )
     facts = RunFacts(cause=HOSTILE[0], state=HOSTILE[1], started=HOSTILE[2])
     page = report(run, tmp_path, facts)

@@ -111,7 +111,7 @@ def test_a_report_without_models_keeps_the_exact_boundaries_of_one_with_models(t
     with_models = charts(folder / "report.html")
     assert sorted(bool(chart["exact"]) for chart in with_models) == [False, True, True]
     (folder / "report.html").unlink()
-    assert charts(write_report(folder, RunFacts(cause="a.csv landed"))) == with_models
+    assert charts(write_report(folder, RunFacts(cause="a.csv arrived"))) == with_models
 
 
 def test_the_boundary_of_another_model_is_not_used(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from scoring.report.folder import LandingRow
 from scoring.report.page import write_report
 from tests.scoring.report.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
 
-LANDED = [LandingRow("2026/01/01/site-a.csv", LandingStatus.READ, None, 1, 0)]
+LANDINGS = [LandingRow("2026/01/01/site-a.csv", LandingStatus.READ, None, 1, 0)]
 
 
 class Words(HTMLParser):
@@ -53,14 +53,14 @@ def charts(page: Path) -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     ("run", "landings", "cause"),
     [
-        ("blob-0123456789abcdef0123456789abcdef", LANDED, "2026/01/01/site-a.csv landed"),
-        ("blob-0123456789abcdef0123456789abcdef-2", LANDED, "2026/01/01/site-a.csv landed; try 2"),
-        ("blob-0123456789abcdef0123456789abcdef", LANDED * 2, "data landed"),
-        ("timer-20261123-050000", LANDED, "a sweep by the timer at 2026-11-23 05:00:00 UTC"),
+        ("blob-0123456789abcdef0123456789abcdef", LANDINGS, "2026/01/01/site-a.csv arrived"),
+        ("blob-0123456789abcdef0123456789abcdef-2", LANDINGS, "2026/01/01/site-a.csv arrived; try 2"),
+        ("blob-0123456789abcdef0123456789abcdef", LANDINGS * 2, "data arrived"),
+        ("timer-20261123-050000", LANDINGS, "a sweep by the timer at 2026-11-23 05:00:00 UTC"),
         ("timer-20261123-050000-3", [], "a sweep by the timer at 2026-11-23 05:00:00 UTC; try 3"),
         ("manual-20261123-050000-3fa94c", [], "asked for by hand at 2026-11-23 05:00:00 UTC"),
         ("manual-20269999-999999-123456", [], "asked for by hand"),
-        ("august", LANDED, None),
+        ("august", LANDINGS, None),
         ("", [], None),
         (None, [], None),
     ],
@@ -73,7 +73,7 @@ def test_the_cause_is_inferred_from_the_name_of_a_run(
 
 @given(st.text())
 def test_no_name_of_a_run_breaks_the_page(run: str) -> None:
-    cause = infer_cause(run, LANDED)
+    cause = infer_cause(run, LANDINGS)
     assert cause is None or cause
 
 
@@ -103,7 +103,7 @@ def test_a_finished_run_shows_its_cause_time_and_pipeline(tmp_path: Path) -> Non
 
 def test_a_run_that_failed_before_its_summary_shows_the_error(tmp_path: Path) -> None:
     facts = RunFacts(
-        run="blob-00", cause="a.csv landed", state="failed", seconds=3, error="no worker: disk full",
+        run="blob-00", cause="a.csv arrived", state="failed", seconds=3, error="no worker: disk full",
         troubles=tuple(Trouble(f"score_1_{i}", "failed", f"reason {i}") for i in range(5)),
     )  # fmt: skip
     words = Words(write_report(tmp_path, facts))
@@ -128,7 +128,7 @@ def test_a_run_without_a_summary_shows_its_state(tmp_path: Path, state: str, exp
 
 def test_without_summary_and_facts_there_is_no_page(tmp_path: Path) -> None:
     with pytest.raises(ScoringError, match=r"holds no summary\.json"):
-        write_report(tmp_path, RunFacts(run="r", cause="a.csv landed"))
+        write_report(tmp_path, RunFacts(run="r", cause="a.csv arrived"))
     assert list(tmp_path.iterdir()) == []
 
 

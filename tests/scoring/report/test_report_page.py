@@ -441,7 +441,7 @@ def test_the_page_of_runs_lists_draws_and_finds(browser: Browser, tmp_path: Path
         RunRow(
             run=f"blob-{i:032x}",
             state="failed" if i == 3 else "succeeded",
-            cause=HOSTILE[0] if i == 4 else "site-a.csv landed",
+            cause=HOSTILE[0] if i == 4 else "site-a.csv arrived",
             started=f"2026-01-{i + 1:02}T00:00:00Z",
             seconds=12.5,
             readings=1000,
@@ -474,9 +474,9 @@ def test_the_page_of_runs_calls_a_sweep_late_when_it_is(
     rows = [RunRow("a", "succeeded")]
     page = write_index(rows, tmp_path / "index.html", swept=at, late_after_seconds=10_800)
     with opening(browser, page.as_uri()) as opened:
-        said = opened.page.locator(".swept").text_content() or ""
-    assert said.startswith("Last sweep: 20")
-    assert ("The next one is late" in said) is late
+        swept = opened.page.locator(".swept").text_content() or ""
+    assert swept.startswith("Last sweep: 20")
+    assert ("The next one is late" in swept) is late
 
 
 def test_the_page_of_runs_fits_a_phone(browser: Browser, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scoring import SensorKey
 from scoring.cli import main
 from scoring.errors import ReadingsError
+from scoring.formats import REJECT_COLUMNS
 from scoring.readings.files import Source, read_batches
 from scoring.tools.aggregate import WindowMeans
 from tests.scoring.peak import run_for_peak
@@ -182,7 +183,8 @@ def test_rejected_rows_are_counted_and_the_first_is_shown(tmp_path: Path, capsys
 def test_rejected_rows_are_listed_on_request(tmp_path: Path, capsys):
     aggregate(tmp_path, BAD_ROWS, "5s", "--rejects", str(tmp_path / "rejects.csv"), "--json")
     rejects = pd.read_csv(tmp_path / "rejects.csv", dtype=str)
-    assert list(rejects.columns) == ["file", "line", "reason", "device", "sensor", "text"]
+    assert list(rejects.columns) == list(REJECT_COLUMNS)
+    assert rejects["kind"].tolist()[0] == "timestamp"
     assert rejects[["file", "line", "device", "sensor"]].to_numpy().tolist() == [
         ["raw.csv", "3", "1", "3"],
         ["raw.csv", "4", "1", "3"],

@@ -25,10 +25,10 @@ def tick(timer: func.TimerRequest, context: func.Context) -> None:
 
 
 @app.blob_trigger(arg_name="blob", path="%SAMPLE_CONTAINER%/in/{name}.csv", connection="SampleStorage")
-def landed(blob: BlobClient) -> None:
+def on_blob(blob: BlobClient) -> None:
     """Fail as often as the blob name says: `in/fails-2.csv` twice."""
     tries[blob.blob_name] = tries.get(blob.blob_name, 0) + 1
-    log.info("landed %s in %s try %d", blob.blob_name, blob.container_name, tries[blob.blob_name])
+    log.info("on_blob %s in %s try %d", blob.blob_name, blob.container_name, tries[blob.blob_name])
     stem = blob.blob_name.removesuffix(".csv")
     if "fails-" in stem and tries[blob.blob_name] <= int(stem.rpartition("-")[2]):
         raise RuntimeError("the blob name asks for a failure")

@@ -1,4 +1,4 @@
-"""An app whose functions say what they were called for, and do what the blob's name asks for."""
+"""An app whose functions log their calls, and do what the blob's name asks for."""
 # ruff: noqa: INP001 - a function app is a folder, not a package
 
 import importlib

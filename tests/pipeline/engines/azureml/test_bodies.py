@@ -39,7 +39,7 @@ def kinds(emulator):
 
 
 @pytest.mark.parametrize(("sensors", "most"), [(15, 20), (250, 20), (250, 1000)])
-def test_every_body_of_a_life_with_azure_ml_is_what_the_schemas_say(context, emulator, sensors, most):
+def test_every_request_body_conforms_to_the_schemas(context, emulator, sensors, most):
     context.settings = replace(context.settings, max_steps=most)
     (model, *_) = small_fleet.models().values()
     for number in range(sensors):
@@ -73,7 +73,7 @@ def test_every_body_of_a_life_with_azure_ml_is_what_the_schemas_say(context, emu
     assert [remark for remark in emulator.schemas.remarks if not remark.accepted] == []
 
 
-def test_a_body_that_differs_is_refused_with_the_place(context, emulator):
+def test_an_invalid_body_is_rejected_with_the_place(context, emulator):
     """The check itself checks: each kind of difference is seen where it is."""
     from azure.ai.ml.entities import PipelineComponentBatchDeployment
     from azure.core.exceptions import HttpResponseError
@@ -147,5 +147,5 @@ SCHEMA = {
     ],
     ids=["right", "required", "of another alternative", "no alternative", "item", "unknown"],
 )
-def test_a_difference_is_told_at_its_place(body, found):
+def test_a_difference_is_reported_with_its_place(body, found):
     assert list(differences(DOCUMENT, SCHEMA, body)) == found

@@ -23,6 +23,7 @@ from dev.azureml.history import PAGE
 from dev.azureml.infrastructure import MAX_DEPLOYMENTS
 from dev.azureml.jobs import Step
 from pipeline import step_environment
+from pipeline.alerts import RUN_FAILED
 from pipeline.engine import StepState
 from pipeline.engines.azureml.endpoint import KEPT, deployments
 from pipeline.engines.azureml.setup import processors_of
@@ -245,7 +246,7 @@ class TestPublishing:
             ("Basic_A1", None),
         ],
     )
-    def test_the_name_of_a_size_tells_its_processors(self, size, processors):
+    def test_the_number_of_processors_follows_from_the_name_of_a_size(self, size, processors):
         assert processors_of(size) == processors
 
     def test_the_documents_load_from_disk_alone(self, published, tmp_path, monkeypatch):
@@ -344,7 +345,7 @@ class TestSubmitting:
         store = Store.connect(azureml_settings, transport=transport)
         engine = AzureMLEngine(azureml_settings, store, Runs(store, taken.clock))
         context = Context(azureml_settings, store, engine, taken.clock)
-        context.published(), context.acquire_slot()  # a host that has been at work knows both
+        context.published(), context.acquire_slot()  # a host that has run for a while has cached both
         transport.requests.clear()
         assert submit_landing(context, "2026/a.csv").outcome is Outcome.SUBMITTED
         store.close()
@@ -385,7 +386,9 @@ class TestSubmitting:
         assert list(emulator.jobs.jobs) == [submission.run]
         assert taken.runs.load(submission.run).state is RunState.SUBMITTED
 
-    def test_a_service_that_stays_away_leaves_the_run_to_be_taken_up(self, taken, emulator, monkeypatch):
+    def test_a_run_that_an_unavailable_service_did_not_accept_can_be_resumed(
+        self, taken, emulator, monkeypatch
+    ):
         monkeypatch.setattr("pipeline.engines.azureml.workspace.LONGEST_WAIT", 0.01)
         emulator.faults.add(Fault("PUT .*/jobs/", status=503, times=99))
         with pytest.raises(EngineError, match="keeps returning 503; try again later"):
@@ -461,18 +464,22 @@ class TestRunning:
 
     @pytest.mark.parametrize("end", ["Completed", "Failed"])
     @pytest.mark.parametrize("after", [None, 0.05], ids=["never began", "was at work"])
-    def test_a_run_that_lost_a_step_is_tried_again_by_the_sweep(self, published, emulator, end, after):
+    def test_a_run_that_lost_a_step_is_tried_again_for_its_sensor(self, published, emulator, end, after):
         """Azure ML does not retry a step: a node can be evicted, and the job ends all the same."""
         emulator.faults.lose(Loss("score_1_2", after=after, job=end))
         run = submit_landing(published, "2026/a.csv").run
         status = ended(published, run)
-        assert (status.state, status.retry) == (RunState.FAILED, True)
-        assert str(status.error).startswith("sensor 1/2 is missing")
+        assert (status.state, status.retry, status.missing) == (RunState.PARTLY, True, ("1_2",))
+        assert "sensor 1/2" in str(status.error) or "1 sensor" in str(status.error)
         recover(published, datetime.now(UTC))  # records how it ended
         recover(published, datetime.now(UTC))
-        assert not published.store.preds.exists(f"{run}/_SUCCESS")
         again = ended(published, f"{run}-2")
-        assert (again.state, again.counts["sensors_scored"]) == (RunState.SUCCEEDED, 3)
+        assert (again.state, again.counts["sensors_scored"]) == (RunState.SUCCEEDED, 1)
+        names = [blob.name for blob in published.store.preds.list(run)]
+        assert f"{run}/_SUCCESS" in names
+        assert f"{run}-2/_SUCCESS" in names
+        scored = sorted(name.rpartition("/")[2] for name in names if "/preds_" in name)
+        assert scored == ["preds_1_1.csv", "preds_1_2.csv", "preds_2_1.csv"]
 
     def test_a_lost_shard_is_a_lost_step(self, ready, emulator):
         ready = Context(
@@ -481,7 +488,7 @@ class TestRunning:
         publish(ready.store, ready.settings, ready.engine)
         emulator.faults.lose(Loss("score_shard_.*", times=2))
         status = ended(ready, submit_landing(ready, "2026/a.csv").run)
-        assert (status.state, status.retry) == (RunState.FAILED, True)
+        assert (status.state, status.missing) == (RunState.FAILED, ("1_1", "1_2", "2_1"))
 
     def test_a_sensor_that_is_newer_than_the_pipeline_is_no_reason_to_try_again(self, published):
         published.store.models.put("model_3_1.skops", small_fleet.models()["model_1_1.skops"])
@@ -490,12 +497,20 @@ class TestRunning:
         assert (status.state, status.retry) == (RunState.PARTLY, False)
         assert "sensor 3/1 is missing" in str(status.error)
 
-    def test_on_its_last_try_a_run_that_lost_a_step_is_partly_scored(self, published, emulator):
-        emulator.faults.lose(Loss("score_1_2", times=3))
-        published.engine.max_tries = 1
-        status = ended(published, submit_landing(published, "2026/a.csv").run)
-        assert (status.state, status.retry) == (RunState.PARTLY, False)
-        assert status.counts["sensors_scored"] == 2
+    def test_on_its_last_try_a_run_that_lost_a_step_is_final_and_the_alert_says_so(
+        self, published, emulator, caplog
+    ):
+        last = Context(
+            replace(published.settings, max_tries=1), published.store, published.engine, published.clock
+        )
+        emulator.faults.lose(Loss("score_1_2"))
+        run = str(submit_landing(last, "2026/a.csv").run)
+        assert ended(last, run).counts["sensors_scored"] == 2
+        recover(last, datetime.now(UTC))
+        recover(last, datetime.now(UTC))
+        assert f"{RUN_FAILED} run {run} for 1 sensor: " in caplog.text
+        assert (last.runs.load(run).state, last.runs.load(run).retry) == (RunState.PARTLY, False)
+        assert last.runs.open() == []
 
     def test_a_run_that_lost_its_last_step_is_tried_again(self, published, emulator):
         emulator.faults.lose(Loss("collect", after=0.05, job="Completed"))

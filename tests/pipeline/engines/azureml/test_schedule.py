@@ -103,7 +103,7 @@ def test_each_of_its_jobs_scores_all_readings_into_a_folder_of_its_own(fleet, em
         while job.status not in {"Completed", "Failed"}:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert job.status == "Completed", job.words
+        assert job.status == "Completed", job.log
         summary = json.loads(fleet.preds.read(f"{job.name}/summary.json").data)
         assert summary["run"] == job.name
         assert [landing["name"] for landing in summary["landings"]] == ["2026/a.csv", "2026/b.csv"]
@@ -140,7 +140,7 @@ def test_without_azure_ml_it_says_which_setting_is_wanted(fleet, monkeypatch, ca
 def test_a_refusal_of_the_workspace_is_reported_in_one_line(fleet, emulator, capsys):
     emulator.workspace.forget(("computes",))
     assert main(["schedule", "create", "--every", "1h"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith("error: cannot create schedule 'fleet-scoring': Azure ML workspace")
-    assert "cpu-cluster" in said
-    assert len(said.splitlines()) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: cannot create schedule 'fleet-scoring': Azure ML workspace")
+    assert "cpu-cluster" in error
+    assert len(error.splitlines()) == 1

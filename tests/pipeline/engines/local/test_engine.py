@@ -15,6 +15,7 @@ from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 
 from dev.azurite import connection_string
 from dev.proxy import FaultProxy, at_random
+from pipeline.alerts import RUN_FAILED
 from pipeline.engine import StepState
 from pipeline.engines.local.engine import settings_environment, worker_environment
 from pipeline.errors import EngineError
@@ -66,7 +67,7 @@ def test_a_landing_is_scored_and_everything_is_where_it_belongs(fleet):
     assert len(fleet.predictions(record.run)) == 6
     assert fleet.finished(record.run)
     names = {blob.name.removeprefix(f"{record.run}/") for blob in fleet.context.store.preds.list(record.run)}
-    assert names == {"preds_1_1.csv", "preds_1_2.csv", "summary.json", "_SUCCESS"}
+    assert names == {"preds_1_1.csv", "preds_1_2.csv", "summary.json", "report.html", "_SUCCESS"}
     steps = fleet.engine.steps(record.run)
     assert [(step.name, step.state, step.tries) for step in steps] == [
         ("score_1_1", StepState.SUCCEEDED, 1),
@@ -114,7 +115,7 @@ def test_a_failing_step_fails_only_its_sensor_and_gives_the_reason(fleet):
     record = fleet.score(fleet.land("a.csv", "1_1", "1_2", "1_3", "1_4"))
     assert record.state is RunState.PARTLY
     assert "sensor 1/2 failed: its model is broken" in str(record.error)
-    assert not record.retry
+    assert (record.retry, record.missing) == (True, ("1_4",))
     reasons = {sensor["sensor"]: sensor["reason"] for sensor in fleet.summary(record.run)["sensors"]}
     assert reasons == {
         "1": None,
@@ -130,6 +131,62 @@ def test_a_failing_step_fails_only_its_sensor_and_gives_the_reason(fleet):
     assert log == "error: as the model says\n"
 
 
+def test_a_step_that_was_lost_is_tried_again_for_its_sensor_only(fleet):
+    """Both folders have `_SUCCESS`: who reads them finds each reading once."""
+    fleet.models(s1_1="score", s1_2="die", s1_3="exit 75")
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", "1_1", "1_2", "1_3"))
+    assert (record.state, record.missing) == (RunState.PARTLY, ("1_2", "1_3"))
+    assert "sensor 1/2 is missing: it was killed by SIGKILL" in str(record.error)
+    assert [marker.failed for marker in fleet.context.runs.open()] == [True]
+    fleet.models(s1_2="score", s1_3="score")
+    sweep(fleet.context, None, random_hex="abcdef")
+    again = fleet.ended(f"{record.run}-2")
+    assert (again.state, again.counts["scored"]) == (RunState.SUCCEEDED, 4)
+    assert all(fleet.finished(run) for run in (record.run, again.run))
+    rows = fleet.predictions(record.run) + fleet.predictions(again.run)
+    assert len(rows) == len(set(rows)) == 6
+    assert not [row for row in fleet.predictions(again.run) if ",1,1," in row]
+    assert fleet.context.runs.open() == []
+
+
+def test_a_shard_that_was_lost_is_tried_again_for_its_sensors_only(fleet, environment, tmp_path):
+    limits = {"SCORING_MAX_STEPS": "2", "SCORING_LOCAL_PROCESSES": "2", "SCORING_STEP_TRIES": "1"}
+    fleet.context.settings = fleet.engine.settings = Settings.from_environment(environment | limits)
+    keys = [f"{device}_{sensor}" for device in range(3) for sensor in range(2)]
+    lines = {f"s{key}": "score" for key in keys} | {"s2_1": f"flaky {tmp_path / 'note'}"}
+    fleet.models(**lines)
+    fleet.publish()
+    record = fleet.score(fleet.land("a.csv", *keys))
+    assert record.state is RunState.PARTLY
+    sweep(fleet.context, None, random_hex="abcdef")
+    again = fleet.ended(f"{record.run}-2")
+    assert again.state is RunState.SUCCEEDED
+    rows = fleet.predictions(record.run) + fleet.predictions(again.run)
+    assert len(rows) == len(set(rows)) == 12
+
+
+def test_a_run_that_lost_collect_is_tried_again_as_a_whole_and_its_folder_never_counts(fleet, code):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    main = code / "scoring" / "__main__.py"
+    text = main.read_text()
+    main.write_text(
+        text.replace(
+            "def collect(args: Options) -> int:\n",
+            "def collect(args: Options) -> int:\n    os.kill(os.getpid(), 9)\n",
+        )
+    )
+    record = fleet.score(fleet.land("a.csv", "1_1"))
+    assert (record.state, record.retry, record.missing) == (RunState.FAILED, True, ())
+    assert not fleet.finished(record.run)
+    main.write_text(text)
+    sweep(fleet.context, None, random_hex="abcdef")
+    again = fleet.ended(f"{record.run}-2")
+    assert (again.state, len(fleet.predictions(again.run))) == (RunState.SUCCEEDED, 2)
+    assert not fleet.finished(record.run)
+
+
 def test_a_step_is_retried_after_a_transient_failure(fleet, tmp_path):
     fleet.models(s1_1=f"flaky {tmp_path / 'note'}")
     fleet.publish()
@@ -142,13 +199,12 @@ def test_a_run_that_scored_nothing_has_failed_and_is_retried_if_that_can_help(fl
     fleet.models(s1_1="exit 75", s1_2="fail for good")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
-    assert (record.state, record.retry) == (RunState.FAILED, True)
-    assert not fleet.finished(record.run)
+    assert (record.state, record.missing) == (RunState.FAILED, ("1_1",))
     assert [marker.failed for marker in fleet.context.runs.open()] == [True]
     fleet.models(s1_1="score")
     sweep(fleet.context, None, random_hex="abcdef")
     again = fleet.ended(f"{record.run}-2")
-    assert (again.state, len(fleet.predictions(again.run))) == (RunState.PARTLY, 2)
+    assert (again.state, len(fleet.predictions(again.run))) == (RunState.SUCCEEDED, 2)
 
 
 def test_a_step_that_takes_too_long_is_ended_with_all_that_it_started(fleet, environment, store, tmp_path):
@@ -158,7 +214,7 @@ def test_a_step_that_takes_too_long_is_ended_with_all_that_it_started(fleet, env
     fleet.context.settings = fleet.engine.settings = Settings.from_environment(environment | limits)
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
-    assert record.error == "sensor 1/1 failed: it took longer than its 1 seconds"
+    assert record.error == "sensor 1/1 is missing: it took longer than its 1 seconds"
     until(lambda: not psutil.pid_exists(int(note.read_text())))
 
 
@@ -234,7 +290,7 @@ def test_results_of_an_earlier_worker_are_deleted_and_a_long_log_keeps_its_end(f
     assert log.endswith(b"\nthe last line\n")
 
 
-def test_a_worker_that_was_frozen_until_another_had_its_run_touches_nothing_any_more(fleet, tmp_path):
+def test_a_worker_that_was_frozen_until_another_took_its_run_changes_nothing(fleet, tmp_path):
     fleet.models(s1_1=f"flaky {tmp_path / 'tried'}")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))
@@ -279,7 +335,7 @@ def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
     assert fleet.context.runs.open() == []
 
 
-def test_steps_end_with_their_worker_however_it_ends(fleet, tmp_path):
+def test_steps_stop_with_their_worker_however_it_ends(fleet, tmp_path):
     note = tmp_path / "child"
     fleet.models(s1_1=f"spawn {note}")
     fleet.publish()
@@ -290,7 +346,7 @@ def test_steps_end_with_their_worker_however_it_ends(fleet, tmp_path):
     until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
-def test_a_worker_that_is_asked_to_end_leaves_its_run_to_the_next_sweep(fleet):
+def test_a_worker_that_is_asked_to_stop_leaves_its_run_to_the_next_sweep(fleet):
     fleet.models(s1_1="sleep 600")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))
@@ -304,7 +360,7 @@ def test_a_worker_that_is_asked_to_end_leaves_its_run_to_the_next_sweep(fleet):
     assert (record.state, record.restarts) == (RunState.SUCCEEDED, 1)
 
 
-def test_a_run_whose_worker_never_came_up_is_lost_after_a_while(fleet):
+def test_a_run_whose_worker_never_started_is_lost_after_a_while(fleet):
     fleet.models(s1_1="score")
     fleet.publish()
     submit, fleet.engine.submit = fleet.engine.submit, no_worker
@@ -341,12 +397,12 @@ def test_a_pipeline_that_was_published_for_another_engine_is_refused(fleet):
 
 
 def test_steps_see_neither_secrets_nor_settings(fleet, monkeypatch, code):
-    monkeypatch.setenv("AZURE_CLIENT_SECRET", "hush")
-    monkeypatch.setenv("ScoringStorage", "hush")
-    monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", "hush")
-    monkeypatch.setenv("SOME_TOKEN_OF_SOMEBODY", "hush")
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "planted")
+    monkeypatch.setenv("ScoringStorage", "planted")
+    monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", "planted")
+    monkeypatch.setenv("SOME_TOKEN_OF_SOMEBODY", "planted")
     (code / "scoring" / "__init__.py").write_text(
-        "import os\nprint(sorted(name for name, value in os.environ.items() if 'hush' in value"
+        "import os\nprint(sorted(name for name, value in os.environ.items() if 'planted' in value"
         " or 'AccountKey' in value), os.environ['OMP_NUM_THREADS'])\n"
     )
     fleet.models(s1_1="score")
@@ -428,7 +484,7 @@ def test_a_worker_without_storage_reports_it_in_one_line(fleet):
     assert "Traceback" not in done.stderr
 
 
-def test_documents_that_cannot_be_executed_fail_their_run_for_good(fleet):
+def test_documents_that_cannot_be_executed_fail_their_run_for_good(fleet, caplog):
     fleet.models(s1_1="score")
     published = fleet.publish().published
     path = f"published/{published.version}/score.yml"
@@ -437,6 +493,9 @@ def test_documents_that_cannot_be_executed_fail_their_run_for_good(fleet):
     record = fleet.score(fleet.land("a.csv", "1_1"))
     assert (record.state, record.retry) == (RunState.FAILED, False)
     assert "${{inputs.walk}}" in str(record.error)
+    with caplog.at_level("ERROR"):
+        sweep(fleet.context, None, random_hex="abcdef")
+    assert f"{RUN_FAILED} run {record.run}: " in caplog.text
     assert fleet.context.runs.open() == []
 
 
@@ -465,7 +524,7 @@ def test_a_fleet_of_real_detectors_is_scored_as_on_the_command_line(fleet, seed,
 
 
 @pytest.mark.slow
-def test_a_worker_that_is_killed_anywhere_costs_nothing_but_time(fleet):
+def test_a_worker_that_is_killed_anywhere_costs_only_time(fleet):
     """Workers, each killed at its own moment; every landing is scored exactly once all the same."""
     fleet.models(s1_1="score", s1_2="sleep 0.1", s1_3="score")
     fleet.publish()

@@ -38,7 +38,7 @@ def test_steps_of_all_runs_wait_for_their_turn(fleet, at_once, tmp_path, count):
     assert most <= count
 
 
-def test_of_a_long_log_the_end_is_kept(fleet):
+def test_the_end_of_a_long_log_is_kept(fleet):
     fleet.models(s1_1=f"say {2 * LONGEST_LOG}")
     fleet.publish()
     run = fleet.score(fleet.land("a.csv", "1_1")).run
@@ -47,7 +47,7 @@ def test_of_a_long_log_the_end_is_kept(fleet):
     assert log.endswith(b"the last line\n")
 
 
-def test_a_run_on_a_machine_whose_disk_is_full_fails_and_is_tried_again(fleet):
+def test_a_run_on_a_machine_whose_disk_is_full_fails_and_is_retried(fleet):
     """A limit on the size of files, which the worker takes over, stands in for the disk."""
     fleet.models(s1_1="score")
     fleet.publish()

@@ -1,4 +1,4 @@
-"""Makes the pickles in this folder, and what their own scikit-learn answers.
+"""Makes the pickles in this folder, and the predictions of their own scikit-learn.
 
 Run with the Python and the scikit-learn of each version, from 0.17 under Python 2 on:
 
@@ -120,9 +120,9 @@ def main():
         save(model, os.path.join(folder, name), number)
         if name == "svm-rbf":
             save_variants(model, os.path.join(folder, name))
-    told = {"python": sys.version.split()[0], "probe": PROBE[:, 0].tolist(), "answers": answers}
+    facts = {"python": sys.version.split()[0], "probe": PROBE[:, 0].tolist(), "answers": answers}
     with open(os.path.join(folder, "answers.json"), "w") as file:
-        json.dump(told, file, sort_keys=True)
+        json.dump(facts, file, sort_keys=True)
         file.write("\n")
 
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.xdist_group("azureml")
 
 
 @dataclass(frozen=True)
-class Over:
+class FinishedRun:
     """A finished run, and the fleet that it scored."""
 
     run: str
@@ -32,9 +32,9 @@ class Over:
 
 
 @pytest.fixture(params=sorted(ENGINES), scope="module")
-def over(request, azurite, tmp_path_factory) -> Iterator[Over]:
+def finished(request, azurite, tmp_path_factory) -> Iterator[FinishedRun]:
     """Three sensors and five rows; the model of the second sensor is broken."""
-    name, folder = request.param, tmp_path_factory.mktemp("over")
+    name, folder = request.param, tmp_path_factory.mktemp("finished")
     environment = new_environment(azurite)
     with pytest.MonkeyPatch.context() as patch:
         if name == "azureml":
@@ -51,36 +51,38 @@ def over(request, azurite, tmp_path_factory) -> Iterator[Over]:
         fleet.models(s2_1="score", s1_2="fail its model is broken", s1_1="score")
         publication = fleet.publish()
         run = fleet.start(fleet.land("a.csv", "1_1", "1_2", "2_1", rows=5))
-        yield Over(run, fleet, publication, environment, finish(fleet, run))
+        yield FinishedRun(run, fleet, publication, environment, finish(fleet, run))
         fleet.context.store.close()
 
 
 @pytest.fixture(autouse=True)
-def working_environment(over, monkeypatch):
+def working_environment(finished, monkeypatch):
     """Tests begin without variables of the machine; the SDK needs those of the emulator."""
-    for name, text in over.environment.items():
+    for name, text in finished.environment.items():
         monkeypatch.setenv(name, text)
 
 
-def test_a_failing_step_is_the_only_failed_one(over):
+def test_a_failing_step_is_the_only_failed_one(finished):
     """Why: one bad model in a fleet must not cost the others their predictions."""
-    assert over.state is RunState.PARTLY
-    assert "sensor 1/2 failed: its model is broken" in str(over.fleet.context.runs.load(over.run).error)
-    assert len(over.fleet.predictions(over.run)) == 10
-    states = {step.name: step.state for step in over.fleet.engine.steps(over.run)}
+    assert finished.state is RunState.PARTLY
+    assert "sensor 1/2 failed: its model is broken" in str(
+        finished.fleet.context.runs.load(finished.run).error
+    )
+    assert len(finished.fleet.predictions(finished.run)) == 10
+    states = {step.name: step.state for step in finished.fleet.engine.steps(finished.run)}
     assert states == {
         "score_1_1": StepState.SUCCEEDED,
         "score_1_2": StepState.FAILED,
         "score_2_1": StepState.SUCCEEDED,
         "collect": StepState.SUCCEEDED,
     }
-    (failed,) = [step for step in over.fleet.engine.steps(over.run) if step.error]
+    (failed,) = [step for step in finished.fleet.engine.steps(finished.run) if step.error]
     assert "its model is broken" in str(failed.error)
 
 
-def test_the_steps_stand_in_the_order_of_the_pipeline(over):
+def test_the_steps_are_in_the_order_of_the_pipeline(finished):
     """Why: `watch` and `status` list them, and must not jump."""
-    steps = over.fleet.engine.steps(over.run)
+    steps = finished.fleet.engine.steps(finished.run)
     assert [step.name for step in steps] == ["score_1_1", "score_1_2", "score_2_1", "collect"]
     for step in steps:
         assert step.started is not None
@@ -89,48 +91,48 @@ def test_the_steps_stand_in_the_order_of_the_pipeline(over):
         assert step.tries == 1
 
 
-def test_the_totals_of_the_summary_are_the_counts_of_the_run(over):
+def test_the_totals_of_the_summary_are_the_counts_of_the_run(finished):
     """Why: the list of runs shows them without opening a file."""
-    status = over.fleet.engine.status(over.run)
+    status = finished.fleet.engine.status(finished.run)
     assert (status.counts["readings"], status.counts["scored"]) == (15, 10)
-    assert status.counts == over.fleet.context.runs.load(over.run).counts
+    assert status.counts == finished.fleet.context.runs.load(finished.run).counts
 
 
-def test_it_cannot_be_canceled(over):
+def test_it_cannot_be_canceled(finished):
     """Why: results that were read must not become invalid afterwards."""
-    over.fleet.engine.cancel(over.run)
-    assert over.fleet.engine.status(over.run).state is over.state
+    finished.fleet.engine.cancel(finished.run)
+    assert finished.fleet.engine.status(finished.run).state is finished.state
 
 
-def test_handed_in_again_it_stays_as_it_is(over):
+def test_submitted_again_it_does_not_change(finished):
     """Why: a process that is not sure whether it succeeded submits again, also hours later."""
-    runs = over.fleet.context.runs
-    before = runs.load(over.run)
-    over.fleet.engine.submit(before, over.publication.published)
-    assert over.fleet.engine.status(over.run).state is over.state
-    assert len(over.fleet.predictions(over.run)) == 10
+    runs = finished.fleet.context.runs
+    before = runs.load(finished.run)
+    finished.fleet.engine.submit(before, finished.publication.published)
+    assert finished.fleet.engine.status(finished.run).state is finished.state
+    assert len(finished.fleet.predictions(finished.run)) == 10
     assert runs.newest() == [before]
 
 
-def test_a_pipeline_that_was_published_for_another_engine_is_refused(over):
+def test_a_pipeline_that_was_published_for_another_engine_is_refused(finished):
     """Why: after a change of the engine the old publication is still the current one."""
-    strange = PublishedPipeline(version=over.publication.published.version, engine="another", steps=1)
+    strange = PublishedPipeline(version=finished.publication.published.version, engine="another", steps=1)
     with pytest.raises(EngineError, match=r"was published for another.*python -m pipeline publish"):
-        over.fleet.engine.submit(over.fleet.context.runs.load(over.run), strange)
+        finished.fleet.engine.submit(finished.fleet.context.runs.load(finished.run), strange)
 
 
-def test_a_browser_shows_the_report_of_a_run_and_the_page_of_runs(over):
+def test_a_browser_shows_the_report_of_a_run_and_the_page_of_runs(finished):
     """Why: with any other content type a browser offers them as downloads."""
-    settings = over.fleet.context.settings
+    settings = finished.fleet.context.settings
     with BlobServiceClient.from_connection_string(settings.connection.connection_string) as account:
-        for name in (f"{over.run}/report.html", "index.html"):
+        for name in (f"{finished.run}/report.html", "index.html"):
             blob = account.get_blob_client(settings.containers.preds, name)
             until(blob.exists)  # the page of runs is written after the end of the run
             assert blob.get_blob_properties().content_settings.content_type == "text/html", name
 
 
-def test_what_is_fetched_are_the_files_of_the_run(over, tmp_path):
+def test_the_files_of_the_run_are_fetched(finished, tmp_path):
     """Why: on a mount of Azure ML each folder leaves an empty blob of its name."""
-    assert fetch(over.fleet.context.store, over.run, tmp_path) == 5
+    assert fetch(finished.fleet.context.store, finished.run, tmp_path) == 5
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"_SUCCESS", "preds_1_1.csv", "preds_2_1.csv", "report.html", "summary.json"}

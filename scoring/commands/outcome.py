@@ -1,0 +1,84 @@
+"""The rules of a run as options, and its outcome as the last lines and the exit code of a command."""
+
+import argparse
+import json
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scoring.commands.arguments import number
+from scoring.commands.failures import print_errors, print_skipped
+from scoring.errors import EXIT_DONE, EXIT_FAILED
+from scoring.formats import MAX_REJECTED, RunOutcome, SensorStatus
+
+if TYPE_CHECKING:
+    from scoring.collect.summary import Rules, Summary
+
+
+def add_rules(parser: argparse.ArgumentParser) -> None:
+    """Add the options."""
+    parser.add_argument(
+        "--max-rejected",
+        type=number("from 0 to 1, such as 0.01", lambda share: 0 <= share <= 1),
+        default=MAX_REJECTED,
+        metavar="SHARE",
+        help="a run is `partly` where more of a landing's rows are rejected (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--expected",
+        type=Path,
+        metavar="FILE",
+        help="list of sensors that should have sent readings, one `1_3` or `device,sensor` a line",
+    )
+
+
+def rules_of(args: argparse.Namespace) -> "Rules":
+    """The rules given on the command line.
+
+    Raises:
+        UsageError: the list of expected sensors cannot be read.
+    """
+    from scoring.collect.expected import read_expected
+    from scoring.collect.summary import Rules
+
+    return Rules(args.max_rejected, read_expected(args.expected) if args.expected else frozenset())
+
+
+def report_outcome(
+    summary: "Summary", out: Path, *, as_json: bool = False, reported: Collection[str] = ()
+) -> int:
+    """Print the totals with the first reason, and each reason as an error; returns the exit code.
+
+    Reasons that were `reported` before are not printed again.
+    """
+    state, reasons = summary.outcome
+    if as_json:
+        print(json.dumps({"state": state, "reasons": reasons, **summary.totals}))
+    else:
+        print(_line(summary, out))
+    print_errors([reason for reason in reasons if reason not in reported])
+    print_skipped(summary.landings)
+    if silent := [row for row in summary.sensors if row["status"] == SensorStatus.SILENT]:
+        first = f"{silent[0]['device']}/{silent[0]['sensor']}"
+        which = f"sensor {first}" if len(silent) == 1 else f"{len(silent):,} sensors, the first is {first}"
+        print(f"warning: expected readings of {which}: nothing was sent", file=sys.stderr)
+    return EXIT_DONE if state is RunOutcome.SUCCEEDED else EXIT_FAILED
+
+
+def _line(summary: "Summary", out: Path) -> str:
+    totals = summary.totals
+    line = (
+        f"scored {totals['scored']:,} of {totals['readings']:,} readings of {_sensors(totals['sensors'])}: "
+        f"{totals['anomalies']:,} anomalies, {totals['rejected']:,} rows rejected"
+    )
+    if silent := totals["sensors_without_rows"]:
+        line += f", {_sensors(silent)} sent nothing"
+    if summary.outcome.reasons:
+        reason = " ".join(summary.outcome.reasons[0].split())
+        line = f"{summary.outcome.state}: {reason}; {line}"
+    return f"{line} -> {out}"
+
+
+def _sensors(count: int) -> str:
+    return f"{count:,} sensor{'' if count == 1 else 's'}"

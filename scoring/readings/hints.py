@@ -1,0 +1,90 @@
+"""What a rejected text looks like: a hint at the setting of the source that wrote it, as a question.
+
+A hint never changes what is accepted: `01/02/2026` can be read in two ways, so it is rejected, with a hint.
+"""
+
+import re
+from collections.abc import Iterable
+
+_DAY_FIRST, _MONTH_FIRST = "day first?", "month first?"
+_DECIMAL_COMMA = "decimal comma?"
+
+_LONGEST = 100
+"""Characters of a longer text are not a timestamp or a number in any notation."""
+
+type _Patterns = Iterable[tuple[re.Pattern[str], str]]
+
+_DATE_FIRST = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](?:\d{4}|\d{2})\b.*")
+
+_TIMESTAMPS: _Patterns = [
+    (re.compile(pattern, re.IGNORECASE | re.ASCII), hint)
+    for pattern, hint in (
+        (r"\d{9,10}(?:[.,]\d+)?(?:e\+?9)?|\d\.\d+e\+?0?9", "Unix seconds?"),
+        (r"\d{13}(?:\.\d+)?|\d\.\d+e\+?12", "Unix milliseconds?"),
+        (r"\d{16}|\d\.\d+e\+?15", "Unix microseconds?"),
+        (r"\d{19}|\d\.\d+e\+?18", "Unix nanoseconds?"),
+        (r"[2-6]\d{4}(?:[.,]\d+)?", "a spreadsheet's serial date?"),
+        (r"\d{8}(?:[ T_]?\d{2}:?\d{2}(?::?\d{2})?(?:\.\d+)?Z?)?", "date without dashes?"),
+        (r"\d{4}[/.]\d{1,2}[/.]\d{1,2}.*", "slashes or dots for dashes?"),
+        (r".*\d ?[ap]\.?m\.?", "12-hour clock?"),
+        (r"\d{4}-\d\d-\d\d[ T][\d:]+,\d+.*", _DECIMAL_COMMA),
+        (r"\d{4}-\d\d-\d\d[ T][\d:.]+ +[+-][\d:]+", "space before the offset?"),
+        (r"\d{4}-\d\d-\d\d[ T][\d:.]+ *(?:utc|gmt|[a-z]{3,4}|[a-z_]+/[a-z_]+)", "name of a time zone?"),
+        (r"\d{4}-\d\d-\d\d[ T][\d:]+\.\d{10,}.*", "more than nine digits after the second?"),
+        (r"\d{4}-\d{1,2}-\d{1,2}(?:[ T].*)?", "no such day or time, or a digit too few?"),
+    )
+]
+
+_VALUES: _Patterns = [
+    (re.compile(pattern, re.IGNORECASE), hint)
+    for pattern, hint in (
+        (r"[+-]?\d{1,3}(?:,\d{3})+\.\d*|[+-]?\d{1,3}(?:,\d{3}){2,}", "thousands separators?"),
+        (r"[+-]?(?:\d*|\d{1,3}(?:[. '\u00a0\u202f]\d{3})+),\d+(?:e[+-]?\d+)?", _DECIMAL_COMMA),
+        (r"null|none|nil|n/?a|<na>|#n/a|-+|\?+|missing|bad|error|offline", "a word for a missing value?"),
+        (r"[+-]?\d+(?:[.,]\d+)? *(?:[^\W\d_]|[%°µ\"']).*", "a unit after the number?"),
+    )
+]
+
+_NUMBER_PART = re.compile(r"[+-]?\d+")
+_FRACTION = re.compile(r"\d+")
+_OTHER_SEPARATORS = {";": "separated by semicolons?", "\t": "separated by tabs?", "|": "separated by bars?"}
+
+
+def of_timestamp(text: str) -> str:
+    """A hint at how a TS that is not a timestamp was written, or an empty text."""
+    text = text.strip()
+    if dated := len(text) <= _LONGEST and _DATE_FIRST.fullmatch(text):
+        return _MONTH_FIRST if int(dated[2]) > 12 else _DAY_FIRST  # noqa: PLR2004 - months in a year
+    return _first(_TIMESTAMPS, text)
+
+
+def of_value(text: str) -> str:
+    """A hint at how a Value that is not a number was written, or an empty text."""
+    return _first(_VALUES, text.strip())
+
+
+def of_fields(line: str, width: int, value: int) -> str:
+    """A hint at why a line has not `width` fields; `value` is the place of Value."""
+    fields = line.split(",")
+    if (
+        len(fields) > width
+        and _NUMBER_PART.fullmatch(fields[value].strip())
+        and _FRACTION.fullmatch(fields[value + 1].strip())
+    ):
+        return _DECIMAL_COMMA
+    return _separator(line, width - 1)
+
+
+def of_header(header: bytes) -> str:
+    """A hint at why a header has not the expected columns, or an empty text."""
+    return _separator(header.decode(errors="replace"), 3)
+
+
+def _separator(line: str, least: int) -> str:
+    return next((hint for sign, hint in _OTHER_SEPARATORS.items() if line.count(sign) >= max(least, 1)), "")
+
+
+def _first(patterns: _Patterns, text: str) -> str:
+    if len(text) > _LONGEST:
+        return ""
+    return next((hint for pattern, hint in patterns if pattern.fullmatch(text)), "")

@@ -1,0 +1,116 @@
+"""What `runs` and `status` say of runs that need attention, and that looking changes nothing."""
+
+import json
+
+import pytest
+
+from pipeline.cli import main
+from pipeline.clock import utc_now
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
+from pipeline.runs.store import Runs
+from scoring.formats import SUMMARY_JSON
+
+
+@pytest.fixture
+def runs(here, store):
+    del here
+    return Runs(store, utc_now)
+
+
+def made(runs, run, state, **changes):
+    """A finished run of one blob."""
+    cause = Cause(CauseKind.BLOB, "a.csv")
+    pending = RunRecord(run=run, cause=cause, state=RunState.PENDING, published="v1", created=utc_now())
+    runs.mark(run)
+    return runs.advance(runs.create(pending), state, **changes)
+
+
+def summarized(runs, run):
+    """Store a summary with rejects, and with sensors of every kind."""
+    rows = [
+        ("1", "scored", 0),
+        ("2", "failed", 0),
+        ("3", "scored", 4),
+        ("4", "missing", 0),
+        ("5", "scored", 9),
+    ]
+    sensors = [
+        {"device": "1", "sensor": name, "status": status, "reason": None, "readings": 10, "anomalies": count}
+        for name, status, count in rows
+    ]
+    document = {
+        "version": 1,
+        "run": run,
+        "state": "partly",
+        "reasons": ["1,987 of 1,999 rows were rejected"],
+        "rejects": [{"kind": "value", "count": 1987, "file": "a.csv", "line": 2, "hint": "decimal comma?"}],
+        "totals": {"readings": 50, "scored": 30, "rejected": 1987},
+        "sensors": sensors,
+        "landings": [],
+    }
+    runs.store.preds.put(f"{run}/{SUMMARY_JSON}", json.dumps(document).encode())
+
+
+def test_runs_shows_rejected_rows_and_why_a_run_did_not_succeed(runs, capsys):
+    counts = {"scored": 12, "rejected": 1987}
+    made(runs, "first", RunState.PARTLY, error="1,987 of 1,999 rows were rejected", counts=counts)
+    made(runs, "second", RunState.SUCCEEDED, note="b.csv was deleted before it was read")
+    assert main(["runs"]) == 0
+    head, *rows = capsys.readouterr().out.splitlines()
+    assert "REJECTED" in head
+    first, second = sorted(rows)
+    assert "1,987  " in first
+    assert first.endswith("1,987 of 1,999 rows were rejected")
+    assert second.endswith("b.csv was deleted before it was read")
+
+
+def test_status_shows_what_needs_attention(runs, capsys):
+    made(
+        runs,
+        "first",
+        RunState.PARTLY,
+        error="1,987 of 1,999 rows were rejected",
+        retry=True,
+        missing=("1_4",),
+    )
+    summarized(runs, "first")
+    assert main(["status", "first"]) == 0
+    out = capsys.readouterr().out
+    assert "partly: 1,987 of 1,999 rows were rejected" in out
+    assert "next       first-2 scores what is missing (1 sensor); the next sweep submits it" in out
+    assert "value     1,987  a.csv line 2  decimal comma?" in out
+    sensors = [line.split()[:2] for line in out.splitlines() if line.startswith("1/")]
+    assert sensors == [["1/2", "failed"], ["1/4", "missing"], ["1/5", "scored"], ["1/3", "scored"]]
+
+
+def test_status_names_a_deleted_blob(runs, capsys):
+    made(runs, "first", RunState.SUCCEEDED, note="b.csv was deleted before it was read")
+    assert main(["status", "first"]) == 0
+    assert "note       b.csv was deleted before it was read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["status", "watch", "report"])
+def test_a_summary_that_cannot_be_read_is_reported_in_one_line(runs, capsys, command):
+    made(runs, "first", RunState.SUCCEEDED)
+    runs.store.preds.put(f"first/{SUMMARY_JSON}", b"{")
+    main([command, "first"])
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_looking_changes_nothing_in_storage(runs, tmp_path):
+    for run, retry in (("first", True), ("second", False)):
+        made(runs, run, RunState.FAILED, error="no disk", retry=retry)
+    summarized(runs, "first")
+
+    def contents():
+        containers = (runs.store.runs, runs.store.preds, runs.store.data)
+        return {(one.name, blob.name): blob.etag for one in containers for blob in one.list()}
+
+    before = contents()
+    for command in (["runs"], ["runs", "--html", str(tmp_path / "page.html")]):
+        assert main(command) == 0
+    for run in ("first", "second"):
+        assert main(["status", run]) == 0
+        assert main(["watch", run]) == 1
+    assert main(["report", "second", "--out", str(tmp_path)]) == 0
+    assert contents() == before
