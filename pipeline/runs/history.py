@@ -4,8 +4,8 @@
 
 A listing returns them newest first, page by page, and writers never conflict: the process that finishes a
 run writes its blob, and a sweep that finds the run still marked writes it again, with the same name and
-content. To change the content of a row: raise `VERSION`; the page omits rows of other versions. `more` is what
-`python -m pipeline runs` shows beside it; earlier releases did not write it.
+content. To change the content of a row: raise `VERSION`; the page omits rows of other versions. `more` is
+what `python -m pipeline runs` shows beside it; earlier releases did not write it.
 """
 
 import json
