@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
                 data = found.data
             blob = Blob(data, metadata, f"0x8DF{next(self.state.etags):012X}", datetime.now(UTC))
             self.state.put(container, name, blob)
-        self._answer(201, b"", _headers(blob))
+        self._answer(200 if query.get("comp") == "metadata" else 201, b"", _headers(blob))
 
     def do_DELETE(self) -> None:
         container, name, _ = self._target()
@@ -161,7 +161,11 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _fail(self, status: int, code: str) -> None:
-        body = b"" if self.command == "HEAD" else f"<Error><Code>{code}</Code></Error>".encode()
+        body = (
+            b""
+            if self.command == "HEAD"
+            else f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode()
+        )
         self._answer(status, body, {"x-ms-error-code": code, "Content-Type": "application/xml"})
 
     def _answer(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
