@@ -96,7 +96,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def missing(name: str) -> str:
-    """What is said of a model that is not there."""
+    """The error message for a missing model."""
     return f"there is no {name}: train or upload it"
 
 

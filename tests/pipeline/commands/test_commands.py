@@ -38,7 +38,7 @@ hostile = st.one_of(
 
 @given(data=hostile, key=hostile, out=hostile)
 @example(data="${{outputs.o}}", key="${{inputs.key}}", out="$[[")
-def test_a_value_is_part_of_one_argument_and_never_looked_into(data, key, out):
+def test_a_value_is_part_of_one_argument_and_never_expanded(data, key, out):
     values = {"inputs.data": data, "inputs.key": key, "outputs.o": out}
     assert arguments(TEMPLATE, values) == [
         *("python", "-m", "scoring", "score", "--data", data, f"--key={key}", "--out", f"{out}/x")

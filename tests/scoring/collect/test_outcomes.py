@@ -99,7 +99,7 @@ def place(tmp_path: Path, model: Any) -> Place:
 
 @dataclass(frozen=True)
 class Case:
-    """Files, and what is said of them."""
+    """Files, and the messages about them."""
 
     files: dict[str, str]
     state: RunOutcome

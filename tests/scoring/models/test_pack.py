@@ -271,7 +271,7 @@ def compressed(path: Path) -> None:
     pa_parquet.write_table(table, path, compression="zstd")
 
 
-def spoilt(path: Path) -> None:
+def damaged(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
     path.write_bytes(content)
@@ -291,7 +291,7 @@ def spoilt(path: Path) -> None:
         one_file_many_times,
         long_names,
         compressed,
-        spoilt,
+        damaged,
     ],
     ids=lambda damage: damage.__name__,
 )
@@ -305,7 +305,7 @@ def test_a_malformed_pack_is_not_used_and_says_why(models: Path, damage: Callabl
     assert answers(store, SVM) == single(models, SVM)
 
 
-def test_numbers_that_are_spoilt_leave_the_single_files(models: Path) -> None:
+def test_with_damaged_numbers_the_single_files_are_used(models: Path) -> None:
     path = models / PACK_NAME
     metadata = pa_parquet.ParquetFile(path).metadata
     place = [metadata.row_group(0).column(i).path_in_schema for i in range(8)].index("numbers")

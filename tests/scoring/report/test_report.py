@@ -208,7 +208,7 @@ def test_the_headline_of_a_run_that_did_not_succeed_starts_with_the_first_reason
     ]
     page = report(MadeRun(sensors, state=state, reasons=reasons), tmp_path)
     assert expected in page.text
-    assert f"landed · {state} · blob-" in page.text
+    assert f"arrived · {state} · blob-" in page.text
 
 
 def test_a_summary_of_an_earlier_version_has_a_report(tmp_path: Path) -> None:

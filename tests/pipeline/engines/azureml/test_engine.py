@@ -124,7 +124,7 @@ class TestPublishing:
         ):
             publish(context.store, context.settings, context.engine)
 
-    def test_a_missing_child_of_the_workspace_is_not_taken_for_a_missing_workspace(self, context):
+    def test_a_missing_child_of_the_workspace_is_not_mistaken_for_a_missing_workspace(self, context):
         """Azure Resource Manager has one code for both."""
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -463,7 +463,7 @@ class TestRunning:
         assert all(log.startswith("not what lies in the working tree") for _, log in ready.engine.logs(run))
 
     @pytest.mark.parametrize("end", ["Completed", "Failed"])
-    @pytest.mark.parametrize("after", [None, 0.05], ids=["never began", "was at work"])
+    @pytest.mark.parametrize("after", [None, 0.05], ids=["never started", "was running"])
     def test_a_run_that_lost_a_step_is_tried_again_for_its_sensor(self, published, emulator, end, after):
         """Azure ML does not retry a step: a node can be evicted, and the job ends all the same."""
         emulator.faults.lose(Loss("score_1_2", after=after, job=end))
