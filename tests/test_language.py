@@ -37,6 +37,8 @@ REPLACED = {
     "(hand|hands|handed) in": "submit",
     "(look|looks|looked) into": "list, check, expand",
     "spoilt": "invalid, damaged",
+    "wrong use": "usage error",
+    "no part of": "not part of",
     "(takes?|taken|took) for": "mistake for",
     "landed": "arrived or was uploaded (a blob), is written (a result)",
 }

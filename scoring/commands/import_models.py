@@ -24,7 +24,7 @@ Each saved model is compared with the numbers of its pickle before it is kept.
 Example:
   python -m scoring import-models old-models models
 
-Exit codes: 0 all imported; 1 some were refused, the others are imported; 2 wrong use.
+Exit codes: 0 all imported; 1 some were refused, the others are imported; 2 usage error.
 """
 
 

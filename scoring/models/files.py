@@ -18,7 +18,7 @@ MOST_BYTES = 64 << 20
 """Largest file that is read as a model."""
 
 _CLOSED = frozenset({errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EPERM})
-"""What is wrong with one file, and stays so."""
+"""Errors about one file that a retry does not change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def test_a_rejected_pickle_keeps_the_existing_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["nowhere", "empty"])
-def test_nothing_to_import_is_wrong_usage(tmp_path: Path, source: str) -> None:
+def test_nothing_to_import_is_a_usage_error(tmp_path: Path, source: str) -> None:
     (tmp_path / "empty").mkdir()
     done = scoring("import-models", tmp_path / source, tmp_path / "new")
     assert done.code == 2

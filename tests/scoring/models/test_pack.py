@@ -202,7 +202,7 @@ def test_a_link_that_leads_nowhere_is_a_missing_model(models: Path) -> None:
         assert len(write_pack(models).refused) == 2
 
 
-def test_names_that_are_no_text_are_somebody_elses_files(models: Path) -> None:
+def test_names_that_are_not_text_belong_to_other_programs(models: Path) -> None:
     Path(os.fsdecode(os.fsencode(models) + b"/model_\xff_1.skops")).touch()
     write_pack(models)
     assert ModelStore(models).unchanged == 4
@@ -347,7 +347,7 @@ def test_an_empty_folder_can_be_packed(tmp_path: Path) -> None:
     assert answers(ModelStore(tmp_path), SVM) == single(tmp_path, SVM)
 
 
-def test_a_folder_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a folder of models"):
         write_pack(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="is not a folder of models"):
@@ -356,7 +356,7 @@ def test_a_folder_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
         ModelStore(tmp_path / "nowhere", use_pack=False)
 
 
-def test_the_command_says_what_it_packed_and_refuses_what_scoring_refuses_in_the_same_words(
+def test_the_command_reports_what_it_packed_and_rejects_what_scoring_rejects_in_the_same_words(
     models: Path,
 ) -> None:
     done = subprocess.run(

@@ -490,7 +490,7 @@ class TestRunning:
         status = ended(ready, submit_landing(ready, "2026/a.csv").run)
         assert (status.state, status.missing) == (RunState.FAILED, ("1_1", "1_2", "2_1"))
 
-    def test_a_sensor_that_is_newer_than_the_pipeline_is_no_reason_to_try_again(self, published):
+    def test_a_sensor_that_is_newer_than_the_pipeline_does_not_cause_a_retry(self, published):
         published.store.models.put("model_3_1.skops", small_fleet.models()["model_1_1.skops"])
         published.store.data.put("2026/new.csv", small_fleet.readings().replace(b",2,1,", b",3,1,"))
         status = ended(published, submit_landing(published, "2026/new.csv").run)
