@@ -1,7 +1,7 @@
 """All errors that the pipeline raises on purpose.
 
 PipelineError
-├── InvalidRequest               the command line or an argument is wrong: exit code 2
+├── InvalidRequest           the command line or an argument is wrong: exit code 2
 ├── SettingsError            settings are missing or invalid, all in one message: exit code 2
 ├── StorageError             a request to blob storage failed
 │   ├── StorageUnreachable   no response, or only failures, after all retries

@@ -54,7 +54,7 @@ def remove_old_predictions(out: Path, selection: Selection, written: Collection[
 
 
 def remove_unscored_predictions(out: Path, scored: Collection[str]) -> None:
-    """Removes predictions that no outcome lists; call this only when no step is running.
+    """Remove predictions that no outcome names; call this only when no step is running.
 
     Raises:
         OutputError: the folder cannot be written.
