@@ -147,7 +147,7 @@ class Runs:
         )
 
     def add_to_history(self, record: RunRecord) -> None:
-        """Add a finished run to the page of runs; if that fails, the run has finished all the same.
+        """Add a finished run to the page of runs; if that fails, the run has finished nevertheless.
 
         A browser shows a report only with the content type of a page, which a mount of Azure ML does not set.
         """
