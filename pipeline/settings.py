@@ -91,7 +91,7 @@ class Settings:
     grace: timedelta = timedelta(minutes=10)
     """How far before its watermark the sweep starts."""
     late_sweep: timedelta = timedelta(minutes=180)
-    """A sweep that has not finished for so long is late: three intervals of the default schedule."""
+    """A sweep that has not finished for this time is late: three intervals of the default schedule."""
     late_event: timedelta = timedelta(minutes=30)
     """A landing that is older and still has no run: its event did not arrive."""
     hold: timedelta = timedelta(minutes=4)

@@ -32,7 +32,7 @@ from pipeline.runs.landing import Landing, Manifest, is_text, skipped_because
 from pipeline.runs.names import blob_run, given_run, manual_run
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.account import in_parallel
-from pipeline.storage.container import BlobInfo
+from pipeline.storage.listing import BlobInfo
 
 if TYPE_CHECKING:
     from pipeline.published.documents import PublishedPipeline

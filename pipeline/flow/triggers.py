@@ -36,7 +36,7 @@ def settings() -> Settings:
 def blob_source() -> str:
     """How the blob trigger learns of blobs; the default where the setting is wrong, which each call reports.
 
-    Decorators need it while the app is loaded. An app that does not load reaches nobody: the host runs
+    Decorators need it while the app is loaded. An app that does not load reports nothing: the host runs
     without functions, and only the platform's own log says why.
     """
     value = os.environ.get("SCORING_BLOB_SOURCE", "").strip()

@@ -18,7 +18,7 @@ finished.
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -147,7 +147,7 @@ class Runs:
         )
 
     def add_to_history(self, record: RunRecord) -> None:
-        """Add a finished run to the page of runs; if that fails, the run has finished all the same.
+        """Add a finished run to the page of runs; if that fails, the run has finished nevertheless.
 
         A browser shows a report only with the content type of a page, which a mount of Azure ML does not set.
         """
@@ -211,6 +211,30 @@ class Runs:
 
     def newest(self, limit: int | None = None) -> list[RunRecord]:
         """All records, or the `limit` newest, newest first; a damaged one is logged and omitted."""
+        names = self._names() if limit is None else [row["run"] for row in self.newest_rows(limit)]
+        records = self._load_each(names)
+        records.sort(key=lambda record: (record.created, record.run), reverse=True)
+        return records
+
+    def newest_rows(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """The rows of all runs, or of the `limit` newest, newest first.
+
+        A few listings, and a request for each run that has not finished: finished ones have their rows in the
+        history. The records of those that do not, such as cleaned-up ones, are read only to fill the list.
+        """
+        unfinished = self._load_each(marker.run for marker in self.open())
+        rows = history.latest(self.store.runs, unfinished, limit)
+        if limit is None or len(rows) < limit:
+            listed = {row["run"] for row in rows}
+            others = self._load_each(name for name in self._names() if name not in listed)
+            rows = history.newest_first([*rows, *map(history.full_row, others)])[:limit]
+        return rows
+
+    def _names(self) -> list[str]:
+        return [name for name in self.store.runs.folders() if name not in RESERVED]
+
+    def _load_each(self, names: Iterable[str]) -> list[RunRecord]:
+        """The records of these runs; a damaged one is logged and omitted."""
 
         def load(run: str) -> RunRecord | None:
             try:
@@ -221,10 +245,7 @@ class Runs:
                 logger.warning("%s", error, extra={"run": run})
                 return None
 
-        names = [name for name in self.store.runs.folders() if name not in RESERVED]
-        records = [record for record in in_parallel(load, names) if record is not None]
-        records.sort(key=lambda record: (record.created, record.run), reverse=True)
-        return records[:limit]
+        return [record for record in in_parallel(load, names) if record is not None]
 
     # Markers
 

@@ -166,7 +166,7 @@ class Engine:
 
 
 class Alerts(logging.Handler):
-    """The runs of which the log of the app said that they have failed for good."""
+    """The runs that the app logged as failed for good."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)

@@ -308,7 +308,7 @@ class TestTakingUp:
         assert submission.outcome is Outcome.ALREADY
         assert context.engine.taken() == {}
 
-    def test_after_the_manifest_it_goes_on(self, context, land):
+    def test_after_the_manifest_it_continues(self, context, land):
         landing = land()
         record = pending(context, landing)
         context.runs.create_manifest(Manifest(record.run, (landing,)))
