@@ -70,7 +70,7 @@ class Plan:
     skew: timedelta = timedelta(0)
     late: timedelta = timedelta(0)
     holds: bool = False
-    """Whether a delivery goes on after a fault, as within the time of SCORING_HOLD_MINUTES."""
+    """Whether a delivery continues after a fault, as within the time of SCORING_HOLD_MINUTES."""
 
 
 SENSORS = ("1_1", "1_2", "2_1")

@@ -51,7 +51,7 @@ class Outage:
         return hold(self.ask, timedelta(minutes=minutes), clock=lambda: self.now, sleep=self.wait)
 
 
-def test_a_call_goes_on_within_seconds_of_the_end_of_an_outage():
+def test_a_call_continues_within_seconds_of_the_end_of_an_outage():
     outage = Outage(until=200)
     assert outage.hold(4) == "done"
     assert outage.now <= 200 + LONGEST_WAIT
