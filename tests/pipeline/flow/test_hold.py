@@ -5,6 +5,7 @@ import logging
 import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,6 +105,11 @@ def short_waits(monkeypatch):
     monkeypatch.setattr("pipeline.flow.hold.FIRST_WAIT", 0.02)
 
 
+def taken(context: Any) -> int:
+    """How many runs the engine has accepted."""
+    return len(context.engine.taken())
+
+
 @pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize("fault", [Fault.RESET, Fault.LOST, Fault.BUSY])
 def test_an_outage_at_any_request_ends_in_a_submitted_run_without_a_sweep(
@@ -123,8 +129,8 @@ def test_an_outage_at_any_request_ends_in_a_submitted_run_without_a_sweep(
             store.data.put(f"{begins}.csv", READINGS)
             submission = submit_blob(context, store.data.name, f"{begins}.csv")
             assert proxy.faults[fault] == 12, begins
-            assert context.runs.load(submission.run).state is RunState.SUBMITTED, (begins, submission)
-            assert len(context.engine.taken()) == 1
+            assert context.runs.load(str(submission.run)).state is RunState.SUBMITTED, (begins, submission)
+            assert taken(context) == 1
             context.store.close()
 
 
@@ -142,7 +148,7 @@ def test_landings_whose_calls_meet_stopped_storage_are_submitted_when_it_is_back
         names = [f"{number}.csv" for number in range(10)]
         for name in names:
             store.data.put(name, READINGS)
-    ports = tuple(azurite.ports[service] for service in SERVICES)
+    blobs, queues, tables = (azurite.ports[service] for service in SERVICES)
     is_held = threading.Event()
     caplog.handler.addFilter(lambda line: is_held.set() if "holding on" in line.getMessage() else True)
     outcomes = []
@@ -153,8 +159,8 @@ def test_landings_whose_calls_meet_stopped_storage_are_submitted_when_it_is_back
     )
     calls.start()
     assert is_held.wait(60)
-    with Azurite(tmp_path / "azurite", ports):
+    with Azurite(tmp_path / "azurite", (blobs, queues, tables)):
         calls.join(60)
         assert [submission.outcome for submission in outcomes] == [Outcome.SUBMITTED] * 10
-        assert len(context.engine.taken()) == 10
+        assert taken(context) == 10
         store.close()
