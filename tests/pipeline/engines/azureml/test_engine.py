@@ -486,16 +486,24 @@ class TestRunning:
             replace(ready.settings, max_steps=2, shards=2), ready.store, ready.engine, ready.clock
         )
         publish(ready.store, ready.settings, ready.engine)
-        emulator.faults.lose(Loss("score_shard_.*", times=2))
+        keys = [SensorKey(*sensor) for sensor in small_fleet.SENSORS]
+        shard = keys[0].shard(2)
+        emulator.faults.lose(Loss(f"score_shard_000{shard}_of_0002"))
         status = ended(ready, submit_landing(ready, "2026/a.csv").run)
-        assert (status.state, status.missing) == (RunState.FAILED, ("1_1", "1_2", "2_1"))
+        assert status.missing == tuple(key.encoded for key in keys if key.shard(2) == shard)
+        assert status.retry
+
+    def test_a_run_of_which_every_node_was_preempted_is_tried_again_as_a_whole(self, published, emulator):
+        emulator.faults.lose(Loss("score_.*", times=3))
+        status = ended(published, submit_landing(published, "2026/a.csv").run)
+        assert (status.state, status.retry, status.missing) == (RunState.FAILED, True, ())
 
     def test_a_sensor_that_is_newer_than_the_pipeline_does_not_cause_a_retry(self, published):
         published.store.models.put("model_3_1.skops", small_fleet.models()["model_1_1.skops"])
         published.store.data.put("2026/new.csv", small_fleet.readings().replace(b",2,1,", b",3,1,"))
         status = ended(published, submit_landing(published, "2026/new.csv").run)
         assert (status.state, status.retry) == (RunState.PARTLY, False)
-        assert "sensor 3/1 is missing" in str(status.error)
+        assert "sensor 3/1: no step wrote a result" in str(status.error)
 
     def test_on_its_last_try_a_run_that_lost_a_step_is_final_and_the_alert_says_so(
         self, published, emulator, caplog
@@ -525,7 +533,7 @@ class TestRunning:
         run = submit_landing(published, "2026/a.csv").run
         status = ended(published, run)
         assert status.state is RunState.PARTLY
-        assert "sensor 1/2 failed" in str(status.error)
+        assert "sensor 1/2: model_1_2.skops" in str(status.error)
         failed = {
             step.name: step.error for step in published.engine.steps(run) if step.state is StepState.FAILED
         }
