@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import EXIT_DONE, InvalidRequest
 
@@ -18,7 +18,7 @@ Example:
   python -m pipeline runs --limit 50
   python -m pipeline runs --html --open
 
-Exit codes: 0 listed; 1 failed; 2 wrong use or settings.
+Exit codes: 0 listed; 1 failed; 2 usage or settings error.
 """
 _LONGEST_CAUSE = 100
 _COLUMNS = ("RUN", "STATE", "CREATED (UTC)", "TOOK", "READINGS", "ANOMALIES", "REJECTED", "CAUSE", "WHY")
@@ -44,42 +44,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """List runs."""
     from pipeline.commands.local_settings import open_context
-    from pipeline.terminal.tables import format_duration, format_time, show_json, show_table
+    from pipeline.terminal.tables import show_json, show_table
 
     if args.open and not args.html:
         raise InvalidRequest("--open shows the page that --html writes: use both")
     if args.limit < 0:
         raise InvalidRequest(f"--limit {args.limit}: expected a number of runs, or 0 for all")
     context = open_context()
-    records = context.runs.newest(args.limit or None)
+    limit = args.limit or None
     if args.html:
-        return _write_page(context, records, args)
+        return _write_page(context, context.runs.newest(limit), args)
     if args.json:
-        show_json([record.to_json() for record in records])
+        show_json([record.to_json() for record in context.runs.newest(limit)])
         return EXIT_DONE
-    if not records:
+    rows = context.runs.newest_rows(limit)
+    if not rows:
         print("no runs yet: upload readings, or submit some with python -m pipeline submit")
         print(_last_sweep(context))
         return EXIT_DONE
-    show_table(
-        _COLUMNS,
-        (
-            (
-                record.run,
-                record.state.value,
-                format_time(record.created),
-                format_duration(record.created, record.ended),
-                _count(record.counts.get("scored")),
-                _count(record.counts.get("anomalies")),
-                _count(record.counts.get("rejected")),
-                record.cause.sentence[:_LONGEST_CAUSE],
-                "; ".join(filter(None, (record.error, record.note))),
-            )
-            for record in records
-        ),
-    )
+    show_table(_COLUMNS, map(_cells, rows))
     print(_last_sweep(context))
     return EXIT_DONE
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from pipeline.terminal.tables import format_seconds
+
+    return (
+        row["run"],
+        row["state"],
+        row["started"].replace("T", " ").removesuffix("+00:00"),
+        "" if row["seconds"] is None else format_seconds(row["seconds"]),
+        _count(row["readings"]),
+        _count(row["anomalies"]),
+        _count(row.get("rejected")),
+        row["cause"][:_LONGEST_CAUSE],
+        "; ".join(filter(None, (row["error"], row.get("note")))),
+    )
 
 
 def _last_sweep(context: "Context") -> str:

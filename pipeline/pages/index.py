@@ -20,7 +20,7 @@ from pipeline.runs import history
 from pipeline.runs.last import LastSweep, last_sweep
 from pipeline.runs.record import RunRecord
 from pipeline.storage.account import Store, in_parallel
-from pipeline.storage.container import BlobInfo
+from pipeline.storage.listing import BlobInfo
 from scoring.formats import INDEX_HTML
 
 MOST_RUNS = 1000

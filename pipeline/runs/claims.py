@@ -15,13 +15,14 @@ from itertools import islice
 from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.runs.names import split_try
 from pipeline.storage.account import in_parallel
-from pipeline.storage.container import BlobInfo, Container
+from pipeline.storage.container import Container
+from pipeline.storage.listing import BlobInfo
 
 FOLDER = "landings/"
 
-MANY = 300
-"""From this many landings on, list: a page takes about as long as this many requests in parallel."""
-_LISTED_EACH = 16
+MANY = 100
+"""From this many landings on, list: a page takes about as long as this many requests."""
+_LISTED_EACH = 50
 """Most claims that are listed for each landing: beyond that, single requests are faster."""
 
 
@@ -30,9 +31,15 @@ def path(key: str) -> str:
     return FOLDER + key
 
 
+def holder(container: Container, key: str) -> str | None:
+    """The run that has claimed a landing; None if no run has: one request."""
+    claim = container.find(path(key))
+    return None if claim is None else claim.metadata.get("run")
+
+
 def held(container: Container, keys: Sequence[str]) -> list[bool]:
     """Whether a run has claimed each of these landings; a claim made at this moment can be missed."""
-    listed = _list(container, keys)
+    listed = _list(container, keys, metadata=False)
 
     def is_held(key: str) -> bool:
         return key in listed.claims if listed.covers(key) else container.exists(path(key))
@@ -45,7 +52,7 @@ def take(container: Container, keys: Sequence[str], run: str) -> list[bool]:
 
     A claim that has the name of `run` counts; a claim of an earlier try of the same run passes to it.
     """
-    listed = _list(container, keys)
+    listed = _list(container, keys, metadata=True)
 
     def taken(key: str) -> bool:
         claim = listed.claims.get(key)
@@ -71,11 +78,11 @@ class _Listed:
         return self.end is None or key <= self.end
 
 
-def _list(container: Container, keys: Sequence[str]) -> _Listed:
+def _list(container: Container, keys: Sequence[str], *, metadata: bool) -> _Listed:
     if len(keys) < MANY:
         return _Listed({})
     wanted, claims, end, left = set(keys), {}, "", _LISTED_EACH * len(keys)
-    for blob in islice(container.list(FOLDER, metadata=True), left):
+    for blob in islice(container.list(FOLDER, metadata=metadata), left):
         end, left = blob.name.removeprefix(FOLDER), left - 1
         if end in wanted:
             claims[end] = blob

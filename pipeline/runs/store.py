@@ -18,7 +18,7 @@ finished.
 
 import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -73,6 +73,8 @@ class Runs:
     def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
         self.store = store
         self.clock = clock
+        self._abandoned: set[str] = set()
+        """Runs that this process gave up on while it could not record that."""
 
     # Records
 
@@ -145,7 +147,7 @@ class Runs:
         )
 
     def add_to_history(self, record: RunRecord) -> None:
-        """Add a finished run to the page of runs; if that fails, the run has finished all the same.
+        """Add a finished run to the page of runs; if that fails, the run has finished nevertheless.
 
         A browser shows a report only with the content type of a page, which a mount of Azure ML does not set.
         """
@@ -209,6 +211,30 @@ class Runs:
 
     def newest(self, limit: int | None = None) -> list[RunRecord]:
         """All records, or the `limit` newest, newest first; a damaged one is logged and omitted."""
+        names = self._names() if limit is None else [row["run"] for row in self.newest_rows(limit)]
+        records = self._load_each(names)
+        records.sort(key=lambda record: (record.created, record.run), reverse=True)
+        return records
+
+    def newest_rows(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """The rows of all runs, or of the `limit` newest, newest first.
+
+        A few listings, and a request for each run that has not finished: finished ones have their rows in the
+        history. The records of those that do not, such as cleaned-up ones, are read only to fill the list.
+        """
+        unfinished = self._load_each(marker.run for marker in self.open())
+        rows = history.latest(self.store.runs, unfinished, limit)
+        if limit is None or len(rows) < limit:
+            listed = {row["run"] for row in rows}
+            others = self._load_each(name for name in self._names() if name not in listed)
+            rows = history.newest_first([*rows, *map(history.full_row, others)])[:limit]
+        return rows
+
+    def _names(self) -> list[str]:
+        return [name for name in self.store.runs.folders() if name not in RESERVED]
+
+    def _load_each(self, names: Iterable[str]) -> list[RunRecord]:
+        """The records of these runs; a damaged one is logged and omitted."""
 
         def load(run: str) -> RunRecord | None:
             try:
@@ -219,10 +245,7 @@ class Runs:
                 logger.warning("%s", error, extra={"run": run})
                 return None
 
-        names = [name for name in self.store.runs.folders() if name not in RESERVED]
-        records = [record for record in in_parallel(load, names) if record is not None]
-        records.sort(key=lambda record: (record.created, record.run), reverse=True)
-        return records[:limit]
+        return [record for record in in_parallel(load, names) if record is not None]
 
     # Markers
 
@@ -248,12 +271,16 @@ class Runs:
         return self.store.runs.exists(_marker(run))
 
     def abandon(self, run: str) -> None:
-        """Record that its submitter gave up; if that fails too, the sweep resumes it later."""
-        with suppress(StorageError):
+        """Record that its submitter gave up; if that fails too, this process and later the sweep know."""
+        try:
             self.store.runs.annotate(_marker(run), {"state": "left"})
+        except StorageError:
+            self._abandoned.add(run)
 
     def is_abandoned(self, run: str) -> bool:
-        """Whether its submitter recorded that it gave up."""
+        """Whether its submitter recorded that it gave up, or did so in this process."""
+        if run in self._abandoned:
+            return True
         marker = self.store.runs.find(_marker(run))
         return marker is not None and marker.metadata.get("state") == "left"
 
@@ -315,6 +342,10 @@ class Runs:
         """
         ours = claims.take(self.store.runs, [self.key(landing) for landing in landings], run)
         return tuple(landing for landing, won in zip(landings, ours, strict=True) if won)
+
+    def holder(self, landing: Landing) -> str | None:
+        """The run that has claimed a landing; None if no run has."""
+        return claims.holder(self.store.runs, self.key(landing))
 
     def unclaimed(self, landings: Sequence[Landing]) -> tuple[Landing, ...]:
         """The landings that no run has claimed, in order."""

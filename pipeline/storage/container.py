@@ -23,38 +23,11 @@ from pipeline.errors import (
     NotFound,
 )
 from pipeline.storage.etag import plain_etag
+from pipeline.storage.listing import PAGE, BlobInfo, list_blobs
 from pipeline.storage.sdk_errors import translated
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobLeaseClient, ContainerClient, ContentSettings
-
-_PAGE = 1000
-"""Blobs per page of a listing: the objects of the SDK are cyclic, and longer pages fill the memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class BlobInfo:
-    """Properties of a blob, without its content."""
-
-    name: str
-    etag: str
-    """Without quotes."""
-    size: int
-    md5: str | None
-    """Content-MD5 in base64, if one is stored."""
-    last_modified: datetime
-    metadata: Mapping[str, str]
-    """Empty in listings that did not request it."""
-    leased: bool
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether it stands for a folder; a listing knows that only with metadata.
-
-        Azure ML's mounts leave such an empty blob for each folder, and accounts with a hierarchical namespace
-        list folders so.
-        """
-        return self.metadata.get("hdi_isfolder") == "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,15 +184,10 @@ class Container:
             with self._translated("setting the content type of", name):
                 client.set_http_headers(settings)
 
-    def list(self, prefix: str = "", *, metadata: bool = False) -> Iterator[BlobInfo]:
+    def list(self, prefix: str = "", *, metadata: bool = False, page: int = PAGE) -> Iterator[BlobInfo]:
         """All blobs whose names start with `prefix`, by name, requested page by page."""
         with self._translated("listing", prefix):
-            for found in self._client.list_blobs(
-                name_starts_with=prefix or None,
-                include=["metadata"] if metadata else None,
-                results_per_page=_PAGE,
-            ):
-                yield _info(found)
+            yield from list_blobs(self._client, prefix, metadata=metadata, page=page)
 
     def folders(self) -> Iterator[str]:
         """Names of the folders at the top of the container."""

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,10 +82,13 @@ def format_time(time: datetime | None) -> str:
 
 
 def format_duration(start: datetime | None, end: datetime | None) -> str:
+    """The time from `start` to `end` for people; empty if one of them is unknown."""
+    return "" if start is None or end is None else format_seconds((end - start).total_seconds())
+
+
+def format_seconds(seconds: float) -> str:
     """A duration for people."""
-    if start is None or end is None:
-        return ""
-    seconds = max(timedelta(0), end - start).total_seconds()
+    seconds = max(0.0, seconds)
     if seconds < 60:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)

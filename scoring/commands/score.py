@@ -34,7 +34,7 @@ Example:
   python -m scoring score --data readings.csv --models models --out out
 
 Exit codes: 0 all scored; 1 a sensor that has readings was not scored, a file could not be read, or more of
-its rows were rejected than --max-rejected; the rest is scored, and trying again does not help; 2 wrong use;
+its rows were rejected than --max-rejected; the rest is scored, and trying again does not help; 2 usage error;
 75 failed for a temporary reason. With --key or --shard, rejected rows and --expected do not count: they are
 counted by `collect`.
 """

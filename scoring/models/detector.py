@@ -1,4 +1,4 @@
-"""What predicts: evaluators of typed parameters behind one interface."""
+"""Evaluators of typed parameters behind one interface."""
 
 from collections.abc import Callable
 from typing import Protocol

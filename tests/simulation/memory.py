@@ -12,7 +12,8 @@ from typing import Any
 
 from pipeline.errors import AlreadyExists, Changed, LeaseHeld, NotFound
 from pipeline.settings import Containers
-from pipeline.storage.container import BlobInfo, Content
+from pipeline.storage.container import Content
+from pipeline.storage.listing import PAGE, BlobInfo
 
 
 @dataclass
@@ -115,7 +116,13 @@ class MemoryContainer:
 
         self._change(effect)
 
-    def list(self, prefix: str = "", *, metadata: bool = False) -> Iterator[BlobInfo]:
+    def list(
+        self,
+        prefix: str = "",
+        *,
+        metadata: bool = False,
+        page: int = PAGE,  # noqa: ARG002 - one request takes all of them
+    ) -> Iterator[BlobInfo]:
         """All blobs, or those only that are older than the process is late."""
         limit = self._server.now - self._process.late()
 

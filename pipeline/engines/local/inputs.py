@@ -18,7 +18,7 @@ from pipeline.errors import (
 from pipeline.json_documents import to_json
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.storage.account import Store, in_parallel
-from pipeline.storage.container import BlobInfo
+from pipeline.storage.listing import BlobInfo
 from scoring import InvalidKey, SensorKey
 from scoring.formats import MANIFEST_JSON, MANIFEST_VERSION, PACK_NAME, LandingStatus
 

@@ -6,10 +6,13 @@ import pytest
 
 from pipeline.cli import main
 from pipeline.flow.cleanup import old_runs, remove
+from pipeline.flow.context import Context
 from pipeline.flow.recover import recover
 from pipeline.flow.submit import Outcome, submit_landing, submit_manual
 from pipeline.flow.sweep import sweep
 from pipeline.runs.record import RunState
+from pipeline.storage.account import Store
+from tests.pipeline.counting import CountingTransport
 
 COUNTS = {"scored": 1, "anomalies": 0, "sensors": 1, "sensors_failed": 0, "sensors_missing": 0}
 AGE = timedelta(days=30)
@@ -141,6 +144,51 @@ def test_cleaning_up_again_finds_nothing(context, clock):
     assert clean_up(context) == []
 
 
+@pytest.mark.parametrize("finished", [2, 12])
+def test_runs_that_have_nothing_to_remove_cost_no_requests(context, settings, clock, finished):
+    """Neither those that were cleaned up and keep the claims of their landings, nor younger ones."""
+    for number in range(finished):
+        scored(context, f"old/{number}.csv")
+    context.store.data.put("retried.csv", b"TS")
+    retried = str(submit_landing(context, "retried.csv").run)
+    context.runs.advance(context.runs.load(retried), RunState.FAILED, retry=True)
+    assert sweep(context, None, random_hex="000000").recovered.retried == 1
+    context.runs.advance(context.runs.load(f"{retried}-2"), RunState.SUCCEEDED, counts=COUNTS)
+    sweep(context, None, random_hex="000001")
+    clock.move(days=31)
+    assert len(clean_up(context)) == finished + 2
+    for number in range(finished):
+        scored(context, f"young/{number}.csv")
+    counting = CountingTransport()
+    behind = Context(settings, Store.connect(settings, transport=counting), context.engine, clock)
+    assert clean_up(behind) == []
+    assert len(counting.requests) == 5  # markers, rows, predictions, documents of runs, landings
+    behind.store.close()
+
+
+def test_what_a_cleanup_kept_for_a_landing_goes_when_the_landing_has_gone(context, clock):
+    run, other = scored(context, "a.csv"), scored(context, "b.csv")
+    clock.move(days=31)
+    clean_up(context)
+    context.store.data.delete("a.csv")
+    assert clean_up(context) == [run]
+    assert names(context.store.runs, f"{run}/") == set()
+    assert len(names(context.store.runs, f"{other}/")) == 2
+    assert claimed(context) == 1
+
+
+def test_a_finished_run_that_is_not_on_the_page_of_runs_is_cleaned_up_too(context, clock):
+    run = scored(context, "a.csv")
+    for row in names(context.store.runs, "ended/"):
+        context.store.runs.delete(row)
+    context.store.runs.put("ended/other", b"")
+    context.store.runs.put("broken/record.json", b"{")
+    assert clean_up(context) == []
+    clock.move(days=31)
+    assert clean_up(context) == [run]
+    assert names(context.store.preds, run) == set()
+
+
 def test_one_that_was_interrupted_looks_unfinished_and_is_found_again(context, clock):
     run = scored(context, "a.csv")
     context.store.data.delete("a.csv")
@@ -173,6 +221,6 @@ class TestTheCommand:
 
     @pytest.mark.parametrize("age", ["30", "d", "1w", "-1d", "1.5d", ""])
     @pytest.mark.usefixtures("store")
-    def test_an_invalid_age_is_wrong_usage(self, age, capsys):
+    def test_an_invalid_age_is_a_usage_error(self, age, capsys):
         assert main(["cleanup", f"--older-than={age}"]) == 2
         assert "expected hours or days, such as 12h or 90d" in capsys.readouterr().err

@@ -162,17 +162,18 @@ texts = st.text(max_size=2000) | st.text("😀\U0010ffff", min_size=500, max_siz
 @given(
     cause=texts,
     error=texts | st.none(),
+    note=texts | st.none(),
     run=st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}", fullmatch=True),
 )
 @settings(max_examples=100)
-def test_every_row_fits_into_the_metadata_of_a_blob(cause, error, run):
+def test_every_row_fits_into_the_metadata_of_a_blob(cause, error, note, run):
     written: dict[str, str] = {}
 
     class Noted:
         def put(self, _name: str, _data: bytes, *, metadata: dict[str, str]) -> None:
             written.update(metadata)
 
-    history.add(Noted(), record(run, cause=Cause(CauseKind.BLOB, cause), error=error))  # type: ignore[arg-type]
+    history.add(Noted(), record(run, cause=Cause(CauseKind.BLOB, cause), error=error, note=note))  # type: ignore[arg-type]
     assert sum(len(name) + len(text) for name, text in written.items()) < 8192
     assert written["row"].isascii()
     assert written["row"].isprintable()

@@ -3,16 +3,19 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import cast
 
 import pytest
+from hypothesis import given, strategies
 
 from pipeline.errors import AlreadyExists, IllegalTransition, LeaseHeld, NotFound, UnknownRun
-from pipeline.runs import claims
+from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.runs.store import Cause, CauseKind, RunRecord, Runs, RunState
 from pipeline.storage.account import Store
 from tests.pipeline.counting import CountingTransport
 from tests.pipeline.file_engine import Clock
+from tests.simulation.memory import MemoryStore, Process, Server
 
 A, B, C = (Landing(f"{name}.csv", "0x8D", 1, None) for name in "abc")
 
@@ -166,6 +169,60 @@ class TestRecords:
         assert len(runs.newest()) == 5
         assert "broken/record.json is not a run record" in caplog.text
 
+    @given(
+        times=strategies.lists(
+            strategies.tuples(strategies.integers(0, 9), strategies.integers(0, 9)), max_size=12
+        ),
+        limit=strategies.integers(1, 5),
+    )
+    def test_the_newest_rows_are_those_of_the_newest_records(self, times, limit):
+        """Runs end in any order; some have not ended, and some have a record and nothing else."""
+        clock = Clock()
+        runs = Runs(cast("Store", MemoryStore(Server(), Process())), clock)
+        begin = clock.now
+        for number, (created, took) in enumerate(times):
+            record = made(runs, f"run-{number}x", created=begin + timedelta(seconds=created))
+            if took < 8:
+                clock.now = begin + timedelta(seconds=created + took)
+                runs.advance(record, RunState.SUCCEEDED)
+            elif took == 9:
+                runs.unmark(record.run)
+        everything = [record.run for record in runs.newest()]
+        assert [row["run"] for row in runs.newest_rows()] == everything
+        shown = [row["run"] for row in runs.newest_rows(limit)]
+        assert [record.run for record in runs.newest(limit)] == shown
+        if all(took < 9 for _, took in times) or len(times) <= limit:
+            assert shown == everything[:limit]
+
+    def test_a_row_of_an_earlier_release_has_no_counts_of_rejects(self, runs, clock):
+        for run in ("before", "after"):
+            clock.move(seconds=1)
+            record = made(runs, run, created=clock.now)
+            runs.advance(record, RunState.PARTLY, counts={"rejected": 3}, note="2 sensors have no model")
+        blob = next(blob for blob in runs.store.runs.list("ended/", metadata=True) if "before" in blob.name)
+        runs.store.runs.annotate(blob.name, {name: blob.metadata[name] for name in ("version", "row")})
+        after, before = runs.newest_rows()
+        assert (after["rejected"], after["note"]) == (3, "2 sensors have no model")
+        assert "rejected" not in before
+
+    def test_rows_are_listed_in_a_few_requests_however_many_runs_have_finished(self, settings, store, clock):
+        for number in range(130):
+            clock.move(seconds=1)
+            history.add(
+                store.runs,
+                new(f"run-{number}x", state=RunState.SUCCEEDED, created=clock.now, ended=clock.now),
+            )
+        made(Runs(store, clock), "unfinished", created=clock.now + timedelta(seconds=1))
+        counting = CountingTransport()
+        behind = Store.connect(settings, transport=counting)
+        rows = Runs(behind, clock).newest_rows(20)
+        assert [row["run"] for row in rows] == [
+            "unfinished",
+            *(f"run-{number}x" for number in range(129, 110, -1)),
+        ]
+        assert len(counting.requests) == 3  # markers, the record of the one that has not finished, rows
+        behind.close()
+
     def test_log_lines_carry_the_runs_name(self, runs, caplog):
         with caplog.at_level(logging.INFO):
             runs.advance(made(runs), RunState.FAILED, error="no disk")
@@ -280,7 +337,7 @@ class TestClaims:
         runs.claim([A], "x")
         assert runs.claim([A], "y-2") == ()
 
-    def test_of_many_that_want_all_each_landing_goes_to_one(self, runs):
+    def test_each_landing_goes_to_one_of_many_claimants(self, runs):
         landings = [Landing(f"{number}.csv", "0x8D", 1, None) for number in range(12)]
         won = in_threads(lambda number: runs.claim(landings, f"run{number}"), 6)
         assert sorted(landing for some in won for landing in some) == sorted(landings)
@@ -311,3 +368,14 @@ def test_of_many_claims_only_those_that_are_missing_are_made(settings, clock, mo
     assert runs.claim(landings, "x-2") == tuple(landings)
     assert len(counting.requests) == 1 + 50
     store.close()
+
+
+def test_most_claims_are_listed_where_that_is_cheaper_than_to_look_for_each(settings, store, clock):
+    runs = Runs(store, clock)
+    landings = [Landing(f"{number}.csv", "0x8D", 1, None) for number in range(claims.MANY)]
+    runs.claim([Landing(f"old/{number}.csv", "0x8D", 1, None) for number in range(3 * claims.MANY)], "x")
+    counting = CountingTransport()
+    behind = Store.connect(settings, transport=counting)
+    assert Runs(behind, clock).unclaimed(landings) == tuple(landings)
+    assert len(counting.requests) == 1
+    behind.close()

@@ -124,7 +124,7 @@ class TestPublishing:
         ):
             publish(context.store, context.settings, context.engine)
 
-    def test_a_missing_child_of_the_workspace_is_not_taken_for_a_missing_workspace(self, context):
+    def test_a_missing_child_of_the_workspace_is_not_mistaken_for_a_missing_workspace(self, context):
         """Azure Resource Manager has one code for both."""
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -463,7 +463,7 @@ class TestRunning:
         assert all(log.startswith("not what lies in the working tree") for _, log in ready.engine.logs(run))
 
     @pytest.mark.parametrize("end", ["Completed", "Failed"])
-    @pytest.mark.parametrize("after", [None, 0.05], ids=["never began", "was at work"])
+    @pytest.mark.parametrize("after", [None, 0.05], ids=["never started", "was running"])
     def test_a_run_that_lost_a_step_is_tried_again_for_its_sensor(self, published, emulator, end, after):
         """Azure ML does not retry a step: a node can be evicted, and the job ends all the same."""
         emulator.faults.lose(Loss("score_1_2", after=after, job=end))
@@ -498,7 +498,7 @@ class TestRunning:
         status = ended(published, submit_landing(published, "2026/a.csv").run)
         assert (status.state, status.retry, status.missing) == (RunState.FAILED, True, ())
 
-    def test_a_sensor_that_is_newer_than_the_pipeline_is_no_reason_to_try_again(self, published):
+    def test_a_sensor_that_is_newer_than_the_pipeline_does_not_cause_a_retry(self, published):
         published.store.models.put("model_3_1.skops", small_fleet.models()["model_1_1.skops"])
         published.store.data.put("2026/new.csv", small_fleet.readings().replace(b",2,1,", b",3,1,"))
         status = ended(published, submit_landing(published, "2026/new.csv").run)

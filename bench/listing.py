@@ -1,0 +1,200 @@
+"""What the work costs beside a long history: requests to storage, and processor time as a ratio.
+
+Storage is in memory and in a process of its own, so that a history of years fits. Each line is measured with
+one length of the history and with twice that: what grows only with the work costs the same, but for its
+listings, which take a request for each 5,000 blobs.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import Any
+from urllib.parse import quote
+
+from azure.core.pipeline.transport import RequestsTransport
+from azure.storage.blob import BlobServiceClient
+
+from bench.landings import NoEngine
+from dev.memory_storage import Blob, MemoryStorage
+from pipeline.clock import utc_now
+from pipeline.flow.cleanup import old_runs
+from pipeline.flow.context import Context
+from pipeline.flow.sweep import WATERMARK, sweep
+from pipeline.runs import claims, history
+from pipeline.runs.landing import Landing, Manifest
+from pipeline.runs.names import blob_run, landing_key
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
+from pipeline.settings import Settings
+from pipeline.storage.account import Store
+
+PAGE = 5000
+SDK_BUDGET = 0.5
+"""Largest part of the processor time that the SDK takes to list the same blobs."""
+NOW = datetime(2026, 11, 23, 5, tzinfo=UTC)
+ACCOUNT = "devstoreaccount1"
+ETAG = Blob().etag
+COUNTS = {"scored": 720, "anomalies": 36, "sensors": 15}
+
+Containers = dict[str, dict[str, Blob]]
+
+
+class Counting(RequestsTransport):  # type: ignore[misc]  # exported by a module __getattr__
+    """Counts requests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self._lock = Lock()
+
+    def send(self, request: Any, **kwargs: Any) -> Any:
+        """Count and send a request."""
+        with self._lock:
+            self.count += 1
+        return super().send(request, **kwargs)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Work beside a history of a length; its budget is a number of requests and a listing of containers."""
+
+    what: str
+    length: int
+    build: Callable[[int], Containers]
+    work: Callable[[Context], None]
+    fixed: int
+    lists: tuple[str, ...]
+
+
+def main() -> int:
+    """Measure and print; returns 1 if the work exceeds its budget."""
+    kept = True
+    for case in CASES:
+        for length in (case.length, 2 * case.length):
+            containers = case.build(length)
+            requests, seconds = measured(containers, case.work)
+            budget = case.fixed + sum(len(containers[name]) // PAGE for name in case.lists)
+            kept &= requests <= budget
+            print(f"{case.what} {length:,}: {requests} requests (budget {budget}), {seconds:.2f} CPU s")
+    ratio = beside_the_sdk(old_blobs(20_000))
+    print(f"a listing: {ratio:.2f} of the processor time of the SDK (budget {SDK_BUDGET})")
+    return 0 if kept and ratio <= SDK_BUDGET else 1
+
+
+def measured(containers: Containers, work: Callable[[Context], None]) -> tuple[int, float]:
+    """Requests and processor seconds of the work, when it is done for the second time."""
+    counting = Counting()
+    with MemoryStorage(containers) as storage:
+        settings = Settings.from_environment({"ScoringStorage": storage.connection_string})
+        context = Context(settings, Store.connect(settings, transport=counting), NoEngine(), utc_now)
+        work(context)
+        counting.count = 0
+        seconds = _processor(lambda: work(context))
+        context.store.close()
+    return counting.count, seconds
+
+
+def beside_the_sdk(containers: Containers) -> float:
+    """Processor time of our listing, as a part of that of the SDK's own."""
+    with MemoryStorage(containers) as storage:
+        store = Store.connect(Settings.from_environment({"ScoringStorage": storage.connection_string}))
+        with BlobServiceClient.from_connection_string(storage.connection_string) as service:
+            client = service.get_container_client("data")
+            theirs = _processor(lambda: sum(1 for _ in client.list_blobs(results_per_page=PAGE)))
+        ours = _processor(lambda: sum(1 for _ in store.data.list()))
+        store.close()
+    return ours / theirs
+
+
+def old_blobs(number: int) -> Containers:
+    """Blobs that arrived before the watermark."""
+    watermark = {"version": 1, "source": f"{ACCOUNT}/data", "watermark": "2026-11-01T00:00:00+00:00"}
+    data = {f"2025/{one // 100:06}/{one:08}.csv": Blob(b"TS") for one in range(number)}
+    return _containers(data=data, runs={WATERMARK: Blob(json.dumps(watermark).encode())})
+
+
+def old_claims(number: int) -> Containers:
+    """Claims on landings."""
+    keys = [_key(f"old/{one}.csv") for one in range(number)]
+    return _containers(runs={claims.path(key): Blob(b"x", {"run": blob_run(key)}) for key in keys})
+
+
+def runs_of_a_week(number: int) -> Containers:
+    """Finished runs, one a minute; those older than a week have been cleaned up."""
+    data: dict[str, Blob] = {}
+    preds: dict[str, Blob] = {}
+    runs: dict[str, Blob] = {}
+    for one in range(number):
+        ended = NOW - timedelta(minutes=one)
+        name = f"2026/{one:06}.csv"
+        run = blob_run(_key(name))
+        landing = Landing(name, ETAG, 2, None)
+        record = RunRecord(
+            run=run,
+            cause=Cause(CauseKind.BLOB, name),
+            state=RunState.SUCCEEDED,
+            published="v1",
+            created=ended - timedelta(seconds=30),
+            ended=ended,
+            counts=COUNTS,
+        )
+        data[name] = Blob(b"TS")
+        runs[claims.path(_key(name))] = Blob(run.encode(), {"run": run})
+        runs[f"{run}/record.json"] = Blob(record.to_bytes())
+        runs[f"{run}/manifest.json"] = Blob(Manifest(run, (landing,)).to_bytes())
+        if NOW - ended <= timedelta(days=7):
+            row = quote(json.dumps(history.row(record)), safe="")
+            runs[str(history.blob_name(record))] = Blob(b"", {"version": history.VERSION, "row": row})
+            preds |= {f"{run}/{file}": Blob(b"x") for file in ("_SUCCESS", "preds_1_3.csv", "summary.json")}
+    return _containers(data=data, preds=preds, runs=runs)
+
+
+def sweep_again(context: Context) -> None:
+    """A sweep that finds nothing new."""
+    assert sweep(context, None, random_hex="000000").landings == 0
+
+
+def list_newest(context: Context) -> None:
+    """The 20 newest runs."""
+    assert len(context.runs.newest_rows(20)) == 20
+
+
+def clean_up(context: Context) -> None:
+    """A cleanup that finds nothing to remove."""
+    assert not list(old_runs(context, timedelta(days=7, minutes=1), NOW))
+
+
+def find_unclaimed(context: Context) -> None:
+    """The question of a sweep: which of 1,000 landings are new?"""
+    landings = [Landing(f"new/{one}.csv", ETAG, 2, None) for one in range(1000)]
+    assert len(context.runs.unclaimed(landings)) == len(landings)
+
+
+def _containers(**containers: dict[str, Blob]) -> Containers:
+    return {"data": {}, "models": {}, "preds": {}, "runs": {}} | containers
+
+
+def _key(name: str) -> str:
+    return landing_key(ACCOUNT, "data", name, ETAG)
+
+
+def _processor(work: Callable[[], object]) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began
+
+
+CASES = (
+    Case("sweep with nothing new, old blobs:", 50_000, old_blobs, sweep_again, 6, ("data",)),
+    Case("20 newest runs, of", 17_520, runs_of_a_week, list_newest, 2, ()),
+    Case(
+        "cleanup with nothing to remove, runs:", 900, runs_of_a_week, clean_up, 5, ("data", "preds", "runs")
+    ),
+    Case("1,000 new landings, old claims:", 20_000, old_claims, find_unclaimed, 1, ("runs",)),
+)
+
+if __name__ == "__main__":
+    sys.exit(main())
