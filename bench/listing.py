@@ -122,13 +122,13 @@ def old_claims(number: int) -> Containers:
     return _containers(runs={claims.path(key): Blob(b"x", {"run": blob_run(key)}) for key in keys})
 
 
-def runs_of_a_week(number: int) -> Containers:
-    """Finished runs, one a minute; those older than a week have been cleaned up."""
+def hourly_runs(number: int) -> Containers:
+    """Finished runs, one an hour; those older than a week have been cleaned up."""
     data: dict[str, Blob] = {}
     preds: dict[str, Blob] = {}
     runs: dict[str, Blob] = {}
     for one in range(number):
-        ended = NOW - timedelta(minutes=one)
+        ended = NOW - timedelta(hours=one)
         name = f"2026/{one:06}.csv"
         run = blob_run(_key(name))
         landing = Landing(name, ETAG, 2, None)
@@ -189,10 +189,8 @@ def _processor(work: Callable[[], object]) -> float:
 
 CASES = (
     Case("sweep with nothing new, old blobs:", 50_000, old_blobs, sweep_again, 6, ("data",)),
-    Case("20 newest runs, of", 17_520, runs_of_a_week, list_newest, 2, ()),
-    Case(
-        "cleanup with nothing to remove, runs:", 900, runs_of_a_week, clean_up, 5, ("data", "preds", "runs")
-    ),
+    Case("20 newest runs, of", 17_520, hourly_runs, list_newest, 2, ()),
+    Case("cleanup with nothing to remove, runs:", 900, hourly_runs, clean_up, 5, ("data", "preds", "runs")),
     Case("1,000 new landings, old claims:", 20_000, old_claims, find_unclaimed, 1, ("runs",)),
 )
 
