@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobServiceClient
+from landings import NoEngine
 
-from bench.landings import NoEngine
 from dev.memory_storage import Blob, MemoryStorage
 from pipeline.clock import utc_now
 from pipeline.flow.cleanup import old_runs
