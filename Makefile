@@ -61,7 +61,7 @@ soak: setup ## soak test under load and faults (SECONDS=600), simulation, fuzzin
 	$(PY) -m tests.fuzz --seconds 120
 
 bench: setup ## run the benchmarks, which measure ratios
-	@for b in bench/*.py; do echo "== $$b"; PYTHONPATH=. $(PY) $$b || exit 1; done
+	@for b in bench/[a-z]*.py; do echo "== $$b"; PYTHONPATH=. $(PY) $$b || exit 1; done
 
 clean: ## remove everything that make created
 	rm -rf $(VENV) .fidelity dev/node_modules out .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

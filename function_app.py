@@ -37,6 +37,6 @@ def score_on_timer(timer: func.TimerRequest) -> None:
     source=func.BlobSource(blob_source()),
 )
 def score_on_blob(blob: BlobClient) -> None:
-    """Submit a run for one blob, without reading it; the host tries five times if this raises."""
+    """Submit a run for one blob, without reading it; if this raises, the host tries five times at once."""
     submission = submit_blob(context(), blob.container_name, blob.blob_name)
     log.info("%s", submission, extra={"run": submission.run})

@@ -82,13 +82,13 @@ def _ensure_azurite(stack: contextlib.ExitStack) -> None:
         if service != "Table" and not str(server).startswith(f"Azurite-{service}/"):
             raise AzuriteError(
                 f"expected Azurite's {service} service on port {port}, found {server or 'nothing'}: "
-                "end what listens there, or set AzureWebJobsStorage and ScoringStorage to other addresses"
+                "stop what listens there, or set AzureWebJobsStorage and ScoringStorage to other addresses"
             )
     print(f"Using the Azurite that listens on ports {STANDARD_PORTS}.", flush=True)
 
 
 def server_on(port: int) -> str | None:
-    """What a server on this machine calls itself; None where nothing listens."""
+    """The name that a server on this port reports; None if nothing listens."""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", "/devstoreaccount1?comp=list")
@@ -96,7 +96,7 @@ def server_on(port: int) -> str | None:
     except ConnectionRefusedError:
         return None
     except (OSError, HTTPException) as error:
-        return f"something that is no web server ({type(error).__name__})"
+        return f"not a web server ({type(error).__name__})"
     finally:
         connection.close()
 

@@ -24,7 +24,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command line; returns its exit code: 0 done, 1 failed, 2 wrong use."""
+    """Run one command line; returns its exit code: 0 done, 1 failed, 2 usage error."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     description = "Publish pipelines, submit runs and manage them. Each command has --help."
     return CommandLine("pipeline", description, COMMANDS, _explain).run(argv)

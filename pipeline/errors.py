@@ -4,7 +4,7 @@ PipelineError
 ├── InvalidRequest           the command line or an argument is wrong: exit code 2
 ├── SettingsError            settings are missing or invalid, all in one message: exit code 2
 ├── StorageError             a request to blob storage failed
-│   ├── StorageUnreachable   no response, or only failures, after all retries
+│   ├── StorageUnreachable   no response, or only failures, after all retries: temporary
 │   ├── StorageDenied        the credential is wrong or has no role for this
 │   ├── ContainerMissing     no such container
 │   ├── NotFound             no such blob, in a container that exists
@@ -19,7 +19,8 @@ PipelineError
 ├── PublishError             the published pipeline cannot be built, written or read
 │   └── NothingPublished
 ├── ReportError              an HTML page cannot be written
-└── EngineError              the engine refused a run, or does not respond
+└── EngineError              the engine refused a run
+    └── EngineUnreachable    no response, or only failures, after all retries: temporary
 
 A message says what, where, and what to do, in one line. `pipeline.storage.sdk_errors` translates the
 exceptions of the storage SDK.
@@ -37,6 +38,9 @@ class PipelineError(Exception):
 
     exit_code: ClassVar[int] = EXIT_FAILED
     """The exit code of a command that fails because of this."""
+
+    temporary: ClassVar[bool] = False
+    """Whether it can pass by itself, so that the same request can succeed minutes later."""
 
 
 class InvalidRequest(PipelineError):
@@ -57,6 +61,8 @@ class StorageError(PipelineError):
 
 class StorageUnreachable(StorageError):
     """Blob storage does not respond, or only with failures, after all retries."""
+
+    temporary = True
 
 
 class StorageDenied(StorageError):
@@ -130,3 +136,9 @@ class ReportError(PipelineError):
 
 class EngineError(PipelineError):
     """The engine refused a run, or does not respond."""
+
+
+class EngineUnreachable(EngineError):
+    """The engine does not respond, or only with failures, after all retries."""
+
+    temporary = True

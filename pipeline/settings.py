@@ -18,6 +18,9 @@ CONNECTION = "ScoringStorage"
 
 MAX_TRIES_LIMIT = 99
 
+MAX_HOLD_MINUTES = 8
+"""At functionTimeout, 10 minutes in host.json, the host kills a call and all other calls of its process."""
+
 BLOB_SOURCES = ("EventGrid", "LogsAndContainerScan")
 
 HOST_RESOLVES = {"SCORING_SCHEDULE": "0 0 * * * *", "SCORING_DATA_CONTAINER": "data"}
@@ -88,9 +91,11 @@ class Settings:
     grace: timedelta = timedelta(minutes=10)
     """How far before its watermark the sweep starts."""
     late_sweep: timedelta = timedelta(minutes=180)
-    """A sweep that has not finished for so long is late: three intervals of the default schedule."""
+    """A sweep that has not finished for this time is late: three intervals of the default schedule."""
     late_event: timedelta = timedelta(minutes=30)
     """A landing that is older and still has no run: its event did not arrive."""
+    hold: timedelta = timedelta(minutes=4)
+    """How long a call for a blob waits for storage and engine to respond again."""
     schedule: str = "0 0 * * * *"
     blob_source: Literal["EventGrid", "LogsAndContainerScan"] = "EventGrid"
     """How the blob trigger detects blobs; the second polls, for Azurite and `func start`."""
@@ -130,6 +135,7 @@ class Settings:
             grace=reader.minutes("SCORING_GRACE_MINUTES", 10),
             late_sweep=reader.minutes("SCORING_LATE_SWEEP_MINUTES", 180),
             late_event=reader.minutes("SCORING_LATE_EVENT_MINUTES", 30),
+            hold=reader.minutes("SCORING_HOLD_MINUTES", 4, MAX_HOLD_MINUTES),
             schedule=reader.schedule(),
             blob_source=cast(
                 "Literal['EventGrid', 'LogsAndContainerScan']",
@@ -187,11 +193,10 @@ class _Reader:
         self.wrong(name, f"a whole number from {least:,} to {most:,}", value)
         return default
 
-    def minutes(self, name: str, default: float) -> timedelta:
+    def minutes(self, name: str, default: float, most: int = 14 * 24 * 60) -> timedelta:
         value = self.text(name)
         if value is None:
             return timedelta(minutes=default)
-        most = 14 * 24 * 60
         if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) and 0 < float(value) <= most:
             return timedelta(minutes=float(value))
         self.wrong(name, f"a number of minutes above 0, up to {most:,}", value)

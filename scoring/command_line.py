@@ -23,7 +23,7 @@ _EXTRAS = {"scoring": "scoring,train", "pipeline": "pipeline"}
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports wrong use in one line, as all errors are reported."""
+    """Reports usage errors in one line, as all errors are reported."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(_fail(f"{message}; see {self.prog} --help", EXIT_USAGE))

@@ -10,7 +10,7 @@ ScoringError
 └── OutputError     predictions cannot be written
 
 A message says what, where, and what to do, in one line. Exit codes: 0 done; 1 failed, and trying again
-does not help; 2 wrong use; 75 failed for a temporary reason (disk, memory, a broken connection).
+does not help; 2 usage error; 75 failed for a temporary reason (disk, memory, a broken connection).
 """
 
 EXIT_DONE = 0

@@ -1,6 +1,5 @@
 """Sensor keys, and the file names made from them."""
 
-import hashlib
 import re
 import unicodedata
 from typing import NamedTuple, Self
@@ -112,11 +111,6 @@ class SensorKey(_Key):
         if not (name.startswith(MODEL_PREFIX) and name.endswith(MODEL_SUFFIX)):
             raise InvalidKey(f"{name[:80]!r} is not the name of a model, such as 'model_1_3.skops'")
         return cls.from_encoded(name[len(MODEL_PREFIX) : -len(MODEL_SUFFIX)])
-
-    def shard(self, count: int) -> int:
-        """Which of `count` shards this key is in, from 0; the same on every machine."""
-        digest = hashlib.sha256(self.encoded.encode()).digest()
-        return int.from_bytes(digest[:8], "big") % count
 
 
 def encode_part(text: str) -> str:

@@ -126,6 +126,13 @@ def test_the_readme_documents_every_setting():
         assert f"`{name}`" in text or short in text, name
 
 
+def test_the_changelog_repeats_no_section_and_no_line():
+    """Merging two rewrites of it can keep both."""
+    for release in re.split(r"^## ", (REPO / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE):
+        lines = [line for line in release.splitlines() if line]
+        assert not {line for line in lines if lines.count(line) > 1}
+
+
 @pytest.mark.parametrize(
     "file", [".vscode/tasks.json", ".devcontainer/devcontainer.json", "host.json"], ids=str
 )

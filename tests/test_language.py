@@ -32,6 +32,14 @@ REPLACED = {
     "breathes": "is alive",
     "spelt out": "explicit",
     "written down": "stored",
+    "said": "output, message; reports",
+    "(go|goes|gone|went) on": "continue",
+    "(hand|hands|handed) in": "submit",
+    "(look|looks|looked) into": "list, check, expand",
+    "spoilt": "invalid, damaged",
+    "wrong use": "usage error",
+    "no part of": "not part of",
+    "(takes?|taken|took) for": "mistake for",
     "landed": "arrived or was uploaded (a blob), is written (a result)",
 }
 """Patterns of what not to write, and what to write instead. A space also stands for an underscore: names are

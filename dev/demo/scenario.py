@@ -100,8 +100,13 @@ def _print_results(results: Sequence[Results], out: Path, log: Log) -> None:
                 f"{totals['rejected']:,} rows rejected"
             )
         if not result.is_complete:
-            why = f"{result.record.state}: {result.record.error or result.problems[0]}"
-            log(f"  {result.what}: {why}" if totals else f"Run {result.run}: {result.what}: {why}")
+            why = result.record.error or result.problems[0]
+            why = why if why.startswith(result.what) else f"{result.what}: {why}"
+            log(
+                f"  {result.record.state}: {why}"
+                if totals
+                else f"Run {result.run}: {result.record.state}: {why}"
+            )
         for line in table(result.anomalous):
             log(line)
         log(f"  Predictions, summary and report: {result.folder}/report.html")

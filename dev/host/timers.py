@@ -140,7 +140,7 @@ class TimerListener:
             await self._fire(f"Timer fired at {self._clock.now().isoformat()}", until, scheduled=True)
 
     async def call(self, reason: str, invocation: str, until: asyncio.Event) -> Outcome:
-        """Run the function out of turn; the schedule goes on as it was."""
+        """Run the function out of turn; its schedule does not change."""
         status = await asyncio.to_thread(self._store.load, self._function) if self._store else None
         return await self._invoke(reason, until, self._info(status), invocation)
 

@@ -21,7 +21,7 @@ from dev.host.logs import log_from_worker
 
 _log = logging.getLogger("Host")
 
-_RUNNER = Path(__file__).with_name("runner.py")
+_WORKER_SCRIPT = Path(__file__).with_name("worker_script.py")
 _LONGEST_LINE = 16 * 2**20
 _MOST_EXITS = 3
 """The host exits at this number, as the real one does."""
@@ -153,7 +153,7 @@ class WorkerProcess:
         """
         ours, theirs = socket.socketpair()
         with theirs:
-            process = _start_runner(app, theirs)
+            process = _start_worker(app, theirs)
         reader, writer = await asyncio.open_connection(sock=ours, limit=_LONGEST_LINE)
         worker = cls(process, reader, writer, on_exit)
         try:
@@ -242,9 +242,9 @@ class WorkerProcess:
                     console.info("%s", line.decode(errors="replace").rstrip("\r\n"))
 
 
-def _start_runner(app: Path, connection: socket.socket) -> "subprocess.Popen[bytes]":
+def _start_worker(app: Path, connection: socket.socket) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-P", str(_RUNNER), str(app), str(connection.fileno())],
+        [sys.executable, "-P", str(_WORKER_SCRIPT), str(app), str(connection.fileno())],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -34,7 +34,10 @@ def wrong_answers(versions: "ContainerClient", runs: Iterable[Run]) -> Iterator[
         for row, label, score in run.predictions:
             sensors[row.device, row.sensor].append((row.value, label, score))
         for sensor, found in sensors.items():
-            detector = model(models[sensor])
+            if not (digest := models.get(sensor)):
+                yield f"{len(found)} predictions of {sensor} in {run.name}, without a model in the summary"
+                continue
+            detector = model(digest)
             values = np.array([[float(value)] for value, _label, _score in found])
             labels = (detector.predict(values) == -1).astype(int).tolist()
             scores = detector.decision_function(values).tolist()

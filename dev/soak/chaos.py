@@ -77,7 +77,7 @@ class Hosts:
                 self.killed["workers"] += 1
 
     def kill_step(self) -> None:
-        """Kill one random step, or `collect`, of the local engine, if there is one: its worker goes on."""
+        """Kill one random step, or `collect`, of the local engine, if there is one: its worker continues."""
         found = []
         for process in marked(self._mark):
             with suppress(psutil.Error):

@@ -81,12 +81,12 @@ echo "Blob events reach $FUNCTION_APP_NAME."
 
 make setup
 . .venv/bin/activate
-if said=$(python -m pipeline publish 2>&1); then
-    echo "$said"
+if output=$(python -m pipeline publish 2>&1); then
+    echo "$output"
     python -m pipeline doctor
 else
-    echo "$said" >&2
-    case "$said" in
+    echo "$output" >&2
+    case "$output" in
     *"there are no models"*)
         echo "Nothing is published yet: upload models to the container models of $STORAGE_NAME, then run: python -m pipeline publish" >&2
         ;;

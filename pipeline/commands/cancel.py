@@ -11,7 +11,7 @@ its retry is not retried.
 Example:
   python -m pipeline cancel timer-20261123-050000
 
-Exit codes: 0 requested; 1 failed, or there is no such run; 2 it has finished already, or wrong use.
+Exit codes: 0 requested; 1 failed, or there is no such run; 2 it has finished already, or usage error.
 """
 
 

@@ -13,7 +13,7 @@ The claim of a landing, which says that it was scored, stays as long as the land
 Example:
   python -m pipeline cleanup --older-than 90d --dry-run
 
-Exit codes: 0 done; 1 failed; 2 wrong use or settings.
+Exit codes: 0 done; 1 failed; 2 usage or settings error.
 """
 
 

@@ -10,7 +10,7 @@ Checks everything that a run needs, and changes nothing.
 Example:
   python -m pipeline doctor
 
-Exit codes: 0 all checks passed; 1 some failed, with what to do beside each; 2 wrong use or settings.
+Exit codes: 0 all checks passed; 1 some failed, with what to do beside each; 2 usage or settings error.
 """
 
 

@@ -19,7 +19,7 @@ the version that they started with.
 Example:
   python -m pipeline publish
 
-Exit codes: 0 published; 1 failed; 2 wrong use or settings.
+Exit codes: 0 published; 1 failed; 2 usage or settings error.
 """
 
 

@@ -19,7 +19,7 @@ results also gets a report: it shows the state of the run, and why.
 Example:
   python -m pipeline report timer-20261123-050000 --open
 
-Exit codes: 0 written; 1 failed, or the run has not finished; 2 wrong use or settings.
+Exit codes: 0 written; 1 failed, or the run has not finished; 2 usage or settings error.
 """
 
 

@@ -18,7 +18,7 @@ Example:
   python -m pipeline runs --limit 50
   python -m pipeline runs --html --open
 
-Exit codes: 0 listed; 1 failed; 2 wrong use or settings.
+Exit codes: 0 listed; 1 failed; 2 usage or settings error.
 """
 _LONGEST_CAUSE = 100
 _COLUMNS = ("RUN", "STATE", "CREATED (UTC)", "TOOK", "READINGS", "ANOMALIES", "REJECTED", "CAUSE", "WHY")

@@ -16,7 +16,7 @@ Example:
   python -m pipeline schedule show
   python -m pipeline schedule remove
 
-Exit codes: 0 done; 1 failed, or there is no schedule; 2 wrong use or settings.
+Exit codes: 0 done; 1 failed, or there is no schedule; 2 usage or settings error.
 """
 
 

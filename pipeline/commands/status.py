@@ -9,7 +9,7 @@ _EXAMPLE = """\
 Example:
   python -m pipeline status timer-20261123-050000
 
-Exit codes: 0 shown, in any state; 1 failed, or there is no such run; 2 wrong use or settings.
+Exit codes: 0 shown, in any state; 1 failed, or there is no such run; 2 usage or settings error.
 """
 
 

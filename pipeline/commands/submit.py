@@ -12,7 +12,7 @@ Example:
   python -m pipeline submit 2018/08/28/site-a.csv
   python -m pipeline submit --prefix 2018/08/ --again --run august-again
 
-Exit codes: 0 submitted, or nothing to score; 1 failed, or the run exists already; 2 wrong use or settings.
+Exit codes: 0 submitted, or nothing to score; 1 failed, or the run exists already; 2 usage or settings error.
 """
 
 

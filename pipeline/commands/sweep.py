@@ -13,7 +13,7 @@ at any time, also while the timer sweeps.
 Example:
   python -m pipeline sweep
 
-Exit codes: 0 done; 1 failed; 2 wrong use or settings.
+Exit codes: 0 done; 1 failed; 2 usage or settings error.
 """
 
 

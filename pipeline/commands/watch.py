@@ -10,7 +10,7 @@ Shows a progress bar on a terminal, otherwise a line for each change.
 Example:
   python -m pipeline watch timer-20261123-050000
 
-Exit codes: 0 the run succeeded; 1 it did not, or watching failed; 2 wrong use or settings.
+Exit codes: 0 the run succeeded; 1 it did not, or watching failed; 2 usage or settings error.
 """
 
 

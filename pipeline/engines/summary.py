@@ -113,7 +113,7 @@ def read_status(data: bytes, where: str, steps: Collection[str]) -> RunStatus:
 
 
 def _outcome(summary: Summary) -> tuple[RunState, str | None]:
-    """State and reason, as the summary says; computed here for a summary from before it said so.
+    """State and reason, as the summary says; computed here for an older summary without them.
 
     A landing that was replaced or deleted in the meantime is not a failure, nor is a model without readings.
     """

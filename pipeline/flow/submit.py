@@ -44,7 +44,7 @@ class Outcome(StrEnum):
     """What happened to a cause."""
 
     SUBMITTED = "submitted"
-    ALREADY = "already"  # this cause has its run
+    ALREADY = "already"  # this cause, or this landing, has its run
     EMPTY = "empty"  # other runs had claimed all of its landings
     DEFERRED = "deferred"  # too many active runs: the next sweep submits it
     CANCELED = "canceled"  # canceled before it started
@@ -79,7 +79,25 @@ def submit_landing(context: Context, name: str) -> Submission:
         return Submission(Outcome.GONE, None, f"{name!r} does not exist any more")
     if reason := skipped_because(name, blob.size):
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
-    if not context.acquire_slot():
+    landing = to_landing(blob)
+    return _claimed(context, landing) or _submit_landing(context, landing)
+
+
+def _claimed(context: Context, landing: Landing) -> Submission | None:
+    """What another event does for a landing that a run has claimed: it needs neither record nor slot."""
+    holder = context.runs.holder(landing)
+    if holder == blob_run(context.runs.key(landing)):
+        with suppress(UnknownRun):
+            return _known(context, context.runs.load(holder), [landing])
+    elif holder is not None:
+        return Submission(Outcome.ALREADY, holder, f"{landing.name!r} is in run {holder} already")
+    return None
+
+
+def _submit_landing(context: Context, landing: Landing) -> Submission:
+    run, name = blob_run(context.runs.key(landing)), landing.name
+    has_slot = context.acquire_slot()
+    if not has_slot and not context.runs.is_marked(run):  # a run that was interrupted counts as active
         context.note_deferral()
         return Submission(
             Outcome.DEFERRED,
@@ -87,10 +105,13 @@ def submit_landing(context: Context, name: str) -> Submission:
             f"{name!r} waits for the next sweep: {context.settings.max_active_runs} runs are active "
             "(SCORING_MAX_ACTIVE_RUNS)",
         )
-    landing = to_landing(blob)
-    submission = submit(context, blob_run(context.runs.key(landing)), Cause(CauseKind.BLOB, name), [landing])
-    if submission.outcome is not Outcome.SUBMITTED:
-        context.release_slot()
+    submitted = False
+    try:
+        submission = submit(context, run, Cause(CauseKind.BLOB, name), [landing])
+        submitted = submission.outcome is Outcome.SUBMITTED
+    finally:
+        if has_slot and not submitted:
+            context.release_slot()
     return submission
 
 
@@ -158,7 +179,6 @@ def submit(
         tries=tries,
         claims=claims,
     )
-    already = Submission(Outcome.ALREADY, run, f"run {run} exists already ({cause.kind}: {cause.detail})")
     marked = context.runs.mark(run)
     if not marked:
         try:
@@ -166,24 +186,37 @@ def submit(
         except UnknownRun:
             pass  # the creator of the marker is about to write the record: one of the two will
         else:
-            is_abandoned = known.state is RunState.PENDING and context.runs.is_abandoned(run)
-            return resume(context, known, landings) if is_abandoned else already
+            return _known(context, known, landings)
     try:
         record = context.runs.create(record)
     except AlreadyExists:
         if marked and context.runs.load(run).state.final:
             context.runs.unmark(run)  # this marker was created after its end
-        return already
+        return _already(run, cause)
+    except PipelineError:
+        context.runs.abandon(run)  # it can have been written, and only the response was lost
+        raise
     manifest = Manifest(run, tuple(landings), sensors)
     try:
         try:
             context.runs.create_manifest(manifest)
         except AlreadyExists:
-            return replace(already, reason=f"a sweep has resumed run {run}")
+            return replace(_already(run, cause), reason=f"a sweep has resumed run {run}")
         return _claim_and_submit(context, record, manifest, published)
     except PipelineError:
         context.runs.abandon(run)
         raise
+
+
+def _known(context: Context, record: RunRecord, landings: Sequence[Landing]) -> Submission:
+    """What another delivery of its cause does: resume the run if its submitter gave up."""
+    if record.state is RunState.PENDING and context.runs.is_abandoned(record.run):
+        return resume(context, record, landings)
+    return _already(record.run, record.cause)
+
+
+def _already(run: str, cause: Cause) -> Submission:
+    return Submission(Outcome.ALREADY, run, f"run {run} exists already ({cause.kind}: {cause.detail})")
 
 
 def resume(context: Context, record: RunRecord, landings: Sequence[Landing] = ()) -> Submission:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.errors import SettingsError
 from pipeline.flow.context import Context
+from pipeline.flow.hold import hold
 from pipeline.flow.submit import Outcome, Submission, submit_landing
 from pipeline.settings import BLOB_SOURCES, Settings, unresolved
 
@@ -35,7 +36,7 @@ def settings() -> Settings:
 def blob_source() -> str:
     """How the blob trigger learns of blobs; the default where the setting is wrong, which each call reports.
 
-    Decorators need it while the app is loaded. An app that does not load reaches nobody: the host runs
+    Decorators need it while the app is loaded. An app that does not load reports nothing: the host runs
     without functions, and only the platform's own log says why.
     """
     value = os.environ.get("SCORING_BLOB_SOURCE", "").strip()
@@ -64,7 +65,7 @@ def _context() -> Context:
 
 
 def submit_blob(context: Context, container: str, name: str) -> Submission:
-    """Score a blob, unless it is in another container.
+    """Score a blob, unless it is in another container; hold on through an outage of storage or the engine.
 
     The subscription of Event Grid decides which blobs trigger; the path of the trigger does not.
     """
@@ -73,7 +74,7 @@ def submit_blob(context: Context, container: str, name: str) -> Submission:
         return Submission(
             Outcome.SKIPPED, None, f"{name!r} is in container {container!r}, not in {expected!r}"
         )
-    return submit_landing(context, name)
+    return hold(lambda: submit_landing(context, name), context.settings.hold)
 
 
 def tick_of(status: Mapping[str, Any] | None, now: datetime) -> datetime:

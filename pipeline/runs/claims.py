@@ -31,6 +31,12 @@ def path(key: str) -> str:
     return FOLDER + key
 
 
+def holder(container: Container, key: str) -> str | None:
+    """The run that has claimed a landing; None if no run has: one request."""
+    claim = container.find(path(key))
+    return None if claim is None else claim.metadata.get("run")
+
+
 def held(container: Container, keys: Sequence[str]) -> list[bool]:
     """Whether a run has claimed each of these landings; a claim made at this moment can be missed."""
     listed = _list(container, keys, metadata=False)

@@ -73,6 +73,8 @@ class Runs:
     def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
         self.store = store
         self.clock = clock
+        self._abandoned: set[str] = set()
+        """Runs that this process gave up on while it could not record that."""
 
     # Records
 
@@ -145,7 +147,7 @@ class Runs:
         )
 
     def add_to_history(self, record: RunRecord) -> None:
-        """Add a finished run to the page of runs; if that fails, the run has finished all the same.
+        """Add a finished run to the page of runs; if that fails, the run has finished nevertheless.
 
         A browser shows a report only with the content type of a page, which a mount of Azure ML does not set.
         """
@@ -269,12 +271,16 @@ class Runs:
         return self.store.runs.exists(_marker(run))
 
     def abandon(self, run: str) -> None:
-        """Record that its submitter gave up; if that fails too, the sweep resumes it later."""
-        with suppress(StorageError):
+        """Record that its submitter gave up; if that fails too, this process and later the sweep know."""
+        try:
             self.store.runs.annotate(_marker(run), {"state": "left"})
+        except StorageError:
+            self._abandoned.add(run)
 
     def is_abandoned(self, run: str) -> bool:
-        """Whether its submitter recorded that it gave up."""
+        """Whether its submitter recorded that it gave up, or did so in this process."""
+        if run in self._abandoned:
+            return True
         marker = self.store.runs.find(_marker(run))
         return marker is not None and marker.metadata.get("state") == "left"
 
@@ -336,6 +342,10 @@ class Runs:
         """
         ours = claims.take(self.store.runs, [self.key(landing) for landing in landings], run)
         return tuple(landing for landing, won in zip(landings, ours, strict=True) if won)
+
+    def holder(self, landing: Landing) -> str | None:
+        """The run that has claimed a landing; None if no run has."""
+        return claims.holder(self.store.runs, self.key(landing))
 
     def unclaimed(self, landings: Sequence[Landing]) -> tuple[Landing, ...]:
         """The landings that no run has claimed, in order."""

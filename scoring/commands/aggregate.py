@@ -22,7 +22,7 @@ Example: raw readings twice a second, then their 5-second means
   python -m scoring aggregate --data raw.csv --window 5s --out readings.csv
 
 Exit codes: 0 done, even where rows were rejected: they are counted, and listed by --rejects; 1 a file cannot
-be read or written; 2 wrong use; 75 failed for a temporary reason, such as a full disk.
+be read or written; 2 usage error; 75 failed for a temporary reason, such as a full disk.
 """
 
 

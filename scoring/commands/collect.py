@@ -23,7 +23,7 @@ summary.json says whether the run succeeded.
 
 Exit codes: 0 all scored; 1 a sensor that has readings was not scored, a file could not be read, or more of
 its rows were rejected than --max-rejected (with --exit-zero: 0); 1 also where an outcome cannot be read, or
-PREDS cannot be written; 2 wrong use; 75 failed for a temporary reason, such as a full disk.
+PREDS cannot be written; 2 usage error; 75 failed for a temporary reason, such as a full disk.
 """
 
 

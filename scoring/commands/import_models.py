@@ -24,7 +24,7 @@ Each saved model is compared with the numbers of its pickle before it is kept.
 Example:
   python -m scoring import-models old-models models
 
-Exit codes: 0 all imported; 1 some were refused, the others are imported; 2 wrong use.
+Exit codes: 0 all imported; 1 some were refused, the others are imported; 2 usage error.
 """
 
 
@@ -85,7 +85,7 @@ def _is_model(name: str) -> bool:
 def _key(name: str) -> SensorKey:
     stem = _ENDING.sub("", name)
     if copy := _COPY.match(stem):
-        raise InvalidKey(f"its name goes on after the ending: is it a copy? Rename it to {copy['good']}")
+        raise InvalidKey(f"its name continues after the extension: is it a copy? Rename it to {copy['good']}")
     parts = stem.removeprefix(MODEL_PREFIX).split("_")
     if not stem.startswith(MODEL_PREFIX) or len(parts) != 2:  # noqa: PLR2004 - device and sensor
         raise InvalidKey("its name does not say whose model it is: expected model_DEVICE_SENSOR")

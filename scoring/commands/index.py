@@ -18,7 +18,7 @@ when the last sweep finished; after late_after_seconds the page reports the next
 Example:
   python -m scoring index --rows rows.json --out index.html
 
-Exit codes: 0 done; 1 the rows cannot be read; 2 wrong use.
+Exit codes: 0 done; 1 the rows cannot be read; 2 usage error.
 """
 
 

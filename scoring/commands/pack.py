@@ -14,8 +14,8 @@ noticed, and read from its own file until the models are packed again.
 Example:
   python -m scoring pack --models models
 
-Exit codes: 0 done, also where models are refused: they are named; 1 the pack cannot be written; 2 wrong
-use; 75 failed for a reason that may pass, such as a full disk.
+Exit codes: 0 done, also where models are refused: they are named; 1 the pack cannot be written; 2 usage
+error; 75 failed for a temporary reason, such as a full disk.
 """
 
 _MOST_NAMED = 20

@@ -19,7 +19,7 @@ Example:
   python -m scoring score --data readings.csv --models models --out out
   python -m scoring report --preds out
 
-Exit codes: 0 done; 1 there is neither a summary nor a state, or they cannot be read; 2 wrong use.
+Exit codes: 0 done; 1 there is neither a summary nor a state, or they cannot be read; 2 usage error.
 """
 
 

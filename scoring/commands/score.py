@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,12 +33,10 @@ Example:
   python -m scoring score --data readings.csv --models models --out out
 
 Exit codes: 0 all scored; 1 a sensor that has readings was not scored, a file could not be read, or more of
-its rows were rejected than --max-rejected; the rest is scored, and trying again does not help; 2 wrong use;
+its rows were rejected than --max-rejected; the rest is scored, and trying again does not help; 2 usage error;
 75 failed for a temporary reason. With --key or --shard, rejected rows and --expected do not count: they are
 counted by `collect`.
 """
-
-_SHARD = re.compile(r"[0-9]{1,9}/[0-9]{1,9}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -163,7 +160,8 @@ def _score_everything(
 
 
 def _selection(args: argparse.Namespace) -> "Selection":
-    from scoring.step.selection import Everything, OneSensor, Shard
+    from scoring.shards import Shard
+    from scoring.step.selection import Everything, OneSensor
 
     try:
         if args.key is not None:
@@ -171,7 +169,5 @@ def _selection(args: argparse.Namespace) -> "Selection":
     except InvalidKey as error:
         raise UsageError(str(error)) from error
     if args.shard is not None:
-        if not _SHARD.fullmatch(args.shard):
-            raise UsageError(f"--shard {args.shard[:40]}: expected i/n, such as 0/10")
-        return Shard(*(int(number) for number in args.shard.split("/")))
+        return Shard.from_text(args.shard)
     return Everything()

@@ -24,8 +24,8 @@ Example: learn from one day without anomalies, then score the next day
   python -m scoring simulate --interval 1m --readings 1440 --start 2026-01-02 --out readings.csv
   python -m scoring score --data readings.csv --models models --out out
 
-Exit codes: 0 done; 1 a file cannot be written; 2 wrong use; 75 failed for a temporary reason, such as a full
-disk.
+Exit codes: 0 done; 1 a file cannot be written; 2 usage error; 75 failed for a temporary reason, such as a
+full disk.
 """
 
 _MOST_SENSORS = 10_000_000

@@ -23,8 +23,8 @@ Example: learn from one simulated day
   python -m scoring simulate --interval 1m --readings 1440 --anomaly-rate 0 --out history.csv
   python -m scoring train --data history.csv --models models
 
-Exit codes: 0 at least one model was trained; 1 none was, or a file cannot be read or written; 2 wrong use; 75
-failed for a temporary reason, such as a full disk.
+Exit codes: 0 at least one model was trained; 1 none was, or a file cannot be read or written; 2 usage error;
+75 failed for a temporary reason, such as a full disk.
 """
 
 _MOST_LINES = 20

@@ -1,4 +1,4 @@
-"""What predicts: evaluators of typed parameters behind one interface."""
+"""Evaluators of typed parameters behind one interface."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -6,12 +6,12 @@ from typing import Protocol
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models.checks import Floats
 from scoring.models.detector_parameters import Ellipse, Forest, Hyperplane, Neighbours, SupportVectors
 from scoring.models.elliptic import ellipse_scores
 from scoring.models.forest import forest_scorer
 from scoring.models.linear import hyperplane_scores
 from scoring.models.neighbours import NeighbourScorer
+from scoring.models.parameter_checks import Floats
 from scoring.models.parameters import ModelParameters
 from scoring.models.svm import SvmDetector, SvmParameters, vector_scores
 from scoring.models.transformer_parameters import Scaling

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scoring.models.checks import (
+from scoring.models.parameter_checks import (
     MOST_DEGREE,
     MOST_LEAVES,
     MOST_NEIGHBOURS,

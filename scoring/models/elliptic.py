@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from scoring.models.checks import Floats
 from scoring.models.detector_parameters import Ellipse
+from scoring.models.parameter_checks import Floats
 
 
 def ellipse_scores(p: Ellipse, x: Floats) -> Floats:

@@ -17,8 +17,8 @@ from typing import Any, TypeAliasType, get_args, get_origin
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models.checks import Floats, Integers
 from scoring.models.detector_parameters import DETECTOR_KINDS
+from scoring.models.parameter_checks import Floats, Integers
 from scoring.models.parameters import ModelParameters
 from scoring.models.transformer_parameters import TRANSFORMER_KINDS
 

@@ -5,8 +5,8 @@ from typing import Any, overload
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models.checks import Floats
 from scoring.models.document import Described
+from scoring.models.parameter_checks import Floats
 
 _MOST_INTEGER = 1 << 53
 """Beyond it, not every integer is a float."""

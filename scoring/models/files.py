@@ -18,7 +18,7 @@ MOST_BYTES = 64 << 20
 """Largest file that is read as a model."""
 
 _CLOSED = frozenset({errno.EACCES, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.EPERM})
-"""What is wrong with one file, and stays so."""
+"""Errors about one file that a retry does not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def missing(name: str) -> str:
-    """What is said of a model that is not there."""
+    """The error message for a missing model."""
     return f"there is no {name}: train or upload it"
 
 

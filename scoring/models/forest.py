@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scoring.models.checks import MOST_DEPTH, Floats
 from scoring.models.detector_parameters import Forest
+from scoring.models.parameter_checks import MOST_DEPTH, Floats
 from scoring.models.trees import LEAF
 
 

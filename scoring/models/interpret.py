@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from scoring.errors import ModelError, ModelRefused
-from scoring.models.checks import MOST_STEPS
 from scoring.models.detector_parameters import DetectorParameters
 from scoring.models.document import Described
 from scoring.models.fields import Fields
+from scoring.models.parameter_checks import MOST_STEPS
 from scoring.models.parameters import ModelParameters
 from scoring.models.read_detectors import ellipse, hyperplane, neighbours, support_vectors
 from scoring.models.read_forest import forest

@@ -1,7 +1,7 @@
 """SGDOneClassSVM: on which side of a hyperplane a reading lies, and how far from it."""
 
-from scoring.models.checks import Floats
 from scoring.models.detector_parameters import Hyperplane
+from scoring.models.parameter_checks import Floats
 
 
 def hyperplane_scores(p: Hyperplane, x: Floats) -> Floats:

@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from scoring.models.checks import Floats
 from scoring.models.detector_parameters import Neighbours
+from scoring.models.parameter_checks import Floats
 from scoring.models.ties import Search, distance, rank
 
 type Places = np.ndarray

@@ -3,7 +3,7 @@
 A pack is an index of the single files, never a second truth. Each row names its file with size, times, and
 SHA-256, and holds the parameters of the model with a SHA-256 of their own. A file that still has that size
 and those times is unchanged; of any other one the content is compared, and where it differs the single file
-is used. So it is where the parameters are not what was packed. A file that was refused has no parameters.
+is used. The same applies if the parameters are not what was packed. A file that was refused has none.
 
 A pack can be hostile, and stays within memory: nothing in it is compressed, and each column of texts or bytes
 is read as its distinct values, which are no more than the file is long.

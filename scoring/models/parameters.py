@@ -8,8 +8,8 @@ rely on it. Arrays are float64 or int32, C-contiguous.
 from dataclasses import dataclass
 
 from scoring.errors import ModelError
-from scoring.models.checks import MOST_STEPS, expect
 from scoring.models.detector_parameters import DETECTOR_KINDS, DetectorParameters
+from scoring.models.parameter_checks import MOST_STEPS, expect
 from scoring.models.transformer_parameters import TRANSFORMER_KINDS, Transformer
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 
 from scoring.errors import ModelRefused
-from scoring.models.checks import Integers
 from scoring.models.detector_parameters import Ellipse, Hyperplane, Neighbours, SupportVectors
 from scoring.models.document import Described
 from scoring.models.fields import Fields
+from scoring.models.parameter_checks import Integers
 
 
 def support_vectors(fields: Fields) -> SupportVectors:

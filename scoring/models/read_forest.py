@@ -3,10 +3,10 @@
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models.checks import MOST_TREES, Floats, Integers
 from scoring.models.detector_parameters import Forest
 from scoring.models.document import Described
 from scoring.models.fields import Fields
+from scoring.models.parameter_checks import MOST_TREES, Floats, Integers
 from scoring.models.trees import LEAF, node_depths
 
 _ROUNDING = 1e-12

@@ -3,9 +3,9 @@
 import numpy as np
 
 from scoring.errors import ModelRefused
-from scoring.models.checks import Floats
 from scoring.models.document import Described
 from scoring.models.fields import Fields
+from scoring.models.parameter_checks import Floats
 from scoring.models.transformer_parameters import (
     FourierMap,
     Imputation,

@@ -52,7 +52,7 @@ class ModelStore:
             try:
                 keys.append(SensorKey.from_model_name(entry.name))
             except InvalidKey:
-                continue  # somebody else's file
+                continue  # a file of another program
         return frozenset(keys)
 
     def get(self, key: SensorKey) -> LoadedModel:
@@ -96,7 +96,7 @@ class ModelStore:
 
 
 def _outdated(unchanged: int, models: int) -> str | None:
-    """Said of some models only: where all differ the folder was copied, and contents decide in silence."""
+    """Reported for some models only: if all differ, the folder was copied, and contents decide silently."""
     if unchanged in {0, models}:
         return None
     return (

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from scoring.models.checks import Floats
 from scoring.models.detector_parameters import Neighbours
+from scoring.models.parameter_checks import Floats
 
 type Places = np.ndarray
 

@@ -8,7 +8,14 @@ from math import comb
 
 import numpy as np
 
-from scoring.models.checks import MOST_DEGREE, Floats, check_array, check_features, check_finite, expect
+from scoring.models.parameter_checks import (
+    MOST_DEGREE,
+    Floats,
+    check_array,
+    check_features,
+    check_finite,
+    expect,
+)
 
 NYSTROEM_KERNELS = ("cosine", "laplacian", "linear", "poly", "polynomial", "rbf", "sigmoid")
 

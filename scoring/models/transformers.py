@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.models.checks import Floats
+from scoring.models.parameter_checks import Floats
 from scoring.models.transformer_parameters import (
     FourierMap,
     Imputation,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models.checks import MOST_DEPTH, Floats, Integers, expect
+from scoring.models.parameter_checks import MOST_DEPTH, Floats, Integers, expect
 
 LEAF = -1
 """What stands in place of a leaf's children."""

@@ -19,8 +19,8 @@ import pyarrow.csv as pa_csv
 from scoring.errors import ReadingsError
 from scoring.formats import READING_COLUMNS, RejectKind
 from scoring.readings import hints
-from scoring.readings.checks import KnownKeys, check_rows, is_reading
 from scoring.readings.csv_lines import Layout, is_regular, line_bounds, read_lines
+from scoring.readings.row_checks import KnownKeys, check_rows, is_reading
 from scoring.readings.rows import TEXT_LIMIT, Batch, Reject, Rows, excerpt, only_rejects
 
 MAX_HEADER_BYTES = 1 << 20

@@ -18,7 +18,7 @@ from pyarrow import types
 
 from scoring.arrow import from_numpy, strings, to_bytes, to_numpy
 from scoring.errors import ReadingsError
-from scoring.readings.checks import KnownKeys, check_rows
+from scoring.readings.row_checks import KnownKeys, check_rows
 from scoring.readings.rows import Batch, Rows, shift_lines
 
 _ROWS = 1 << 16

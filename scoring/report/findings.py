@@ -88,8 +88,7 @@ def headline(folder: Folder, views: Sequence[SensorView]) -> str:
     else:
         parts = [_normal(counts[Attention.NORMAL], everyone=not silent)]
     if silent:
-        sensors = "" if groups else f"sensor{'s' if silent > 1 else ''} "
-        parts.append(f"{silent:,} {sensors}sent nothing")
+        parts.append(f"{silent:,} sensor{'s' if silent > 1 else ''} sent nothing")
     return "; ".join(parts)
 
 

@@ -61,7 +61,7 @@ def escape_bidi(text: str) -> str:
 
 
 def json_in_script(data: Any) -> str:
-    """JSON in ASCII that an HTML parser cannot take for a tag or a comment."""
+    """JSON in ASCII that an HTML parser cannot mistake for a tag or a comment."""
     plain = json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -5,6 +5,7 @@ import json
 import random
 import secrets
 
+import psutil
 import pytest
 
 from dev.demo.marked_processes import kill_marked
@@ -18,12 +19,18 @@ from pipeline.flow.sweep import sweep
 from tests.e2e.conftest import wait_for_end
 from tests.pipeline.conftest import until
 
+LOST = blob_name(Kind.GOOD, 50)
+"""A landing whose run loses a step."""
+
 pytestmark = [pytest.mark.xdist_group("soak"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def soak(tmp_path_factory):
-    """Landings of every kind, one replaced after it was scored and one removed; all runs have finished."""
+    """Landings of every kind, one replaced after it was scored and one removed; all runs have finished.
+
+    One run lost a step, so it was tried again.
+    """
     mark = secrets.token_hex(8)
     with contextlib.ExitStack() as stack:
         stack.callback(kill_marked, mark)
@@ -40,10 +47,26 @@ def soak(tmp_path_factory):
         wait_for_end(soak.sandbox, submit_landing(context, names[0]).run)
         upload(names[0], version=1)
         wait_for_end(soak.sandbox, sweep(context, context.clock(), random_hex="000000").run)
+        upload(LOST)
+        run = submit_landing(context, LOST).run
+        until(kill_a_shard)
+        assert wait_for_end(soak.sandbox, run).missing
+        until(lambda: sweep(context, None, random_hex="000001").recovered.retried)
+        wait_for_end(soak.sandbox, f"{run}-2")
         context.store.data.delete(names[-1])
         runs = context.runs.newest()
         until(lambda: all(context.store.runs.exists(f"{record.run}/logs/worker.log") for record in runs))
         yield soak  # the workers have exited: a worker's own log is the last thing it writes
+
+
+def kill_a_shard():
+    """Kill a step that scores, if there is one: the workers are children of this process."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if any(word.startswith("--shard") for word in process.cmdline()):
+                process.kill()
+                return True
+    return False
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +105,12 @@ def finished(containers):
     return sorted(runs, key=lambda run: len(manifest(containers, run)["landings"]))
 
 
+def second_try(containers):
+    """The run that scored what another one lost."""
+    (run,) = (run for run in finished(containers) if run.endswith("-2"))
+    return run
+
+
 def manifest(containers, run):
     return json.loads(containers["runs"].download_blob(f"{run}/manifest.json").readall())
 
@@ -94,9 +123,10 @@ def change(container, name, how):
 def test_a_consistent_state_has_no_violations(soak, containers):
     findings = check(soak.service, MODEL_VERSIONS)
     assert findings.violations == []
-    assert findings.figures["landings at the end"] == 6
-    assert findings.figures["claims"] == 8
-    assert len(findings.latencies) == 3
+    assert findings.figures["landings at the end"] == 7
+    assert findings.figures["claims"] == 9
+    assert (findings.figures["further tries"], findings.figures["tries for lost steps"]) == (1, 1)
+    assert len(findings.latencies) == 4
 
 
 def without_a_row(containers, run):
@@ -142,6 +172,20 @@ def scored_by_another_run_too(containers, run):
     small = finished(containers)[0]
     line = containers["preds"].download_blob(f"{small}/preds_1_1.csv").readall().decode().splitlines()[-1]
     change(containers["preds"], f"{run}/preds_1_1.csv", lambda text: text + line + "\n")
+
+
+def scored_by_an_earlier_try_too(containers, _run):
+    run = second_try(containers)
+    first = run.removesuffix("-2")
+    for blob in list(containers["preds"].list_blobs(f"{run}/preds_")):
+        text = containers["preds"].download_blob(blob.name).readall()
+        containers["preds"].upload_blob(blob.name.replace(run, first), text, overwrite=True)
+
+
+def without_the_try_for_lost_steps(containers, _run):
+    run = second_try(containers)
+    for name in (f"{run}/record.json", f"{run}/manifest.json"):
+        containers["runs"].delete_blob(name)
 
 
 def without_success(containers, run):
@@ -201,6 +245,8 @@ def a_claim(containers):
         (without_a_rejected_row, "rejected rows"),
         (with_another_rejected_line, "rejected lines"),
         (scored_by_another_run_too, "scored twice"),
+        (scored_by_an_earlier_try_too, "scored twice"),
+        (without_the_try_for_lost_steps, "not tried again"),
         (without_success, "never scored"),
         (without_a_landing_in_the_summary, "landing not in the summary"),
         (with_a_marker, "leftover marker"),

@@ -93,6 +93,23 @@ def test_a_failed_submission_is_retried_and_submits_one_job(sandbox, host, uploa
     assert sandbox.context.runs.load(run).state is RunState.SUBMITTED
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_landings_that_arrive_while_the_workspace_fails_are_submitted_when_it_is_back(
+    sandbox, host, upload, status
+):
+    """As many calls as run at once wait, and more landings wait for them."""
+    sandbox.emulator.execution.holds = True
+    sandbox.emulator.faults.add(Fault("PUT .*/jobs/", status=status, times=10**6))
+    already = len([line for line in host.lines if "holding on" in line])
+    runs = [upload(f"outage-{status}-{number}.csv") for number in range(10)]
+    host.wait_for("holding on for", 60, count=already + 10)  # 10 failures, where the host tries 5 times
+    sandbox.emulator.faults.clear()
+    for run in runs:
+        host.wait_for(f"run {run} is submitted", 60)
+    assert not [line for line in host.lines if "Moving message to queue" in line]
+    assert {sandbox.context.runs.load(run).state for run in runs} == {RunState.SUBMITTED}
+
+
 def test_the_timer_submits_a_landing_whose_event_was_lost(sandbox, host, small_fleet):
     with host.held():
         key = sandbox.upload_without_event(small_fleet.landings[1])

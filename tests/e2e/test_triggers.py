@@ -2,12 +2,15 @@
 
 import json
 import re
+import threading
 from pathlib import Path
 
 import pytest
 
+from dev.azurite import connection_string
 from dev.demo.fleet import Landing
 from dev.host.process import HostProcess
+from dev.proxy import Fault, FaultProxy
 from pipeline.runs.names import blob_run
 from pipeline.runs.record import CauseKind, RunState
 from tests.e2e.conftest import sandbox_for, scored_directly, wait_for_end
@@ -160,6 +163,31 @@ def test_a_blob_that_became_poison_before_the_first_publication_is_scored_by_a_l
         sandbox.publish()
         assert host.call("score_on_timer") == 202
         assert wait_for_end(sandbox, sandbox.claims([key])[key]).state is RunState.SUCCEEDED
+
+
+def test_landings_that_arrive_while_storage_refuses_are_submitted_when_it_is_back(small_fleet):
+    """Only the container of runs fails: without the others, the host could not call the app."""
+    refuses = threading.Event()
+
+    def choose(request):
+        return Fault.BUSY if refuses.is_set() and "/runs" in request.target else None
+
+    more = {"SCORING_HOLD_MINUTES": "2", "SCORING_MAX_STEPS": "1", "SCORING_SHARDS": "1"}
+    with sandbox_for(small_fleet, more) as sandbox:
+        blobs, queues = (int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", sandbox.connection)[:2])
+        with FaultProxy(blobs, choose) as proxy:
+            behind = {"ScoringStorage": connection_string(proxy.port, queues)}
+            with HostProcess(REPO, {**sandbox.environment, **behind}, echo=print) as host:
+                host.wait_until_started()
+                refuses.set()
+                file = small_fleet.landings[0].file
+                runs = [blob_run(sandbox.upload(Landing(file, f"{number}.csv"))) for number in range(10)]
+                host.wait_for("holding on for", 60, count=10)
+                refuses.clear()
+                for run in runs:
+                    host.wait_for(f"run {run} is submitted", 60)
+                assert not logged(host, r"Moving message to queue|\(Failed")
+                assert {record.run for record in sandbox.context.runs.newest()} == set(runs)
 
 
 def test_with_event_grid_as_the_source_an_event_starts_a_run_and_others_do_not(small_fleet):

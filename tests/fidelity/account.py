@@ -132,7 +132,7 @@ class _Tokens(BaseHTTPRequestHandler):
 
 
 def _storage_token(expires: int) -> str:
-    """What Azurite takes for a token: it looks at everything but the signature."""
+    """A token that Azurite accepts: it checks everything but the signature."""
     claims = {
         "aud": RESOURCE,
         "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000000/",

@@ -20,7 +20,7 @@ _AT_ONCE = 500
 
 
 def main() -> int:
-    """Damage documents of every kind for so long; what breaks a reader is kept in tests/fuzz/corpus."""
+    """Damage documents of every kind for some seconds; what breaks a reader is kept in tests/fuzz/corpus."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=main.__doc__)
     parser.add_argument("--seconds", type=float, default=60, help="in all (%(default)g)")
     parser.add_argument("--target", action="append", help="one kind of document; can be given several times")

@@ -91,7 +91,7 @@ def test_hostile_names_are_scored_like_any_other_and_stay_names(scored, tmp_path
 
 def test_nothing_from_data_stands_in_a_command_or_as_yaml_of_its_own(fleet):
     for key in KEYS:
-        fleet.context.store.models.put(key.model_name, b"looked into by steps only")
+        fleet.context.store.models.put(key.model_name, b"read by steps only")
     version = fleet.publish().published.version
     pipeline_yml, score_yml = load_documents(fleet.context.store, version)
     commands = [yaml.safe_load(score_yml)["command"]]

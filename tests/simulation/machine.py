@@ -30,6 +30,7 @@ def plans(deep: int) -> st.SearchStrategy[Plan]:
         at=st.dictionaries(st.integers(1, 30), troubles, max_size=3),
         skew=st.integers(-300, 300).map(lambda seconds: timedelta(seconds=seconds)),
         late=st.integers(0, int(LATEST.total_seconds())).map(lambda seconds: timedelta(seconds=seconds)),
+        holds=st.booleans(),
     )
 
 

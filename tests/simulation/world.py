@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.alerts import RUN_FAILED
 from pipeline.errors import (
-    EngineError,
+    EngineUnreachable,
     IllegalTransition,
     InvalidRequest,
     PipelineError,
@@ -23,6 +23,7 @@ from pipeline.errors import (
 )
 from pipeline.flow.cancel import cancel
 from pipeline.flow.context import Context
+from pipeline.flow.hold import hold
 from pipeline.flow.submit import submit_landing, submit_manual
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline
@@ -68,6 +69,8 @@ class Plan:
     at: Mapping[int, Disturbance | Call] = field(default_factory=dict)
     skew: timedelta = timedelta(0)
     late: timedelta = timedelta(0)
+    holds: bool = False
+    """Whether a delivery continues after a fault, as within the time of SCORING_HOLD_MINUTES."""
 
 
 SENSORS = ("1_1", "1_2", "2_1")
@@ -159,11 +162,11 @@ class Engine:
         try:
             return self.host.request(effect)
         except StorageUnreachable as error:
-            raise EngineError(str(error)) from error
+            raise EngineUnreachable(str(error)) from error
 
 
 class Alerts(logging.Handler):
-    """The runs of which the log of the app said that they have failed for good."""
+    """The runs that the app logged as failed for good."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -232,7 +235,12 @@ class World:
     def _do(self, context: Context, call: Call) -> None:
         match call.what:
             case "deliver":
-                submit_landing(context, f"{call.which}.csv")
+                hold(
+                    lambda: submit_landing(context, f"{call.which}.csv"),
+                    SETTINGS.hold if call.plan.holds else timedelta(0),
+                    clock=lambda: self.server.now.timestamp(),  # noqa: PLW0108 - it moves
+                    sleep=lambda seconds: self.pass_time(timedelta(seconds=seconds)),
+                )
             case "sweep":
                 sweep(context, self.tick, random_hex="000000")
             case "manual":

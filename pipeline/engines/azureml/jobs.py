@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pipeline.engines.azureml.workspace import Workspace, is_missing, status_of
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, EngineUnreachable
 from pipeline.redact import redacted
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _compare(workspace: Workspace, request: Request) -> None:
     """Check that the job of this name is the one that was to be submitted."""
     found = find(workspace, request.run)
     if found is None:
-        raise EngineError(
+        raise EngineUnreachable(
             f"cannot submit run {request.run}: Azure ML says it exists, but does not find it; try again later"
         )
     component = str(getattr(found, "component", ""))

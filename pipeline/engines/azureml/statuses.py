@@ -18,7 +18,7 @@ TABLE: dict[str, tuple[RunState, StepState]] = {
     "Finalizing": (RunState.RUNNING, StepState.RUNNING),
     "CancelRequested": (RunState.RUNNING, StepState.RUNNING),
     "Paused": (RunState.RUNNING, StepState.RUNNING),
-    # It can recover; the SDK treats it as final all the same.
+    # It can recover; the SDK treats it as final nevertheless.
     "NotResponding": (RunState.RUNNING, StepState.RUNNING),
     "Unknown": (RunState.RUNNING, StepState.RUNNING),
     "Completed": (RunState.SUCCEEDED, StepState.SUCCEEDED),

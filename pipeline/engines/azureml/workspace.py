@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import EngineError
+from pipeline.errors import EngineError, EngineUnreachable
 from pipeline.redact import redacted, safe_cause
 from pipeline.settings import AzureMLWorkspace
 from pipeline.storage.sdk_errors import root_cause
@@ -118,9 +118,11 @@ class Workspace:
                 "create it, or set AZUREML_WORKSPACE_NAME, AZURE_RESOURCE_GROUP and AZURE_SUBSCRIPTION_ID"
             )
         if isinstance(error, azure.ServiceRequestError | azure.ServiceResponseError):
-            return EngineError(f"{doing}: {name} does not respond ({root_cause(error)}); try again later")
-        if status == 429 or status >= 500:  # noqa: PLR2004
-            return EngineError(f"{doing}: {name} keeps returning {status}; try again later")
+            return EngineUnreachable(
+                f"{doing}: {name} does not respond ({root_cause(error)}); try again later"
+            )
+        if status in {408, 429} or status >= 500:  # noqa: PLR2004
+            return EngineUnreachable(f"{doing}: {name} keeps returning {status}; try again later")
         return EngineError(f"{doing}: {name} returned: {message_of(error)}")
 
 

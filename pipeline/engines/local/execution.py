@@ -23,6 +23,7 @@ from pipeline.engines.local.step_states import StepStates
 from pipeline.published.build import COLLECT
 from scoring import SensorKey
 from scoring.formats import OUTCOME_VERSION, OUTCOMES_FOLDER, SensorStatus
+from scoring.shards import Shard
 
 _FIRST_PAUSE = 0.5
 """Seconds before a step's second try; each further pause is twice as long."""
@@ -144,9 +145,8 @@ def _write_outcome(node: Node, ended: ProcessResult, place: Workplace) -> None:
     if "key" in node.inputs:
         name, keys = node.inputs["key"], [SensorKey.from_encoded(node.inputs["key"])]
     elif "shard" in node.inputs:
-        index, count = (int(text) for text in node.inputs["shard"].split("/"))
-        name = f"shard-{index:04}-of-{count:04}"
-        keys = [key for key in place.keys if key.shard(count) == index]
+        shard = Shard.from_text(node.inputs["shard"])
+        name, keys = shard.step, list(filter(shard.covers, place.keys))
     else:
         return
     path = place.out / OUTCOMES_FOLDER / f"{name}.json"

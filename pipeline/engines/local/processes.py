@@ -131,7 +131,7 @@ class Processes:
 
     def _notify_orphan_killer(self, line: str) -> None:
         if self._orphan_killer.stdin:
-            with suppress(BrokenPipeError):  # it was killed; steps run all the same
+            with suppress(BrokenPipeError):  # it was killed; steps run nevertheless
                 os.write(self._orphan_killer.stdin.fileno(), line.encode())
 
 

@@ -59,7 +59,7 @@ def test_every_command_has_help_with_an_example_and_its_exit_codes(command, caps
 
 
 @pytest.mark.parametrize("argv", [[], ["nonsense"], *([command, "--nonsense"] for command in COMMANDS)])
-def test_wrong_use_is_reported_in_one_line(argv, capsys):
+def test_a_usage_error_is_reported_in_one_line(argv, capsys):
     with pytest.raises(SystemExit) as left:
         main(argv)
     assert left.value.code == 2

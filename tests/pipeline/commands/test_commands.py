@@ -38,7 +38,7 @@ hostile = st.one_of(
 
 @given(data=hostile, key=hostile, out=hostile)
 @example(data="${{outputs.o}}", key="${{inputs.key}}", out="$[[")
-def test_a_value_is_part_of_one_argument_and_never_looked_into(data, key, out):
+def test_a_value_is_part_of_one_argument_and_never_expanded(data, key, out):
     values = {"inputs.data": data, "inputs.key": key, "outputs.o": out}
     assert arguments(TEMPLATE, values) == [
         *("python", "-m", "scoring", "score", "--data", data, f"--key={key}", "--out", f"{out}/x")
@@ -46,7 +46,7 @@ def test_a_value_is_part_of_one_argument_and_never_looked_into(data, key, out):
 
 
 @given(data=hostile, out=hostile)
-def test_an_optional_part_goes_where_its_input_is_not_given(data, out):
+def test_an_optional_part_without_its_input_is_dropped(data, out):
     values = {"inputs.data": data, "outputs.o": out}
     assert arguments(TEMPLATE, values, {"inputs.key"}) == [
         *("python", "-m", "scoring", "score", "--data", data, "--out", f"{out}/x")

@@ -189,8 +189,8 @@ def test_all_engines_write_the_same_bytes(environment, store, emulator, tmp_path
             assert finish(fleet, run) is RunState.SUCCEEDED
             outputs[name] = {
                 blob.name.removeprefix(run): store.preds.read(blob.name).data.replace(run.encode(), b"RUN")
-                for blob in store.preds.list(f"{run}/")
-                if "/_steps/" not in blob.name
+                for blob in store.preds.list(f"{run}/", metadata=True)
+                if not blob.is_folder and "/_steps/" not in blob.name
             }
     assert set(outputs["local"]) == set(outputs["azureml"])
     assert {"/preds_1_1.csv", "/summary.json", "/summary.csv", "/_SUCCESS"} <= set(outputs["local"])

@@ -221,6 +221,6 @@ class TestTheCommand:
 
     @pytest.mark.parametrize("age", ["30", "d", "1w", "-1d", "1.5d", ""])
     @pytest.mark.usefixtures("store")
-    def test_an_invalid_age_is_wrong_usage(self, age, capsys):
+    def test_an_invalid_age_is_a_usage_error(self, age, capsys):
         assert main(["cleanup", f"--older-than={age}"]) == 2
         assert "expected hours or days, such as 12h or 90d" in capsys.readouterr().err

@@ -201,7 +201,7 @@ def test_a_lost_event_ends_in_the_next_sweep(context):
     assert_each_is_scored_once(context, names)
 
 
-def test_what_lands_while_sweeps_go_on_is_found_by_one_of_them(context):
+def test_a_blob_that_arrives_during_sweeps_is_found_by_one_of_them(context):
     """The watermark never passes a landing that no run has."""
     impatient = replace(context.settings, grace=timedelta(seconds=1))
     names = []

@@ -471,7 +471,7 @@ class TestRetries:
         assert context.engine.taken()[again] == [(landing.name, landing.etag)]
         assert [marker.run for marker in context.runs.open()] == [again]
 
-    def test_one_that_broke_off_waits_until_it_can_go_on(self, context, land, store):
+    def test_an_interrupted_one_waits_until_it_can_continue(self, context, land, store):
         """No other run can score its landings: the failed run holds their claims."""
         landing, run = self.failed(context, land)
         context.runs.mark(f"{run}-2")

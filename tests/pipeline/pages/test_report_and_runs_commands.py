@@ -167,7 +167,7 @@ def test_a_page_without_runs_says_so_and_can_have_another_name(here):
 
 
 @pytest.mark.parametrize("wrong", [["--open"], ["--json", "--html", "x.html"]])
-def test_what_cannot_be_shown_is_wrong_use(here, wrong, capsys):
+def test_what_cannot_be_shown_is_a_usage_error(here, wrong, capsys):
     try:
         code: object = main(["runs", *wrong])
     except SystemExit as left:

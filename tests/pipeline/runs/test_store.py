@@ -337,7 +337,7 @@ class TestClaims:
         runs.claim([A], "x")
         assert runs.claim([A], "y-2") == ()
 
-    def test_of_many_that_want_all_each_landing_goes_to_one(self, runs):
+    def test_each_landing_goes_to_one_of_many_claimants(self, runs):
         landings = [Landing(f"{number}.csv", "0x8D", 1, None) for number in range(12)]
         won = in_threads(lambda number: runs.claim(landings, f"run{number}"), 6)
         assert sorted(landing for some in won for landing in some) == sorted(landings)

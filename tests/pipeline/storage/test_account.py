@@ -336,7 +336,7 @@ class TestBadDays:
         through({1: fault}).data.upload("b", tmp_path / "a")
         assert store.data.find("b").size == 100_000
 
-    def test_another_ones_create_is_not_taken_for_ours(self, through, store):
+    def test_a_create_of_another_process_is_not_mistaken_for_ours(self, through, store):
         store.runs.create("a", b"theirs")
         with pytest.raises(AlreadyExists):
             through({1: Fault.LOST}).runs.create("a", b"ours")

@@ -109,7 +109,8 @@ def test_status_shows_failed_steps_first_and_then_the_slowest(run_in_terminal, m
 
 def test_tables_in_a_file_have_a_line_for_each_row(environment, made):
     lines = piped(environment, "runs").splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 3
+    assert lines[2] == "no sweep has finished yet"
     assert lines[1].startswith(f"{made}  partly ")
     assert "17,768" in lines[1]
     assert not CONTROL.search(piped(environment, "runs") + piped(environment, "status", made))

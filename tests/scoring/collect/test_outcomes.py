@@ -99,7 +99,7 @@ def place(tmp_path: Path, model: Any) -> Place:
 
 @dataclass(frozen=True)
 class Case:
-    """Files, and what is said of them."""
+    """Files, and the messages about them."""
 
     files: dict[str, str]
     state: RunOutcome
@@ -171,7 +171,7 @@ CASE = {
         FAILED,
         "2 sensors have no model, the first is sensor 8/8: there is no model_8_8.skops: train or upload it",
         "Nothing was scored: 2 sensors have no model, the first is sensor 8/8: there is no model_8_8.skops: "
-        "train or upload it; 2 sent nothing",
+        "train or upload it; 2 sensors sent nothing",
     ),
     "a header without rows": Case(
         {"a.csv": HEADER}, SUCCEEDED, headline="There are no readings; 2 sensors sent nothing"
@@ -235,7 +235,7 @@ def test_all_rows_rejected_is_never_a_success(place: Place) -> None:
 
 
 @pytest.mark.parametrize("share", ["-0.1", "1.1", "nan", "x"])
-def test_a_share_out_of_range_is_wrong_use(place: Place, share: str) -> None:
+def test_a_share_out_of_range_is_a_usage_error(place: Place, share: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         place.score(f"--max-rejected={share}")
 
@@ -287,7 +287,7 @@ def test_a_sensor_whose_step_was_lost_makes_the_run_partly(place: Place) -> None
     assert place.statuses() == ["scored", "missing"]
 
 
-def test_a_failed_step_of_a_sensor_without_readings_is_no_failure(place: Place) -> None:
+def test_a_failed_step_of_a_sensor_without_readings_is_not_a_failure(place: Place) -> None:
     place.lay({"a.csv": HEADER + rows(["74.99"] * 10)})
     place.score("--key", "1_1")
     lost = {"device": "1", "sensor": "2", "status": "failed", "reason": "killed"}
@@ -301,7 +301,7 @@ def test_a_failed_step_of_a_sensor_without_readings_is_no_failure(place: Place) 
 
 
 @pytest.mark.parametrize("change", ["replaced", "deleted"])
-def test_a_landing_that_is_gone_is_no_failure(place: Place, change: str) -> None:
+def test_a_deleted_landing_is_not_a_failure(place: Place, change: str) -> None:
     place.lay({"a.csv": HEALTHY, "b.csv": HEALTHY})
     landings = [
         {"name": name, "etag": "0x1", "size": len(HEALTHY), "md5": None} for name in ("a.csv", "b.csv")
@@ -357,7 +357,7 @@ def test_expected_sensors_need_no_model_and_one_with_readings_is_not_warned_of(p
     ],
     ids=["key", "fields", "quote", "empty", "encoding", "missing"],
 )
-def test_a_list_of_expected_sensors_that_cannot_be_read_is_wrong_use_before_anything_is_scored(
+def test_a_list_of_expected_sensors_that_cannot_be_read_is_a_usage_error_before_anything_is_scored(
     place: Place, content: bytes | None, words: str
 ) -> None:
     place.lay({"a.csv": HEALTHY})

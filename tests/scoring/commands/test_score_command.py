@@ -287,7 +287,7 @@ def test_readings_out_of_order_and_over_many_batches_have_the_right_first_and_la
     ],
     ids=["shard-range", "shard-form", "shard-long", "shard-digits", "key", "empty-device"],
 )
-def test_wrong_use_ends_with_2_and_one_line(
+def test_a_usage_error_ends_with_2_and_one_line(
     tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
 ) -> None:
     data = write_csv(tmp_path / "r.csv", rows(1))
@@ -298,7 +298,7 @@ def test_wrong_use_ends_with_2_and_one_line(
 
 
 @pytest.mark.parametrize("run", ["x\udcff", "two\nlines"], ids=["no text", "two lines"])
-def test_a_name_of_a_run_that_cannot_be_written_is_wrong_use_before_anything_is_scored(
+def test_a_name_of_a_run_that_cannot_be_written_is_a_usage_error_before_anything_is_scored(
     tmp_path: Path, models: Path, run: str
 ) -> None:
     data, out = write_csv(tmp_path / "r.csv", rows(1)), tmp_path / "out"
@@ -307,7 +307,7 @@ def test_a_name_of_a_run_that_cannot_be_written_is_wrong_use_before_anything_is_
     assert not out.exists()
 
 
-def test_missing_data_and_an_out_inside_the_data_are_wrong_use(
+def test_missing_data_and_an_out_inside_the_data_are_usage_errors(
     tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert score(tmp_path / "nowhere", models, tmp_path / "out") == 2

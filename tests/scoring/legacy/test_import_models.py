@@ -97,7 +97,7 @@ def test_a_backup_copy_is_not_a_model_of_another_sensor(tmp_path: Path, more: st
     done = scoring("import-models", tmp_path / f"model_1_3.5.pkl{more}", tmp_path / "new")
     assert done.code == 1
     assert done.err.endswith(
-        ": its name goes on after the ending: is it a copy? Rename it to model_1_3.5.pkl\n"
+        ": its name continues after the extension: is it a copy? Rename it to model_1_3.5.pkl\n"
     )
 
 
@@ -121,15 +121,15 @@ def test_a_rejected_pickle_keeps_the_existing_model(tmp_path: Path) -> None:
     (tmp_path / "model_1_3.pkl").write_bytes(pickle.dumps(bare()))
     scoring("import-models", tmp_path / "model_1_3.pkl", tmp_path / "new")
     before = (tmp_path / "new" / "model_1_3.skops").read_bytes()
-    spoilt = bare()
-    spoilt._gamma = -0.0001
-    (tmp_path / "model_1_3.pkl").write_bytes(pickle.dumps(spoilt))
+    damaged = bare()
+    damaged._gamma = -0.0001
+    (tmp_path / "model_1_3.pkl").write_bytes(pickle.dumps(damaged))
     assert scoring("import-models", tmp_path / "model_1_3.pkl", tmp_path / "new").code == 1
     assert (tmp_path / "new" / "model_1_3.skops").read_bytes() == before
 
 
 @pytest.mark.parametrize("source", ["nowhere", "empty"])
-def test_nothing_to_import_is_wrong_usage(tmp_path: Path, source: str) -> None:
+def test_nothing_to_import_is_a_usage_error(tmp_path: Path, source: str) -> None:
     (tmp_path / "empty").mkdir()
     done = scoring("import-models", tmp_path / source, tmp_path / "new")
     assert done.code == 2

@@ -512,10 +512,10 @@ def wrong_archives(good: bytes) -> Iterator[tuple[str, bytes]]:
         yield f"cut off at {part} of 12", good[: len(good) * part // 12]
     for seed in range(12):
         noise = np.random.default_rng(seed)
-        spoilt = bytearray(good)
-        for place in noise.integers(0, len(spoilt) - 200, 40).tolist():
-            spoilt[place] ^= 0xFF
-        yield f"noise {seed}", bytes(spoilt)
+        damaged = bytearray(good)
+        for place in noise.integers(0, len(damaged) - 200, 40).tolist():
+            damaged[place] ^= 0xFF
+        yield f"noise {seed}", bytes(damaged)
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     schema = members.pop("schema.json")

@@ -43,7 +43,7 @@ def main() -> None:
     """Try each file."""
     kind, *names = sys.argv[1:]
     attempt = {"model": predict, "pack": predict_by_pack, "pickle": unpickle}[kind]
-    _tried(attempt, Path(names[0]))  # what is imported is no part of what is measured
+    _tried(attempt, Path(names[0]))  # imports are not measured
     for name in names:
         print(json.dumps(_tried(attempt, Path(name))), flush=True)
 

@@ -84,7 +84,7 @@ def test_what_skops_itself_saved_is_read_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["OneClassSVM", "IsolationForest", "LocalOutlierFactor", "QuantileTransformer"]
 )
-def test_scoring_needs_neither_scikit_learn_nor_what_it_needs(tmp_path: Path, name: str) -> None:
+def test_scoring_needs_neither_scikit_learn_nor_its_dependencies(tmp_path: Path, name: str) -> None:
     models = {
         "OneClassSVM": common(),
         "IsolationForest": IsolationForest(n_estimators=3).fit(readings()),
@@ -116,7 +116,7 @@ def test_a_model_that_is_not_there_is_missing(tmp_path: Path) -> None:
         load_model(tmp_path, KEY)
 
 
-def test_what_is_no_file_that_can_be_read_is_no_model(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_not_a_model(tmp_path: Path) -> None:
     (tmp_path / "model_1_1.skops").symlink_to("model_1_1.skops")
     (tmp_path / "model_1_2.skops").mkdir()
     os.mkfifo(tmp_path / "model_1_3.skops")
@@ -260,7 +260,7 @@ def test_pipelines_in_pipelines_that_were_fitted_to_a_table_answer_alike(
     np.testing.assert_allclose(scores, expected, rtol=1e-9, atol=1e-15)
 
 
-def test_pipelines_in_each_other_are_read_to_a_fixed_depth(tmp_path: Path) -> None:
+def test_nested_pipelines_are_read_to_a_fixed_depth(tmp_path: Path) -> None:
     model = OneClassSVM()
     for _ in range(6):
         model = make_pipeline(model)
@@ -288,7 +288,7 @@ def test_attributes_that_prediction_does_not_need_are_not_read(tmp_path: Path) -
     assert load_model(tmp_path, KEY).detector.predict(np.array([50.0]))[0].tolist() == [0]
 
 
-def test_other_files_in_the_folder_are_no_models(tmp_path: Path) -> None:
+def test_other_files_in_the_folder_are_not_models(tmp_path: Path) -> None:
     save_model(common(), tmp_path, KEY)
     for name in ("model_1.skops", "model_%31_3.skops", "notes.txt", "model_1_2_3.skops"):
         (tmp_path / name).touch()

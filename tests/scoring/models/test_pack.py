@@ -202,7 +202,7 @@ def test_a_link_that_leads_nowhere_is_a_missing_model(models: Path) -> None:
         assert len(write_pack(models).refused) == 2
 
 
-def test_names_that_are_no_text_are_somebody_elses_files(models: Path) -> None:
+def test_names_that_are_not_text_belong_to_other_programs(models: Path) -> None:
     Path(os.fsdecode(os.fsencode(models) + b"/model_\xff_1.skops")).touch()
     write_pack(models)
     assert ModelStore(models).unchanged == 4
@@ -271,7 +271,7 @@ def compressed(path: Path) -> None:
     pa_parquet.write_table(table, path, compression="zstd")
 
 
-def spoilt(path: Path) -> None:
+def damaged(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4 : len(content) // 2] = bytes(len(content) // 2 - 4)
     path.write_bytes(content)
@@ -291,7 +291,7 @@ def spoilt(path: Path) -> None:
         one_file_many_times,
         long_names,
         compressed,
-        spoilt,
+        damaged,
     ],
     ids=lambda damage: damage.__name__,
 )
@@ -305,7 +305,7 @@ def test_a_malformed_pack_is_not_used_and_says_why(models: Path, damage: Callabl
     assert answers(store, SVM) == single(models, SVM)
 
 
-def test_numbers_that_are_spoilt_leave_the_single_files(models: Path) -> None:
+def test_with_damaged_numbers_the_single_files_are_used(models: Path) -> None:
     path = models / PACK_NAME
     metadata = pa_parquet.ParquetFile(path).metadata
     place = [metadata.row_group(0).column(i).path_in_schema for i in range(8)].index("numbers")
@@ -347,7 +347,7 @@ def test_an_empty_folder_can_be_packed(tmp_path: Path) -> None:
     assert answers(ModelStore(tmp_path), SVM) == single(tmp_path, SVM)
 
 
-def test_a_folder_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a folder of models"):
         write_pack(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="is not a folder of models"):
@@ -356,7 +356,7 @@ def test_a_folder_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
         ModelStore(tmp_path / "nowhere", use_pack=False)
 
 
-def test_the_command_says_what_it_packed_and_refuses_what_scoring_refuses_in_the_same_words(
+def test_the_command_reports_what_it_packed_and_rejects_what_scoring_rejects_in_the_same_words(
     models: Path,
 ) -> None:
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Parameters are checked when they are made: nothing that is evaluated can lead astray."""
+"""Parameters are checked when they are created: invalid ones never reach an evaluator."""
 
 from dataclasses import replace
 from typing import Any

@@ -95,7 +95,7 @@ def test_any_finite_reading_gets_scikit_learns_label(kernel: str, values: list[f
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_a_reading_too_large_for_arithmetic_is_no_crash(kernel: str) -> None:
+def test_a_reading_too_large_for_arithmetic_does_not_crash(kernel: str) -> None:
     labels, scores = SvmDetector(parameters_of(fitted(kernel))).predict(np.array([1.7e308, -1.7e308]))
     assert not np.isnan(scores).any()
     assert set(labels.tolist()) <= {0, 1}

@@ -410,7 +410,7 @@ def test_only_landings_of_the_manifest_are_read_and_the_others_reported(tmp_path
     assert all(status.reason for status in missing)
 
 
-def test_missing_data_is_wrong_use(tmp_path):
+def test_missing_data_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="no such file or folder"):
         find_sources(tmp_path / "none", None)
     (tmp_path / "a.csv").write_bytes(HEADER)

@@ -208,7 +208,7 @@ def test_the_command_prints_its_totals(tmp_path: Path, capsys):
         ([], "--out"),
     ],
 )
-def test_wrong_use_is_reported_in_one_line(tmp_path: Path, monkeypatch, capsys, options, expected):
+def test_a_usage_error_is_reported_in_one_line(tmp_path: Path, monkeypatch, capsys, options, expected):
     (tmp_path / "folder.csv").mkdir()
     monkeypatch.chdir(tmp_path)
     try:

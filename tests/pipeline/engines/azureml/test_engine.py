@@ -37,6 +37,7 @@ from pipeline.published import build, environment
 from pipeline.published.publish import FleetModels, load_documents, prepare, publish
 from pipeline.runs.record import RunState
 from scoring import SensorKey
+from scoring.shards import Shard
 from tests.pipeline import small_fleet
 from tests.pipeline.counting import CountingTransport
 
@@ -124,7 +125,7 @@ class TestPublishing:
         ):
             publish(context.store, context.settings, context.engine)
 
-    def test_a_missing_child_of_the_workspace_is_not_taken_for_a_missing_workspace(self, context):
+    def test_a_missing_child_of_the_workspace_is_not_mistaken_for_a_missing_workspace(self, context):
         """Azure Resource Manager has one code for both."""
         from azure.core.exceptions import ResourceNotFoundError
 
@@ -463,7 +464,7 @@ class TestRunning:
         assert all(log.startswith("not what lies in the working tree") for _, log in ready.engine.logs(run))
 
     @pytest.mark.parametrize("end", ["Completed", "Failed"])
-    @pytest.mark.parametrize("after", [None, 0.05], ids=["never began", "was at work"])
+    @pytest.mark.parametrize("after", [None, 0.05], ids=["never started", "was running"])
     def test_a_run_that_lost_a_step_is_tried_again_for_its_sensor(self, published, emulator, end, after):
         """Azure ML does not retry a step: a node can be evicted, and the job ends all the same."""
         emulator.faults.lose(Loss("score_1_2", after=after, job=end))
@@ -486,16 +487,24 @@ class TestRunning:
             replace(ready.settings, max_steps=2, shards=2), ready.store, ready.engine, ready.clock
         )
         publish(ready.store, ready.settings, ready.engine)
-        emulator.faults.lose(Loss("score_shard_.*", times=2))
+        keys = [SensorKey(*sensor) for sensor in small_fleet.SENSORS]
+        shard = next(shard for shard in (Shard(0, 2), Shard(1, 2)) if shard.covers(keys[0]))
+        emulator.faults.lose(Loss(f"score_shard_000{shard.index}_of_0002"))
         status = ended(ready, submit_landing(ready, "2026/a.csv").run)
-        assert (status.state, status.missing) == (RunState.FAILED, ("1_1", "1_2", "2_1"))
+        assert status.missing == tuple(key.encoded for key in keys if shard.covers(key))
+        assert status.retry
 
-    def test_a_sensor_that_is_newer_than_the_pipeline_is_no_reason_to_try_again(self, published):
+    def test_a_run_of_which_every_node_was_preempted_is_tried_again_as_a_whole(self, published, emulator):
+        emulator.faults.lose(Loss("score_.*", times=3))
+        status = ended(published, submit_landing(published, "2026/a.csv").run)
+        assert (status.state, status.retry, status.missing) == (RunState.FAILED, True, ())
+
+    def test_a_sensor_that_is_newer_than_the_pipeline_does_not_cause_a_retry(self, published):
         published.store.models.put("model_3_1.skops", small_fleet.models()["model_1_1.skops"])
         published.store.data.put("2026/new.csv", small_fleet.readings().replace(b",2,1,", b",3,1,"))
         status = ended(published, submit_landing(published, "2026/new.csv").run)
         assert (status.state, status.retry) == (RunState.PARTLY, False)
-        assert "sensor 3/1 is missing" in str(status.error)
+        assert "sensor 3/1: no step wrote a result" in str(status.error)
 
     def test_on_its_last_try_a_run_that_lost_a_step_is_final_and_the_alert_says_so(
         self, published, emulator, caplog
@@ -525,7 +534,7 @@ class TestRunning:
         run = submit_landing(published, "2026/a.csv").run
         status = ended(published, run)
         assert status.state is RunState.PARTLY
-        assert "sensor 1/2 failed" in str(status.error)
+        assert "sensor 1/2: model_1_2.skops" in str(status.error)
         failed = {
             step.name: step.error for step in published.engine.steps(run) if step.state is StepState.FAILED
         }

@@ -74,7 +74,7 @@ def test_the_workspace_gets_the_times_and_the_job(fleet, emulator, options, trig
     assert "manifest" not in job["inputs"]
 
 
-def test_creating_it_again_changes_the_one_that_there_is(fleet, emulator):
+def test_creating_it_again_changes_the_existing_one(fleet, emulator):
     assert main(["schedule", "create", "--every", "1h"]) == 0
     assert main(["schedule", "create", "--every", "2h"]) == 0
     assert schedule(emulator)["trigger"]["interval"] == 2

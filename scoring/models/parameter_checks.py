@@ -1,4 +1,4 @@
-"""How large a model can be, as honest ones need, and the checks that all typed parameters share."""
+"""Size limits of models, and the checks that all typed parameters share."""
 
 import math
 from typing import Any

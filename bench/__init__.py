@@ -1,0 +1,1 @@
+"""Benchmarks: a script per promise, with its budget as a constant."""
