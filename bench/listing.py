@@ -12,12 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobServiceClient
-from landings import NoEngine
 
 from dev.memory_storage import Blob, MemoryStorage
 from pipeline.clock import utc_now
@@ -31,6 +30,9 @@ from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.settings import Settings
 from pipeline.storage.account import Store
 
+if TYPE_CHECKING:
+    from pipeline.engine import Engine
+
 PAGE = 5000
 SDK_BUDGET = 0.5
 """Largest part of the processor time that the SDK takes to list the same blobs."""
@@ -38,6 +40,9 @@ NOW = datetime(2026, 11, 23, 5, tzinfo=UTC)
 ACCOUNT = "devstoreaccount1"
 ETAG = Blob().etag
 COUNTS = {"scored": 720, "anomalies": 36, "sensors": 15}
+
+NO_ENGINE = cast("Engine", None)
+"""No run is submitted."""
 
 Containers = dict[str, dict[str, Blob]]
 
@@ -89,7 +94,7 @@ def measured(containers: Containers, work: Callable[[Context], None]) -> tuple[i
     counting = Counting()
     with MemoryStorage(containers) as storage:
         settings = Settings.from_environment({"ScoringStorage": storage.connection_string})
-        context = Context(settings, Store.connect(settings, transport=counting), NoEngine(), utc_now)
+        context = Context(settings, Store.connect(settings, transport=counting), NO_ENGINE, utc_now)
         work(context)
         counting.count = 0
         seconds = _processor(lambda: work(context))
