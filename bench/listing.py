@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobServiceClient
 
-from bench.landings import NoEngine
 from dev.memory_storage import Blob, MemoryStorage
 from pipeline.clock import utc_now
 from pipeline.flow.cleanup import old_runs
@@ -31,6 +30,9 @@ from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.settings import Settings
 from pipeline.storage.account import Store
 
+if TYPE_CHECKING:
+    from pipeline.engine import Engine
+
 PAGE = 5000
 SDK_BUDGET = 0.5
 """Largest part of the processor time that the SDK takes to list the same blobs."""
@@ -38,6 +40,9 @@ NOW = datetime(2026, 11, 23, 5, tzinfo=UTC)
 ACCOUNT = "devstoreaccount1"
 ETAG = Blob().etag
 COUNTS = {"scored": 720, "anomalies": 36, "sensors": 15}
+
+NO_ENGINE = cast("Engine", None)
+"""No run is submitted."""
 
 Containers = dict[str, dict[str, Blob]]
 
@@ -89,7 +94,7 @@ def measured(containers: Containers, work: Callable[[Context], None]) -> tuple[i
     counting = Counting()
     with MemoryStorage(containers) as storage:
         settings = Settings.from_environment({"ScoringStorage": storage.connection_string})
-        context = Context(settings, Store.connect(settings, transport=counting), NoEngine(), utc_now)
+        context = Context(settings, Store.connect(settings, transport=counting), NO_ENGINE, utc_now)
         work(context)
         counting.count = 0
         seconds = _processor(lambda: work(context))
@@ -122,13 +127,13 @@ def old_claims(number: int) -> Containers:
     return _containers(runs={claims.path(key): Blob(b"x", {"run": blob_run(key)}) for key in keys})
 
 
-def runs_of_a_week(number: int) -> Containers:
-    """Finished runs, one a minute; those older than a week have been cleaned up."""
+def hourly_runs(number: int) -> Containers:
+    """Finished runs, one an hour; those older than a week have been cleaned up."""
     data: dict[str, Blob] = {}
     preds: dict[str, Blob] = {}
     runs: dict[str, Blob] = {}
     for one in range(number):
-        ended = NOW - timedelta(minutes=one)
+        ended = NOW - timedelta(hours=one)
         name = f"2026/{one:06}.csv"
         run = blob_run(_key(name))
         landing = Landing(name, ETAG, 2, None)
@@ -189,10 +194,8 @@ def _processor(work: Callable[[], object]) -> float:
 
 CASES = (
     Case("sweep with nothing new, old blobs:", 50_000, old_blobs, sweep_again, 6, ("data",)),
-    Case("20 newest runs, of", 17_520, runs_of_a_week, list_newest, 2, ()),
-    Case(
-        "cleanup with nothing to remove, runs:", 900, runs_of_a_week, clean_up, 5, ("data", "preds", "runs")
-    ),
+    Case("20 newest runs, of", 17_520, hourly_runs, list_newest, 2, ()),
+    Case("cleanup with nothing to remove, runs:", 900, hourly_runs, clean_up, 5, ("data", "preds", "runs")),
     Case("1,000 new landings, old claims:", 20_000, old_claims, find_unclaimed, 1, ("runs",)),
 )
 
