@@ -214,7 +214,7 @@ def test_with_event_grid_as_the_source_an_event_starts_a_run_and_others_do_not(s
         answer = host.post(path, json.dumps(events).encode(), {"aeg-event-type": "Notification"})
         assert answer[0] == 202
         host.wait_for(f"{blob_run(key)} exists already")
-        host.wait_for("not in container 'data', but in 'models'")
+        host.wait_for("is in container 'models', not in 'data'")
         host.wait_for("gone.csv' is gone or newer: its message is dropped")
         assert wait_for_end(sandbox, blob_run(key)).state is RunState.SUCCEEDED
         assert [record.run for record in sandbox.context.runs.newest()] == [blob_run(key)]
