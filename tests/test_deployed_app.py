@@ -30,11 +30,11 @@ DRIVER = """
 import asyncio, importlib.util, json, sys
 from pathlib import Path
 
-sys.path.append(sys.argv.pop(1))  # as the platform does, and not by the environment
+sys.executable = sys.argv.pop(1)  # the worker's process gets its packages as on the platform
 from dev.host.worker import Input, Worker
 
 async def main(blob):
-    worker = Worker(Path.cwd())
+    worker = Worker(Path.cwd(), None)
     functions = {function.name: function for function in await worker.start()}
     outcomes = {}
     if blob is not None:
@@ -42,7 +42,8 @@ async def main(blob):
         outcomes["score_on_blob"] = await worker.invoke(functions["score_on_blob"], given, reason="test")
     given = Input.timer("timer", {"Schedule": {}, "ScheduleStatus": {}, "IsPastDue": False})
     outcomes["score_on_timer"] = await worker.invoke(functions["score_on_timer"], given, reason="test")
-    worker.stop()
+    await worker.stop(kill=False)
+    sys.path.insert(0, str(Path.cwd()))
     import pipeline, scoring
     print(json.dumps({
         "functions": sorted(functions),
@@ -101,15 +102,27 @@ def python() -> Path:
     return interpreter
 
 
+def platform_python(python: Path, folder: Path) -> Path:
+    """An interpreter with the packages of `python` on its path as on the platform: not by its environment."""
+    (packages,) = python.parents[1].glob("lib/python3*/site-packages")
+    script = (
+        f"import runpy, sys; sys.path.append({str(packages)!r}); sys.argv = sys.argv[2:]; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    wrapper = folder / "python"
+    wrapper.write_text(f'#!/bin/sh\nexec {python.resolve()} -c "{script}" "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o755)
+    return wrapper
+
+
 def call(app: Path, python: Path, platform: Path, settings: dict[str, str], blob: list[str] | None):
     """Call both functions of the app through the worker, or the timer's alone; what came of it."""
     shutil.copytree(REPO / "dev" / "host", platform / "dev" / "host", dirs_exist_ok=True)
     shutil.copy(REPO / "dev" / "__init__.py", platform / "dev")
     own = ("SCORING_", "ScoringStorage", "AZURE", "PYTHON", "COVERAGE", "VIRTUAL_ENV")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
-    (packages,) = python.parents[1].glob("lib/python3*/site-packages")
     done = subprocess.run(
-        [python.resolve(), "-c", DRIVER, packages, json.dumps(blob), *HEAVY],
+        [python, "-c", DRIVER, platform_python(python, platform), json.dumps(blob), *HEAVY],
         cwd=app,
         env={**inherited, **settings, "PYTHONPATH": str(platform), "PYTHONSAFEPATH": "1"},
         capture_output=True,

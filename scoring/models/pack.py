@@ -58,6 +58,8 @@ _PARALLEL_FROM = 2_000
 """Fewer models are read faster by one process than others start."""
 _GROUP_ROWS, _GROUP_BYTES = 50_000, 8 << 20
 """A group of rows is read at once, when one of its models is asked for."""
+_MOST_GROUP_BYTES = 24 << 20
+"""A larger group holds one large model, which takes less memory from its own file."""
 _MOST_GROUPS = 32
 """Groups whose numbers are kept at a time."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError)
@@ -249,6 +251,9 @@ class Pack:
         group, place = self._group(row)
         column = self._numbers.get(group)
         if column is None:
+            part = self._file.metadata.row_group(group).column(SCHEMA.names.index("numbers"))
+            if part.total_uncompressed_size > _MOST_GROUP_BYTES:
+                return None
             try:
                 column = _distinct(self._file, group, "numbers")
             except _UNREADABLE:

@@ -105,7 +105,7 @@ def test_landings_that_arrive_while_the_workspace_fails_are_submitted_when_it_is
     host.wait_for("holding on for", 60, count=already + 10)  # 10 failures, where the host tries 5 times
     sandbox.emulator.faults.clear()
     for run in runs:
-        host.wait_for(f"run {run} is submitted", 60)
+        host.wait_for(f"run {run} is submitted", 150)
     assert not [line for line in host.lines if "Moving message to queue" in line]
     assert {sandbox.context.runs.load(run).state for run in runs} == {RunState.SUBMITTED}
 

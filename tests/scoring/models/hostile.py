@@ -86,10 +86,8 @@ FIELDS: dict[str, dict[str, str]] = {
     "SGDOneClassSVM": {"coef_": ARRAY, "offset_": ARRAY},
     "IsolationForest": {
         "estimators_": "list",
-        "estimators_features_": "list",
         "max_samples_": WHOLE,
         "offset_": NUMBER,
-        "_decision_path_lengths": "list",
         "_average_path_length_per_tree": "list",
     },
     "Tree": {"nodes": ARRAY, "node_count": WHOLE},
@@ -295,7 +293,7 @@ def wrong_trees() -> Iterator[tuple[str, bytes]]:
     document = Document(model)
     drawn = document.attributes("IsolationForest")["estimators_features_"]["content"]
     drawn[0] = document.array(np.array([1 << 40, 0]))
-    yield "tree of a feature far away", document.packed()
+    yield "beside the trees: a feature far away", document.packed()
 
 
 def _chain(model: bytes, levels: int, *, shared: bool = False) -> bytes:

@@ -337,7 +337,7 @@ class TestSubmitting:
             "run": run,
         }
 
-    def test_one_landing_costs_at_most_six_storage_requests(self, taken, azureml_settings, emulator):
+    def test_one_landing_costs_at_most_seven_storage_requests(self, taken, azureml_settings, emulator):
         transport = CountingTransport()
         from pipeline.engines.azureml.engine import AzureMLEngine
         from pipeline.runs.store import Runs
@@ -350,7 +350,7 @@ class TestSubmitting:
         transport.requests.clear()
         assert submit_landing(context, "2026/a.csv").outcome is Outcome.SUBMITTED
         store.close()
-        assert len(transport.requests) <= 6
+        assert len(transport.requests) <= 7
         assert len(emulator.requests) == 1
 
     @pytest.mark.parametrize("duplicates", ["same", "refuse"])

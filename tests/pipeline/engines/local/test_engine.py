@@ -512,7 +512,7 @@ def test_a_fleet_of_real_detectors_is_scored_as_on_the_command_line(fleet, seed,
     fleet.publish()
     record = fleet.score("site.csv")
     assert record.state is RunState.PARTLY
-    assert "sensor 2/1 has no model" in str(record.error)
+    assert "10 sensors have no model, the first is sensor 2/1" in str(record.error)
     out = tmp_path / "out"
     assert scoring("score", "--data", readings, "--models", imported, "--out", out).code == 0
     for sensor in range(1, 6):
