@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.xdist_group("azureml"), pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def sandbox(small_fleet):
-    with sandbox_for(small_fleet, engine="azureml") as sandbox:
+    # Runs of earlier tests stay active where the emulator holds its jobs.
+    with sandbox_for(small_fleet, {"SCORING_MAX_ACTIVE_RUNS": "100"}, engine="azureml") as sandbox:
         yield sandbox
 
 

@@ -123,7 +123,12 @@ class MadeRun:
         if not self.rejects:
             return []
         file, line, reason = self.rejects[0][:3]
-        first = {"file": file, "line": int(line), "reason": reason, "hint": "decimal comma?"}
+        first = {
+            "file": file,
+            "line": int(line) if line.isdecimal() else 1,
+            "reason": reason,
+            "hint": "decimal comma?",
+        }
         return [{"kind": RejectKind.VALUE, "count": len(self.rejects), **first}]
 
     def _totals(self, rows: list[dict[str, object]], landings: list[dict[str, object]]) -> dict[str, int]:
