@@ -219,13 +219,13 @@ class Pack:
         return self._text("sha256", row)
 
     def parameters(self, row: int) -> ModelParameters | None:
-        """The parameters of a model, None where its file was refused.
+        """The parameters of a model, None where its file was refused, or takes less memory than its group.
 
         Raises:
             ModelError: they are not what was packed, or no fitted model has such parameters.
         """
         form = self._text("form", row)
-        if not form:
+        if not form or self._is_large(row):
             return None
         numbers = self._numbers_of(row)
         if numbers is None or _digest(form, numbers) != self._text("digest", row):
@@ -246,14 +246,16 @@ class Pack:
         group, place = self._group(row)
         return str(self._texts[name][group].value(place))
 
+    def _is_large(self, row: int) -> bool:
+        part = self._file.metadata.row_group(self._group(row)[0]).column(SCHEMA.names.index("numbers"))
+        size: int = part.total_uncompressed_size
+        return size > _MOST_GROUP_BYTES
+
     def _numbers_of(self, row: int) -> bytes | None:
         """The bytes of a model, None where they cannot be read."""
         group, place = self._group(row)
         column = self._numbers.get(group)
         if column is None:
-            part = self._file.metadata.row_group(group).column(SCHEMA.names.index("numbers"))
-            if part.total_uncompressed_size > _MOST_GROUP_BYTES:
-                return None
             try:
                 column = _distinct(self._file, group, "numbers")
             except _UNREADABLE:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scoring.errors import ModelError
 from scoring.models.detector_parameters import SupportVectors
 
 type Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -205,24 +204,6 @@ def _exact_score(p: SvmParameters, x: float) -> float:
     for vector, weight in zip(p.support.tolist(), p.dual.tolist(), strict=True):
         score += weight * kernel(p, x, vector)
     return score + p.intercept
-
-
-def plain_scores(p: SvmParameters, scaled: Floats) -> Floats:
-    """Scores by the formula as it stands in a textbook, to verify others with; `scaled` has shape (n,)."""
-    x, support = scaled[:, None], p.support[None, :]
-    match p.kernel:
-        case "rbf":
-            values = np.exp(-p.gamma * (x - support) ** 2)
-        case "linear":
-            values = x * support
-        case "poly":
-            values = (p.gamma * x * support + p.coef0) ** p.degree
-        case "sigmoid":
-            values = np.tanh(p.gamma * x * support + p.coef0)
-        case _:
-            raise ModelError(f"kernel {p.kernel!r} is not one of {', '.join(sorted(_KERNELS))}")
-    scores: Floats = values @ p.dual + p.intercept
-    return scores
 
 
 def vector_scores(p: SupportVectors, x: np.ndarray) -> Floats:

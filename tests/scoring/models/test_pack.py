@@ -383,3 +383,14 @@ def test_packed_models_need_neither_scikit_learn_nor_skops(models: Path) -> None
         [sys.executable, "-c", code, str(models)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "4 []\n"
+
+
+def test_a_model_too_large_for_the_pack_is_read_from_its_own_file_without_a_notice(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pack(models)
+    packed = answers(ModelStore(models), SVM)
+    monkeypatch.setattr("scoring.models.pack._MOST_GROUP_BYTES", 10)
+    store = ModelStore(models)
+    assert answers(store, SVM) == packed
+    assert (store.notice, store.last_notice) == (None, None)
