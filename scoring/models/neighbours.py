@@ -53,7 +53,7 @@ class NeighbourScorer:
         near = np.abs(scores) < _NEAR
         if near.any():  # where a label hangs on the last bit: sums are made in scikit-learn's order
             found = self._search.neighbours(distinct[near])
-            ranks = self._search.ranks(distinct[near, None, :], self._p.readings[found])
+            ranks = self._search.ranks(distinct[near], found)
             order = np.argsort(ranks, axis=1, kind="stable")
             scores[near] = self._score(distinct[near], np.take_along_axis(found, order, axis=1))
         result: Floats = scores[places]
@@ -70,7 +70,7 @@ class NeighbourScorer:
 
     def _score(self, x: Floats, neighbours: Places) -> Floats:
         p = self._p
-        distances = distance(p, self._search.ranks(x[:, None, :], p.readings[neighbours]))
+        distances = distance(p, self._search.ranks(x, neighbours))
         reach = np.maximum(distances, p.distances[neighbours])
         density = 1.0 / (np.mean(reach, axis=1) + 1e-10)
         ratios = p.densities[neighbours] / density[:, None]

@@ -100,20 +100,28 @@ class Search:
         """Visit the readings of a leaf for each reading of `x`."""
         starts, ends = self._bounds[-1][leaves], self._bounds[-1][leaves + 1]
         for offset in range(0, int((ends - starts).max(initial=0)), _BLOCK):
-            places = np.minimum(starts[:, None] + np.arange(offset, offset + _BLOCK), len(self._values) - 1)
-            ranks = self.ranks(x[:, None, :], self._values[places]).tolist()
+            places = np.minimum(starts[:, None] + np.arange(offset, offset + _BLOCK), len(self._p.order) - 1)
+            ranks = self.ranks(x, self._p.order[places]).tolist()
             counts = np.clip(ends - starts - offset, 0, _BLOCK).tolist()
             for heap, near, count, start in zip(heaps, ranks, counts, starts.tolist(), strict=True):
                 heap.push(near[:count], start + offset)
 
-    def ranks(self, x: Floats, y: Floats) -> Floats:
-        """What the search compares readings by, over the last axis."""
-        if self._p.search == "brute" and self._p.metric == "euclidean":
-            # Multiplied out, which rounds otherwise; distances are made of it as well.
-            squares, product = (x * x).sum(axis=-1), (x * y).sum(axis=-1)
-            ranks: Floats = np.maximum(0.0, (squares + -2.0 * product) + (y * y).sum(axis=-1))
-            return ranks
-        return rank(self._p, x, y, exact=True)
+    def ranks(self, x: Floats, places: Places) -> Floats:
+        """What the search compares readings by: of shape (n, f) with those it was fitted on, shape (n, k)."""
+        p = self._p
+        if p.search != "brute" or p.metric != "euclidean":
+            return rank(p, x[:, None, :], p.readings[places], exact=True)
+        # Multiplied out, which rounds otherwise; distances are made of it as well.
+        if p.features_in == 1:
+            products = x * p.readings[places, 0]
+        else:  # by the library that scikit-learn multiplies matrices with
+            products = np.take_along_axis(x @ p.readings.T, places, axis=1)
+        ranks: Floats = (_squares(x)[:, None] + -2.0 * products) + self._squares[places]
+        return np.maximum(0.0, ranks)
+
+    @cached_property
+    def _squares(self) -> Floats:
+        return _squares(self._p.readings)
 
     def _least(self, x: Floats) -> Floats:
         """How near each node of the tree can be, by what scikit-learn keeps of it; shape (n, nodes)."""
@@ -159,6 +167,11 @@ class Search:
 
     def _reduced(self, apart: Floats) -> Floats:
         return rank(self._p, apart, np.zeros(self._p.features_in), exact=True)
+
+
+def _squares(x: Floats) -> Floats:
+    """Of the lengths of readings, by the library that scikit-learn multiplies vectors with."""
+    return np.array([np.dot(row, row) for row in x])
 
 
 def _visits(heap: "_Heap", least: list[float]) -> Iterator[int]:
