@@ -52,10 +52,8 @@ class NeighbourScorer:
         scores = self._score(distinct, neighbours)
         near = np.abs(scores) < _NEAR
         if near.any():  # where a label hangs on the last bit: sums are made in scikit-learn's order
-            found = self._search.neighbours(distinct[near])
-            ranks = self._search.ranks(distinct[near], found)
-            order = np.argsort(ranks, axis=1, kind="stable")
-            scores[near] = self._score(distinct[near], np.take_along_axis(found, order, axis=1))
+            found = self._search.neighbours(distinct[near], in_order=True)
+            scores[near] = self._score(distinct[near], found)
         result: Floats = scores[places]
         return result
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import islice
+from operator import itemgetter
 
 import numpy as np
 
@@ -78,13 +79,21 @@ class Search:
             levels = int(np.log2(max(1, (len(p.order) - 1) / p.leaf_size)) + 1)
         self._bounds = _halves(len(p.order), levels)
 
-    def neighbours(self, x: Floats) -> Places:
-        """The places of the neighbours of readings of shape (n, f); int64, shape (n, neighbours)."""
+    def neighbours(self, x: Floats, *, in_order: bool = False) -> Places:
+        """The places of the neighbours of readings of shape (n, f); int64, shape (n, neighbours).
+
+        With `in_order` they stand as scikit-learn sorts them, of which the last bit of a sum depends.
+        """
         leaves = len(self._bounds[-1]) - 1
         rows = max(1, _CELLS // (2 * leaves + 2 * self._p.neighbours + _BLOCK))
-        return np.concatenate([self._some(x[start : start + rows]) for start in range(0, len(x), rows)])
+        found = [
+            heap.in_order() if in_order else heap.places
+            for start in range(0, len(x), rows)
+            for heap in self._heaps(x[start : start + rows])
+        ]
+        return self._p.order[np.array(found, np.int64)].astype(np.int64)
 
-    def _some(self, x: Floats) -> Places:
+    def _heaps(self, x: Floats) -> "list[_Heap]":
         heaps = [_Heap(self._p.neighbours) for _ in x]
         least = self._least(x).tolist()
         visits = [_visits(heap, each) for heap, each in zip(heaps, least, strict=True)]
@@ -93,8 +102,7 @@ class Search:
             leaves = {row: leaf for row in rows for leaf in islice(visits[row], 1)}
             rows = list(leaves)
             self._push([heaps[row] for row in rows], x[rows], np.array(list(leaves.values()), np.int64))
-        found: Places = self._p.order[[heap.places for heap in heaps]].astype(np.int64)
-        return found
+        return heaps
 
     def _push(self, heaps: "list[_Heap]", x: Floats, leaves: Places) -> None:
         """Visit the readings of a leaf for each reading of `x`."""
@@ -210,6 +218,12 @@ class _Heap:
         # With room for the children that the last ones do not have: less than anything.
         self._distances = [math.inf] * size + [-math.inf] * (size + 1)
 
+    def in_order(self) -> list[int]:
+        """The places by rising distance, of equal ones in the order that scikit-learn's sort leaves."""
+        found = list(zip(self._distances, self.places, strict=False))
+        _sort(found)
+        return [place for _, place in found]
+
     @property
     def largest(self) -> float:
         """Of the distances."""
@@ -232,3 +246,36 @@ class _Heap:
                 kept[at], places[at] = larger, places[child]
                 at, child = child, 2 * child + 1
             kept[at], places[at] = distance, place
+
+
+_FEW = 15
+"""As many and fewer are sorted by insertion, which leaves equal ones as they are."""
+
+
+def _sort(items: list[tuple[float, int]]) -> None:
+    """Scikit-learn's sort by distance: parts around a pivot, the middle one of first, last and central."""
+    first, count = 0, len(items)
+    while count - first > _FEW:
+        last, centre = count - 1, first + (count - first) // 2
+        for low, high in ((first, last), (last, centre), (first, last)):
+            if items[low][0] > items[high][0]:
+                items[low], items[high] = items[high], items[low]
+            elif (low, high) == (last, centre):
+                break
+        pivot = items[last][0]
+        i, j = first + 1, last - 1
+        while True:
+            while i <= j and items[i][0] < pivot:
+                i += 1
+            while i <= j and items[j][0] > pivot:
+                j -= 1
+            if i >= j:
+                break
+            items[i], items[j] = items[j], items[i]
+            i, j = i + 1, j - 1
+        items[i], items[last] = items[last], items[i]
+        left = items[first:i]
+        _sort(left)
+        items[first:i] = left
+        first = i + 1
+    items[first:] = sorted(items[first:], key=itemgetter(0))
