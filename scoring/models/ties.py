@@ -97,8 +97,8 @@ class Search:
         heaps = [_Heap(self._p.neighbours) for _ in x]
         least = self._least(x).tolist()
         visits = [_visits(heap, each) for heap, each in zip(heaps, least, strict=True)]
-        rows = range(len(x))
-        while rows:  # each goes on to its next leaf
+        rows = list(range(len(x)))
+        while rows:  # each continues with its next leaf
             leaves = {row: leaf for row in rows for leaf in islice(visits[row], 1)}
             rows = list(leaves)
             self._push([heaps[row] for row in rows], x[rows], np.array(list(leaves.values()), np.int64))
