@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
         )
-    rules = rules_of(args)
     manifest = RunManifest.read(args.manifest) if args.manifest else None
+    rules = rules_of(args, manifest)
     if manifest and manifest.listed is not None:
         if isinstance(selection, Everything):
             raise UsageError(f"{args.manifest} lists sensors, for steps of a pipeline: use --key or --shard")
