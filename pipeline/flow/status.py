@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.engine import StepState, StepStatus
-from pipeline.engines.summary import SensorRow, Summary, read_summary
-from pipeline.errors import NotFound
+from pipeline.engines.summary import SensorRow, Summary
 from pipeline.flow.context import Context
 from pipeline.json_documents import to_json
 from pipeline.runs.names import next_try
 from pipeline.runs.record import RunRecord, RunState
-from scoring.formats import NOT_SCORED, SUMMARY_JSON
+from scoring.formats import NOT_SCORED, SensorStatus
 
 LOST = "its worker or job is lost: the next sweep restarts it, or run python -m pipeline sweep"
 
@@ -79,26 +78,16 @@ def look(context: Context, run: str) -> View:
     return View(record, steps, lost, recorded)
 
 
-def find_summary(context: Context, run: str) -> Summary | None:
-    """The summary of a run; None if it has none.
-
-    Raises:
-        RunDocumentError: it cannot be read.
-    """
-    path = f"{run}/{SUMMARY_JSON}"
-    try:
-        data = context.store.preds.read(path).data
-    except NotFound:
-        return None
-    return read_summary(data, f"{context.store.preds.name}/{path}")
-
-
 def needing_attention(summary: Summary) -> list[SensorRow]:
-    """The sensors that were not scored, then those with anomalies, most anomalies first."""
-    found = [row for row in summary.sensors if row.status in NOT_SCORED or row.anomalies]
-    return sorted(
-        found, key=lambda row: (row.status not in NOT_SCORED, -row.anomalies, row.device, row.sensor)
-    )
+    """The sensors that were not scored, silent ones, then those with anomalies, most anomalies first."""
+    groups = (NOT_SCORED, {SensorStatus.SILENT}, {SensorStatus.SCORED})
+    found = [row for row in summary.sensors if row.anomalies or row.status in groups[0] | groups[1]]
+
+    def urgency(row: SensorRow) -> tuple[int, int, str, str]:
+        group = next(number for number, statuses in enumerate(groups) if row.status in statuses)
+        return group, -row.anomalies, row.device, row.sensor
+
+    return sorted(found, key=urgency)
 
 
 def follow_up(record: RunRecord, max_tries: int) -> str | None:

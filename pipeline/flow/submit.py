@@ -28,6 +28,7 @@ from pipeline.errors import (
     UnknownRun,
 )
 from pipeline.flow.context import Context
+from pipeline.flow.expected import brought_before
 from pipeline.runs.landing import Landing, Manifest, is_text, skipped_because
 from pipeline.runs.names import blob_run, given_run, manual_run
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
@@ -196,8 +197,8 @@ def submit(
     except PipelineError:
         context.runs.abandon(run)  # it can have been written, and only the response was lost
         raise
-    manifest = Manifest(run, tuple(landings), sensors)
     try:
+        manifest = Manifest(run, tuple(landings), sensors, brought_before(context, landings))
         try:
             context.runs.create_manifest(manifest)
         except AlreadyExists:

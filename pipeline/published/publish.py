@@ -27,7 +27,7 @@ from pipeline.published.documents import PublishedPipeline
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Content
 from scoring import InvalidKey, SensorKey
-from scoring.formats import PACK_NAME
+from scoring.formats import EXPECTED_TXT, PACK_NAME
 
 if TYPE_CHECKING:
     from pipeline.published.documents import Documents
@@ -90,7 +90,7 @@ def find_fleet(store: Store) -> FleetModels:
         try:
             keys.append(SensorKey.from_model_name(blob.name))
         except InvalidKey:
-            if blob.name != PACK_NAME:
+            if blob.name not in {EXPECTED_TXT, PACK_NAME}:
                 others.append(blob.name)
     return FleetModels(tuple(sorted(keys)), tuple(others))
 

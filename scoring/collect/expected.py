@@ -1,8 +1,4 @@
-"""Which sensors are expected to send readings: the list of their owner, or those of the last landing like this.
-
-The list is a file with one sensor a line. Without one, the manifest can name the sensors that the last landing
-with the same name, but for its date, brought; of these, sensors that have lost their model are not expected.
-"""
+"""The list of expected sensors: a file with one sensor a line, which its owner keeps."""
 
 import csv
 import sys

@@ -8,8 +8,8 @@ that is not the landing's name, and, for one that it could not fetch, `found`: "
 their encoded keys, such as "1_3": steps and `collect` work on these only. New fields can be added within a
 version; a field that changes its meaning needs a new version.
 
-`expected` lists the encoded keys of the sensors that the last landing like the only one here brought: of these,
-`collect` reports that they sent nothing.
+`expected` lists the encoded keys of the sensors that the last landing like this one brought: `collect`
+reports those of them that sent nothing.
 """
 
 import base64

@@ -19,8 +19,8 @@ LATEST = SETTINGS.grace - timedelta(minutes=1)
 """A listing must not lag further than the sweep looks back, as the setting documents."""
 
 FIXED = ((account, "PARALLEL", 1), (claims, "MANY", 2), (index, "TRIES", 0))
-"""Constants of the product, as a search sets them: requests come one at a time, so that it decides their order;
-two claims are listed already, and listings can be late; and no process writes the page of runs."""
+"""Constants of the product, as a search sets them: requests come one at a time, so that it decides their
+order; two claims are listed already, and listings can be late; and no process writes the page of runs."""
 
 total: Counter[str] = Counter()
 """Requests, calls, runs and landings of all examples."""

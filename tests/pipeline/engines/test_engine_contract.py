@@ -198,6 +198,28 @@ def test_all_engines_write_the_same_bytes(environment, store, emulator, tmp_path
         assert outputs["azureml"][path] == content, path
 
 
+def test_a_sensor_that_the_last_landing_of_its_site_brought_is_silent(name, engine_environment, tmp_path):
+    """Why: nobody confuses it with a healthy sensor, or with those of other sites."""
+    fleet = open_fleet(name, engine_environment, tmp_path / "machine", None)
+    store = fleet.context.store
+    for model, content in small_fleet.models().items():
+        store.models.put(model, content)
+    publish(store, fleet.context.settings, fleet.engine)
+    lines = small_fleet.readings().splitlines(keepends=True)
+    site_a = [line for line in lines if b",2,1," not in line]
+    found = []
+    for day, content in ((27, site_a), (28, [line for line in site_a if b",1,2," not in line])):
+        blob = f"2026/11/{day}/site-a.csv"
+        store.data.put(blob, b"".join(content))
+        run = str(submit_landing(fleet.context, blob).run)
+        assert finish(fleet, run) is RunState.SUCCEEDED
+        counts = fleet.context.runs.load(run).counts
+        found.append((counts["sensors_silent"], counts["sensors_without_rows"]))
+        time.sleep(5)  # the list of runs that finished is reused for so long
+    store.close()
+    assert found == [(0, 1), (1, 1)]
+
+
 def test_a_landing_is_claimed_by_one_run_on_every_engine(fleet):
     """Why: the pipeline promises exactly once, and no engine may add a second run."""
     fleet.models(s1_1="score")
