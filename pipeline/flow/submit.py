@@ -25,6 +25,7 @@ from pipeline.errors import (
     IllegalTransition,
     InvalidRequest,
     PipelineError,
+    PublishError,
     UnknownRun,
 )
 from pipeline.flow.context import Context
@@ -168,8 +169,16 @@ def submit(
     """Take all steps for a new run; ALREADY if there is a run of this name.
 
     `sensors` are the encoded keys of the only sensors to score; None for all.
+
+    Raises:
+        PublishError: the steps of the published pipeline would score all sensors again.
     """
     published = context.published()
+    if sensors is not None and not published.lists_sensors:
+        raise PublishError(
+            f"{run} is to score {len(sensors):,} sensors only, and the steps of version {published.version}, "
+            "which an earlier release published, would score all again: run python -m pipeline publish"
+        )
     record = RunRecord(
         run=run,
         cause=cause,

@@ -60,6 +60,7 @@ class _Published:
     engine: str
     component: str | None
     steps: int
+    lists_sensors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,7 @@ def _to_bytes(published: PublishedPipeline) -> bytes:
         "engine": published.engine,
         "component": published.component,
         "steps": published.steps,
+        "lists_sensors": published.lists_sensors,
     }
     return json.dumps(document, indent=1).encode() + b"\n"
 
@@ -257,5 +259,9 @@ def from_bytes(data: bytes, where: str) -> PublishedPipeline:
         error=PublishError,
     )
     return PublishedPipeline(
-        version=found.published, engine=found.engine, component=found.component, steps=found.steps
+        version=found.published,
+        engine=found.engine,
+        component=found.component,
+        steps=found.steps,
+        lists_sensors=found.lists_sensors,
     )
