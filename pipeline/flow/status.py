@@ -80,14 +80,14 @@ def look(context: Context, run: str) -> View:
 
 def needing_attention(summary: Summary) -> list[SensorRow]:
     """The sensors that were not scored, silent ones, then those with anomalies, most anomalies first."""
-    groups = (NOT_SCORED, {SensorStatus.SILENT}, {SensorStatus.SCORED})
-    found = [row for row in summary.sensors if row.anomalies or row.status in groups[0] | groups[1]]
-
-    def urgency(row: SensorRow) -> tuple[int, int, str, str]:
-        group = next(number for number, statuses in enumerate(groups) if row.status in statuses)
-        return group, -row.anomalies, row.device, row.sensor
-
-    return sorted(found, key=urgency)
+    unscored = [row for row in summary.sensors if row.status in NOT_SCORED]
+    silent = [row for row in summary.sensors if row.status is SensorStatus.SILENT]
+    anomalous = [row for row in summary.sensors if row.anomalies and row.status not in NOT_SCORED]
+    return [
+        *sorted(unscored, key=lambda row: (row.device, row.sensor)),
+        *sorted(silent, key=lambda row: (row.device, row.sensor)),
+        *sorted(anomalous, key=lambda row: (-row.anomalies, row.device, row.sensor)),
+    ]
 
 
 def follow_up(record: RunRecord, max_tries: int) -> str | None:

@@ -50,7 +50,7 @@ def landing_outcome(landing: LandingCount, max_rejected: float) -> tuple[Landing
         return landing.status, landing.reason
     if not landing.readings:
         return LandingStatus.ALL_REJECTED, describe_rejects(landing)
-    if landing.rejected > max_rejected * rows:
+    if landing.rejected / rows > max_rejected:  # 0.29 * 100 is less than 29; 29 / 100 is 0.29
         return LandingStatus.PARTLY_REJECTED, describe_rejects(landing)
     return landing.status, landing.reason
 

@@ -51,7 +51,7 @@ def start(context):
     return start
 
 
-def expected_of(context, run: str) -> tuple[str, ...]:
+def expected_of(context, run):
     return context.runs.manifest(run).expected
 
 

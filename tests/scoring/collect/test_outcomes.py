@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from scoring.collect.outcome import run_outcome
+from scoring.collect.outcome import landing_outcome, run_outcome
+from scoring.collect.rejects import LandingCount, RejectGroup
 from scoring.formats import MAX_REJECTED, LandingStatus, RejectKind, RunOutcome, SensorStatus
 from scoring.keys import SensorKey
 from scoring.models.write import save_model
@@ -227,6 +230,21 @@ def test_the_share_of_rejects_that_a_run_can_have_is_an_option(place: Place, sha
     place.lay({"a.csv": HEADER + rows(["74.99"] * 99) + "x,1,1,1\n"})
     assert place.score("--max-rejected", share).code == code
     assert place.collect("--max-rejected", share).code == code
+
+
+@given(percent=st.integers(1, 99), hundreds=st.integers(1, 50))
+def test_exactly_the_share_of_rejects_that_a_run_can_have_is_no_reason(percent: int, hundreds: int) -> None:
+    def status(rejected: int) -> LandingStatus:
+        group = RejectGroup(RejectKind.VALUE, "a.csv", 2, "why", "x", rejected)
+        readings = 100 * hundreds - rejected
+        landing = LandingCount(
+            "a.csv", LandingStatus.READ, None, readings, rejected, {RejectKind.VALUE: group}
+        )
+        return landing_outcome(landing, float(f"{percent / 100:g}"))[0]
+
+    assert status(percent * hundreds) is LandingStatus.READ
+    if percent * hundreds + 1 < 100 * hundreds:
+        assert status(percent * hundreds + 1) is LandingStatus.PARTLY_REJECTED
 
 
 def test_all_rows_rejected_is_never_a_success(place: Place) -> None:
