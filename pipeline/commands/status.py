@@ -34,6 +34,6 @@ def run(args: argparse.Namespace) -> int:
         show_json(view.to_json())
         return EXIT_DONE
     summary = find_summary(context.store, args.run) if view.state.final else None
-    next_try = follow_up(view.record, context.settings.max_tries)
+    next_try = follow_up(context, view.record)
     show(view, datetime.now(UTC), summary=summary, next_try=next_try)
     return EXIT_DONE

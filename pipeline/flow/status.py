@@ -5,11 +5,13 @@ the app, not the output of a command.
 """
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.engine import StepState, StepStatus
 from pipeline.engines.summary import SensorRow, Summary
+from pipeline.errors import UnknownRun
 from pipeline.flow.context import Context
 from pipeline.json_documents import to_json
 from pipeline.runs.names import next_try
@@ -90,11 +92,16 @@ def needing_attention(summary: Summary) -> list[SensorRow]:
     ]
 
 
-def follow_up(record: RunRecord, max_tries: int) -> str | None:
-    """What the sweep does next about a finished run, in one line; None if it is final."""
+def follow_up(context: Context, record: RunRecord) -> str | None:
+    """What the sweep does next about a finished run, or has done, in one line; None if it is final."""
     if not record.awaits_retry:
         return None
-    if record.tries >= max_tries:
+    if not context.runs.is_marked(record.run):
+        with suppress(UnknownRun):  # it was canceled
+            again = context.runs.load(next_try(record.run))
+            return f"{again.run} tried it again: {again.state}"
+        return None
+    if record.tries >= context.settings.max_tries:
         return "no try is left: the next sweep records that it has failed for good"
     what = f"what is missing ({record.missing_count})" if record.missing else "everything again"
     return f"{next_try(record.run)} scores {what}; the next sweep submits it"

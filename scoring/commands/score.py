@@ -77,7 +77,6 @@ def run(args: argparse.Namespace) -> int:
             f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
         )
     manifest = RunManifest.read(args.manifest) if args.manifest else None
-    rules = rules_of(args, manifest)
     if manifest and manifest.listed is not None:
         if isinstance(selection, Everything):
             raise UsageError(f"{args.manifest} lists sensors, for steps of a pipeline: use --key or --shard")
@@ -89,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
     if isinstance(selection, Everything):
-        return _score_everything(args, sources, not_read, store, rules)
+        return _score_everything(args, sources, not_read, store, rules_of(args, manifest))
     begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
         outcome = score(sources, ModelCache(store), selection, files)

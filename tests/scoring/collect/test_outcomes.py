@@ -247,6 +247,14 @@ def test_exactly_the_share_of_rejects_that_a_run_can_have_is_no_reason(percent: 
         assert status(percent * hundreds + 1) is LandingStatus.PARTLY_REJECTED
 
 
+def test_the_reason_of_a_file_that_ends_early_says_how_much_of_it_was_read() -> None:
+    landing = LandingCount("a.csv.gz", LandingStatus.UNREADABLE, "found it damaged", 1_200)
+    assert landing_outcome(landing, MAX_REJECTED) == (
+        LandingStatus.UNREADABLE,
+        "found it damaged; the 1,200 readings before that were read",
+    )
+
+
 def test_all_rows_rejected_is_never_a_success(place: Place) -> None:
     place.lay({"a.csv": HEADER + "x,1,1,1\n"})
     assert place.score("--max-rejected", 1).code == 1
