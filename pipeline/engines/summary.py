@@ -5,17 +5,21 @@ pipeline has a step for it, that step was lost, and another try can score it. If
 the pipeline, and only publishing helps.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.errors import NotFound, RunDocumentError
 from pipeline.json_documents import read_document
 from pipeline.runs.record import RunState, RunStatus
+from pipeline.storage.account import Store
 from scoring import SensorKey
 from scoring.formats import (
     GONE,
     NOT_READ,
     NOT_SCORED,
     REJECTS_CSV,
+    SUCCESS,
+    SUMMARY_JSON,
     SUMMARY_VERSION,
     LandingStatus,
     SensorStatus,
@@ -91,6 +95,36 @@ def read_summary(data: bytes, where: str) -> Summary:
         what="a summary",
         hint="see the log of collect",
     )
+
+
+def find_summary(store: Store, run: str) -> Summary | None:
+    """The summary of a run; None if it has none.
+
+    Raises:
+        RunDocumentError: it cannot be read.
+    """
+    path = f"{run}/{SUMMARY_JSON}"
+    try:
+        data = store.preds.read(path).data
+    except NotFound:
+        return None
+    return read_summary(data, f"{store.preds.name}/{path}")
+
+
+def stored_status(store: Store, run: str, steps: Callable[[], Collection[str]]) -> RunStatus | None:
+    """How a run ended, by the results that it stored; None without `_SUCCESS`: there are no results.
+
+    A finished folder whose summary is lost or damaged is final: another try would predict its readings again.
+    """
+    if not store.preds.exists(f"{run}/{SUCCESS}"):
+        return None
+    path, where = f"{run}/{SUMMARY_JSON}", f"{store.preds.name}/{run}/{SUMMARY_JSON}"
+    try:
+        return read_status(store.preds.read(path).data, where, steps())
+    except NotFound:
+        return RunStatus(state=RunState.FAILED, error=f"{where} was removed, {SUCCESS} beside it was not")
+    except RunDocumentError as error:
+        return RunStatus(state=RunState.FAILED, error=str(error))
 
 
 def read_status(data: bytes, where: str, steps: Collection[str]) -> RunStatus:

@@ -18,7 +18,7 @@ from pipeline.engines.azureml.schedule import Scheduled, Trigger
 from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.engines.summary import read_status
+from pipeline.engines.summary import stored_status
 from pipeline.errors import EngineError, IllegalTransition, InvalidRequest, SettingsError
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import step_names
@@ -27,7 +27,7 @@ from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
-from scoring.formats import MANIFEST_JSON, SUCCESS, SUMMARY_JSON
+from scoring.formats import MANIFEST_JSON
 
 if TYPE_CHECKING:
     from pipeline.published.documents import Documents
@@ -138,14 +138,10 @@ class AzureMLEngine:
         state, _ = states(job.status)
         if state not in {RunState.SUCCEEDED, RunState.FAILED}:
             return RunStatus(state=state)
-        if not self.store.preds.exists(f"{run}/{SUCCESS}"):
-            # Without `_SUCCESS` there are no results, in any status of the job.
-            return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
         # A lost step leaves no outcome, however its job ended: Azure ML does not retry a step.
-        path = f"{run}/{SUMMARY_JSON}"
-        return read_status(
-            self.store.preds.read(path).data, f"{self.store.preds.name}/{path}", self._names(run)
-        )
+        if stored := stored_status(self.store, run, lambda: self._names(run)):
+            return stored
+        return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
 
     def steps(self, run: str) -> list[StepStatus]:
         """Steps in the order of the pipeline; those that the service has not started are waiting."""

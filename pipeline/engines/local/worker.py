@@ -25,7 +25,7 @@ from pipeline.engines.local.graph import Pipeline
 from pipeline.engines.local.lease import Stop, StopReason, renewed, reported
 from pipeline.engines.local.machine import Machine
 from pipeline.engines.local.step_states import StepStates
-from pipeline.engines.summary import read_status
+from pipeline.engines.summary import read_status, stored_status
 from pipeline.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -121,11 +121,7 @@ class Worker:
 
         Landings can have been replaced since, so a second execution could score fewer of them.
         """
-        if not self.store.preds.exists(f"{self.run}/{SUCCESS}"):
-            return None
-        path = f"{self.run}/{SUMMARY_JSON}"
-        data, where = self.store.preds.read(path).data, f"{self.store.preds.name}/{path}"
-        return read_status(data, where, step_names(self.store, record.published))
+        return stored_status(self.store, self.run, lambda: step_names(self.store, record.published))
 
     def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> RunStatus | None:
         pipeline_yml, score_yml = load_documents(self.store, record.published)
@@ -172,8 +168,13 @@ class Worker:
         )
 
     def _conclude(self, execution: Execution, out: Path) -> RunStatus:
-        """Read the summary, and store the results; the next try of lost steps has its own folder."""
-        if failed := execution.failed.get(COLLECT):
+        """Read the summary, and store the results; the next try of lost steps has its own folder.
+
+        `_SUCCESS` says that `collect` finished: in pipelines of earlier releases, its exit code also says
+        whether the run succeeded.
+        """
+        failed = execution.failed.get(COLLECT)
+        if failed and not (out / SUCCESS).exists():
             return RunStatus(state=RunState.FAILED, error=f"{COLLECT}: {failed.error}", retry=failed.retry)
         try:
             summary = (out / SUMMARY_JSON).read_bytes()
