@@ -56,8 +56,8 @@ class Summary:
     sensors: list[dict[str, Any]]
     landings: list[LandingCount]
 
-    def write(self, out: Path) -> None:
-        """Write both files; `mark` the folder as finished afterwards."""
+    def to_bytes(self) -> bytes:
+        """The JSON document."""
         document = {
             "version": SUMMARY_VERSION,
             "run": self.run,
@@ -68,7 +68,11 @@ class Summary:
             "sensors": [json_row(row) for row in self.sensors],
             "landings": [landing.row() for landing in self.landings],
         }
-        write_atomically(out / SUMMARY_JSON, json_bytes(document))
+        return json_bytes(document)
+
+    def write(self, out: Path) -> None:
+        """Write both files; `mark` the folder as finished afterwards."""
+        write_atomically(out / SUMMARY_JSON, self.to_bytes())
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(SUMMARY_COLUMNS)
@@ -116,7 +120,8 @@ def _totals(
     status = [row["status"] for row in rows]
     without = [row for row in rows if row["status"] in WITHOUT_READINGS]
     return {
-        "readings": counter.readings.total(),
+        "readings": counter.readings.total() + counter.limit.unlisted,
+        "readings_unlisted": counter.limit.unlisted,
         "scored": sum(row["readings"] for row in rows if row["status"] == SensorStatus.SCORED),
         "rejected": sum(landing.rejected for landing in landings),
         "anomalies": sum(row["anomalies"] for row in rows),

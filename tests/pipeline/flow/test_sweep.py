@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from dev.azurite import ACCOUNT
 from pipeline import alerts
 from pipeline.errors import EngineError, NothingPublished, PublishError, RunDocumentError
 from pipeline.flow.context import Context
@@ -146,7 +147,7 @@ class TestWatermark:
         assert "nothing new" in str(sweep(context, TICK, random_hex=HEX))
         assert watermark(context) == future  # it never goes back
 
-    @pytest.mark.parametrize("source", ["devstoreaccount1/another", "another/data"])
+    @pytest.mark.parametrize("source", [f"{ACCOUNT}/another", "another/data"])
     def test_it_is_not_used_for_another_container(self, context, store, land, source):
         land("a.csv")
         document = {"version": 1, "source": source, "watermark": later(hours=1).isoformat()}
