@@ -6,7 +6,7 @@ Tests use `Azurite()`, with free ports and data in memory. It exits with the pro
 
 Azurite's usual key is public, so every user of the machine, and every page that reaches loopback, could write
 with it. This one has a random account and key: one for each process, or for each folder of data, where only
-its owner reads them. Requests that do not name loopback as their host are refused (`loopback-only.cjs`).
+its owner reads them. Requests that do not name loopback as their host are refused (`guarded.cjs`).
 """
 
 import argparse
@@ -98,7 +98,7 @@ class Azurite:
         script = DEV / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
         if not script.is_file():
             raise AzuriteError(f"Azurite is not installed in {DEV / 'node_modules'}: run make setup")
-        preloaded = ["end-with-parent.cjs", "loopback-only.cjs", "many-blobs.cjs"]
+        preloaded = ["end-with-parent.cjs", "guarded.cjs", "many-blobs.cjs"]
         location = ["--inMemoryPersistence"]
         if self.folder is not None:
             preloaded, location = preloaded[:-1], ["--location", str(self.folder)]

@@ -24,6 +24,7 @@ from scoring.formats import (
 from scoring.json_files import json_bytes
 from scoring.keys import SensorKey
 from scoring.models.files import missing
+from scoring.printable import cell, printable
 from scoring.step.outcome import (
     SensorOutcome,
     StepOutcome,
@@ -76,8 +77,12 @@ class Summary:
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(SUMMARY_COLUMNS)
-        table.writerows(row.values() for row in self.sensors)
+        table.writerows([_csv_value(value) for value in row.values()] for row in self.sensors)
         write_atomically(out / SUMMARY_CSV, text.getvalue().encode())
+
+
+def _csv_value(value: Any) -> Any:
+    return cell(printable(value)) if isinstance(value, str) else value
 
 
 def summarize(

@@ -10,6 +10,7 @@ from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
 from scoring.formats import SUMMARY_LINE
+from scoring.printable import printable
 
 _EXAMPLE = """\
 Reads the data again to count every row, and the outcomes of the steps under PREDS; writes rejects.csv,
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--preds {args.preds} does not exist: give the folder that the steps wrote to")
     models, outcomes = ModelCache(ModelStore(args.models)), read_outcomes(args.preds)
     if duplicates := duplicate_sensors(outcomes):
-        print(duplicates, file=sys.stderr)
+        print(printable(duplicates), file=sys.stderr)
     unmark(args.preds)
     remove_partials(args.preds)
     limit = SensorLimit(models.keys() | frozenset(rules.expected))

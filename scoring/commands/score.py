@@ -14,6 +14,7 @@ from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
 from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
+from scoring.printable import printable
 
 if TYPE_CHECKING:
     from scoring.collect.summary import Rules
@@ -126,7 +127,7 @@ def _nothing_to_score(args: argparse.Namespace, selection: "Selection") -> int:
 
 def _warn(notice: str | None) -> None:
     if notice:
-        print(notice, file=sys.stderr)
+        print(printable(notice), file=sys.stderr)
 
 
 def _score_everything(

@@ -35,6 +35,7 @@ from pipeline.errors import (
     PipelineError,
     StorageError,
 )
+from pipeline.log_lines import keep_one_line
 from pipeline.pages.index import update_index
 from pipeline.published.build import COLLECT, SCORE_FILE, check
 from pipeline.published.publish import load_documents
@@ -223,6 +224,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="folder of all workers of this machine")
     parser.add_argument("--code", type=Path, required=True, help="where steps find their code")
     args = parser.parse_args(argv)
+    keep_one_line()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("azure").setLevel(logging.WARNING)
     try:
