@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -163,3 +164,14 @@ def test_data_of_earlier_versions_stays_where_it_was_with_a_key_of_its_own(tmp_p
     account = Account.of(tmp_path)
     assert account.name == STANDARD_ACCOUNT
     assert account.key != STANDARD_KEY
+
+
+@pytest.mark.parametrize("name", ["a\x01.csv", "\x1b[31m", "x/\x08", "\ufffe", "\uffff.csv", "\x0b"])
+def test_a_name_that_azurite_could_not_list_is_refused(azurite, name):
+    with ContainerClient.from_connection_string(azurite.connection_string, uuid.uuid4().hex) as client:
+        client.create_container()
+        client.upload_blob("a\tb\n\x7f\x85\u2028.csv", b"TS")
+        with pytest.raises(HttpResponseError) as refused:
+            client.upload_blob(name, b"TS")
+        assert refused.value.status_code == 400
+        assert list(client.list_blob_names()) == ["a\tb\n\x7f\x85\u2028.csv"]
