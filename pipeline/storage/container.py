@@ -25,6 +25,7 @@ from pipeline.errors import (
 from pipeline.storage.etag import plain_etag
 from pipeline.storage.listing import PAGE, BlobInfo, list_blobs
 from pipeline.storage.sdk_errors import translated
+from scoring.printable import printable
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobLeaseClient, ContainerClient, ContentSettings
@@ -260,7 +261,7 @@ class Container:
         return plain_etag(answer["etag"])
 
     def _translated(self, doing: str, name: str) -> Any:
-        return translated(f"{doing} {self.name}/{name}", self._address)
+        return translated(f"{doing} {self.name}/{printable(name)}", self._address)
 
 
 def _content_settings(name: str) -> "ContentSettings":

@@ -11,7 +11,7 @@ from pipeline.engines.local import step_states
 from pipeline.errors import PipelineError
 from pipeline.flow import sweep
 from pipeline.published import publish
-from pipeline.runs import record
+from pipeline.runs import record, result
 from pipeline.runs.landing import Manifest
 from scoring import formats
 
@@ -20,6 +20,7 @@ READERS: dict[str, tuple[int, Callable[[bytes, str], object]]] = {
     "manifest": (formats.MANIFEST_VERSION, Manifest.from_bytes),
     "record": (record.VERSION, record.RunRecord.from_bytes),
     "summary": (formats.SUMMARY_VERSION, summary.read_summary),
+    "result": (result.VERSION, result.from_bytes),
     "steps": (step_states.VERSION, step_states.from_bytes),
     "published": (publish.VERSION, publish.from_bytes),
     "watermark": (sweep.VERSION, sweep.read_watermark),

@@ -148,10 +148,14 @@ class TestWatermark:
         assert "nothing new" in str(sweep(context, TICK, random_hex=HEX))
         assert watermark(context) == future  # it never goes back
 
-    @pytest.mark.parametrize("source", ["devstoreaccount1/another", "another/data"])
+    @pytest.mark.parametrize("source", ["{account}/another", "another/data"])
     def test_it_is_not_used_for_another_container(self, context, store, land, source):
         land("a.csv")
-        document = {"version": 1, "source": source, "watermark": later(hours=1).isoformat()}
+        document = {
+            "version": 1,
+            "source": source.format(account=store.account),
+            "watermark": later(hours=1).isoformat(),
+        }
         store.runs.put("sweep.json", json.dumps(document).encode())
         assert sweep(context, TICK, random_hex=HEX).landings == 1
 

@@ -15,7 +15,7 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import BlobLeaseClient
 
-from dev.azurite import connection_string
+from dev.azurite import ACCOUNT, connection_string
 from dev.proxy import Fault, FaultProxy
 from pipeline.errors import (
     AlreadyExists,
@@ -120,7 +120,7 @@ class TestConnecting:
 
     def test_names_of_settings_lead_to_containers(self, settings, store):
         assert (store.data.name, store.runs.name) == (settings.containers.data, settings.containers.runs)
-        assert store.account == "devstoreaccount1"
+        assert store.account == ACCOUNT
 
 
 class TestBlobs:
