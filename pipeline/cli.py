@@ -5,9 +5,11 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.errors import EXIT_FAILED, PipelineError
+from scoring import __version__
 from scoring.command_line import CommandLine
 
 COMMANDS = {
+    "upload": "upload readings or models, and never overwrite unasked",
     "publish": "build a pipeline from the models in storage, and use it for new runs",
     "schedule": "let Azure ML score at set times, without a function app",
     "submit": "score blobs of the data container now",
@@ -16,6 +18,7 @@ COMMANDS = {
     "status": "show the state of a run and of its steps",
     "watch": "follow a run until it finishes",
     "report": "download the results of a run, and write its report",
+    "download": "download the results of a run",
     "cancel": "request that a run stops",
     "doctor": "check settings, storage, models, published pipeline and engine",
     "cleanup": "remove the results of old runs; never readings or models",
@@ -27,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code: 0 done, 1 failed, 2 usage error."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     description = "Publish pipelines, submit runs and manage them. Each command has --help."
-    return CommandLine("pipeline", description, COMMANDS, _explain).run(argv)
+    return CommandLine("pipeline", __version__, description, COMMANDS, _explain).run(argv)
 
 
 def _explain(error: Exception) -> tuple[object, int] | None:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from scoring import __version__
-
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
@@ -34,6 +32,7 @@ class CommandLine:
     """The command line `python -m PACKAGE`."""
 
     package: str
+    version: str
     description: str
     commands: Mapping[str, str]
     """Name and one-line help of each sub-command; its module is `PACKAGE.commands.NAME`."""
@@ -71,7 +70,7 @@ class CommandLine:
 
     def _parser(self, argv: Sequence[str]) -> argparse.ArgumentParser:
         parser = _Parser(prog=f"python -m {self.package}", description=self.description)
-        version = f"fleet-{self.package} {__version__}"
+        version = f"fleet-{self.package} {self.version}"
         parser.add_argument("--version", action="version", version=version)
         commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
         wanted = next((word for word in argv if not word.startswith("-")), None)

@@ -17,7 +17,6 @@ from typing import Any
 
 import yaml
 
-from pipeline.errors import PublishError
 from pipeline.published.documents import Documents
 from scoring import SensorKey
 
@@ -95,13 +94,8 @@ def build(
         limits: limits for files of readings.
         environment: reference to the environment of steps, for Azure ML.
         code: reference to the code of steps, for Azure ML.
-
-    Raises:
-        PublishError: there are no keys.
     """
     fleet = sorted(set(keys))
-    if not fleet:
-        raise PublishError("there are no models: upload model_{device}_{sensor}.skops files, then publish")
     sharded = shards is not None
     inputs = _shard_inputs(shards) if shards else {step_name(key): {"key": key.encoded} for key in fleet}
     runs_in = {"environment": environment, "code": code}

@@ -24,6 +24,9 @@ MAX_GIVEN_NAME = 200
 RESERVED = frozenset({"ended", "landings", "open", "published"})
 """Folders in the runs container that are not runs."""
 
+LATEST = "latest"
+"""Names the newest run on a command line, and so cannot be the name of one."""
+
 _TRY = re.compile(r"(?P<base>.+)-(?P<number>[2-9]|[1-9][0-9]{1,2})")
 
 
@@ -59,6 +62,8 @@ def given_run(name: str) -> str:
             f"{name[:80]!r} cannot name a run: use up to {MAX_GIVEN_NAME} letters, digits, '-' and '_', "
             "a letter or digit first"
         )
+    if name == LATEST:
+        raise InvalidRunName(f"{name!r} cannot name a run: commands find the newest run by it")
     if name in RESERVED:
         raise InvalidRunName(
             f"{name!r} cannot name a run: storage uses this name for other data; choose another name"

@@ -2,18 +2,12 @@
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 
 from scoring.errors import EXIT_DONE, EXIT_FAILED, ModelError, UsageError
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
-
-_PICKLE, _COMPRESSED = r"\.(?:pkl|pickle|joblib|sav)", r"\.(?:z|gz|bz2|xz|lzma)"
-_ENDING = re.compile(f"(?:{_PICKLE})?(?:{_COMPRESSED})?$", re.IGNORECASE)
-_ARRAY = re.compile(r".+_[0-9]{2,}\.npy")
-"""An array of an old joblib file, beside it."""
-_COPY = re.compile(f"(?P<good>.+?{_PICKLE})(?![a-z])", re.IGNORECASE)
+from scoring.model_names import LEGACY_COPY, LEGACY_ENDING, is_legacy_array
 
 _EXAMPLE = """\
 Reads each pickle or joblib file named model_DEVICE_SENSOR as data, also with .pkl, .pickle, .joblib or .sav,
@@ -79,12 +73,12 @@ def _files(source: Path) -> list[Path]:
 
 
 def _is_model(name: str) -> bool:
-    return name[:1] not in "._" and not _ARRAY.fullmatch(name)
+    return name[:1] not in "._" and not is_legacy_array(name)
 
 
 def _key(name: str) -> SensorKey:
-    stem = _ENDING.sub("", name)
-    if copy := _COPY.match(stem):
+    stem = LEGACY_ENDING.sub("", name)
+    if copy := LEGACY_COPY.match(stem):
         raise InvalidKey(f"its name continues after the extension: is it a copy? Rename it to {copy['good']}")
     parts = stem.removeprefix(MODEL_PREFIX).split("_")
     if not stem.startswith(MODEL_PREFIX) or len(parts) != 2:  # noqa: PLR2004 - device and sensor

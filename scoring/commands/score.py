@@ -131,31 +131,19 @@ def _score_everything(
     store: "ModelStore",
     rules: "Rules",
 ) -> int:
-    from scoring.collect.finish import finish_run
-    from scoring.collect.rejects import RowCounter
-    from scoring.readings.files import check_headers
-    from scoring.step.leftovers import begin, remove_old_predictions
+    from scoring.collect.whole_run import score_everything
     from scoring.step.outcome import landing_line
-    from scoring.step.predictions import PredictionFiles
-    from scoring.step.score import ModelCache, score
-    from scoring.step.selection import Everything
 
-    everything = Everything()
-    begin(args.out, everything)
-    sources, unreadable = check_headers(sources)
-    reported = [landing_line(found) for found in unreadable]
-    print_errors(reported)
-    not_read = [*not_read, *unreadable]
-    models = ModelCache(store)
-    with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out) as counter:
-        outcome = score(sources, models, everything, files, counter)
+    reported: list[str] = []
+
+    def report(unreadable: "list[FoundLanding]") -> None:
+        reported.extend(landing_line(found) for found in unreadable)
+        print_errors(reported)
+
+    summary = score_everything(
+        sources, not_read, store, args.out, run=args.run, rules=rules, report_unreadable=report
+    )
     _warn(store.last_notice)
-    remove_old_predictions(args.out, everything, files.written)
-    for found in not_read:
-        counter.add_landing(found)
-    outcome.landings.extend(not_read)
-    outcome.write(args.out)
-    summary = finish_run(args.out, args.run, counter, [outcome], models, rules=rules)
     return report_outcome(summary, args.out, as_json=args.json, reported=reported)
 
 
