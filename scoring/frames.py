@@ -255,10 +255,4 @@ def _read(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
     """A CSV file; texts such as `NA` in these columns are no missing values."""
     columns = pd.read_csv(path, nrows=0).columns
     blank = {name: [""] for name in columns if types.get(name) != "str"}
-    return pd.read_csv(
-        path,
-        dtype=dict(types),
-        keep_default_na=False,
-        na_values=blank,
-        float_precision="round_trip",  # the default is one bit off for some numbers
-    )
+    return pd.read_csv(path, dtype=dict(types), keep_default_na=False, na_values=blank)
