@@ -4,6 +4,17 @@ Importing this package is cheap: the function app does it at every cold start. I
 and `read_run` take and return DataFrames.
 """
 
+import sys
+
+if sys.version_info < (3, 13):  # noqa: UP036 - before anything is imported that an older one cannot import
+    _need = (
+        f"Python 3.13 or newer is needed, and {sys.executable} is {sys.version.split()[0]}: run make setup "
+        "in the folder of the project, and use .venv/bin/python"
+    )
+    if sys.argv[:1] == ["-m"]:  # python -m looks for the package: a command, not an import
+        sys.exit("error: " + _need)
+    raise ImportError(_need)
+
 from typing import TYPE_CHECKING, Any
 
 from scoring.formats import PACK_NAME
@@ -33,7 +44,7 @@ def __getattr__(name: str) -> Any:
         try:
             from scoring import frames
         except ModuleNotFoundError as error:
-            install = "pip install 'fleet-scoring[scoring,train,notebooks]'"
+            install = "in the folder of the project: pip install '.[scoring,train,notebooks]'"
             text = f"the package {error.name} is not installed: {install}"
             raise ModuleNotFoundError(text, name=error.name) from error
         return getattr(frames, name)

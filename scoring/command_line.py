@@ -57,8 +57,8 @@ class CommandLine:
             if missing in {"", "scoring", "pipeline"}:
                 raise
             return _fail(
-                f"the package {missing} is not installed: run make setup and use .venv/bin/python, "
-                f"or pip install 'fleet-scoring[{_EXTRAS[self.package]}]'",
+                f"the package {missing} is not installed for {sys.executable}: run make setup and use "
+                f".venv/bin/python, or in the folder of the project pip install '.[{_EXTRAS[self.package]}]'",
                 EXIT_USAGE,
             )
         except Exception as error:

@@ -100,7 +100,7 @@ def score(
 
     Raises:
         ReadingsError: the frame has no such columns, or they have other types.
-        UsageError: there is no such folder of models.
+        UsageError: there is no such folder, or no model in it.
         OutputError: `out` cannot be written.
     """
     from scoring.collect.summary import Rules
@@ -109,6 +109,7 @@ def score(
     from scoring.readings.files import Source
 
     store = ModelStore(Path(models))
+    store.require_models()
     rules = Rules(max_rejected, frozenset(SensorKey(*key) for key in expected))
     with _stored(frame) as readings, tempfile.TemporaryDirectory() as folder:
         to = Path(folder) if out is None else Path(out)

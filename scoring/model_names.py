@@ -22,13 +22,21 @@ def is_legacy_array(name: str) -> bool:
     return _LEGACY_ARRAY.fullmatch(name) is not None
 
 
-def describe_others(names: Iterable[str]) -> list[str]:
+def may_be_legacy(name: str) -> bool:
+    """Whether it is named like a model, or ends like a pickle."""
+    ending = LEGACY_ENDING.search(name)
+    return name.startswith(MODEL_PREFIX) or bool(ending and ending[0])
+
+
+def describe_others(names: Iterable[str], folder: str = "FOLDER") -> list[str]:
     """What the files of a folder of models are that are not models: a line for each kind, with what to do.
 
-    `names` are all names; those of models and of the pack are not described.
+    `names` are all names in `folder`; models, the pack and hidden files are not described.
     """
     legacy, wrong, others = [], [], []
     for name in names:
+        if name.startswith("."):
+            continue
         try:
             SensorKey.from_model_name(name)
         except InvalidKey as error:
@@ -41,9 +49,8 @@ def describe_others(names: Iterable[str]) -> list[str]:
     lines = []
     if legacy:
         pickles = "1 legacy pickle" if len(legacy) == 1 else f"{len(legacy):,} legacy pickles"
-        lines.append(
-            f"{pickles} ({_some(legacy)}): run python -m scoring import-models SRC DST, and use DST as models"
-        )
+        convert = f"run python -m scoring import-models {folder} NEW, and use the models in NEW"
+        lines.append(f"{pickles} ({_some(legacy)}): {convert}")
     if wrong:
         more = f" ({len(wrong):,} such names)" if len(wrong) > 1 else ""
         lines.append(f"not used, {wrong[0]}{more}")
@@ -54,4 +61,5 @@ def describe_others(names: Iterable[str]) -> list[str]:
 
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
-    return ", ".join(name[:80] for name in names[:_MOST]) + more
+    shown = (name[:80] if name.isprintable() else ascii(name[:80]) for name in names[:_MOST])
+    return ", ".join(shown) + more

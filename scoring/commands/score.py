@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
-    from scoring.step.selection import Everything, narrow
+    from scoring.step.selection import Everything, OneSensor, narrow
 
     selection = _selection(args)
     if args.data.is_dir() and args.out.resolve().is_relative_to(args.data.resolve()):
@@ -89,6 +89,11 @@ def run(args: argparse.Namespace) -> int:
     store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
     if isinstance(selection, Everything):
+        store.require_models()
+        for line in store.notes():
+            print(line, file=sys.stderr)
+        if not sources and not not_read and not manifest:
+            raise UsageError(f"--data {args.data}: there is no file in this folder")
         return _score_everything(args, sources, not_read, store, rules)
     begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
@@ -105,6 +110,10 @@ def run(args: argparse.Namespace) -> int:
     found = f"{totals['readings']:,} readings, {totals['anomalies']:,} anomalies"
     line = f"{outcome.step}: {found if totals['readings'] else 'no readings'} -> {args.out}"
     print(json.dumps(totals) if args.json else line)
+    if isinstance(selection, OneSensor) and not (
+        totals["readings"] or (args.models / selection.key.model_name).exists()
+    ):
+        _warn(f"warning: {args.key} has neither readings nor a model: is it a Device_Sensor, such as 1_3?")
     # A shard can have sensors without a model; for one sensor that was named, the model is expected.
     failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}

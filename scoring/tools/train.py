@@ -169,7 +169,7 @@ def train(samples: Samples, recipe: Recipe, models: Path, jobs: int) -> Iterator
         OSError: a process was killed.
     """
     tasks = list(_tasks(samples))
-    if jobs == 1 or len(tasks) == 1:
+    if jobs == 1 or len(tasks) < 2:  # noqa: PLR2004
         for task in tasks:
             yield from _train_some(_values(samples, task), recipe, models)
         return

@@ -19,7 +19,7 @@ REPO = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def models(tmp_path) -> Path:
+def models(tmp_path):
     folder = tmp_path / "models"
     folder.mkdir()
     for name, content in small_fleet.models().items():

@@ -20,7 +20,7 @@ from scoring import InvalidKey, SensorKey, describe_others
 )
 def test_a_legacy_pickle_is_recognised_by_its_name(name):
     (line,) = describe_others([name])
-    assert line.startswith(f"1 legacy pickle ({name}): run python -m scoring import-models SRC DST")
+    assert line.startswith(f"1 legacy pickle ({name}): run python -m scoring import-models FOLDER NEW")
 
 
 def test_many_files_of_a_kind_are_one_line_each():
@@ -39,7 +39,7 @@ def test_many_files_of_a_kind_are_one_line_each():
     legacy, wrong, others = lines
     assert legacy == (
         "15 legacy pickles (model_1_0.pkl, model_1_1.pkl, model_1_2.pkl and 12 more): "
-        "run python -m scoring import-models SRC DST, and use DST as models"
+        "run python -m scoring import-models FOLDER NEW, and use the models in NEW"
     )
     assert wrong == (
         "not used, 'model_pump_1_temp.skops' is not the name of a model: "

@@ -258,6 +258,7 @@ def test_storage_that_is_down_is_reported_in_one_line(here, monkeypatch, capsys)
     _, err = output(capsys)
     assert err.splitlines()[-1].startswith("error: ")
     assert "127.0.0.1:9" in err
+    assert "check that it is running (make start starts Azurite), and ScoringStorage" in err
     assert "AAAA" not in err
 
 
