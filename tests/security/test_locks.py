@@ -82,3 +82,9 @@ def test_scripts_install_lock_files_with_hashes_required(script):
     ]
     assert installs
     assert all("--require-hashes" in line for line in installs)
+
+
+def test_setup_without_uv_installs_the_lock_file_with_hashes_required():
+    assert '"$here/install_packages.py" "$lock"' in (REPO / "dev" / "setup.sh").read_text("utf-8")
+    script = (REPO / "dev" / "install_packages.py").read_text("utf-8")
+    assert '"install", "--require-hashes", "-r", lock]' in script
