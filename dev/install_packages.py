@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from sysconfig import get_path
 
@@ -19,6 +20,8 @@ _UNPACKING = "Installing collected packages"
 _MB = {"kB": 0.001, "MB": 1.0, "GB": 1000.0}
 _SECONDS = 5.0
 """Between two lines while pip unpacks, which it does without output."""
+_LAST = 30
+"""Lines of pip that are repeated if it fails: before that, they and its warnings are not shown."""
 _LARGE_MB = 5.0
 """Where lines cannot be redrawn, packages from this size on have a line of their own."""
 
@@ -28,9 +31,13 @@ def main(lock: str) -> int:
     command = [sys.executable, "-m", "pip", "install", "--require-hashes", "-r", lock]
     options = ["--disable-pip-version-check", "--progress-bar", "off"]
     count = len(re.findall(r"^[A-Za-z0-9][^ ]*==", Path(lock).read_text(encoding="utf-8"), re.MULTILINE))
-    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as pip:
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as pip:
         assert pip.stdout is not None  # noqa: S101 - it is a pipe
-        follow(pip.stdout, count, Display(redraws=sys.stdout.isatty()))
+        last = follow(pip.stdout, count, Display(redraws=sys.stdout.isatty()))
+    if pip.returncode:
+        print("".join(last), file=sys.stderr)
     return pip.returncode
 
 
@@ -52,13 +59,18 @@ class Display:
         print(f"\r\033[K  {line}" if self._redraws else f"  {line}", flush=True)
 
 
-def follow(lines: Iterable[str], count: int, display: Display) -> None:
-    """Show what pip does, from the lines that it prints; the lock file has `count` packages."""
+def follow(lines: Iterable[str], count: int, display: Display) -> Sequence[str]:
+    """Show what pip does, from the lines that it prints; the lock file has `count` packages.
+
+    Returns the last lines, which say what is wrong if it fails.
+    """
+    last: deque[str] = deque(maxlen=_LAST)
     number, total = 0, 0.0
     began = time.monotonic()
     unpacked = threading.Event()
     thread: threading.Thread | None = None
     for line in lines:
+        last.append(line)
         if found := _FILE.match(line):
             size = float(found["size"]) * _MB[found["unit"]]
             if not found["file"].endswith(".metadata"):
@@ -78,6 +90,7 @@ def follow(lines: Iterable[str], count: int, display: Display) -> None:
     if thread:
         thread.join()
     display.end(f"{number:,} packages, {total:,.0f} MB, in {time.monotonic() - began:,.0f} s")
+    return last
 
 
 def _show_unpacking(display: Display, count: int, done: threading.Event) -> None:

@@ -66,7 +66,8 @@ def _files(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise UsageError(f"{source} is not there: name a legacy model, or a folder of them")
-    files, others = [], []
+    files: list[Path] = []
+    others: list[Path] = []
     for path in sorted(source.iterdir()):
         if not path.is_dir() and _is_model(path.name):
             (files if may_be_legacy(path.name) else others).append(path)

@@ -16,7 +16,7 @@ HEADER = "TS,Device,Sensor,Value\n"
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
+def here(tmp_path, monkeypatch):
     """A working directory with readings, their models, and folders of other things."""
     monkeypatch.chdir(tmp_path)
     for folder in ("good", "stray", "legacy", "misnamed", "empty"):
