@@ -73,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
     """Train, name the skipped sensors, and print the totals."""
     if not all(map(find_spec, ("sklearn", "skops"))):
         raise UsageError(
-            f"training needs scikit-learn and skops, which {sys.executable} does not have: run make setup and "
-            "use .venv/bin/python, or in the folder of the project pip install '.[scoring,train]'"
+            f"training needs scikit-learn and skops, which {sys.executable} does not have: run make setup "
+            "and use .venv/bin/python, or in the folder of the project pip install '.[scoring,train]'"
         )
     from scoring.commands.all_readings import AllReadings
     from scoring.progress import progress
