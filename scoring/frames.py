@@ -187,11 +187,13 @@ def train(
 
     Raises:
         ReadingsError: the frame has no such columns, or they have other types.
+        UsageError: scikit-learn or skops is not installed.
     """
     from scoring.readings.files import Batch, Source, read_batches
-    from scoring.tools.train import Recipe, Samples
+    from scoring.tools.train import Recipe, Samples, check_packages
     from scoring.tools.train import train as train_samples
 
+    check_packages()
     samples = Samples(max_readings)
     with _stored(frame) as readings:
 

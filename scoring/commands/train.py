@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from scoring.commands.arguments import at_least, number
@@ -71,15 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, name the skipped sensors, and print the totals."""
-    if not all(map(find_spec, ("sklearn", "skops"))):
-        raise UsageError(
-            f"training needs scikit-learn and skops, which {sys.executable} does not have: run make setup "
-            "and use .venv/bin/python, or in the folder of the project pip install '.[scoring,train]'"
-        )
     from scoring.commands.all_readings import AllReadings
     from scoring.progress import progress
-    from scoring.tools.train import Recipe, Samples, train
+    from scoring.tools.train import Recipe, Samples, check_packages, train
 
+    check_packages()
     if args.max_readings < args.min_readings:
         raise UsageError(f"--max-readings {args.max_readings} is below --min-readings {args.min_readings}")
     if args.models.exists() and not args.models.is_dir():
