@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from pipeline.errors import EXIT_DONE
 
 if TYPE_CHECKING:
+    from pipeline.flow.context import Context
     from pipeline.flow.upload import Compared
+    from pipeline.runs.landing import Landing
 
 _EXAMPLE = """\
 Uploads readings to the data container, or models with --models to the models container. A blob has the name
@@ -28,8 +30,9 @@ Exit codes: 0 all is there; 1 failed; 2 usage or settings error, or another cont
 _MOST_LINES = 10
 _MANY, _MANY_BYTES = 100, 100_000_000
 """More files or bytes take a while to check."""
-_NEXT_MODELS = "next: python -m pipeline publish, so that runs use these models"
-_NEXT_READINGS = "next: the trigger makes a run, or python -m pipeline sweep; python -m pipeline watch latest"
+_NEXT_MODELS = "python -m pipeline publish, so that runs use these models"
+_SHORT = len("blob-") + 8
+"""Characters of the name of a landing's run that are enough to find it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.flow.upload import compare, select_models, select_readings, upload
     from pipeline.terminal.progress import transfer
 
-    store = open_context().store
+    context = open_context()
+    store = context.store
     container = store.models if args.models else store.data
     selected = select_models(args.paths) if args.models else select_readings(args.paths, by_date=args.by_date)
     for line in selected.left_out[:_MOST_LINES]:
@@ -65,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
         raise compared.refusal(container)
     if sent := compared.to_send:
         with transfer(f"uploading {_files(len(sent))}", sum(file.size for file in sent)) as advance:
-            upload(container, compared, advance)
+            landings = upload(container, compared, advance)
     print(_result(compared, container.name))
     if sent:
-        print(_NEXT_MODELS if args.models else _NEXT_READINGS)
+        print(f"next: {_NEXT_MODELS if args.models else _next(context, landings)}")
     return EXIT_DONE
 
 
@@ -78,6 +82,24 @@ def _ignore(_: int) -> None:
 
 def _files(count: int) -> str:
     return f"{count:,} file{'' if count == 1 else 's'}"
+
+
+def _next(context: "Context", landings: "list[Landing]") -> str:
+    """What scores new readings, and how to follow it."""
+    from pipeline.errors import NothingPublished, StorageError
+    from pipeline.published.publish import current
+    from pipeline.runs.names import blob_run
+
+    try:
+        current(context.store)
+    except NothingPublished:
+        return "python -m pipeline publish: no pipeline is published yet, so nothing can be scored"
+    except StorageError:  # an identity that uploads needs no role for runs
+        return "the trigger makes a run for each"
+    if len(landings) > 1:
+        return "the trigger makes a run for each, or python -m pipeline sweep one for all; see runs"
+    run = blob_run(context.runs.key(landings[0]))[:_SHORT]
+    return f"the trigger makes a run, which python -m pipeline watch {run} follows; without one, sweep"
 
 
 def _result(compared: "Compared", container: str) -> str:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import Changed, InvalidRequest
-from pipeline.runs.landing import skipped_because
+from pipeline.runs.landing import Landing, skipped_because
 from pipeline.storage.account import in_parallel
 from pipeline.storage.container import Container
 from pipeline.storage.listing import BlobInfo
@@ -127,27 +127,33 @@ def compare(
     )
 
 
-def upload(container: Container, compared: Compared, advance: Callable[[int], None]) -> None:
+def upload(container: Container, compared: Compared, advance: Callable[[int], None]) -> list[Landing]:
     """Upload what is new, and replace what differs; `advance` is called with the bytes of each part.
+
+    Returns the new blobs, as the landings that they are in the data container.
 
     Raises:
         InvalidRequest: another process uploaded another content in the meantime, or changed a file.
     """
 
-    def send(item: tuple[LocalFile, BlobInfo | None]) -> None:
+    def send(item: tuple[LocalFile, BlobInfo | None]) -> Landing:
         file, blob = item
         before, md5 = file.path.stat(), _md5(file.path)
         try:
-            container.upload_over(file.name, file.path, blob.etag if blob else None, md5=md5, advance=advance)
+            etag = container.upload_over(
+                file.name, file.path, blob.etag if blob else None, md5=md5, advance=advance
+            )
         except Changed as error:
             now = container.find(file.name)  # perhaps ours: the response to an earlier attempt was lost
             if now is None or now.md5 != md5:
                 raise _conflict(container, [file.name]) from error
+            etag = now.etag
         after = file.path.stat()
         if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
             raise InvalidRequest(f"{file.path} changed while it was uploaded: repeat this with --overwrite")
+        return Landing(file.name, etag, file.size, md5)
 
-    in_parallel(send, [*((file, None) for file in compared.new), *compared.conflicts])
+    return in_parallel(send, [*((file, None) for file in compared.new), *compared.conflicts])
 
 
 def _md5(path: Path) -> str:

@@ -3,13 +3,16 @@
 import base64
 import hashlib
 import os
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from pipeline.cli import main
 from pipeline.errors import InvalidRequest
+from pipeline.flow.submit import submit_landing
 from pipeline.flow.upload import compare, select_models, select_readings, upload
+from pipeline.runs.lookup import find_run
 from pipeline.storage.account import Store
 from pipeline.storage.connect import SINGLE_PUT_BYTES
 from tests.pipeline.counting import CountingTransport, InterruptingTransport
@@ -50,7 +53,16 @@ def test_files_keep_their_names_and_their_folders_below_the_given_one(in_place, 
     assert in_place.data.read("site-a.csv").data == ROW + b"site-a.csv"
     out, err = capsys.readouterr()
     assert f"uploaded 2 files -> container {in_place.data.name!r}" in out
+    assert "next: python -m pipeline publish: no pipeline is published yet" in out
     assert "uploading 2 files, 0.0 MB ..." in err
+
+
+def test_the_run_that_the_trigger_makes_of_a_file_is_named(context, here, readings, capsys):
+    assert main(["upload", str(readings / "site-a.csv")]) == 0
+    submission = submit_landing(context, "site-a.csv")
+    found = re.search(r"python -m pipeline watch (\S+) follows", capsys.readouterr().out)
+    assert found is not None
+    assert find_run(context.runs, found[1]) == submission.run
 
 
 def test_two_files_never_become_one_blob(in_place, readings, capsys):
