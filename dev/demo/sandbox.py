@@ -3,13 +3,12 @@
 import contextlib
 import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from dev.azurite import Azurite
-from dev.demo.fleet import DemoError, Fleet, Landing, Log
+from dev.demo.fleet import Fleet, Landing, Log
 from dev.demo.marked_processes import MARK
 from dev.host.blob_scan import receipt_name
 from dev.host.listeners import HOSTS_CONTAINER
@@ -50,12 +49,10 @@ class Sandbox:
 
     def upload_models(self, fleet: Fleet) -> int:
         """Upload the models to the models container; returns how many."""
-        files = sorted(fleet.models.glob("model_*.skops"))
-        if not files:
-            raise DemoError(f"no models in {fleet.models}: expected files such as model_1_3.skops")
-        models = self.context.store.models
-        with ThreadPoolExecutor(8) as uploads:
-            list(uploads.map(lambda file: models.upload(file.name, file), files))
+        from pipeline.flow.upload import compare, select_models, upload
+
+        models, files = self.context.store.models, select_models([fleet.models]).files
+        upload(models, compare(models, files), lambda _: None)
         return len(files)
 
     def publish(self) -> str:

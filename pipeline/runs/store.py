@@ -97,6 +97,10 @@ class Runs:
         content = self._read(run, _record(run))
         return RunRecord.from_bytes(content.data, f"{self.store.runs.name}/{_record(run)}", content.etag)
 
+    def exists(self, run: str) -> bool:
+        """Whether there is a run of this name."""
+        return self.store.runs.exists(_record(run))
+
     def advance(
         self, record: RunRecord, state: RunState, *, lease: Lease | None = None, **changes: Any
     ) -> RunRecord:

@@ -219,8 +219,8 @@ class AzureMLEngine:
         except RunDocumentError as error:
             # Another try would predict its readings again.
             return RunStatus(state=RunState.FAILED, error=str(error))
-        error = f"{problem}: find out who else writes to container {self.store.preds.name!r}"
-        return RunStatus(state=RunState.FAILED, error=error, retry=True)
+        why = f"{problem}: find out who else writes to container {self.store.preds.name!r}"
+        return RunStatus(state=RunState.FAILED, error=why, retry=True)
 
     def _logged(self, collect: Any) -> str | None:
         """The hash of its summary that `collect` logged; None if the service has no log of it.

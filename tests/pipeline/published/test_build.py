@@ -165,11 +165,6 @@ def test_no_step_has_more_inputs_than_azure_ml_allows_and_collect_comes_after_al
     assert len([name for name in before if name.startswith("score_")]) == sensors
 
 
-def test_a_fleet_without_models_is_refused():
-    with pytest.raises(PublishError, match="upload model_"):
-        documents([])
-
-
 @given(st.sets(keys(), min_size=2))
 def test_every_sensor_has_a_step_name_of_its_own_that_azure_ml_takes(found):
     names = {step_name(key) for key in found}

@@ -19,8 +19,8 @@ from pipeline.alerts import RUN_FAILED
 from pipeline.engine import StepState
 from pipeline.engines.local.engine import settings_environment, worker_environment
 from pipeline.errors import EngineError
+from pipeline.flow.manual import Request, submit_manual
 from pipeline.flow.status import look
-from pipeline.flow.submit import submit_manual
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline, version_of
 from pipeline.published.publish import load_documents
@@ -240,7 +240,7 @@ def test_a_landing_that_storage_does_not_return_is_reported_and_the_others_are_s
     with BlobServiceClient.from_connection_string(azurite.connection_string) as service:
         blob = service.get_blob_client(fleet.context.store.data.name, "a.csv")
         blob.set_standard_blob_tier("Archive")
-    record = fleet.ended(submit_manual(fleet.context, prefix="", random_hex="abcdef").run)
+    record = fleet.ended(submit_manual(fleet.context, Request(), random_hex="abcdef").run)
     assert (record.state, len(fleet.predictions(record.run))) == (RunState.PARTLY, 2)
     assert (record.error or "").startswith("a.csv is unreadable: ")
     assert "archived" in (record.error or "")
@@ -252,7 +252,7 @@ def test_a_landing_that_was_replaced_or_deleted_in_the_meantime_is_not_scored(fl
     for name in ("a.csv", "b.csv", "c.csv"):
         fleet.land(name, "1_1")
     submit, fleet.engine.submit = fleet.engine.submit, no_worker
-    run = submit_manual(fleet.context, prefix="", random_hex="abcdef").run
+    run = submit_manual(fleet.context, Request(), random_hex="abcdef").run
     assert run is not None
     fleet.land("a.csv", "1_1", rows=5)
     fleet.context.store.data.delete("b.csv")
