@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow.csv as pa_csv
 
 from scoring.atomic_files import atomic_path
-from scoring.errors import ReadingsError
 from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus, RejectKind
 from scoring.keys import InvalidKey, SensorKey
-from scoring.readings.files import Batch, FoundLanding, Source, read_batches
+from scoring.readings.files import FoundLanding, Source
+from scoring.readings.many_files import Part, ReadBatch, read_files
 from scoring.readings.rows import NO_REJECTS
 
 
@@ -102,18 +102,20 @@ class RowCounter:
         self._file.close()
         self._atomic.__exit__(kind, error, trace)
 
-    def add(self, source: Source, batch: Batch) -> None:
+    def add(self, read: ReadBatch) -> None:
         """Count one batch."""
-        landing = self._landing(source.name)
-        landing.readings += len(batch.codes)
-        landing.rejected += batch.rejects.num_rows
+        for part in read.parts:
+            landing = self._landing(part.source.name)
+            landing.readings += part.readings
+            landing.rejected += part.rejected
+        batch = read.batch
         counts = np.bincount(batch.codes, minlength=len(batch.keys)).tolist()
         self.readings.update(dict(zip(batch.keys, counts, strict=True)))
         if batch.rejects.num_rows:
             pa_csv.write_csv(batch.rejects, self._file, pa_csv.WriteOptions(include_header=False))
             for reject in batch.rejects.to_pylist():
                 self._count_sensor(reject["device"], reject["sensor"])
-                _count_kind(landing.groups, reject)
+                _count_kind(self._landing(reject["file"]).groups, reject)
 
     def add_landing(self, found: FoundLanding) -> None:
         """Record how a landing was found."""
@@ -147,16 +149,19 @@ def count_rows(
 
     Then the rejects are those of an earlier try of the run, which has reported them.
     """
-    for source in sources:
-        try:
-            for batch in read_batches(source):
-                counter.add(source, batch if listed is None else _readings_of(batch, listed))
-            counter.add_landing(FoundLanding(source.name, LandingStatus.READ, None))
-        except ReadingsError as error:
-            counter.add_landing(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))
+    for read in read_files(sources):
+        if isinstance(read, FoundLanding):
+            counter.add_landing(read)
+        else:
+            counter.add(read if listed is None else _readings_of(read, listed))
 
 
-def _readings_of(batch: Batch, listed: Container[SensorKey]) -> Batch:
+def _readings_of(read: ReadBatch, listed: Container[SensorKey]) -> ReadBatch:
     """The readings of these sensors, as far as counting needs them, and no rejects."""
-    wanted = np.array([key in listed for key in batch.keys], bool)
-    return batch._replace(codes=batch.codes[wanted[batch.codes]], rejects=NO_REJECTS)
+    batch = read.batch
+    wanted = np.array([key in listed for key in batch.keys], bool)[batch.codes]
+    before = np.concatenate([[0], np.cumsum(wanted)])
+    ends = np.cumsum([0, *(part.readings for part in read.parts)])
+    counts = np.diff(before[ends]).tolist()
+    parts = [Part(part.source, count, 0) for part, count in zip(read.parts, counts, strict=True)]
+    return ReadBatch(batch._replace(codes=batch.codes[wanted], rejects=NO_REJECTS), parts)

@@ -12,12 +12,14 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
-from scoring.errors import ModelError, ReadingsError
-from scoring.formats import LandingStatus, SensorStatus
+from scoring.errors import ModelError
+from scoring.formats import SensorStatus
 from scoring.keys import SensorKey
 from scoring.models.files import LoadedModel
 from scoring.models.store import ModelStore
-from scoring.readings.files import Batch, FoundLanding, Source, read_batches
+from scoring.readings.files import FoundLanding, Source
+from scoring.readings.many_files import ReadBatch, read_files
+from scoring.readings.rows import Batch
 from scoring.step.batch import FindModel, ScoredBatch, score_batch
 from scoring.step.outcome import SensorOutcome, StepOutcome
 from scoring.step.predictions import PredictionFiles
@@ -31,7 +33,7 @@ THREADS = os.process_cpu_count() or 1
 class Observer(Protocol):
     """Called with every batch that is read, and with every file when it is finished."""
 
-    def add(self, source: Source, batch: Batch) -> None: ...  # noqa: D102
+    def add(self, read: ReadBatch) -> None: ...  # noqa: D102
 
     def add_landing(self, found: FoundLanding) -> None: ...  # noqa: D102
 
@@ -79,47 +81,37 @@ def score(
     totals = Totals(files)
     landings: list[FoundLanding] = []
     with ThreadPoolExecutor(THREADS) as pool:
-        for source in sources:
-            try:
-                batches = _observed(source, observer, pool)
-                for scored in _in_order(pool, batches, models, selection):
-                    totals.add(scored)
-                found = FoundLanding(source.name, LandingStatus.READ, None)
-            except ReadingsError as error:
-                found = FoundLanding(source.name, LandingStatus.UNREADABLE, str(error))
-            landings.append(found)
-            if observer:
-                observer.add_landing(found)
+        read = _observed(read_files(sources, pool), observer, landings)
+        for scored in _in_order(pool, read, models, selection):
+            totals.add(scored)
     outcomes = totals.outcomes()
     if isinstance(selection, OneSensor) and not outcomes:
         outcomes = [SensorOutcome(*selection.key, SensorStatus.NO_READINGS)]
     return StepOutcome(selection.step, outcomes, landings)
 
 
-def _observed(source: Source, observer: Observer | None, pool: ThreadPoolExecutor) -> Iterator[Batch]:
-    for batch in read_batches(source, executor=pool):
-        if observer:
-            observer.add(source, batch)
-        yield batch
+def _observed(
+    read: Iterable[ReadBatch | FoundLanding], observer: Observer | None, landings: list[FoundLanding]
+) -> Iterator[Batch]:
+    for each in read:
+        if isinstance(each, ReadBatch):
+            if observer:
+                observer.add(each)
+            yield each.batch
+        else:
+            landings.append(each)
+            if observer:
+                observer.add_landing(each)
 
 
 def _in_order(
     pool: ThreadPoolExecutor, batches: Iterable[Batch], models: FindModel, selection: Selection
 ) -> Iterator[ScoredBatch]:
-    """Score batches in the pool, a few ahead; those before an error are returned before it is raised."""
+    """Score batches in the pool, a few ahead."""
     waiting: deque[Future[ScoredBatch]] = deque()
-    failure: ReadingsError | None = None
-    iterator = iter(batches)
-    while True:
-        try:
-            batch = next(iterator, None)
-        except ReadingsError as error:
-            batch, failure = None, error
-        if batch is not None:
-            waiting.append(pool.submit(score_batch, batch, models, selection))
-        while waiting and (batch is None or len(waiting) >= THREADS):
+    for batch in batches:
+        waiting.append(pool.submit(score_batch, batch, models, selection))
+        if len(waiting) >= THREADS:
             yield waiting.popleft().result()
-        if batch is None:
-            break
-    if failure:
-        raise failure
+    for future in waiting:
+        yield future.result()
