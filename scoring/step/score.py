@@ -19,12 +19,16 @@ from scoring.models.files import LoadedModel
 from scoring.models.store import ModelStore
 from scoring.readings.files import FoundLanding, Source
 from scoring.readings.many_files import ReadBatch, read_files
-from scoring.readings.rows import Batch
-from scoring.step.batch import FindModel, ScoredBatch, score_batch
+from scoring.readings.rows import Batch, concatenate
+from scoring.step.batch import ChosenModel, FindModel, ScoredBatch, score_batch
 from scoring.step.outcome import SensorOutcome, StepOutcome
 from scoring.step.predictions import PredictionFiles
 from scoring.step.selection import OneSensor, Selection
 from scoring.step.totals import Totals
+
+_MOST_ROWS = 1 << 19
+_ROWS_PER_SENSOR = 32
+"""A batch with fewer readings of its sensors is merged with the next, up to so many rows."""
 
 THREADS = os.process_cpu_count() or 1
 """All processors: a step has a node of its own, or gets its share in PYTHON_CPU_COUNT."""
@@ -82,7 +86,7 @@ def score(
     landings: list[FoundLanding] = []
     with ThreadPoolExecutor(THREADS) as pool:
         read = _observed(read_files(sources, pool), observer, landings)
-        for scored in _in_order(pool, read, models, selection):
+        for scored in _in_order(pool, _merged(read), _Chosen(models, selection)):
             totals.add(scored)
     outcomes = totals.outcomes()
     if isinstance(selection, OneSensor) and not outcomes:
@@ -104,13 +108,49 @@ def _observed(
                 observer.add_landing(each)
 
 
+class _Chosen:
+    """The models of the selected sensors; each sensor is looked up once."""
+
+    def __init__(self, models: FindModel, selection: Selection) -> None:
+        self._models, self._selection = models, selection
+        self._known: dict[SensorKey, LoadedModel | ModelError | None] = {}
+
+    def __call__(self, key: SensorKey) -> LoadedModel | ModelError | None:
+        try:
+            return self._known[key]
+        except KeyError:
+            found = self._models(key) if self._selection.covers(key) else None
+            self._known[key] = found
+            return found
+
+
+def _merged(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Batches in which most sensors have a few readings each, merged into larger ones.
+
+    What is done once for each sensor of a batch takes as long as dozens of its readings.
+    """
+    waiting: list[Batch] = []
+    for batch in batches:
+        waiting.append(batch)
+        rows = sum(len(each.codes) for each in waiting)
+        if rows >= min(_MOST_ROWS, _ROWS_PER_SENSOR * max(len(each.keys) for each in waiting)):
+            yield _whole(waiting)
+            waiting = []
+    if waiting:
+        yield _whole(waiting)
+
+
+def _whole(batches: list[Batch]) -> Batch:
+    return batches[0] if len(batches) == 1 else concatenate(batches)
+
+
 def _in_order(
-    pool: ThreadPoolExecutor, batches: Iterable[Batch], models: FindModel, selection: Selection
+    pool: ThreadPoolExecutor, batches: Iterable[Batch], model_of: ChosenModel
 ) -> Iterator[ScoredBatch]:
     """Score batches in the pool, a few ahead."""
     waiting: deque[Future[ScoredBatch]] = deque()
     for batch in batches:
-        waiting.append(pool.submit(score_batch, batch, models, selection))
+        waiting.append(pool.submit(score_batch, batch, model_of))
         if len(waiting) >= THREADS:
             yield waiting.popleft().result()
     for future in waiting:

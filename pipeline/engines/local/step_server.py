@@ -19,9 +19,11 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
+from typing import Any
 
 _MOST_BYTES = 1 << 20
 """Longest request: the operating system limits a command line to less."""
@@ -43,10 +45,9 @@ class _Server:
 
     def serve(self) -> list[str] | None:
         """Serve requests; returns in each step with its command line, and at the end with None."""
-        import select
-
         while True:
-            ready, _, _ = select.select([self._requests, self._children], [], [])
+            sources: list[Any] = [self._requests, self._children]
+            ready, _, _ = select.select(sources, [], [])
             if self._children in ready:
                 os.read(self._children, 4096)
                 self._report()

@@ -36,7 +36,8 @@ def rows_of(batch):
 
 
 def each_alone(sources):
-    rows, rejects, counts, landings = [], [], {}, []
+    rows, rejects, landings = [], [], []
+    counts: dict[str, tuple[int, int]] = {}
     for source in sources:
         status, reason = LandingStatus.READ, None
         try:
@@ -53,7 +54,8 @@ def each_alone(sources):
 
 
 def together(sources):
-    rows, rejects, counts, landings = [], [], {}, []
+    rows, rejects, landings = [], [], []
+    counts: dict[str, tuple[int, int]] = {}
     for each in read_files(sources):
         if isinstance(each, ReadBatch):
             more, refused = rows_of(each.batch)
