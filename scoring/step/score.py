@@ -28,7 +28,7 @@ from scoring.step.totals import Totals
 
 _MOST_ROWS = 1 << 19
 _ROWS_PER_SENSOR = 32
-"""A batch with fewer readings of its sensors is merged with the next, up to so many rows."""
+"""A batch with fewer readings of its sensors is merged with the next, up to `_MOST_ROWS`."""
 
 THREADS = os.process_cpu_count() or 1
 """All processors: a step has a node of its own, or gets its share in PYTHON_CPU_COUNT."""

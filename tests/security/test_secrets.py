@@ -123,9 +123,9 @@ def test_a_text_without_secrets_stays_as_it_is():
         assert redacted(text) == text
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc to look into")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
 def test_a_step_finds_the_key_in_no_process_and_no_file(fleet, monkeypatch, tmp_path):
-    """It looks as whoever runs the steps: as root, it is allowed to look into every process."""
+    """As root, a step can read the environment of every process."""
     planted = uuid.uuid4().hex
     monkeypatch.setenv("AZURE_CLIENT_SECRET", planted)
     connection = fleet.engine.settings.connection.connection_string  # with a port of its own
@@ -137,8 +137,8 @@ def test_a_step_finds_the_key_in_no_process_and_no_file(fleet, monkeypatch, tmp_
     fleet.models(s1_1="score")
     fleet.publish()
     fleet.score(fleet.land("a.csv", "1_1"))
-    looked_into, *leaks = found.read_text().splitlines()
-    assert int(looked_into) > 3  # the step, the process that it was forked from, the worker, this one
+    processes, *leaks = found.read_text().splitlines()
+    assert int(processes) > 3  # the step, the process that it was forked from, the worker, this one
     assert leaks == []
 
 
