@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from dev.azurite import Azurite
 from dev.demo.fleet import Fleet, Landing, Log
-from dev.demo.marked_processes import MARK
+from dev.demo.marked_processes import MARK, kill_marked, temporary_folder
 from dev.host.blob_scan import receipt_name
 from dev.host.listeners import HOSTS_CONTAINER
 from dev.host.process import HostProcess
@@ -133,7 +133,9 @@ def open_sandbox(
     """
     azurite = stack.enter_context(Azurite())
     connection = azurite.connection_string
-    environment = {**app_environment(engine, mark, connection), **(more or {})}
+    temporary = stack.enter_context(temporary_folder(mark))
+    stack.callback(kill_marked, mark)  # before that folder is removed: workers write to it
+    environment = {**app_environment(engine, mark, connection), "TMPDIR": temporary, **(more or {})}
     emulator = None
     if engine == "azureml":
         from dev.azureml.server import Emulator

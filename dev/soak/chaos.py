@@ -82,11 +82,11 @@ class Hosts:
         for process in marked(self._mark):
             with suppress(psutil.Error):
                 if _is_worker(process):
-                    found += [child for child in process.children() if _is_step(child)]
+                    found += [child for child in process.children(recursive=True) if is_step(child)]
         if found:
             step = self._chance.choice(found)
             with suppress(psutil.Error):  # it has exited meanwhile
-                what = "collects" if "collect" in step.cmdline() else "steps"
+                what = "collects" if step.name().startswith("collect") else "steps"
                 step.kill()
                 self.killed[what] += 1
 
@@ -94,7 +94,10 @@ class Hosts:
         """Record the app's memory and open files."""
         with self._changing, suppress(psutil.Error):
             process = psutil.Process(self._host.worker_pid)
-            self.samples.append((time.monotonic(), process.pid, process.memory_info().rss, process.num_fds()))
+            files = 0
+            with suppress(psutil.AccessDenied):  # it is closed to other processes, except to root's
+                files = process.num_fds()
+            self.samples.append((time.monotonic(), process.pid, process.memory_info().rss, files))
 
     def _start(self) -> HostProcess:
         while True:
@@ -111,9 +114,10 @@ def _is_worker(process: psutil.Process) -> bool:
     return False
 
 
-def _is_step(process: psutil.Process) -> bool:
+def is_step(process: psutil.Process) -> bool:
+    """Whether a process is a step of the local engine: the process that it was forked from names it."""
     with suppress(psutil.Error):
-        return process.cmdline()[1:3] == ["-m", "scoring"]
+        return process.name().startswith(("score ", "collect "))
     return False
 
 

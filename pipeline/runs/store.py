@@ -130,7 +130,7 @@ class Runs:
         logger.info("run %s is %s%s", new.run, state, why, extra={"run": new.run})
         new = replace(new, etag=etag)
         if state.final:
-            self.add_to_history(new)
+            self.add_to_history(new, by_worker=lease is not None)
             self.settle(new, lease)
         return new
 
@@ -151,13 +151,14 @@ class Runs:
             counts=status.counts,
         )
 
-    def add_to_history(self, record: RunRecord) -> None:
+    def add_to_history(self, record: RunRecord, *, by_worker: bool = False) -> None:
         """Add a finished run to the page of runs; if that fails, the run has finished nevertheless.
 
-        A browser shows a report only with the content type of a page, which a mount of Azure ML does not set.
+        A browser shows a report only with the content type of a page. A worker of the local engine has stored
+        it so; a mount of Azure ML does not set it.
         """
         try:
-            if report := history.report(record):
+            if not by_worker and (report := history.report(record)):
                 with suppress(NotFound):  # it has none, or was cleaned up
                     self.store.preds.set_content_type(report)
             history.add(self.store.runs, record)

@@ -91,6 +91,29 @@ def reject_table(rejects: Sequence[Reject], file: str) -> pa.Table:
     return pa.Table.from_arrays(columns, names=list(REJECT_COLUMNS))
 
 
+def concatenate(batches: Sequence[Batch]) -> Batch:
+    """Several batches as one, with their readings and rejects in order."""
+    places: dict[SensorKey, int] = {}
+    codes = []
+    for batch in batches:
+        own = [places.setdefault(key, len(places)) for key in batch.keys]
+        codes.append(np.array(own, code_type(len(places)))[batch.codes])
+    return Batch(
+        list(places),
+        np.concatenate(codes, dtype=code_type(len(places))),
+        pa.concat_arrays([batch.ts for batch in batches]),
+        pa.concat_arrays([batch.value_text for batch in batches]),
+        np.concatenate([batch.values for batch in batches]),
+        np.concatenate([batch.times for batch in batches]),
+        pa.concat_tables([batch.rejects for batch in batches]).combine_chunks(),
+    )
+
+
+def code_type(count: int) -> type[np.uint16 | np.int32]:
+    """The type of indices into that many keys."""
+    return np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
+
+
 def shift_lines(batch: Batch, lines: int) -> Batch:
     """The same batch with `lines` added to the line numbers of its rejects."""
     table = batch.rejects

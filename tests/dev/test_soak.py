@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from dev.demo.marked_processes import kill_marked
+from dev.soak.chaos import is_step
 from dev.soak.check import check
 from dev.soak.contents import read_blobs
 from dev.soak.leaks import growth
@@ -63,7 +64,7 @@ def kill_a_shard():
     """Kill a step that scores, if there is one: the workers are children of this process."""
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if any(word.startswith("--shard") for word in process.cmdline()):
+            if is_step(process) and process.name().startswith("score "):
                 process.kill()
                 return True
     return False
