@@ -17,7 +17,7 @@ if sys.version_info < (3, 13):  # noqa: UP036 - before anything is imported that
 
 from typing import TYPE_CHECKING, Any
 
-from scoring.formats import PACK_NAME
+from scoring.formats import BESIDE_MODELS
 from scoring.keys import InvalidKey, SensorKey
 from scoring.model_names import describe_others
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "PACK_NAME",
+    "BESIDE_MODELS",
     "InvalidKey",
     "Run",
     "SensorKey",

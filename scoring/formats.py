@@ -28,6 +28,9 @@ PACK_NAME = "models.parquet"
 EXPECTED_TXT = "expected.txt"
 """Beside the models: the sensors that should send readings, one `1_3` or `device,sensor` a line."""
 
+BESIDE_MODELS = frozenset({PACK_NAME, EXPECTED_TXT})
+"""Files in a folder of models that are used and are not models."""
+
 SUMMARY_VERSION = 1
 OUTCOME_VERSION = 1
 MANIFEST_VERSION = 1

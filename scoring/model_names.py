@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from scoring.formats import PACK_NAME
+from scoring.formats import BESIDE_MODELS
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
 
 _PICKLE, _COMPRESSED = r"\.(?:pkl|pickle|joblib|sav)", r"\.(?:z|gz|bz2|xz|lzma)"
@@ -31,7 +31,7 @@ def may_be_legacy(name: str) -> bool:
 def describe_others(names: Iterable[str], folder: str = "FOLDER") -> list[str]:
     """What the files of a folder of models are that are not models: a line for each kind, with what to do.
 
-    `names` are all names in `folder`; models, the pack and hidden files are not described.
+    `names` are all names in `folder`; models, what is used beside them and hidden files are not described.
     """
     legacy, wrong, others = [], [], []
     for name in names:
@@ -44,7 +44,7 @@ def describe_others(names: Iterable[str], folder: str = "FOLDER") -> list[str]:
                 wrong.append(str(error))
             elif _LEGACY.fullmatch(name):
                 legacy.append(name)
-            elif name != PACK_NAME and not is_legacy_array(name):
+            elif name not in BESIDE_MODELS and not is_legacy_array(name):
                 others.append(name)
     lines = []
     if legacy:

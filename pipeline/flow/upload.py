@@ -17,7 +17,7 @@ from pipeline.runs.landing import Landing, skipped_because
 from pipeline.storage.account import in_parallel
 from pipeline.storage.container import Container
 from pipeline.storage.listing import BlobInfo
-from scoring import PACK_NAME, InvalidKey, SensorKey, describe_others
+from scoring import BESIDE_MODELS, InvalidKey, SensorKey, describe_others
 
 _SHOWN = 5
 """Names that a message repeats."""
@@ -94,12 +94,12 @@ def select_models(paths: Sequence[Path]) -> Selected:
     """
     files, others = [], []
     for path, name in _named(paths, deep=False):
-        if name == PACK_NAME or _is_model(name):
+        if name in BESIDE_MODELS or _is_model(name):
             files.append(LocalFile(path, name, path.stat().st_size))
         else:
             others.append(name)
     left_out = describe_others(others)
-    if not any(file.name != PACK_NAME for file in files):
+    if not any(file.name not in BESIDE_MODELS for file in files):
         found = f": {'; '.join(left_out)}" if left_out else ""
         raise InvalidRequest(f"no models in {', '.join(map(str, paths))}{found}")
     return _checked(files, left_out)

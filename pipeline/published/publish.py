@@ -27,7 +27,7 @@ from pipeline.published.documents import PublishedPipeline, version_of
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Content
 from scoring import InvalidKey, SensorKey, describe_others
-from scoring.formats import EXPECTED_TXT, PACK_NAME
+from scoring.formats import BESIDE_MODELS
 
 if TYPE_CHECKING:
     from pipeline.published.documents import Documents
@@ -104,7 +104,7 @@ def find_fleet(store: Store) -> FleetModels:
         try:
             keys.append(SensorKey.from_model_name(blob.name))
         except InvalidKey:
-            if blob.name not in {EXPECTED_TXT, PACK_NAME}:
+            if blob.name not in BESIDE_MODELS:
                 others.append(blob.name)
     return FleetModels(tuple(sorted(keys)), tuple(others))
 
