@@ -107,6 +107,8 @@ class Settings:
     """A run with a landing of which a larger share of the rows is rejected has succeeded partly."""
     max_row_mb: int = 4
     """A longer row of CSV is rejected."""
+    silent_after: timedelta = timedelta(hours=6)
+    """A sensor whose last reading lags its fleet by more is silent, unless it usually sends less often."""
     max_unpacked_mb: int = 10_240
     """A compressed file of readings that holds more cannot be read."""
 
@@ -144,6 +146,9 @@ class Settings:
             local_processes=reader.number("SCORING_LOCAL_PROCESSES", os.process_cpu_count() or 1, 1, 1_000),
             step_time_limit=reader.minutes("SCORING_STEP_MINUTES", 60),
             step_tries=reader.number("SCORING_STEP_TRIES", 3, 1, 100),
+            silent_after=timedelta(
+                seconds=reader.number("SCORING_SILENT_AFTER", 6 * 3600, 1, 366 * 24 * 3600)
+            ),
             max_rejected=reader.share("SCORING_MAX_REJECTED", 0.01),
             max_row_mb=reader.number("SCORING_MAX_ROW_MB", 4, 1, 1_000),
             max_unpacked_mb=reader.number("SCORING_MAX_UNPACKED_MB", 10_240, 1, 10_000_000),

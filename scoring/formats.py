@@ -9,6 +9,7 @@ from enum import StrEnum
 
 SUMMARY_JSON, SUMMARY_CSV = "summary.json", "summary.csv"
 REJECTS_CSV = "rejects.csv"
+EPISODES_CSV, DAYS_CSV = "episodes.csv", "days.csv"
 REPORT_HTML, INDEX_HTML = "report.html", "index.html"
 MANIFEST_JSON = "manifest.json"
 SUCCESS = "_SUCCESS"
@@ -16,6 +17,9 @@ SUCCESS = "_SUCCESS"
 
 OUTCOMES_FOLDER = "_steps"
 """Below a run's predictions: the outcome of each step as a JSON file."""
+
+FLEET_STATE = "_fleet/state.json.gz"
+"""In the preds container: what all finished runs together say about each sensor."""
 
 BOUNDARIES_JSON = "boundaries.json"
 """What each sensor's model calls normal: a report that has no models reads it."""
@@ -25,6 +29,7 @@ PACK_NAME = "models.parquet"
 SUMMARY_VERSION = 1
 OUTCOME_VERSION = 1
 MANIFEST_VERSION = 1
+FLEET_VERSION = 1
 FACTS_VERSION = 1
 """What `python -m scoring report --facts` reads."""
 ROWS_VERSION = 1
@@ -48,7 +53,33 @@ SUMMARY_COLUMNS = (
     "model",
     "file",
 )
+EPISODE_COLUMNS = (
+    "Device",
+    "Sensor",
+    "start",
+    "end",
+    "readings",
+    "peak_TS",
+    "peak_Value",
+    "peak_score",
+    "direction",
+    "gap_s",
+    "last_reading",
+)
+DAY_COLUMNS = (
+    "Device",
+    "Sensor",
+    "date",
+    "readings",
+    "anomalies",
+    "rejected",
+    "last_reading",
+    "last_anomaly",
+)
 
+
+LEAST_EPISODE = 2
+"""Anomalies that make an episode worth reporting, unless another number is given."""
 
 MAX_REJECTED = 0.01
 """Up to this share of a landing's rows can be rejected in a run that succeeds, unless another is given."""

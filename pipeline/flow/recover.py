@@ -108,7 +108,7 @@ def _recover(context: Context, marker: Marker, now: datetime) -> Action:
     except UnknownRun:
         return _close_without_record(context, marker.run) if is_old else Action.NONE
     if record.state.final:
-        context.runs.add_to_history(record)  # the process that finished it can have died before this
+        record = context.runs.publish_end(record)  # the process that finished it can have died before this
     if record.awaits_retry:
         return _retry(context, record)
     if record.state.final:
@@ -149,7 +149,7 @@ def _resume(context: Context, record: RunRecord) -> Action:
 
 def _close(context: Context, record: RunRecord) -> Action:
     """Log the alert if the run has failed for good, and delete its marker."""
-    if record.state is RunState.FAILED or (record.missing and not record.retry):
+    if record.failed_for_good:
         log_failed(record)
     context.runs.unmark(record.run)
     return Action.CLOSED

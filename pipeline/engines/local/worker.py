@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.clock import utc_now
+from pipeline.conclude import Conclusions
 from pipeline.engines.local import inputs
 from pipeline.engines.local.execution import Execution, Workplace
 from pipeline.engines.local.graph import Pipeline
@@ -29,13 +30,13 @@ from pipeline.engines.summary import read_status
 from pipeline.errors import (
     EXIT_DONE,
     EXIT_FAILED,
+    FleetStateError,
     IllegalTransition,
     LeaseHeld,
     NotFound,
     PipelineError,
     StorageError,
 )
-from pipeline.pages.index import update_index
 from pipeline.published.build import COLLECT, SCORE_FILE
 from pipeline.published.publish import load_documents, step_names
 from pipeline.runs.record import RunRecord, RunState, RunStatus
@@ -61,7 +62,8 @@ class Worker:
     def __init__(self, settings: Settings, store: Store, machine: Machine, run: str, code: Path) -> None:
         self.settings = settings
         self.store = store
-        self.runs = Runs(store, utc_now)
+        self.conclusions = Conclusions(settings, store, utc_now)
+        self.runs = Runs(store, utc_now, self.conclusions.add_to_fleet)
         self.machine = machine
         self.run = run
         self.code = code
@@ -79,7 +81,7 @@ class Worker:
                 status = self._status(renew_lease)
             if status is not None:
                 self._record_end(status, lease)
-                update_index(self.store, self.settings.late_sweep)
+                self.conclusions.announce()
         finally:
             if self.stop.why is not StopReason.LOST:
                 self._keep_log(self.machine.log(self.run), "worker.log")
@@ -92,7 +94,12 @@ class Worker:
         if record.state.final:  # canceled in the meantime, or finished before this worker started
             self.runs.settle(record, lease)
             return
-        self.runs.advance_to(record, status, lease=lease)
+        try:
+            self.runs.advance_to(record, status, lease=lease)
+        except FleetStateError as error:
+            logger.warning(
+                "run %s has finished; the next sweep adds it to the fleet state: %s", self.run, error
+            )
 
     def _status(self, renew_lease: Callable[[], None]) -> RunStatus | None:
         """Execute the run; None if another worker has it, or is to get it."""
