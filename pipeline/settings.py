@@ -23,7 +23,11 @@ MAX_HOLD_MINUTES = 8
 
 BLOB_SOURCES = ("EventGrid", "LogsAndContainerScan")
 
-HOST_RESOLVES = {"SCORING_SCHEDULE": "0 0 * * * *", "SCORING_DATA_CONTAINER": "data"}
+HOST_RESOLVES = {
+    "SCORING_SCHEDULE": "0 0 * * * *",
+    "SCORING_DATA_CONTAINER": "data",
+    "SCORING_PREDS_CONTAINER": "preds",
+}
 """Settings that function_app.py leaves to the Functions host, as `%NAME%`, and our default of each.
 
 The host knows no default: where one has no value, the function that names it does not start.

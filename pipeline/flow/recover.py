@@ -99,6 +99,21 @@ def recover(context: Context, now: datetime) -> Recovered:
     )
 
 
+def conclude(context: Context, run: str) -> str:
+    """Do at once what the next sweep would do about a run that wrote `_SUCCESS`; returns what it was.
+
+    Safe to repeat. Nothing depends on it: where its event is lost, the sweep concludes the run.
+    """
+    marker = context.runs.marker(run)
+    if marker is None:
+        return f"run {run} is concluded already, or is not one of ours"
+    if marker.held:
+        return f"run {run} is concluded by its worker"
+    action = _recover(context, marker, context.clock())
+    context.conclusions.announce(runs_ended=action is Action.FINISHED)
+    return f"run {run}: {action}"
+
+
 def _recover(context: Context, marker: Marker, now: datetime) -> Action:
     if marker.held:
         return Action.NONE

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PATH = "notify.json"
 VERSION = 1
+PREFIX = "NOTIFY_"
+"""How the names of app settings begin that a sink can name: no other setting can be sent anywhere."""
 
 _LONGEST_SECONDS = 366 * 24 * 3600
 _TRIES = 10
@@ -71,10 +73,12 @@ class Sink:
     def __post_init__(self) -> None:
         if not (self.name and len(self.name) <= 64 and self.name.replace("-", "").isalnum()):  # noqa: PLR2004
             raise ValueError("the name of a sink must be up to 64 letters, digits and hyphens")
-        if self.kind is SinkKind.QUEUE:
-            if not self.queue:
-                raise ValueError(f"sink {self.name} needs the name of a queue")
-        elif (self.url is None) == (self.url_setting is None):
+        if self.kind is SinkKind.QUEUE and not self.queue:
+            raise ValueError(f"sink {self.name} needs the name of a queue")
+        for name in (self.url_setting, self.secret_setting):
+            if name is not None and not name.startswith(PREFIX):
+                raise ValueError(f"sink {self.name}: the name of its setting must begin with {PREFIX}")
+        if self.kind is not SinkKind.QUEUE and (self.url is None) == (self.url_setting is None):
             raise ValueError(f"sink {self.name} needs either url or url_setting")
 
     def wants(self, kind: "EventKind") -> bool:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pipeline import alerts
 from pipeline.errors import (
@@ -42,6 +42,7 @@ from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
 from pipeline.runs.record import RECORD_JSON, Cause, CauseKind, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
+from pipeline.storage.listing import BlobInfo
 from scoring.formats import MANIFEST_JSON
 
 __all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "RunStatus", "Runs"]
@@ -65,6 +66,17 @@ class Marker:
     """A worker of the local engine holds the lease."""
     touched: datetime
     """When it was last written, by the clock of the server."""
+
+    @classmethod
+    def of(cls, found: BlobInfo) -> Self:
+        """The marker that a blob is."""
+        return cls(
+            run=found.name.removeprefix(_marker("")),
+            failed=found.metadata.get("state") == "failed",
+            abandoned=found.metadata.get("state") == "left",
+            held=found.leased,
+            touched=found.last_modified,
+        )
 
 
 class Runs:
@@ -291,16 +303,12 @@ class Runs:
 
     def open(self) -> list[Marker]:
         """The markers of all runs that the sweep still has to check: one listing."""
-        return [
-            Marker(
-                run=found.name.removeprefix(_marker("")),
-                failed=found.metadata.get("state") == "failed",
-                abandoned=found.metadata.get("state") == "left",
-                held=found.leased,
-                touched=found.last_modified,
-            )
-            for found in self.store.runs.list(_marker(""), metadata=True)
-        ]
+        return [Marker.of(found) for found in self.store.runs.list(_marker(""), metadata=True)]
+
+    def marker(self, run: str) -> Marker | None:
+        """The marker of `run`; None if the sweep has no work with it, or there is no such run."""
+        found = self.store.runs.find(_marker(run))
+        return None if found is None else Marker.of(found)
 
     def mark(self, run: str) -> bool:
         """Create the marker of `run`; False if it exists already, also from an earlier attempt."""

@@ -20,6 +20,7 @@ from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
 from pipeline.engines.summary import read_status
 from pipeline.errors import EngineError, IllegalTransition, InvalidRequest, SettingsError
+from pipeline.published.build import COLLECT
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import step_names
 from pipeline.runs.record import RunRecord, RunState, RunStatus
@@ -131,14 +132,18 @@ class AzureMLEngine:
         jobs.submit(self.workspace, request)
 
     def status(self, run: str) -> RunStatus:
-        """The status of a run: that of its job, and when the job has finished, that of its results."""
+        """The status of a run: that of its job, and when `collect` has written them, that of its results."""
         job = jobs.find(self.workspace, run)
         if job is None:
             return self._without_job(run)
         state, _ = states(job.status)
-        if state not in {RunState.SUCCEEDED, RunState.FAILED}:
+        ended = state in {RunState.SUCCEEDED, RunState.FAILED}
+        if not ended and state is not RunState.RUNNING:
             return RunStatus(state=state)
-        if not self.store.preds.exists(f"{run}/{SUCCESS}"):
+        has_results = self.store.preds.exists(f"{run}/{SUCCESS}")
+        if not ended and not (has_results and self._is_collecting(run)):
+            return RunStatus(state=state)
+        if not has_results:
             # Without `_SUCCESS` there are no results, in any status of the job.
             return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
         # A lost step leaves no outcome, however its job ended: Azure ML does not retry a step.
@@ -184,6 +189,17 @@ class AzureMLEngine:
         # Submitting it again is safe: a job that appears late is found by its name.
         lost = record.state is not RunState.PENDING
         return RunStatus(state=record.state, error=f"{where} has no job {run}" if lost else None, lost=lost)
+
+    def _is_collecting(self, run: str) -> bool:
+        """Whether the last step has started: its `_SUCCESS` is the end, minutes before that of the job.
+
+        Before it, a `_SUCCESS` is not of this job.
+        """
+        return any(
+            child.display_name == COLLECT
+            and states(child.status)[1] in {StepState.RUNNING, StepState.SUCCEEDED}
+            for child in jobs.children(self.workspace, run)
+        )
 
     def _failures(self, run: str) -> str:
         """Why a job has no results: the error of its first failed step."""

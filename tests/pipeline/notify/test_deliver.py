@@ -31,16 +31,19 @@ class Post:
         self.store, self.settings = store, settings
         self.clock = Clock()
         self.clock.now = NOON
-        self.environ = {"OPS_SECRET": SECRET}
+        self.environ = {"NOTIFY_SECRET": SECRET}
 
     def sinks(self, *sinks):
         write_notify_settings(self.store.runs, NotifySettings(sinks=sinks).to_bytes(), "it")
 
     def webhook(self, receiver, name="ops", **changes):
-        self.environ[f"{name.upper()}_URL"] = receiver.url
-        url = f"{name.upper()}_URL"
+        url = f"NOTIFY_{name.upper()}_URL"
+        self.environ[url] = receiver.url
         return Sink(
-            name=name, kind=SinkKind.WEBHOOK, url_setting=url, **({"secret_setting": "OPS_SECRET"} | changes)
+            name=name,
+            kind=SinkKind.WEBHOOK,
+            url_setting=url,
+            **({"secret_setting": "NOTIFY_SECRET"} | changes),
         )
 
     def put(self, *events):
@@ -182,12 +185,12 @@ def test_people_get_one_message_per_run(post, form):
 
 def test_a_missing_secret_leaves_the_events_and_says_which_setting(post, caplog):
     with served(Receiver()) as receiver:
-        post.sinks(post.webhook(receiver, secret_setting="NOT_THERE"))  # noqa: S106
+        post.sinks(post.webhook(receiver, secret_setting="NOTIFY_NOTHING"))  # noqa: S106
         ids = post.put(event(0))
         post.deliver()
     assert receiver.requests == 0
     assert post.waiting() == ids
-    assert "the setting NOT_THERE has no value" in caplog.text
+    assert "the setting NOTIFY_NOTHING has no value" in caplog.text
 
 
 def test_no_log_line_shows_the_address_or_the_key_of_a_webhook(post, caplog):
