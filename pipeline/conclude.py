@@ -1,7 +1,7 @@
 """What follows the end of a run: its results in the fleet state, messages to people, pages.
 
 A run has finished when its record says so. Its marker stays until the fleet state has it: a sweep does what a
-process that died has not done. Messages and pages are made from the fleet state, whoever makes them.
+process that died has not done. Messages and pages are made from the fleet state, by any process.
 """
 
 import logging

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pipeline.errors import EXIT_DONE, InvalidRequest
 
 _EXAMPLE = """\
-Sends no messages about some sensors until a time. An episode that still goes on then is announced by the
+Sends no messages about some sensors until a time. An episode that is still open then is announced by the
 next run.
 
 Example:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EXAMPLE
     parser.add_argument("pattern", help="DEVICE/SENSOR, with * and ?")
     parser.add_argument("--until", required=True, metavar="TIME", help="when it ends: ISO 8601, UTC")
-    parser.add_argument("--reason", required=True, help="why, for whoever reads the settings")
+    parser.add_argument("--reason", required=True, help="why, for those who read the settings")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -110,7 +110,7 @@ def _is_news(episode: Episode, sensor: SensorState, before: Sequence[Episode], r
         return False
     if sensor.last_reading is not None and sensor.last_reading - episode.end > STALE:
         return False
-    # One that goes on beyond the time to cool down is announced then.
+    # One that lasts beyond the time to cool down is announced then.
     return not any(each.announced and episode.end - each.end < rules.cool_down for each in before)
 
 

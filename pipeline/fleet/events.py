@@ -1,6 +1,6 @@
 """Events: what is worth a message, once.
 
-An event's id is made from what happened: the same happening has the same id, whoever notices it and however
+An event's id is made from what happened: the same happening has the same id, in any process and however
 often it is delivered.
 """
 

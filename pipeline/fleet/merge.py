@@ -1,6 +1,6 @@
 """Adds one finished run to the fleet state, and says what is worth a message: pure, without storage.
 
-Whatever order runs come in, and however often one is repeated, the days and episodes of the sensors are the
+In any order of runs, and however often one is repeated, the days and episodes of the sensors are the
 same. Two limits: what is older than what a sensor keeps is forgotten, and of runs that score landings again
 (`all` mode, `--again`) the larger count of a day counts, because they bring the same readings.
 """
@@ -36,7 +36,7 @@ from pipeline.fleet.state import (
 AHEAD = timedelta(days=1)
 """Readings further in the future are left out: one of them would make its sensor look alive for ever."""
 HABIT = 3
-"""So many of its usual intervals can pass before a sensor is silent."""
+"""Usual intervals that can pass before a sensor is silent."""
 
 
 def merge(state: FleetState, found: FinishedRun, rules: Rules, now: datetime) -> FleetState:

@@ -69,7 +69,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     """The last run that brought some of it."""
     gap_s: Seconds
-    """Anomalous readings within so many seconds belong to it."""
+    """Anomalous readings no more seconds away belong to it."""
     announced: Literal["", "open", "closed"] = ""
     """Which of its events was made."""
 

@@ -18,7 +18,7 @@ from pipeline.storage.container import Container
 from scoring.formats import FLEET_STATE
 
 TRIES = 60
-"""Each lost race is a win of another process: so many runs can finish at the same moment."""
+"""Each lost race is a win of another process: up to 60 runs can finish at the same moment."""
 _LONGEST_WAIT = 1.0
 
 logger = logging.getLogger(__name__)

@@ -1,8 +1,8 @@
 """Delivery: from the outbox of the fleet state to the sinks, at least once, in order.
 
 One process delivers at a time: it holds a lease. Sinks are served at the same time, each in the order of the
-outbox, so the events of a sensor arrive in order. A sink that fails is left alone for a while, and the others
-go on. What a sink refuses, or does not take for a day, is kept as a dead letter:
+outbox, so the events of a sensor arrive in order. A sink that fails is left alone for a while, and the
+others continue. What a sink refuses, or fails to accept within a day, is kept as a dead letter:
 
     runs/undelivered/<sink>/<id of the event>.json
 """

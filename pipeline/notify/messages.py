@@ -71,7 +71,7 @@ def headline(events: Sequence[Event]) -> str:
     if len(events) == 1:
         return sentence(events[0])
     counts = {kind: sum(event.kind is kind for event in events) for kind in EventKind}
-    return "; ".join(f"{count:,} {_HEADLINES[kind]}" for kind, count in counts.items() if count)
+    return "; ".join(f"{count:,} {_HEADLINES[kind][count > 1]}" for kind, count in counts.items() if count)
 
 
 def sentence(event: Event) -> str:
@@ -163,12 +163,12 @@ def _json(document: Any) -> bytes:
 
 
 _HEADLINES = {
-    EventKind.EPISODE_OPENED: "sensors became anomalous",
-    EventKind.EPISODE_CLOSED: "episodes have ended",
-    EventKind.SENSOR_SILENT: "sensors are silent",
-    EventKind.SENSOR_BACK: "sensors are back",
-    EventKind.MODEL_MISSING: "sensors have no model",
-    EventKind.RUN_FAILED: "runs failed for good",
-    EventKind.REJECTS: "runs rejected too many rows",
-    EventKind.TEST: "tests of notifications",
+    EventKind.EPISODE_OPENED: ("sensor became anomalous", "sensors became anomalous"),
+    EventKind.EPISODE_CLOSED: ("episode has ended", "episodes have ended"),
+    EventKind.SENSOR_SILENT: ("sensor is silent", "sensors are silent"),
+    EventKind.SENSOR_BACK: ("sensor is back", "sensors are back"),
+    EventKind.MODEL_MISSING: ("sensor has no model", "sensors have no model"),
+    EventKind.RUN_FAILED: ("run failed for good", "runs failed for good"),
+    EventKind.REJECTS: ("run rejected too many rows", "runs rejected too many rows"),
+    EventKind.TEST: ("test of notifications", "tests of notifications"),
 }

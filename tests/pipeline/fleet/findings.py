@@ -1,6 +1,7 @@
 """What a run says about its sensors, made by hand."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pipeline.fleet.announce import Rules
 from pipeline.fleet.finished import FinishedRun, FoundDay, FoundEpisode
@@ -30,7 +31,7 @@ def finished(run="a", key=("1", "2"), *, first=0, last=None, anomalies=(), gap=1
     days: dict[str, list[int]] = {}
     for minute in range(first, last + 1):
         days.setdefault(at(minute).date().isoformat(), []).append(minute)
-    found = {
+    found: dict[str, Any] = {
         "episodes": {key: list(episodes(anomalies, gap, at(last)))},
         "days": {
             key: [

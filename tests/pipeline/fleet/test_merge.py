@@ -103,7 +103,7 @@ def test_each_event_is_made_once_and_each_closed_episode_was_opened_before(case)
             assert (event.subject, event.data["episode"]) in opened
 
 
-def test_an_episode_that_goes_on_in_the_next_landing_keeps_its_id():
+def test_an_episode_that_continues_in_the_next_landing_keeps_its_id():
     state = merged(finished("a", last=30, anomalies={28, 29, 30}))
     before = sensor(state).episodes[0]
     state = merged(finished("b", first=31, last=60, anomalies={33, 34}), state=state)
@@ -180,12 +180,12 @@ class TestFatigue:
         starts = [event.data["start"] for event in state.outbox if event.kind is EventKind.EPISODE_OPENED]
         assert starts == ["2026-11-27T12:05:00Z", "2026-11-27T15:20:00Z"]
 
-    def test_an_episode_that_goes_on_beyond_the_time_to_cool_down_is_announced(self):
+    def test_an_episode_that_lasts_beyond_the_time_to_cool_down_is_announced(self):
         anomalies = {5, 6, *range(40, 100, 5)}
         state = merged(finished(last=110, anomalies=anomalies), rules=rules(cool_down=60))
         assert kinds(state).count(EventKind.EPISODE_OPENED) == 2
 
-    def test_a_muted_sensor_is_announced_when_the_mute_has_ended_and_the_episode_goes_on(self):
+    def test_a_muted_sensor_is_announced_when_the_mute_has_ended_and_the_episode_is_open(self):
         muted = rules(muted={("1", "2")})
         state = merged(finished("a", last=30, anomalies={28, 29}), rules=muted)
         assert kinds(state) == []

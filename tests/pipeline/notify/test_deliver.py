@@ -133,7 +133,7 @@ def test_a_sink_that_asks_for_time_is_left_alone_for_it(post):
         assert len(receiver.accepted) == 1
 
 
-def test_what_a_receiver_refuses_is_a_dead_letter_and_the_rest_goes_on(post):
+def test_what_a_receiver_refuses_is_a_dead_letter_and_the_rest_arrives(post):
     with served(Receiver(lambda number: (400, {}) if number == 1 else (204, {}))) as receiver:
         post.sinks(post.webhook(receiver))
         ids = post.put(event(0), event(1), event(2))
