@@ -115,8 +115,8 @@ class TestTrigger:
             sink = Sink(name="ops", kind=SinkKind.WEBHOOK, url=receiver.url)
             write_notify_settings(context.store.runs, NotifySettings(sinks=(sink,)).to_bytes(), "it")
             finish(context, run)
-            said = conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
-        assert said == f"run {run}: finished"
+            outcome = conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
+        assert outcome == f"run {run}: finished"
         assert context.runs.load(run).state is RunState.SUCCEEDED
         kinds = [one.document["type"] for one in receiver.accepted]
         assert kinds == [EventKind.EPISODE_OPENED, EventKind.EPISODE_CLOSED]
@@ -127,8 +127,8 @@ class TestTrigger:
         finish(context, run)
         conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
         before = context.store.preds.find(FLEET_STATE).etag
-        said = conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
-        assert said == f"run {run} is concluded already, or is not one of ours"
+        outcome = conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
+        assert outcome == f"run {run} is concluded already, or is not one of ours"
         assert context.store.preds.find(FLEET_STATE).etag == before
 
     def test_success_of_a_run_that_its_engine_still_runs_changes_nothing(self, context, run):
@@ -139,8 +139,8 @@ class TestTrigger:
 
     def test_a_run_with_a_live_worker_is_left_to_it(self, context, run):
         lease = context.runs.hold(run)
-        said = conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
-        assert said == f"run {run} is concluded by its worker"
+        outcome = conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
+        assert outcome == f"run {run} is concluded by its worker"
         lease.release()
 
     @pytest.mark.parametrize("name", ["a/b/_SUCCESS", "_SUCCESS", "../_SUCCESS", "run/summary.json"])
