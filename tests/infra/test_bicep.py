@@ -148,11 +148,11 @@ def test_every_role_assignment_is_in_the_table_with_its_role_and_no_other_is() -
     assert rows == role_assignments()
 
 
-def test_the_app_owns_no_container_but_those_that_the_host_must_own() -> None:
+def test_the_app_owns_no_container_but_those_that_the_host_must_own_or_watch() -> None:
     variables = template("modules/storage-roles.bicep")["variables"]
     grants = variables["grants"]["value"]
     owned = {path_of(grant["container"]) for grant in grants if grant["role"] == "blobDataOwner"}
-    assert owned == {"host.leases", "host.keys", "containers.data"}
+    assert owned == {"host.leases", "host.keys", "containers.data", "containers.preds"}
     assert template("main.bicep")["variables"]["hostContainers"]["value"]["package"] == "deployment"
 
 
