@@ -10,6 +10,8 @@ from enum import StrEnum
 SUMMARY_JSON, SUMMARY_CSV = "summary.json", "summary.csv"
 REJECTS_CSV = "rejects.csv"
 EPISODES_CSV, DAYS_CSV = "episodes.csv", "days.csv"
+"""Both have no version: readers go by the names of columns. A change of meaning takes a new name."""
+
 REPORT_HTML, INDEX_HTML = "report.html", "index.html"
 MANIFEST_JSON = "manifest.json"
 SUCCESS = "_SUCCESS"
@@ -53,6 +55,8 @@ SUMMARY_COLUMNS = (
     "model",
     "file",
 )
+
+
 EPISODE_COLUMNS = (
     "Device",
     "Sensor",
@@ -73,10 +77,13 @@ DAY_COLUMNS = (
     "readings",
     "anomalies",
     "rejected",
+    "first_reading",
     "last_reading",
     "last_anomaly",
 )
 
+GAP_INTERVALS = 6
+"""Anomalies up to this many intervals of their sensor apart are one episode, unless a gap is given."""
 
 LEAST_EPISODE = 2
 """Anomalies that make an episode worth reporting, unless another number is given."""
@@ -129,6 +136,16 @@ NOT_SCORED = frozenset({SensorStatus.FAILED, SensorStatus.MISSING, SensorStatus.
 
 WITHOUT_READINGS = frozenset({SensorStatus.NO_READINGS, SensorStatus.SILENT})
 """Statuses of a sensor that has no readings: nothing is known of it, so it is never called normal."""
+
+
+class Direction(StrEnum):
+    """Where the readings of an episode lie."""
+
+    HIGH = "high"
+    """All of them are above every normal reading of the sensor in the run."""
+    LOW = "low"
+    MIXED = "mixed"
+    """Neither, or no reading of the sensor is normal."""
 
 
 class LandingStatus(StrEnum):

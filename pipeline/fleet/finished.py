@@ -160,7 +160,7 @@ def _episode(line: dict[str, str]) -> FoundEpisode:
         peak_value=_finite(line["peak_Value"]),
         peak_score=score if math.isfinite(score) else None,
         direction=line["direction"][:_LONGEST_WORD],
-        gap_s=_duration(line["gap_s"]),
+        gap_s=_duration(line["gap_s"] or "0"),
         last_reading=_time(line["last_reading"]),
     )
 

@@ -19,7 +19,6 @@ from pipeline.errors import AlreadyExists, Changed, NotFound, NotifyError
 from pipeline.json_documents import read_document, to_json
 from pipeline.settings import Settings
 from pipeline.storage.container import Container
-from scoring.formats import LEAST_EPISODE
 
 if TYPE_CHECKING:
     from pipeline.fleet.announce import Rules
@@ -159,7 +158,7 @@ class NotifySettings:
 
         mutes = [mute for mute in self.mutes if mute.until > now]
         return Rules(
-            least_readings=LEAST_EPISODE,
+            least_readings=settings.episode_least,
             least_duration=timedelta(seconds=self.least_seconds),
             cool_down=timedelta(seconds=self.cool_down_seconds),
             silent_after=settings.silent_after,

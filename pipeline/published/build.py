@@ -20,6 +20,7 @@ import yaml
 from pipeline.errors import PublishError
 from pipeline.published.documents import Documents
 from scoring import SensorKey
+from scoring.formats import LEAST_EPISODE
 
 NAME = "fleet_scoring"
 SCORE_NAME = "fleet_scoring_score"
@@ -61,17 +62,27 @@ _LONGEST_PLAIN = 60
 
 @dataclass(frozen=True, slots=True)
 class ReadingLimits:
-    """Limits for files of readings; `str()` is the options of steps."""
+    """Limits for files of readings, and what makes an episode; `str()` is the options of all steps."""
 
     row_mb: int
     unpacked_mb: int
     rejected: float = 0.01
     """Up to this share of the rows of a landing can be rejected in a run that succeeds."""
+    episode_gap: float | None = None
+    """Seconds between two anomalies of an episode; None for the default, which gives no option."""
+    episode_least: int = LEAST_EPISODE
+    """Anomalies of an episode that counts; the default gives no option."""
+
+    @property
+    def of_score(self) -> str:
+        """The options of `score`."""
+        return f"{self} --episode-gap {self.episode_gap:.12g}" if self.episode_gap else f"{self}"
 
     @property
     def of_collect(self) -> str:
         """The options of `collect`."""
-        return f"{self} --max-rejected {self.rejected:g}"
+        least = "" if self.episode_least == LEAST_EPISODE else f" --episode-least {self.episode_least}"
+        return f"{self} --max-rejected {self.rejected:g}{least}"
 
     def __str__(self) -> str:
         return f"--max-row-mb {self.row_mb} --max-unpacked-mb {self.unpacked_mb}"
@@ -155,7 +166,7 @@ def _score(limits: ReadingLimits, runs_in: Mapping[str, str]) -> dict[str, Any]:
         "name": SCORE_NAME,
         "display_name": "Score sensors",
         "description": "Scores the readings of one sensor, or of one shard of the sensors.",
-        **_command(f"{_SCORE} {limits}", {**_inputs(), "key": optional, "shard": optional}, runs_in),
+        **_command(f"{_SCORE} {limits.of_score}", {**_inputs(), "key": optional, "shard": optional}, runs_in),
     }
 
 

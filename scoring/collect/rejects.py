@@ -88,6 +88,8 @@ class RowCounter:
     out: Path
     readings: Counter[SensorKey] = field(default_factory=Counter)
     rejected: Counter[SensorKey] = field(default_factory=Counter)
+    rejected_on: Counter[tuple[SensorKey, str]] = field(default_factory=Counter)
+    """Rejects of a sensor on a UTC day; those without a time are not in it."""
     landings: dict[str, LandingCount] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -112,8 +114,12 @@ class RowCounter:
         if batch.rejects.num_rows:
             pa_csv.write_csv(batch.rejects, self._file, pa_csv.WriteOptions(include_header=False))
             for reject in batch.rejects.to_pylist():
-                self._count_sensor(reject["device"], reject["sensor"])
+                if key := _key(reject["device"], reject["sensor"]):
+                    self.rejected[key] += 1
                 _count_kind(landing.groups, reject)
+            for (device, sensor, date), count in batch.rejected_on.items():
+                if key := _key(device, sensor):
+                    self.rejected_on[key, date] += count
 
     def add_landing(self, found: FoundLanding) -> None:
         """Record how a landing was found."""
@@ -123,10 +129,13 @@ class RowCounter:
     def _landing(self, name: str) -> LandingCount:
         return self.landings.setdefault(name, LandingCount(name, LandingStatus.READ))
 
-    def _count_sensor(self, device: str | None, sensor: str | None) -> None:
-        if device and sensor:
-            with suppress(InvalidKey):  # a row rejected for its key belongs to no sensor
-                self.rejected[SensorKey(device, sensor)] += 1
+
+def _key(device: str, sensor: str) -> SensorKey | None:
+    """The sensor of a reject, if there is one."""
+    if device and sensor:
+        with suppress(InvalidKey):  # a row rejected for its key belongs to no sensor
+            return SensorKey(device, sensor)
+    return None
 
 
 def _count_kind(groups: RejectGroups, reject: dict[str, Any]) -> None:
@@ -159,4 +168,4 @@ def count_rows(
 def _readings_of(batch: Batch, listed: Container[SensorKey]) -> Batch:
     """The readings of these sensors, as far as counting needs them, and no rejects."""
     wanted = np.array([key in listed for key in batch.keys], bool)
-    return batch._replace(codes=batch.codes[wanted[batch.codes]], rejects=NO_REJECTS)
+    return batch._replace(codes=batch.codes[wanted[batch.codes]], rejects=NO_REJECTS, rejected_on={})

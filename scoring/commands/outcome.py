@@ -7,10 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scoring.commands.arguments import number
+from scoring.commands.arguments import at_least, number
 from scoring.commands.failures import print_errors, print_skipped
 from scoring.errors import EXIT_DONE, EXIT_FAILED
-from scoring.formats import MAX_REJECTED, RunOutcome, SensorStatus
+from scoring.formats import LEAST_EPISODE, MAX_REJECTED, RunOutcome, SensorStatus
 
 if TYPE_CHECKING:
     from scoring.collect.summary import Rules, Summary
@@ -31,6 +31,13 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="list of sensors that should have sent readings, one `1_3` or `device,sensor` a line",
     )
+    parser.add_argument(
+        "--episode-least",
+        type=at_least(1),
+        default=LEAST_EPISODE,
+        metavar="N",
+        help="the summary counts episodes of at least this number of anomalies (default: %(default)s)",
+    )
 
 
 def rules_of(args: argparse.Namespace) -> "Rules":
@@ -42,7 +49,8 @@ def rules_of(args: argparse.Namespace) -> "Rules":
     from scoring.collect.expected import read_expected
     from scoring.collect.summary import Rules
 
-    return Rules(args.max_rejected, read_expected(args.expected) if args.expected else frozenset())
+    expected = read_expected(args.expected) if args.expected else frozenset()
+    return Rules(args.max_rejected, expected, args.episode_least)
 
 
 def report_outcome(

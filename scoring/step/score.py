@@ -70,11 +70,14 @@ def score(
     selection: Selection,
     files: PredictionFiles,
     observer: Observer | None = None,
+    *,
+    gap: float | None = None,
 ) -> StepOutcome:
     """Score the selected sensors' readings of all `sources` into `files`.
 
     A sensor that fails has a reason and no file; a source that cannot be read has a status that says so. The
-    others are scored.
+    others are scored. Readings of an episode are up to `gap` seconds apart; None for the gap of each sensor's
+    interval.
     """
     totals = Totals(files)
     landings: list[FoundLanding] = []
@@ -90,7 +93,7 @@ def score(
             landings.append(found)
             if observer:
                 observer.add_landing(found)
-    outcomes = totals.outcomes()
+    outcomes = totals.outcomes(gap)
     if isinstance(selection, OneSensor) and not outcomes:
         outcomes = [SensorOutcome(*selection.key, SensorStatus.NO_READINGS)]
     return StepOutcome(selection.step, outcomes, landings)

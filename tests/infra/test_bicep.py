@@ -32,6 +32,8 @@ HOST_SETTINGS = {
 }
 LEFT_TO_DEFAULTS = {
     # Read by our code; the defaults fit, and can be changed by hand.
+    "SCORING_EPISODE_GAP",
+    "SCORING_EPISODE_LEAST",
     "SCORING_GRACE_MINUTES",
     "SCORING_HOLD_MINUTES",
     "SCORING_LATE_EVENT_MINUTES",

@@ -140,6 +140,15 @@ def test_steps_that_read_get_the_limits_for_files():
     assert collect.endswith("--exit-zero --max-row-mb 8 --max-unpacked-mb 99 --max-rejected 0.25")
 
 
+def test_steps_get_the_gap_and_the_least_length_of_episodes_only_where_they_are_set():
+    pipeline, score = read(documents(fleet(3)))
+    assert "episode" not in score["command"] + pipeline["jobs"]["collect"]["component"]["command"]
+    limits = ReadingLimits(8, 99, episode_gap=100_000_000.0, episode_least=1)
+    pipeline, score = read(documents(fleet(3), limits=limits))
+    assert score["command"].endswith("--max-unpacked-mb 99 --episode-gap 100000000")
+    assert pipeline["jobs"]["collect"]["component"]["command"].endswith("--episode-least 1")
+
+
 def test_with_shards_new_sensors_change_nothing():
     many = documents(fleet(11), shards=10)
     assert (many.sharded, many.steps) == (True, 10)
