@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,7 +41,8 @@ def messages(events: Sequence[Event], form: Format, source: str) -> Iterator[Mes
         return
     for _, of_run in groupby(events, key=lambda event: event.run):
         group = tuple(of_run)
-        card = _teams(group) if form is Format.TEAMS else _slack(group)
+        shown = _for_people(group)
+        card = _teams(shown) if form is Format.TEAMS else _slack(shown)
         yield Message(_group_id(group), JSON, _json(card), group)
 
 
@@ -70,8 +72,8 @@ def headline(events: Sequence[Event]) -> str:
     """What happened, in one line."""
     if len(events) == 1:
         return sentence(events[0])
-    counts = {kind: sum(event.kind is kind for event in events) for kind in EventKind}
-    return "; ".join(f"{count:,} {_HEADLINES[kind][count > 1]}" for kind, count in counts.items() if count)
+    counts = Counter(event.kind for event in events)
+    return "; ".join(f"{count:,} {_HEADLINES[kind][count > 1]}" for kind, count in counts.items())
 
 
 def sentence(event: Event) -> str:
@@ -136,6 +138,16 @@ def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def _for_people(events: Sequence[Event]) -> Sequence[Event]:
+    """The events without the opening of episodes that are closed already: one line says both."""
+    closed = {event.data.get("episode") for event in events if event.kind is EventKind.EPISODE_CLOSED}
+    return [
+        event
+        for event in events
+        if event.kind is not EventKind.EPISODE_OPENED or event.data.get("episode") not in closed
+    ]
+
+
 def _details(events: Sequence[Event]) -> list[str]:
     if len(events) == 1:
         return []
@@ -163,8 +175,8 @@ def _json(document: Any) -> bytes:
 
 
 _HEADLINES = {
-    EventKind.EPISODE_OPENED: ("sensor became anomalous", "sensors became anomalous"),
-    EventKind.EPISODE_CLOSED: ("episode has ended", "episodes have ended"),
+    EventKind.EPISODE_OPENED: ("sensor is anomalous", "sensors are anomalous"),
+    EventKind.EPISODE_CLOSED: ("anomalous episode has ended", "anomalous episodes have ended"),
     EventKind.SENSOR_SILENT: ("sensor is silent", "sensors are silent"),
     EventKind.SENSOR_BACK: ("sensor is back", "sensors are back"),
     EventKind.MODEL_MISSING: ("sensor has no model", "sensors have no model"),
