@@ -16,10 +16,12 @@ from pipeline.flow.triggers import (
     submit_blob,
     tick_of,
 )
+from pipeline.log_lines import keep_one_line
 
 app = func.FunctionApp()
 log = logging.getLogger("fleet_scoring")
 logging.getLogger("azure").setLevel(logging.WARNING)  # otherwise it logs each request to storage
+keep_one_line()
 report_settings()  # the app loads with invalid ones, too: each call fails and says what is wrong
 
 

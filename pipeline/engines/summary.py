@@ -7,19 +7,50 @@ the pipeline, and only publishing helps.
 
 from collections.abc import Collection, Iterator, Sequence
 
+from pipeline.errors import NotFound
+from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunState, RunStatus
 from pipeline.runs.summary import LandingRow, SensorRow, Summary, read_summary
+from pipeline.storage.account import Store
 from scoring import SensorKey
 from scoring.formats import (
     GONE,
     NOT_READ,
     NOT_SCORED,
     REJECTS_CSV,
+    SUMMARY_JSON,
     LandingStatus,
     SensorStatus,
 )
 
 _SHOWN = 3
+
+
+def find_summary(store: Store, run: str) -> Summary | None:
+    """The summary of a run; None if it has none.
+
+    Raises:
+        RunDocumentError: it cannot be read.
+    """
+    path = f"{run}/{SUMMARY_JSON}"
+    try:
+        data = store.preds.read(path).data
+    except NotFound:
+        return None
+    return read_summary(data, f"{store.preds.name}/{path}")
+
+
+def misfit(summary: Summary, manifest: Manifest, where: str) -> str | None:
+    """Why a summary, found at `where`, cannot be that of the run of `manifest`; None if it can."""
+    if summary.run != manifest.run:
+        return f"{where} is the summary of another run"
+    if {landing.name for landing in summary.landings} != {landing.name for landing in manifest.landings}:
+        return f"{where} does not have the landings of the run's manifest"
+    scored = sum(row.readings for row in summary.sensors if row.status is SensorStatus.SCORED)
+    anomalies = sum(row.anomalies for row in summary.sensors)
+    if scored != summary.totals["scored"] or anomalies != summary.totals.get("anomalies", anomalies):
+        return f"{where} has totals that are not those of its sensors"
+    return None
 
 
 def read_status(data: bytes, where: str, steps: Collection[str]) -> RunStatus:

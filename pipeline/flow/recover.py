@@ -8,7 +8,9 @@ logs that, because its log is the app's, which the alert searches.
 """
 
 import logging
+import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +29,10 @@ from pipeline.flow.context import Context
 from pipeline.flow.submit import Outcome, next_manifest, resume, submit
 from pipeline.runs.names import earlier_try, next_try
 from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, RunStatus, log_failed
+from pipeline.storage.account import in_parallel
+
+CONCLUDE_WAITS = (2.0, 5.0, 10.0, 20.0)
+"""Seconds between looks at a run that has written `_SUCCESS`."""
 
 logger = logging.getLogger(__name__)
 
@@ -75,19 +81,22 @@ def recover(context: Context, now: datetime) -> Recovered:
 
     If this fails for one run, it is logged and postponed to the next sweep; if storage fails, the sweep ends.
     """
-    # Runs to retry first: their retries can have markers already.
-    markers = sorted(context.runs.open(), key=lambda marker: (not marker.failed, marker.run))
-    counts: Counter[Action] = Counter()
-    for marker in markers:
+
+    def check(marker: Marker) -> Action:
         try:
-            counts[_recover(context, marker, now)] += 1
+            return _recover(context, marker, now)
         except (StorageUnreachable, StorageDenied, ContainerMissing):
             raise
         except PipelineError as error:
             logger.warning(
                 "run %s is postponed to the next sweep: %s", marker.run, error, extra={"run": marker.run}
             )
-            counts[Action.POSTPONED] += 1
+            return Action.POSTPONED
+
+    markers = sorted(context.runs.open(), key=lambda marker: marker.run)
+    # Runs to retry first: their retries can have markers already.
+    counts = Counter(check(marker) for marker in markers if marker.failed)
+    counts.update(in_parallel(check, (marker for marker in markers if not marker.failed)))
     return Recovered(
         active=counts[Action.NONE],
         resumed=counts[Action.RESUMED],
@@ -99,18 +108,24 @@ def recover(context: Context, now: datetime) -> Recovered:
     )
 
 
-def conclude(context: Context, run: str) -> str:
+def conclude(context: Context, run: str, waits: Sequence[float] = CONCLUDE_WAITS) -> str:
     """Do at once what the next sweep would do about a run that wrote `_SUCCESS`; returns what it was.
 
-    Safe to repeat. Nothing depends on it: where its event is lost, the sweep concludes the run.
+    The engine can be a little behind, so it is asked again after `waits`, in seconds. Safe to repeat. Nothing
+    depends on it: where its event is lost, the sweep concludes the run.
     """
-    marker = context.runs.marker(run)
-    if marker is None:
-        return f"run {run} is concluded already, or is not one of ours"
-    if marker.held:
-        return f"run {run} is concluded by its worker"
-    action = _recover(context, marker, context.clock())
-    context.conclusions.announce(runs_ended=action is Action.FINISHED)
+    action = Action.NONE
+    for wait in (0.0, *waits):
+        time.sleep(wait)
+        marker = context.runs.marker(run)
+        if marker is None:
+            return f"run {run} is concluded already, or is not one of ours"
+        if marker.held:
+            return f"run {run} is concluded by its worker"
+        action = _recover(context, marker, context.clock())
+        if action is not Action.NONE:
+            context.conclusions.announce(runs_ended=action is Action.FINISHED)
+            break
     return f"run {run}: {action}"
 
 

@@ -57,6 +57,7 @@ class Summary:
     state: RunState | None = None
     reasons: tuple[str, ...] = ()
     rejects: tuple[RejectsRow, ...] = ()
+    run: str | None = None
 
     def __post_init__(self) -> None:
         if missing := {"readings", "rejected", "scored"} - self.totals.keys():

@@ -9,14 +9,21 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from scoring.arrow import strings
 from scoring.atomic_files import atomic_path
 from scoring.errors import ReadingsError
 from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus, RejectKind
 from scoring.keys import InvalidKey, SensorKey
+from scoring.printable import cell, printable
 from scoring.readings.files import Batch, FoundLanding, Source, read_batches
 from scoring.readings.rows import NO_REJECTS
+from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
+
+MOST_REJECTS = 100_000
+"""Rows of one landing in `rejects.csv`."""
 
 
 @dataclass(slots=True)
@@ -83,9 +90,15 @@ class LandingCount:
 
 @dataclass
 class RowCounter:
-    """Counts every batch that is read, and writes each rejected row to `rejects.csv` in `out`."""
+    """Counts every batch that is read, and writes rejected rows to `rejects.csv` in `out`.
+
+    Rejects of every row of a file take more space than the file: of each landing the first `MOST_REJECTS` are
+    written, and all are counted.
+    """
 
     out: Path
+    limit: SensorLimit
+    """What the batches have passed."""
     readings: Counter[SensorKey] = field(default_factory=Counter)
     rejected: Counter[SensorKey] = field(default_factory=Counter)
     rejected_on: Counter[tuple[SensorKey, str]] = field(default_factory=Counter)
@@ -108,17 +121,19 @@ class RowCounter:
         """Count one batch."""
         landing = self._landing(source.name)
         landing.readings += len(batch.codes)
+        written = landing.rejected
         landing.rejected += batch.rejects.num_rows
         counts = np.bincount(batch.codes, minlength=len(batch.keys)).tolist()
         self.readings.update(dict(zip(batch.keys, counts, strict=True)))
         if batch.rejects.num_rows:
-            pa_csv.write_csv(batch.rejects, self._file, pa_csv.WriteOptions(include_header=False))
+            listed = _for_csv(batch.rejects.slice(0, max(0, MOST_REJECTS - written)))
+            pa_csv.write_csv(listed, self._file, pa_csv.WriteOptions(include_header=False))
             for reject in batch.rejects.to_pylist():
-                if key := _key(reject["device"], reject["sensor"]):
+                if (key := _key(reject["device"], reject["sensor"])) and self._counts(key):
                     self.rejected[key] += 1
                 _count_kind(landing.groups, reject)
             for (device, sensor, date), count in batch.rejected_on.items():
-                if key := _key(device, sensor):
+                if (key := _key(device, sensor)) and self._counts(key):
                     self.rejected_on[key, date] += count
 
     def add_landing(self, found: FoundLanding) -> None:
@@ -129,6 +144,9 @@ class RowCounter:
     def _landing(self, name: str) -> LandingCount:
         return self.landings.setdefault(name, LandingCount(name, LandingStatus.READ))
 
+    def _counts(self, key: SensorKey) -> bool:
+        return key in self.limit.known or key in self.rejected or len(self.rejected) < MOST_UNKNOWN
+
 
 def _key(device: str, sensor: str) -> SensorKey | None:
     """The sensor of a reject, if there is one."""
@@ -136,6 +154,15 @@ def _key(device: str, sensor: str) -> SensorKey | None:
         with suppress(InvalidKey):  # a row rejected for its key belongs to no sensor
             return SensorKey(device, sensor)
     return None
+
+
+def _for_csv(rejects: pa.Table) -> pa.Table:
+    """Rejects with texts that neither a terminal nor a spreadsheet obeys."""
+    columns = [
+        column if name == "line" else strings([cell(printable(text)) for text in column.to_pylist()])
+        for name, column in zip(rejects.column_names, rejects.columns, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, names=rejects.column_names)
 
 
 def _count_kind(groups: RejectGroups, reject: dict[str, Any]) -> None:
@@ -156,16 +183,17 @@ def count_rows(
 
     Then the rejects are those of an earlier try of the run, which has reported them.
     """
+    others = None if listed is None else SensorLimit(listed, most=0)
     for source in sources:
         try:
             for batch in read_batches(source):
-                counter.add(source, batch if listed is None else _readings_of(batch, listed))
+                counter.add(
+                    source, counter.limit(batch) if others is None else _without_rejects(others(batch))
+                )
             counter.add_landing(FoundLanding(source.name, LandingStatus.READ, None))
         except ReadingsError as error:
             counter.add_landing(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))
 
 
-def _readings_of(batch: Batch, listed: Container[SensorKey]) -> Batch:
-    """The readings of these sensors, as far as counting needs them, and no rejects."""
-    wanted = np.array([key in listed for key in batch.keys], bool)
-    return batch._replace(codes=batch.codes[wanted[batch.codes]], rejects=NO_REJECTS, rejected_on={})
+def _without_rejects(batch: Batch) -> Batch:
+    return batch._replace(rejects=NO_REJECTS, rejected_on={})

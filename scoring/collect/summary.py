@@ -25,6 +25,7 @@ from scoring.formats import (
 from scoring.json_files import json_bytes
 from scoring.keys import SensorKey
 from scoring.models.files import missing
+from scoring.printable import cell, printable
 from scoring.step.outcome import (
     SensorOutcome,
     StepOutcome,
@@ -43,10 +44,16 @@ class Rules:
 
     max_rejected: float = MAX_REJECTED
     """A run that succeeds has up to this share of the rows of each landing rejected."""
-    expected: Collection[SensorKey] = frozenset()
-    """Sensors that should have sent readings."""
+    expected: frozenset[SensorKey] = frozenset()
+    """Sensors that should have sent readings, by the list of their owner."""
+    brought: frozenset[SensorKey] = frozenset()
+    """Without a list: the sensors that the last landing like this one brought."""
     least_episode: int = LEAST_EPISODE
     """The number of anomalies that makes an episode worth counting."""
+
+    def expected_of(self, models: Collection[SensorKey]) -> frozenset[SensorKey]:
+        """The sensors that should have sent readings, in a fleet with these models."""
+        return self.expected or self.brought.intersection(models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +69,8 @@ class Summary:
     """Of the sensors, in the same order."""
     least_episode: int
 
-    def write(self, out: Path) -> None:
-        """Write both files; `mark` the folder as finished afterwards."""
+    def to_bytes(self) -> bytes:
+        """The JSON document."""
         document = {
             "version": SUMMARY_VERSION,
             "run": self.run,
@@ -75,12 +82,20 @@ class Summary:
             "sensors": [json_row(row) for row in self.sensors],
             "landings": [landing.row() for landing in self.landings],
         }
-        write_atomically(out / SUMMARY_JSON, json_bytes(document))
+        return json_bytes(document)
+
+    def write(self, out: Path) -> None:
+        """Write both files; `mark` the folder as finished afterwards."""
+        write_atomically(out / SUMMARY_JSON, self.to_bytes())
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(SUMMARY_COLUMNS)
-        table.writerows(row.values() for row in self.sensors)
+        table.writerows([_csv_value(value) for value in row.values()] for row in self.sensors)
         write_atomically(out / SUMMARY_CSV, text.getvalue().encode())
+
+
+def _csv_value(value: Any) -> Any:
+    return cell(printable(value)) if isinstance(value, str) else value
 
 
 def summarize(
@@ -98,7 +113,7 @@ def summarize(
     """
     outcomes = list(outcomes)
     scored = by_key(outcomes)
-    expected = frozenset(rules.expected)
+    expected = rules.expected_of(models)
     if listed is not None:
         models, expected = listed.intersection(models), expected & listed
         scored = {key: outcome for key, outcome in scored.items() if key in listed}
@@ -107,26 +122,38 @@ def summarize(
     keys = {key for key, count in counter.readings.items() if count} | rejected | set(scored)
     keys |= expected
     idle = sorted(key for key in models if key not in keys)
-    sensors = {key: _final_outcome(key, scored.get(key), counter, models, rules) for key in keys}
+    sensors = {key: _final_outcome(key, scored.get(key), counter, models, expected) for key in keys}
     if len(idle) <= MOST_WITHOUT_READINGS:
         sensors |= {key: _outcome(key, SensorStatus.NO_READINGS) for key in idle}
     landings = _landings(counter, outcomes, rules.max_rejected)
     final = [sensors[key] for key in sorted(sensors)]
     rows = [_row(outcome, counter) for outcome in final]
-    totals = _totals(counter, rows, landings, unlisted=sum(key not in sensors for key in idle))
+    unlisted = sum(key not in sensors for key in idle)
+    totals = _totals(counter, rows, landings, unlisted=unlisted, any_expected=bool(expected))
     totals |= _episodes(final, rules.least_episode)
     outcome = run_outcome(rows, landings, totals)
     return Summary(run, outcome, totals, rows, landings, final, rules.least_episode)
 
 
 def _totals(
-    counter: RowCounter, rows: list[dict[str, Any]], landings: list[LandingCount], *, unlisted: int
+    counter: RowCounter,
+    rows: list[dict[str, Any]],
+    landings: list[LandingCount],
+    *,
+    unlisted: int,
+    any_expected: bool,
 ) -> dict[str, int]:
-    """The totals; `unlisted` are the models without readings that have no row."""
+    """The totals; `unlisted` are the models without readings that have no row.
+
+    Where it is known which sensors are expected, the others belong to other landings: they do not count as
+    sensors that sent nothing.
+    """
     status = [row["status"] for row in rows]
     without = [row for row in rows if row["status"] in WITHOUT_READINGS]
+    silent = status.count(SensorStatus.SILENT)
     return {
-        "readings": counter.readings.total(),
+        "readings": counter.readings.total() + counter.limit.unlisted,
+        "readings_unlisted": counter.limit.unlisted,
         "scored": sum(row["readings"] for row in rows if row["status"] == SensorStatus.SCORED),
         "rejected": sum(landing.rejected for landing in landings),
         "anomalies": sum(row["anomalies"] for row in rows),
@@ -135,8 +162,10 @@ def _totals(
         "sensors_failed": status.count(SensorStatus.FAILED),
         "sensors_without_model": status.count(SensorStatus.NO_MODEL),
         "sensors_missing": status.count(SensorStatus.MISSING),
-        "sensors_silent": status.count(SensorStatus.SILENT),
-        "sensors_without_rows": sum(not row["rejected"] for row in without) + unlisted,
+        "sensors_silent": silent,
+        "sensors_without_rows": silent
+        if any_expected
+        else sum(not row["rejected"] for row in without) + unlisted,
         "models_without_readings": status.count(SensorStatus.NO_READINGS) + unlisted,
         "landings": len(landings),
         "landings_read": sum(landing.status in WAS_READ for landing in landings),
@@ -153,7 +182,7 @@ def _final_outcome(
     outcome: SensorOutcome | None,
     counter: RowCounter,
     models: Collection[SensorKey],
-    rules: Rules,
+    expected: Collection[SensorKey],
 ) -> SensorOutcome:
     readings, rejected = counter.readings[key], counter.rejected[key]
     status = outcome.status if outcome else None
@@ -166,7 +195,7 @@ def _final_outcome(
     if not readings and rejected:
         return _outcome(key, SensorStatus.NO_READINGS, f"all of its rows were rejected ({rejected:,})")
     if not readings or status is SensorStatus.NO_READINGS:
-        return _outcome(key, SensorStatus.SILENT if key in rules.expected else SensorStatus.NO_READINGS)
+        return _outcome(key, SensorStatus.SILENT if key in expected else SensorStatus.NO_READINGS)
     if key not in models:
         reason = _hinted(missing(key.model_name), key, models)
         return _outcome(key, SensorStatus.NO_MODEL, reason, readings)
