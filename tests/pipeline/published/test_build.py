@@ -263,7 +263,7 @@ def test_a_large_fleet_whose_steps_are_gathered_is_recognised():
         (b"score_0_3:", b"../../score:"),
         (b"${{parent.inputs.data}}", b"/etc"),
         (b"timeout: 3600", b"timeout: 9999999"),
-        (b"--max-unpacked-mb 10240", b"--max-unpacked-mb 10241"),
+        (b"--max-row-mb 4", b"--max-row-mb 5"),
         (b"rw_mount", b"direct"),
         (b"type: pipeline", b"type: pipeline\nmore: true"),
         (b"name: fleet_scoring", b"name: !!python/object/apply:os.system [reboot]"),
