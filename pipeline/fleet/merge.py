@@ -60,6 +60,7 @@ def merge(state: FleetState, found: FinishedRun, rules: Rules, now: datetime) ->
     events += announce_rejects(found, now)
     return replace(
         state,
+        updated=now,
         runs=(*state.runs, found.run)[-MOST_RUNS:],
         sensors=tuple(sensors[key] for key in sorted(sensors)),
         outbox=with_events(state.outbox, events),

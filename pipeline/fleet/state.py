@@ -127,6 +127,8 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     """The stored document."""
 
     version: int = FLEET_VERSION
+    updated: Time | None = None
+    """When the last run was added."""
     runs: tuple[str, ...] = ()
     """The runs that were applied last, oldest first."""
     failed: tuple[str, ...] = ()

@@ -73,7 +73,9 @@ def headline(events: Sequence[Event]) -> str:
     if len(events) == 1:
         return sentence(events[0])
     counts = Counter(event.kind for event in events)
-    return "; ".join(f"{count:,} {_HEADLINES[kind][count > 1]}" for kind, count in counts.items())
+    return "; ".join(
+        f"{count:,} {_HEADLINES[kind][count > 1]}" for kind in EventKind if (count := counts[kind])
+    )
 
 
 def sentence(event: Event) -> str:

@@ -161,7 +161,7 @@ def test_a_mute_ends_by_itself_and_by_hand(store, settings):
     assert not remove_mute(store.runs, "1/2")
 
 
-def test_a_reference_to_key_vault_that_is_not_resolved_is_not_taken_for_an_address():
+def test_a_reference_to_key_vault_that_is_not_resolved_is_not_used_as_an_address():
     sink = Sink(name="ops", kind=SinkKind.WEBHOOK, url_setting="NOTIFY_URL")
     environ = {"NOTIFY_URL": "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/url)"}
     with pytest.raises(NotifyError, match="is not resolved: let the identity of the app read the secret"):
