@@ -22,6 +22,9 @@ COMMANDS = {
     "download": "download the results of a run",
     "cancel": "request that a run stops",
     "doctor": "check settings, storage, models, published pipeline and engine",
+    "notify": "show, replace or try the settings of notifications",
+    "mute": "send no messages about some sensors for a while",
+    "unmute": "end a mute before its time",
     "cleanup": "remove the results of old runs; never readings or models",
 }
 """Name and one-line help of each sub-command; its module in `pipeline.commands` has the same name."""

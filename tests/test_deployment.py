@@ -63,11 +63,13 @@ def python(deployed: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_deployed_app_has_both_functions(deployed):
+def test_the_deployed_app_has_its_functions(deployed):
     code = (
         "import function_app; print(sorted(f.get_function_name() for f in function_app.app.get_functions()))"
     )
-    assert python(deployed, "-c", code).strip() == "['score_on_blob', 'score_on_timer']"
+    assert python(deployed, "-c", code).strip() == (
+        "['conclude_on_success', 'score_on_blob', 'score_on_timer']"
+    )
 
 
 def test_every_import_succeeds_including_those_inside_functions(deployed):

@@ -121,6 +121,9 @@ def app_environment(engine: str, mark: str, connection: str) -> dict[str, str]:
         "SCORING_BLOB_SOURCE": "LogsAndContainerScan",
         "SCORING_SCHEDULE": "0 0 * * * *",
         "SCORING_DATA_CONTAINER": "data",
+        "SCORING_PREDS_CONTAINER": "preds",
+        # A local worker concludes its run itself.
+        "AzureWebJobs.conclude_on_success.Disabled": str(engine == "local").lower(),
     }
 
 

@@ -21,7 +21,7 @@ RUN_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 MAX_GIVEN_NAME = 200
 """Longest name that a person can give: retries append to it, and logs and labels show it."""
 
-RESERVED = frozenset({"ended", "landings", "open", "published"})
+RESERVED = frozenset({"ended", "landings", "open", "published", "undelivered"})
 """Folders in the runs container that are not runs."""
 
 _DATE = re.compile(

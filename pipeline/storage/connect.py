@@ -30,7 +30,7 @@ def blob_service(connection: Connection, transport: Any = None) -> BlobServiceCl
     }
     if connection.connection_string is not None:
         return BlobServiceClient.from_connection_string(connection.connection_string, **options)
-    return BlobServiceClient(str(connection.blob_service_uri), credential=_credential(connection), **options)
+    return BlobServiceClient(str(connection.blob_service_uri), credential=credential(connection), **options)
 
 
 def http_transport() -> RequestsTransport:
@@ -41,7 +41,8 @@ def http_transport() -> RequestsTransport:
     return RequestsTransport(session=session, connection_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS)
 
 
-def _credential(connection: Connection) -> Any:
+def credential(connection: Connection) -> Any:
+    """The identity of the settings."""
     from azure import identity
 
     if connection.managed_identity:

@@ -101,6 +101,8 @@ class RowCounter:
     """What the batches have passed."""
     readings: Counter[SensorKey] = field(default_factory=Counter)
     rejected: Counter[SensorKey] = field(default_factory=Counter)
+    rejected_on: Counter[tuple[SensorKey, str]] = field(default_factory=Counter)
+    """Rejects of a sensor on a UTC day; those without a time are not in it."""
     landings: dict[str, LandingCount] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -131,8 +133,12 @@ class RowCounter:
             rows = _for_csv(pa.concat_tables(listed))
             pa_csv.write_csv(rows, self._file, pa_csv.WriteOptions(include_header=False))
             for reject in batch.rejects.to_pylist():
-                self._count_sensor(reject["device"], reject["sensor"])
+                if (key := _key(reject["device"], reject["sensor"])) and self._counts(key):
+                    self.rejected[key] += 1
                 _count_kind(self._landing(reject["file"]).groups, reject)
+            for (device, sensor, date), count in batch.rejected_on.items():
+                if (key := _key(device, sensor)) and self._counts(key):
+                    self.rejected_on[key, date] += count
 
     def add_landing(self, found: FoundLanding) -> None:
         """Record how a landing was found."""
@@ -142,12 +148,16 @@ class RowCounter:
     def _landing(self, name: str) -> LandingCount:
         return self.landings.setdefault(name, LandingCount(name, LandingStatus.READ))
 
-    def _count_sensor(self, device: str | None, sensor: str | None) -> None:
-        if device and sensor:
-            with suppress(InvalidKey):  # a row rejected for its key belongs to no sensor
-                key = SensorKey(device, sensor)
-                if key in self.limit.known or key in self.rejected or len(self.rejected) < MOST_UNKNOWN:
-                    self.rejected[key] += 1
+    def _counts(self, key: SensorKey) -> bool:
+        return key in self.limit.known or key in self.rejected or len(self.rejected) < MOST_UNKNOWN
+
+
+def _key(device: str, sensor: str) -> SensorKey | None:
+    """The sensor of a reject, if there is one."""
+    if device and sensor:
+        with suppress(InvalidKey):  # a row rejected for its key belongs to no sensor
+            return SensorKey(device, sensor)
+    return None
 
 
 def _for_csv(rejects: pa.Table) -> pa.Table:
@@ -187,4 +197,4 @@ def count_rows(
 
 def _without_rejects(read: ReadBatch) -> ReadBatch:
     parts = [Part(part.source, part.readings, 0) for part in read.parts]
-    return ReadBatch(read.batch._replace(rejects=NO_REJECTS), parts)
+    return ReadBatch(read.batch._replace(rejects=NO_REJECTS, rejected_on={}), parts)

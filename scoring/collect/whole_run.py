@@ -23,11 +23,14 @@ def score_everything(
     *,
     run: str | None,
     rules: Rules,
+    gap: float | None = None,
     report_unreadable: Callable[[list[FoundLanding]], None],
 ) -> Summary:
     """Score all readings of `sources` into the folder `out`, and finish the run there.
 
-    `report_unreadable` is called with the files that are not files of readings, before anything is scored.
+    `gap` is the longest time between two anomalous readings of an episode in seconds; the default depends on
+    the sensor. `report_unreadable` is called with the files that are not files of readings, before anything
+    is scored.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -40,7 +43,7 @@ def score_everything(
     models = ModelCache(store)
     limit = SensorLimit(models.keys() | frozenset(rules.expected))
     with PredictionFiles(out, everything.step) as files, RowCounter(out, limit) as counter:
-        outcome = score(usable, models, everything, files, limit=limit, observer=counter)
+        outcome = score(usable, models, everything, files, limit=limit, observer=counter, gap=gap)
     remove_old_predictions(out, everything, files.written)
     for found in not_read:
         counter.add_landing(found)

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scoring.commands.arguments import plain_text
+from scoring.commands.arguments import number, plain_text
 from scoring.commands.failures import print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
-from scoring.formats import NOT_SCORED, SensorStatus
+from scoring.formats import GAP_INTERVALS, NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 from scoring.printable import printable
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _EXAMPLE = """\
 Without --key or --shard, everything is scored and summed up: preds_*.csv, rejects.csv, summary.json,
-summary.csv, report.html, boundaries.json and, last, _SUCCESS. A step of a pipeline scores its part only;
-`collect` sums up later.
+summary.csv, episodes.csv, days.csv, report.html, boundaries.json and, last, _SUCCESS. A step of a pipeline
+scores its part only; `collect` sums up later.
 In a folder that has earlier results, predictions of sensors that have none now are removed; a step removes
 _SUCCESS and the predictions of its own sensors only. A file that is not a file of readings, as its header
 shows, is reported before anything is scored.
@@ -38,6 +38,9 @@ its rows were rejected than --max-rejected; the rest is scored, and trying again
 75 failed for a temporary reason. With --key or --shard, rejected rows and --expected do not count: they are
 counted by `collect`.
 """
+
+_GAP = 0.001, 100_000_000
+"""Shortest and longest gap of an episode in seconds; the longest is three years."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--key", help="score one sensor, by its encoded key, such as 1_3")
     which.add_argument("--shard", help="score shard i of n, counted from 0, such as 0/10")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
+    parser.add_argument(
+        "--episode-gap",
+        type=number("from 0.001 to 100,000,000, such as 30", lambda seconds: _GAP[0] <= seconds <= _GAP[1]),
+        metavar="SECONDS",
+        help="anomalies up to this number of seconds apart are one episode "
+        f"(default: {GAP_INTERVALS} times the sensor's usual interval)",
+    )
     add_limits(parser)
     add_rules(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
@@ -102,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         limit = SensorLimit(store.keys())
     with PredictionFiles(args.out, selection.step) as files:
-        outcome = score(sources, ModelCache(store), selection, files, limit=limit)
+        outcome = score(sources, ModelCache(store), selection, files, limit=limit, gap=args.episode_gap)
     _warn(store.last_notice)
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
@@ -155,7 +165,14 @@ def _score_everything(
         print_errors(reported)
 
     summary = score_everything(
-        sources, not_read, store, args.out, run=args.run, rules=rules, report_unreadable=report
+        sources,
+        not_read,
+        store,
+        args.out,
+        run=args.run,
+        rules=rules,
+        gap=args.episode_gap,
+        report_unreadable=report,
     )
     _warn(store.last_notice)
     return report_outcome(summary, args.out, as_json=args.json, reported=reported)

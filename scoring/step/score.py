@@ -79,12 +79,14 @@ def score(
     *,
     limit: SensorLimit,
     observer: Observer | None = None,
+    gap: float | None = None,
 ) -> StepOutcome:
     """Score the selected sensors' readings of all `sources` into `files`.
 
     The `limit` applies first: neither the outcome nor the `observer` has readings beyond it.
     A sensor that fails has a reason and no file; a source that cannot be read has a status that says so. The
-    others are scored.
+    others are scored. Readings of an episode are up to `gap` seconds apart; None for the gap of each sensor's
+    interval.
     """
     totals = Totals(files)
     landings: list[FoundLanding] = []
@@ -92,7 +94,7 @@ def score(
         read = _observed(read_files(sources, pool), limit, observer, landings)
         for scored in _in_order(pool, _merged(read), _Chosen(models, selection)):
             totals.add(scored)
-    outcomes = totals.outcomes()
+    outcomes = totals.outcomes(gap)
     if isinstance(selection, OneSensor) and not outcomes:
         outcomes = [SensorOutcome(*selection.key, SensorStatus.NO_READINGS)]
     return StepOutcome(selection.step, outcomes, landings)

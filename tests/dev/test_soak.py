@@ -1,6 +1,7 @@
 """The soak test's checker finds every planted inconsistency in a small real state, and nothing else."""
 
 import contextlib
+import gzip
 import json
 import random
 import secrets
@@ -290,3 +291,20 @@ def test_only_processes_that_grow_are_found():
         "process 2",
         "process 3",
     ]
+
+
+def test_a_run_that_the_fleet_state_counts_twice_is_found(soak, containers):
+    blob = containers["preds"].get_blob_client("_fleet/state.json.gz")
+    state = json.loads(gzip.decompress(blob.download_blob().readall()))
+    state["sensors"][0]["days"][0][1] += 3
+    blob.upload_blob(gzip.compress(json.dumps(state).encode()), overwrite=True)
+    [violation] = violations(soak)
+    assert violation.startswith("fleet state: sensor 1/1 has ")
+
+
+def test_an_event_that_is_not_delivered_is_found(soak, containers):
+    blob = containers["preds"].get_blob_client("_fleet/state.json.gz")
+    state = json.loads(gzip.decompress(blob.download_blob().readall()))
+    state["outbox"] = [{"id": "e1", "run": "blob-1"}]
+    blob.upload_blob(gzip.compress(json.dumps(state).encode()), overwrite=True)
+    assert violations(soak) == ["fleet state: event e1 of run blob-1 is not delivered"]

@@ -78,8 +78,8 @@ def test_hostile_names_are_scored_like_any_other_and_stay_names(scored, tmp_path
         (key.device, key.sensor) for key in KEYS
     }
 
-    expected = {"_SUCCESS", "boundaries.json", "rejects.csv", "report.html", "summary.csv", "summary.json"}
-    expected |= {key.preds_name for key in KEYS}
+    expected = {"_SUCCESS", "boundaries.json", "days.csv", "episodes.csv", "rejects.csv", "report.html"}
+    expected |= {"summary.csv", "summary.json", *(key.preds_name for key in KEYS)}
     there = {blob.name for blob in store.preds.list()} - {"index.html"}  # which comes a little later
     assert there == {f"{run}/{name}" for name in expected}
 

@@ -179,6 +179,8 @@ def settings_environment(settings: Settings) -> dict[str, str]:
         "SCORING_RUNS_CONTAINER": containers.runs,
         "SCORING_LOCAL_PROCESSES": str(settings.local_processes),
         "SCORING_STEP_TRIES": str(settings.step_tries),
+        "SCORING_EPISODE_LEAST": str(settings.episode_least),
+        "SCORING_SILENT_AFTER": str(int(settings.silent_after.total_seconds())),
     }
     return {name: text for name, text in values.items() if text is not None}
 

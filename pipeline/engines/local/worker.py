@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.clock import utc_now
+from pipeline.conclude import Conclusions
 from pipeline.engines.local import inputs, step_states
 from pipeline.engines.local.execution import Execution, Workplace
 from pipeline.engines.local.graph import Pipeline
@@ -34,6 +35,7 @@ from pipeline.engines.summary import read_status
 from pipeline.errors import (
     EXIT_DONE,
     EXIT_FAILED,
+    FleetStateError,
     IllegalTransition,
     LeaseHeld,
     NotFound,
@@ -41,7 +43,6 @@ from pipeline.errors import (
     StorageError,
 )
 from pipeline.log_lines import keep_one_line
-from pipeline.pages.index import update_index
 from pipeline.published.build import COLLECT, SCORE_FILE, check
 from pipeline.published.publish import load_documents
 from pipeline.redact import redacted
@@ -69,7 +70,8 @@ class Worker:
     def __init__(self, settings: Settings, store: Store, machine: Machine, run: str, code: Path) -> None:
         self.settings = settings
         self.store = store
-        self.runs = Runs(store, utc_now)
+        self.conclusions = Conclusions(settings, store, utc_now)
+        self.runs = Runs(store, utc_now, self.conclusions.add_to_fleet)
         self.machine = machine
         self.run = run
         self.code = code
@@ -90,7 +92,7 @@ class Worker:
             if status is not None:
                 self._record_end(record, status, lease)
                 settled = True  # the lease has ended with the marker, or was released
-                update_index(self.store, self.settings.late_sweep)
+                self.conclusions.announce()
         finally:
             if self.stop.why is not StopReason.LOST:
                 self._keep_log(self.machine.log(self.run))
@@ -106,6 +108,11 @@ class Worker:
                 return
             except IllegalTransition:  # canceled in the meantime
                 record = self.runs.load(self.run)
+            except FleetStateError as error:
+                logger.warning(
+                    "run %s has finished; the next sweep adds it to the fleet state: %s", self.run, error
+                )
+                return
         self.runs.settle(record, lease)
 
     def _status(

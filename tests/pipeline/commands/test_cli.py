@@ -28,6 +28,9 @@ ARGUMENTS = {
     "doctor": [],
     "cleanup": [],
     "schedule": ["show"],
+    "notify": [],
+    "mute": ["1/2", "--until", "2999-01-01", "--reason", "its fan is being replaced"],
+    "unmute": ["1/2"],
 }
 ABOUT_A_RUN = ["status", "watch", "report", "download", "cancel"]
 
