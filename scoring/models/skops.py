@@ -195,4 +195,6 @@ def _reason(error: Exception) -> str:
 
 def plain(text: str) -> str:
     """Text that can be printed and written, also of names that a hostile file made up."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -95,6 +95,19 @@ def test_pack_refuses_what_score_refuses_with_the_same_words(files: dict[str, Pa
         assert str(error.value) in done.err
 
 
+def test_each_is_refused_by_pack_with_the_words_of_score(files: dict[str, Path], tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    for path in files.values():
+        (models / path.name).hardlink_to(path)
+    report = write_pack(models)
+    assert set(report.refused) == {path.name for path in refused(files).values()}
+    for name, reason in report.refused.items():
+        with pytest.raises(ModelError) as error:
+            load_model(models, SensorKey.from_model_name(name))
+        assert str(error.value) == f"{name}: {reason}"
+
+
 def test_each_takes_two_seconds_and_300_megabytes_at_most(files: dict[str, Path]) -> None:
     names = {path.name: name for name, path in files.items()}
     for each in measured("model", list(files.values())):
