@@ -12,6 +12,7 @@ from scoring.models.parameter_checks import (
     MOST_DEGREE,
     MOST_LEAVES,
     MOST_NEIGHBOURS,
+    MOST_POWERS,
     MOST_READINGS,
     MOST_TREES,
     MOST_VECTORS,
@@ -137,9 +138,10 @@ class Neighbours:
         check_array("_lrd", self.densities, count)
         check_array("_distances_fit_X_", self.distances, count)
         check_features("a LocalOutlierFactor", self.features_in)
+        most = MOST_POWERS if self.metric == "minkowski" else MOST_READINGS
         expect(
-            self.readings.size <= MOST_READINGS,
-            f"compares with more than {MOST_READINGS:,} readings: train it again with fewer",
+            self.readings.size <= most,
+            f"compares with more than {most:,} readings: train it again with fewer",
         )
         check_finite("p or offset_", self.p, self.offset)
         fits = 1 <= self.neighbours <= min(count, MOST_NEIGHBOURS)

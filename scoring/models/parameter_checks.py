@@ -24,6 +24,10 @@ MOST_READINGS = 40_000
 """Most readings that a LocalOutlierFactor compares with, times its features."""
 MOST_NEIGHBOURS = 256
 MOST_LEAVES = 4_000
+MOST_POWERS = 10_000
+"""The same for the metric minkowski, whose powers take longer."""
+MOST_NUMBERS = 1 << 19
+"""Most numbers of a model that works on several features: each reading is combined with each of them."""
 MOST_PUSHES = 2_500
 """Most neighbours of one reading that are found before nearer ones are, where several are equally near: 1,600
 of 40,000 in random order, if 256 are wanted, but all of them if each is nearer than the one before."""

@@ -166,7 +166,7 @@ def test_normal_quantiles_are_scipys_to_the_last_bit(shares: list[float]) -> Non
 
 @pytest.mark.parametrize("readings_in_order", [2_000, 20_000])
 def test_a_search_that_would_take_seconds_for_each_reading_fails_the_model(readings_in_order: int) -> None:
-    values = np.arange(readings_in_order) - readings_in_order / 2
+    values = np.arange(readings_in_order, dtype=np.float64) - readings_in_order // 2
     falling = values[np.argsort(-np.abs(values))]
     densities = np.random.default_rng(0).uniform(1, 2, len(values))
     count = len(values)
