@@ -154,10 +154,14 @@ class Fleet(RuleBasedStateMachine):
                 assert len(scored) == 1 or self.is_given_up(last, sensor), (name, sensor, last, scored)
         self.every_alert_was_logged(records.values())
         total.update(
-            requests=self.world.steps,
-            calls=self.world.calls,
-            runs=len(records),
-            landings=len(self.world.uploaded),
+            {
+                "requests": self.world.steps,
+                "calls": self.world.calls,
+                "runs": len(records),
+                "landings": len(self.world.uploaded),
+                "jobs that lost steps on azureml": self.world.lost["azureml"],
+                "on local": self.world.lost["local"],
+            }
         )
 
     def is_given_up(self, last: RunRecord, sensor: str) -> bool:

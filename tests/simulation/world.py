@@ -5,6 +5,7 @@ its end is reported when a sweep asks, as on Azure ML, or it is recorded at once
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -190,6 +191,8 @@ class World:
         self.known: dict[str, RunRecord] = {}
         self.steps = 0
         self.calls = 0
+        self.lost: Counter[str] = Counter()
+        """Jobs that lost steps, by how their end is recorded."""
         self.quiet = Host(self, Plan())
         self.store = MemoryStore(self.server, self.quiet)
         self.runs = Runs(self.store, lambda: self.server.now)  # type: ignore[arg-type]
@@ -267,6 +270,8 @@ class World:
         job = self.jobs[run]
         if outcome in {"succeeds", "loses steps"}:
             self._score(run, job, lost if outcome == "loses steps" else 0)
+            if job.status.missing:
+                self.lost["local" if local else "azureml"] += 1
         else:  # its `collect` was lost, or a model is at fault: no results in either case
             job.status = RunStatus(state=RunState.FAILED, retry=outcome == "fails", error="it failed")
         if local:
