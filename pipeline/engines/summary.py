@@ -5,11 +5,12 @@ pipeline has a step for it, that step was lost, and another try can score it. If
 the pipeline, and only publishing helps.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.errors import NotFound, RunDocumentError
+from pipeline.errors import NotFound
 from pipeline.json_documents import read_document
+from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunState, RunStatus
 from pipeline.storage.account import Store
 from scoring import SensorKey
@@ -18,7 +19,6 @@ from scoring.formats import (
     NOT_READ,
     NOT_SCORED,
     REJECTS_CSV,
-    SUCCESS,
     SUMMARY_JSON,
     SUMMARY_VERSION,
     LandingStatus,
@@ -73,6 +73,7 @@ class Summary:
     state: RunState | None = None
     reasons: tuple[str, ...] = ()
     rejects: tuple[RejectsRow, ...] = ()
+    run: str | None = None
 
     def __post_init__(self) -> None:
         if missing := {"readings", "rejected", "scored"} - self.totals.keys():
@@ -111,20 +112,17 @@ def find_summary(store: Store, run: str) -> Summary | None:
     return read_summary(data, f"{store.preds.name}/{path}")
 
 
-def stored_status(store: Store, run: str, steps: Callable[[], Collection[str]]) -> RunStatus | None:
-    """How a run ended, by the results that it stored; None without `_SUCCESS`: there are no results.
-
-    A finished folder whose summary is lost or damaged is final: another try would predict its readings again.
-    """
-    if not store.preds.exists(f"{run}/{SUCCESS}"):
-        return None
-    path, where = f"{run}/{SUMMARY_JSON}", f"{store.preds.name}/{run}/{SUMMARY_JSON}"
-    try:
-        return read_status(store.preds.read(path).data, where, steps())
-    except NotFound:
-        return RunStatus(state=RunState.FAILED, error=f"{where} was removed, {SUCCESS} beside it was not")
-    except RunDocumentError as error:
-        return RunStatus(state=RunState.FAILED, error=str(error))
+def misfit(summary: Summary, manifest: Manifest, where: str) -> str | None:
+    """Why a summary, found at `where`, cannot be that of the run of `manifest`; None if it can."""
+    if summary.run != manifest.run:
+        return f"{where} is the summary of another run"
+    if {landing.name for landing in summary.landings} != {landing.name for landing in manifest.landings}:
+        return f"{where} does not have the landings of the run's manifest"
+    scored = sum(row.readings for row in summary.sensors if row.status is SensorStatus.SCORED)
+    anomalies = sum(row.anomalies for row in summary.sensors)
+    if scored != summary.totals["scored"] or anomalies != summary.totals.get("anomalies", anomalies):
+        return f"{where} has totals that are not those of its sensors"
+    return None
 
 
 def read_status(data: bytes, where: str, steps: Collection[str]) -> RunStatus:

@@ -23,7 +23,7 @@ from pipeline.errors import (
     PublishError,
 )
 from pipeline.json_documents import read_document
-from pipeline.published.documents import PublishedPipeline
+from pipeline.published.documents import PublishedPipeline, version_of
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Content
 from scoring import InvalidKey, SensorKey
@@ -191,10 +191,19 @@ def load(store: Store, version: str) -> PublishedPipeline:
 
 
 def load_documents(store: Store, version: str) -> tuple[bytes, bytes]:
-    """pipeline.yml and score.yml of one published version. Raises PublishError."""
+    """pipeline.yml and score.yml of one published version.
+
+    Raises:
+        PublishError: there is no such version, or the documents are no longer those that were published.
+    """
     pipeline, score = in_parallel(
         lambda name: _read(store, version, f"{FOLDER}/{version}/{name}"), ("pipeline.yml", "score.yml")
     )
+    if version_of(pipeline, score) != version:
+        raise PublishError(
+            f"the documents of version {version} in container {store.runs.name!r} were changed: publish "
+            "again, and find out who else can write there"
+        )
     return pipeline, score
 
 

@@ -4,9 +4,10 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from scoring.collect.rejects import LandingCount, largest_first
-from scoring.formats import NOT_READ, WAS_READ, LandingStatus, RunOutcome, SensorStatus
+from scoring.collect.rejects import MOST_REJECTS, LandingCount, largest_first
+from scoring.formats import NOT_READ, REJECTS_CSV, WAS_READ, LandingStatus, RunOutcome, SensorStatus
 from scoring.step.outcome import landing_line
+from scoring.step.sensor_limit import MOST_UNKNOWN
 
 _LONGEST = 400
 """Characters of a reason: a message from a model or a file can be long; it is whole in its own row."""
@@ -38,6 +39,11 @@ def run_outcome(
             else _of_sensors(kind, with_readings)
         )
     ]
+    if unlisted := totals.get("readings_unlisted"):
+        reasons.append(
+            f"{unlisted:,} readings are of more sensors without a model: "
+            f"only the first {MOST_UNKNOWN:,} such sensors are listed"
+        )
     if not reasons:
         return Outcome(RunOutcome.SUCCEEDED, [])
     return Outcome(RunOutcome.PARTLY if totals["scored"] else RunOutcome.FAILED, reasons)
@@ -68,7 +74,9 @@ def describe_rejects(landing: LandingCount) -> str:
     hint = f" ({group.hint})" if group.hint else ""
     why = f"{group.reason}{hint}, {'first in ' if group.count > 1 else ''}line {group.line}"
     rest = sum(other.count for other in others)
-    return f"{count} rows rejected: {why}" + (f"; {rest:,} of them for other reasons" if rest else "")
+    line = f"{count} rows rejected: {why}" + (f"; {rest:,} of them for other reasons" if rest else "")
+    cut = landing.rejected > MOST_REJECTS
+    return f"{line}; {REJECTS_CSV} has the first {MOST_REJECTS:,}" if cut else line
 
 
 def _of_landings(status: LandingStatus, landings: Sequence[LandingCount]) -> Iterator[str]:

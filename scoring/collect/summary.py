@@ -24,6 +24,7 @@ from scoring.formats import (
 from scoring.json_files import json_bytes
 from scoring.keys import SensorKey
 from scoring.models.files import missing
+from scoring.printable import cell, printable
 from scoring.step.outcome import (
     SensorOutcome,
     StepOutcome,
@@ -62,8 +63,8 @@ class Summary:
     sensors: list[dict[str, Any]]
     landings: list[LandingCount]
 
-    def write(self, out: Path) -> None:
-        """Write both files; `mark` the folder as finished afterwards."""
+    def to_bytes(self) -> bytes:
+        """The JSON document."""
         document = {
             "version": SUMMARY_VERSION,
             "run": self.run,
@@ -74,12 +75,20 @@ class Summary:
             "sensors": [json_row(row) for row in self.sensors],
             "landings": [landing.row() for landing in self.landings],
         }
-        write_atomically(out / SUMMARY_JSON, json_bytes(document))
+        return json_bytes(document)
+
+    def write(self, out: Path) -> None:
+        """Write both files; `mark` the folder as finished afterwards."""
+        write_atomically(out / SUMMARY_JSON, self.to_bytes())
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(SUMMARY_COLUMNS)
-        table.writerows(row.values() for row in self.sensors)
+        table.writerows([_csv_value(value) for value in row.values()] for row in self.sensors)
         write_atomically(out / SUMMARY_CSV, text.getvalue().encode())
+
+
+def _csv_value(value: Any) -> Any:
+    return cell(printable(value)) if isinstance(value, str) else value
 
 
 def summarize(
@@ -133,7 +142,8 @@ def _totals(
     without = [row for row in rows if row["status"] in WITHOUT_READINGS]
     silent = status.count(SensorStatus.SILENT)
     return {
-        "readings": counter.readings.total(),
+        "readings": counter.readings.total() + counter.limit.unlisted,
+        "readings_unlisted": counter.limit.unlisted,
         "scored": sum(row["readings"] for row in rows if row["status"] == SensorStatus.SCORED),
         "rejected": sum(landing.rejected for landing in landings),
         "anomalies": sum(row["anomalies"] for row in rows),

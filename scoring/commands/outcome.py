@@ -11,6 +11,7 @@ from scoring.commands.arguments import number
 from scoring.commands.failures import print_errors, print_skipped
 from scoring.errors import EXIT_DONE, EXIT_FAILED
 from scoring.formats import EXPECTED_TXT, MAX_REJECTED, RunOutcome, SensorStatus
+from scoring.printable import printable
 
 if TYPE_CHECKING:
     from scoring.collect.summary import Rules, Summary
@@ -65,7 +66,7 @@ def report_outcome(
     if silent := [row for row in summary.sensors if row["status"] == SensorStatus.SILENT]:
         first = f"{silent[0]['device']}/{silent[0]['sensor']}"
         which = f"sensor {first}" if len(silent) == 1 else f"{len(silent):,} sensors, the first is {first}"
-        print(f"warning: expected readings of {which}: nothing was sent", file=sys.stderr)
+        print(f"warning: expected readings of {printable(which)}: nothing was sent", file=sys.stderr)
     return EXIT_DONE if state is RunOutcome.SUCCEEDED else EXIT_FAILED
 
 
@@ -80,7 +81,7 @@ def _line(summary: "Summary", out: Path) -> str:
     if summary.outcome.reasons:
         reason = " ".join(summary.outcome.reasons[0].split())
         line = f"{summary.outcome.state}: {reason}; {line}"
-    return f"{line} -> {out}"
+    return printable(f"{line} -> {out}")
 
 
 def _sensors(count: int) -> str:

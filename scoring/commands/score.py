@@ -14,6 +14,7 @@ from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
 from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
+from scoring.printable import printable
 
 if TYPE_CHECKING:
     from scoring.collect.summary import Rules
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
-    from scoring.step.selection import Everything, narrow
+    from scoring.step.selection import Everything, OneSensor, narrow
+    from scoring.step.sensor_limit import SensorLimit
 
     selection = _selection(args)
     if args.data.is_dir() and args.out.resolve().is_relative_to(args.data.resolve()):
@@ -90,8 +92,12 @@ def run(args: argparse.Namespace) -> int:
     if isinstance(selection, Everything):
         return _score_everything(args, sources, not_read, store, rules_of(args, manifest))
     begin(args.out, selection)
+    if isinstance(selection, OneSensor):
+        limit = SensorLimit({selection.key}, most=0)
+    else:
+        limit = SensorLimit(store.keys())
     with PredictionFiles(args.out, selection.step) as files:
-        outcome = score(sources, ModelCache(store), selection, files)
+        outcome = score(sources, ModelCache(store), selection, files, limit=limit)
     _warn(store.last_notice)
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
@@ -120,7 +126,7 @@ def _nothing_to_score(args: argparse.Namespace, selection: "Selection") -> int:
 
 def _warn(notice: str | None) -> None:
     if notice:
-        print(notice, file=sys.stderr)
+        print(printable(notice), file=sys.stderr)
 
 
 def _score_everything(
@@ -138,6 +144,7 @@ def _score_everything(
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
     from scoring.step.selection import Everything
+    from scoring.step.sensor_limit import SensorLimit
 
     everything = Everything()
     begin(args.out, everything)
@@ -146,8 +153,9 @@ def _score_everything(
     print_errors(reported)
     not_read = [*not_read, *unreadable]
     models = ModelCache(store)
-    with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out) as counter:
-        outcome = score(sources, models, everything, files, counter)
+    limit = SensorLimit(models.keys() | frozenset(rules.expected))
+    with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out, limit) as counter:
+        outcome = score(sources, models, everything, files, limit=limit, observer=counter)
     _warn(store.last_notice)
     remove_old_predictions(args.out, everything, files.written)
     for found in not_read:

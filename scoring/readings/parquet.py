@@ -18,6 +18,7 @@ from pyarrow import types
 
 from scoring.arrow import from_numpy, strings, to_bytes, to_numpy
 from scoring.errors import ReadingsError
+from scoring.readings.csv_blocks import MAX_COLUMNS
 from scoring.readings.row_checks import KnownKeys, check_rows
 from scoring.readings.rows import Batch, Rows, shift_lines
 
@@ -101,6 +102,8 @@ def _reported() -> Iterator[None]:
 
 
 def _check_schema(schema: pa.Schema) -> None:
+    if len(schema.names) > MAX_COLUMNS:
+        raise ReadingsError(f"expected at most {MAX_COLUMNS:,} columns, found {len(schema.names):,}")
     for name, (expected, tests) in _COLUMNS.items():
         count = schema.names.count(name)
         if count != 1:
