@@ -81,7 +81,7 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(
         which=st.integers(0, 5),
-        outcome=st.sampled_from(["succeeds", "fails", "fails for good", "vanishes"]),
+        outcome=st.sampled_from(["succeeds", "fails", "loses collect late", "fails for good", "vanishes"]),
         local=st.booleans(),
     )
     def job_ends(self, which: int, outcome: str, local: bool) -> None:
@@ -122,7 +122,7 @@ class Fleet(RuleBasedStateMachine):
         """In all folders with `_SUCCESS` together."""
         scored: Counter[tuple[str, str]] = Counter()
         for run, job in self.world.jobs.items():
-            if job.scored and self.world.runs.load(run).claims:
+            if job.scored and self.world.finished(run) and self.world.runs.load(run).claims:
                 scored.update(job.scored)
         assert all(count == 1 for count in scored.values()), scored
 
