@@ -145,7 +145,8 @@ def _problem(landing: Landing) -> str | None:
             readings += len(batch.codes)
             if batch.rejects.num_rows and not rejected:
                 row = batch.rejects.slice(0, 1).to_pylist()[0]
-                first = f"line {row['line']}: {row['reason']}"
+                hint = f" ({row['hint']})" if row["hint"] else ""
+                first = f"line {row['line']}: {row['reason']}{hint}"
             rejected += batch.rejects.num_rows
     except ReadingsError as error:
         text = str(error)

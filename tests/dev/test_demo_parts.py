@@ -12,7 +12,7 @@ import pytest
 from dev.demo.fleet import DemoError, Fleet, Landing, find_input
 from dev.demo.marked_processes import MARK, kill_marked
 from dev.demo.results import Results, table, write_page
-from dev.demo.scenario import split_by_trigger
+from dev.demo.scenario import print_end, split_by_trigger
 from pipeline.runs.last import LastSweep
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 
@@ -40,6 +40,7 @@ def test_a_file_without_readings_is_found_before_anything_starts(tmp_path):
     assert own.problems["epoch.csv"].startswith(
         "epoch.csv: all of its rows (1) are rejected, the first is line 2: "
     )
+    assert own.problems["epoch.csv"].endswith(" is not a timestamp (Unix seconds?)")
     assert own.problems["late.parquet"].startswith("late.parquet: ")
     assert [landing.name for landing in own.landings] == ["epoch.csv", "good.csv", "late.parquet"]
 
@@ -130,6 +131,20 @@ def test_a_failed_run_without_a_summary_says_why(tmp_path):
     assert (failed.anomalous, failed.is_complete, failed.what) == ([], False, "a.csv")
 
 
+@pytest.mark.parametrize(
+    ("readings", "state", "last"),
+    [
+        (0, RunState.SUCCEEDED, "There were no readings to score, in 3 s."),
+        (5, RunState.SUCCEEDED, "Everything was scored, in 3 s."),
+        (5, RunState.PARTLY, "Not everything was scored, in 3 s."),
+    ],
+)
+def test_the_last_line_says_whether_there_was_something_to_score(tmp_path, capsys, readings, state, last):
+    found = results(tmp_path, {"totals": {"readings": readings}}, state, "why")
+    assert print_end([found], 3.0, print) == int(state is RunState.PARTLY)
+    assert capsys.readouterr().out == f"{last}\n"
+
+
 def test_the_page_lists_every_run_in_the_folder(tmp_path):
     for name, state in (("first", RunState.SUCCEEDED), ("second", RunState.FAILED)):
         (tmp_path / name).mkdir()
@@ -174,9 +189,11 @@ def test_landings_and_sensors_that_were_not_scored_are_problems(tmp_path):
     landings = [
         {"name": "a.csv", "status": "read", "reason": None},
         {"name": "b.csv", "status": "vanished", "reason": None},
+        {"name": "c.csv", "status": "unreadable", "reason": "c.csv: no column Value"},
     ]
     assert results(tmp_path, {"sensors": sensors, "landings": landings}).problems == [
         "b.csv: vanished",
+        "c.csv: unreadable, no column Value",
         "sensor 1/2: failed, the model is broken",
         "sensor 1/3: no-model",
     ]

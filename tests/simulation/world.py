@@ -5,6 +5,7 @@ its end is reported when a sweep asks, as on Azure ML, or it is recorded at once
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ from pipeline.runs.landing import Landing
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Connection, Settings
+from scoring.formats import SUCCESS
 from tests.simulation.memory import MemoryStore, Process, Server
 
 SETTINGS = Settings(connection=Connection(connection_string="UseDevelopmentStorage=true"), max_active_runs=3)
@@ -91,7 +93,7 @@ class Job:
 
     status: RunStatus = field(default_factory=lambda: RunStatus(state=RunState.SUBMITTED))
     scored: frozenset[tuple[str, str]] = frozenset()
-    """Landings by key and sensors that it predicted, if it has `_SUCCESS`."""
+    """Landings by key and sensors that it predicted."""
 
     @property
     def state(self) -> RunState:
@@ -198,6 +200,8 @@ class World:
         self.known: dict[str, RunRecord] = {}
         self.steps = 0
         self.calls = 0
+        self.lost: Counter[str] = Counter()
+        """Jobs that lost steps, by how their end is recorded."""
         self.quiet = Host(self, Plan())
         self.store = MemoryStore(self.server, self.quiet)
         self.runs = Runs(self.store, lambda: self.server.now)  # type: ignore[arg-type]
@@ -273,8 +277,12 @@ class World:
             del self.jobs[run]
             return
         job = self.jobs[run]
-        if outcome in {"succeeds", "loses steps"}:
+        if outcome in {"succeeds", "loses steps", "loses collect late"}:
             self._score(run, job, lost if outcome == "loses steps" else 0)
+            if job.status.missing:
+                self.lost["local" if local else "azureml"] += 1
+            if outcome == "loses collect late":  # after its last write
+                job.status = RunStatus(state=RunState.FAILED, retry=True, error="collect was lost")
         else:  # its `collect` was lost, or a model is at fault: no results in either case
             job.status = RunStatus(state=RunState.FAILED, retry=outcome == "fails", error="it failed")
         if local:
@@ -290,6 +298,7 @@ class World:
         )
         scored = [name for name in sensors if name not in missing]
         job.scored = frozenset((key, name) for key in keys for name in scored)
+        self.store.preds.put(f"{run}/{SUCCESS}", b"")
         state = RunState.PARTLY if job.scored else RunState.FAILED
         job.status = RunStatus(
             state=state if missing else RunState.SUCCEEDED,
@@ -324,8 +333,11 @@ class World:
             if name.startswith("landings/")
         }
 
+    def finished(self, run: str) -> bool:
+        return f"{run}/{SUCCESS}" in self.server.blobs["preds"]
+
     def scored_by(self, key: str, sensor: str) -> list[str]:
-        return [run for run, job in self.jobs.items() if (key, sensor) in job.scored]
+        return [run for run, job in self.jobs.items() if (key, sensor) in job.scored and self.finished(run)]
 
     def next_tick(self) -> datetime:
         self.tick = self.server.now
