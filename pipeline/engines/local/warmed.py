@@ -93,7 +93,9 @@ class Warmed:
         finally:
             os.close(theirs)
         try:
-            if not select.select([replies], [], [], _START_SECONDS)[0]:
+            started = select.poll()
+            started.register(replies, select.POLLIN)
+            if not started.poll(1000 * _START_SECONDS):
                 self._process.kill()  # so that it does not start the step later
             return Forked(_number(replies), replies)
         except WarmedEnded:
@@ -101,8 +103,9 @@ class Warmed:
             raise
 
     def close(self) -> None:
-        """End it, and the steps that it still has."""
+        """End it, when its steps have ended."""
         self._requests.close()
+        self._process.kill()  # it can still be importing
         self._process.wait()
 
 
