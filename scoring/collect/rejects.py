@@ -9,17 +9,14 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from scoring.arrow import strings
 from scoring.atomic_files import atomic_path
 from scoring.errors import ReadingsError
 from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus, RejectKind
 from scoring.keys import InvalidKey, SensorKey
-from scoring.printable import cell, printable
 from scoring.readings.files import Batch, FoundLanding, Source, read_batches
-from scoring.readings.rows import NO_REJECTS
+from scoring.readings.rows import NO_REJECTS, for_csv
 from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
 
 MOST_REJECTS = 100_000
@@ -124,7 +121,7 @@ class RowCounter:
         counts = np.bincount(batch.codes, minlength=len(batch.keys)).tolist()
         self.readings.update(dict(zip(batch.keys, counts, strict=True)))
         if batch.rejects.num_rows:
-            listed = _for_csv(batch.rejects.slice(0, max(0, MOST_REJECTS - written)))
+            listed = for_csv(batch.rejects.slice(0, max(0, MOST_REJECTS - written)))
             pa_csv.write_csv(listed, self._file, pa_csv.WriteOptions(include_header=False))
             for reject in batch.rejects.to_pylist():
                 self._count_sensor(reject["device"], reject["sensor"])
@@ -144,15 +141,6 @@ class RowCounter:
                 key = SensorKey(device, sensor)
                 if key in self.limit.known or key in self.rejected or len(self.rejected) < MOST_UNKNOWN:
                     self.rejected[key] += 1
-
-
-def _for_csv(rejects: pa.Table) -> pa.Table:
-    """Rejects with texts that neither a terminal nor a spreadsheet obeys."""
-    columns = [
-        column if name == "line" else strings([cell(printable(text)) for text in column.to_pylist()])
-        for name, column in zip(rejects.column_names, rejects.columns, strict=True)
-    ]
-    return pa.Table.from_arrays(columns, names=rejects.column_names)
 
 
 def _count_kind(groups: RejectGroups, reject: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from scoring.arrow import from_numpy, strings, take, to_numpy
 from scoring.formats import REJECT_COLUMNS, RejectKind
 from scoring.keys import SensorKey
+from scoring.printable import cell, printable
 
 TEXT_LIMIT = 200
 """Characters of a rejected row that are kept."""
@@ -89,6 +90,15 @@ def reject_table(rejects: Sequence[Reject], file: str) -> pa.Table:
     files = take(strings([file]), np.zeros(len(rejects), np.int64))
     columns = [files, from_numpy(lines), *map(strings, texts)]
     return pa.Table.from_arrays(columns, names=list(REJECT_COLUMNS))
+
+
+def for_csv(rejects: pa.Table) -> pa.Table:
+    """Rejects with texts that neither a terminal nor a spreadsheet obeys."""
+    columns = [
+        column if name == "line" else strings([cell(printable(text)) for text in column.to_pylist()])
+        for name, column in zip(rejects.column_names, rejects.columns, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, names=rejects.column_names)
 
 
 def shift_lines(batch: Batch, lines: int) -> Batch:
