@@ -25,6 +25,9 @@ BOUNDARIES_JSON = "boundaries.json"
 
 PACK_NAME = "models.parquet"
 
+EXPECTED_TXT = "expected.txt"
+"""Beside the models: the sensors that should send readings, one `1_3` or `device,sensor` a line."""
+
 SUMMARY_VERSION = 1
 OUTCOME_VERSION = 1
 MANIFEST_VERSION = 1
@@ -91,7 +94,7 @@ class SensorStatus(StrEnum):
     NO_MODEL = "no-model"
     NO_READINGS = "no-readings"
     SILENT = "silent"
-    """It is on the list of expected sensors, and sent no readings."""
+    """It is an expected sensor, and sent no readings."""
     MISSING = "missing"
     """There are readings and a model, but no step wrote a result."""
 

@@ -8,15 +8,18 @@ the pipeline, and only publishing helps.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.errors import NotFound
 from pipeline.json_documents import read_document
 from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunState, RunStatus
+from pipeline.storage.account import Store
 from scoring import SensorKey
 from scoring.formats import (
     GONE,
     NOT_READ,
     NOT_SCORED,
     REJECTS_CSV,
+    SUMMARY_JSON,
     SUMMARY_VERSION,
     LandingStatus,
     SensorStatus,
@@ -93,6 +96,20 @@ def read_summary(data: bytes, where: str) -> Summary:
         what="a summary",
         hint="see the log of collect",
     )
+
+
+def find_summary(store: Store, run: str) -> Summary | None:
+    """The summary of a run; None if it has none.
+
+    Raises:
+        RunDocumentError: it cannot be read.
+    """
+    path = f"{run}/{SUMMARY_JSON}"
+    try:
+        data = store.preds.read(path).data
+    except NotFound:
+        return None
+    return read_summary(data, f"{store.preds.name}/{path}")
 
 
 def misfit(summary: Summary, manifest: Manifest, where: str) -> str | None:

@@ -38,3 +38,5 @@ class PublishedPipeline:
     """Full id of the pipeline component, if the engine is Azure Machine Learning."""
     steps: int = 0
     """Number of steps that score, without `collect`."""
+    lists_sensors: bool = True
+    """Whether its steps score only what a manifest lists; those of the first releases score everything."""

@@ -27,7 +27,7 @@ from pipeline.published.documents import PublishedPipeline, version_of
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Content
 from scoring import InvalidKey, SensorKey
-from scoring.formats import PACK_NAME
+from scoring.formats import EXPECTED_TXT, PACK_NAME
 
 if TYPE_CHECKING:
     from pipeline.published.documents import Documents
@@ -60,6 +60,7 @@ class _Published:
     engine: str
     component: str | None
     steps: int
+    lists_sensors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def find_fleet(store: Store) -> FleetModels:
         try:
             keys.append(SensorKey.from_model_name(blob.name))
         except InvalidKey:
-            if blob.name != PACK_NAME:
+            if blob.name not in {EXPECTED_TXT, PACK_NAME}:
                 others.append(blob.name)
     return FleetModels(tuple(sorted(keys)), tuple(others))
 
@@ -246,6 +247,7 @@ def _to_bytes(published: PublishedPipeline) -> bytes:
         "engine": published.engine,
         "component": published.component,
         "steps": published.steps,
+        "lists_sensors": published.lists_sensors,
     }
     return json.dumps(document, indent=1).encode() + b"\n"
 
@@ -266,5 +268,9 @@ def from_bytes(data: bytes, where: str) -> PublishedPipeline:
         error=PublishError,
     )
     return PublishedPipeline(
-        version=found.published, engine=found.engine, component=found.component, steps=found.steps
+        version=found.published,
+        engine=found.engine,
+        component=found.component,
+        steps=found.steps,
+        lists_sensors=found.lists_sensors,
     )

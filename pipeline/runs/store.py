@@ -232,7 +232,11 @@ class Runs:
         return rows
 
     def _names(self) -> list[str]:
-        return [name for name in self.store.runs.folders() if name not in RESERVED]
+        return [
+            name.rstrip("/")
+            for name in self.store.runs.list_folder()
+            if isinstance(name, str) and name.rstrip("/") not in RESERVED
+        ]
 
     def _load_each(self, names: Iterable[str]) -> list[RunRecord]:
         """The records of these runs; a damaged one is logged and omitted."""

@@ -190,14 +190,13 @@ class Container:
         with self._translated("listing", prefix):
             yield from list_blobs(self._client, prefix, metadata=metadata, page=page)
 
-    def folders(self) -> Iterator[str]:
-        """Names of the folders at the top of the container."""
+    def list_folder(self, folder: str = "") -> Iterator[BlobInfo | str]:
+        """The blobs directly in a folder and the names of its folders, which end with '/'; in any order."""
         from azure.storage.blob import BlobPrefix
 
-        with self._translated("listing", ""):
-            for found in self._client.walk_blobs(delimiter="/"):
-                if isinstance(found, BlobPrefix):
-                    yield found.name.rstrip("/")
+        with self._translated("listing", folder):
+            for found in self._client.walk_blobs(folder or None, delimiter="/", results_per_page=PAGE):
+                yield found.name if isinstance(found, BlobPrefix) else _info(found)
 
     def download(self, name: str, path: Path, *, etag: str | None = None) -> None:
         """Download a blob of any size into a file, which appears when it is complete.

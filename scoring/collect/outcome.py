@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scoring.collect.rejects import MOST_REJECTS, LandingCount, largest_first
-from scoring.formats import REJECTS_CSV, WAS_READ, LandingStatus, RunOutcome, SensorStatus
+from scoring.formats import NOT_READ, REJECTS_CSV, WAS_READ, LandingStatus, RunOutcome, SensorStatus
 from scoring.step.outcome import landing_line
 from scoring.step.sensor_limit import MOST_UNKNOWN
 
@@ -50,13 +50,18 @@ def run_outcome(
 
 
 def landing_outcome(landing: LandingCount, max_rejected: float) -> tuple[LandingStatus, str | None]:
-    """The status of a landing in the summary, and the reason for it: of one that was read, by its rejects."""
+    """The status of a landing in the summary, and the reason for it: of one that was read, by its rejects.
+
+    A compressed file can end early: what came before that place was scored, and the reason says so.
+    """
     rows = landing.readings + landing.rejected
+    if landing.status in NOT_READ and landing.readings:
+        return landing.status, f"{landing.reason}; the {landing.readings:,} readings before that were read"
     if landing.status not in WAS_READ or not landing.rejected:
         return landing.status, landing.reason
     if not landing.readings:
         return LandingStatus.ALL_REJECTED, describe_rejects(landing)
-    if landing.rejected > max_rejected * rows:
+    if landing.rejected / rows > max_rejected:  # 0.29 * 100 is less than 29; 29 / 100 is 0.29
         return LandingStatus.PARTLY_REJECTED, describe_rejects(landing)
     return landing.status, landing.reason
 

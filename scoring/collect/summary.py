@@ -43,8 +43,14 @@ class Rules:
 
     max_rejected: float = MAX_REJECTED
     """A run that succeeds has up to this share of the rows of each landing rejected."""
-    expected: Collection[SensorKey] = frozenset()
-    """Sensors that should have sent readings."""
+    expected: frozenset[SensorKey] = frozenset()
+    """Sensors that should have sent readings, by the list of their owner."""
+    brought: frozenset[SensorKey] = frozenset()
+    """Without a list: the sensors that the last landing like this one brought."""
+
+    def expected_of(self, models: Collection[SensorKey]) -> frozenset[SensorKey]:
+        """The sensors that should have sent readings, in a fleet with these models."""
+        return self.expected or self.brought.intersection(models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,7 @@ def summarize(
     """
     outcomes = list(outcomes)
     scored = by_key(outcomes)
-    expected = frozenset(rules.expected)
+    expected = rules.expected_of(models)
     if listed is not None:
         models, expected = listed.intersection(models), expected & listed
         scored = {key: outcome for key, outcome in scored.items() if key in listed}
@@ -109,21 +115,32 @@ def summarize(
     keys = {key for key, count in counter.readings.items() if count} | rejected | set(scored)
     keys |= expected
     idle = sorted(key for key in models if key not in keys)
-    sensors = {key: _final_outcome(key, scored.get(key), counter, models, rules) for key in keys}
+    sensors = {key: _final_outcome(key, scored.get(key), counter, models, expected) for key in keys}
     if len(idle) <= MOST_WITHOUT_READINGS:
         sensors |= {key: _outcome(key, SensorStatus.NO_READINGS) for key in idle}
     landings = _landings(counter, outcomes, rules.max_rejected)
     rows = [_row(sensors[key], counter) for key in sorted(sensors)]
-    totals = _totals(counter, rows, landings, unlisted=sum(key not in sensors for key in idle))
+    unlisted = sum(key not in sensors for key in idle)
+    totals = _totals(counter, rows, landings, unlisted=unlisted, any_expected=bool(expected))
     return Summary(run, run_outcome(rows, landings, totals), totals, rows, landings)
 
 
 def _totals(
-    counter: RowCounter, rows: list[dict[str, Any]], landings: list[LandingCount], *, unlisted: int
+    counter: RowCounter,
+    rows: list[dict[str, Any]],
+    landings: list[LandingCount],
+    *,
+    unlisted: int,
+    any_expected: bool,
 ) -> dict[str, int]:
-    """The totals; `unlisted` are the models without readings that have no row."""
+    """The totals; `unlisted` are the models without readings that have no row.
+
+    Where it is known which sensors are expected, the others belong to other landings: they do not count as
+    sensors that sent nothing.
+    """
     status = [row["status"] for row in rows]
     without = [row for row in rows if row["status"] in WITHOUT_READINGS]
+    silent = status.count(SensorStatus.SILENT)
     return {
         "readings": counter.readings.total() + counter.limit.unlisted,
         "readings_unlisted": counter.limit.unlisted,
@@ -135,8 +152,10 @@ def _totals(
         "sensors_failed": status.count(SensorStatus.FAILED),
         "sensors_without_model": status.count(SensorStatus.NO_MODEL),
         "sensors_missing": status.count(SensorStatus.MISSING),
-        "sensors_silent": status.count(SensorStatus.SILENT),
-        "sensors_without_rows": sum(not row["rejected"] for row in without) + unlisted,
+        "sensors_silent": silent,
+        "sensors_without_rows": silent
+        if any_expected
+        else sum(not row["rejected"] for row in without) + unlisted,
         "models_without_readings": status.count(SensorStatus.NO_READINGS) + unlisted,
         "landings": len(landings),
         "landings_read": sum(landing.status in WAS_READ for landing in landings),
@@ -148,7 +167,7 @@ def _final_outcome(
     outcome: SensorOutcome | None,
     counter: RowCounter,
     models: Collection[SensorKey],
-    rules: Rules,
+    expected: Collection[SensorKey],
 ) -> SensorOutcome:
     readings, rejected = counter.readings[key], counter.rejected[key]
     status = outcome.status if outcome else None
@@ -161,7 +180,7 @@ def _final_outcome(
     if not readings and rejected:
         return _outcome(key, SensorStatus.NO_READINGS, f"all of its rows were rejected ({rejected:,})")
     if not readings or status is SensorStatus.NO_READINGS:
-        return _outcome(key, SensorStatus.SILENT if key in rules.expected else SensorStatus.NO_READINGS)
+        return _outcome(key, SensorStatus.SILENT if key in expected else SensorStatus.NO_READINGS)
     if key not in models:
         reason = _hinted(missing(key.model_name), key, models)
         return _outcome(key, SensorStatus.NO_MODEL, reason, readings)

@@ -59,8 +59,8 @@ def run(args: argparse.Namespace) -> int:
     from scoring.step.sensor_limit import SensorLimit
     from scoring.success_mark import unmark
 
-    rules = rules_of(args)
     manifest = RunManifest.read(args.manifest) if args.manifest else None
+    rules = rules_of(args, manifest)
     listed = manifest.listed if manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args))
     if not args.preds.is_dir():

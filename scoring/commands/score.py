@@ -78,7 +78,6 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
         )
-    rules = rules_of(args)
     manifest = RunManifest.read(args.manifest) if args.manifest else None
     if manifest and manifest.listed is not None:
         if isinstance(selection, Everything):
@@ -91,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
     if isinstance(selection, Everything):
-        return _score_everything(args, sources, not_read, store, rules)
+        return _score_everything(args, sources, not_read, store, rules_of(args, manifest))
     begin(args.out, selection)
     if isinstance(selection, OneSensor):
         limit = SensorLimit({selection.key}, most=0)

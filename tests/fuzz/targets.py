@@ -121,9 +121,9 @@ def _documents(folder: Path) -> dict[str, Target]:
         "record": (lambda data: RunRecord.from_bytes(data, "it").to_bytes(), PipelineError, record),
         "summary": (lambda data: read_status(data, "it", ()), PipelineError, _SUMMARY),
         "watermark": (
-            lambda data: sweep.read_watermark(data, "it", "account/data"),
+            lambda data: sweep.read_watermark(data, "it").to_bytes(),
             PipelineError,
-            b'{"version": 1, "source": "account/data", "watermark": "2026-01-01T00:00:00+00:00"}',
+            (SAMPLES / "watermark-1.json").read_bytes(),
         ),
         "result": (
             lambda data: result.from_bytes(data, "it"),

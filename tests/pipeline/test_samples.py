@@ -23,7 +23,7 @@ READERS: dict[str, tuple[int, Callable[[bytes, str], object]]] = {
     "result": (result.VERSION, result.from_bytes),
     "steps": (step_states.VERSION, step_states.from_bytes),
     "published": (publish.VERSION, publish.from_bytes),
-    "watermark": (sweep.VERSION, lambda data, where: sweep.read_watermark(data, where, "account/data")),
+    "watermark": (sweep.VERSION, sweep.read_watermark),
 }
 
 
@@ -51,6 +51,6 @@ def test_samples_hold_what_was_stored():
     steps = step_states.from_bytes(sample("steps"), "it")
     assert (steps[0].started, steps[0].tries) == (datetime(2026, 11, 23, 5, 0, 0, 250000, tzinfo=UTC), 2)
     assert publish.from_bytes(sample("published"), "it").steps == 15
-    watermark = sweep.read_watermark(sample("watermark"), "it", "account/data")
-    assert watermark == datetime(2026, 11, 23, 5, tzinfo=UTC)
+    watermark = sweep.read_watermark(sample("watermark"), "it")
+    assert watermark == sweep.Watermark("account/data", datetime(2026, 11, 23, 5, tzinfo=UTC))
     assert summary.read_status(sample("summary"), "it", ()).error == "sensor 1/2 failed: the model is refused"

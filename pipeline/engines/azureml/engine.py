@@ -24,7 +24,15 @@ from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
 from pipeline.engines.summary import misfit, read_status, read_summary
-from pipeline.errors import EngineError, EngineUnreachable, IllegalTransition, InvalidRequest, SettingsError
+from pipeline.errors import (
+    EngineError,
+    EngineUnreachable,
+    IllegalTransition,
+    InvalidRequest,
+    NotFound,
+    RunDocumentError,
+    SettingsError,
+)
 from pipeline.published.build import COLLECT
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import step_names
@@ -198,15 +206,21 @@ class AzureMLEngine:
         """How a run ended, by its summary, if that is the one that `collect` wrote."""
         path = f"{run}/{SUMMARY_JSON}"
         where = f"{self.store.preds.name}/{path}"
-        data = self.store.preds.read(path).data
-        if self._logged(collect) not in {None, hashlib.sha256(data).hexdigest()}:
-            problem: str | None = f"{where} is not what {COLLECT} wrote"
-        else:
-            problem = misfit(read_summary(data, where), self.runs.manifest(run), where)
-        if problem is not None:
-            error = f"{problem}: find out who else writes to container {self.store.preds.name!r}"
-            return RunStatus(state=RunState.FAILED, error=error, retry=True)
-        return read_status(data, where, self._names(run))
+        try:
+            data = self.store.preds.read(path).data
+            if self._logged(collect) not in {None, hashlib.sha256(data).hexdigest()}:
+                problem: str | None = f"{where} is not what {COLLECT} wrote"
+            else:
+                problem = misfit(read_summary(data, where), self.runs.manifest(run), where)
+            if problem is None:
+                return read_status(data, where, self._names(run))
+        except NotFound:
+            return RunStatus(state=RunState.FAILED, error=f"{where} was removed, {SUCCESS} beside it was not")
+        except RunDocumentError as error:
+            # Another try would predict its readings again.
+            return RunStatus(state=RunState.FAILED, error=str(error))
+        error = f"{problem}: find out who else writes to container {self.store.preds.name!r}"
+        return RunStatus(state=RunState.FAILED, error=error, retry=True)
 
     def _logged(self, collect: Any) -> str | None:
         """The hash of its summary that `collect` logged; None if the service has no log of it.

@@ -216,10 +216,11 @@ class TestBlobs:
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(replace, range(8))) == 1
 
-    def test_each_folder_is_listed_once(self, store):
-        for name in ("x/a", "x/b", "y/z/c", "plain"):
-            store.runs.put(name, b"")
-        assert list(store.runs.folders()) == ["x", "y"]
+    def test_a_folder_lists_its_blobs_and_folders_once(self, store):
+        for name in ("x/a", "x/b", "x/c/d", "y/z/c", "plain"):
+            store.runs.put(name, b"12")
+        assert list(store.runs.list_folder()) == ["x/", "y/", store.runs.find("plain")]
+        assert list(store.runs.list_folder("x/")) == ["x/c/", store.runs.find("x/a"), store.runs.find("x/b")]
 
 
 class TestFiles:

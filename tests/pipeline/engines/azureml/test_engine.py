@@ -525,6 +525,22 @@ class TestRunning:
         assert (last.runs.load(run).state, last.runs.load(run).retry) == (RunState.PARTLY, False)
         assert last.runs.open() == []
 
+    @pytest.mark.parametrize("summary", [None, b"{"], ids=["removed", "damaged"])
+    def test_a_finished_folder_without_its_summary_is_final_and_not_asked_about_for_ever(
+        self, published, caplog, summary
+    ):
+        """Why: its predictions are there, so another try would predict each reading again."""
+        run = str(submit_landing(published, "2026/a.csv").run)
+        assert ended(published, run).state is RunState.SUCCEEDED
+        if summary is None:
+            published.store.preds.delete(f"{run}/summary.json")
+        else:
+            published.store.preds.put(f"{run}/summary.json", summary)
+        assert recover(published, datetime.now(UTC)).finished == 1
+        where = f"{published.store.preds.name}/{run}/summary.json"
+        assert f"{RUN_FAILED} run {run}: {where}" in caplog.text
+        assert (published.runs.load(run).state, published.runs.open()) == (RunState.FAILED, [])
+
     def test_a_run_that_lost_its_last_step_is_tried_again(self, published, emulator):
         emulator.faults.lose(Loss("collect", after=0.05, job="Completed"))
         status = ended(published, submit_landing(published, "2026/a.csv").run)
