@@ -1,6 +1,6 @@
 """The result of a run as the worker of the local engine states it: `<run>/result.json` in the runs container.
 
-Whoever can write predictions could write a summary and `_SUCCESS` too. So a run has finished when its worker
+Someone who can write predictions could write a summary and `_SUCCESS` too. So a run has finished when its worker
 says so, in a container that only the project writes. It says so when all predictions are stored, before it
 writes `_SUCCESS`. A worker that replaces a dead one finds it, and scores nothing again.
 
