@@ -18,7 +18,7 @@ SUCCESS = "_SUCCESS"
 """Written last: a folder of predictions without it is not finished."""
 
 SUMMARY_LINE = f"SHA-256 of {SUMMARY_JSON}: "
-"""Begins the last line of `collect` as a step: whoever can change a summary cannot change that log."""
+"""Begins the last line of `collect` as a step: someone who can change a summary cannot change that log."""
 
 OUTCOMES_FOLDER = "_steps"
 """Below a run's predictions: the outcome of each step as a JSON file."""

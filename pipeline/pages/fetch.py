@@ -10,7 +10,7 @@ from pipeline.storage.listing import BlobInfo
 
 _RESULT = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_%.~-]{0,253}[A-Za-z0-9])?")
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
-"""Windows opens a device under these names, whatever follows the dot."""
+"""Windows opens a device under these names, also with an extension."""
 
 _CAPITAL = re.compile("(?<!%)(?<!%[0-9A-F])[A-Z]")
 """Not in an escape."""

@@ -12,14 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from scoring.arrow import strings
 from scoring.atomic_files import atomic_path
 from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus, RejectKind
 from scoring.keys import InvalidKey, SensorKey
-from scoring.printable import cell, printable
 from scoring.readings.files import FoundLanding, Source
 from scoring.readings.many_files import Part, ReadBatch, read_files
-from scoring.readings.rows import NO_REJECTS
+from scoring.readings.rows import NO_REJECTS, for_csv
 from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
 
 MOST_REJECTS = 100_000
@@ -130,7 +128,7 @@ class RowCounter:
         counts = np.bincount(batch.codes, minlength=len(batch.keys)).tolist()
         self.readings.update(dict(zip(batch.keys, counts, strict=True)))
         if batch.rejects.num_rows:
-            rows = _for_csv(pa.concat_tables(listed))
+            rows = for_csv(pa.concat_tables(listed))
             pa_csv.write_csv(rows, self._file, pa_csv.WriteOptions(include_header=False))
             for reject in batch.rejects.to_pylist():
                 if (key := _key(reject["device"], reject["sensor"])) and self._counts(key):
@@ -158,15 +156,6 @@ def _key(device: str, sensor: str) -> SensorKey | None:
         with suppress(InvalidKey):  # a row rejected for its key belongs to no sensor
             return SensorKey(device, sensor)
     return None
-
-
-def _for_csv(rejects: pa.Table) -> pa.Table:
-    """Rejects with texts that neither a terminal nor a spreadsheet obeys."""
-    columns = [
-        column if name == "line" else strings([cell(printable(text)) for text in column.to_pylist()])
-        for name, column in zip(rejects.column_names, rejects.columns, strict=True)
-    ]
-    return pa.Table.from_arrays(columns, names=rejects.column_names)
 
 
 def _count_kind(groups: RejectGroups, reject: dict[str, Any]) -> None:

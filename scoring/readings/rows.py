@@ -11,6 +11,7 @@ import pyarrow as pa
 from scoring.arrow import from_numpy, strings, take, to_numpy
 from scoring.formats import REJECT_COLUMNS, RejectKind
 from scoring.keys import SensorKey
+from scoring.printable import cell, printable
 
 TEXT_LIMIT = 200
 """Characters of a rejected row that are kept."""
@@ -124,6 +125,15 @@ def code_type(count: int) -> type[np.uint16 | np.int32]:
 def count_dates(rejects: Sequence[Reject]) -> Mapping[tuple[str, str, str], int]:
     """How many rejects there are of each device, sensor and UTC day; those without a TS count on no day."""
     return Counter((each.device, each.sensor, each.date) for each in rejects if each.date)
+
+
+def for_csv(rejects: pa.Table) -> pa.Table:
+    """Rejects with texts that neither a terminal nor a spreadsheet obeys."""
+    columns = [
+        column if name == "line" else strings([cell(printable(text)) for text in column.to_pylist()])
+        for name, column in zip(rejects.column_names, rejects.columns, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, names=rejects.column_names)
 
 
 def shift_lines(batch: Batch, lines: int) -> Batch:

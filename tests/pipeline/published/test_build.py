@@ -254,10 +254,11 @@ def test_a_large_fleet_whose_steps_are_gathered_is_recognised():
     [
         (b"python -m scoring score", b"python -m scoring collect"),
         (b"scoring collect", b"scoring collect; reboot;"),
-        (b"key: 0_3", b"key: 0_3; reboot"),
+        (b"key: '0_3'", b"key: '0_3; reboot'"),
         (b"score_0_3:", b"../../score:"),
         (b"${{parent.inputs.data}}", b"/etc"),
-        (b"timeout: 3600", b"timeout: 9999999"),
+        (b"timeout: 3600", b"timeout: [1]"),
+        (b"--max-rejected 0.01", b"--max-rejected 0.01 --expected /etc/passwd"),
         (b"--max-row-mb 4", b"--max-row-mb 5"),
         (b"rw_mount", b"direct"),
         (b"type: pipeline", b"type: pipeline\nmore: true"),

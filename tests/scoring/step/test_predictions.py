@@ -62,4 +62,6 @@ def test_each_row_starts_at_its_offset(table: list[tuple[str, str]], data: st.Da
     for bound, place in zip(bounds.tolist(), places.tolist(), strict=True):
         rest = bytes(rows[place:]).decode()
         found = list(csv.reader(io.StringIO(rest, newline="")))
-        assert [tuple(row[1:3]) for row in found] == [(cell(one), cell(two)) for one, two in table[bound:]]
+        assert [tuple(row[1:3]) for row in found] == [
+            (cell(device), cell(sensor)) for device, sensor in table[bound:]
+        ]

@@ -13,6 +13,7 @@ from pipeline import alerts
 from pipeline.flow.recover import recover
 from pipeline.flow.submit import submit_landing
 from pipeline.published import publish
+from pipeline.published.documents import version_of
 from pipeline.runs.record import RunRecord, RunState
 from tests.pipeline import small_fleet
 from tests.pipeline.conftest import Fleet
@@ -21,23 +22,27 @@ from tests.pipeline.either_engine import open_fleet
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("measured")]
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "published-1"
-VERSION = "v0123456789abcdef"
-PUBLISHED = f'{{"version": 1, "published": "{VERSION}", "engine": "local", "component": null, "steps": 3}}'
+PUBLISHED = '{"version": 1, "published": "%s", "engine": "local", "component": null, "steps": 3}'
 
 
 class Release(Fleet):
     """A fleet of three sensors with real models and the documents of an earlier release."""
 
-    def publish_earlier(self, old: str = "", new: str = "") -> None:
-        """Publish the sample, with one text replaced."""
+    def publish_earlier(self, old: str = "", new: str = "") -> str:
+        """Publish the sample, with one text replaced; returns its version."""
         runs = self.context.store.runs
         for name, content in small_fleet.models().items():
             self.context.store.models.put(name, content)
-        for document in ("pipeline.yml", "score.yml"):
-            text = (SAMPLE / document).read_text()
-            runs.put(f"published/{VERSION}/{document}", text.replace(old, new, 1).encode())
-        for name in (f"published/{VERSION}/published.json", "published/current"):
-            runs.put(name, PUBLISHED.encode())
+        texts = {
+            document: (SAMPLE / document).read_text().replace(old, new, 1).encode()
+            for document in ("pipeline.yml", "score.yml")
+        }
+        version = version_of(*texts.values())
+        for document, text in texts.items():
+            runs.put(f"published/{version}/{document}", text)
+        for name in (f"published/{version}/published.json", "published/current"):
+            runs.put(name, (PUBLISHED % version).encode())
+        return version
 
     def run(self, readings: bytes) -> RunRecord:
         self.context.store.data.put("a.csv", readings)
@@ -71,12 +76,12 @@ def test_a_partly_scored_run_keeps_what_it_scored_and_is_final(release):
 
 def test_lost_steps_wait_for_a_publication_and_then_come_back(release, caplog):
     """Why: elsewhere the steps of that release run their own code, and would predict all sensors again."""
-    release.publish_earlier("timeout: 3600", "timeout: 0.01")
+    version = release.publish_earlier("timeout: 3600", "timeout: 0.01")
     record = release.run(small_fleet.readings())
     assert (record.state, record.missing) == (RunState.PARTLY, ("1_1",))
     for _ in range(2):
         assert recover(release.context, datetime.now(UTC)).postponed == 1
-        assert f"steps of version {VERSION}, which an earlier release published" in caplog.text
+        assert f"steps of version {version}, which an earlier release published" in caplog.text
         assert "run python -m pipeline publish" in caplog.text
     assert [run.run for run in release.context.runs.newest()] == [record.run]  # nothing was submitted
     publish.publish(release.context.store, release.context.settings, release.engine)
@@ -90,11 +95,11 @@ def test_lost_steps_wait_for_a_publication_and_then_come_back(release, caplog):
     assert [len(each) for each in both] == [80, 40]
 
 
-def test_a_command_that_is_unknown_today_fails_once_and_says_what_to_do(release, caplog):
+def test_a_command_that_no_release_wrote_fails_once_and_says_what_to_do(release, caplog):
     release.publish_earlier("$[[--key=${{inputs.key}}]]", "$[[--device-and-sensor=${{inputs.key}}]]")
     record = release.run(small_fleet.readings())
     assert (record.state, record.retry) == (RunState.FAILED, False)
-    assert "if another release published this pipeline, run python -m pipeline publish" in str(record.error)
+    assert "are not those that this project writes: publish again" in str(record.error)
     recover(release.context, datetime.now(UTC))
     assert f"{alerts.RUN_FAILED} run {record.run}: " in caplog.text
     assert release.context.runs.open() == []
