@@ -141,6 +141,7 @@ def test_settings_that_the_host_must_find_are_named_with_what_to_write(settings,
     monkeypatch.setenv("AzureWebJobsStorage", "UseDevelopmentStorage=true")
     monkeypatch.setenv("SCORING_SCHEDULE", "0 0 * * * *")
     monkeypatch.setenv("SCORING_DATA_CONTAINER", "data")
+    monkeypatch.setenv("SCORING_PREDS_CONTAINER", "preds")
     assert findings(context)["triggers"].good
     monkeypatch.delenv("SCORING_SCHEDULE") if value is None else monkeypatch.setenv("SCORING_SCHEDULE", value)
     found = findings(context)["triggers"]

@@ -1,6 +1,7 @@
 """Uploads and downloads with an identity: Azurite over TLS, which checks tokens, and no key anywhere."""
 
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -10,7 +11,7 @@ from http.server import ThreadingHTTPServer
 import pytest
 
 from dev.azureml.certificate import make_certificate
-from dev.azurite import ACCOUNT, DEV, node
+from dev.azurite import ACCOUNT, DEV, KEY, node
 from pipeline.cli import main
 from pipeline.clock import utc_now
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
@@ -35,9 +36,12 @@ def account(azurite, tmp_path, monkeypatch):
     tokens = ThreadingHTTPServer(("127.0.0.1", 0), _Tokens)
     threading.Thread(target=tokens.serve_forever, daemon=True).start()
     log = tmp_path / "azurite.log"
+    accounts = {**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"}
     with (
         log.open("wb") as output,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output) as server,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=accounts
+        ) as server,
     ):
         deadline = time.monotonic() + 60
         while b"successfully listens" not in log.read_bytes():
