@@ -1,4 +1,4 @@
-"""The function app: two triggers that call the pipeline, which does all the work."""
+"""The function app: three triggers that call the pipeline, which does all the work."""
 
 import logging
 import secrets
@@ -8,7 +8,14 @@ import azure.functions as func
 from azurefunctions.extensions.bindings.blob import BlobClient
 
 from pipeline.flow.sweep import sweep
-from pipeline.flow.triggers import blob_source, context, report_settings, submit_blob, tick_of
+from pipeline.flow.triggers import (
+    blob_source,
+    conclude_run,
+    context,
+    report_settings,
+    submit_blob,
+    tick_of,
+)
 from pipeline.log_lines import keep_one_line
 
 app = func.FunctionApp()
@@ -42,3 +49,14 @@ def score_on_blob(blob: BlobClient) -> None:
     """Submit a run for one blob, without reading it; if this raises, the host tries five times at once."""
     submission = submit_blob(context(), blob.container_name, blob.blob_name)
     log.info("%s", submission, extra={"run": submission.run})
+
+
+@app.blob_trigger(
+    arg_name="blob",
+    path="%SCORING_PREDS_CONTAINER%/{run}/_SUCCESS",
+    connection="ScoringStorage",
+    source=func.BlobSource(blob_source()),
+)
+def conclude_on_success(blob: BlobClient) -> None:
+    """Conclude a run that has just finished: its record, the fleet state, messages and pages."""
+    log.info("%s", conclude_run(context(), blob.container_name, blob.blob_name))

@@ -250,6 +250,7 @@ output AZUREML_CURRENT_CLOUD string = environment().name
 output SCORING_SCHEDULE string = schedule
 output SCORING_LATE_SWEEP_MINUTES string = string(lateSweepMinutes)
 output SCORING_DATA_CONTAINER string = containers.data
+output SCORING_PREDS_CONTAINER string = containers.preds
 output FUNCTION_APP_NAME string = app.outputs.name
 output FUNCTION_APP_HOST string = app.outputs.hostName
 output FUNCTION_APP_GROUP string = group.name

@@ -19,6 +19,8 @@ PipelineError
 ├── PublishError             the published pipeline cannot be built, written or read
 │   └── NothingPublished
 ├── ReportError              an HTML page cannot be written
+├── FleetStateError          the fleet state cannot be read
+├── NotifyError              the settings of notifications are wrong: exit code 2
 └── EngineError              the engine refused a run
     └── EngineUnreachable    no response, or only failures, after all retries: temporary
 
@@ -132,6 +134,16 @@ class NothingPublished(PublishError):
 
 class ReportError(PipelineError):
     """An HTML page, a report or the list of runs, cannot be written."""
+
+
+class FleetStateError(PipelineError):
+    """The fleet state in storage cannot be read."""
+
+
+class NotifyError(PipelineError):
+    """The settings of notifications are damaged, or name what does not exist."""
+
+    exit_code = EXIT_USAGE
 
 
 class EngineError(PipelineError):

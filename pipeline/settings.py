@@ -12,6 +12,7 @@ from typing import Literal, Self, cast
 
 from pipeline.errors import SettingsError
 from pipeline.ncrontab import Schedule, WrongSchedule
+from scoring.formats import LEAST_EPISODE
 
 CONNECTION = "ScoringStorage"
 """Prefix of the settings that say where blob storage is, as Azure Functions names connections."""
@@ -23,7 +24,11 @@ MAX_HOLD_MINUTES = 8
 
 BLOB_SOURCES = ("EventGrid", "LogsAndContainerScan")
 
-HOST_RESOLVES = {"SCORING_SCHEDULE": "0 0 * * * *", "SCORING_DATA_CONTAINER": "data"}
+HOST_RESOLVES = {
+    "SCORING_SCHEDULE": "0 0 * * * *",
+    "SCORING_DATA_CONTAINER": "data",
+    "SCORING_PREDS_CONTAINER": "preds",
+}
 """Settings that function_app.py leaves to the Functions host, as `%NAME%`, and our default of each.
 
 The host knows no default: where one has no value, the function that names it does not start.
@@ -105,8 +110,14 @@ class Settings:
     step_tries: int = 3
     max_rejected: float = 0.01
     """A run with a landing of which a larger share of the rows is rejected has succeeded partly."""
+    episode_gap: float | None = None
+    """Anomalies up to this number of seconds apart are one episode; None for 6 intervals of their sensor."""
+    episode_least: int = LEAST_EPISODE
+    """The number of anomalies that makes an episode worth reporting."""
     max_row_mb: int = 4
     """A longer row of CSV is rejected."""
+    silent_after: timedelta = timedelta(hours=6)
+    """A sensor whose last reading lags its fleet by more is silent, unless it usually sends less often."""
     max_unpacked_mb: int = 10_240
     """A compressed file of readings that holds more cannot be read."""
 
@@ -144,7 +155,12 @@ class Settings:
             local_processes=reader.number("SCORING_LOCAL_PROCESSES", os.process_cpu_count() or 1, 1, 1_000),
             step_time_limit=reader.minutes("SCORING_STEP_MINUTES", 60),
             step_tries=reader.number("SCORING_STEP_TRIES", 3, 1, 100),
+            silent_after=timedelta(
+                seconds=reader.number("SCORING_SILENT_AFTER", 6 * 3600, 1, 366 * 24 * 3600)
+            ),
             max_rejected=reader.share("SCORING_MAX_REJECTED", 0.01),
+            episode_gap=reader.seconds("SCORING_EPISODE_GAP"),
+            episode_least=reader.number("SCORING_EPISODE_LEAST", LEAST_EPISODE, 1, 1_000_000),
             max_row_mb=reader.number("SCORING_MAX_ROW_MB", 4, 1, 1_000),
             max_unpacked_mb=reader.number("SCORING_MAX_UNPACKED_MB", 10_240, 1, 10_000_000),
         )
@@ -201,6 +217,15 @@ class _Reader:
             return timedelta(minutes=float(value))
         self.wrong(name, f"a number of minutes above 0, up to {most:,}", value)
         return timedelta(minutes=default)
+
+    def seconds(self, name: str, most: int = 100_000_000) -> float | None:
+        value = self.text(name)
+        if value is None:
+            return None
+        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", value) and 0 < float(value) <= most:
+            return float(value)
+        self.wrong(name, f"a number of seconds above 0, up to {most:,}, with up to 3 decimals", value)
+        return None
 
     def share(self, name: str, default: float) -> float:
         value = self.text(name)

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 SUMMARY_JSON, SUMMARY_CSV = "summary.json", "summary.csv"
 REJECTS_CSV = "rejects.csv"
+EPISODES_CSV, DAYS_CSV = "episodes.csv", "days.csv"
+"""Both have no version: readers go by the names of columns. A change of meaning takes a new name."""
+
 REPORT_HTML, INDEX_HTML = "report.html", "index.html"
 MANIFEST_JSON = "manifest.json"
 SUCCESS = "_SUCCESS"
@@ -20,6 +23,9 @@ SUMMARY_LINE = f"SHA-256 of {SUMMARY_JSON}: "
 OUTCOMES_FOLDER = "_steps"
 """Below a run's predictions: the outcome of each step as a JSON file."""
 
+FLEET_STATE = "_fleet/state.json.gz"
+"""In the preds container: what all finished runs together say about each sensor."""
+
 BOUNDARIES_JSON = "boundaries.json"
 """What each sensor's model calls normal: a report that has no models reads it."""
 
@@ -28,9 +34,13 @@ PACK_NAME = "models.parquet"
 EXPECTED_TXT = "expected.txt"
 """Beside the models: the sensors that should send readings, one `1_3` or `device,sensor` a line."""
 
+BESIDE_MODELS = frozenset({PACK_NAME, EXPECTED_TXT})
+"""Files in a folder of models that are used and are not models."""
+
 SUMMARY_VERSION = 1
 OUTCOME_VERSION = 1
 MANIFEST_VERSION = 1
+FLEET_VERSION = 1
 FACTS_VERSION = 1
 """What `python -m scoring report --facts` reads."""
 ROWS_VERSION = 1
@@ -55,6 +65,37 @@ SUMMARY_COLUMNS = (
     "file",
 )
 
+
+EPISODE_COLUMNS = (
+    "Device",
+    "Sensor",
+    "start",
+    "end",
+    "readings",
+    "peak_TS",
+    "peak_Value",
+    "peak_score",
+    "direction",
+    "gap_s",
+    "last_reading",
+)
+DAY_COLUMNS = (
+    "Device",
+    "Sensor",
+    "date",
+    "readings",
+    "anomalies",
+    "rejected",
+    "first_reading",
+    "last_reading",
+    "last_anomaly",
+)
+
+GAP_INTERVALS = 6
+"""Anomalies up to this many intervals of their sensor apart are one episode, unless a gap is given."""
+
+LEAST_EPISODE = 2
+"""Anomalies that make an episode worth reporting, unless another number is given."""
 
 MAX_REJECTED = 0.01
 """Up to this share of a landing's rows can be rejected in a run that succeeds, unless another is given."""
@@ -104,6 +145,16 @@ NOT_SCORED = frozenset({SensorStatus.FAILED, SensorStatus.MISSING, SensorStatus.
 
 WITHOUT_READINGS = frozenset({SensorStatus.NO_READINGS, SensorStatus.SILENT})
 """Statuses of a sensor that has no readings: nothing is known of it, so it is never called normal."""
+
+
+class Direction(StrEnum):
+    """Where the readings of an episode lie."""
+
+    HIGH = "high"
+    """All of them are above every normal reading of the sensor in the run."""
+    LOW = "low"
+    MIXED = "mixed"
+    """Neither, or no reading of the sensor is normal."""
 
 
 class LandingStatus(StrEnum):

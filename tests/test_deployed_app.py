@@ -1,4 +1,4 @@
-"""What Azure gets: an allow-list that runs alone, with both triggers, through Microsoft's worker."""
+"""What Azure gets: an allow-list that runs alone, with its triggers, through Microsoft's worker."""
 
 import json
 import os
@@ -152,12 +152,12 @@ def context(azureml_settings, store):
     context.store.close()
 
 
-def test_it_runs_alone_with_both_triggers(app, python, context, app_settings, tmp_path):
+def test_it_runs_alone_with_its_triggers(app, python, context, app_settings, tmp_path):
     store = context.store
     store.data.put("a.csv", b"TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,3,1.5\n")
     run = blob_run(context.runs.key(to_landing(store.data.find("a.csv"))))
     result = call(app, python, tmp_path, app_settings, [store.data.name, "a.csv"])
-    assert result["functions"] == ["score_on_blob", "score_on_timer"]
+    assert result["functions"] == ["conclude_on_success", "score_on_blob", "score_on_timer"]
     assert result["errors"] == {"score_on_blob": "", "score_on_timer": ""}
     assert result["code"] == [str(app), str(app)]
     assert result["heavy"] == []

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dev.demo.fleet import DemoError, Fleet, Landing, Log, find_input, simulated_fleet
+from dev.demo.messages import printed_messages, wait_for_messages
 from dev.demo.results import Results, fetch_results, table, write_page
 from dev.demo.sandbox import Sandbox, open_sandbox
 from dev.demo.wait import wait_for_runs
@@ -36,6 +37,7 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
     sandbox.make_containers()
     log(f"Uploaded {sandbox.upload_models(fleet):,} models.")
     log(sandbox.publish())
+    stack.enter_context(printed_messages(sandbox.context, log))
 
     with_event, without_event = split_by_trigger(fleet, log)
     keys: dict[str, str] = {}
@@ -85,6 +87,7 @@ def _wait_and_fetch(
     for run in runs:
         log(f"Run {run}:")
     views = wait_for_runs(sandbox.context, runs, log) if runs else []
+    wait_for_messages(sandbox.context, runs)
     return [fetch_results(sandbox.context, view, out) for view in views]
 
 

@@ -9,6 +9,7 @@ It reads only blobs and uses none of the code that it checks. It requires:
   an unreadable blob is reported as unreadable;
 - a blob that was removed or replaced was predicted by the tries of one run only, each sensor as a whole;
 - a run that lost steps was tried again;
+- the fleet state has counted each prediction once, and no event waits;
 - every prediction equals scikit-learn's for the model that the summary names.
 """
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from dev.soak.answers import wrong_answers
 from dev.soak.contents import Blob, Run, read_blobs, read_claims, read_runs
+from dev.soak.fleet import fleet_differences
 from dev.soak.readings import ROWS, Row, parse_name, parse_stamp
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def check(service: "BlobServiceClient", versions: str) -> Findings:
     _check_scored_once(findings, runs, tries)
     _check_landings(findings, blobs, claims, tries)
     findings.add("wrong answer", wrong_answers(service.get_container_client(versions), runs.values()))
+    findings.add("fleet state", fleet_differences(service.get_container_client("preds"), runs.values()))
     states = Counter(str(run.record["state"]) for run in runs.values())
     findings.figures = {
         "landings at the end": len(blobs),

@@ -42,8 +42,8 @@ if ! azure account show --query name --output tsv >"$private/name"; then
 fi
 echo "Subscription: $(cat "$private/name") ($AZURE_SUBSCRIPTION_ID)"
 
-echo "Waiting for $FUNCTION_APP_NAME to load its two functions ..."
-if ! answer '*score_on_blob*score_on_timer*' "$FUNCTION_APP_NAME did not load both functions" \
+echo "Waiting for $FUNCTION_APP_NAME to load its three functions ..."
+if ! answer '*conclude_on_success*score_on_blob*score_on_timer*' "$FUNCTION_APP_NAME did not load its functions" \
     functionapp function list --resource-group "$FUNCTION_APP_GROUP" --name "$FUNCTION_APP_NAME" \
     --query "join(' ', sort([].name))" >/dev/null; then
     cat >&2 <<EXPLANATION
@@ -71,11 +71,12 @@ cat >"$private/parameters.json" <<PARAMETERS
   "parameters": {
     "topicName": { "value": "$EVENT_TOPIC_NAME" },
     "dataContainer": { "value": "$SCORING_DATA_CONTAINER" },
-    "endpoint": { "value": "https://$FUNCTION_APP_HOST/runtime/webhooks/blobs?functionName=Host.Functions.score_on_blob&code=$key" }
+    "predsContainer": { "value": "$SCORING_PREDS_CONTAINER" },
+    "webhook": { "value": "https://$FUNCTION_APP_HOST/runtime/webhooks/blobs?code=$key&functionName=Host.Functions." }
   }
 }
 PARAMETERS
-azure deployment group create --resource-group "$EVENT_TOPIC_GROUP" --name score-on-blob \
+azure deployment group create --resource-group "$EVENT_TOPIC_GROUP" --name blob-events \
     --template-file infra/event-subscription.bicep --parameters "@$private/parameters.json" --output none
 echo "Blob events reach $FUNCTION_APP_NAME."
 

@@ -58,10 +58,10 @@ var grants = [
     role: blobDataReader
   }
   {
-    assignment: 'appWritesIndex'
+    assignment: 'appWatchesPreds'
     container: containers.preds
     principalId: appPrincipalId
-    role: blobDataContributor
+    role: blobDataOwner
   }
   {
     assignment: 'appWritesRuns'

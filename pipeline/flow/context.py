@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from pipeline.clock import utc_now
+from pipeline.conclude import Conclusions
 from pipeline.errors import EngineError, PublishError
 from pipeline.runs import history, last
 from pipeline.runs.record import RunRecord
@@ -29,7 +30,8 @@ class Context:
     ) -> None:
         self.settings = settings
         self.store = store
-        self.runs = Runs(store, clock)
+        self.conclusions = Conclusions(settings, store, clock)
+        self.runs = Runs(store, clock, self.conclusions.add_to_fleet)
         self.engine = engine
         self.clock = clock
         self._published: _Recent[PublishedPipeline] = _Recent(clock)

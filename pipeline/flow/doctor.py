@@ -63,6 +63,7 @@ def examine(context: Context) -> Iterator[CheckResult]:
         yield _checked("engine", lambda: _engine(context))
         yield _checked("runs", lambda: _runs(context))
         yield _checked("last sweep", lambda: _last_sweep(context))
+        yield _checked("notifications", lambda: _notifications(context))
 
 
 def _checked(what: str, look: Callable[[], tuple[bool, str]]) -> CheckResult:
@@ -77,10 +78,9 @@ def _models(context: Context) -> tuple[bool, str]:
     from pipeline.published.publish import find_fleet
 
     fleet = find_fleet(context.store)
-    if not fleet.keys:
-        return False, "none: upload model_{device}_{sensor}.skops files to the models container"
-    others = f"; {len(fleet.others):,} other files are ignored" if fleet.others else ""
-    return True, f"{len(fleet.keys):,}{others}"
+    if missing := fleet.missing:
+        return False, missing
+    return True, "; ".join([f"{len(fleet.keys):,}", *fleet.notes])
 
 
 def _published(context: Context) -> tuple[bool, str]:
@@ -117,3 +117,9 @@ def _runs(context: Context) -> tuple[bool, str]:
 def _last_sweep(context: Context) -> tuple[bool, str]:
     found, now = last_sweep(context.store.runs, context.settings.late_sweep), context.clock()
     return not found.is_late(now), found.sentence(now)
+
+
+def _notifications(context: Context) -> tuple[bool, str]:
+    from pipeline.notify.deliver import summarize_delivery
+
+    return summarize_delivery(context.store, context.settings, context.clock())

@@ -8,7 +8,9 @@ logs that, because its log is the app's, which the alert searches.
 """
 
 import logging
+import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +31,9 @@ from pipeline.runs.names import earlier_try, next_try
 from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, RunStatus, log_failed
 from pipeline.storage.account import in_parallel
 from scoring.formats import SUCCESS
+
+CONCLUDE_WAITS = (2.0, 5.0, 10.0, 20.0)
+"""Seconds between looks at a run that has written `_SUCCESS`."""
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +109,27 @@ def recover(context: Context, now: datetime) -> Recovered:
     )
 
 
+def conclude(context: Context, run: str, waits: Sequence[float] = CONCLUDE_WAITS) -> str:
+    """Do at once what the next sweep would do about a run that wrote `_SUCCESS`; returns what it was.
+
+    The engine can be a little behind, so it is asked again after `waits`, in seconds. Safe to repeat. Nothing
+    depends on it: where its event is lost, the sweep concludes the run.
+    """
+    action = Action.NONE
+    for wait in (0.0, *waits):
+        time.sleep(wait)
+        marker = context.runs.marker(run)
+        if marker is None:
+            return f"run {run} is concluded already, or is not one of ours"
+        if marker.held:
+            return f"run {run} is concluded by its worker"
+        action = _recover(context, marker, context.clock())
+        if action is not Action.NONE:
+            context.conclusions.announce(runs_ended=action is Action.FINISHED)
+            break
+    return f"run {run}: {action}"
+
+
 def _recover(context: Context, marker: Marker, now: datetime) -> Action:
     if marker.held:
         return Action.NONE
@@ -113,7 +139,7 @@ def _recover(context: Context, marker: Marker, now: datetime) -> Action:
     except UnknownRun:
         return _close_without_record(context, marker.run) if is_old else Action.NONE
     if record.state.final:
-        context.runs.add_to_history(record)  # the process that finished it can have died before this
+        record = context.runs.publish_end(record)  # the process that finished it can have died before this
     if record.awaits_retry:
         return _retry(context, record)
     if record.state.final:
@@ -154,7 +180,7 @@ def _resume(context: Context, record: RunRecord) -> Action:
 
 def _close(context: Context, record: RunRecord) -> Action:
     """Log the alert if the run has failed for good, and delete its marker."""
-    if record.state is RunState.FAILED or (record.missing and not record.retry):
+    if record.failed_for_good:
         log_failed(record)
     context.runs.unmark(record.run)
     return Action.CLOSED

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.engine import StepState, StepStatus
-from pipeline.engines.summary import SensorRow, Summary
 from pipeline.errors import UnknownRun
 from pipeline.flow.context import Context
 from pipeline.json_documents import to_json
 from pipeline.runs.names import next_try
 from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.summary import SensorRow, Summary
 from scoring.formats import NOT_SCORED, SensorStatus
 
 LOST = "its worker or job is lost: the next sweep restarts it, or run python -m pipeline sweep"

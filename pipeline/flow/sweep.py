@@ -23,7 +23,6 @@ from pipeline.flow.context import FRESH, Context
 from pipeline.flow.recover import Recovered, recover
 from pipeline.flow.submit import Outcome, submit, to_landing
 from pipeline.json_documents import read_document, to_json
-from pipeline.pages.index import update_index
 from pipeline.runs import last
 from pipeline.runs.landing import Landing, skipped_because
 from pipeline.runs.names import manual_run, timer_run
@@ -131,7 +130,7 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
         _move_watermark(context, start, tuple(found.found()) if start.whole else None)
     last.note(context.store.runs, last.SWEEP)
     ended = bool(recovered.finished or recovered.closed)
-    update_index(context.store, context.settings.late_sweep, runs_ended=ended)
+    context.conclusions.announce(runs_ended=ended)
     return report
 
 

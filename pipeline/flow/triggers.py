@@ -11,8 +11,11 @@ from typing import Any
 from pipeline.errors import SettingsError
 from pipeline.flow.context import Context
 from pipeline.flow.hold import hold
+from pipeline.flow.recover import conclude
 from pipeline.flow.submit import Outcome, Submission, submit_landing
+from pipeline.runs.names import RUN_NAME
 from pipeline.settings import BLOB_SOURCES, Settings, unresolved
+from scoring.formats import SUCCESS
 
 _EARLY = timedelta(seconds=2)
 """How early a tick can fire: the timer of the host and the clock differ."""
@@ -75,6 +78,14 @@ def submit_blob(context: Context, container: str, name: str) -> Submission:
             Outcome.SKIPPED, None, f"{name!r} is in container {container!r}, not in {expected!r}"
         )
     return hold(lambda: submit_landing(context, name), context.settings.hold)
+
+
+def conclude_run(context: Context, container: str, name: str) -> str:
+    """Conclude the run whose `_SUCCESS` was written; returns what was done, in one line."""
+    run, _, file = name.partition("/")
+    if container != context.settings.containers.preds or file != SUCCESS or not RUN_NAME.fullmatch(run):
+        return f"{name!r} in container {container!r} is not the end of a run"
+    return hold(lambda: conclude(context, run), context.settings.hold)
 
 
 def tick_of(status: Mapping[str, Any] | None, now: datetime) -> datetime:

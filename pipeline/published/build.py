@@ -21,6 +21,7 @@ from pipeline.errors import PublishError
 from pipeline.json_documents import DAMAGED, damage
 from pipeline.published.documents import Documents
 from scoring import SensorKey
+from scoring.formats import LEAST_EPISODE
 
 NAME = "fleet_scoring"
 SCORE_NAME = "fleet_scoring_score"
@@ -54,7 +55,9 @@ _COLLECT = (
 _LIMITS = re.compile(
     re.escape(_COLLECT)
     + r" --max-row-mb (\d{1,9}) --max-unpacked-mb (\d{1,9}) --max-rejected ([0-9.e+-]{1,20})"
+    r"(?: --episode-least (\d{1,9}))?"
 )
+_GAP = re.compile(r".* --episode-gap ([0-9.e+-]{1,20})")
 
 _GATHER = "python -c pass"
 """It does nothing but wait for other steps."""
@@ -67,17 +70,27 @@ _LONGEST_PLAIN = 60
 
 @dataclass(frozen=True, slots=True)
 class ReadingLimits:
-    """Limits for files of readings; `str()` is the options of steps."""
+    """Limits for files of readings, and what makes an episode; `str()` is the options of all steps."""
 
     row_mb: int
     unpacked_mb: int
     rejected: float = 0.01
     """Up to this share of the rows of a landing can be rejected in a run that succeeds."""
+    episode_gap: float | None = None
+    """Seconds between two anomalies of an episode; None for the default, which gives no option."""
+    episode_least: int = LEAST_EPISODE
+    """Anomalies of an episode that counts; the default gives no option."""
+
+    @property
+    def of_score(self) -> str:
+        """The options of `score`."""
+        return f"{self} --episode-gap {self.episode_gap:.12g}" if self.episode_gap else f"{self}"
 
     @property
     def of_collect(self) -> str:
         """The options of `collect`."""
-        return f"{self} --max-rejected {self.rejected:g}"
+        least = "" if self.episode_least == LEAST_EPISODE else f" --episode-least {self.episode_least}"
+        return f"{self} --max-rejected {self.rejected:g}{least}"
 
     def __str__(self) -> str:
         return f"--max-row-mb {self.row_mb} --max-unpacked-mb {self.unpacked_mb}"
@@ -101,13 +114,8 @@ def build(
         limits: limits for files of readings.
         environment: reference to the environment of steps, for Azure ML.
         code: reference to the code of steps, for Azure ML.
-
-    Raises:
-        PublishError: there are no keys.
     """
     fleet = sorted(set(keys))
-    if not fleet:
-        raise PublishError("there are no models: upload model_{device}_{sensor}.skops files, then publish")
     sharded = shards is not None
     inputs = _step_inputs(fleet, shards)
     runs_in = {"environment": environment, "code": code}
@@ -141,7 +149,7 @@ def check(pipeline_yml: bytes, score_yml: bytes) -> None:
         keys = [SensorKey.from_encoded(own["key"]) for own in inputs if "key" in own]
         steps = _step_inputs(keys, None if keys else sum("shard" in own for own in inputs))
         found = _LIMITS.fullmatch(jobs[COLLECT]["component"]["command"])
-        limits = ReadingLimits(int(found[1]), int(found[2]), float(found[3])) if found else None
+        limits = _limits(found, _GAP.fullmatch(score["command"])) if found else None
         runs_in = {name: str(score[name]) for name in ("environment", "code")}
         seconds = int(jobs[COLLECT]["limits"]["timeout"])
         same = limits is not None and (pipeline, score) == (
@@ -157,6 +165,16 @@ def check(pipeline_yml: bytes, score_yml: bytes) -> None:
             "the published documents are not those that this version of the project writes: publish again, "
             "and find out who else can write to the container of runs"
         )
+
+
+def _limits(collect: re.Match[str], gap: re.Match[str] | None) -> ReadingLimits:
+    return ReadingLimits(
+        int(collect[1]),
+        int(collect[2]),
+        float(collect[3]),
+        float(gap[1]) if gap else None,
+        int(collect[4]) if collect[4] else LEAST_EPISODE,
+    )
 
 
 def step_name(key: SensorKey) -> str:
@@ -202,7 +220,7 @@ def _score(limits: ReadingLimits, runs_in: Mapping[str, str]) -> dict[str, Any]:
         "name": SCORE_NAME,
         "display_name": "Score sensors",
         "description": "Scores the readings of one sensor, or of one shard of the sensors.",
-        **_command(f"{_SCORE} {limits}", {**_inputs(), "key": optional, "shard": optional}, runs_in),
+        **_command(f"{_SCORE} {limits.of_score}", {**_inputs(), "key": optional, "shard": optional}, runs_in),
     }
 
 

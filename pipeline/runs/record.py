@@ -133,6 +133,8 @@ class RunRecord:
     """Encoded keys of the sensors whose steps were lost: the next try scores only these."""
     note: str | None = None
     """What is no failure and still worth knowing, in one line."""
+    applied: bool = False
+    """Whether the fleet state has its results."""
     token: str = ""
     """Random text of each write: distinguishes our own write, whose response was lost, from an equal one."""
     etag: str | None = field(default=None, compare=False)
@@ -170,6 +172,11 @@ class RunRecord:
     def needs_sweep(self) -> bool:
         """Whether the sweep still has work with this finished run: a retry, or the alert about a failure."""
         return self.state is RunState.FAILED or self.awaits_retry
+
+    @property
+    def failed_for_good(self) -> bool:
+        """Whether it has failed or lost steps, and is not tried again."""
+        return not self.retry and (self.state is RunState.FAILED or bool(self.missing))
 
     def to_json(self) -> dict[str, Any]:
         """The stored document, as `--json` shows it."""

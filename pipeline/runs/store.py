@@ -19,11 +19,11 @@ finished.
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pipeline import alerts
 from pipeline.errors import (
@@ -43,6 +43,7 @@ from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
 from pipeline.runs.record import RECORD_JSON, Cause, CauseKind, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
+from pipeline.storage.listing import BlobInfo
 from scoring.formats import MANIFEST_JSON
 
 __all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "RunStatus", "Runs"]
@@ -67,13 +68,31 @@ class Marker:
     touched: datetime
     """When it was last written, by the clock of the server."""
 
+    @classmethod
+    def of(cls, found: BlobInfo) -> Self:
+        """The marker that a blob is."""
+        return cls(
+            run=found.name.removeprefix(_marker("")),
+            failed=found.metadata.get("state") == "failed",
+            abandoned=found.metadata.get("state") == "left",
+            held=found.leased,
+            touched=found.last_modified,
+        )
+
 
 class Runs:
     """The runs in one runs container."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        add_to_fleet: Callable[[RunRecord], bool] = lambda _: False,
+    ) -> None:
+        """`add_to_fleet` adds what a finished run has found to the fleet state; False if it found nothing."""
         self.store = store
         self.clock = clock
+        self.add_to_fleet = add_to_fleet
         self._abandoned: set[str] = set()
         """Runs that this process gave up on while it could not record that."""
 
@@ -97,6 +116,10 @@ class Runs:
         content = self._read(run, _record(run))
         return RunRecord.from_bytes(content.data, f"{self.store.runs.name}/{_record(run)}", content.etag)
 
+    def exists(self, run: str) -> bool:
+        """Whether there is a run of this name."""
+        return self.store.runs.exists(_record(run))
+
     def advance(
         self, record: RunRecord, state: RunState, *, lease: Lease | None = None, **changes: Any
     ) -> RunRecord:
@@ -109,6 +132,7 @@ class Runs:
 
         Raises:
             IllegalTransition: the run is in a state that does not lead there.
+            PipelineError: it has finished, and the fleet state does not have it: the next sweep adds it.
         """
         now = self.clock()
         if changes.get("error"):  # often a message of other software
@@ -125,10 +149,7 @@ class Runs:
         why = f": {new.error}" if new.error else ""
         logger.info("run %s is %s%s", new.run, state, why, extra={"run": new.run})
         new = replace(new, etag=etag)
-        if state.final:
-            self.add_to_history(new)
-            self.settle(new, lease)
-        return new
+        return self._conclude(new, lease) if state.final else new
 
     def advance_to(self, record: RunRecord, status: RunStatus, *, lease: Lease | None = None) -> RunRecord:
         """Bring a run to the state that its engine or summary reports, with its counts and error.
@@ -147,13 +168,40 @@ class Runs:
             counts=status.counts,
         )
 
-    def add_to_history(self, record: RunRecord) -> None:
+    def publish_end(self, record: RunRecord, *, by_worker: bool = False) -> RunRecord:
+        """Show what a finished run has found: on the page of runs and in the fleet state. Safe to repeat.
+
+        Raises:
+            PipelineError: the fleet state does not have it; it must be tried again.
+        """
+        self._add_to_history(record, by_worker=by_worker)
+        if self.add_to_fleet(record) and not record.applied:
+            new = replace(record, applied=True, token=_token())
+            try:
+                etag = self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
+            except Changed:  # the names in the fleet state keep it from being applied twice
+                return self.load(record.run)
+            return replace(new, etag=etag)
+        return record
+
+    def _conclude(self, record: RunRecord, lease: Lease | None) -> RunRecord:
+        """Publish the end of a run, then settle its marker; where that fails, the marker is for the sweep."""
+        try:
+            record = self.publish_end(record, by_worker=lease is not None)
+        except PipelineError:
+            self._keep_marker(record, lease)
+            raise
+        self.settle(record, lease)
+        return record
+
+    def _add_to_history(self, record: RunRecord, *, by_worker: bool) -> None:
         """Add a finished run to the page of runs; if that fails, the run has finished nevertheless.
 
-        A browser shows a report only with the content type of a page, which a mount of Azure ML does not set.
+        A browser shows a report only with the content type of a page. A worker of the local engine has stored
+        it so; a mount of Azure ML does not set it.
         """
         try:
-            if report := history.report(record):
+            if not by_worker and (report := history.report(record)):
                 with suppress(NotFound):  # it has none, or was cleaned up
                     self.store.preds.set_content_type(report)
             history.add(self.store.runs, record)
@@ -191,18 +239,27 @@ class Runs:
             )
         except Changed:  # another sweep was faster
             return self.load(record.run)
-        self.add_to_history(new)
-        return new
+        return self.publish_end(new)
 
     def settle(self, record: RunRecord, lease: Lease | None = None) -> None:
         """Delete the marker of a finished run, or set it to `failed` if the sweep still has work with it."""
+        if record.needs_sweep:
+            self._keep_marker(record, lease)
+            return
+        with self._marker_of_finished(record):
+            self.unmark(record.run, lease)
+
+    def _keep_marker(self, record: RunRecord, lease: Lease | None) -> None:
+        """Leave a finished run to the sweep; it is not active any more."""
+        with self._marker_of_finished(record):
+            self.store.runs.annotate(_marker(record.run), {"state": "failed"}, lease=lease)
+            if lease is not None:
+                lease.release()
+
+    @contextmanager
+    def _marker_of_finished(self, record: RunRecord) -> Iterator[None]:
         try:
-            if record.needs_sweep:
-                self.store.runs.annotate(_marker(record.run), {"state": "failed"}, lease=lease)
-                if lease is not None:
-                    lease.release()
-            else:
-                self.unmark(record.run, lease)
+            yield
         except NotFound:
             pass
         except LeaseHeld:  # its worker is still alive: it deletes the marker, or the next sweep does
@@ -256,16 +313,12 @@ class Runs:
 
     def open(self) -> list[Marker]:
         """The markers of all runs that the sweep still has to check: one listing."""
-        return [
-            Marker(
-                run=found.name.removeprefix(_marker("")),
-                failed=found.metadata.get("state") == "failed",
-                abandoned=found.metadata.get("state") == "left",
-                held=found.leased,
-                touched=found.last_modified,
-            )
-            for found in self.store.runs.list(_marker(""), metadata=True)
-        ]
+        return [Marker.of(found) for found in self.store.runs.list(_marker(""), metadata=True)]
+
+    def marker(self, run: str) -> Marker | None:
+        """The marker of `run`; None if the sweep has no work with it, or there is no such run."""
+        found = self.store.runs.find(_marker(run))
+        return None if found is None else Marker.of(found)
 
     def mark(self, run: str) -> bool:
         """Create the marker of `run`; False if it exists already, also from an earlier attempt."""

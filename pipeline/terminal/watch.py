@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pipeline.engine import Engine, StepStatus
-from pipeline.engines.summary import RejectsRow, Summary
 from pipeline.flow.context import Context
 from pipeline.flow.status import LOST, URGENCY, View, look, needing_attention
+from pipeline.runs.summary import RejectsRow, Summary
 from pipeline.terminal.tables import format_duration, format_time, is_interactive, show_table
 from scoring.formats import SUMMARY_CSV
 from scoring.printable import printable

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from scoring.collect.history import write_history
 from scoring.collect.rejects import RowCounter
 from scoring.collect.summary import Rules, Summary, summarize
 from scoring.keys import SensorKey
@@ -25,10 +26,11 @@ def finish_run(
     rules: Rules,
     listed: frozenset[SensorKey] | None = None,
 ) -> Summary:
-    """Write the summary, the report with its boundaries, and `_SUCCESS`; `counter` has written the rejects.
+    """Write summary, episodes and days, the report with its boundaries, and `_SUCCESS`.
 
-    `listed` are the only sensors that this try of the run scores; None for all. Predictions that a lost step
-    wrote before its outcome are removed: the next try makes them again, in its own folder.
+    `counter` has written the rejects. `listed` are the only sensors that this try of the run scores;
+    None for all. Predictions that a lost step wrote before its outcome are removed: the next try makes them
+    again, in its own folder.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -36,6 +38,7 @@ def finish_run(
     summary = summarize(run, counter, outcomes, models.keys(), rules, listed=listed)
     remove_unscored_predictions(out, {row["file"] for row in summary.sensors if row["file"]})
     summary.write(out)
+    write_history(out, summary.outcomes, counter.rejected_on)
     write_report(out, RunFacts(run=run), detector_finder(models))
     mark(out)
     return summary

@@ -11,6 +11,7 @@ from scoring.atomic_files import write_atomically
 from scoring.collect.outcome import Outcome, landing_outcome, run_outcome
 from scoring.collect.rejects import LandingCount, RowCounter, largest_first
 from scoring.formats import (
+    LEAST_EPISODE,
     MAX_REJECTED,
     SUMMARY_COLUMNS,
     SUMMARY_CSV,
@@ -47,6 +48,8 @@ class Rules:
     """Sensors that should have sent readings, by the list of their owner."""
     brought: frozenset[SensorKey] = frozenset()
     """Without a list: the sensors that the last landing like this one brought."""
+    least_episode: int = LEAST_EPISODE
+    """The number of anomalies that makes an episode worth counting."""
 
     def expected_of(self, models: Collection[SensorKey]) -> frozenset[SensorKey]:
         """The sensors that should have sent readings, in a fleet with these models."""
@@ -62,6 +65,9 @@ class Summary:
     totals: dict[str, int]
     sensors: list[dict[str, Any]]
     landings: list[LandingCount]
+    outcomes: list[SensorOutcome]
+    """Of the sensors, in the same order."""
+    least_episode: int
 
     def to_bytes(self) -> bytes:
         """The JSON document."""
@@ -71,6 +77,7 @@ class Summary:
             "state": self.outcome.state,
             "reasons": self.outcome.reasons,
             "totals": self.totals,
+            "least_episode": self.least_episode,
             "rejects": [group.row() for group in largest_first(each.groups for each in self.landings)],
             "sensors": [json_row(row) for row in self.sensors],
             "landings": [landing.row() for landing in self.landings],
@@ -119,10 +126,13 @@ def summarize(
     if len(idle) <= MOST_WITHOUT_READINGS:
         sensors |= {key: _outcome(key, SensorStatus.NO_READINGS) for key in idle}
     landings = _landings(counter, outcomes, rules.max_rejected)
-    rows = [_row(sensors[key], counter) for key in sorted(sensors)]
+    final = [sensors[key] for key in sorted(sensors)]
+    rows = [_row(outcome, counter) for outcome in final]
     unlisted = sum(key not in sensors for key in idle)
     totals = _totals(counter, rows, landings, unlisted=unlisted, any_expected=bool(expected))
-    return Summary(run, run_outcome(rows, landings, totals), totals, rows, landings)
+    totals |= _episodes(final, rules.least_episode)
+    outcome = run_outcome(rows, landings, totals)
+    return Summary(run, outcome, totals, rows, landings, final, rules.least_episode)
 
 
 def _totals(
@@ -160,6 +170,11 @@ def _totals(
         "landings": len(landings),
         "landings_read": sum(landing.status in WAS_READ for landing in landings),
     }
+
+
+def _episodes(sensors: Iterable[SensorOutcome], least: int) -> dict[str, int]:
+    counts = [sum(each.readings >= least for each in sensor.episodes) for sensor in sensors]
+    return {"episodes": sum(counts), "sensors_in_episodes": sum(count > 0 for count in counts)}
 
 
 def _final_outcome(

@@ -14,7 +14,7 @@ from scoring.printable import printable
 
 _EXAMPLE = """\
 Reads the data again to count every row, and the outcomes of the steps under PREDS; writes rejects.csv,
-summary.json, summary.csv, report.html, boundaries.json and, last, _SUCCESS.
+summary.json, summary.csv, episodes.csv, days.csv, report.html, boundaries.json and, last, _SUCCESS.
 
 Example:
   python -m scoring score --data readings.csv --models models --out out --shard 0/2

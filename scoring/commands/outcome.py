@@ -7,10 +7,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scoring.commands.arguments import number
+from scoring.commands.arguments import at_least, number
 from scoring.commands.failures import print_errors, print_skipped
 from scoring.errors import EXIT_DONE, EXIT_FAILED
-from scoring.formats import EXPECTED_TXT, MAX_REJECTED, RunOutcome, SensorStatus
+from scoring.formats import EXPECTED_TXT, LEAST_EPISODE, MAX_REJECTED, RunOutcome, SensorStatus
 from scoring.printable import printable
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
         help="list of sensors that should have sent readings, one `1_3` or `device,sensor` a line (default: "
         f"{EXPECTED_TXT} in the folder of models, if there is one)",
     )
+    parser.add_argument(
+        "--episode-least",
+        type=at_least(1),
+        default=LEAST_EPISODE,
+        metavar="N",
+        help="the summary counts episodes of at least this number of anomalies (default: %(default)s)",
+    )
 
 
 def rules_of(args: argparse.Namespace, manifest: "RunManifest | None") -> "Rules":
@@ -46,7 +53,7 @@ def rules_of(args: argparse.Namespace, manifest: "RunManifest | None") -> "Rules
     from scoring.collect.summary import Rules
 
     brought = manifest.brought if manifest else frozenset()
-    return Rules(args.max_rejected, owners_list(args.expected, args.models), brought)
+    return Rules(args.max_rejected, owners_list(args.expected, args.models), brought, args.episode_least)
 
 
 def report_outcome(

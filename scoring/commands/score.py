@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scoring.commands.arguments import plain_text
+from scoring.commands.arguments import number, plain_text
 from scoring.commands.failures import print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
-from scoring.formats import NOT_SCORED, SensorStatus
+from scoring.formats import GAP_INTERVALS, NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 from scoring.printable import printable
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _EXAMPLE = """\
 Without --key or --shard, everything is scored and summed up: preds_*.csv, rejects.csv, summary.json,
-summary.csv, report.html, boundaries.json and, last, _SUCCESS. A step of a pipeline scores its part only;
-`collect` sums up later.
+summary.csv, episodes.csv, days.csv, report.html, boundaries.json and, last, _SUCCESS. A step of a pipeline
+scores its part only; `collect` sums up later.
 In a folder that has earlier results, predictions of sensors that have none now are removed; a step removes
 _SUCCESS and the predictions of its own sensors only. A file that is not a file of readings, as its header
 shows, is reported before anything is scored.
@@ -38,6 +38,9 @@ its rows were rejected than --max-rejected; the rest is scored, and trying again
 75 failed for a temporary reason. With --key or --shard, rejected rows and --expected do not count: they are
 counted by `collect`.
 """
+
+_GAP = 0.001, 100_000_000
+"""Shortest and longest gap of an episode in seconds; the longest is three years."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +58,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--key", help="score one sensor, by its encoded key, such as 1_3")
     which.add_argument("--shard", help="score shard i of n, counted from 0, such as 0/10")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
+    parser.add_argument(
+        "--episode-gap",
+        type=number("from 0.001 to 100,000,000, such as 30", lambda seconds: _GAP[0] <= seconds <= _GAP[1]),
+        metavar="SECONDS",
+        help="anomalies up to this number of seconds apart are one episode "
+        f"(default: {GAP_INTERVALS} times the sensor's usual interval)",
+    )
     add_limits(parser)
     add_rules(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
@@ -90,6 +100,11 @@ def run(args: argparse.Namespace) -> int:
     store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
     if isinstance(selection, Everything):
+        store.require_models()
+        for line in store.notes():
+            print(printable(line), file=sys.stderr)
+        if not sources and not not_read and not manifest:
+            raise UsageError(f"--data {args.data}: there is no file in this folder")
         return _score_everything(args, sources, not_read, store, rules_of(args, manifest))
     begin(args.out, selection)
     if isinstance(selection, OneSensor):
@@ -97,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         limit = SensorLimit(store.keys())
     with PredictionFiles(args.out, selection.step) as files:
-        outcome = score(sources, ModelCache(store), selection, files, limit=limit)
+        outcome = score(sources, ModelCache(store), selection, files, limit=limit, gap=args.episode_gap)
     _warn(store.last_notice)
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
@@ -110,6 +125,10 @@ def run(args: argparse.Namespace) -> int:
     found = f"{totals['readings']:,} readings, {totals['anomalies']:,} anomalies"
     line = f"{outcome.step}: {found if totals['readings'] else 'no readings'} -> {args.out}"
     print(json.dumps(totals) if args.json else line)
+    if isinstance(selection, OneSensor) and not (
+        totals["readings"] or (args.models / selection.key.model_name).exists()
+    ):
+        _warn(f"warning: {args.key} has neither readings nor a model: is it a Device_Sensor, such as 1_3?")
     # A shard can have sensors without a model; for one sensor that was named, the model is expected.
     failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}
@@ -136,33 +155,26 @@ def _score_everything(
     store: "ModelStore",
     rules: "Rules",
 ) -> int:
-    from scoring.collect.finish import finish_run
-    from scoring.collect.rejects import RowCounter
-    from scoring.readings.files import check_headers
-    from scoring.step.leftovers import begin, remove_old_predictions
+    from scoring.collect.whole_run import score_everything
     from scoring.step.outcome import landing_line
-    from scoring.step.predictions import PredictionFiles
-    from scoring.step.score import ModelCache, score
-    from scoring.step.selection import Everything
-    from scoring.step.sensor_limit import SensorLimit
 
-    everything = Everything()
-    begin(args.out, everything)
-    sources, unreadable = check_headers(sources)
-    reported = [landing_line(found) for found in unreadable]
-    print_errors(reported)
-    not_read = [*not_read, *unreadable]
-    models = ModelCache(store)
-    limit = SensorLimit(models.keys() | frozenset(rules.expected))
-    with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out, limit) as counter:
-        outcome = score(sources, models, everything, files, limit=limit, observer=counter)
+    reported: list[str] = []
+
+    def report(unreadable: "list[FoundLanding]") -> None:
+        reported.extend(landing_line(found) for found in unreadable)
+        print_errors(reported)
+
+    summary = score_everything(
+        sources,
+        not_read,
+        store,
+        args.out,
+        run=args.run,
+        rules=rules,
+        gap=args.episode_gap,
+        report_unreadable=report,
+    )
     _warn(store.last_notice)
-    remove_old_predictions(args.out, everything, files.written)
-    for found in not_read:
-        counter.add_landing(found)
-    outcome.landings.extend(not_read)
-    outcome.write(args.out)
-    summary = finish_run(args.out, args.run, counter, [outcome], models, rules=rules)
     return report_outcome(summary, args.out, as_json=args.json, reported=reported)
 
 

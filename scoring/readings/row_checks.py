@@ -12,7 +12,7 @@ from scoring.arrow import strings, take, to_bytes, to_numpy
 from scoring.formats import RejectKind
 from scoring.keys import InvalidKey, SensorKey, invalid_part
 from scoring.readings import hints, numbers, timestamps
-from scoring.readings.rows import Batch, Reject, Rows, excerpt, reject_table
+from scoring.readings.rows import Batch, Reject, Rows, code_type, count_dates, excerpt, reject_table
 
 _TABLE_LIMIT = 1 << 20
 """A batch with more combinations of devices and sensors sorts them; others look them up in a table."""
@@ -44,7 +44,7 @@ def check_rows(rows: Rows, rejects: list[Reject], known: KnownKeys, file: str) -
     times, valid = timestamps.parse(rows.ts)
     values, numeric = numbers.parse(rows.value)
     device, sensor = _KeyParts(rows.device, known), _KeyParts(rows.sensor, known)
-    checks = _Checks(rows, valid, numeric, device, sensor)
+    checks = _Checks(rows, device, sensor, times=times, ts_valid=valid, numeric=numeric)
     usable = checks.all_valid()
     keys, codes = _key_codes(device, sensor, usable, known, checks.refused)
     ts, value = rows.ts, rows.value
@@ -52,7 +52,8 @@ def check_rows(rows: Rows, rejects: list[Reject], known: KnownKeys, file: str) -
         bad = np.flatnonzero(~usable).tolist()
         rejects = sorted([*rejects, *map(checks.reject, bad)], key=lambda reject: reject.line)
         ts, value, values, times = take(ts, usable), take(value, usable), values[usable], times[usable]
-    return Batch(keys, codes, ts, value, values, times, reject_table(rejects, file))
+    table = reject_table(rejects, file)
+    return Batch(keys, codes, ts, value, values, times, table, count_dates(rejects))
 
 
 def is_reading(fields: Sequence[bytes]) -> bool:
@@ -100,9 +101,16 @@ class _Checks:
     """Which rows are valid, and why each other row is rejected."""
 
     def __init__(
-        self, rows: Rows, ts_valid: np.ndarray, numeric: np.ndarray, device: _KeyParts, sensor: _KeyParts
+        self,
+        rows: Rows,
+        device: _KeyParts,
+        sensor: _KeyParts,
+        *,
+        times: np.ndarray,
+        ts_valid: np.ndarray,
+        numeric: np.ndarray,
     ) -> None:
-        self._rows = rows
+        self._rows, self._times = rows, times
         self._ts_valid, self._numeric = ts_valid, numeric
         self._device, self._sensor = device, sensor
         self.refused: dict[tuple[int, int], str] = {}
@@ -125,6 +133,7 @@ class _Checks:
             device=excerpt(self._device.texts[device]),
             sensor=excerpt(self._sensor.texts[sensor]),
             hint=fault.hint,
+            date=timestamps.date_of(int(self._times[row])) if self._ts_valid[row] else "",
         )
 
     def _fault(self, row: int, device: int, sensor: int) -> "_Fault":
@@ -187,17 +196,13 @@ def _distinct(pairs: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
     """The distinct numbers below `limit`, ascending, and the index into them of each of `pairs`."""
     if limit > _TABLE_LIMIT:
         used, codes = np.unique(pairs, return_inverse=True)
-        return used, codes.astype(_code_type(len(used)))
+        return used, codes.astype(code_type(len(used)))
     seen = np.zeros(limit, bool)
     seen[pairs] = True
     used = np.flatnonzero(seen)
-    numbering = np.zeros(limit, _code_type(len(used)))
+    numbering = np.zeros(limit, code_type(len(used)))
     numbering[used] = np.arange(len(used))
     return used, numbering[pairs]
-
-
-def _code_type(count: int) -> type[np.uint16 | np.int32]:
-    return np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
 
 
 def _unreadable(what: str, texts: pa.StringArray, fault_of: Callable[[str], _Fault]) -> _Fault:

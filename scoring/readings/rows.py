@@ -1,6 +1,8 @@
 """Rows as a file holds them, and batches of checked readings with their rejects."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +34,8 @@ class Rows(NamedTuple):
 class Reject(NamedTuple):
     """A row that is not a reading; `line` counts as in `Rows`.
 
-    `hint` is what its text looks like, such as "decimal comma?", or empty.
+    `hint` is what its text looks like, such as "decimal comma?", or empty; `date` is the UTC day of its TS,
+    such as "2026-01-01", or empty where the TS cannot be read.
     """
 
     line: int
@@ -42,6 +45,7 @@ class Reject(NamedTuple):
     device: str = ""
     sensor: str = ""
     hint: str = ""
+    date: str = ""
 
 
 class Batch(NamedTuple):
@@ -55,6 +59,7 @@ class Batch(NamedTuple):
         values: float64, finite.
         times: the timestamps as int64 nanoseconds since 1970 in UTC.
         rejects: the columns `REJECT_COLUMNS`.
+        rejected_on: how many of the rejects have this device, sensor and UTC day.
     """
 
     keys: list[SensorKey]
@@ -64,6 +69,7 @@ class Batch(NamedTuple):
     values: np.ndarray
     times: np.ndarray
     rejects: pa.Table
+    rejected_on: Mapping[tuple[str, str, str], int] = MappingProxyType({})
 
 
 NO_REJECTS = pa.Table.from_arrays(
@@ -89,6 +95,35 @@ def reject_table(rejects: Sequence[Reject], file: str) -> pa.Table:
     files = take(strings([file]), np.zeros(len(rejects), np.int64))
     columns = [files, from_numpy(lines), *map(strings, texts)]
     return pa.Table.from_arrays(columns, names=list(REJECT_COLUMNS))
+
+
+def concatenate(batches: Sequence[Batch]) -> Batch:
+    """Several batches as one, with their readings and rejects in order."""
+    places: dict[SensorKey, int] = {}
+    codes = []
+    for batch in batches:
+        own = [places.setdefault(key, len(places)) for key in batch.keys]
+        codes.append(np.array(own, code_type(len(places)))[batch.codes])
+    return Batch(
+        list(places),
+        np.concatenate(codes, dtype=code_type(len(places))),
+        pa.concat_arrays([batch.ts for batch in batches]),
+        pa.concat_arrays([batch.value_text for batch in batches]),
+        np.concatenate([batch.values for batch in batches]),
+        np.concatenate([batch.times for batch in batches]),
+        pa.concat_tables([batch.rejects for batch in batches]).combine_chunks(),
+        sum((Counter(batch.rejected_on) for batch in batches), Counter()),
+    )
+
+
+def code_type(count: int) -> type[np.uint16 | np.int32]:
+    """The type of indices into that many keys."""
+    return np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
+
+
+def count_dates(rejects: Sequence[Reject]) -> Mapping[tuple[str, str, str], int]:
+    """How many rejects there are of each device, sensor and UTC day; those without a TS count on no day."""
+    return Counter((each.device, each.sensor, each.date) for each in rejects if each.date)
 
 
 def shift_lines(batch: Batch, lines: int) -> Batch:

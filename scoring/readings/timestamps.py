@@ -1,5 +1,7 @@
 """The TS of a reading: ISO 8601, in UTC where no offset is given."""
 
+from datetime import date
+
 import numpy as np
 import pyarrow as pa
 
@@ -8,9 +10,11 @@ from scoring.arrow import cast, matches, take, to_numpy, trim
 _ZONED = pa.timestamp("ns", "UTC")
 _NAIVE = pa.timestamp("ns")
 
-_DAY_NS = 86_400_000_000_000
-_FIRST_SURE = np.datetime64("1678-01-01", "ns").astype(np.int64) + 2 * _DAY_NS
-_LAST_SURE = np.datetime64("2262-01-01", "ns").astype(np.int64) - 2 * _DAY_NS
+DAY_NS = 86_400_000_000_000
+_SECOND_NS = 1_000_000_000
+_EPOCH = date(1970, 1, 1).toordinal()
+_FIRST_SURE = np.datetime64("1678-01-01", "ns").astype(np.int64) + 2 * DAY_NS
+_LAST_SURE = np.datetime64("2262-01-01", "ns").astype(np.int64) - 2 * DAY_NS
 """Between these, any offset leaves the year of the text within what the pattern below accepts."""
 
 # The pattern covers the whole calendar, leap years too, because arrow's cast is all or nothing: it converts
@@ -44,6 +48,27 @@ def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
     if (times := _parse_all(texts)) is not None:
         return times, np.ones(len(texts), bool)
     return _parse_each(texts)
+
+
+def to_texts(times: np.ndarray) -> list[str]:
+    """Times, int64 nanoseconds since 1970, as `2026-01-01T00:00:05Z`; a fraction has 3, 6 or 9 digits."""
+    seconds = np.datetime_as_string(times.astype("M8[ns]"), unit="s").tolist()
+    return [
+        f"{text}{_fraction(nanoseconds)}Z"
+        for text, nanoseconds in zip(seconds, (times % _SECOND_NS).tolist(), strict=True)
+    ]
+
+
+def date_of(time: int) -> str:
+    """The UTC day of a time in nanoseconds since 1970, such as "2026-01-01"."""
+    return date.fromordinal(_EPOCH + time // DAY_NS).isoformat()
+
+
+def _fraction(nanoseconds: int) -> str:
+    if not nanoseconds:
+        return ""
+    digits = f"{nanoseconds:09}"
+    return "." + (digits if digits[6:] != "000" else digits[:6] if digits[3:6] != "000" else digits[:3])
 
 
 def _parse_all(texts: pa.StringArray) -> np.ndarray | None:

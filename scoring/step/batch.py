@@ -15,10 +15,13 @@ from scoring.keys import SensorKey
 from scoring.models.files import LoadedModel
 from scoring.models.svm import SvmDetector, predict_together
 from scoring.readings.files import Batch
+from scoring.step.days import DAYS, count_days
+from scoring.step.episodes import ANOMALIES, anomalous
 from scoring.step.predictions import format_rows
-from scoring.step.selection import Selection
 
 type FindModel = Callable[[SensorKey], LoadedModel | ModelError]
+type ChosenModel = Callable[[SensorKey], LoadedModel | ModelError | None]
+"""None for a sensor that is not to be scored."""
 
 _TOGETHER = 8192
 """Readings that are predicted at once: their arrays fit into the processor's cache."""
@@ -32,6 +35,8 @@ FACTS = np.dtype(
         ("readings", np.int64),
         ("anomalies", np.int64),
         ("worst", np.float64),  # the lowest score
+        ("lowest", np.float64),  # of its normal values; infinity where there is none
+        ("highest", np.float64),
         ("first", np.int64),  # nanoseconds since 1970 in UTC
         ("last", np.int64),
         ("first_ts", object),  # the same two as texts from the file
@@ -48,6 +53,8 @@ class ScoredBatch(NamedTuple):
         keys: the sensors.
         models: the model that scored each, or why there is none.
         facts: of `FACTS`; without a model, only the readings and their times are valid.
+        days: the sensors' readings per day, rows of `DAYS`; a place is an index into `keys`.
+        anomalies: rows of `ANOMALIES`, with the same places.
         rows: predictions as CSV, sensor by sensor.
         bounds: where each sensor's rows start in `rows`, and their end.
     """
@@ -55,6 +62,8 @@ class ScoredBatch(NamedTuple):
     keys: list[SensorKey]
     models: list[LoadedModel | ModelError]
     facts: np.ndarray
+    days: np.ndarray
+    anomalies: np.ndarray
     rows: memoryview
     bounds: list[int]
 
@@ -74,28 +83,34 @@ class _Parts:
     bounds: np.ndarray
 
 
-def score_batch(batch: Batch, model_of: FindModel, selection: Selection) -> ScoredBatch:
-    """Score the selected sensors' readings."""
-    parts = _split(batch, model_of, selection)
+def score_batch(batch: Batch, model_of: ChosenModel) -> ScoredBatch:
+    """Score the readings of the sensors that are to be scored."""
+    parts = _split(batch, model_of)
     facts = np.empty(len(parts.keys), FACTS)
     if not parts.keys:
-        return ScoredBatch([], [], facts, memoryview(b""), [0])
-    labels, scores, failures = _predict(parts, batch.values[parts.order])
+        return ScoredBatch([], [], facts, np.empty(0, DAYS), np.empty(0, ANOMALIES), memoryview(b""), [0])
+    values = batch.values[parts.order]
+    labels, scores, failures = _predict(parts, values)
     ts, times = take(batch.ts, parts.order), batch.times[parts.order]
     firsts, lasts = _extremes(times, parts.bounds)
     facts["readings"] = np.diff(parts.bounds)
     facts["anomalies"] = np.add.reduceat(labels, parts.bounds[:-1], dtype=np.int64)
     facts["worst"] = np.minimum.reduceat(scores, parts.bounds[:-1])
+    facts["lowest"] = np.minimum.reduceat(np.where(labels, np.inf, values), parts.bounds[:-1])
+    facts["highest"] = np.maximum.reduceat(np.where(labels, -np.inf, values), parts.bounds[:-1])
     facts["first"], facts["last"] = times[firsts], times[lasts]
     facts["first_ts"], facts["last_ts"] = take(ts, firsts).to_pylist(), take(ts, lasts).to_pylist()
-    rows, bounds = _format(parts, ts, take(batch.value_text, parts.order), labels, scores)
+    places = np.repeat(np.arange(len(parts.keys), dtype=np.int32), np.diff(parts.bounds))
+    rows, bounds = _format(parts, ts, take(batch.value_text, parts.order), labels, scores, places=places)
     models = [failures.get(i, model) for i, model in enumerate(parts.models)]
-    return ScoredBatch(parts.keys, models, facts, rows, bounds.tolist())
+    days, anomalies = count_days(places, times), anomalous(places, times, values, labels, scores)
+    return ScoredBatch(parts.keys, models, facts, days, anomalies, rows, bounds.tolist())
 
 
-def _split(batch: Batch, model_of: FindModel, selection: Selection) -> _Parts:
+def _split(batch: Batch, model_of: ChosenModel) -> _Parts:
     """The parts of a batch; parts whose detectors can predict together are next to each other."""
-    models = {i: model_of(key) for i, key in enumerate(batch.keys) if selection.covers(key)}
+    found = map(model_of, batch.keys)
+    models = {i: model for i, model in enumerate(found) if model is not None}
     forms = {i: _form(model) for i, model in models.items()}
     chosen = sorted(models, key=forms.__getitem__)
     places = np.full(len(batch.keys), len(chosen), batch.codes.dtype)  # the others come last
@@ -157,15 +172,14 @@ def _form(model: LoadedModel | ModelError) -> tuple[object, ...]:
 
 
 def _format(
-    parts: _Parts, ts: Any, value_text: Any, labels: np.ndarray, scores: np.ndarray
+    parts: _Parts, ts: Any, value_text: Any, labels: np.ndarray, scores: np.ndarray, *, places: np.ndarray
 ) -> tuple[memoryview, np.ndarray]:
-    codes = np.repeat(np.arange(len(parts.keys), dtype=np.int32), np.diff(parts.bounds))
     devices = [csv_text(key.device) for key in parts.keys]
     sensors = [csv_text(key.sensor) for key in parts.keys]
     columns = (
         ts,
-        take(strings(devices), codes),
-        take(strings(sensors), codes),
+        take(strings(devices), places),
+        take(strings(sensors), places),
         value_text,
         take(_LABELS, labels),
         cast(from_numpy(scores), pa.string()),

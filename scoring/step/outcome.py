@@ -12,6 +12,8 @@ from scoring.formats import OUTCOME_VERSION, OUTCOMES_FOLDER, SensorStatus
 from scoring.json_files import Document, json_bytes
 from scoring.keys import SensorKey
 from scoring.readings.files import FoundLanding
+from scoring.step.episodes import Episode
+from scoring.step.history import Day
 
 
 class LandingResult(Protocol):
@@ -33,7 +35,10 @@ def landing_line(found: LandingResult) -> str:
 
 @dataclass(slots=True)
 class SensorOutcome:
-    """One sensor's numbers; `first` and `last` are TS texts, `worst` is the lowest score."""
+    """One sensor's numbers; `first` and `last` are TS texts, `worst` is the lowest score.
+
+    `gap`, `days` and `episodes` are those of `SensorHistory`; a sensor that was not scored has days only.
+    """
 
     device: str
     sensor: str
@@ -45,6 +50,9 @@ class SensorOutcome:
     last: str | None = None
     worst: float | None = None
     model: str | None = None
+    gap: str = ""
+    days: list[Day] = field(default_factory=list)
+    episodes: list[Episode] = field(default_factory=list)
 
     @property
     def key(self) -> SensorKey:

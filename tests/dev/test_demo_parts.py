@@ -1,6 +1,7 @@
 """Parts of the demo that need no sandbox."""
 
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -47,7 +48,7 @@ def test_a_file_without_readings_is_found_before_anything_starts(tmp_path):
 def test_where_no_file_has_readings_nothing_starts(tmp_path):
     (tmp_path / "late.parquet").write_bytes(b"x")
     with pytest.raises(DemoError, match=r"nothing can be scored: late\.parquet: "):
-        find_input(tmp_path, tmp_path)
+        find_input(tmp_path, None)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,32 @@ def test_a_path_without_readings_is_refused(tmp_path, data, error):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DemoError, match=error):
         find_input(tmp_path / data, tmp_path)
+
+
+def test_everything_wrong_with_data_and_models_is_reported_together(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "model_pump_1_temp.skops").write_bytes(b"x")
+    (tmp_path / "models" / "README.md").write_bytes(b"x")
+    with pytest.raises(DemoError) as caught:
+        find_input(tmp_path / "none", tmp_path / "models")
+    text = str(caught.value)
+    assert "DATA must be a file or a folder of readings; no models in " in text
+    assert "as in 'pump_1%5Ftemp' or 'pump%5F1_temp'" in text
+    assert "ignored, not models: README.md" in text
+
+
+def test_all_refused_legacy_models_are_named(tmp_path, capsys):
+    (tmp_path / "readings.csv").write_text("TS,Device,Sensor,Value\n2026-01-01,1,1,20\n")
+    (tmp_path / "old").mkdir()
+    for number in range(3):
+        (tmp_path / "old" / f"model_1_{number}.pkl").write_bytes(b"no pickle")
+    own = find_input(tmp_path / "readings.csv", tmp_path / "old")
+    with pytest.raises(
+        DemoError, match=r"import-models failed: refused 'model_1_2\.pkl': .* remove the refused ones"
+    ):
+        own.fleet(tmp_path / "new", os.environ, print)
+    refused = [line for line in capsys.readouterr().err.splitlines() if line.startswith("refused 'model_1_")]
+    assert len(refused) == 2
 
 
 def test_the_last_of_several_landings_is_for_the_timer_and_other_files_are_skipped(tmp_path, capsys):

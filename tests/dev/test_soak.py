@@ -1,14 +1,17 @@
 """The soak test's checker finds every planted inconsistency in a small real state, and nothing else."""
 
 import contextlib
+import gzip
 import json
 import random
 import secrets
+import time
 
 import psutil
 import pytest
 
 from dev.demo.marked_processes import kill_marked
+from dev.soak.chaos import forked_steps, is_worker
 from dev.soak.check import check
 from dev.soak.contents import read_blobs
 from dev.soak.leaks import growth
@@ -60,12 +63,13 @@ def soak(tmp_path_factory):
 
 
 def kill_a_shard():
-    """Kill a step that scores, if there is one: the workers are children of this process."""
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if any(word.startswith("--shard") for word in process.cmdline()):
-                process.kill()
-                return True
+    """Kill the first step of the worker, a child of this process; it scores."""
+    workers = [child for child in psutil.Process().children() if is_worker(child)]
+    deadline = time.monotonic() + 10
+    while workers and time.monotonic() < deadline:
+        for step in [step for worker in workers for step in forked_steps(worker)]:
+            step.kill()
+            return True
     return False
 
 
@@ -289,3 +293,20 @@ def test_only_processes_that_grow_are_found():
         "process 2",
         "process 3",
     ]
+
+
+def test_a_run_that_the_fleet_state_counts_twice_is_found(soak, containers):
+    blob = containers["preds"].get_blob_client("_fleet/state.json.gz")
+    state = json.loads(gzip.decompress(blob.download_blob().readall()))
+    state["sensors"][0]["days"][0][1] += 3
+    blob.upload_blob(gzip.compress(json.dumps(state).encode()), overwrite=True)
+    [violation] = violations(soak)
+    assert violation.startswith("fleet state: sensor 1/1 has ")
+
+
+def test_an_event_that_is_not_delivered_is_found(soak, containers):
+    blob = containers["preds"].get_blob_client("_fleet/state.json.gz")
+    state = json.loads(gzip.decompress(blob.download_blob().readall()))
+    state["outbox"] = [{"id": "e1", "run": "blob-1"}]
+    blob.upload_blob(gzip.compress(json.dumps(state).encode()), overwrite=True)
+    assert violations(soak) == ["fleet state: event e1 of run blob-1 is not delivered"]

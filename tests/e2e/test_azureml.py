@@ -6,6 +6,7 @@ import pytest
 
 from dev.azureml.faults import Fault, Kind
 from dev.demo.fleet import Landing
+from pipeline.fleet.store import read_state
 from pipeline.runs.names import blob_run
 from pipeline.runs.record import RunState
 from tests.e2e.conftest import sandbox_for, scored_directly, wait_for_end
@@ -119,13 +120,12 @@ def test_the_timer_submits_a_landing_whose_event_was_lost(sandbox, host, small_f
     assert wait_for_end(sandbox, sandbox.claims([key])[key]).state is RunState.SUCCEEDED
 
 
-def test_the_timer_detects_that_a_job_has_finished_and_updates_the_index_page(sandbox, host, upload):
-    """Only the timer polls Azure ML: unlike the local engine, it has no worker that reports the end."""
+def test_success_concludes_its_run_at_once_without_a_sweep(sandbox, host, upload):
+    """Only events and sweeps ask Azure ML: unlike the local engine, it has no worker that reports the end."""
     run = upload("seen.csv")
     preds = sandbox.context.store.preds
-    host.wait_for(f"run {run} is submitted")
-    until(lambda: sandbox.context.engine.status(run).state.final)
-    assert not preds.exists("index.html") or run not in preds.read("index.html").data.decode()
-    assert host.call("score_on_timer") == 202
+    host.wait_for(f"run {run}: finished", 120)
+    assert sandbox.context.runs.load(run).applied
+    assert run in read_state(preds).runs
     link = f'<a href="{run}/report.html">'
     until(lambda: preds.exists("index.html") and link in preds.read("index.html").data.decode())

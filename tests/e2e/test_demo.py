@@ -51,9 +51,10 @@ class Demo:
         found = []
         for process in psutil.process_iter():
             try:
-                if (
-                    process.status() != psutil.STATUS_ZOMBIE
-                    and process.environ().get("TEST_MARK") == self.mark
+                # A worker can be recognized by its command line only.
+                if process.status() != psutil.STATUS_ZOMBIE and (
+                    any(str(self.folder) in word for word in process.cmdline())
+                    or process.environ().get("TEST_MARK") == self.mark
                 ):
                     found.append(process)
             except psutil.Error:
@@ -104,6 +105,7 @@ def test_one_command_leads_from_nothing_to_predictions(two_at_once):
     assert re.search(r"Run blob-[0-9a-f]{32}: 10,\d{3} of 10,\d{3} readings of 15 sensors scored", output)
     assert re.search(r"Run timer-\d{8}-\d{6}.*: 10,\d{3} of 10,\d{3} readings of 15 sensors scored", output)
     assert re.search(r"device +sensor +readings +anomalies", output)
+    assert "Message for the operators: sensor 2/3 was anomalous from 2026-01-02 09:43 UTC" in output
     assert "Everything was scored" in run.lines[-1]
     assert "\x1b" not in output
     assert len(list(out.glob("blob-*/preds_*.csv"))) == 15

@@ -32,12 +32,15 @@ HOST_SETTINGS = {
 }
 LEFT_TO_DEFAULTS = {
     # Read by our code; the defaults fit, and can be changed by hand.
+    "SCORING_EPISODE_GAP",
+    "SCORING_EPISODE_LEAST",
     "SCORING_GRACE_MINUTES",
     "SCORING_HOLD_MINUTES",
     "SCORING_LATE_EVENT_MINUTES",
     "SCORING_MAX_ACTIVE_RUNS",
     "SCORING_MAX_STEPS",
     "SCORING_MAX_REJECTED",
+    "SCORING_SILENT_AFTER",
     "SCORING_MAX_ROW_MB",
     "SCORING_MAX_TRIES",
     "SCORING_MAX_UNPACKED_MB",
@@ -147,11 +150,11 @@ def test_every_role_assignment_is_in_the_table_with_its_role_and_no_other_is() -
     assert rows == role_assignments()
 
 
-def test_the_app_owns_no_container_but_those_that_the_host_must_own() -> None:
+def test_the_app_owns_no_container_but_those_that_the_host_must_own_or_watch() -> None:
     variables = template("modules/storage-roles.bicep")["variables"]
     grants = variables["grants"]["value"]
     owned = {path_of(grant["container"]) for grant in grants if grant["role"] == "blobDataOwner"}
-    assert owned == {"host.leases", "host.keys", "containers.data"}
+    assert owned == {"host.leases", "host.keys", "containers.data", "containers.preds"}
     assert template("main.bicep")["variables"]["hostContainers"]["value"]["package"] == "deployment"
 
 
@@ -190,19 +193,35 @@ def test_the_app_runs_the_python_that_the_project_is_written_for() -> None:
     assert project["requires-python"] == ">=" + app["functionAppConfig"]["runtime"]["version"]
 
 
-def test_events_reach_the_app_for_committed_blobs_of_the_data_container_only() -> None:
-    subscription = config(template("event-subscription.bicep")["resources"]["subscription"])["properties"]
-    watched = subscription["filter"]
-    assert watched["subjectBeginsWith"] == "/blobServices/default/containers/${dataContainer}/"
-    assert watched["includedEventTypes"] == ["Microsoft.Storage.BlobCreated"]
-    (calls,) = watched["advancedFilters"]
+def subscription(name: str) -> Any:
+    return config(template("event-subscription.bicep")["resources"][name])["properties"]
+
+
+def test_events_reach_the_app_for_committed_landings_and_for_the_ends_of_runs_only() -> None:
+    assert len(template("event-subscription.bicep")["resources"]) == 3  # with the topic, which exists
+    landings, ends = subscription("landings")["filter"], subscription("ends")["filter"]
+    assert landings["subjectBeginsWith"] == "/blobServices/default/containers/${dataContainer}/"
+    assert ends["subjectBeginsWith"] == "/blobServices/default/containers/${predsContainer}/"
+    assert ends["subjectEndsWith"] == "/_SUCCESS"
+    shared = template("event-subscription.bicep")["variables"]
+    for watched in (landings, ends):
+        assert watched["includedEventTypes"] == "created"
+        assert watched["advancedFilters"] == "committed"
+    assert shared["created"]["value"] == ["Microsoft.Storage.BlobCreated"]
+    (calls,) = shared["committed"]["value"]
     assert (calls["key"], calls["operatorType"]) == ("data.api", "StringIn")
     assert set(calls["values"]) == {"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"}
 
 
 def test_the_address_with_the_webhooks_key_is_a_secret_to_deployments() -> None:
-    endpoint = template("event-subscription.bicep")["parameters"]["endpoint"]
-    assert "secure" in {decorator["type"] for decorator in endpoint["decorators"]}
+    webhook = template("event-subscription.bicep")["parameters"]["webhook"]
+    assert "secure" in {decorator["type"] for decorator in webhook["decorators"]}
+
+
+def test_each_subscription_calls_the_function_of_its_container() -> None:
+    for name, function in (("landings", "score_on_blob"), ("ends", "conclude_on_success")):
+        address = subscription(name)["destination"]["properties"]["endpointUrl"]
+        assert address == f"${{webhook}}{function}"
 
 
 def test_the_topic_is_in_the_region_of_the_account() -> None:

@@ -60,9 +60,12 @@ def hook(environment, emulator, store, tmp_path):
         "FUNCTION_APP_HOST": "func-scoring.azurewebsites.us",
         "APPLICATION_INSIGHTS_NAME": "appi-scoring",
         "SCORING_DATA_CONTAINER": store.data.name,
+        "SCORING_PREDS_CONTAINER": store.preds.name,
         "AZ_CALLS": str(tmp_path / "calls"),
         "AZ_KNOWS": "yes",
-        "AZ_FUNCTIONS": "func-scoring/score_on_blob func-scoring/score_on_timer",
+        "AZ_FUNCTIONS": " ".join(
+            f"func-scoring/{name}" for name in ("conclude_on_success", "score_on_blob", "score_on_timer")
+        ),
         "PATH": os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
 
@@ -100,13 +103,14 @@ def test_it_subscribes_to_events_publishes_the_pipeline_and_checks_everything(
     assert "engine" in done.stdout
     assert store.runs.exists("published/current")
     calls = (tmp_path / "calls").read_text()
-    assert "deployment group create --resource-group rg-scoring --name score-on-blob" in calls
+    assert "deployment group create --resource-group rg-scoring --name blob-events" in calls
     parameters = json.loads((tmp_path / "calls.parameters").read_text())["parameters"]
     assert {name: parameter["value"] for name, parameter in parameters.items()} == {
         "topicName": "topic-scoring",
         "dataContainer": store.data.name,
-        "endpoint": "https://func-scoring.azurewebsites.us/runtime/webhooks/blobs"
-        f"?functionName=Host.Functions.score_on_blob&code={KEY}",
+        "predsContainer": store.preds.name,
+        "webhook": "https://func-scoring.azurewebsites.us/runtime/webhooks/blobs"
+        f"?code={KEY}&functionName=Host.Functions.",
     }
 
 
@@ -140,13 +144,11 @@ def test_an_error_of_azure_is_shown_unchanged(hook, store):
     assert "(AuthorizationFailed) no" in done.stderr
 
 
-@pytest.mark.parametrize("loaded", ["", "func-scoring/score_on_timer"])
-def test_an_app_that_does_not_load_both_functions_fails_it_and_its_log_is_named(
-    hook, store, tmp_path, loaded
-):
+@pytest.mark.parametrize("loaded", ["", "func-scoring/score_on_blob func-scoring/score_on_timer"])
+def test_an_app_that_does_not_load_its_functions_fails_it_and_its_log_is_named(hook, store, tmp_path, loaded):
     done = hook(AZ_FUNCTIONS=loaded)
     assert done.returncode == 1
-    assert "func-scoring did not load both functions" in done.stderr
+    assert "func-scoring did not load its functions" in done.stderr
     assert "--apps appi-scoring" in done.stderr
     assert "keys list" not in (tmp_path / "calls").read_text()
     assert not store.runs.exists("published/current")

@@ -13,13 +13,14 @@ from pipeline.flow import sweep
 from pipeline.published import publish
 from pipeline.runs import record, result
 from pipeline.runs.landing import Manifest
+from pipeline.runs.summary import read_summary
 from scoring import formats
 
 SAMPLES = Path(__file__).parent / "samples"
 READERS: dict[str, tuple[int, Callable[[bytes, str], object]]] = {
     "manifest": (formats.MANIFEST_VERSION, Manifest.from_bytes),
     "record": (record.VERSION, record.RunRecord.from_bytes),
-    "summary": (formats.SUMMARY_VERSION, summary.read_summary),
+    "summary": (formats.SUMMARY_VERSION, read_summary),
     "result": (result.VERSION, result.from_bytes),
     "steps": (step_states.VERSION, step_states.from_bytes),
     "published": (publish.VERSION, publish.from_bytes),
@@ -48,7 +49,7 @@ def test_samples_hold_what_was_stored():
     def sample(name: str) -> bytes:
         return (SAMPLES / f"{name}-1.json").read_bytes()
 
-    steps = step_states.from_bytes(sample("steps"), "it")
+    steps, _ = step_states.from_bytes(sample("steps"), "it")
     assert (steps[0].started, steps[0].tries) == (datetime(2026, 11, 23, 5, 0, 0, 250000, tzinfo=UTC), 2)
     assert publish.from_bytes(sample("published"), "it").steps == 15
     watermark = sweep.read_watermark(sample("watermark"), "it")

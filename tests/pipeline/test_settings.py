@@ -125,6 +125,14 @@ class TestWrongSettings:
         for valid in ("0", "0.25", "1"):
             assert read(SCORING_MAX_REJECTED=valid).max_rejected == float(valid)
 
+    @pytest.mark.parametrize("seconds", ["0", "0.0", "-1", "1e3", "0.0001", "100000001", "a minute"])
+    def test_a_gap_is_a_number_of_seconds(self, seconds):
+        with pytest.raises(SettingsError, match="SCORING_EPISODE_GAP: expected a number of seconds above 0"):
+            read(SCORING_EPISODE_GAP=seconds)
+        for valid in ("30", "0.5", "100000000"):
+            assert read(SCORING_EPISODE_GAP=valid).episode_gap == float(valid)
+        assert read().episode_gap is None
+
     @pytest.mark.parametrize("minutes", ["0", "0.0", "nan", "inf", "1e9", "20161", "ten"])
     def test_minutes_are_more_than_none_and_less_than_too_many(self, minutes):
         assert "SCORING_STEP_MINUTES" in problems(

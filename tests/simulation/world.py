@@ -27,7 +27,8 @@ from pipeline.flow import cold_folders
 from pipeline.flow.cancel import cancel
 from pipeline.flow.context import Context
 from pipeline.flow.hold import hold
-from pipeline.flow.submit import submit_landing, submit_manual
+from pipeline.flow.manual import Request, submit_manual
+from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import make_current
@@ -255,7 +256,7 @@ class World:
             case "sweep":
                 sweep(context, self.tick, random_hex="000000")
             case "manual":
-                submit_manual(context, prefix="", random_hex=f"{self.calls:06x}")
+                submit_manual(context, Request(), random_hex=f"{self.calls:06x}")
             case "cancel":
                 runs = sorted(self.known)
                 if runs:

@@ -23,7 +23,7 @@ from pipeline.engines.azureml.schedule import Scheduled, Trigger
 from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.engines.summary import misfit, read_status, read_summary
+from pipeline.engines.summary import misfit, read_status
 from pipeline.errors import (
     EngineError,
     EngineUnreachable,
@@ -38,6 +38,7 @@ from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import step_names
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
+from pipeline.runs.summary import read_summary
 from pipeline.settings import Settings
 from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
@@ -147,22 +148,17 @@ class AzureMLEngine:
         jobs.submit(self.workspace, request)
 
     def status(self, run: str) -> RunStatus:
-        """The status of a run: that of its job, and when the job has finished, that of its results."""
+        """The status of a run: that of its job, and when `collect` has written them, that of its results."""
         job = jobs.find(self.workspace, run)
         if job is None:
             return self._without_job(run)
         state, _ = states(job.status)
-        if state not in {RunState.SUCCEEDED, RunState.FAILED}:
+        if state not in {RunState.RUNNING, RunState.SUCCEEDED, RunState.FAILED}:
             return RunStatus(state=state)
-        # Without `collect` there are no results, in any status of the job: lost steps do not fail it.
-        children = jobs.children(self.workspace, run)
-        collect = next((child for child in children if child.display_name == COLLECT), None)
-        collected = StepState.WAITING if collect is None else states(collect.status)[1]
-        if collected is StepState.RUNNING:  # run history can be behind
-            return RunStatus(state=RunState.RUNNING)
-        if collected is not StepState.SUCCEEDED or not self.store.preds.exists(f"{run}/{SUCCESS}"):
-            return RunStatus(state=RunState.FAILED, error=_failures(children), retry=True)
-        return self._collected(run, collect)
+        has_results = self.store.preds.exists(f"{run}/{SUCCESS}")
+        if state is RunState.RUNNING and not has_results:
+            return RunStatus(state=state)
+        return self._result(run, state, has_results=has_results)
 
     def steps(self, run: str) -> list[StepStatus]:
         """Steps in the order of the pipeline; those that the service has not started are waiting."""
@@ -202,6 +198,22 @@ class AzureMLEngine:
         lost = record.state is not RunState.PENDING
         return RunStatus(state=record.state, error=f"{where} has no job {run}" if lost else None, lost=lost)
 
+    def _result(self, run: str, state: RunState, *, has_results: bool) -> RunStatus:
+        """The status of a run whose job is in `state`, and has results or has finished without.
+
+        `collect` ends minutes before its job, and run history can be behind: its log says that it is done.
+        Without `collect` there are no results, in any status of the job: lost steps do not fail it.
+        """
+        children = jobs.children(self.workspace, run)
+        collect = next((child for child in children if child.display_name == COLLECT), None)
+        collected = StepState.WAITING if collect is None else states(collect.status)[1]
+        is_collecting = collected is StepState.RUNNING
+        if has_results and (collected is StepState.SUCCEEDED or (is_collecting and self._logs(run, collect))):
+            return self._collected(run, collect)
+        if state is RunState.RUNNING or is_collecting:
+            return RunStatus(state=RunState.RUNNING)
+        return RunStatus(state=RunState.FAILED, error=_failures(children), retry=True)
+
     def _collected(self, run: str, collect: Any) -> RunStatus:
         """How a run ended, by its summary, if that is the one that `collect` wrote."""
         path = f"{run}/{SUMMARY_JSON}"
@@ -219,8 +231,16 @@ class AzureMLEngine:
         except RunDocumentError as error:
             # Another try would predict its readings again.
             return RunStatus(state=RunState.FAILED, error=str(error))
-        error = f"{problem}: find out who else writes to container {self.store.preds.name!r}"
-        return RunStatus(state=RunState.FAILED, error=error, retry=True)
+        why = f"{problem}: find out who else writes to container {self.store.preds.name!r}"
+        return RunStatus(state=RunState.FAILED, error=why, retry=True)
+
+    def _logs(self, run: str, collect: Any) -> bool:
+        """Whether `collect` has logged that the summary in the run's folder is its own."""
+        try:
+            data = self.store.preds.read(f"{run}/{SUMMARY_JSON}").data
+        except NotFound:
+            return False
+        return self._logged(collect) == hashlib.sha256(data).hexdigest()
 
     def _logged(self, collect: Any) -> str | None:
         """The hash of its summary that `collect` logged; None if the service has no log of it.

@@ -1,0 +1,45 @@
+"""`python -m pipeline mute`."""
+
+import argparse
+from datetime import UTC, datetime
+
+from pipeline.errors import EXIT_DONE, InvalidRequest
+
+_EXAMPLE = """\
+Sends no messages about some sensors until a time. An episode that is still open then is announced by the
+next run.
+
+Example:
+  python -m pipeline mute 2/3 --until 2026-12-01T06:00 --reason "its fan is being replaced"
+  python -m pipeline mute 'site-b/*' --until 2026-12-01 --reason "the site is closed"
+
+Exit codes: 0 done; 1 failed; 2 usage or settings error.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("pattern", help="DEVICE/SENSOR, with * and ?")
+    parser.add_argument("--until", required=True, metavar="TIME", help="when it ends: ISO 8601, UTC")
+    parser.add_argument("--reason", required=True, help="why, for those who read the settings")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Mute sensors."""
+    from pipeline.commands.local_settings import open_context
+    from pipeline.notify.settings import Mute, add_mute
+
+    try:
+        until = datetime.fromisoformat(args.until)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"--until: expected a time such as 2026-12-01T06:00, found {args.until!r}"
+        ) from error
+    until = until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)
+    context = open_context()
+    if until <= context.clock():
+        raise InvalidRequest(f"--until: {until:%Y-%m-%d %H:%M} UTC is in the past")
+    add_mute(context.store.runs, Mute(pattern=args.pattern, until=until, reason=args.reason), context.clock())
+    print(f"no messages about {args.pattern} until {until:%Y-%m-%d %H:%M} UTC")
+    return EXIT_DONE

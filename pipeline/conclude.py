@@ -1,0 +1,72 @@
+"""What follows the end of a run: its results in the fleet state, messages to people, pages.
+
+A run has finished when its record says so. Its marker stays until the fleet state has it: a sweep does what a
+process that died has not done. Messages and pages are made from the fleet state, by any process.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from pipeline.errors import PipelineError, RunDocumentError
+from pipeline.pages.index import update_index
+from pipeline.runs.record import RunRecord, RunState
+from pipeline.settings import Settings
+from pipeline.storage.account import Store
+
+logger = logging.getLogger(__name__)
+
+_WITH_RESULTS = frozenset({RunState.SUCCEEDED, RunState.PARTLY, RunState.FAILED})
+
+
+class Conclusions:
+    """Concludes the runs of one store."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Callable[[], datetime]) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+
+    def add_to_fleet(self, record: RunRecord) -> bool:
+        """Add a finished run to the fleet state, once; False if there is nothing to add yet.
+
+        Raises:
+            PipelineError: storage fails, or other processes keep writing the state.
+        """
+        added = False
+        if record.state in _WITH_RESULTS and record.counts and not record.applied:
+            added = self._add_results(record)
+        if record.failed_for_good:
+            from pipeline.fleet.store import add_failure
+
+            add_failure(self.store.preds, record.run, record.error, self.clock())
+            added = True
+        return added
+
+    def _add_results(self, record: RunRecord) -> bool:
+        from pipeline.fleet.finished import read_finished
+        from pipeline.fleet.store import add_run
+        from pipeline.notify.settings import read_rules
+
+        try:
+            found = read_finished(self.store.preds, record)
+        except RunDocumentError as error:
+            # It stays as it is, however often a sweep reads it, and the predictions are there.
+            what = "the fleet state leaves out run %s: %s"
+            logger.error(what, record.run, error, extra={"run": record.run})  # noqa: TRY400
+            return True
+        if found is None:
+            return False
+        now = self.clock()
+        add_run(self.store.preds, found, read_rules(self.store.runs, self.settings, now), now)
+        return True
+
+    def announce(self, *, runs_ended: bool = True) -> None:
+        """Send what waits in the outbox, and update the pages. Errors are logged: the next sweep does it."""
+        from pipeline.notify.deliver import deliver
+
+        update_index(self.store, self.settings.late_sweep, runs_ended=runs_ended)
+        try:
+            deliver(self.store, self.settings, self.clock)
+        except PipelineError as error:
+            logger.warning("messages wait for the next sweep: %s", error)

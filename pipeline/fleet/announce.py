@@ -1,0 +1,153 @@
+"""Which events a sensor has, and which of them are worth a message.
+
+What is announced is stored with the sensor, so each event is made once. An event that is held back, because
+the sensor is muted or has cooled down too little, is made by a later run if it still holds then.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from msgspec.structs import replace
+
+from pipeline.fleet.events import Event, EventKind, make_event
+from pipeline.fleet.finished import FinishedRun, Key
+from pipeline.fleet.state import Episode, SensorState
+
+STALE = timedelta(days=1)
+"""An episode that ended so long before the last reading is history, not news: a backfill brings many."""
+MOST_LANDINGS = 10
+"""Landings that one event names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What is worth a message."""
+
+    least_readings: int
+    """An episode with fewer anomalous readings is not announced."""
+    least_duration: timedelta
+    cool_down: timedelta
+    """So long after an announced episode of a sensor, another one is not announced."""
+    silent_after: timedelta
+    is_muted: Callable[[Key], bool]
+
+
+def announce_episodes(
+    sensor: SensorState, swallowed: Sequence[Episode], run: str, rules: Rules, now: datetime
+) -> tuple[SensorState, list[Event]]:
+    """Announce episodes that opened, and those announced that closed or became part of another."""
+    if rules.is_muted(sensor.key):
+        return sensor, []
+    events = [
+        _episode_event(EventKind.EPISODE_CLOSED, sensor, episode, run, now, is_part_of_another=True)
+        for episode in swallowed
+    ]
+    announced: list[Episode] = []
+    for episode in sensor.episodes:
+        after = episode
+        if not after.announced and _is_news(after, sensor, announced, rules):
+            events.append(_episode_event(EventKind.EPISODE_OPENED, sensor, after, run, now))
+            after = replace(after, announced="open")
+        if after.announced == "open" and after.state == "closed":
+            events.append(_episode_event(EventKind.EPISODE_CLOSED, sensor, after, run, now))
+            after = replace(after, announced="closed")
+        announced.append(after)
+    return replace(sensor, episodes=tuple(announced)), events
+
+
+def announce_silence(
+    sensor: SensorState, run: str, rules: Rules, now: datetime
+) -> tuple[SensorState, list[Event]]:
+    """Announce that a sensor is silent, or back; `silent_since` says which."""
+    is_silent = sensor.silent_since is not None
+    if is_silent == sensor.silence_announced or rules.is_muted(sensor.key):
+        return sensor, []
+    kind = EventKind.SENSOR_SILENT if is_silent else EventKind.SENSOR_BACK
+    data = {**_sensor_data(sensor), "last_reading": _written(sensor.last_reading)}
+    event = make_event(kind, _subject(sensor.key), str(data["last_reading"]), time=now, run=run, data=data)
+    return replace(sensor, silence_announced=is_silent), [event]
+
+
+def announce_without_model(
+    sensor: SensorState, run: str, rules: Rules, now: datetime
+) -> tuple[SensorState, list[Event]]:
+    """Announce a sensor that sends readings and has no model, once."""
+    if sensor.no_model_announced or rules.is_muted(sensor.key):
+        return sensor, []
+    event = make_event(
+        EventKind.MODEL_MISSING,
+        _subject(sensor.key),
+        str(sensor.model),  # None, or the model that it had
+        time=now,
+        run=run,
+        data=_sensor_data(sensor),
+    )
+    return replace(sensor, no_model_announced=True), [event]
+
+
+def announce_rejects(found: FinishedRun, now: datetime) -> list[Event]:
+    """Announce that the share of rejected rows of some landings is above its limit: one event per run."""
+    if not found.rejects:
+        return []
+    data = {
+        "landings": [{"name": each.landing, "reason": each.reason} for each in found.rejects[:MOST_LANDINGS]],
+        "count": len(found.rejects),
+    }
+    return [make_event(EventKind.REJECTS, found.run, "", time=now, run=found.run, data=data)]
+
+
+def failure_event(run: str, error: str | None, now: datetime) -> Event:
+    """A run that failed for good, or lost steps for good."""
+    data = {"error": error or "see its steps"}
+    return make_event(EventKind.RUN_FAILED, run, "", time=now, run=run, data=data)
+
+
+def _is_news(episode: Episode, sensor: SensorState, before: Sequence[Episode], rules: Rules) -> bool:
+    if episode.readings < rules.least_readings or episode.end - episode.start < rules.least_duration:
+        return False
+    if sensor.last_reading is not None and sensor.last_reading - episode.end > STALE:
+        return False
+    # One that lasts beyond the time to cool down is announced then.
+    return not any(each.announced and episode.end - each.end < rules.cool_down for each in before)
+
+
+def _episode_event(
+    kind: EventKind,
+    sensor: SensorState,
+    episode: Episode,
+    run: str,
+    now: datetime,
+    *,
+    is_part_of_another: bool = False,
+) -> Event:
+    data = {
+        **_sensor_data(sensor),
+        "episode": episode.id,
+        "start": _written(episode.start),
+        "end": _written(episode.end),
+        "readings": episode.readings,
+        "peak": {
+            "time": _written(episode.peak_ts),
+            "value": episode.peak_value,
+            "score": episode.peak_score,
+        },
+        "direction": episode.direction,
+    }
+    if is_part_of_another:
+        data["merged"] = True
+    return make_event(kind, _subject(sensor.key), episode.id, time=now, run=run, data=data)
+
+
+def _sensor_data(sensor: SensorState) -> dict[str, Any]:
+    return {"device": sensor.device, "sensor": sensor.sensor}
+
+
+def _subject(key: Key) -> str:
+    return "/".join(quote(part, safe="") for part in key)  # other keys must not read the same
+
+
+def _written(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,200 @@
+"""What one finished run says about its sensors: read from its episodes, days and summary."""
+
+import csv
+import io
+import logging
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from pipeline.errors import NotFound, RunDocumentError
+from pipeline.fleet.state import LONGEST_SECONDS, as_utc
+from pipeline.runs.record import RunRecord
+from pipeline.runs.summary import read_summary
+from pipeline.storage.container import Container
+from scoring.formats import (
+    DAY_COLUMNS,
+    DAYS_CSV,
+    EPISODE_COLUMNS,
+    EPISODES_CSV,
+    SUMMARY_JSON,
+    LandingStatus,
+    SensorStatus,
+)
+
+_LONGEST_WORD, _LONGEST_COUNT = 20, 15
+
+logger = logging.getLogger(__name__)
+
+type Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundEpisode:
+    """A line of episodes.csv."""
+
+    start: datetime
+    end: datetime
+    readings: int
+    peak_ts: datetime
+    peak_value: float
+    peak_score: float | None
+    direction: str
+    gap_s: float
+    last_reading: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundDay:
+    """A line of days.csv."""
+
+    date: str
+    readings: int
+    anomalies: int
+    rejects: int
+    last_reading: datetime | None
+    last_anomaly: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejects:
+    """A landing with more rejects than a run that succeeds can have."""
+
+    landing: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """What one run says."""
+
+    run: str
+    created: datetime
+    claims: bool
+    """Whether no other run has scored the same landings."""
+    episodes: dict[Key, list[FoundEpisode]]
+    days: dict[Key, list[FoundDay]]
+    models: dict[Key, str]
+    """The SHA-256 of each model that scored."""
+    without_model: Sequence[Key]
+    rejects: Sequence[Rejects]
+
+
+def read_finished(preds: Container, record: RunRecord) -> FinishedRun | None:
+    """What the run says; None if it has no results, or they were cleaned up.
+
+    Raises:
+        RunDocumentError: one of its files is damaged.
+    """
+    path = f"{record.run}/{SUMMARY_JSON}"
+    try:
+        summary = read_summary(preds.read(path).data, f"{preds.name}/{path}")
+    except NotFound:
+        return None
+    rejected = {LandingStatus.PARTLY_REJECTED, LandingStatus.ALL_REJECTED}
+    return FinishedRun(
+        run=record.run,
+        created=record.created,
+        claims=record.claims,
+        episodes=_by_key(
+            _lines(preds, record.run, EPISODES_CSV, EPISODE_COLUMNS), _episode, f"{record.run}/{EPISODES_CSV}"
+        ),
+        days=_by_key(_lines(preds, record.run, DAYS_CSV, DAY_COLUMNS), _day, f"{record.run}/{DAYS_CSV}"),
+        models={
+            (row.device, row.sensor): row.model
+            for row in summary.sensors
+            if row.model and row.status is SensorStatus.SCORED
+        },
+        without_model=[
+            (row.device, row.sensor) for row in summary.sensors if row.status is SensorStatus.NO_MODEL
+        ],
+        rejects=[Rejects(row.name, row.reason) for row in summary.landings if row.status in rejected],
+    )
+
+
+def _lines(preds: Container, run: str, name: str, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """The lines of a CSV file by column; none where an earlier release wrote no file."""
+    path = f"{run}/{name}"
+    try:
+        text = preds.read(path).data.decode(errors="replace")
+    except NotFound:
+        return
+    where = f"{preds.name}/{path}"
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        header = next(rows, [])
+        if missing := set(columns) - set(header):
+            raise RunDocumentError(f"{where} has no column {min(missing)}")
+        for fields in rows:
+            if len(fields) != len(header):
+                raise RunDocumentError(f"{where}, line {rows.line_num}: expected {len(header)} fields")
+            yield dict(zip(header, fields, strict=True))
+    except csv.Error as error:
+        raise RunDocumentError(f"{where}, line {rows.line_num}: {error}") from error
+
+
+def _by_key[Found](
+    lines: Iterator[dict[str, str]], read: Callable[[dict[str, str]], Found], where: str
+) -> dict[Key, list[Found]]:
+    """What the lines say of each sensor; lines that cannot be read are left out, and the first is logged."""
+    found: dict[Key, list[Found]] = {}
+    damaged: list[str] = []
+    for line in lines:
+        try:
+            found.setdefault((line["Device"], line["Sensor"]), []).append(read(line))
+        except (ValueError, OverflowError) as error:
+            damaged.append(f"{line['Device']}/{line['Sensor']}: {error}")
+    if damaged:
+        logger.warning("%s: %s lines cannot be read, the first: %s", where, f"{len(damaged):,}", damaged[0])
+    return {key: rows for key, rows in found.items() if rows}
+
+
+def _episode(line: dict[str, str]) -> FoundEpisode:
+    score = float(line["peak_score"])
+    return FoundEpisode(
+        start=_time(line["start"]),
+        end=_time(line["end"]),
+        readings=_count(line["readings"]),
+        peak_ts=_time(line["peak_TS"]),
+        peak_value=_finite(line["peak_Value"]),
+        peak_score=score if math.isfinite(score) else None,
+        direction=line["direction"][:_LONGEST_WORD],
+        gap_s=_duration(line["gap_s"] or "0"),
+        last_reading=_time(line["last_reading"]),
+    )
+
+
+def _day(line: dict[str, str]) -> FoundDay:
+    return FoundDay(
+        date=date.fromisoformat(line["date"]).isoformat(),
+        readings=_count(line["readings"]),
+        anomalies=_count(line["anomalies"]),
+        rejects=_count(line["rejected"]),
+        last_reading=_time(line["last_reading"]) if line["last_reading"] else None,
+        last_anomaly=_time(line["last_anomaly"]) if line["last_anomaly"] else None,
+    )
+
+
+def _time(text: str) -> datetime:
+    return as_utc(datetime.fromisoformat(text))
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_COUNT):
+        raise ValueError(f"expected a count, found {text[:_LONGEST_WORD]!r}")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite number, found {text[:_LONGEST_WORD]!r}")
+    return number
+
+
+def _duration(text: str) -> float:
+    seconds = _finite(text)
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        raise ValueError(f"expected seconds, found {text[:_LONGEST_WORD]!r}")
+    return seconds

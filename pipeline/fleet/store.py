@@ -1,0 +1,103 @@
+"""The fleet state in storage: read, changed, and written if nobody else has changed it in the meantime."""
+
+import hashlib
+import logging
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from pipeline.errors import AlreadyExists, Changed, FleetStateError, NotFound
+from pipeline.fleet.announce import Rules, failure_event
+from pipeline.fleet.finished import FinishedRun
+from pipeline.fleet.merge import merge, with_events
+from pipeline.fleet.state import MOST_RUNS, FleetState
+from pipeline.storage.container import Container
+from scoring.formats import FLEET_STATE
+
+TRIES = 60
+"""Each lost race is a win of another process: up to 60 runs can finish at the same moment."""
+_LONGEST_WAIT = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+def read_state(preds: Container) -> FleetState:
+    """The state as it is stored; an empty one if there is none.
+
+    Raises:
+        FleetStateError: it is damaged, or of another version.
+    """
+    try:
+        return FleetState.from_bytes(preds.read(FLEET_STATE).data, f"{preds.name}/{FLEET_STATE}")
+    except NotFound:
+        return FleetState()
+
+
+def add_run(preds: Container, found: FinishedRun, rules: Rules, now: datetime) -> FleetState:
+    """Add a finished run, once; returns the new state."""
+    return change_state(preds, lambda state: merge(state, found, rules, now))
+
+
+def add_failure(preds: Container, run: str, error: str | None, now: datetime) -> FleetState:
+    """Add the event that a run has failed for good, once; returns the new state."""
+
+    def change(state: FleetState) -> FleetState:
+        if run in state.failed:
+            return state
+        outbox = with_events(state.outbox, [failure_event(run, error, now)])
+        return replace(state, failed=(*state.failed, run)[-MOST_RUNS:], outbox=outbox)
+
+    return change_state(preds, change)
+
+
+def change_state(preds: Container, change: Callable[[FleetState], FleetState]) -> FleetState:
+    """Change the state, again from the start if another process was faster; returns the new state.
+
+    `change` returns the state that it got if there is nothing to write, and raises FleetStateError for a
+    damaged one.
+
+    Raises:
+        FleetStateError: other processes keep changing it.
+    """
+    for tried in range(TRIES):
+        before, after, etag = _changed(preds, change)
+        if after is before:
+            return before
+        try:
+            if etag is None:
+                preds.create(FLEET_STATE, after.to_bytes())
+            else:
+                preds.replace(FLEET_STATE, after.to_bytes(), etag)
+        except (AlreadyExists, Changed):
+            time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2 ** min(tried, 10))))  # noqa: S311
+            continue
+        return after
+    raise FleetStateError(
+        f"{preds.name}/{FLEET_STATE} is not updated: other processes keep writing it; try again later"
+    )
+
+
+def _changed(
+    preds: Container, change: Callable[[FleetState], FleetState]
+) -> tuple[FleetState, FleetState, str | None]:
+    """The state, the changed state, and the ETag of the first.
+
+    A damaged state is kept beside it, and the state begins anew: who writes predictions can write this file
+    too, and that must not keep runs from finishing.
+    """
+    try:
+        content = preds.read(FLEET_STATE)
+    except NotFound:
+        return FleetState(), change(FleetState()), None
+    where = f"{preds.name}/{FLEET_STATE}"
+    try:
+        state = FleetState.from_bytes(content.data, where)
+        return state, change(state), content.etag
+    except FleetStateError as error:
+        aside = f"{FLEET_STATE}.damaged-{hashlib.sha256(content.data).hexdigest()[:16]}"
+        preds.put(aside, content.data)
+        logger.error("%s; it begins anew, and the old one is kept as %s/%s", error, preds.name, aside)  # noqa: TRY400
+        return FleetState(), change(FleetState()), content.etag

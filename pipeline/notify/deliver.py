@@ -1,0 +1,297 @@
+"""Delivery: from the outbox of the fleet state to the sinks, at least once, in order.
+
+One process delivers at a time: it holds a lease. Sinks are served at the same time, each in the order of the
+outbox, so the events of a sensor arrive in order. A sink that fails is left alone for a while, and the
+others continue. What a sink refuses, or fails to accept within a day, is kept as a dead letter:
+
+    runs/undelivered/<sink>/<id of the event>.json
+"""
+
+import json
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from msgspec.structs import replace
+
+from pipeline.errors import LeaseHeld, NotifyError
+from pipeline.fleet.events import Event, EventKind, make_event
+from pipeline.fleet.state import FleetState, Hold
+from pipeline.fleet.store import change_state, read_state
+from pipeline.json_documents import DAMAGED
+from pipeline.notify.messages import Message, cloud_event, sentence
+from pipeline.notify.settings import NotifySettings, Sink, read_notify_settings
+from pipeline.notify.sinks import Answer, Fate, OpenSink, open_sink
+from pipeline.settings import Settings
+from pipeline.storage.account import Store, in_parallel
+
+LOCK = "notify.lock"
+DEAD_LETTERS = "undelivered"
+LEASE_SECONDS = 60
+BUDGET = 35.0
+"""Seconds in which a delivery begins requests: it must end before its lease."""
+TRIES = 3
+FIRST_WAIT, LONGEST_WAIT = 0.5, 5.0
+"""Seconds between tries of one delivery; each wait is twice as long, minus up to half at random."""
+FIRST_HOLD, LONGEST_HOLD = timedelta(minutes=1), timedelta(hours=1)
+"""How long a sink that failed is left alone; each time twice as long, plus up to a quarter at random."""
+OLDEST = timedelta(days=1)
+MOST_WAITING = 10_000
+"""Events that can wait for one sink; the oldest of more are dead letters."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Progress:
+    """What became of the events of one sink."""
+
+    sink: Sink
+    delivered: set[str] = field(default_factory=set)
+    dead: dict[str, str] = field(default_factory=dict)
+    """Events that are given up, with the reason."""
+    hold: Hold | None = None
+    """Set if the sink failed."""
+
+
+def deliver(
+    store: Store,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    environ: Mapping[str, str] = os.environ,
+) -> None:
+    """Send what waits in the outbox, unless another process does; it then finds our events, too.
+
+    Raises:
+        PipelineError: storage fails, or the settings of notifications are wrong. The events wait.
+    """
+    ends = time.monotonic() + BUDGET
+    tried: set[str] = set()
+    while time.monotonic() < ends:
+        if all(event.id in tried for event in read_state(store.preds).outbox):
+            return
+        store.runs.touch(LOCK, metadata={})
+        try:
+            lease = store.runs.lease(LOCK, LEASE_SECONDS)
+        except LeaseHeld:
+            return
+        try:
+            tried |= _deliver_once(store, settings, clock, environ, ends)
+        finally:
+            lease.release()
+
+
+def try_sinks(
+    store: Store,
+    settings: Settings,
+    notify: NotifySettings,
+    now: datetime,
+    environ: Mapping[str, str] = os.environ,
+) -> list[tuple[Sink, Answer]]:
+    """Send a test event to each sink; returns what became of it."""
+    event = make_event(EventKind.TEST, "test", now.isoformat(), time=now, run="none", data={})
+
+    def attempt(sink: Sink) -> tuple[Sink, Answer]:
+        try:
+            opened = open_sink(sink, settings.connection, _source(store), environ)
+        except NotifyError as error:
+            return sink, Answer(Fate.FAILED, str(error))
+        try:
+            (message,) = opened.messages([event])
+            return sink, opened.send(message, now)
+        finally:
+            opened.close()
+
+    return in_parallel(attempt, notify.sinks)
+
+
+def summarize_delivery(
+    store: Store, settings: Settings, now: datetime, environ: Mapping[str, str] = os.environ
+) -> tuple[bool, str]:
+    """Whether messages go out, and in one line what keeps them; sends nothing.
+
+    Raises:
+        PipelineError: the settings of notifications or the fleet state cannot be read.
+    """
+    notify, state = read_notify_settings(store.runs), read_state(store.preds)
+    if not notify.sinks:
+        return True, "no sink is set: anomalies are on the pages and in the log only"
+    problems: list[str] = []
+    for sink in notify.sinks:
+        try:
+            open_sink(sink, settings.connection, _source(store), environ).close()
+        except NotifyError as error:
+            problems.append(str(error))
+        hold = state.holds.get(sink.name)
+        if hold and hold.until > now:
+            problems.append(
+                f"sink {sink.name} fails, the next try is after {hold.until:%Y-%m-%d %H:%M:%S} UTC"
+            )
+    mutes = sum(mute.until > now for mute in notify.mutes)
+    counts = f"{len(notify.sinks):,} sinks, {mutes:,} mutes, {len(state.outbox):,} events wait"
+    return not problems, "; ".join([counts, *problems])
+
+
+def _source(store: Store) -> str:
+    """The `source` of all events of this fleet."""
+    return f"{store.address}/{store.preds.name}"
+
+
+def _deliver_once(
+    store: Store,
+    settings: Settings,
+    clock: Callable[[], datetime],
+    environ: Mapping[str, str],
+    ends: float,
+) -> set[str]:
+    """Send what waits; returns the ids of all events that it found."""
+    notify, state = read_notify_settings(store.runs), read_state(store.preds)
+    source = _source(store)
+    unreadable = {event.id for event in state.outbox if not _is_readable(event)}
+    events = [event for event in state.outbox if event.id not in unreadable]
+
+    def serve(sink: Sink) -> Progress:
+        progress = Progress(sink)
+        waiting = [event for event in events if sink.wants(event.kind) and sink.name not in event.done]
+        hold = state.holds.get(sink.name)
+        if not waiting or (hold and hold.until > clock()):
+            return progress
+        try:
+            opened = open_sink(sink, settings.connection, source, environ)
+        except NotifyError as error:
+            _note_failure(progress, waiting, hold, Answer(Fate.FAILED, str(error)), clock())
+            return progress
+        try:
+            _serve(progress, opened, waiting, hold, clock=clock, ends=ends)
+        finally:
+            opened.close()
+        return progress
+
+    progress = in_parallel(serve, notify.sinks)
+    by_id = {event.id: event for event in events}
+    for each in progress:
+        for event_id, reason in each.dead.items():
+            _keep_dead_letter(store, each.sink, by_id[event_id], source, reason)
+    found = {event.id for event in state.outbox}
+    change_state(
+        store.preds, partial(_settled, notify=notify, progress=progress, found=found, drop=unreadable)
+    )
+    return found
+
+
+def _serve(
+    progress: Progress,
+    opened: OpenSink,
+    waiting: Sequence[Event],
+    hold: Hold | None,
+    *,
+    clock: Callable[[], datetime],
+    ends: float,
+) -> None:
+    """Send the events in order, until one is not taken or the time is up."""
+    for event in waiting[:-MOST_WAITING]:
+        progress.dead[event.id] = f"more than {MOST_WAITING:,} events waited"
+    for message in opened.messages(waiting[-MOST_WAITING:]):
+        if time.monotonic() > ends:
+            return
+        answer = _tried(opened, message, clock, ends)
+        ids = [event.id for event in message.events]
+        if answer.fate is Fate.DELIVERED:
+            progress.delivered.update(ids)
+        elif answer.fate is Fate.REFUSED:
+            progress.dead.update(dict.fromkeys(ids, answer.reason))
+        else:
+            left = [event for event in waiting if event.id not in progress.delivered | progress.dead.keys()]
+            _note_failure(progress, left, hold, answer, clock())
+            return
+
+
+def _tried(opened: OpenSink, message: Message, clock: Callable[[], datetime], ends: float) -> Answer:
+    """The answer to one message, after some tries if it fails."""
+    wait = FIRST_WAIT
+    for tried in range(1, TRIES + 1):
+        answer = opened.send(message, clock())
+        asked = answer.retry_after or 0.0
+        pause = max(asked, wait * random.uniform(0.5, 1.0))  # noqa: S311
+        is_late = time.monotonic() + pause > ends
+        if answer.fate is not Fate.FAILED or tried == TRIES or asked > LONGEST_WAIT or is_late:
+            return answer
+        time.sleep(pause)
+        wait *= 2
+    raise AssertionError("the last try returns")
+
+
+def _note_failure(
+    progress: Progress, waiting: Sequence[Event], before: Hold | None, answer: Answer, now: datetime
+) -> None:
+    """Leave the sink alone for a while, and give up what has waited too long."""
+    failures = before.failures + 1 if before else 1
+    pause = min(FIRST_HOLD * 2 ** min(failures - 1, 10), LONGEST_HOLD) * random.uniform(1.0, 1.25)  # noqa: S311
+    asked = timedelta(seconds=min(answer.retry_after or 0.0, OLDEST.total_seconds()))
+    progress.hold = Hold(now + max(pause, asked), failures)
+    for event in waiting:
+        if now - event.time > OLDEST:
+            progress.dead[event.id] = f"not taken within a day: {answer.reason}"
+    logger.warning(
+        "sink %s failed (%s): %s events wait, the next try is after %s",
+        progress.sink.name,
+        answer.reason,
+        f"{len(waiting):,}",
+        f"{progress.hold.until:%Y-%m-%d %H:%M:%S} UTC",
+    )
+
+
+def _settled(
+    state: FleetState,
+    *,
+    notify: NotifySettings,
+    progress: Sequence[Progress],
+    found: set[str],
+    drop: set[str],
+) -> FleetState:
+    """The state without what all sinks have."""
+    outbox: list[Event] = []
+    for event in state.outbox:
+        done = {
+            each.sink.name for each in progress if event.id in each.delivered or event.id in each.dead
+        } | set(event.done)
+        wanted = {sink.name for sink in notify.sinks if sink.wants(event.kind)}
+        if event.id in drop or (event.id in found and wanted <= done):
+            if event.id not in drop:
+                logger.info(
+                    "event %s: %s (%s)", event.id, sentence(event), ", ".join(sorted(done)) or "no sink"
+                )
+            continue
+        outbox.append(replace(event, done=tuple(sorted(done))))
+    served = {each.sink.name: each for each in progress}
+    holds = {name: hold for name, hold in state.holds.items() if name in served}
+    for name, each in served.items():
+        if each.hold is not None:
+            holds[name] = each.hold
+        elif each.delivered:
+            holds.pop(name, None)
+    if tuple(outbox) == state.outbox and holds == state.holds:
+        return state
+    return replace(state, outbox=tuple(outbox), holds=holds)
+
+
+def _keep_dead_letter(store: Store, sink: Sink, event: Event, source: str, reason: str) -> None:
+    document = {"sink": sink.name, "reason": reason, "event": cloud_event(event, source)}
+    name = f"{DEAD_LETTERS}/{sink.name}/{event.id}.json"
+    store.runs.put(name, json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n")
+    logger.error("event %s is not delivered to sink %s (%s): see %s", event.id, sink.name, reason, name)
+
+
+def _is_readable(event: Event) -> bool:
+    """Whether it is an event of ours: who can write predictions can write the outbox, too."""
+    try:
+        sentence(event)
+    except (*DAMAGED, LookupError) as error:
+        logger.error("event %s in the outbox is damaged (%s) and is dropped", event.id, type(error).__name__)  # noqa: TRY400
+        return False
+    return True

@@ -1,0 +1,217 @@
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from pipeline.errors import StorageUnreachable
+from pipeline.fleet.events import EventKind
+from pipeline.fleet.store import change_state, read_state
+from pipeline.flow.recover import conclude
+from pipeline.flow.submit import submit_landing
+from pipeline.flow.sweep import sweep
+from pipeline.flow.triggers import conclude_run
+from pipeline.notify.settings import NotifySettings, Sink, SinkKind, write_notify_settings
+from pipeline.runs.record import RunState
+from scoring.formats import EPISODES_CSV, FLEET_STATE, SUCCESS
+from tests.pipeline.fleet.stored import DAY, EPISODE, TOTALS, write_results
+from tests.pipeline.notify.receiver import Receiver, served
+
+HEX = "3fa94c"
+
+
+@pytest.fixture
+def run(context):
+    """A run that was submitted."""
+    return submitted(context, "a.csv")
+
+
+def submitted(context, name):
+    context.store.data.put(name, b"TS")
+    run = submit_landing(context, name).run
+    assert run is not None
+    return run
+
+
+def finish(context, run, **status):
+    """Let the engine say that the run has finished."""
+    context.engine.say(run, **({"state": "succeeded", "counts": TOTALS} | status))
+
+
+def swept(context):
+    return sweep(context, None, random_hex=HEX)
+
+
+def state(context):
+    return read_state(context.store.preds)
+
+
+def test_a_finished_run_is_in_the_fleet_state_once(context, run):
+    write_results(context.store.preds, run)
+    finish(context, run)
+    swept(context)
+    (sensor,) = state(context).sensors
+    assert sensor.key == ("1", "3")
+    assert sensor.last_reading == datetime(2026, 11, 22, 23, 59, tzinfo=UTC)
+    assert sensor.model == "f00d"
+    assert sensor.read_days() == [("2026-11-22", 1440, 26, 2, run)]
+    (episode,) = sensor.episodes
+    assert (episode.readings, episode.peak_score, episode.state) == (26, None, "closed")
+    assert context.runs.load(run).applied
+    assert not context.runs.is_marked(run)
+    swept(context)
+    assert state(context).sensors == (sensor,)
+
+
+def test_a_run_whose_names_have_left_the_state_is_not_added_again(context, run):
+    write_results(context.store.preds, run)
+    finish(context, run)
+    swept(context)
+    from msgspec.structs import replace
+
+    before = change_state(context.store.preds, lambda state: replace(state, runs=()))
+    context.runs.mark(run)  # as if a process had died before it deleted the marker
+    swept(context)
+    assert state(context) == before
+    assert not context.runs.is_marked(run)
+
+
+def test_a_process_that_dies_before_the_fleet_state_leaves_it_to_the_next_sweep(context, run):
+    write_results(context.store.preds, run)
+
+    def dies(record):
+        raise StorageUnreachable("storage does not respond")
+
+    usual, context.runs.add_to_fleet = context.runs.add_to_fleet, dies
+    finish(context, run)
+    with pytest.raises(StorageUnreachable):
+        swept(context)
+    assert context.runs.load(run).state is RunState.SUCCEEDED
+    assert context.runs.is_marked(run)
+    assert state(context).sensors == ()
+    context.runs.add_to_fleet = usual
+    swept(context)
+    assert len(state(context).sensors) == 1
+    assert not context.runs.is_marked(run)
+
+
+def test_runs_that_finish_at_the_same_moment_are_all_added(context):
+    runs = [submitted(context, f"{number}.csv") for number in range(8)]
+    for number, run in enumerate(runs):
+        write_results(context.store.preds, run, days=[DAY | {"Sensor": str(number)}], episodes=[])
+        finish(context, run)
+    names = [(context.store.preds.name, f"{run}/{SUCCESS}") for run in runs]
+    threads = [threading.Thread(target=conclude_run, args=(context, *name)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(state(context).runs) == sorted(runs)
+    assert {sensor.sensor for sensor in state(context).sensors} >= {str(number) for number in range(8)}
+
+
+class TestTrigger:
+    def test_success_concludes_its_run_at_once_and_sends_its_messages(self, context, run):
+        write_results(context.store.preds, run)
+        with served(Receiver()) as receiver:
+            sink = Sink(name="ops", kind=SinkKind.WEBHOOK, url=receiver.url)
+            write_notify_settings(context.store.runs, NotifySettings(sinks=(sink,)).to_bytes(), "it")
+            finish(context, run)
+            outcome = conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
+        assert outcome == f"run {run}: finished"
+        assert context.runs.load(run).state is RunState.SUCCEEDED
+        kinds = [one.document["type"] for one in receiver.accepted]
+        assert kinds == [EventKind.EPISODE_OPENED, EventKind.EPISODE_CLOSED]
+        assert context.store.preds.exists("index.html")
+
+    def test_its_second_event_does_nothing(self, context, run):
+        write_results(context.store.preds, run)
+        finish(context, run)
+        conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
+        before = context.store.preds.find(FLEET_STATE).etag
+        outcome = conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
+        assert outcome == f"run {run} is concluded already, or is not one of ours"
+        assert context.store.preds.find(FLEET_STATE).etag == before
+
+    def test_success_of_a_run_that_its_engine_still_runs_changes_nothing(self, context, run):
+        write_results(context.store.preds, run)
+        assert conclude(context, run, waits=(0.1,)) == f"run {run}: none"
+        assert context.runs.load(run).state is RunState.SUBMITTED
+        assert state(context).runs == ()
+
+    def test_a_run_with_a_live_worker_is_left_to_it(self, context, run):
+        lease = context.runs.hold(run)
+        outcome = conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
+        assert outcome == f"run {run} is concluded by its worker"
+        lease.release()
+
+    @pytest.mark.parametrize("name", ["a/b/_SUCCESS", "_SUCCESS", "../_SUCCESS", "run/summary.json"])
+    def test_other_blobs_are_not_the_end_of_a_run(self, context, name):
+        assert "is not the end of a run" in conclude_run(context, context.store.preds.name, name)
+
+    def test_success_in_another_container_is_not_the_end_of_a_run(self, context, run):
+        assert "is not the end of a run" in conclude_run(context, "elsewhere", f"{run}/{SUCCESS}")
+
+
+def test_a_run_that_fails_for_good_is_announced_once(context, run):
+    for number in range(3):
+        name = run if number == 0 else f"{run}-{number + 1}"
+        context.engine.say(name, state="failed", error="no disk", retry=True)
+        swept(context)
+        assert [event.kind for event in state(context).outbox] == []
+        swept(context)
+    assert state(context).failed == (f"{run}-3",)
+    swept(context)
+    assert state(context).failed == (f"{run}-3",)
+
+
+def test_rejects_and_a_sensor_without_a_model_are_announced(context, run, caplog):
+    caplog.set_level("INFO")
+    landing = {"name": "a.csv", "status": "partly-rejected", "reason": "30 of 100 rows were rejected"}
+    unknown = {"device": "9", "sensor": "9", "status": "no-model", "reason": "no model_9_9.skops"}
+    write_results(context.store.preds, run, sensors=[unknown], landings=[landing], state="partly")
+    finish(context, run, state="partly")
+    swept(context)
+    assert "sensor 9/9 has no model: its readings are not scored" in caplog.text
+    assert f"run {run}: too many rejected rows in a.csv (30 of 100 rows were rejected)" in caplog.text
+
+
+class TestWhatOthersPlant:
+    def test_a_damaged_state_is_kept_aside_and_begins_anew(self, context, run):
+        context.store.preds.put(FLEET_STATE, b"not gzip")
+        write_results(context.store.preds, run)
+        finish(context, run)
+        swept(context)
+        assert state(context).runs == (run,)
+        (aside,) = context.store.preds.list(f"{FLEET_STATE}.damaged-")
+        assert context.store.preds.read(aside.name).data == b"not gzip"
+
+    def test_a_damaged_file_leaves_its_run_out_and_lets_it_finish(self, context, run, caplog):
+        write_results(context.store.preds, run)
+        context.store.preds.put(f"{run}/{EPISODES_CSV}", b"what,is,this\n")
+        finish(context, run)
+        swept(context)
+        assert not context.runs.is_marked(run)
+        assert state(context).sensors == ()
+        assert f"the fleet state leaves out run {run}" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("column", "text"),
+        [("start", "yesterday"), ("readings", "-1"), ("gap_s", "1e300"), ("peak_Value", "nan"), ("end", "")],
+    )
+    def test_a_damaged_line_is_left_out_and_the_others_count(self, context, run, column, text, caplog):
+        other = EPISODE | {"Sensor": "4"}
+        write_results(context.store.preds, run, episodes=[EPISODE | {column: text}, other])
+        finish(context, run)
+        swept(context)
+        assert [len(sensor.episodes) for sensor in state(context).sensors] == [0, 1]
+        assert "1 lines cannot be read, the first: 1/3" in caplog.text
+
+
+def test_a_run_of_an_earlier_release_has_neither_file_and_finishes(context, run):
+    write_results(context.store.preds, run)
+    for name in (EPISODES_CSV, "days.csv"):
+        context.store.preds.delete(f"{run}/{name}")
+    finish(context, run)
+    swept(context)
+    assert not context.runs.is_marked(run)
+    assert [sensor.model for sensor in state(context).sensors] == ["f00d"]
