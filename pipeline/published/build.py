@@ -46,18 +46,17 @@ _SCORE = (
     f"python -m scoring score {_COMMON} $[[--key=${{{{inputs.key}}}}]] $[[--shard=${{{{inputs.shard}}}}]] "
     "--out ${{outputs.preds}}/${{inputs.run}}"
 )
-_COLLECT_ALWAYS = (
+_COLLECT = (
     f"python -m scoring collect {_COMMON} --run ${{{{inputs.run}}}} "
-    "--preds ${{outputs.preds}}/${{inputs.run}}"
+    "--preds ${{outputs.preds}}/${{inputs.run}} --exit-zero"
 )
-_COLLECT = f"{_COLLECT_ALWAYS} --exit-zero"
 """It has done its work where sensors failed too: `state` in the summary says how the run ended."""
 
-_ANY_COLLECT = re.compile(
-    re.escape(_COLLECT_ALWAYS) + r"(?: --exit-zero)? --max-row-mb (\d{1,9}) --max-unpacked-mb (\d{1,9})"
-    r"(?: --max-rejected [0-9.e+-]{1,20})?(?: --episode-least \d{1,9})?"
+_LIMITS = re.compile(
+    re.escape(_COLLECT)
+    + r" --max-row-mb (\d{1,9}) --max-unpacked-mb (\d{1,9}) --max-rejected ([0-9.e+-]{1,20})"
+    r"(?: --episode-least (\d{1,9}))?"
 )
-"""The commands of `collect` of this release and of earlier ones."""
 _GAP = re.compile(r".* --episode-gap ([0-9.e+-]{1,20})")
 
 _GATHER = "python -c pass"
@@ -134,7 +133,7 @@ def build(
 
 
 def check(pipeline_yml: bytes, score_yml: bytes) -> None:
-    """Check that these documents are what `build` writes or wrote, for some fleet and some limits.
+    """Check that these documents are what `build` writes, for some fleet and some limits.
 
     A command in them is a command line that a worker runs. So nothing of them is trusted: what they say of
     fleet and limits is read, the documents are built again from it, and compared.
@@ -149,42 +148,33 @@ def check(pipeline_yml: bytes, score_yml: bytes) -> None:
         inputs = [job["inputs"] for job in jobs.values()]
         keys = [SensorKey.from_encoded(own["key"]) for own in inputs if "key" in own]
         steps = _step_inputs(keys, None if keys else sum("shard" in own for own in inputs))
-        command = jobs[COLLECT]["component"]["command"]
-        found, gap = _ANY_COLLECT.fullmatch(command), _GAP.fullmatch(score["command"])
-        seconds = float(gap[1]) if gap else None
-        limits = ReadingLimits(int(found[1]), int(found[2]), episode_gap=seconds) if found else None
+        found = _LIMITS.fullmatch(jobs[COLLECT]["component"]["command"])
+        limits = _limits(found, _GAP.fullmatch(score["command"])) if found else None
         runs_in = {name: str(score[name]) for name in ("environment", "code")}
-        same = limits is not None and score == _score(limits, runs_in)
-        if limits is not None and same:
-            built = _pipeline(steps, seconds=1, limits=limits, runs_in=runs_in)
-            built["jobs"][COLLECT]["component"]["command"] = command
-            for name, job in jobs.items():
-                built["jobs"][name]["limits"] = {"timeout": float(job["limits"]["timeout"])}
-            same = _plain(pipeline) == _plain(built)
+        seconds = int(jobs[COLLECT]["limits"]["timeout"])
+        same = limits is not None and (pipeline, score) == (
+            _pipeline(steps, seconds=seconds, limits=limits, runs_in=runs_in),
+            _score(limits, runs_in),
+        )
     except (yaml.YAMLError, *DAMAGED) as error:
         raise PublishError(
             f"the published documents cannot be read ({damage(error)}): publish again"
         ) from error
     if not same:
         raise PublishError(
-            "the published documents are not those that this project writes: publish again, and find out who "
-            "else can write to the container of runs"
+            "the published documents are not those that this version of the project writes: publish again, "
+            "and find out who else can write to the container of runs"
         )
 
 
-def _plain(pipeline: Mapping[str, Any]) -> dict[str, Any]:
-    """The document with bindings as earlier releases wrote them: without a mode."""
-    jobs = {
-        name: job
-        | {
-            "inputs": {
-                what: bound["path"] if isinstance(bound, Mapping) and bound["mode"] == "direct" else bound
-                for what, bound in job["inputs"].items()
-            }
-        }
-        for name, job in pipeline["jobs"].items()
-    }
-    return {**pipeline, "jobs": jobs}
+def _limits(collect: re.Match[str], gap: re.Match[str] | None) -> ReadingLimits:
+    return ReadingLimits(
+        int(collect[1]),
+        int(collect[2]),
+        float(collect[3]),
+        float(gap[1]) if gap else None,
+        int(collect[4]) if collect[4] else LEAST_EPISODE,
+    )
 
 
 def step_name(key: SensorKey) -> str:

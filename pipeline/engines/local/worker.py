@@ -207,13 +207,8 @@ class Worker:
         )
 
     def _conclude(self, execution: Execution, out: Path) -> RunStatus:
-        """Read the summary, and store the results; the next try of lost steps has its own folder.
-
-        `_SUCCESS` says that `collect` finished: in pipelines of earlier releases, its exit code also says
-        whether the run succeeded.
-        """
-        failed = execution.failed.get(COLLECT)
-        if failed and not (out / SUCCESS).exists():
+        """Read the summary, and store the results; the next try of lost steps has its own folder."""
+        if failed := execution.failed.get(COLLECT):
             return RunStatus(state=RunState.FAILED, error=f"{COLLECT}: {failed.error}", retry=failed.retry)
         try:
             summary = (out / SUMMARY_JSON).read_bytes()

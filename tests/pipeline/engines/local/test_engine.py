@@ -526,7 +526,7 @@ def test_a_worker_without_storage_reports_it_in_one_line(fleet):
 
 @pytest.mark.parametrize(
     ("same_version", "problem"),
-    [(True, "were changed: publish again"), (False, "are not those that this project writes")],
+    [(True, "were changed: publish again"), (False, "are not those that this version")],
 )
 def test_documents_that_were_changed_are_not_executed(fleet, caplog, tmp_path, same_version, problem):
     """Someone who can write to the container of runs could make a worker run a command."""
