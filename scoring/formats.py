@@ -9,6 +9,7 @@ from enum import StrEnum
 
 SUMMARY_JSON, SUMMARY_CSV = "summary.json", "summary.csv"
 REJECTS_CSV = "rejects.csv"
+EPISODES_CSV = "episodes.csv"
 REPORT_HTML, INDEX_HTML = "report.html", "index.html"
 MANIFEST_JSON = "manifest.json"
 SUCCESS = "_SUCCESS"
