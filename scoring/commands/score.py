@@ -11,7 +11,7 @@ from scoring.commands.arguments import plain_text
 from scoring.commands.failures import print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
-from scoring.errors import EXIT_DONE, UsageError
+from scoring.errors import EXIT_DONE, ReadingsError, UsageError
 from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
         for line in store.notes():
             print(line, file=sys.stderr)
         if not sources and not not_read and not manifest:
-            raise UsageError(f"--data {args.data}: there is no file in this folder")
+            raise ReadingsError(f"--data {args.data}: there is no file in this folder")
         return _score_everything(args, sources, not_read, store, rules)
     begin(args.out, selection)
     with PredictionFiles(args.out, selection.step) as files:
