@@ -17,6 +17,7 @@ import pandas as pd
 
 from scoring.errors import ReadingsError, UsageError
 from scoring.formats import (
+    EPISODES_CSV,
     MAX_REJECTED,
     PREDICTION_COLUMNS,
     READING_COLUMNS,
@@ -30,8 +31,6 @@ from scoring.keys import PREDS_PREFIX, PREDS_SUFFIX, SensorKey
 
 if TYPE_CHECKING:
     from scoring.readings.files import FoundLanding
-
-EPISODES_CSV = "episodes.csv"
 
 _NUMBERS = {"Val": "float64", "Prediction": "int64", "Score": "float64"}
 _TEXTS = {"device": "str", "sensor": "str", "Device": "str", "Sensor": "str"}

@@ -2,6 +2,7 @@
 
 import argparse
 import secrets
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -83,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         print(printable(str(submission)))
+        if submission.outcome is Outcome.EMPTY:
+            print("add --again to score landings of other runs again", file=sys.stderr)
     return EXIT_FAILED if submission.outcome is Outcome.ALREADY else EXIT_DONE
 
 

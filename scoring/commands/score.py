@@ -11,7 +11,7 @@ from scoring.commands.arguments import number, plain_text
 from scoring.commands.failures import print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
-from scoring.errors import EXIT_DONE, UsageError
+from scoring.errors import EXIT_DONE, ReadingsError, UsageError
 from scoring.formats import GAP_INTERVALS, NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 from scoring.printable import printable
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         for line in store.notes():
             print(printable(line), file=sys.stderr)
         if not sources and not not_read and not manifest:
-            raise UsageError(f"--data {args.data}: there is no file in this folder")
+            raise ReadingsError(f"--data {args.data}: there is no file in this folder")
         return _score_everything(args, sources, not_read, store, rules_of(args, manifest))
     begin(args.out, selection)
     if isinstance(selection, OneSensor):

@@ -180,6 +180,15 @@ def test_submit_asks_for_exactly_one_way_to_name_blobs(in_place, capsys):
     assert output(capsys)[1].count("either names of blobs or a range") == 3
 
 
+def test_a_range_that_was_scored_before_is_pointed_to_again(in_place, context, capsys):
+    in_place.data.put("a.csv", b"TS")
+    submit_landing(context, "a.csv")
+    assert main(["submit", "--prefix", "", "--run", "second"]) == 0
+    out, err = output(capsys)
+    assert out == "run second is empty: other runs have claimed all of its landings (1)\n"
+    assert err == "add --again to score landings of other runs again\n"
+
+
 def test_a_sweep_with_nothing_new_says_so(in_place, capsys):
     assert main(["sweep"]) == 0
     assert output(capsys)[0] == "sweep finished: nothing new; no run needs recovery\n"

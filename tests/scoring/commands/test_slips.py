@@ -64,10 +64,6 @@ MISNAMED = (
             "error: there are no models in empty: expected files such as model_1_3.skops: train some first\n",
         ),
         (
-            "score --data empty --models good --out out",
-            "error: --data empty: there is no file in this folder\n",
-        ),
-        (
             "import-models good new",
             "error: good has .skops models already: nothing is to import, use it as it is\n",
         ),
@@ -98,6 +94,16 @@ def test_training_on_nothing_says_why_no_model_was_trained(data, complaint):
     done = scoring("train", "--data", data, "--models", "new")
     assert done.code == 1
     assert f"error: no model was trained: {complaint}" in done.err.splitlines()[-1]
+
+
+def test_a_folder_without_files_is_refused_before_anything_is_written(here):
+    done = scoring("score", "--data", "empty", "--models", "good", "--out", "out")
+    assert (done.code, done.out, done.err) == (
+        1,
+        "",
+        "error: --data empty: there is no file in this folder\n",
+    )
+    assert not (here / "out").exists()
 
 
 @pytest.mark.usefixtures("here")
