@@ -72,7 +72,7 @@ def installed(lock: Path, place: Path) -> Path:
     """An environment with what the lock file pins."""
     uv = str(Path(sys.executable).parent / "uv")
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, place], check=True)
-    command = [uv, "pip", "install", "--quiet", "--require-hashes", "-r", lock]
+    command = [uv, "pip", "install", "--quiet", "--require-hashes", "-r", str(lock)]
     subprocess.run(command, check=True, env={**os.environ, "VIRTUAL_ENV": str(place)})
     return place
 
