@@ -12,6 +12,7 @@ COMMANDS = {
     "collect": "sum up the results of a run's steps, and mark it as finished",
     "report": "show the results of a run as one page that needs no server",
     "index": "list runs on one page",
+    "fleet": "show every sensor of a fleet over days on one page",
     "pack": "pack a folder of models into one file that loads fast",
     "import-models": "convert legacy pickles to .skops models without running their code",
     "train": "train a model per sensor from readings",

@@ -12,7 +12,7 @@ REJECTS_CSV = "rejects.csv"
 EPISODES_CSV, DAYS_CSV = "episodes.csv", "days.csv"
 """Both have no version: readers go by the names of columns. A change of meaning takes a new name."""
 
-REPORT_HTML, INDEX_HTML = "report.html", "index.html"
+REPORT_HTML, INDEX_HTML, FLEET_HTML = "report.html", "index.html", "fleet.html"
 MANIFEST_JSON = "manifest.json"
 SUCCESS = "_SUCCESS"
 """Written last: a folder of predictions without it is not finished."""
@@ -43,6 +43,8 @@ FACTS_VERSION = 1
 ROWS_VERSION = 1
 """What `python -m scoring index --rows` reads."""
 BOUNDARIES_VERSION = 1
+FLEET_VERSION = 1
+"""The state of a fleet, which `python -m scoring fleet` reads."""
 
 READING_COLUMNS = ("TS", "Device", "Sensor", "Value")
 PREDICTION_COLUMNS = ("TS", "Device", "Sensor", "Val", "Prediction", "Score")

@@ -31,9 +31,16 @@ class Document[T]:
             ScoringError: of the type `error`, in one line: it is not such a document, or of another version.
             OSError: the file cannot be read.
         """
+        return self.parse(path.read_bytes(), path)
+
+    def parse(self, content: bytes, path: Path) -> T:
+        """The document with this content; `path` is what messages call it.
+
+        Raises:
+            ScoringError: of the type `error`, in one line: it is not such a document, or of another version.
+        """
         import msgspec
 
-        content = path.read_bytes()
         try:
             if self.replace_surrogates:
                 content = json.dumps(json.loads(content), ensure_ascii=False).encode(errors="replace")

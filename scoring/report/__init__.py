@@ -9,11 +9,14 @@ downsample     fewer readings to draw, every anomaly kept
 encoding       columns of numbers as short texts that the script decodes
 sensor_views   what is shown of each sensor, within the page's budget
 timeline       anomalies over the time of the run
+episodes       anomalies that belong together
 facts          what the pipeline knows of the run
 findings       headline, and what needs attention
 tiles          the numbers at the top
 formatting     shares, numbers and times for people
 templates      renders the templates in `assets`, which also holds style, script and plotting library
 page           `report.html`
+fleet          `fleet.html`: every sensor over days
+names          the order of names
 index          `index.html`: the page that lists runs
 """

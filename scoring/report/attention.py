@@ -1,6 +1,5 @@
 """Which sensors need attention, in which order, and why, in an operator's words."""
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Self
@@ -11,8 +10,7 @@ from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.report.boundary import Boundary
 from scoring.report.folder import Predictions, SensorRow
 from scoring.report.formatting import format_number, format_share
-
-_DIGITS = re.compile(r"([0-9]+)")
+from scoring.report.names import natural_key
 
 NOW_READINGS = 5
 """A sensor is anomalous at the end when this many readings, the last ones, are anomalies."""
@@ -65,12 +63,6 @@ def sort_key(ranked: RankedSensor) -> tuple[int, float, tuple[tuple[bool, int, s
     """Sorts by group, then by share of anomalies, then by name."""
     sensor = ranked.sensor
     return _PLACE[ranked.attention], -sensor.share, natural_key(sensor.device, sensor.sensor)
-
-
-def natural_key(*texts: str) -> tuple[tuple[bool, int, str], ...]:
-    """Sorts "pump-2" before "pump-10", and numbers before words."""
-    parts = (part for text in texts for part in (*_DIGITS.split(text), ""))
-    return tuple((False, int(part), "") if _DIGITS.fullmatch(part) else (True, 0, part) for part in parts)
 
 
 def explain(ranked: RankedSensor, predictions: Predictions | None, boundary: Boundary | None) -> str:

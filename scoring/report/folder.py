@@ -14,6 +14,7 @@ import pyarrow.csv as pa_csv
 from scoring.arrow import cast, to_numpy
 from scoring.errors import ScoringError
 from scoring.formats import (
+    LEAST_EPISODE,
     REJECTS_CSV,
     SUMMARY_JSON,
     SUMMARY_VERSION,
@@ -94,7 +95,7 @@ class RunTotals:
 class Folder:
     """What a run wrote; `read` reads everything but the predictions.
 
-    Summaries of earlier versions of this project have no `state`, `reasons` and `rejects`.
+    Summaries of earlier versions of this project have no `state`, `reasons`, `rejects` and `least_episode`.
     """
 
     path: Path
@@ -105,6 +106,7 @@ class Folder:
     state: RunOutcome | None = None
     reasons: tuple[str, ...] = ()
     rejects: tuple[RejectRow, ...] = ()
+    least_episode: int = LEAST_EPISODE
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -131,6 +133,7 @@ class _Summary:
     state: RunOutcome | None = None
     reasons: tuple[str, ...] = ()
     rejects: tuple[RejectRow, ...] = ()
+    least_episode: int = LEAST_EPISODE
 
 
 _SUMMARY = Document(_Summary, SUMMARY_VERSION, "the summary of a run", "collect it again")

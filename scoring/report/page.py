@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from scoring.atomic_files import write_atomically
 from scoring.formats import REPORT_HTML, SUMMARY_JSON, LandingStatus
 from scoring.report.attention import Attention
 from scoring.report.boundary_file import SensorBoundary, read_boundaries, write_boundaries
+from scoring.report.episodes import Episodes, read_episodes
 from scoring.report.facts import RunFacts
 from scoring.report.findings import (
     GLYPHS,
@@ -30,10 +32,12 @@ from scoring.report.timeline import Timeline
 _STYLES = ("look.css", "report.css")
 _SCRIPTS = (
     *("dom.js", "decode.js", "paint.js", "share.js", "timeline.js"),
-    *("plot.js", "grid.js", "sensors.js", "report.js"),
+    *("plot.js", "grid.js", "sensors.js", "anomalies.js", "report.js"),
 )
 
 _REJECTS_LISTED = 20
+_BANDS = 500
+"""Episodes of a sensor that its chart marks, the last ones."""
 _LANDINGS_OPEN, _LANDINGS_LISTED = 10, 200
 
 
@@ -60,15 +64,14 @@ def write_report(
         return path
     folder = Folder.read(preds)
     facts = replace(facts, run=facts.run or folder.run)
-    timeline = Timeline(folder.sensors)
+    timeline, episodes = Timeline(folder.sensors), read_episodes(preds, folder.least_episode)
     views = view_sensors(folder, find_detector or _no_detector, read_boundaries(preds), timeline)
     if find_detector:
         write_boundaries(preds, _exact_boundaries(views))
     title = f"{facts.run or 'Run'}: {headline(folder, views)}"
-    context = _context(folder, facts, views, timeline)
-    write_atomically(
-        path, render("report.html", title, context, _data(views, timeline), (*_STYLES, *_SCRIPTS))
-    )
+    context = _context(folder, facts, views, timeline) | {"episodes": episodes.sentence}
+    data = _data(views, timeline, episodes)
+    write_atomically(path, render("report.html", title, context, data, (*_STYLES, *_SCRIPTS)))
     return path
 
 
@@ -121,6 +124,10 @@ def _context(
     }
 
 
+def _seconds(at: datetime | None) -> float | None:
+    return at.timestamp() if at else None
+
+
 def _words(facts: RunFacts, landings: Sequence[LandingRow]) -> list[str]:
     """Why there is this run, its state, its steps and its try."""
     words = [
@@ -137,12 +144,13 @@ def _codes(facts: RunFacts) -> list[str]:
     return [code for code in (facts.run, facts.published and f"pipeline {facts.published}") if code]
 
 
-def _data(views: Sequence[SensorView], timeline: Timeline) -> dict[str, Any]:
+def _data(views: Sequence[SensorView], timeline: Timeline, episodes: Episodes) -> dict[str, Any]:
     """What the script draws; sensors as columns, since there can be 20,000 of them."""
     sensors = [view.ranked.sensor for view in views]
     groups = list(Attention)
     charts = [view.chart for view in views if view.chart]
     positions = iter(range(len(charts)))
+    keys = [(sensor.device, sensor.sensor) for sensor in sensors]
     return {
         "groups": [
             {"name": group.value[0], "what": group.value[1], "glyph": GLYPHS[group]} for group in groups
@@ -161,6 +169,12 @@ def _data(views: Sequence[SensorView], timeline: Timeline) -> dict[str, Any]:
             "file": [sensor.file for sensor in sensors],
             "why": [escape_bidi(view.why) for view in views],
             "chart": [next(positions) if view.chart else None for view in views],
+            "last": [_seconds(episodes.last_anomaly(key)) for key in keys],
+            "episodes": [
+                [[_seconds(each.start), _seconds(each.end), each.open] for each in episodes.of(key)[-_BANDS:]]
+                for key in keys
+            ],
+            "model": [sensor.model and sensor.model[:12] for sensor in sensors],
         },
         "charts": charts,
         "timeline": timeline.counts(),

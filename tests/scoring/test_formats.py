@@ -13,6 +13,7 @@ from scoring.report import findings
 from scoring.report.boundary_file import read_boundaries
 from scoring.report.facts import RunFacts
 from scoring.report.findings import UNSCORED_CELLS
+from scoring.report.fleet import FleetState
 from scoring.report.folder import Folder
 from scoring.report.index import Rows
 from scoring.step.outcome import read_outcomes
@@ -24,6 +25,13 @@ TOTALS = ",".join(
         "sensors_without_model", "sensors_missing", "models_without_readings", "landings", "landings_read",
     )
 )  # fmt: skip
+
+FLEET_STATE = """
+{"version": 1, "runs": [], "outbox": [], "sensors": [{"device": "1", "sensor": "2", "interval_s": 5,
+ "model": null, "episodes": [{"id": "x", "start": "2026-01-01T00:00:00Z",
+               "end": "2026-01-01T00:01:00Z", "readings": 9, "state": "open", "run": "a"}],
+ "days": [["2026-01-01", 720, 9, 0, "a"]]}]}
+"""
 
 STORED: dict[str, tuple[Path, str, Callable[[Path], object]]] = {
     "SUMMARY_VERSION": (
@@ -50,6 +58,11 @@ STORED: dict[str, tuple[Path, str, Callable[[Path], object]]] = {
         Path(formats.BOUNDARIES_JSON),
         '{"version": 1, "boundaries": [{"device": "1", "sensor": "1", "model": "", "normal": [[1, null]]}]}',
         read_boundaries,
+    ),
+    "FLEET_VERSION": (
+        Path("state.json"),
+        FLEET_STATE,
+        lambda folder: FleetState.read(folder / "state.json"),
     ),
     "ROWS_VERSION": (
         Path("rows.json"),

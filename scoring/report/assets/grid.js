@@ -89,7 +89,7 @@ class FleetGrid {
 
   cell(i) {
     const kind = cellClass(i);
-    const text = this.large || !kind.startsWith('s') ? cellText(i) : '';
+    const text = this.large ? cellText(i) : `${unscored(i)?.glyph ?? ''}${page.sensors.sensor[i]}`;
     return make('span', { class: `cell ${kind}`, role: 'gridcell', tabindex: '-1', 'data-i': i, 'aria-label': describe(i) }, text);
   }
 

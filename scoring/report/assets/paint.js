@@ -14,6 +14,9 @@ const STAMPS = [
 
 const AXIS_WIDTH = 58;
 
+// Half of a date: a label at the end of a time axis is centred there.
+const LABEL_ROOM = 34;
+
 function short(number) {
   if (number === 0) return '0';
   const size = Math.abs(number);
@@ -25,9 +28,12 @@ const line = () => ({ stroke: color('muted'), grid: { stroke: color('line'), wid
 
 const timeAxis = (show = true) => ({ ...line(), space: 70, values: show ? STAMPS : () => [], size: show ? 42 : 4 });
 
-const numberAxis = (space = 30, values = (_, splits) => splits.map(short)) => (
-  { ...line(), size: AXIS_WIDTH, space, values }
-);
+const MOST_LABEL = 22; // characters that fit beside the shortest chart
+
+const numberAxis = (space = 30, values = (_, splits) => splits.map(short), label = '') => ({
+  ...line(), size: AXIS_WIDTH, space, values,
+  ...(label && { label: label.length > MOST_LABEL ? `${label.slice(0, MOST_LABEL - 1)}…` : label, labelSize: 18, labelGap: 0, labelFont: '12px system-ui, sans-serif' }),
+});
 
 /** All charts on the page now: each has `resize(width)` and `repaint()`. */
 const activeCharts = new Set();

@@ -5,8 +5,9 @@ const FAR = 1e300; // beyond this, ranges overflow
 const drawable = (number) => Math.max(-FAR, Math.min(FAR, number));
 
 class SensorPlot {
-  constructor(host, chart, title) {
-    this.host = host;
+  /** `episodes` are their [start, end] in seconds; `sensor` names the axis of values. */
+  constructor(host, chart, title, sensor, episodes) {
+    Object.assign(this, { host, sensor, episodes });
     this.chart = chart;
     this.data = readings(chart);
     const { times, values, scores, marks } = this.data;
@@ -49,24 +50,25 @@ class SensorPlot {
     const { times, drawnValues, drawnScores } = this;
     const only = (series) => series.map((number, i) => (this.isMark.has(i) ? number : null));
     this.upper = new uPlot(this.options(170, false, {
-      hooks: { drawClear: [(u) => this.band(u)], draw: [(u) => this.marked(u)] },
+      hooks: { drawClear: [(u) => this.band(u), (u) => this.spans(u)], draw: [(u) => this.marked(u)] },
       range: (u, low, high) => this.valueRange(low, high),
+      label: `Sensor ${this.sensor}`,
     }), [times, drawnValues, only(drawnValues)], this.valuesBox);
     this.lower = new uPlot(this.options(110, true, {
-      hooks: { drawClear: [(u) => this.zero(u)] },
+      hooks: { drawClear: [(u) => this.zero(u), (u) => this.spans(u)] },
       range: (u, low, high) => { const pad = (Math.max(high, 0) - Math.min(low, 0)) * 0.08 || 1; return [Math.min(low, 0) - pad, Math.max(high, 0) + pad]; },
       label: 'score',
     }), [times, drawnScores, only(drawnScores)], this.scoresBox);
     this.zoom(...this.range);
   }
 
-  options(height, withTime, { hooks, range }) {
+  options(height, withTime, { hooks, range, label }) {
     const anomaly = color('anomaly');
     return {
       width: this.valuesBox.clientWidth || 300,
       height,
       tzDate: UTC,
-      padding: [6, 8, withTime ? 0 : 2, 0],
+      padding: [6, LABEL_ROOM, withTime ? 0 : 2, 0],
       legend: { show: false },
       cursor: {
         y: false,
@@ -75,7 +77,7 @@ class SensorPlot {
         points: { size: 9, width: 2, fill: 'transparent' },
       },
       scales: { x: { range: () => this.range }, y: { range } },
-      axes: [timeAxis(withTime), numberAxis(withTime ? 22 : 30)],
+      axes: [timeAxis(withTime), numberAxis(withTime ? 22 : 30, undefined, label)],
       series: [{},
         { stroke: color('reading'), width: 1, points: { show: this.times.length < 40, size: 4 } },
         { stroke: anomaly, fill: anomaly, paths: () => null, points: { show: true, size: withTime ? 4 : 6, fill: anomaly, width: 1 } }],
@@ -117,6 +119,19 @@ class SensorPlot {
       }
     }
     ctx.restore();
+  }
+
+  /** Upright bands: episodes. */
+  spans(u) {
+    const { left, top, width, height } = u.bbox;
+    u.ctx.save();
+    u.ctx.fillStyle = color('episode');
+    for (const [start, end] of this.episodes) {
+      const [from, to] = [u.valToPos(start, 'x', true) - 3, u.valToPos(end, 'x', true) + 3];
+      const [first, last] = [Math.max(left, from), Math.min(left + width, to)];
+      if (first < last) u.ctx.fillRect(first, top, last - first, height);
+    }
+    u.ctx.restore();
   }
 
   zero(u) {

@@ -9,6 +9,10 @@ if (page.timeline && page.timeline.readings.length > 1) {
 
 if (page.sensors.device.length) new FleetGrid(find('#fleet'), (i) => list.open(i));
 
+offerAnomalies(find('.anomalies'));
+addEventListener('hashchange', () => list.openLinked());
+requestAnimationFrame(() => requestAnimationFrame(() => list.openLinked()));
+
 document.addEventListener('click', (event) => {
   const link = event.target.closest?.('[data-open]');
   if (!link) return;

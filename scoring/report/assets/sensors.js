@@ -6,13 +6,26 @@ const MOST_PRINTED = 60;
 
 const ORDERS = {
   attention: ['What needs attention', null],
+  latest: ['Latest anomaly', (a, b) => (page.sensors.last[b] ?? -Infinity) - (page.sensors.last[a] ?? -Infinity) || a - b],
   share: ['Share of anomalies', (a, b) => share(b) - share(a) || a - b],
   name: ['Name', (a, b) => collate(page.sensors.device[a], page.sensors.device[b]) || collate(page.sensors.sensor[a], page.sensors.sensor[b])],
 };
 
 const { compare: collate } = new Intl.Collator('en', { numeric: true });
 
+const link = (i) => `#${encodeURIComponent(page.sensors.device[i])}/${encodeURIComponent(page.sensors.sensor[i])}`;
+
 const share = (i) => (page.sensors.readings[i] ? page.sensors.anomalies[i] / page.sensors.readings[i] : 0);
+
+/** When the last anomaly of a sensor was, its episodes, and the model that scored it. */
+function details(i) {
+  const { last, episodes, model, device, sensor } = page.sensors;
+  const parts = [];
+  if (last[i] !== null) parts.push(`Last anomaly ${formatTime(last[i])}`);
+  if (episodes[i].length) parts.push(`${plural(episodes[i].length, 'episode')}${episodes[i].at(-1)[2] ? ', the last still open' : ''}`);
+  if (model[i]) parts.push(`model of ${device[i]}/${sensor[i]}, SHA-256 ${model[i]}…`);
+  return parts.join(' · ');
+}
 
 class SensorList {
   constructor(section) {
@@ -33,12 +46,13 @@ class SensorList {
 
   controls(host) {
     this.search = make('input', { type: 'search', placeholder: 'Search device or sensor', 'aria-label': 'Search by device or sensor', autocomplete: 'off', spellcheck: 'false' });
-    this.search.addEventListener('input', () => this.refresh());
+    this.search.addEventListener('input', () => { this.refresh(); this.showStart(); });
     this.order = make('select', { 'aria-label': 'Order of sensors' }, ...Object.entries(ORDERS).map(([key, [label]]) => make('option', { value: key }, label)));
     this.order.addEventListener('change', () => this.refresh());
     const counts = page.groups.map((_, group) => page.sensors.group.filter((each) => each === group).length);
     this.buttons = [this.groupButton(null, 'All', '', page.sensors.device.length)];
     page.groups.forEach(({ name, glyph, what }, group) => { if (counts[group]) this.buttons.push(this.groupButton(group, name, glyph, counts[group], what)); });
+    this.bar = host;
     host.append(this.search, make('label', {}, 'Order: ', this.order), make('div', { class: 'groups', role: 'group', 'aria-label': 'Show only' }, ...this.buttons));
   }
 
@@ -52,6 +66,18 @@ class SensorList {
     this.group = group;
     for (const each of this.buttons) each.setAttribute('aria-pressed', String(each === button));
     this.refresh();
+  }
+
+  /** Scroll an element to below the bar, which can stick to the top of the window. */
+  bring(element, behavior = 'auto') {
+    const covered = getComputedStyle(this.bar).position === 'sticky' ? this.bar.offsetHeight + 8 : 16;
+    document.documentElement.style.setProperty('--bar', `${covered}px`);
+    element.scrollIntoView({ block: 'start', behavior });
+  }
+
+  /** The first card below the bar: a shorter list can leave the reader further down. */
+  showStart() {
+    if (this.found.getBoundingClientRect().top < this.bar.getBoundingClientRect().bottom) this.bring(this.found);
   }
 
   /** Rebuild the list for the current search, group and order. */
@@ -88,7 +114,7 @@ class SensorList {
       make('h3', {}, make('small', {}, 'Device '), bdi(device[i]), make('small', {}, ' · Sensor '), bdi(sensor[i])),
       make('span', { class: 'glyph', title: name, role: 'img', 'aria-label': name }, glyph));
     if (file[i]) header.append(make('a', { class: 'csv', href: encodeURIComponent(file[i]) + signature }, 'CSV'));
-    const card = make('article', { class: 'card', 'data-sensor': i, tabindex: '-1', 'aria-label': fullName(i) }, header, make('p', { class: 'why' }, why[i]));
+    const card = make('article', { class: 'card', 'data-sensor': i, tabindex: '-1', 'aria-label': fullName(i) }, header, make('p', { class: 'why' }, why[i]), make('p', { class: 'when' }, details(i)));
     if (chart[i] !== null) {
       card.append(make('div', { class: 'plot' }, make('div', { class: 'bar' }), make('div', { class: 'values' }), make('div', { class: 'scores' })));
       this.near.observe(card);
@@ -113,13 +139,13 @@ class SensorList {
 
   plot(i, card) {
     if (this.plots.has(i)) return;
-    const plot = new SensorPlot(card.querySelector('.plot'), page.charts[page.sensors.chart[i]], fullName(i));
+    const plot = new SensorPlot(card.querySelector('.plot'), page.charts[page.sensors.chart[i]], fullName(i), page.sensors.sensor[i], page.sensors.episodes[i]);
     this.plots.set(i, plot);
     if (this.ranges.has(i)) plot.zoom(...this.ranges.get(i));
   }
 
   /** Bring a sensor into view, clearing the search where it hides the sensor. */
-  open(i) {
+  open(i, behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth') {
     if (!this.shown.includes(i)) {
       this.search.value = '';
       this.choose(null, this.buttons[0]);
@@ -133,8 +159,15 @@ class SensorList {
     const card = this.cards.querySelector(`[data-sensor="${i}"]`);
     this.cards.querySelector('.pointed-at')?.classList.remove('pointed-at');
     card.classList.add('pointed-at');
-    card.scrollIntoView({ block: 'center', behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth' });
+    this.bring(card, behavior);
     card.focus({ preventScroll: true });
+    history.replaceState(null, '', link(i));
+  }
+
+  /** Open the sensor that the address names, as `#device/sensor`. */
+  openLinked() {
+    const i = page.sensors.device.findIndex((_, each) => link(each) === location.hash);
+    if (i >= 0) this.open(i, 'auto');
   }
 
   /** For printing: light colours, and a chart in every card that exists. */

@@ -20,6 +20,7 @@ class ShareChart {
       height: this.height,
       tzDate: UTC,
       legend: { show: false },
+      padding: [null, LABEL_ROOM, null, null],
       cursor: { y: false, ...cursor },
       scales: { ...scales, y: { range: (_, low, high) => [0, Math.min(100, (high || 1) * 1.1)] } },
       axes: [timeAxis(), numberAxis(28, (_, splits) => splits.map((share) => `${short(share)} %`))],

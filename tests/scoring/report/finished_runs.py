@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from scoring.formats import (
+    EPISODE_COLUMNS,
+    EPISODES_CSV,
     PREDICTION_COLUMNS,
     REJECT_COLUMNS,
     REJECTS_CSV,
@@ -18,6 +20,7 @@ from scoring.formats import (
     SUMMARY_JSON,
     SUMMARY_VERSION,
     WITHOUT_READINGS,
+    Direction,
     LandingStatus,
     RejectKind,
     RunOutcome,
@@ -91,6 +94,8 @@ class MadeRun:
     rejects: list[list[str]] = field(default_factory=list)
     state: RunOutcome = RunOutcome.SUCCEEDED
     reasons: list[str] = field(default_factory=list)
+    episodes: list[tuple[object, ...]] = field(default_factory=list)
+    """Rows of `episodes.csv`; without any, there is no such file, as in a run of an earlier version."""
     unlisted: int = 0
     """Models without readings that have no row."""
 
@@ -117,6 +122,9 @@ class MadeRun:
         with (folder / REJECTS_CSV).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([REJECT_COLUMNS, *self.rejects])
         (folder / SUMMARY_CSV).touch()
+        if self.episodes:
+            with (folder / EPISODES_CSV).open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows([EPISODE_COLUMNS, *self.episodes])
         return folder
 
     def _groups(self) -> list[dict[str, object]]:
@@ -155,6 +163,12 @@ def landing(
 ) -> dict[str, object]:
     """A landing's row of the summary."""
     return {"name": name, "status": status, "reason": reason, "readings": 0, "rejected": 0}
+
+
+def episode(device: str, sensor: str, first: int, last: int, *, end: int = 719) -> tuple[object, ...]:
+    """A row of `episodes.csv`: from one of the readings of a sensor to another; `end` is its last reading."""
+    at = [f"{START + timedelta(seconds=5.0 * place):%Y-%m-%dT%H:%M:%SZ}" for place in (first, last, end)]
+    return device, sensor, at[0], at[1], last - first + 1, at[0], "66.0", "-6.0", Direction.HIGH, "30", at[2]
 
 
 def normal(count: int, seed: int = 0) -> list[float]:

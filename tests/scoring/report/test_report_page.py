@@ -1,10 +1,12 @@
 """The pages in a real browser, headless, without a network."""
 
+import csv
 import functools
 import http.server
 import json
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,7 +23,7 @@ from scoring.report import encoding
 from scoring.report.facts import RunFacts, Trouble
 from scoring.report.index import RunRow, write_index
 from scoring.report.page import write_report
-from tests.scoring.report.finished_runs import MadeRun, MadeSensor, landing, normal, with_spikes
+from tests.scoring.report.finished_runs import MadeRun, MadeSensor, episode, landing, normal, with_spikes
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow]
 
@@ -122,7 +124,7 @@ class opening:  # noqa: N801 - read as a verb: with opening(...)
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
             assert self._opened.problems == []
-            assert self._opened.requests == [self._address]
+            assert self._opened.requests == [self._address.partition("#")[0]]
         self._page.close()
 
 
@@ -352,6 +354,173 @@ def test_the_printed_page_is_light_and_has_its_charts(browser: Browser, folder: 
         opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert opened.page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
         assert len(opened.page.pdf()) > 20_000
+
+
+def test_a_printed_chart_fills_its_card(browser: Browser, folder: Path) -> None:
+    with opening(browser, (folder / "report.html").as_uri()) as opened:
+        opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        opened.page.set_viewport_size({"width": 718, "height": 1000})  # a page of A4
+        opened.page.emulate_media(media="print")
+        card = opened.card("pump-1", "pressure")
+        width = card.evaluate("(card) => card.clientWidth")
+        for canvas in card.locator("canvas").all():
+            box = canvas.bounding_box()
+            assert box is not None
+            assert 0.93 * width < box["width"] <= width
+            assert box["height"] < box["width"] / 2
+
+
+RECORD_LABELS = """
+const labels = window.labels = [];
+const write = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+  const { a, e, b } = this.getTransform();
+  const half = this.textAlign === 'center' ? this.measureText(text).width / 2 : 0;
+  labels.push({ text, level: b === 0, right: a * (x + half) + e, width: this.canvas.width });
+  return write.apply(this, arguments);
+};
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_label_of_a_chart_is_cut_off(browser: Browser, tmp_path: Path, width: int) -> None:
+    day = MadeSensor("pump-1", "pressure", normal(289), seconds=300.0)  # from midnight to midnight
+    path = write_report(MadeRun([day]).write(tmp_path))
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.add_init_script(RECORD_LABELS)
+    page.goto(path.as_uri())
+    near(Opened(page).card("pump-1", "pressure"))
+    labels = [label for label in page.evaluate("labels") if label["level"]]
+    assert sum("2026-01-02" in label["text"] for label in labels) >= 2
+    assert [label for label in labels if label["right"] > label["width"]] == []
+    page.close()
+
+
+def test_an_axis_of_values_has_the_name_of_its_sensor(browser: Browser, tmp_path: Path) -> None:
+    names = ["pressure", "a name that is longer than its chart is high"]
+    path = write_report(MadeRun([MadeSensor("pump-1", name, normal(720)) for name in names]).write(tmp_path))
+    page = browser.new_page()
+    page.add_init_script(RECORD_LABELS)
+    page.goto(path.as_uri())
+    for name in names:
+        near(Opened(page).card("pump-1", name))
+    upright = {label["text"] for label in page.evaluate("labels") if not label["level"]}
+    assert upright == {"Sensor pressure", "Sensor a name that is…", "score"}
+    page.close()
+
+
+@pytest.mark.parametrize("order", ["What needs attention", "Name"])
+def test_after_a_search_the_title_of_a_card_is_below_the_bar(
+    browser: Browser, tmp_path: Path, order: str
+) -> None:
+    run = MadeRun([MadeSensor(f"d{i}", "s", with_spikes(30, [i % 30] if i % 2 else [])) for i in range(60)])
+    with opening(browser, write_report(run.write(tmp_path)).as_uri()) as opened:
+        opened.page.get_by_label("Order of sensors").select_option(label=order)
+        near(opened.page.locator(".card").nth(20))
+        opened.page.get_by_label("Search by device or sensor").fill("d4")
+        assert_title_below_bar(opened, opened.page.locator(".card").first)
+        opened.page.get_by_label("Search by device or sensor").fill("")
+        opened.page.get_by_role("gridcell", name="Device d9,").click()
+        assert_title_below_bar(opened, opened.card("d9", "s"))
+
+
+def assert_title_below_bar(opened: Opened, card: Locator) -> None:
+    """The sensor's name is on the screen, and nothing is in front of it."""
+    opened.page.wait_for_function(
+        """(card) => {
+          const { left, top, width, height } = card.querySelector('h3').getBoundingClientRect();
+          const front = document.elementFromPoint(left + width / 2, top + height / 2);
+          return front !== null && card.querySelector('h3').contains(front);
+        }""",
+        arg=card.element_handle(),
+    )
+
+
+def test_a_cell_of_a_large_fleet_has_the_name_of_its_sensor(browser: Browser, tmp_path: Path) -> None:
+    sensors = [MadeSensor(f"device-{i // 10}", f"s{i % 10}", normal(3)) for i in range(999)]
+    sensors.append(MadeSensor("device-99", "s9", status=SensorStatus.NO_MODEL, readings=3))
+    with opening(browser, write_report(MadeRun(sensors).write(tmp_path)).as_uri()) as opened:
+        cells = opened.page.get_by_role("gridcell")
+        assert cells.count() == 1000
+        assert opened.page.get_by_role("gridcell", name="Device device-7, sensor s3:").text_content() == "s3"
+        assert (
+            opened.page.get_by_role("gridcell", name="Device device-99, sensor s9:").text_content() == "?s9"
+        )
+        clipped = cells.evaluate_all(
+            "(all) => all.filter((cell) => cell.scrollWidth > cell.clientWidth).length"
+        )
+        assert clipped == 0
+
+
+@pytest.fixture
+def eventful(tmp_path: Path) -> Path:
+    """The report of a run with three episodes."""
+    sensors = [
+        MadeSensor("pump-1", "a/b é", with_spikes(720, [*range(100, 160), 400, 401])),
+        MadeSensor("pump-2", "flow", [*normal(700, 2), *[62.0] * 20]),
+        MadeSensor("pump-3", "flow", normal(720, 3)),
+    ]
+    rows = [
+        episode("pump-1", "a/b é", 100, 159),
+        episode("pump-1", "a/b é", 400, 401),
+        episode("pump-2", "flow", 700, 719),
+    ]
+    return write_report(MadeRun(sensors, episodes=rows).write(tmp_path))
+
+
+def test_episodes_are_bands_behind_a_chart(browser: Browser, eventful: Path) -> None:
+    with opening(browser, eventful.as_uri()) as opened:
+        assert opened.page.locator(".lead").text_content() == (
+            "2 sensors in 3 episodes, the last still open at 00:59 UTC"
+        )
+        plot = near(opened.card("pump-1", "a/b é"))
+        runs = plot.evaluate(
+            """(plot) => {
+              const canvas = plot.querySelector('.scores canvas');
+              const { data } = canvas.getContext('2d').getImageData(0, 12, canvas.width, 1);
+              const red = Array.from({ length: canvas.width }, (_, x) => data[4 * x] > data[4 * x + 2] + 40);
+              return red.filter((each, x) => each && !red.slice(Math.max(0, x - 9), x).includes(true)).length;
+            }"""
+        )
+        assert runs == 2
+        assert "Last anomaly 2026-01-01 00:33:25 · 2 episodes · model of pump-1/a/b é, SHA-256 abab" in (
+            opened.card("pump-1", "a/b é").locator(".when").text_content() or ""
+        )
+        assert "1 episode, the last still open" in (
+            opened.card("pump-2", "flow").locator(".when").text_content() or ""
+        )
+
+
+def test_sensors_can_be_in_the_order_of_their_latest_anomaly(browser: Browser, eventful: Path) -> None:
+    with opening(browser, eventful.as_uri()) as opened:
+        opened.page.get_by_label("Order of sensors").select_option(label="Latest anomaly")
+        names = opened.page.locator(".card h3").all_text_contents()
+        assert [name.split(" ")[1] for name in names] == ["pump-2", "pump-1", "pump-3"]
+
+
+def test_an_address_with_a_sensor_opens_it(browser: Browser, eventful: Path) -> None:
+    address = f"{eventful.as_uri()}#pump-1/a%2Fb%20%C3%A9"
+    with opening(browser, address) as opened:
+        assert_title_below_bar(opened, opened.card("pump-1", "a/b é"))
+        assert "pointed-at" in (opened.card("pump-1", "a/b é").get_attribute("class") or "")
+        opened.page.evaluate("location.hash = '#pump-3/flow'")
+        opened.page.locator('.pointed-at[aria-label="Device pump-3, sensor flow"]').wait_for()
+
+
+def test_all_anomalies_can_be_downloaded(browser: Browser, eventful: Path) -> None:
+    page = browser.new_page()
+    page.goto(eventful.as_uri())
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download anomalies.csv").click()
+    assert waiting.value.suggested_filename == "anomalies.csv"
+    rows = list(csv.DictReader(waiting.value.path().read_text().splitlines()))
+    assert Counter((row["Device"], row["Sensor"]) for row in rows) == {
+        ("pump-1", "a/b é"): 62,
+        ("pump-2", "flow"): 20,
+    }
+    last = next(row for row in rows if row["Device"] == "pump-2")
+    assert (last["TS"], last["Value"], float(last["Score"])) == ("2026-01-01T00:58:20.000Z", "62.00", -2.0)
+    page.close()
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
