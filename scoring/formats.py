@@ -37,7 +37,6 @@ EXPECTED_TXT = "expected.txt"
 SUMMARY_VERSION = 1
 OUTCOME_VERSION = 1
 MANIFEST_VERSION = 1
-FLEET_VERSION = 1
 FACTS_VERSION = 1
 """What `python -m scoring report --facts` reads."""
 ROWS_VERSION = 1
