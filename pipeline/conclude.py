@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from pipeline.errors import PipelineError, RunDocumentError
+from pipeline.pages.fleet_page import update_fleet_page
 from pipeline.pages.index import update_index
 from pipeline.runs.record import RunRecord, RunState
 from pipeline.settings import Settings
@@ -65,8 +66,9 @@ class Conclusions:
         """Send what waits in the outbox, and update the pages. Errors are logged: the next sweep does it."""
         from pipeline.notify.deliver import deliver
 
-        update_index(self.store, self.settings.late_sweep, runs_ended=runs_ended)
         try:
             deliver(self.store, self.settings, self.clock)
         except PipelineError as error:
             logger.warning("messages wait for the next sweep: %s", error)
+        update_index(self.store, self.settings.late_sweep, runs_ended=runs_ended)
+        update_fleet_page(self.store)

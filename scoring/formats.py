@@ -40,7 +40,6 @@ BESIDE_MODELS = frozenset({PACK_NAME, EXPECTED_TXT})
 SUMMARY_VERSION = 1
 OUTCOME_VERSION = 1
 MANIFEST_VERSION = 1
-FLEET_VERSION = 1
 FACTS_VERSION = 1
 """What `python -m scoring report --facts` reads."""
 ROWS_VERSION = 1

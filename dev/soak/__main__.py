@@ -16,6 +16,7 @@ from dev.soak.leaks import growth
 from dev.soak.load import Load, Plan
 from dev.soak.repeater import Repeater
 from dev.soak.setup import MODEL_VERSIONS, set_up
+from pipeline.fleet.store import read_state
 from pipeline.flow.context import Context
 from pipeline.flow.submit import to_landing
 from pipeline.runs.landing import skipped_because
@@ -56,21 +57,19 @@ def soak(plan: Plan, seed: int, mark: str, folder: Path, stack: contextlib.ExitS
                 Repeater(hosts.kill, max(30.0, plan.seconds / 5), seed),
             ):
                 load.run(plan)
-            storage_faults.stopped = True
+            storage_faults.stopped = setup.receiver.stopped = True
             print(
                 f"Load and faults stopped after {plan.seconds:g} s; waiting for all runs to finish ...",
                 flush=True,
             )
             settled = _settle(setup.sandbox.context, time.monotonic())
-    findings = check(setup.service, MODEL_VERSIONS)
+    findings = check(setup.service, MODEL_VERSIONS, setup.receiver)
     if settled is None:
         findings.add("runs unfinished", [f"after {_SETTLING_TIMEOUT:g} s"])
     findings.add("host grows", growth(hosts.samples))
     _print_figures("Load", load.counts)
-    _print_figures(
-        "Faults",
-        {**{f"storage: {fault}": count for fault, count in setup.proxy.faults.items()}, **hosts.killed},
-    )
+    _print_figures("Faults", {**_named("storage", setup.proxy.faults), **hosts.killed})
+    _print_figures("Faults of the receiver of events", setup.receiver.faults)
     _print_figures("Requests to storage", {"total": setup.proxy.requests})
     _print_figures("Final state", findings.figures)
     _print_times(findings, settled)
@@ -78,9 +77,9 @@ def soak(plan: Plan, seed: int, mark: str, folder: Path, stack: contextlib.ExitS
 
 
 def _settle(context: Context, began: float) -> float | None:
-    """Wait until no run is open and every landing is claimed; returns the seconds, None after a timeout."""
+    """Wait until no run is open, no landing unclaimed, no event waits; the seconds, None after a timeout."""
     while (took := time.monotonic() - began) < _SETTLING_TIMEOUT:
-        if not context.runs.open() and not _unclaimed(context):
+        if not (context.runs.open() or _unclaimed(context) or read_state(context.store.preds).outbox):
             return took
         time.sleep(5)
     return None
@@ -91,6 +90,10 @@ def _unclaimed(context: Context) -> int:
     blobs = context.store.data.list()
     landings = [to_landing(blob) for blob in blobs if not skipped_because(blob.name, blob.size)]
     return len(context.runs.unclaimed(landings))
+
+
+def _named(what: str, faults: Mapping[str, int]) -> dict[str, int]:
+    return {f"{what}: {fault}": count for fault, count in faults.items()}
 
 
 def _print_figures(title: str, figures: Mapping[str, int]) -> None:

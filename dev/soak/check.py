@@ -10,6 +10,8 @@ It reads only blobs and uses none of the code that it checks. It requires:
 - a blob that was removed or replaced was predicted by the tries of one run only, each sensor as a whole;
 - a run that lost steps was tried again;
 - the fleet state has counted each prediction once, and no event waits;
+- the receiver of events has each event of the fleet state; each episode was opened once and closed once after
+  that, and each peak is an anomaly that was predicted;
 - every prediction equals scikit-learn's for the model that the summary names.
 """
 
@@ -20,8 +22,9 @@ from typing import TYPE_CHECKING
 
 from dev.soak.answers import wrong_answers
 from dev.soak.contents import Blob, Run, read_blobs, read_claims, read_runs
-from dev.soak.fleet import fleet_differences
+from dev.soak.fleet import fleet_differences, read_fleet
 from dev.soak.readings import ROWS, Row, parse_name, parse_stamp
+from dev.soak.receiver import EventReceiver
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient
@@ -49,7 +52,7 @@ class Findings:
             self.violations.append(f"{kind}: and {len(found) - _SHOWN:,} more")
 
 
-def check(service: "BlobServiceClient", versions: str) -> Findings:
+def check(service: "BlobServiceClient", versions: str, receiver: EventReceiver) -> Findings:
     """Read and check everything; `versions` is the container that holds each model under its SHA-256."""
     blobs, skipped = read_blobs(service.get_container_client("data"))
     state = service.get_container_client("runs")
@@ -63,11 +66,14 @@ def check(service: "BlobServiceClient", versions: str) -> Findings:
     _check_scored_once(findings, runs, tries)
     _check_landings(findings, blobs, claims, tries)
     findings.add("wrong answer", wrong_answers(service.get_container_client(versions), runs.values()))
-    findings.add("fleet state", fleet_differences(service.get_container_client("preds"), runs.values()))
+    fleet = read_fleet(service.get_container_client("preds"))
+    findings.add("fleet state", fleet_differences(fleet, runs.values()))
+    findings.add("event", receiver.violations(runs.values(), fleet))
     states = Counter(str(run.record["state"]) for run in runs.values())
     findings.figures = {
         "landings at the end": len(blobs),
         "claims": len(claims),
+        "events received": len({event["id"] for event in receiver.accepted}),
         "readings predicted": sum(len(run.predictions) for run in runs.values()),
         "rows rejected": sum(len(run.rejects) for run in runs.values()),
         "further tries": sum(run.earlier is not None for run in runs.values()),

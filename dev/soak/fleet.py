@@ -6,7 +6,7 @@ Read here independently, from its documentation: each finished run counts once, 
 import gzip
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dev.soak.contents import Run
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 STATE = "_fleet/state.json.gz"
 
 
-def fleet_differences(preds: "ContainerClient", runs: Iterable[Run]) -> Iterator[str]:
+def read_fleet(preds: "ContainerClient") -> dict[str, Any]:
+    """The stored document."""
+    document: dict[str, Any] = json.loads(gzip.decompress(preds.download_blob(STATE).readall()))
+    return document
+
+
+def fleet_differences(state: Mapping[str, Any], runs: Iterable[Run]) -> Iterator[str]:
     """Where the counts of the fleet state are not those of all predictions, a line for each sensor.
 
     Also events that wait, of which there must be none when everything has settled.
@@ -28,7 +34,6 @@ def fleet_differences(preds: "ContainerClient", runs: Iterable[Run]) -> Iterator
         for row, label, _ in run.predictions:
             readings[row.device, row.sensor] += 1
             anomalies[row.device, row.sensor] += label
-    state: dict[str, Any] = json.loads(gzip.decompress(preds.download_blob(STATE).readall()))
     found = {(one["device"], one["sensor"]): one["days"] for one in state["sensors"]}
     for key in sorted(readings.keys() | found.keys()):
         days = found.get(key, [])

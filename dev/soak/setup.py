@@ -13,7 +13,9 @@ from dev.demo.sandbox import Sandbox, app_environment
 from dev.proxy import Choose, FaultProxy
 from dev.soak.models import Models
 from dev.soak.readings import SENSORS, value
+from dev.soak.receiver import EventReceiver, event_receiver
 from pipeline.flow.context import Context
+from pipeline.notify.settings import NotifySettings, Sink, SinkKind, write_notify_settings
 from pipeline.settings import Settings
 from scoring.cli import main as scoring
 
@@ -25,6 +27,7 @@ _SETTINGS = {
     "SCORING_SCHEDULE": "*/15 * * * * *",
     "SCORING_MAX_ACTIVE_RUNS": "3",
     "SCORING_MAX_STEPS": "2",
+    "SCORING_EPISODE_LEAST": "1",  # landings are short
     "SCORING_SHARDS": "2",  # so that a run that loses one has results
     "SCORING_STEP_TRIES": "1",  # so that a killed step is lost
     "SCORING_MAX_TRIES": "10",  # workers and steps are killed far more often than in production
@@ -46,6 +49,8 @@ class SoakSetup:
     """Client of the storage itself, without the proxy."""
     proxy: FaultProxy
     models: Models
+    receiver: EventReceiver
+    """Gets the events of the fleet."""
 
 
 def set_up(choose: Choose, seed: int, mark: str, folder: Path, stack: contextlib.ExitStack) -> SoakSetup:
@@ -64,7 +69,12 @@ def set_up(choose: Choose, seed: int, mark: str, folder: Path, stack: contextlib
     stack.callback(context.store.close)
     sandbox = Sandbox(environment, context, direct)
     service = stack.enter_context(BlobServiceClient.from_connection_string(direct))
-    return SoakSetup(sandbox, service, proxy, _publish(sandbox, service, folder, seed))
+    models = _publish(sandbox, service, folder, seed)
+    receiver = stack.enter_context(event_receiver(seed))
+    sink = Sink(name="soak", kind=SinkKind.WEBHOOK, url=receiver.url)
+    notify = NotifySettings(cool_down_seconds=0, sinks=(sink,))
+    write_notify_settings(context.store.runs, notify.to_bytes(), "the soak test")
+    return SoakSetup(sandbox, service, proxy, models, receiver)
 
 
 def _publish(sandbox: Sandbox, service: BlobServiceClient, folder: Path, seed: int) -> Models:

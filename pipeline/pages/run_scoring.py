@@ -17,7 +17,7 @@ from pipeline.runs.record import RunRecord
 from pipeline.step_environment import ROOT, step_environment
 from scoring.formats import FACTS_VERSION, REPORT_HTML, ROWS_VERSION
 
-_REPORT_SECONDS, _INDEX_SECONDS = 900, 60
+_REPORT_SECONDS, _INDEX_SECONDS, _FLEET_SECONDS = 900, 60, 120
 _TROUBLE = (StepState.FAILED, StepState.CANCELED)
 
 
@@ -50,6 +50,15 @@ def write_index(
         }
         document.write_text(json.dumps({"version": ROWS_VERSION, "note": note, **known, "runs": rows}))
         _scoring(_INDEX_SECONDS, "index", "--rows", document, "--out", page.resolve())
+
+
+def write_fleet(state: Path, page: Path) -> None:
+    """Write the page of the fleet from a stored fleet state.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+    _scoring(_FLEET_SECONDS, "fleet", state.resolve(), "--to", page.resolve())
 
 
 def facts(record: RunRecord, steps: Sequence[StepStatus]) -> dict[str, Any]:

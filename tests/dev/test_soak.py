@@ -16,7 +16,9 @@ from dev.soak.check import check
 from dev.soak.contents import read_blobs
 from dev.soak.leaks import growth
 from dev.soak.readings import Kind, blob_name, content, parse, parse_name, parse_stamp, stamp
+from dev.soak.receiver import EventReceiver
 from dev.soak.setup import MODEL_VERSIONS, set_up
+from pipeline.fleet.store import read_state
 from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from tests.e2e.conftest import wait_for_end
@@ -57,9 +59,17 @@ def soak(tmp_path_factory):
         until(lambda: sweep(context, None, random_hex="000001").recovered.retried)
         wait_for_end(soak.sandbox, f"{run}-2")
         context.store.data.delete(names[-1])
+        soak.receiver.stopped = True
+        until(lambda: delivered(context), 300)
         runs = context.runs.newest()
         until(lambda: all(context.store.runs.exists(f"{record.run}/logs/worker.log") for record in runs))
         yield soak  # the workers have exited: a worker's own log is the last thing it writes
+
+
+def delivered(context):
+    """Whether no event waits; a sink that failed is left alone for a minute."""
+    context.conclusions.announce()
+    return not read_state(context.store.preds).outbox
 
 
 def kill_a_shard():
@@ -99,7 +109,7 @@ def containers(soak, original):
 
 
 def violations(soak):
-    return check(soak.service, MODEL_VERSIONS).violations
+    return check(soak.service, MODEL_VERSIONS, soak.receiver).violations
 
 
 def finished(containers):
@@ -125,7 +135,7 @@ def change(container, name, how):
 
 
 def test_a_consistent_state_has_no_violations(soak, containers):
-    findings = check(soak.service, MODEL_VERSIONS)
+    findings = check(soak.service, MODEL_VERSIONS, soak.receiver)
     assert findings.violations == []
     assert findings.figures["landings at the end"] == 7
     assert findings.figures["claims"] == 9
@@ -310,3 +320,27 @@ def test_an_event_that_is_not_delivered_is_found(soak, containers):
     state["outbox"] = [{"id": "e1", "run": "blob-1"}]
     blob.upload_blob(gzip.compress(json.dumps(state).encode()), overwrite=True)
     assert violations(soak) == ["fleet state: event e1 of run blob-1 is not delivered"]
+
+
+def test_an_event_that_was_lost_is_found(soak, containers):
+    blob = containers["preds"].get_blob_client("_fleet/state.json.gz")
+    state = json.loads(gzip.decompress(blob.download_blob().readall()))
+    state["sensors"][0]["episodes"] = [{"id": "e1", "announced": "closed"}]
+    blob.upload_blob(gzip.compress(json.dumps(state).encode()), overwrite=True)
+    assert violations(soak) == ["event: no event says that episode e1 is closed"]
+
+
+def test_events_out_of_order_and_events_that_no_prediction_shows_are_found():
+    peak = {"time": "2026-01-01T00:00:00Z", "value": 5.0}
+    data = {"device": "1", "sensor": "1", "episode": "e1", "peak": peak}
+    receiver = EventReceiver(1)
+    receiver.accepted = [
+        {"id": "b", "type": "fleetscoring.episode.closed", "data": data},
+        {"id": "a", "type": "fleetscoring.episode.opened", "data": data},
+        {"id": "b", "type": "fleetscoring.episode.closed", "data": data},
+    ]
+    assert list(receiver.violations([], {"sensors": []})) == [
+        "the events of episode e1 are closed, open",
+        "event b names a peak that is not an anomaly",
+        "event a names a peak that is not an anomaly",
+    ]

@@ -11,8 +11,9 @@ from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.flow.triggers import conclude_run
 from pipeline.notify.settings import NotifySettings, Sink, SinkKind, write_notify_settings
+from pipeline.pages.fleet_page import update_fleet_page
 from pipeline.runs.record import RunState
-from scoring.formats import EPISODES_CSV, FLEET_STATE, SUCCESS
+from scoring.formats import EPISODES_CSV, FLEET_HTML, FLEET_STATE, SUCCESS
 from tests.pipeline.fleet.stored import DAY, EPISODE, TOTALS, write_results
 from tests.pipeline.notify.receiver import Receiver, served
 
@@ -150,6 +151,22 @@ class TestTrigger:
 
     def test_success_in_another_container_is_not_the_end_of_a_run(self, context, run):
         assert "is not the end of a run" in conclude_run(context, "elsewhere", f"{run}/{SUCCESS}")
+
+
+def test_the_page_of_the_fleet_shows_the_run_and_is_written_once(context, run):
+    write_results(context.store.preds, run)
+    finish(context, run)
+    swept(context)
+    page = context.store.preds.read(FLEET_HTML)
+    assert run in page.data.decode()
+    swept(context)
+    assert context.store.preds.find(FLEET_HTML).etag == page.etag
+
+
+def test_a_page_of_the_fleet_that_cannot_be_written_harms_no_run(context, run, caplog):
+    context.store.preds.put(FLEET_STATE, b"not gzip")
+    update_fleet_page(context.store)
+    assert f"{FLEET_HTML} is not updated" in caplog.text
 
 
 def test_a_run_that_fails_for_good_is_announced_once(context, run):

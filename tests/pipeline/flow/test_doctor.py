@@ -11,6 +11,7 @@ from dev.azurite import connection_string
 from pipeline.engines.azureml.engine import AzureMLEngine
 from pipeline.flow.context import Context
 from pipeline.flow.doctor import CheckResult, examine
+from pipeline.notify.settings import NotifySettings, Sink, SinkKind, write_notify_settings
 from pipeline.published.publish import publish
 from pipeline.runs import last
 from pipeline.settings import Settings
@@ -154,4 +155,22 @@ def test_settings_that_the_host_must_find_are_named_with_what_to_write(settings,
 def test_without_a_function_app_nothing_is_asked_of_its_settings(settings, store):
     context = Context.open(settings)
     assert "triggers" not in findings(context)
+    context.store.close()
+
+
+def test_sinks_that_cannot_be_reached_are_reported_without_their_address(settings, store, monkeypatch):
+    context = Context.open(settings)
+    assert findings(context)["notifications"].found.startswith("no sink is set")
+    sink = Sink(name="ops", kind=SinkKind.WEBHOOK, url_setting="NOTIFY_OPS_URL")
+    write_notify_settings(store.runs, NotifySettings(sinks=(sink,)).to_bytes(), "it")
+    found = findings(context)["notifications"]
+    assert not found.good
+    assert "sink ops: the setting NOTIFY_OPS_URL has no value" in found.found
+    monkeypatch.setenv("NOTIFY_OPS_URL", "https://example.com/secret-path")
+    found = findings(context)["notifications"]
+    assert found == CheckResult("notifications", good=True, found="1 sinks, 0 mutes, 0 events wait")
+    store.runs.put("notify.json", b"{")
+    found = findings(context)["notifications"]
+    assert not found.good
+    assert "write it again with python -m pipeline notify --set FILE" in found.found
     context.store.close()
