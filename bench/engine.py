@@ -31,8 +31,9 @@ from pipeline.storage.account import Store
 SENSORS = 15
 FILES = SENSORS + 6
 """What a run stores for its readers: predictions, summaries, rejects, report, boundaries, _SUCCESS."""
-BUDGET_REQUESTS = FILES + 32
-BUDGET_RATIO = 4.0
+BUDGET_REQUESTS = FILES + 40
+"""Some of them depend on how long the run takes: two for each two seconds."""
+BUDGET_RATIO = 7.0
 """Processor time of a run, in those of one process that scores everything."""
 
 

@@ -2,7 +2,7 @@
 
   files     10,000 files of ten rows, scored; beside one pyarrow process that only reads them
   shards    2,000 sensors x 720 readings in two shards with `collect`; beside all at once
-  wide      20,000 sensors x 24 readings; beside 600 sensors x 800, as many rows
+  wide      10,000 sensors x 48 readings; beside 600 sensors x 800, as many rows
   parquet   2,000 sensors x 720 readings; beside the same rows as CSV
 
 Returns 1 if a budget is exceeded.
@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FILES, ROWS = 10_000, 10
 BUDGETS = {"files": 3.0, "shards": 2.0, "wide": 9.0, "parquet": 1.1}
-ROUNDS = 3
+ROUNDS = 2
 
 READ = """
 import sys, pathlib, pyarrow.csv as csv
@@ -44,13 +44,13 @@ def main() -> int:
 
 
 def make_models(place: Path, models: Path) -> None:
-    """Models for 200 devices with 100 sensors each, copies of a few, packed."""
+    """Models for 100 devices with 100 sensors each, copies of a few, packed."""
     history, trained = place / "history.csv", place / "trained"
     simulate(history, devices=1, sensors=15, readings=720)
     processor_seconds([*module("train"), "--data", str(history), "--models", str(trained)])
     contents = [path.read_bytes() for path in sorted(trained.iterdir())]
     models.mkdir()
-    for device in range(1, 201):
+    for device in range(1, 101):
         for sensor in range(1, 101):
             content = contents[(device + sensor) % len(contents)]
             (models / f"model_{device}_{sensor}.skops").write_bytes(content)
@@ -88,7 +88,7 @@ def shards_ratio(place: Path, models: Path) -> float:
 def wide_ratio(place: Path, models: Path) -> float:
     """Many sensors with few readings, beside as many rows of few sensors."""
     wide, narrow = place / "wide.csv", place / "narrow.csv"
-    simulate(wide, devices=200, sensors=100, readings=24)
+    simulate(wide, devices=100, sensors=100, readings=48)
     simulate(narrow, devices=6, sensors=100, readings=800)
     seconds = [least(score(data, models, place, "--shard", "0/1")) for data in (wide, narrow)]
     return seconds[0] / seconds[1]
