@@ -28,6 +28,7 @@ from scoring.formats import (
 )
 from scoring.json_files import Document
 from scoring.keys import PREDS_PREFIX, PREDS_SUFFIX, SensorKey
+from scoring.printable import original
 
 if TYPE_CHECKING:
     from scoring.readings.files import FoundLanding
@@ -45,6 +46,7 @@ class _Head:
     totals: dict[str, int]
 
 
+_KEYS = frozenset({"Device", "Sensor", "device", "sensor"})
 _HEAD = Document(_Head, SUMMARY_VERSION, "the summary of a run", "score or collect again")
 
 
@@ -254,7 +256,11 @@ def _with_moments(run: Run, ts: Any) -> Run:
 
 
 def _read(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
-    """A CSV file; texts such as `NA` in these columns are no missing values."""
+    """A CSV file; texts such as `NA` in these columns are no missing values; keys are those of readings."""
     columns = pd.read_csv(path, nrows=0).columns
     blank = {name: [""] for name in columns if types.get(name) != "str"}
-    return pd.read_csv(path, dtype=dict(types), keep_default_na=False, na_values=blank)
+    frame = pd.read_csv(path, dtype=dict(types), keep_default_na=False, na_values=blank)
+    for name in _KEYS.intersection(columns):
+        if frame[name].str.startswith("'").any():
+            frame[name] = frame[name].map(original).astype(frame[name].dtype)
+    return frame

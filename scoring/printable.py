@@ -26,5 +26,10 @@ def cell(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
+def original(text: str) -> str:
+    """The text that `cell` made into this one."""
+    return text[1:] if text.startswith("'") and cell(text[1:]) == text else text
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")

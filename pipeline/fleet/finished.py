@@ -22,6 +22,7 @@ from scoring.formats import (
     LandingStatus,
     SensorStatus,
 )
+from scoring.printable import original
 
 _LONGEST_WORD, _LONGEST_COUNT = 20, 15
 
@@ -142,7 +143,8 @@ def _by_key[Found](
     damaged: list[str] = []
     for line in lines:
         try:
-            found.setdefault((line["Device"], line["Sensor"]), []).append(read(line))
+            key = original(line["Device"]), original(line["Sensor"])
+            found.setdefault(key, []).append(read(line))
         except (ValueError, OverflowError) as error:
             damaged.append(f"{line['Device']}/{line['Sensor']}: {error}")
     if damaged:

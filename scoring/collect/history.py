@@ -9,6 +9,7 @@ from typing import Any
 from scoring.atomic_files import write_atomically
 from scoring.formats import DAY_COLUMNS, DAYS_CSV, EPISODE_COLUMNS, EPISODES_CSV
 from scoring.keys import SensorKey
+from scoring.printable import cell
 from scoring.step.history import Day
 from scoring.step.outcome import SensorOutcome
 
@@ -42,7 +43,7 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) ->
 def _episodes(sensors: Iterable[SensorOutcome]) -> Iterator[Sequence[Any]]:
     for sensor in sensors:
         for episode in sensor.episodes:
-            yield sensor.device, sensor.sensor, *episode, sensor.gap, sensor.days[-1].last
+            yield cell(sensor.device), cell(sensor.sensor), *episode, sensor.gap, sensor.days[-1].last
 
 
 def _days(sensors: Iterable[SensorOutcome], rejected: RejectedOn) -> Iterator[Sequence[Any]]:
@@ -56,4 +57,4 @@ def _days(sensors: Iterable[SensorOutcome], rejected: RejectedOn) -> Iterator[Se
             count = of_sensor.get(date, 0)
             day = days.get(date, Day(date, 0, 0, "", "", None))
             numbers = (day.readings, day.anomalies, count, day.first, day.last, day.last_anomaly)
-            yield sensor.device, sensor.sensor, date, *numbers
+            yield cell(sensor.device), cell(sensor.sensor), date, *numbers

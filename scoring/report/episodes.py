@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scoring.errors import ScoringError
 from scoring.formats import EPISODES_CSV, LEAST_EPISODE
+from scoring.printable import original
 
 type Key = tuple[str, str]
 """Device and sensor."""
@@ -70,7 +71,8 @@ def read_episodes(folder: Path, least: int) -> Episodes:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file, strict=True):
-                groups.setdefault((row["Device"], row["Sensor"]), []).append(_episode(row))
+                key = original(row["Device"]), original(row["Sensor"])
+                groups.setdefault(key, []).append(_episode(row))
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise ScoringError(f"{path} is not the episodes of a run: {error!r}; collect it again") from error
     return Episodes(groups, least)

@@ -1,5 +1,6 @@
 """DataFrames in and out give what the commands give."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 import scoring
 from scoring.errors import ReadingsError, UsageError
+from scoring.keys import SensorKey
 from tests.pipeline import small_fleet
 from tests.scoring.run_command import scoring as command
 
@@ -204,3 +206,22 @@ def test_the_example_of_the_docs_runs_and_finds_what_happened(tmp_path):
         pd.date_range("2026-11-24 10:00", periods=5, freq="1min")
     )
     assert (tmp_path / "out" / "tuesday" / "report.html").is_file()
+
+
+def test_sensors_that_look_like_formulas_are_not_formulas_in_files_and_themselves_in_frames(frame, tmp_path):
+    keys = [("=1+1", "@x"), ("-a", "'=b"), ("-5", "+1.5")]
+    models = tmp_path / "models"
+    models.mkdir()
+    for key, content in zip(keys, small_fleet.models().values(), strict=True):
+        (models / SensorKey(*key).model_name).write_bytes(content)
+    frame = frame.drop(columns=["Device", "Sensor"]).iloc[:180]
+    frame["Device"], frame["Sensor"] = zip(*(keys * 60), strict=True)
+    run = scoring.score(frame, models, out=tmp_path / "out")
+    assert run.episodes is not None
+    for table in (run.predictions, run.episodes):
+        assert set(zip(table.Device, table.Sensor, strict=True)) <= set(keys)
+    assert set(zip(run.predictions.Device, run.predictions.Sensor, strict=True)) == set(keys)
+    assert set(zip(run.summary.device, run.summary.sensor, strict=True)) == set(keys)
+    for path in (tmp_path / "out").glob("*.csv"):
+        for row in csv.reader(path.read_text("utf-8").splitlines()[1:]):
+            assert not [text for text in row if text[:1] in {"=", "@"} or text == "-a"], path.name

@@ -27,7 +27,7 @@ from pipeline.terminal.tables import show_table
 from scoring import InvalidKey, SensorKey
 from scoring.commands.failures import print_errors
 from scoring.csv_quoting import csv_text
-from scoring.printable import cell, printable
+from scoring.printable import cell, original, printable
 from scoring.readings.manifest import ManifestLanding, locate
 from scoring.report.index import RunRow, write_index
 
@@ -213,7 +213,7 @@ def as_csv(name: str, folder: Path) -> None:
         [[read]] = csv.reader(io.StringIO(f"{field}\n", newline=""))
         assert read == cell(text)
         assert read[:1] not in {"=", "@", "+", "-"} or float(read) is not None
-        assert read.removeprefix("'" if cell(text) != text else "") == text  # nothing is lost
+        assert original(read) == text  # nothing is lost
     assert printable(name).isprintable() or "\u200d" in name
 
 
