@@ -67,8 +67,8 @@ def best(command: list[str], rounds: int = 3) -> float:
     return min(times)
 
 
-def seconds_to_open(page: Path, rounds: int = 3) -> float | None:
-    """The shortest time from navigation to the first chart; None without a browser."""
+def seconds_to_open(page: Path, rounds: int = 3, first: str = ".plot[data-marks]") -> float | None:
+    """The shortest time from navigation to the `first` element, a chart; None without a browser."""
     browser_path = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chrome"))), None)
     if browser_path is None:
         return None
@@ -83,7 +83,7 @@ def seconds_to_open(page: Path, rounds: int = 3) -> float | None:
             tab = browser.new_page(viewport={"width": 1280, "height": 4000})
             start = time.perf_counter()
             tab.goto(page.as_uri())
-            tab.locator(".plot[data-marks]").first.wait_for()
+            tab.locator(first).first.wait_for()
             times.append(time.perf_counter() - start)
             tab.close()
         browser.close()

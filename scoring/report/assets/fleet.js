@@ -97,7 +97,8 @@ class FleetMap {
   /** Sizes for the width of the window: as many days, the last ones, as there is room for. */
   layout() {
     this.height = NARROW.matches ? 50 : 26;
-    const room = this.host.clientWidth - (NARROW.matches ? 16 : 430);
+    this.width = this.host.clientWidth;
+    const room = this.width - (NARROW.matches ? 16 : 430);
     this.days = Math.max(1, Math.min(page.dates.length, Math.floor(room / (LEAST_CELL + 2))));
     this.host.setAttribute('aria-rowcount', this.shown.length);
     this.host.style.height = `${this.height * this.shown.length + 24}px`;
@@ -152,8 +153,7 @@ class FleetMap {
 
   listen() {
     addEventListener('scroll', () => this.draw(), { passive: true });
-    let width = 0;
-    new ResizeObserver(() => { if (this.host.clientWidth !== width && !this.printing) { width = this.host.clientWidth; this.layout(); } }).observe(this.host);
+    new ResizeObserver(() => { if (this.host.clientWidth !== this.width && !this.printing) this.layout(); }).observe(this.host);
     this.host.addEventListener('mouseover', ({ target }) => { const cell = target.closest('[data-date]'); if (cell) this.pointed.textContent = cell.getAttribute('aria-label'); });
     this.host.addEventListener('click', ({ target }) => {
       const cell = target.closest('[data-date]');
