@@ -18,6 +18,7 @@ from urllib.parse import quote
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobServiceClient
 
+from dev.azurite import ACCOUNT
 from dev.memory_storage import Blob, MemoryStorage
 from pipeline.clock import utc_now
 from pipeline.flow.cleanup import old_runs
@@ -39,7 +40,6 @@ DAILY = 1000
 SDK_BUDGET = 0.5
 """Largest part of the processor time that the SDK takes to list the same blobs."""
 NOW = datetime(2026, 11, 23, 5, tzinfo=UTC)
-ACCOUNT = "devstoreaccount1"
 ETAG = Blob().etag
 COUNTS = {"scored": 720, "anomalies": 36, "sensors": 15}
 

@@ -26,4 +26,10 @@ if ! suitable >/dev/null 2>&1; then
         exit 1
     fi
 fi
-"${npm[@]}" ci --no-audit --no-fund --loglevel=error >/dev/null
+"${npm[@]}" ci --no-audit --no-fund --loglevel=error >/dev/null &
+installing=$!
+trap 'kill "$installing" 2>/dev/null || true' EXIT
+while sleep 5 && kill -0 "$installing" 2>/dev/null; do
+    echo "  $(du -sm node_modules 2>/dev/null | cut -f1) MB"
+done
+wait "$installing"

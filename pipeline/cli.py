@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from pipeline.errors import EXIT_FAILED, PipelineError
 from pipeline.log_lines import keep_one_line
+from scoring import __version__
 from scoring.command_line import CommandLine
 
 COMMANDS = {
+    "upload": "upload readings or models, and never overwrite unasked",
     "publish": "build a pipeline from the models in storage, and use it for new runs",
     "schedule": "let Azure ML score at set times, without a function app",
     "submit": "score blobs of the data container now",
@@ -17,6 +19,7 @@ COMMANDS = {
     "status": "show the state of a run and of its steps",
     "watch": "follow a run until it finishes",
     "report": "download the results of a run, and write its report",
+    "download": "download the results of a run",
     "cancel": "request that a run stops",
     "doctor": "check settings, storage, models, published pipeline and engine",
     "notify": "show, replace or try the settings of notifications",
@@ -32,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     keep_one_line()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     description = "Publish pipelines, submit runs and manage them. Each command has --help."
-    return CommandLine("pipeline", description, COMMANDS, _explain).run(argv)
+    return CommandLine("pipeline", __version__, description, COMMANDS, _explain).run(argv)
 
 
 def _explain(error: Exception) -> tuple[object, int] | None:

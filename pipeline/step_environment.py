@@ -1,6 +1,12 @@
-"""Environment variables of `scoring` processes: no secrets, a share of the processors, the code to run."""
+"""What `scoring` processes see: no secrets, a share of the processors, the code to run.
 
+Neither in their own environment nor in that of the processes that start them: a process can read the
+environment that another process of its user was started with.
+"""
+
+import ctypes
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +18,26 @@ _SHOWN_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON")
 """The only variables that they see: a list of secrets to hide would never be complete."""
 
 
+_SET_DUMPABLE = 4
+"""`PR_SET_DUMPABLE` of Linux."""
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that every process can see."""
+    return {
+        name: text for name, text in environ.items() if name in _SHOWN or name.startswith(_SHOWN_BEGINNINGS)
+    }
+
+
+def hide_process() -> None:
+    """Keep other processes of this user from reading the environment and the memory of this one.
+
+    Linux only, and not from root with all capabilities. It ends when the process runs another program.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+
+
 def step_environment(
     environ: Mapping[str, str], code: Path, temporary: Path, processors: int | None = None
 ) -> dict[str, str]:
@@ -19,12 +45,13 @@ def step_environment(
 
     Scoring uses all processors that Python counts; `processors` is its share where others run beside it.
     """
-    kept = {
-        name: text for name, text in environ.items() if name in _SHOWN or name.startswith(_SHOWN_BEGINNINGS)
-    }
+    kept = without_secrets(environ)
     kept.pop("PYTHONSAFEPATH", None)  # a step finds its code in its working folder
     path = [str(code), *filter(None, [environ.get("PYTHONPATH")])]
     if processors is not None:
         kept["PYTHON_CPU_COUNT"] = str(processors)
     threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    # arrow is delivered with jemalloc and does not use it, but importing it starts its thread. A process that
+    # is forked must have one thread.
+    threads["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
     return {**kept, **threads, "PYTHONPATH": os.pathsep.join(path), "TMPDIR": str(temporary)}

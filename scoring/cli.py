@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from scoring import __version__
 from scoring.command_line import CommandLine
 from scoring.errors import EXIT_FAILED, EXIT_RETRY, EXIT_USAGE, ScoringError, UsageError
 
@@ -26,6 +27,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code (see `scoring.errors`)."""
     line = CommandLine(
         "scoring",
+        __version__,
         "Readings and models in, predictions out. Each command has its own --help.",
         COMMANDS,
         _explain,

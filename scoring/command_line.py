@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from scoring import __version__
 from scoring.printable import printable
 
 EXIT_USAGE = 2
@@ -35,6 +34,7 @@ class CommandLine:
     """The command line `python -m PACKAGE`."""
 
     package: str
+    version: str
     description: str
     commands: Mapping[str, str]
     """Name and one-line help of each sub-command; its module is `PACKAGE.commands.NAME`."""
@@ -59,8 +59,8 @@ class CommandLine:
             if missing in {"", "scoring", "pipeline"}:
                 raise
             return _fail(
-                f"the package {missing} is not installed: run make setup and use .venv/bin/python, "
-                f"or pip install 'fleet-scoring[{_EXTRAS[self.package]}]'",
+                f"the package {missing} is not installed for {sys.executable}: run make setup and use "
+                f".venv/bin/python, or in the folder of the project pip install '.[{_EXTRAS[self.package]}]'",
                 EXIT_USAGE,
             )
         except Exception as error:
@@ -72,7 +72,7 @@ class CommandLine:
 
     def _parser(self, argv: Sequence[str]) -> argparse.ArgumentParser:
         parser = _Parser(prog=f"python -m {self.package}", description=self.description)
-        version = f"fleet-{self.package} {__version__}"
+        version = f"fleet-{self.package} {self.version}"
         parser.add_argument("--version", action="version", version=version)
         commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
         wanted = next((word for word in argv if not word.startswith("-")), None)

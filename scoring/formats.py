@@ -18,7 +18,7 @@ SUCCESS = "_SUCCESS"
 """Written last: a folder of predictions without it is not finished."""
 
 SUMMARY_LINE = f"SHA-256 of {SUMMARY_JSON}: "
-"""Begins the last line of `collect` as a step: whoever can change a summary cannot change that log."""
+"""Begins the last line of `collect` as a step: someone who can change a summary cannot change that log."""
 
 OUTCOMES_FOLDER = "_steps"
 """Below a run's predictions: the outcome of each step as a JSON file."""
@@ -33,6 +33,9 @@ PACK_NAME = "models.parquet"
 
 EXPECTED_TXT = "expected.txt"
 """Beside the models: the sensors that should send readings, one `1_3` or `device,sensor` a line."""
+
+BESIDE_MODELS = frozenset({PACK_NAME, EXPECTED_TXT})
+"""Files in a folder of models that are used and are not models."""
 
 SUMMARY_VERSION = 1
 OUTCOME_VERSION = 1

@@ -80,7 +80,9 @@ class SensorKey(_Key):
         ):
             return cls._make(parts)  # not checked again: a fleet has many
         if len(parts) != 2 or not all(_PLAIN.fullmatch(part) for part in parts):  # noqa: PLR2004
-            raise InvalidKey(f"{encoded[:80]!r} is not an encoded sensor key such as '1_3'")
+            raise InvalidKey(
+                f"{encoded[:80]!r} is not an encoded sensor key such as '1_3'{_instead(encoded)}"
+            )
         from urllib.parse import unquote_to_bytes
 
         try:
@@ -110,7 +112,10 @@ class SensorKey(_Key):
         """
         if not (name.startswith(MODEL_PREFIX) and name.endswith(MODEL_SUFFIX)):
             raise InvalidKey(f"{name[:80]!r} is not the name of a model, such as 'model_1_3.skops'")
-        return cls.from_encoded(name[len(MODEL_PREFIX) : -len(MODEL_SUFFIX)])
+        try:
+            return cls.from_encoded(name[len(MODEL_PREFIX) : -len(MODEL_SUFFIX)])
+        except InvalidKey as error:
+            raise InvalidKey(f"{name[:80]!r} is not the name of a model: {error}") from error
 
 
 def encode_part(text: str) -> str:
@@ -120,6 +125,18 @@ def encode_part(text: str) -> str:
     from urllib.parse import quote
 
     return quote(text, safe="").replace("_", "%5F")
+
+
+def _instead(text: str) -> str:
+    """What to write instead of a text that is not an encoded key, where that is clear."""
+    parts = text.split("_")
+    if "%" in text or not all(parts) or len(parts) == 1:
+        return ""
+    splits = (("_".join(parts[:cut]), "_".join(parts[cut:])) for cut in range(1, len(parts)))
+    keys = [repr(f"{encode_part(device)}_{encode_part(sensor)}"[:80]) for device, sensor in splits]
+    which = keys[0] if len(keys) == 1 else f"{keys[0]} or {keys[1]}"
+    rule = "an underscore inside Device or Sensor is written %5F" if len(keys) > 1 else "percent-encode it"
+    return f": {rule}, as in {which}"
 
 
 def _encodes_as_itself(text: str) -> bool:

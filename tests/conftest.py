@@ -53,6 +53,8 @@ def measured(monkeypatch):
     if Coverage.current() is not None:
         monkeypatch.setenv("COVERAGE_PROCESS_START", str(ROOT / "pyproject.toml"))
         monkeypatch.setenv("COVERAGE_FILE", str(ROOT / ".coverage"))
+        path = [str(ROOT / "tests" / "measured_worker"), *filter(None, [os.environ.get("PYTHONPATH")])]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
 
 
 @pytest.fixture(scope="session")

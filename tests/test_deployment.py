@@ -123,6 +123,8 @@ def test_training_says_what_it_needs_where_it_is_not_installed(deployed):
         check=False,
     )
     assert done.returncode == 2
-    assert (
-        done.stderr.strip() == "error: training needs scikit-learn and skops: pip install scikit-learn skops"
+    assert done.stderr.startswith(
+        f"error: training needs scikit-learn and skops, which {sys.executable} does not"
     )
+    assert done.stderr.endswith("pip install '.[scoring,train]'\n")
+    assert done.stderr.count("\n") == 1

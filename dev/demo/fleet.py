@@ -7,6 +7,12 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scoring import InvalidKey, SensorKey, describe_others
+from scoring.keys import MODEL_SUFFIX
+
+_REFUSED = ("refused ", "error: ", "skipped ")
+"""How lines of commands begin that say what is wrong with single models or sensors."""
+
 READINGS = (".csv", ".csv.gz", ".parquet")
 
 Log = Callable[[str], None]
@@ -69,10 +75,17 @@ class UserInput:
             data = self.data if not self.problems else _copied(self.landings, self.problems, folder / "train")
             run_scoring(environment, "train", "--data", data, "--models", folder / "models")
             return Fleet(self.landings, folder / "models")
-        if any(self.models.glob("model_*.skops")):
+        names = sorted(path.name for path in self.models.iterdir())
+        if any(map(_is_model, names)):
+            for line in describe_others(names, str(self.models)):
+                log(f"In {self.models}: {line}.")
             return Fleet(self.landings, self.models)
         log(f"Importing legacy models from {self.models} without running their code ...")
-        run_scoring(environment, "import-models", self.models, folder / "models")
+        try:
+            run_scoring(environment, "import-models", self.models, folder / "models")
+        except DemoError as error:
+            what = "import these models yourself, or remove the refused ones from MODELS"
+            raise DemoError(f"{error}; {what}") from error
         return Fleet(self.landings, folder / "models")
 
 
@@ -82,14 +95,43 @@ def find_input(data: Path, models: Path | None) -> UserInput:
     Raises:
         DemoError: one of them does not exist, or no file has readings.
     """
-    landings = _landings(data)
-    if models is not None and not models.is_dir():
-        raise DemoError(f"no folder {models}: MODELS must be a folder of models")
+    landings: list[Landing] = []
+    refused: list[str] = []
+    try:
+        landings = _landings(data)
+    except DemoError as error:
+        refused.append(str(error))
+    if models is not None and (problem := _no_models(models)):
+        refused.append(problem)
+    if refused:
+        raise DemoError("; ".join(refused))
     found = ((landing.name, _problem(landing)) for landing in landings if landing.file.stat().st_size)
     problems = {name: problem for name, problem in found if problem}
     if len(problems) == len(landings):
         raise DemoError(f"nothing can be scored: {next(iter(problems.values()))}")
     return UserInput(data, landings, models, problems)
+
+
+def _no_models(folder: Path) -> str | None:
+    """Why a folder has no models, also not legacy ones."""
+    from scoring.model_names import may_be_legacy
+
+    if not folder.is_dir():
+        return f"no folder {folder}: MODELS must be a folder of models"
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    is_skops = [name for name in names if name.endswith(MODEL_SUFFIX)]
+    if any(_is_model(name) for name in is_skops) or any(map(may_be_legacy, set(names).difference(is_skops))):
+        return None
+    found = "; ".join(describe_others(names)) or "it has no files"
+    return f"no models in {folder}: {found}"
+
+
+def _is_model(name: str) -> bool:
+    try:
+        SensorKey.from_model_name(name)
+    except InvalidKey:
+        return False
+    return True
 
 
 def _problem(landing: Landing) -> str | None:
@@ -103,7 +145,8 @@ def _problem(landing: Landing) -> str | None:
             readings += len(batch.codes)
             if batch.rejects.num_rows and not rejected:
                 row = batch.rejects.slice(0, 1).to_pylist()[0]
-                first = f"line {row['line']}: {row['reason']}"
+                hint = f" ({row['hint']})" if row["hint"] else ""
+                first = f"line {row['line']}: {row['reason']}{hint}"
             rejected += batch.rejects.num_rows
     except ReadingsError as error:
         text = str(error)
@@ -145,4 +188,7 @@ def run_scoring(environment: Mapping[str, str], *arguments: str | Path) -> None:
     )
     if done.returncode:
         errors = done.stderr.strip().splitlines()
+        for line in errors[:-1]:
+            if line.startswith(_REFUSED):
+                print(line, file=sys.stderr, flush=True)
         raise DemoError(f"{arguments[0]} failed: {errors[-1] if errors else f'exit code {done.returncode}'}")

@@ -1,8 +1,13 @@
-"""Finds and kills all processes of a demo: each carries a mark in its environment variables."""
+"""Finds and kills all processes of a demo: each carries a mark in its environment or on its command line.
+
+The workers of the local engine and what they start are found by their command lines only, which contain the
+name of the folder for temporary files: their environment holds nothing of ours, and can be closed to us.
+"""
 
 import contextlib
 import os
 import signal
+import tempfile
 
 import psutil
 
@@ -32,6 +37,17 @@ def marked(value: str) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             alive = process.pid != current and process.status() != psutil.STATUS_ZOMBIE
-            if alive and process.environ().get(MARK) == value:
+            if alive and _is_marked(process, value):
                 found.append(process)
     return found
+
+
+def temporary_folder(value: str) -> "tempfile.TemporaryDirectory[str]":
+    """A folder for temporary files, `TMPDIR`, whose name marks the processes that get it."""
+    return tempfile.TemporaryDirectory(prefix=f"fleet-{value}-", ignore_cleanup_errors=True)
+
+
+def _is_marked(process: psutil.Process, value: str) -> bool:
+    if any(f"fleet-{value}-" in word for word in process.cmdline()):
+        return True
+    return process.environ().get(MARK) == value

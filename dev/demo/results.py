@@ -71,7 +71,7 @@ class Results:
         ]
         landings = [
             f"{landing['name']}: {landing['status']}"
-            + (f", {landing['reason']}" if landing["reason"] else "")
+            + (f", {landing['reason'].removeprefix(landing['name'] + ': ')}" if landing["reason"] else "")
             for landing in self.summary.get("landings", ())
             if landing["status"] != LandingStatus.READ
         ]

@@ -63,7 +63,7 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
     if unclaimed := keys.keys() - sandbox.claims(keys).keys():
         names = ", ".join(sorted(keys[key] for key in unclaimed))
         raise DemoError(f"no run has claimed {names}: see the host's output above")
-    return _print_problems(results, time.monotonic() - began, log)
+    return print_end(results, time.monotonic() - began, log)
 
 
 def split_by_trigger(fleet: Fleet, log: Log) -> tuple[list[Landing], list[Landing]]:
@@ -120,7 +120,7 @@ def _print_results(results: Sequence[Results], out: Path, log: Log) -> None:
     log("Next:         make start   keeps the app running;   make run DATA=... MODELS=...   scores your own")
 
 
-def _print_problems(results: Sequence[Results], seconds: float, log: Log) -> int:
+def print_end(results: Sequence[Results], seconds: float, log: Log) -> int:
     """Print what was not scored; returns the exit code."""
     if not results:
         raise DemoError("no run was submitted")
@@ -128,5 +128,8 @@ def _print_problems(results: Sequence[Results], seconds: float, log: Log) -> int
     for problem in problems:
         print(f"not scored: {problem}", file=sys.stderr)
     complete = all(result.is_complete for result in results)
-    log(f"{'Everything was' if complete else 'Not everything was'} scored, in {seconds:.0f} s.")
+    if complete and not any(result.totals.get("readings") for result in results):
+        log(f"There were no readings to score, in {seconds:.0f} s.")
+    else:
+        log(f"{'Everything was' if complete else 'Not everything was'} scored, in {seconds:.0f} s.")
     return 0 if complete else 1

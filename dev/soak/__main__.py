@@ -5,12 +5,11 @@ import contextlib
 import secrets
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from dev.demo.marked_processes import kill_marked
+from dev.demo.marked_processes import kill_marked, temporary_folder
 from dev.soak.chaos import Hosts, StorageFaults
 from dev.soak.check import Findings, check
 from dev.soak.leaks import growth
@@ -32,7 +31,7 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         mark = secrets.token_hex(8)
         stack.callback(kill_marked, mark)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-")))
+        folder = Path(stack.enter_context(temporary_folder(mark)))
         findings = soak(plan, args.seed, mark, folder, stack)
     for violation in findings.violations:
         print(f"VIOLATION  {violation}", file=sys.stderr)

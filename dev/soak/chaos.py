@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
 import psutil
@@ -17,6 +18,8 @@ from dev.proxy import Fault, Request
 _NORMAL_SHARE, _BAD_PHASE_SHARE = 0.01, 0.15
 """Shares of requests that fail."""
 _BAD_PHASE_EVERY, _BAD_PHASE_SECONDS = 60.0, 15.0
+_STEP_SECONDS = 2.0
+"""How long to wait for a step to kill: most of a worker's time goes to storage."""
 
 
 class StorageFaults:
@@ -69,7 +72,7 @@ class Hosts:
 
     def kill_worker(self) -> None:
         """Kill a random worker of the local engine, if there is one."""
-        found = [process for process in marked(self._mark) if _is_worker(process)]
+        found = [process for process in marked(self._mark) if is_worker(process)]
         if found:
             worker = self._chance.choice(found)
             with suppress(psutil.Error):  # it has exited meanwhile
@@ -78,23 +81,31 @@ class Hosts:
 
     def kill_step(self) -> None:
         """Kill one random step, or `collect`, of the local engine, if there is one: its worker continues."""
-        found = []
-        for process in marked(self._mark):
-            with suppress(psutil.Error):
-                if _is_worker(process):
-                    found += [child for child in process.children() if _is_step(child)]
-        if found:
-            step = self._chance.choice(found)
-            with suppress(psutil.Error):  # it has exited meanwhile
-                what = "collects" if "collect" in step.cmdline() else "steps"
-                step.kill()
-                self.killed[what] += 1
+        workers = [process for process in marked(self._mark) if is_worker(process)]
+        left, seen = self._chance.randrange(3), set[int]()
+        deadline = time.monotonic() + _STEP_SECONDS
+        while workers and time.monotonic() < deadline:
+            for step in [step for worker in workers for step in forked_steps(worker)]:
+                if step.pid in seen:
+                    continue
+                seen.add(step.pid)
+                with suppress(psutil.Error):  # it has exited meanwhile
+                    if left <= 0:
+                        what = "collects" if step.name().startswith("collect") else "steps"
+                        step.kill()
+                        self.killed[what] += 1
+                        return
+                left -= 1
+            time.sleep(0.002)
 
     def sample(self) -> None:
         """Record the app's memory and open files."""
         with self._changing, suppress(psutil.Error):
             process = psutil.Process(self._host.worker_pid)
-            self.samples.append((time.monotonic(), process.pid, process.memory_info().rss, process.num_fds()))
+            files = 0
+            with suppress(psutil.AccessDenied):  # it is closed to other processes, except to root's
+                files = process.num_fds()
+            self.samples.append((time.monotonic(), process.pid, process.memory_info().rss, files))
 
     def _start(self) -> HostProcess:
         while True:
@@ -105,16 +116,29 @@ class Hosts:
             self.killed["hosts that did not start"] += 1
 
 
-def _is_worker(process: psutil.Process) -> bool:
+def is_worker(process: psutil.Process) -> bool:
+    """Whether a process is a worker of the local engine."""
     with suppress(psutil.Error):
         return "pipeline.engines.local.worker" in process.cmdline()
     return False
 
 
-def _is_step(process: psutil.Process) -> bool:
-    with suppress(psutil.Error):
-        return process.cmdline()[1:3] == ["-m", "scoring"]
-    return False
+def forked_steps(worker: psutil.Process) -> list[psutil.Process]:
+    """The running steps of a worker: children of the process that it forks them from.
+
+    A step lives for some hundredths of a second, so this reads one file for each child only.
+    """
+    found = []
+    for child in _children(worker.pid):
+        with suppress(psutil.Error):  # it has exited meanwhile
+            found += [psutil.Process(step) for step in _children(child)]
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    with suppress(OSError):  # it has exited meanwhile
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def _ignore(_line: str) -> None:

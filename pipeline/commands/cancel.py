@@ -2,6 +2,7 @@
 
 import argparse
 
+from pipeline.commands.run_argument import add_run, named_run
 from pipeline.errors import EXIT_DONE
 
 _EXAMPLE = """\
@@ -18,7 +19,7 @@ Exit codes: 0 requested; 1 failed, or there is no such run; 2 it has finished al
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument("run", metavar="RUN", help="name of a run")
+    add_run(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -26,5 +27,6 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.commands.local_settings import open_context
     from pipeline.flow.cancel import cancel
 
-    print(cancel(open_context(), args.run))
+    context = open_context()
+    print(cancel(context, named_run(context, args)))
     return EXIT_DONE

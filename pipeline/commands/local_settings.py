@@ -39,7 +39,14 @@ def load_local_settings(path: Path) -> dict[str, str]:
 
 def open_context() -> Context:
     """The context of a command line. Its child processes find the same settings in their environment."""
-    os.environ.update(merged(load_local_settings(Path.cwd() / LOCAL_SETTINGS), os.environ))
+    file = Path.cwd() / LOCAL_SETTINGS
+    os.environ.update(merged(load_local_settings(file), os.environ))
+    if not any(_is_connection(name) for name in os.environ) and not file.exists():
+        raise SettingsError(
+            f"there are no settings: neither {file} nor {CONNECTION} in the environment. Run make start in "
+            f"the project's folder, or copy local.settings.example.json to {LOCAL_SETTINGS} there; and run "
+            "this command in that folder"
+        )
     return Context.open(Settings.from_environment(os.environ))
 
 

@@ -56,13 +56,13 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_DONE
     azureml = _azureml(context) if args.setup or args.endpoint else None  # before anything is published
     lines, grants = _set_up(azureml) if azureml and args.setup else ([], [])
-    others: tuple[str, ...] = ()
+    notes: list[str] = []
     if args.rollback:
         published = publish.load(context.store, args.rollback)
         changed = publish.make_current(context.store, published)
     else:
         publication = publish.publish(context.store, context.settings, context.engine)
-        published, changed, others = publication.published, publication.changed, publication.fleet.others
+        published, changed, notes = publication.published, publication.changed, publication.fleet.notes
     answer = {"published": published.version, "steps": published.steps, "changed": changed}
     if args.setup:
         answer |= {"created": lines, "grants": grants}
@@ -75,11 +75,8 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_DONE
     for line in lines:
         print(line)
-    if others:
-        print(
-            f"ignored, not models: {printable(', '.join(others[:5]))} ({len(others):,} in all)",
-            file=sys.stderr,
-        )
+    for line in notes:
+        print(printable(line), file=sys.stderr)
     count = f"{published.steps:,} step{'' if published.steps == 1 else 's'}"
     news = "published" if changed else "already published, nothing changed"
     print(f"{published.version}: {news} ({count}, engine {published.engine})")

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.commands.run_argument import add_run, named_run
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Exit codes: 0 written; 1 failed, or the run has not finished; 2 usage or setting
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument("run", metavar="RUN", help="name of a run")
+    add_run(parser)
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder to download to (default: out)")
     parser.add_argument("--open", action="store_true", help="show the report in a browser")
 
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.pages.run_scoring import write_report
 
     context = open_context()
-    view = _look(context, args.run)
+    view = _look(context, named_run(context, args))
     record = view.record
     folder = args.out / record.run
     count = fetch(context.store, record.run, folder)

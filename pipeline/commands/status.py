@@ -3,11 +3,13 @@
 import argparse
 from datetime import UTC, datetime
 
+from pipeline.commands.run_argument import add_run, named_run
 from pipeline.errors import EXIT_DONE
 
 _EXAMPLE = """\
 Example:
   python -m pipeline status timer-20261123-050000
+  python -m pipeline status latest
 
 Exit codes: 0 shown, in any state; 1 failed, or there is no such run; 2 usage or settings error.
 """
@@ -16,7 +18,7 @@ Exit codes: 0 shown, in any state; 1 failed, or there is no such run; 2 usage or
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument("run", metavar="RUN", help="name of a run")
+    add_run(parser)
     parser.add_argument("--json", action="store_true", help="print run and steps as JSON")
 
 
@@ -29,11 +31,12 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.terminal.watch import show
 
     context = open_context()
-    view = look(context, args.run)
+    run = named_run(context, args)
+    view = look(context, run)
     if args.json:
         show_json(view.to_json())
         return EXIT_DONE
-    summary = find_summary(context.store, args.run) if view.state.final else None
+    summary = find_summary(context.store, run) if view.state.final else None
     next_try = follow_up(context, view.record)
     show(view, datetime.now(UTC), summary=summary, next_try=next_try)
     return EXIT_DONE

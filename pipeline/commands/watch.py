@@ -2,13 +2,14 @@
 
 import argparse
 
+from pipeline.commands.run_argument import add_run, named_run
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
 
 _EXAMPLE = """\
 Shows a progress bar on a terminal, otherwise a line for each change.
 
 Example:
-  python -m pipeline watch timer-20261123-050000
+  python -m pipeline watch latest
 
 Exit codes: 0 the run succeeded; 1 it did not, or watching failed; 2 usage or settings error.
 """
@@ -17,7 +18,7 @@ Exit codes: 0 the run succeeded; 1 it did not, or watching failed; 2 usage or se
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument("run", metavar="RUN", help="name of a run")
+    add_run(parser)
     parser.add_argument("--logs", action="store_true", help="also show the logs of its steps")
 
 
@@ -27,5 +28,6 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.runs.store import RunState
     from pipeline.terminal.watch import follow
 
-    view = follow(open_context(), args.run, logs=args.logs)
+    context = open_context()
+    view = follow(context, named_run(context, args), logs=args.logs)
     return EXIT_DONE if view.state in {RunState.SUCCEEDED, RunState.EMPTY} else EXIT_FAILED

@@ -52,7 +52,7 @@ class Context:
 
         Raises:
             NothingPublished: there is none.
-            PublishError: it is published for another engine.
+            PublishError: it is published for another engine, or for this one by the first release.
         """
         from pipeline.published.publish import current
 
@@ -61,6 +61,12 @@ class Context:
             raise PublishError(
                 f"version {published.version} is published for the engine {published.engine}, and "
                 f"SCORING_ENGINE is {self.settings.engine}: run python -m pipeline publish"
+            )
+        if published.engine == "local" and not published.lists_sensors:
+            # A worker would refuse it, after the run has claimed its landings.
+            raise PublishError(
+                f"version {published.version} was published by an earlier release, and steps on this machine "
+                "run the code of this one: run python -m pipeline publish; the next sweep scores what waits"
             )
         return published
 

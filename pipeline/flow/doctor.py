@@ -78,10 +78,9 @@ def _models(context: Context) -> tuple[bool, str]:
     from pipeline.published.publish import find_fleet
 
     fleet = find_fleet(context.store)
-    if not fleet.keys:
-        return False, "none: upload model_{device}_{sensor}.skops files to the models container"
-    others = f"; {len(fleet.others):,} other files are ignored" if fleet.others else ""
-    return True, f"{len(fleet.keys):,}{others}"
+    if missing := fleet.missing:
+        return False, missing
+    return True, "; ".join([f"{len(fleet.keys):,}", *fleet.notes])
 
 
 def _published(context: Context) -> tuple[bool, str]:

@@ -1,9 +1,9 @@
 """Recovery: what a sweep does about the run of each marker.
 
 A finished run keeps its marker while the sweep has work with it. A run without results is tried again as a
-whole. A run that has results and lost steps is tried again for what is missing: the next try has the same
-landings, and its manifest lists the sensors. So each try that wrote `_SUCCESS` keeps its folder, and no
-reading is predicted in two of them. A run that has failed for good, or has no try left, is final: the sweep
+whole, and loses its `_SUCCESS`, if it has one. A run that has results and lost steps is tried again for what
+is missing: the next try has the same landings, and its manifest lists the sensors. So no reading is predicted
+in two folders that have `_SUCCESS`. A run that has failed for good, or has no try left, is final: the sweep
 logs that, because its log is the app's, which the alert searches.
 """
 
@@ -30,6 +30,7 @@ from pipeline.flow.submit import Outcome, next_manifest, resume, submit
 from pipeline.runs.names import earlier_try, next_try
 from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, RunStatus, log_failed
 from pipeline.storage.account import in_parallel
+from scoring.formats import SUCCESS
 
 CONCLUDE_WAITS = (2.0, 5.0, 10.0, 20.0)
 """Seconds between looks at a run that has written `_SUCCESS`."""
@@ -192,6 +193,9 @@ def _retry(context: Context, record: RunRecord) -> Action:
         return Action.CLOSED
     if record.tries >= context.settings.max_tries:
         return _close(context, context.runs.give_up(record))
+    if not record.missing:
+        # `collect` can have been lost after its last write, and the next try predicts all of it again.
+        context.store.preds.delete(f"{record.run}/{SUCCESS}")
     run = next_try(record.run)
     manifest = next_manifest(context, record, run)
     submission = submit(

@@ -23,17 +23,15 @@ from typing import TYPE_CHECKING
 from pipeline.errors import (
     AlreadyExists,
     IllegalTransition,
-    InvalidRequest,
     PipelineError,
     PublishError,
     UnknownRun,
 )
 from pipeline.flow.context import Context
 from pipeline.flow.expected import brought_before
-from pipeline.runs.landing import Landing, Manifest, is_text, skipped_because
-from pipeline.runs.names import blob_run, given_run, manual_run
+from pipeline.runs.landing import Landing, Manifest, skipped_because
+from pipeline.runs.names import blob_run
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
-from pipeline.storage.account import in_parallel
 from pipeline.storage.listing import BlobInfo
 
 if TYPE_CHECKING:
@@ -115,40 +113,6 @@ def _submit_landing(context: Context, landing: Landing) -> Submission:
         if has_slot and not submitted:
             context.release_slot()
     return submission
-
-
-def submit_manual(
-    context: Context,
-    *,
-    blobs: Sequence[str] = (),
-    prefix: str | None = None,
-    name: str | None = None,
-    again: bool = False,
-    random_hex: str,
-) -> Submission:
-    """Score the given blobs, or all whose names start with `prefix` ("" for everything), as one run.
-
-    `name` is the name of the run; without one, it is made from the time and `random_hex` (six hex digits). If
-    a run of that name exists, nothing is submitted. `again` also scores landings of other runs.
-    The limit of active runs does not apply: a person requested the run.
-
-    Raises:
-        InvalidRequest: a blob does not exist or cannot be a landing, or no name starts with `prefix`.
-        InvalidRunName: `name` cannot name a run.
-    """
-    run = manual_run(context.clock(), random_hex) if name is None else given_run(name)
-    if prefix is not None and not is_text(prefix):
-        raise InvalidRequest(f"the name of a blob cannot start with {prefix!r}")
-    if prefix is None:
-        landings = _named(context, blobs)
-        detail = blobs[0] if len(blobs) == 1 else f"{len(blobs):,} blobs"
-    else:
-        found = context.store.data.list(prefix)
-        landings = [to_landing(blob) for blob in found if not skipped_because(blob.name, blob.size)]
-        detail = f"all blobs that start with {prefix!r}" if prefix else "everything"
-        if not landings:
-            raise InvalidRequest(f"container {context.store.data.name!r} has nothing to score: {detail}")
-    return submit(context, run, Cause(CauseKind.MANUAL, detail), landings, claims=not again)
 
 
 def to_landing(blob: BlobInfo) -> Landing:
@@ -309,21 +273,3 @@ def _empty(context: Context, record: RunRecord, manifest: Manifest) -> Submissio
 
 def _canceled(run: str) -> Submission:
     return Submission(Outcome.CANCELED, run, f"run {run} was canceled before it started")
-
-
-def _named(context: Context, blobs: Sequence[str]) -> list[Landing]:
-    def find(name: str) -> Landing | str:
-        if reason := skipped_because(name):
-            return f"{name!r} cannot be scored: {reason}"
-        blob = context.store.data.find(name)
-        if blob is None:
-            return f"{name!r} does not exist"
-        reason = skipped_because(name, blob.size)
-        return f"{name!r} cannot be scored: {reason}" if reason else to_landing(blob)
-
-    if not blobs:
-        raise InvalidRequest("give the name of at least one blob")
-    found = in_parallel(find, dict.fromkeys(blobs))
-    if problems := [answer for answer in found if isinstance(answer, str)]:
-        raise InvalidRequest(f"in container {context.store.data.name!r}: {'; '.join(problems)}")
-    return [landing for landing in found if isinstance(landing, Landing)]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
+from pipeline.engines import import_sdk
 from pipeline.errors import SettingsError
 from pipeline.flow.context import Context
 from pipeline.flow.hold import hold
@@ -64,6 +65,7 @@ def context() -> Context:
 
 @cache
 def _context() -> Context:
+    threading.Thread(target=import_sdk, args=(settings(),), daemon=True).start()
     return Context.open(settings())
 
 

@@ -114,13 +114,8 @@ def build(
         limits: limits for files of readings.
         environment: reference to the environment of steps, for Azure ML.
         code: reference to the code of steps, for Azure ML.
-
-    Raises:
-        PublishError: there are no keys.
     """
     fleet = sorted(set(keys))
-    if not fleet:
-        raise PublishError("there are no models: upload model_{device}_{sensor}.skops files, then publish")
     sharded = shards is not None
     inputs = _step_inputs(fleet, shards)
     runs_in = {"environment": environment, "code": code}

@@ -26,8 +26,8 @@ from pipeline.json_documents import read_document
 from pipeline.published.documents import PublishedPipeline, version_of
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Content
-from scoring import InvalidKey, SensorKey
-from scoring.formats import EXPECTED_TXT, PACK_NAME
+from scoring import InvalidKey, SensorKey, describe_others
+from scoring.formats import BESIDE_MODELS
 
 if TYPE_CHECKING:
     from pipeline.published.documents import Documents
@@ -50,6 +50,19 @@ class FleetModels:
     keys: tuple[SensorKey, ...]
     others: tuple[str, ...]
     """Names of blobs that are not models; steps ignore them."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What the other blobs are, and what to do with them: a line for each kind."""
+        return describe_others(self.others)
+
+    @property
+    def missing(self) -> str | None:
+        """What to do if there are no models; None if there are."""
+        if self.keys:
+            return None
+        found = f"; found {'; '.join(self.notes)}" if self.others else ""
+        return f"there are no models: run python -m pipeline upload --models FOLDER, then publish{found}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +104,7 @@ def find_fleet(store: Store) -> FleetModels:
         try:
             keys.append(SensorKey.from_model_name(blob.name))
         except InvalidKey:
-            if blob.name not in {EXPECTED_TXT, PACK_NAME}:
+            if blob.name not in BESIDE_MODELS:
                 others.append(blob.name)
     return FleetModels(tuple(sorted(keys)), tuple(others))
 
@@ -108,6 +121,8 @@ def prepare(settings: "Settings", fleet: FleetModels, publisher: Publisher) -> "
     """
     from pipeline.published import build, environment
 
+    if missing := fleet.missing:
+        raise PublishError(missing)
     is_large = len(fleet.keys) > settings.max_steps
     return build.build(
         fleet.keys,

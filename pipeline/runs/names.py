@@ -30,6 +30,8 @@ _DATE = re.compile(
     r"|(?<!\d)\d{10,}(?!\d)"
 )
 """A date with or without a time, or a time as one long number. Shorter numbers can be those of sites."""
+LATEST = "latest"
+"""Names the newest run on a command line, and so cannot be the name of one."""
 
 _TRY = re.compile(r"(?P<base>.+)-(?P<number>[2-9]|[1-9][0-9]{1,2})")
 
@@ -71,6 +73,8 @@ def given_run(name: str) -> str:
             f"{name[:80]!r} cannot name a run: use up to {MAX_GIVEN_NAME} letters, digits, '-' and '_', "
             "a letter or digit first"
         )
+    if name == LATEST:
+        raise InvalidRunName(f"{name!r} cannot name a run: commands find the newest run by it")
     if name in RESERVED:
         raise InvalidRunName(
             f"{name!r} cannot name a run: storage uses this name for other data; choose another name"

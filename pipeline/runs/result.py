@@ -1,17 +1,19 @@
 """The result of a run as the worker of the local engine states it: `<run>/result.json` in the runs container.
 
-Whoever can write predictions could write a summary and `_SUCCESS` too. So a run has finished when its worker
-says so, in a container that only the project writes. It says so when all predictions are stored, before it
-writes `_SUCCESS`. A worker that replaces a dead one finds it, and scores nothing again.
+Someone who can write predictions could write a summary and `_SUCCESS` too. So a run has finished when its
+worker says so, in a container that only the project writes. It says so when all predictions are stored,
+before it writes `_SUCCESS`. A worker that replaces a dead one finds it, and scores nothing again.
 
 The document is stored, so its format has a version. To change it: raise `VERSION`, let `read` read the old
 version too, and keep a sample of it in `tests/pipeline/samples`.
 """
 
 import json
+from dataclasses import replace
 
 from pipeline.errors import NotFound
 from pipeline.json_documents import read_document, to_json
+from pipeline.redact import redacted
 from pipeline.runs.record import RunStatus
 from pipeline.storage.container import Container
 
@@ -24,7 +26,8 @@ def path(run: str) -> str:
 
 
 def write(runs: Container, run: str, status: RunStatus) -> None:
-    """State how a run ended."""
+    """State how a run ended; its error is often a message of other software."""
+    status = replace(status, error=status.error and redacted(status.error))
     document = {"version": VERSION, "run": run, **to_json(status)}
     runs.put(path(run), json.dumps(document, ensure_ascii=False).encode() + b"\n")
 

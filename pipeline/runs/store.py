@@ -116,6 +116,10 @@ class Runs:
         content = self._read(run, _record(run))
         return RunRecord.from_bytes(content.data, f"{self.store.runs.name}/{_record(run)}", content.etag)
 
+    def exists(self, run: str) -> bool:
+        """Whether there is a run of this name."""
+        return self.store.runs.exists(_record(run))
+
     def advance(
         self, record: RunRecord, state: RunState, *, lease: Lease | None = None, **changes: Any
     ) -> RunRecord:
@@ -164,13 +168,13 @@ class Runs:
             counts=status.counts,
         )
 
-    def publish_end(self, record: RunRecord) -> RunRecord:
+    def publish_end(self, record: RunRecord, *, by_worker: bool = False) -> RunRecord:
         """Show what a finished run has found: on the page of runs and in the fleet state. Safe to repeat.
 
         Raises:
             PipelineError: the fleet state does not have it; it must be tried again.
         """
-        self._add_to_history(record)
+        self._add_to_history(record, by_worker=by_worker)
         if self.add_to_fleet(record) and not record.applied:
             new = replace(record, applied=True, token=_token())
             try:
@@ -183,20 +187,21 @@ class Runs:
     def _conclude(self, record: RunRecord, lease: Lease | None) -> RunRecord:
         """Publish the end of a run, then settle its marker; where that fails, the marker is for the sweep."""
         try:
-            record = self.publish_end(record)
+            record = self.publish_end(record, by_worker=lease is not None)
         except PipelineError:
             self._keep_marker(record, lease)
             raise
         self.settle(record, lease)
         return record
 
-    def _add_to_history(self, record: RunRecord) -> None:
+    def _add_to_history(self, record: RunRecord, *, by_worker: bool) -> None:
         """Add a finished run to the page of runs; if that fails, the run has finished nevertheless.
 
-        A browser shows a report only with the content type of a page, which a mount of Azure ML does not set.
+        A browser shows a report only with the content type of a page. A worker of the local engine has stored
+        it so; a mount of Azure ML does not set it.
         """
         try:
-            if report := history.report(record):
+            if not by_worker and (report := history.report(record)):
                 with suppress(NotFound):  # it has none, or was cleaned up
                     self.store.preds.set_content_type(report)
             history.add(self.store.runs, record)

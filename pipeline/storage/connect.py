@@ -14,6 +14,8 @@ CONNECT_SECONDS = 3
 ANSWER_SECONDS = 20
 CONNECTIONS = 32
 """Connections that are kept open: as many as threads use at once."""
+SINGLE_PUT_BYTES = 8 << 20
+"""A larger file is sent in blocks: its progress shows, and after a failure only a block is sent again."""
 
 
 def blob_service(connection: Connection, transport: Any = None) -> BlobServiceClient:
@@ -21,7 +23,11 @@ def blob_service(connection: Connection, transport: Any = None) -> BlobServiceCl
     # The SDK logs each request, and each credential that it tries, at INFO.
     for chatty in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    options: dict[str, Any] = {"retry_policy": Retries(), "transport": transport or http_transport()}
+    options: dict[str, Any] = {
+        "retry_policy": Retries(),
+        "transport": transport or http_transport(),
+        "max_single_put_size": SINGLE_PUT_BYTES,
+    }
     if connection.connection_string is not None:
         return BlobServiceClient.from_connection_string(connection.connection_string, **options)
     return BlobServiceClient(str(connection.blob_service_uri), credential=credential(connection), **options)

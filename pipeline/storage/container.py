@@ -190,12 +190,15 @@ class Container:
         with self._translated("listing", prefix):
             yield from list_blobs(self._client, prefix, metadata=metadata, page=page)
 
-    def list_folder(self, folder: str = "") -> Iterator[BlobInfo | str]:
-        """The blobs directly in a folder and the names of its folders, which end with '/'; in any order."""
+    def list_folder(self, prefix: str = "", *, page: int = PAGE) -> Iterator[BlobInfo | str]:
+        """The blobs directly in a folder and the names of its folders, which end with '/'; in any order.
+
+        Where `prefix` does not end with '/', those whose names start with it.
+        """
         from azure.storage.blob import BlobPrefix
 
-        with self._translated("listing", folder):
-            for found in self._client.walk_blobs(folder or None, delimiter="/", results_per_page=PAGE):
+        with self._translated("listing", prefix):
+            for found in self._client.walk_blobs(prefix or None, delimiter="/", results_per_page=page):
                 yield found.name if isinstance(found, BlobPrefix) else _info(found)
 
     def download(self, name: str, path: Path, *, etag: str | None = None) -> None:
@@ -224,6 +227,42 @@ class Container:
         with path.open("rb") as file, self._translated("writing", name):
             answer = self._client.get_blob_client(name).upload_blob(
                 file, overwrite=True, length=os.fstat(file.fileno()).st_size, content_settings=settings
+            )
+            return plain_etag(answer["etag"])
+
+    def upload_over(
+        self, name: str, path: Path, etag: str | None, *, md5: str, advance: Callable[[int], None]
+    ) -> str:
+        """Upload a file over the version with `etag`, or as a new blob if that is None; returns the ETag.
+
+        The blob keeps `md5`, the file's MD5 in base64; `advance` is called with the number of bytes of each
+        part that was sent.
+
+        Raises:
+            Changed: it has changed, or exists already; perhaps by an earlier attempt of this request.
+        """
+        from azure.core import MatchConditions
+
+        condition: dict[str, Any] = {}
+        if etag is not None:
+            condition = {"etag": _quoted(etag), "match_condition": MatchConditions.IfNotModified}
+        settings = _content_settings(path.name)
+        settings.content_md5 = bytearray(base64.b64decode(md5))
+        sent = 0
+
+        def report(now: int, _: int | None) -> None:
+            nonlocal sent
+            advance(now - sent)
+            sent = now
+
+        with path.open("rb") as file, self._translated("uploading", name):
+            answer = self._client.get_blob_client(name).upload_blob(
+                file,
+                overwrite=etag is not None,
+                length=os.fstat(file.fileno()).st_size,
+                content_settings=settings,
+                progress_hook=report,
+                **condition,
             )
             return plain_etag(answer["etag"])
 

@@ -65,7 +65,7 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
         (
             is_no_answer(error),
             StorageUnreachable,
-            f"{address} does not respond ({root_cause(error)}): check that it is running, and {CONNECTION}",
+            f"{address} does not respond ({root_cause(error)}): check {_running(address)} and {CONNECTION}",
         ),
         (
             status >= 500 or status in {408, 429},  # noqa: PLR2004
@@ -78,6 +78,12 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
         if applies:
             return kind(f"{doing}: {advice}")
     return StorageError(f"{doing}: {address} returned: {reason}")
+
+
+def _running(address: str) -> str:
+    """What to check of a service that does not respond."""
+    is_here = "//127.0.0.1" in address or "//localhost" in address
+    return "that it is running (make start starts Azurite)," if is_here else "that it is running,"
 
 
 def is_no_answer(error: Exception) -> bool:

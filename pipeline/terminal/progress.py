@@ -1,13 +1,57 @@
-"""Progress bars on a terminal: one for each run, with its finished steps and elapsed time."""
+"""Progress bars on a terminal: one for each run, with its finished steps, and one for a transfer of files."""
 
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.text import Text
 
+from pipeline.terminal.tables import format_seconds, is_interactive
 from scoring.printable import printable
+
+
+@contextmanager
+def transfer(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show the progress of a transfer of `total` bytes on stderr; call the result with the size of each part.
+
+    On a terminal that can redraw a line, this is a bar; elsewhere one plain line at the start and one at the
+    end.
+    """
+    if is_interactive():
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), expand=True) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda size: bar.advance(task, size)
+        return
+    began = time.monotonic()
+    print(f"{what}, {_megabytes(total)} ...", file=sys.stderr, flush=True)
+    yield lambda _: None
+    took = format_seconds(time.monotonic() - began)
+    print(f"{what}, {_megabytes(total)}: done in {took}", file=sys.stderr, flush=True)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
 
 
 class StepBars:

@@ -12,14 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from scoring.arrow import strings
 from scoring.atomic_files import atomic_path
-from scoring.errors import ReadingsError
 from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus, RejectKind
 from scoring.keys import InvalidKey, SensorKey
-from scoring.printable import cell, printable
-from scoring.readings.files import Batch, FoundLanding, Source, read_batches
-from scoring.readings.rows import NO_REJECTS
+from scoring.readings.files import FoundLanding, Source
+from scoring.readings.many_files import Part, ReadBatch, read_files
+from scoring.readings.rows import NO_REJECTS, for_csv
 from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
 
 MOST_REJECTS = 100_000
@@ -117,21 +115,25 @@ class RowCounter:
         self._file.close()
         self._atomic.__exit__(kind, error, trace)
 
-    def add(self, source: Source, batch: Batch) -> None:
+    def add(self, read: ReadBatch) -> None:
         """Count one batch."""
-        landing = self._landing(source.name)
-        landing.readings += len(batch.codes)
-        written = landing.rejected
-        landing.rejected += batch.rejects.num_rows
+        batch, listed, start = read.batch, [], 0
+        for part in read.parts:
+            landing = self._landing(part.source.name)
+            rejects = batch.rejects.slice(start, part.rejected)
+            listed.append(rejects.slice(0, max(0, MOST_REJECTS - landing.rejected)))
+            start += part.rejected
+            landing.readings += part.readings
+            landing.rejected += part.rejected
         counts = np.bincount(batch.codes, minlength=len(batch.keys)).tolist()
         self.readings.update(dict(zip(batch.keys, counts, strict=True)))
         if batch.rejects.num_rows:
-            listed = _for_csv(batch.rejects.slice(0, max(0, MOST_REJECTS - written)))
-            pa_csv.write_csv(listed, self._file, pa_csv.WriteOptions(include_header=False))
+            rows = for_csv(pa.concat_tables(listed))
+            pa_csv.write_csv(rows, self._file, pa_csv.WriteOptions(include_header=False))
             for reject in batch.rejects.to_pylist():
                 if (key := _key(reject["device"], reject["sensor"])) and self._counts(key):
                     self.rejected[key] += 1
-                _count_kind(landing.groups, reject)
+                _count_kind(self._landing(reject["file"]).groups, reject)
             for (device, sensor, date), count in batch.rejected_on.items():
                 if (key := _key(device, sensor)) and self._counts(key):
                     self.rejected_on[key, date] += count
@@ -156,15 +158,6 @@ def _key(device: str, sensor: str) -> SensorKey | None:
     return None
 
 
-def _for_csv(rejects: pa.Table) -> pa.Table:
-    """Rejects with texts that neither a terminal nor a spreadsheet obeys."""
-    columns = [
-        column if name == "line" else strings([cell(printable(text)) for text in column.to_pylist()])
-        for name, column in zip(rejects.column_names, rejects.columns, strict=True)
-    ]
-    return pa.Table.from_arrays(columns, names=rejects.column_names)
-
-
 def _count_kind(groups: RejectGroups, reject: dict[str, Any]) -> None:
     kind = RejectKind(reject["kind"])
     group = groups.get(kind)
@@ -184,16 +177,13 @@ def count_rows(
     Then the rejects are those of an earlier try of the run, which has reported them.
     """
     others = None if listed is None else SensorLimit(listed, most=0)
-    for source in sources:
-        try:
-            for batch in read_batches(source):
-                counter.add(
-                    source, counter.limit(batch) if others is None else _without_rejects(others(batch))
-                )
-            counter.add_landing(FoundLanding(source.name, LandingStatus.READ, None))
-        except ReadingsError as error:
-            counter.add_landing(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))
+    for read in read_files(sources):
+        if isinstance(read, FoundLanding):
+            counter.add_landing(read)
+        else:
+            counter.add(counter.limit(read) if others is None else _without_rejects(others(read)))
 
 
-def _without_rejects(batch: Batch) -> Batch:
-    return batch._replace(rejects=NO_REJECTS, rejected_on={})
+def _without_rejects(read: ReadBatch) -> ReadBatch:
+    parts = [Part(part.source, part.readings, 0) for part in read.parts]
+    return ReadBatch(read.batch._replace(rejects=NO_REJECTS, rejected_on={}), parts)

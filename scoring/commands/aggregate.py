@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Aggregate, and print the totals."""
     from scoring.commands.all_readings import AllReadings
     from scoring.csv_quoting import needs_quotes
-    from scoring.readings.rows import NO_REJECTS
+    from scoring.readings.rows import NO_REJECTS, for_csv
     from scoring.tools.aggregate import WindowMeans
     from scoring.tools.tables import READINGS_SCHEMA, table_writer
 
@@ -56,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         write_rejects = None
         if args.rejects:
-            write_rejects = stack.enter_context(table_writer(args.rejects, NO_REJECTS.schema, quotes=True))
+            write = stack.enter_context(table_writer(args.rejects, NO_REJECTS.schema, quotes=True))
+            as_is = args.rejects.name.endswith(".parquet")
+            write_rejects = write if as_is else lambda rejects: write(for_csv(rejects))
         readings = AllReadings(args.data, write_rejects)
         for batch in readings.batches("reading"):
             means.add(batch)

@@ -8,8 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from scoring.errors import ReadingsError
+from scoring.formats import LandingStatus
 from scoring.progress import progress
-from scoring.readings.files import Batch, find_sources, read_batches
+from scoring.readings.files import FoundLanding, find_sources
+from scoring.readings.many_files import read_files
+from scoring.readings.rows import Batch
 
 _THREADS = 2
 
@@ -39,12 +42,15 @@ class AllReadings:
         """
         self.readings = self.rejected = 0
         with ThreadPoolExecutor(_THREADS) as pool, progress(what, len(self._sources), "files") as advance:
-            for source in self._sources:
-                for batch in read_batches(source, executor=pool):
-                    self.readings += len(batch.codes)
-                    self._count(batch.rejects)
-                    yield batch
-                advance()
+            for read in read_files(self._sources, pool):
+                if isinstance(read, FoundLanding):
+                    if read.status is LandingStatus.UNREADABLE:
+                        raise ReadingsError(read.reason)
+                    advance()
+                else:
+                    self.readings += len(read.batch.codes)
+                    self._count(read.batch.rejects)
+                    yield read.batch
 
     def report_rejects(self, more: str = "") -> None:
         """Report in one line how many rows were rejected, and why the first of them was."""

@@ -2,19 +2,13 @@
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 
 from scoring.errors import EXIT_DONE, EXIT_FAILED, ModelError, UsageError
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
+from scoring.model_names import LEGACY_COPY, LEGACY_ENDING, describe_others, is_legacy_array, may_be_legacy
 from scoring.printable import printable
-
-_PICKLE, _COMPRESSED = r"\.(?:pkl|pickle|joblib|sav)", r"\.(?:z|gz|bz2|xz|lzma)"
-_ENDING = re.compile(f"(?:{_PICKLE})?(?:{_COMPRESSED})?$", re.IGNORECASE)
-_ARRAY = re.compile(r".+_[0-9]{2,}\.npy")
-"""An array of an old joblib file, beside it."""
-_COPY = re.compile(f"(?P<good>.+?{_PICKLE})(?![a-z])", re.IGNORECASE)
 
 _EXAMPLE = """\
 Reads each pickle or joblib file named model_DEVICE_SENSOR as data, also with .pkl, .pickle, .joblib or .sav,
@@ -67,24 +61,35 @@ def _files(source: Path) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise UsageError(f"{source} is not there: name a legacy model, or a folder of them")
-    files = sorted(path for path in source.iterdir() if not path.is_dir() and _is_model(path.name))
+    files: list[Path] = []
+    others: list[Path] = []
+    for path in sorted(source.iterdir()):
+        if not path.is_dir() and _is_model(path.name):
+            (files if may_be_legacy(path.name) else others).append(path)
+    for line in describe_others(path.name for path in others):
+        print(line, file=sys.stderr)
     if not files:
-        raise UsageError(f"{source} is empty: name a folder of legacy models")
+        raise UsageError(f"{source} has no legacy models: name a folder of them")
+    if all(path.name.endswith(MODEL_SUFFIX) for path in files):
+        raise UsageError(f"{source} has {MODEL_SUFFIX} models already: nothing is to import, use it as it is")
     return files
 
 
 def _is_model(name: str) -> bool:
-    return name[:1] not in "._" and not _ARRAY.fullmatch(name)
+    return name[:1] not in "._" and not is_legacy_array(name)
 
 
 def _key(name: str) -> SensorKey:
-    stem = _ENDING.sub("", name)
-    if copy := _COPY.match(stem):
+    stem = LEGACY_ENDING.sub("", name)
+    if copy := LEGACY_COPY.match(stem):
         raise InvalidKey(f"its name continues after the extension: is it a copy? Rename it to {copy['good']}")
     parts = stem.removeprefix(MODEL_PREFIX).split("_")
     if not stem.startswith(MODEL_PREFIX) or len(parts) != 2:  # noqa: PLR2004 - device and sensor
-        raise InvalidKey("its name does not say whose model it is: expected model_DEVICE_SENSOR")
-    return SensorKey(parts[0], parts[1])
+        rename = f"{MODEL_PREFIX}{'%5F'.join(parts[:-1])}_{parts[-1]}"
+        hint = f": an underscore inside either is written %5F, as in {rename}" if len(parts) > 2 else ""  # noqa: PLR2004
+        raise InvalidKey(f"its name does not say whose model it is: expected model_DEVICE_SENSOR{hint}")
+    device, sensor = (part.replace("%5F", "_") for part in parts)
+    return SensorKey(device, sensor)
 
 
 def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:

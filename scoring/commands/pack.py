@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Pack, name what is refused, and say in one line what came out."""
     from scoring.models.pack import write_pack
+    from scoring.models.store import ModelStore
 
+    ModelStore(args.models, use_pack=False).require_models()
     report = write_pack(args.models)
     for name, reason in list(report.refused.items())[:_MOST_NAMED]:
         print(printable(f"refused {name}: {reason}"), file=sys.stderr)

@@ -11,7 +11,7 @@ from scoring.commands.arguments import number, plain_text
 from scoring.commands.failures import print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
-from scoring.errors import EXIT_DONE, UsageError
+from scoring.errors import EXIT_DONE, ReadingsError, UsageError
 from scoring.formats import GAP_INTERVALS, NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
 from scoring.printable import printable
@@ -100,6 +100,11 @@ def run(args: argparse.Namespace) -> int:
     store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
     if isinstance(selection, Everything):
+        store.require_models()
+        for line in store.notes():
+            print(printable(line), file=sys.stderr)
+        if not sources and not not_read and not manifest:
+            raise ReadingsError(f"--data {args.data}: there is no file in this folder")
         return _score_everything(args, sources, not_read, store, rules_of(args, manifest))
     begin(args.out, selection)
     if isinstance(selection, OneSensor):
@@ -120,6 +125,10 @@ def run(args: argparse.Namespace) -> int:
     found = f"{totals['readings']:,} readings, {totals['anomalies']:,} anomalies"
     line = f"{outcome.step}: {found if totals['readings'] else 'no readings'} -> {args.out}"
     print(json.dumps(totals) if args.json else line)
+    if isinstance(selection, OneSensor) and not (
+        totals["readings"] or (args.models / selection.key.model_name).exists()
+    ):
+        _warn(f"warning: {args.key} has neither readings nor a model: is it a Device_Sensor, such as 1_3?")
     # A shard can have sensors without a model; for one sensor that was named, the model is expected.
     failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}
@@ -146,35 +155,26 @@ def _score_everything(
     store: "ModelStore",
     rules: "Rules",
 ) -> int:
-    from scoring.collect.finish import finish_run
-    from scoring.collect.rejects import RowCounter
-    from scoring.readings.files import check_headers
-    from scoring.step.leftovers import begin, remove_old_predictions
+    from scoring.collect.whole_run import score_everything
     from scoring.step.outcome import landing_line
-    from scoring.step.predictions import PredictionFiles
-    from scoring.step.score import ModelCache, score
-    from scoring.step.selection import Everything
-    from scoring.step.sensor_limit import SensorLimit
 
-    everything = Everything()
-    begin(args.out, everything)
-    sources, unreadable = check_headers(sources)
-    reported = [landing_line(found) for found in unreadable]
-    print_errors(reported)
-    not_read = [*not_read, *unreadable]
-    models = ModelCache(store)
-    limit = SensorLimit(models.keys() | frozenset(rules.expected))
-    with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out, limit) as counter:
-        outcome = score(
-            sources, models, everything, files, limit=limit, observer=counter, gap=args.episode_gap
-        )
+    reported: list[str] = []
+
+    def report(unreadable: "list[FoundLanding]") -> None:
+        reported.extend(landing_line(found) for found in unreadable)
+        print_errors(reported)
+
+    summary = score_everything(
+        sources,
+        not_read,
+        store,
+        args.out,
+        run=args.run,
+        rules=rules,
+        gap=args.episode_gap,
+        report_unreadable=report,
+    )
     _warn(store.last_notice)
-    remove_old_predictions(args.out, everything, files.written)
-    for found in not_read:
-        counter.add_landing(found)
-    outcome.landings.extend(not_read)
-    outcome.write(args.out)
-    summary = finish_run(args.out, args.run, counter, [outcome], models, rules=rules)
     return report_outcome(summary, args.out, as_json=args.json, reported=reported)
 
 

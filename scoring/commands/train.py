@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from scoring.commands.arguments import at_least, number
@@ -72,12 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train, name the skipped sensors, and print the totals."""
-    if not all(map(find_spec, ("sklearn", "skops"))):
-        raise UsageError("training needs scikit-learn and skops: pip install scikit-learn skops")
     from scoring.commands.all_readings import AllReadings
     from scoring.progress import progress
-    from scoring.tools.train import Recipe, Samples, train
+    from scoring.tools.train import Recipe, Samples, check_packages, train
 
+    check_packages()
     if args.max_readings < args.min_readings:
         raise UsageError(f"--max-readings {args.max_readings} is below --min-readings {args.min_readings}")
     if args.models.exists() and not args.models.is_dir():
@@ -116,9 +114,19 @@ def run(args: argparse.Namespace) -> int:
     line = f"trained {trained:,} of {sensors:,} sensors, {count:,} readings -> {args.models}"
     print(json.dumps(totals) if args.json else line)
     if not totals["trained"]:
-        print("error: no sensor has readings to learn from; see --help for their format", file=sys.stderr)
+        print(f"error: {_nothing(args.data, skipped, readings.rejected)}", file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
+
+
+def _nothing(data: Path, skipped: dict[str, str], rejected: int) -> str:
+    """Why no model was trained."""
+    if skipped:
+        name, reason = min(skipped.items())
+        others = f" and {len(skipped) - 1:,} others" if len(skipped) > 1 else ""
+        return f"no model was trained: sensor {name}{others} had to be skipped: {reason}"
+    found = f"all of its rows ({rejected:,}) are rejected" if rejected else "it has no rows"
+    return f"no model was trained: there are no readings in {data}, {found}; see --help for their format"
 
 
 def _report(skipped: dict[str, str]) -> None:

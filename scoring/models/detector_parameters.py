@@ -4,6 +4,7 @@ Each says how many features go in, f.
 """
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
@@ -11,9 +12,11 @@ from scoring.models.parameter_checks import (
     MOST_DEGREE,
     MOST_LEAVES,
     MOST_NEIGHBOURS,
+    MOST_POWERS,
     MOST_READINGS,
     MOST_TREES,
     MOST_VECTORS,
+    FeaturesOf,
     Floats,
     Integers,
     check_array,
@@ -48,10 +51,7 @@ class SupportVectors:
         expect(self.gamma >= 0, f"gamma {self.gamma} is below 0")
         expect(0 <= self.degree <= MOST_DEGREE, f"degree {self.degree} is out of range")
 
-    @property
-    def features_in(self) -> int:
-        """The number of columns of its vectors."""
-        return int(self.vectors.shape[1])
+    features_in = FeaturesOf("vectors")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,10 +66,7 @@ class Hyperplane:
         check_features("an SGDOneClassSVM", self.features_in)
         check_finite("offset_", self.offset)
 
-    @property
-    def features_in(self) -> int:
-        """The length of its array."""
-        return len(self.weights)
+    features_in = FeaturesOf("weights")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,9 +138,10 @@ class Neighbours:
         check_array("_lrd", self.densities, count)
         check_array("_distances_fit_X_", self.distances, count)
         check_features("a LocalOutlierFactor", self.features_in)
+        most = MOST_POWERS if self.metric == "minkowski" else MOST_READINGS
         expect(
-            self.readings.size <= MOST_READINGS,
-            f"compares with more than {MOST_READINGS:,} readings: train it again with fewer",
+            self.readings.size <= most,
+            f"compares with more than {most:,} readings: train it again with fewer",
         )
         check_finite("p or offset_", self.p, self.offset)
         fits = 1 <= self.neighbours <= min(count, MOST_NEIGHBOURS)
@@ -157,10 +155,7 @@ class Neighbours:
         whole = bool((self.order >= 0).all()) and len(known) == count and bool((known == 1).all())
         expect(whole, "holds a tree that does not go with its readings")
 
-    @property
-    def features_in(self) -> int:
-        """The number of columns of its readings."""
-        return int(self.readings.shape[1])
+    features_in = FeaturesOf("readings")
 
 
 METRICS = ("chebyshev", "euclidean", "manhattan", "minkowski")
@@ -180,12 +175,9 @@ class Ellipse:
         check_features("an EllipticEnvelope", self.features_in)
         check_finite("offset_", self.offset)
 
-    @property
-    def features_in(self) -> int:
-        """The length of its location."""
-        return len(self.location)
+    features_in = FeaturesOf("location")
 
 
 type DetectorParameters = SupportVectors | Hyperplane | Forest | Neighbours | Ellipse
 
-DETECTOR_KINDS = (SupportVectors, Hyperplane, Forest, Neighbours, Ellipse)
+DETECTOR_KINDS: tuple[type, ...] = get_args(DetectorParameters.__value__)

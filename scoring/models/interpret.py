@@ -4,57 +4,18 @@ An attribute that prediction does not need is not read, and where versions diffe
 settled here: evaluators know one kind of each.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from scoring.errors import ModelError, ModelRefused
-from scoring.models.detector_parameters import DetectorParameters
 from scoring.models.document import Described
 from scoring.models.fields import Fields
 from scoring.models.parameter_checks import MOST_STEPS
 from scoring.models.parameters import ModelParameters
-from scoring.models.read_detectors import ellipse, hyperplane, neighbours, support_vectors
-from scoring.models.read_forest import forest
-from scoring.models.read_transformers import (
-    fourier_map,
-    imputation,
-    kernel_map,
-    max_abs_scaling,
-    min_max_scaling,
-    polynomial,
-    power_transform,
-    projection,
-    quantile_transform,
-    robust_scaling,
-    standard_scaling,
-)
-from scoring.models.transformer_parameters import Transformer
-
-DETECTORS: dict[str, Callable[[Fields], DetectorParameters]] = {
-    "EllipticEnvelope": ellipse,
-    "IsolationForest": forest,
-    "LocalOutlierFactor": neighbours,
-    "OneClassSVM": support_vectors,
-    "SGDOneClassSVM": hyperplane,
-}
-"""By the name of the class."""
-
-TRANSFORMERS: dict[str, Callable[[Fields], Transformer]] = {
-    "MaxAbsScaler": max_abs_scaling,
-    "MinMaxScaler": min_max_scaling,
-    "Nystroem": kernel_map,
-    "PCA": projection,
-    "PolynomialFeatures": polynomial,
-    "PowerTransformer": power_transform,
-    "QuantileTransformer": quantile_transform,
-    "RBFSampler": fourier_map,
-    "RobustScaler": robust_scaling,
-    "SimpleImputer": imputation,
-    "StandardScaler": standard_scaling,
-}
-"""By the name of the class."""
+from scoring.models.read_detectors import DETECTORS
+from scoring.models.read_transformers import TRANSFORMERS
 
 _MOST_NESTED = 5
 """Pipelines in each other."""

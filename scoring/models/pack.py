@@ -3,7 +3,8 @@
 A pack is an index of the single files, never a second truth. Each row names its file with size, times, and
 SHA-256, and holds the parameters of the model with a SHA-256 of their own. A file that still has that size
 and those times is unchanged; of any other one the content is compared, and where it differs the single file
-is used. The same applies if the parameters are not what was packed. A file that was refused has none.
+is used. The same applies if the parameters are not those that were packed of this file. A file that was
+refused has none.
 
 A pack can be hostile, and stays within memory: nothing in it is compressed, and each column of texts or bytes
 is read as its distinct values, which are no more than the file is long.
@@ -35,7 +36,7 @@ from scoring.models.encoding import MOST_FORM, decode, encode
 from scoring.models.files import parameters_from, read_file, scan
 from scoring.models.parameters import ModelParameters
 
-VERSION = b"2"
+VERSION = b"3"
 _VERSION_KEY = b"fleet-scoring-pack"
 
 SCHEMA = pa.schema(
@@ -47,7 +48,7 @@ SCHEMA = pa.schema(
         "sha256": pa.string(),  # of the file
         "form": pa.string(),  # empty where the file was refused
         "numbers": pa.binary(),
-        "digest": pa.string(),  # of form and numbers
+        "digest": pa.string(),  # of file, sha256, form and numbers: that they belong together
     },
     metadata={_VERSION_KEY: VERSION},
 )
@@ -137,7 +138,7 @@ def _table(rows: list[_Row]) -> Any:
         "sha256": [row.sha256 for row in rows],
         "form": [row.form for row in rows],
         "numbers": [row.numbers for row in rows],
-        "digest": [_digest(row.form, row.numbers) for row in rows],
+        "digest": [_digest(row.file, row.sha256, row.form, row.numbers) for row in rows],
     }
     return pa.table(columns, SCHEMA)
 
@@ -157,8 +158,8 @@ def _row(name: str) -> _Row:
     return _Row(path.name, stat, sha256, form, numbers, "")
 
 
-def _digest(form: str, numbers: bytes) -> str:
-    return hashlib.sha256(form.encode() + b"\n" + numbers).hexdigest()
+def _digest(file: str, sha256: str, form: str, numbers: bytes) -> str:
+    return hashlib.sha256(f"{file}\n{sha256}\n{form}\n".encode() + numbers).hexdigest()
 
 
 def _stat(file: Path | os.DirEntry[str]) -> tuple[int, int, int]:
@@ -228,7 +229,8 @@ class Pack:
         if not form or self._is_large(row):
             return None
         numbers = self._numbers_of(row)
-        if numbers is None or _digest(form, numbers) != self._text("digest", row):
+        known = (self._text("file", row), self._text("sha256", row))
+        if numbers is None or _digest(*known, form, numbers) != self._text("digest", row):
             raise ModelError("its row in the pack is not what was packed; pack the models again")
         return decode(form, numbers)
 

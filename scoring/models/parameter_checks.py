@@ -24,6 +24,24 @@ MOST_READINGS = 40_000
 """Most readings that a LocalOutlierFactor compares with, times its features."""
 MOST_NEIGHBOURS = 256
 MOST_LEAVES = 4_000
+MOST_POWERS = 10_000
+"""The same for the metric minkowski, whose powers take longer."""
+MOST_NUMBERS = 1 << 19
+"""Most numbers of a model that works on several features: each reading is combined with each of them."""
+MOST_PUSHES = 2_500
+"""Most neighbours of one reading that are found before nearer ones are, where several are equally near: 1,600
+of 40,000 in random order, if 256 are wanted, but all of them if each is nearer than the one before."""
+
+
+class FeaturesOf:
+    """The number of features that an array has a place for along an axis, the last one if none is named."""
+
+    def __init__(self, array: str, axis: int = -1) -> None:
+        self._array = array
+        self._axis = axis
+
+    def __get__(self, parameters: Any, owner: type | None = None) -> int:
+        return int(getattr(parameters, self._array).shape[self._axis])
 
 
 def expect(condition: bool, problem: str) -> None:

@@ -5,11 +5,13 @@ numbers are finite, shapes fit together, every index leads to what is there, and
 rely on it. Arrays are float64 or int32, C-contiguous.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+import numpy as np
 
 from scoring.errors import ModelError
-from scoring.models.detector_parameters import DETECTOR_KINDS, DetectorParameters
-from scoring.models.parameter_checks import MOST_STEPS, expect
+from scoring.models.detector_parameters import DETECTOR_KINDS, DetectorParameters, Forest
+from scoring.models.parameter_checks import MOST_NUMBERS, MOST_STEPS, expect
 from scoring.models.transformer_parameters import TRANSFORMER_KINDS, Transformer
 
 
@@ -35,6 +37,18 @@ class ModelParameters:
             count = step.features_out
         expect(isinstance(self.detector, DETECTOR_KINDS), "does not end in a detector")
         _expect_features(self.detector.features_in, count)
+        if any(step.features_out > 1 for step in self.transformers):
+            parts = [*self.transformers, *([] if isinstance(self.detector, Forest) else [self.detector])]
+            numbers = sum(map(_array_numbers, parts))
+            expect(
+                numbers <= MOST_NUMBERS,
+                f"combines each reading with more than {MOST_NUMBERS:,} numbers: train a smaller one",
+            )
+
+
+def _array_numbers(part: Transformer | DetectorParameters) -> int:
+    arrays = (getattr(part, field.name) for field in fields(part))
+    return sum(array.size for array in arrays if isinstance(array, np.ndarray))
 
 
 def _expect_features(expected: int, found: int) -> None:

@@ -1,12 +1,21 @@
 """Detectors: from described objects to typed parameters; forests have a module of their own."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from scoring.errors import ModelRefused
-from scoring.models.detector_parameters import Ellipse, Hyperplane, Neighbours, SupportVectors
+from scoring.models.detector_parameters import (
+    DetectorParameters,
+    Ellipse,
+    Hyperplane,
+    Neighbours,
+    SupportVectors,
+)
 from scoring.models.document import Described
 from scoring.models.fields import Fields
 from scoring.models.parameter_checks import Integers
+from scoring.models.read_forest import forest
 
 
 def support_vectors(fields: Fields) -> SupportVectors:
@@ -103,3 +112,13 @@ def _tree_order(fields: Fields, count: int) -> Integers:
     if order.dtype.kind not in "iu" or order.shape != (count,):
         raise fields.error("_tree", "does not go with its readings")
     return np.clip(order, -1, (1 << 31) - 1).astype(np.int32)
+
+
+DETECTORS: dict[str, Callable[[Fields], DetectorParameters]] = {
+    "EllipticEnvelope": ellipse,
+    "IsolationForest": forest,
+    "LocalOutlierFactor": neighbours,
+    "OneClassSVM": support_vectors,
+    "SGDOneClassSVM": hyperplane,
+}
+"""By the name of the class."""

@@ -1,5 +1,7 @@
 """Transformers: from described objects to typed parameters."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from scoring.errors import ModelRefused
@@ -16,6 +18,7 @@ from scoring.models.transformer_parameters import (
     Projection,
     QuantileTransform,
     Scaling,
+    Transformer,
 )
 
 
@@ -145,3 +148,19 @@ def kernel_map(fields: Fields) -> KernelMap:
 def fourier_map(fields: Fields) -> FourierMap:
     """RBFSampler."""
     return FourierMap(fields.array("random_weights_"), fields.array("random_offset_"))
+
+
+TRANSFORMERS: dict[str, Callable[[Fields], Transformer]] = {
+    "MaxAbsScaler": max_abs_scaling,
+    "MinMaxScaler": min_max_scaling,
+    "Nystroem": kernel_map,
+    "PCA": projection,
+    "PolynomialFeatures": polynomial,
+    "PowerTransformer": power_transform,
+    "QuantileTransformer": quantile_transform,
+    "RBFSampler": fourier_map,
+    "RobustScaler": robust_scaling,
+    "SimpleImputer": imputation,
+    "StandardScaler": standard_scaling,
+}
+"""By the name of the class."""

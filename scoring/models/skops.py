@@ -46,7 +46,7 @@ def read_skops(content: bytes) -> Described:
     try:
         text = members.read("schema.json", MOST_JSON_BYTES)
         check_nodes(text)
-        root = json.loads(text)
+        root = json.loads(text.decode("ascii"))  # as skops writes it; other texts take four times the memory
     except RecursionError as error:
         raise ModelError("is nested too deeply to be a model") from error
     except ValueError as error:
@@ -101,8 +101,12 @@ class _Members:
     def array(self, name: str) -> np.ndarray:
         """An array; all that are read are counted, also one that is read twice."""
         content = self.read(name, self._room)
-        self._room -= len(content)
-        return array_from(content)
+        array = array_from(content)
+        # Of plain numbers, floats of 8 bytes are made.
+        self._room -= len(content) if array.dtype.fields else 8 * array.size
+        if self._room < 0:
+            raise ModelError(f"unpacks to more than {MOST_ARRAY_BYTES >> 20} MB")
+        return array
 
 
 _END = struct.Struct("<4s4H2LH")
@@ -195,4 +199,6 @@ def _reason(error: Exception) -> str:
 
 def plain(text: str) -> str:
     """Text that can be printed and written, also of names that a hostile file made up."""
+    if text.isprintable():
+        return text
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,6 +1,7 @@
 """The models of a folder: from its pack where that is up to date, and from the single files otherwise."""
 
 import hashlib
+import os
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from scoring.errors import ModelError, UsageError
 from scoring.formats import PACK_NAME
 from scoring.keys import InvalidKey, SensorKey
+from scoring.model_names import describe_others
 from scoring.models.detector import NO_MEMORY, detector_of
 from scoring.models.files import LoadedModel, load_model, model_from, read_file, scan
 from scoring.models.pack import Pack
@@ -54,6 +56,20 @@ class ModelStore:
             except InvalidKey:
                 continue  # a file of another program
         return frozenset(keys)
+
+    def notes(self) -> list[str]:
+        """What the files of the folder are that are not models: a line for each kind, with what to do."""
+        return describe_others(sorted(os.listdir(self._directory)), str(self._directory))  # noqa: PTH208
+
+    def require_models(self) -> None:
+        """Check that there is any model.
+
+        Raises:
+            UsageError: there is none; the message says what is there instead.
+        """
+        if not self.keys():
+            hint = "; ".join(self.notes()) or "expected files such as model_1_3.skops: train some first"
+            raise UsageError(f"there are no models in {self._directory}: {hint}")
 
     def get(self, key: SensorKey) -> LoadedModel:
         """One sensor's model.

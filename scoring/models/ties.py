@@ -14,7 +14,7 @@ from operator import itemgetter
 import numpy as np
 
 from scoring.models.detector_parameters import Neighbours
-from scoring.models.parameter_checks import Floats
+from scoring.models.parameter_checks import MOST_PUSHES, Floats, expect
 
 type Places = np.ndarray
 
@@ -215,6 +215,7 @@ class _Heap:
 
     def __init__(self, size: int) -> None:
         self.places = [0] * size
+        self._pushes = 0
         # With room for the children that the last ones do not have: less than anything.
         self._distances = [math.inf] * size + [-math.inf] * (size + 1)
 
@@ -235,6 +236,7 @@ class _Heap:
         for place, distance in enumerate(distances, start):
             if distance >= kept[0]:
                 continue
+            self._pushes += 1
             at, child = 0, 1
             while True:  # until neither child is larger
                 larger = kept[child]
@@ -246,6 +248,10 @@ class _Heap:
                 kept[at], places[at] = larger, places[child]
                 at, child = child, 2 * child + 1
             kept[at], places[at] = distance, place
+        expect(
+            self._pushes <= MOST_PUSHES,
+            "takes too long to choose among equally near readings: train it again with algorithm='kd_tree'",
+        )
 
 
 _FEW = 15

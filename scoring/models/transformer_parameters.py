@@ -5,11 +5,13 @@ Each says how many features go in, f, and come out.
 
 from dataclasses import dataclass
 from math import comb
+from typing import get_args
 
 import numpy as np
 
 from scoring.models.parameter_checks import (
     MOST_DEGREE,
+    FeaturesOf,
     Floats,
     check_array,
     check_features,
@@ -57,11 +59,7 @@ class MinMaxScaling:
         check_features("a MinMaxScaler", self.features_in)
         check_finite("feature_range", self.low, self.high)
 
-    @property
-    def features_in(self) -> int:
-        """The length of its arrays."""
-        return len(self.scale)
-
+    features_in = FeaturesOf("scale")
     features_out = features_in
 
 
@@ -80,11 +78,7 @@ class PowerTransform:
         fits = self.scaling is None or self.scaling.features_in == self.features_in
         expect(fits, "the scaler in a PowerTransformer expects another number of features")
 
-    @property
-    def features_in(self) -> int:
-        """The length of its array."""
-        return len(self.lambdas)
-
+    features_in = FeaturesOf("lambdas")
     features_out = features_in
 
 
@@ -103,11 +97,7 @@ class QuantileTransform:
         rising = (np.diff(self.quantiles, axis=0) >= 0).all() and (np.diff(self.references) >= 0).all()
         expect(bool(rising), "quantiles_ or references_ do not rise: train this model again")
 
-    @property
-    def features_in(self) -> int:
-        """The number of columns of its quantiles."""
-        return int(self.quantiles.shape[1])
-
+    features_in = FeaturesOf("quantiles")
     features_out = features_in
 
 
@@ -155,11 +145,7 @@ class Imputation:
         check_features("a SimpleImputer", self.features_in)
         check_finite("missing_values", self.missing)
 
-    @property
-    def features_in(self) -> int:
-        """The length of its array."""
-        return len(self.statistics)
-
+    features_in = FeaturesOf("statistics")
     features_out = features_in
 
 
@@ -179,15 +165,8 @@ class Projection:
         positive = self.deviations is None or bool((self.deviations > 0).all())
         expect(positive, "explained_variance_ is negative: train this model again")
 
-    @property
-    def features_in(self) -> int:
-        """The number of columns of its components."""
-        return int(self.components.shape[1])
-
-    @property
-    def features_out(self) -> int:
-        """The number of its components."""
-        return len(self.components)
+    features_in = FeaturesOf("components")
+    features_out = FeaturesOf("components", 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,15 +192,8 @@ class KernelMap:
         check_finite("gamma, coef0 or degree", self.gamma, self.coef0, self.degree)
         expect(self.gamma >= 0 <= self.degree, "gamma or degree is out of range")
 
-    @property
-    def features_in(self) -> int:
-        """The number of columns of its components."""
-        return int(self.components.shape[1])
-
-    @property
-    def features_out(self) -> int:
-        """The number of its components."""
-        return len(self.components)
+    features_in = FeaturesOf("components")
+    features_out = FeaturesOf("components", 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -237,15 +209,8 @@ class FourierMap:
         check_features("an RBFSampler", self.features_in)
         check_features("an RBFSampler", self.features_out)
 
-    @property
-    def features_in(self) -> int:
-        """The number of rows of its weights."""
-        return len(self.weights)
-
-    @property
-    def features_out(self) -> int:
-        """The number of columns of its weights."""
-        return int(self.weights.shape[1])
+    features_in = FeaturesOf("weights", 0)
+    features_out = FeaturesOf("weights")
 
 
 type Transformer = (
@@ -260,14 +225,4 @@ type Transformer = (
     | FourierMap
 )
 
-TRANSFORMER_KINDS = (
-    Scaling,
-    MinMaxScaling,
-    PowerTransform,
-    QuantileTransform,
-    Polynomial,
-    Imputation,
-    Projection,
-    KernelMap,
-    FourierMap,
-)
+TRANSFORMER_KINDS: tuple[type, ...] = get_args(Transformer.__value__)

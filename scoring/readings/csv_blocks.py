@@ -8,7 +8,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
@@ -101,7 +101,7 @@ class BlockCutter:
         )
         if len(header) > MAX_HEADER_BYTES:
             raise _unexpected(f"a first line of more than {MAX_HEADER_BYTES:,} bytes")
-        return _layout(header, cr_ends=match is not None and match.group() == b"\r")
+        return header_layout(header, cr_ends=match is not None and match.group() == b"\r")
 
     def blocks(self, *, cr_ends: bool) -> Iterator[Block]:
         """The rest of the stream; the last block, and no other, is `final`.
@@ -186,19 +186,28 @@ def parse_block(block: Block, file: CsvFile) -> Parsed:
         return Parsed(only_rejects([reject], file.name), 1)
     if len(block.data) == 0:
         return Parsed(only_rejects([], file.name), 0)
-    content = np.frombuffer(block.data, np.uint8)
-    lines = block.newlines + int(content[-1] != _LF)
-    table = _parse_regular(block.data, content, lines, file.layout)
+    lines = block.newlines + int(block.data[-1] != _LF)
+    batch = parse_rows(block.data, lines, file)
+    return _parse_lines(block, file) if batch is None else Parsed(batch, lines)
+
+
+def parse_rows(data: bytes | memoryview, lines: int, file: CsvFile) -> Batch | None:
+    """Readings and rejects of whole lines, or None where some line is something else than a row.
+
+    The lines of rejects count from zero.
+    """
+    if lines == 0:
+        return only_rejects([], file.name)
+    content = np.frombuffer(data, np.uint8)
+    table = _parse_regular(data, content, lines, file.layout)
     if table is None:
-        return _parse_lines(block, file)
-    rows = _rows(table, np.arange(lines), _LineTexts(content))
-    return Parsed(check_rows(rows, [], file.known, file.name), lines)
+        return None
+    return check_rows(_rows(table, np.arange(lines), _LineTexts(content)), [], file.known, file.name)
 
 
 def _parse_regular(
     data: bytes | memoryview, content: np.ndarray, lines: int, layout: Layout
 ) -> pa.Table | None:
-    """All lines as rows, or None where some can be something else."""
     if layout.cr_ends or bytes(data[:3]) == _BOM or not is_regular(content):
         return None
     try:
@@ -263,7 +272,13 @@ class _LineTexts:
         return self._content[starts[row] : ends[row]].tobytes()
 
 
-def _layout(header: bytes, *, cr_ends: bool) -> Layout:
+@lru_cache(maxsize=16)
+def header_layout(header: bytes, *, cr_ends: bool = False) -> Layout:
+    """Where the columns are, by the first line without its end; the files of a fleet have few different ones.
+
+    Raises:
+        ReadingsError: it is not the header of a CSV file of readings.
+    """
     names = _column_titles(header)
     for column in READING_COLUMNS:
         if (count := names.count(column)) != 1:

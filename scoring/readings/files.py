@@ -119,6 +119,11 @@ def read_batches(
             yield from _read_csv(stream, source, block_bytes, executor)
 
 
+def is_packed(content: bytes) -> bool:
+    """Whether a file that starts so is a gzip'd or a Parquet file."""
+    return content.startswith((_GZIP, _PARQUET))
+
+
 def check_headers(sources: Iterable[Source]) -> tuple[list[Source], list[FoundLanding]]:
     """The files that start as files of readings, and those that cannot be read, as their header shows.
 

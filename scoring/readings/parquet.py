@@ -16,13 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from scoring.arrow import from_numpy, strings, to_bytes, to_numpy
+from scoring.arrow import from_numpy, strings, take, to_bytes, to_numpy
 from scoring.errors import ReadingsError
 from scoring.readings.csv_blocks import MAX_COLUMNS
 from scoring.readings.row_checks import KnownKeys, check_rows
 from scoring.readings.rows import Batch, Rows, shift_lines
 
-_ROWS = 1 << 16
+_ROWS = 1 << 17
+"""As many as a block of CSV has: what is done once for each sensor of a batch counts."""
 _READ_BYTES = 1 << 20
 _LONGEST_TEXT = 1000
 """Longer texts are cut: in a file of a few bytes, every row can hold a text of a gigabyte."""
@@ -118,14 +119,26 @@ def _check_schema(schema: pa.Schema) -> None:
 
 def _rows(record: pa.RecordBatch) -> Rows:
     ts, value = _texts(record["TS"]), _texts(record["Value"])
-    device, sensor = _texts(record["Device"], whole=True), _texts(record["Sensor"], whole=True)
+    device, sensor = _distinct_texts(record["Device"]), _distinct_texts(record["Sensor"])
 
     def text_of(row: int) -> bytes:
-        return b",".join(to_bytes(column[row : row + 1])[0] for column in (ts, device, sensor, value))
+        parts = (column.dictionary.take(column.indices[row : row + 1]) for column in (device, sensor))
+        return b",".join(to_bytes(text)[0] for text in (ts[row : row + 1], *parts, value[row : row + 1]))
 
-    return Rows(
-        ts, device.dictionary_encode(), sensor.dictionary_encode(), value, np.arange(record.num_rows), text_of
-    )
+    return Rows(ts, device, sensor, value, np.arange(record.num_rows), text_of)
+
+
+def _distinct_texts(column: pa.Array) -> pa.DictionaryArray:
+    """A column of keys as its distinct texts, each made once; different numbers can have the same text."""
+    encoded = types.is_dictionary(column.type)
+    nulls = column.null_count or (encoded and column.dictionary.null_count)
+    if nulls or types.is_decimal(column.type):  # arrow does not encode every decimal
+        return _texts(column, whole=True).dictionary_encode()
+    if not encoded:
+        column = column.dictionary_encode()
+    texts = _shortened(_texts(column.dictionary, whole=True)).dictionary_encode()
+    places = to_numpy(texts.indices)[to_numpy(column.indices.cast(pa.int32()))]
+    return pa.DictionaryArray.from_arrays(from_numpy(places), texts.dictionary)
 
 
 def _texts(column: pa.Array, *, whole: bool = False) -> pa.StringArray:
@@ -145,7 +158,15 @@ def _texts(column: pa.Array, *, whole: bool = False) -> pa.StringArray:
         texts = _whole_texts(column) if whole else column.cast(pa.float64()).cast(pa.string())
     else:
         texts = column.cast(pa.string())
-    return pc.fill_null(texts, "")
+    return _without_nulls(texts)
+
+
+def _without_nulls(texts: pa.StringArray) -> pa.StringArray:
+    """A null as an empty text; arrow's own `fill_null` imports pandas."""
+    if texts.null_count == 0:
+        return texts
+    valid = to_numpy(texts.is_valid())
+    return take(pa.concat_arrays([texts, strings([""])]), np.where(valid, np.arange(len(texts)), len(texts)))
 
 
 def _whole_texts(column: pa.Array) -> pa.StringArray:
@@ -165,7 +186,8 @@ def _short_decimals(column: pa.Array) -> pa.StringArray:
 def _moments(column: pa.Array) -> pa.StringArray:
     """Timestamps as texts in UTC, with as many digits after the second as each needs: 0, 3, 6 or 9."""
     valid = to_numpy(column.is_valid())
-    ticks = to_numpy(pc.fill_null(column.view(pa.int64()), 0))
+    numbers = column.view(pa.int64())
+    ticks = to_numpy(pc.fill_null(numbers, 0) if column.null_count else numbers)
     second = _UNITS[column.type.unit]
     texts = [pa.nulls(np.count_nonzero(~valid), pa.string())]
     places = [np.flatnonzero(~valid)]

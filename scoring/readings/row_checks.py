@@ -12,7 +12,7 @@ from scoring.arrow import strings, take, to_bytes, to_numpy
 from scoring.formats import RejectKind
 from scoring.keys import InvalidKey, SensorKey, invalid_part
 from scoring.readings import hints, numbers, timestamps
-from scoring.readings.rows import Batch, Reject, Rows, count_dates, excerpt, reject_table
+from scoring.readings.rows import Batch, Reject, Rows, code_type, count_dates, excerpt, reject_table
 
 _TABLE_LIMIT = 1 << 20
 """A batch with more combinations of devices and sensors sorts them; others look them up in a table."""
@@ -196,17 +196,13 @@ def _distinct(pairs: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
     """The distinct numbers below `limit`, ascending, and the index into them of each of `pairs`."""
     if limit > _TABLE_LIMIT:
         used, codes = np.unique(pairs, return_inverse=True)
-        return used, codes.astype(_code_type(len(used)))
+        return used, codes.astype(code_type(len(used)))
     seen = np.zeros(limit, bool)
     seen[pairs] = True
     used = np.flatnonzero(seen)
-    numbering = np.zeros(limit, _code_type(len(used)))
+    numbering = np.zeros(limit, code_type(len(used)))
     numbering[used] = np.arange(len(used))
     return used, numbering[pairs]
-
-
-def _code_type(count: int) -> type[np.uint16 | np.int32]:
-    return np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
 
 
 def _unreadable(what: str, texts: pa.StringArray, fault_of: Callable[[str], _Fault]) -> _Fault:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from scoring.arrow import from_numpy, strings, take, to_numpy
 from scoring.formats import REJECT_COLUMNS, RejectKind
 from scoring.keys import SensorKey
+from scoring.printable import cell, printable
 
 TEXT_LIMIT = 200
 """Characters of a rejected row that are kept."""
@@ -97,9 +98,42 @@ def reject_table(rejects: Sequence[Reject], file: str) -> pa.Table:
     return pa.Table.from_arrays(columns, names=list(REJECT_COLUMNS))
 
 
+def concatenate(batches: Sequence[Batch]) -> Batch:
+    """Several batches as one, with their readings and rejects in order."""
+    places: dict[SensorKey, int] = {}
+    codes = []
+    for batch in batches:
+        own = [places.setdefault(key, len(places)) for key in batch.keys]
+        codes.append(np.array(own, code_type(len(places)))[batch.codes])
+    return Batch(
+        list(places),
+        np.concatenate(codes, dtype=code_type(len(places))),
+        pa.concat_arrays([batch.ts for batch in batches]),
+        pa.concat_arrays([batch.value_text for batch in batches]),
+        np.concatenate([batch.values for batch in batches]),
+        np.concatenate([batch.times for batch in batches]),
+        pa.concat_tables([batch.rejects for batch in batches]).combine_chunks(),
+        sum((Counter(batch.rejected_on) for batch in batches), Counter()),
+    )
+
+
+def code_type(count: int) -> type[np.uint16 | np.int32]:
+    """The type of indices into that many keys."""
+    return np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
+
+
 def count_dates(rejects: Sequence[Reject]) -> Mapping[tuple[str, str, str], int]:
     """How many rejects there are of each device, sensor and UTC day; those without a TS count on no day."""
     return Counter((each.device, each.sensor, each.date) for each in rejects if each.date)
+
+
+def for_csv(rejects: pa.Table) -> pa.Table:
+    """Rejects with texts that neither a terminal nor a spreadsheet obeys."""
+    columns = [
+        column if name == "line" else strings([cell(printable(text)) for text in column.to_pylist()])
+        for name, column in zip(rejects.column_names, rejects.columns, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, names=rejects.column_names)
 
 
 def shift_lines(batch: Batch, lines: int) -> Batch:

@@ -18,9 +18,10 @@ from scoring.readings.files import Batch
 from scoring.step.days import DAYS, count_days
 from scoring.step.episodes import ANOMALIES, anomalous
 from scoring.step.predictions import format_rows
-from scoring.step.selection import Selection
 
 type FindModel = Callable[[SensorKey], LoadedModel | ModelError]
+type ChosenModel = Callable[[SensorKey], LoadedModel | ModelError | None]
+"""None for a sensor that is not to be scored."""
 
 _TOGETHER = 8192
 """Readings that are predicted at once: their arrays fit into the processor's cache."""
@@ -82,9 +83,9 @@ class _Parts:
     bounds: np.ndarray
 
 
-def score_batch(batch: Batch, model_of: FindModel, selection: Selection) -> ScoredBatch:
-    """Score the selected sensors' readings."""
-    parts = _split(batch, model_of, selection)
+def score_batch(batch: Batch, model_of: ChosenModel) -> ScoredBatch:
+    """Score the readings of the sensors that are to be scored."""
+    parts = _split(batch, model_of)
     facts = np.empty(len(parts.keys), FACTS)
     if not parts.keys:
         return ScoredBatch([], [], facts, np.empty(0, DAYS), np.empty(0, ANOMALIES), memoryview(b""), [0])
@@ -106,9 +107,10 @@ def score_batch(batch: Batch, model_of: FindModel, selection: Selection) -> Scor
     return ScoredBatch(parts.keys, models, facts, days, anomalies, rows, bounds.tolist())
 
 
-def _split(batch: Batch, model_of: FindModel, selection: Selection) -> _Parts:
+def _split(batch: Batch, model_of: ChosenModel) -> _Parts:
     """The parts of a batch; parts whose detectors can predict together are next to each other."""
-    models = {i: model_of(key) for i, key in enumerate(batch.keys) if selection.covers(key)}
+    found = map(model_of, batch.keys)
+    models = {i: model for i, model in enumerate(found) if model is not None}
     forms = {i: _form(model) for i, model in models.items()}
     chosen = sorted(models, key=forms.__getitem__)
     places = np.full(len(batch.keys), len(chosen), batch.codes.dtype)  # the others come last

@@ -12,18 +12,24 @@ from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
-from scoring.errors import ModelError, ReadingsError
-from scoring.formats import LandingStatus, SensorStatus
+from scoring.errors import ModelError
+from scoring.formats import SensorStatus
 from scoring.keys import SensorKey
 from scoring.models.files import LoadedModel
 from scoring.models.store import ModelStore
-from scoring.readings.files import Batch, FoundLanding, Source, read_batches
-from scoring.step.batch import FindModel, ScoredBatch, score_batch
+from scoring.readings.files import FoundLanding, Source
+from scoring.readings.many_files import ReadBatch, read_files
+from scoring.readings.rows import Batch, concatenate
+from scoring.step.batch import ChosenModel, FindModel, ScoredBatch, score_batch
 from scoring.step.outcome import SensorOutcome, StepOutcome
 from scoring.step.predictions import PredictionFiles
 from scoring.step.selection import OneSensor, Selection
 from scoring.step.sensor_limit import SensorLimit
 from scoring.step.totals import Totals
+
+_MOST_ROWS = 1 << 19
+_ROWS_PER_SENSOR = 32
+"""A batch with fewer readings of its sensors is merged with the next, up to `_MOST_ROWS`."""
 
 THREADS = os.process_cpu_count() or 1
 """All processors: a step has a node of its own, or gets its share in PYTHON_CPU_COUNT."""
@@ -32,7 +38,7 @@ THREADS = os.process_cpu_count() or 1
 class Observer(Protocol):
     """Called with every batch that is read, and with every file when it is finished."""
 
-    def add(self, source: Source, batch: Batch) -> None: ...  # noqa: D102
+    def add(self, read: ReadBatch) -> None: ...  # noqa: D102
 
     def add_landing(self, found: FoundLanding) -> None: ...  # noqa: D102
 
@@ -85,17 +91,9 @@ def score(
     totals = Totals(files)
     landings: list[FoundLanding] = []
     with ThreadPoolExecutor(THREADS) as pool:
-        for source in sources:
-            try:
-                batches = _observed(source, limit, observer, pool)
-                for scored in _in_order(pool, batches, models, selection):
-                    totals.add(scored)
-                found = FoundLanding(source.name, LandingStatus.READ, None)
-            except ReadingsError as error:
-                found = FoundLanding(source.name, LandingStatus.UNREADABLE, str(error))
-            landings.append(found)
-            if observer:
-                observer.add_landing(found)
+        read = _observed(read_files(sources, pool), limit, observer, landings)
+        for scored in _in_order(pool, _merged(read), _Chosen(models, selection)):
+            totals.add(scored)
     outcomes = totals.outcomes(gap)
     if isinstance(selection, OneSensor) and not outcomes:
         outcomes = [SensorOutcome(*selection.key, SensorStatus.NO_READINGS)]
@@ -103,31 +101,67 @@ def score(
 
 
 def _observed(
-    source: Source, limit: SensorLimit, observer: Observer | None, pool: ThreadPoolExecutor
+    read: Iterable[ReadBatch | FoundLanding],
+    limit: SensorLimit,
+    observer: Observer | None,
+    landings: list[FoundLanding],
 ) -> Iterator[Batch]:
-    for batch in map(limit, read_batches(source, executor=pool)):
-        if observer:
-            observer.add(source, batch)
-        yield batch
+    for each in read:
+        if isinstance(each, ReadBatch):
+            listed = limit(each)
+            if observer:
+                observer.add(listed)
+            yield listed.batch
+        else:
+            landings.append(each)
+            if observer:
+                observer.add_landing(each)
+
+
+class _Chosen:
+    """The models of the selected sensors; each sensor is looked up once."""
+
+    def __init__(self, models: FindModel, selection: Selection) -> None:
+        self._models, self._selection = models, selection
+        self._known: dict[SensorKey, LoadedModel | ModelError | None] = {}
+
+    def __call__(self, key: SensorKey) -> LoadedModel | ModelError | None:
+        try:
+            return self._known[key]
+        except KeyError:
+            found = self._models(key) if self._selection.covers(key) else None
+            self._known[key] = found
+            return found
+
+
+def _merged(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Batches in which most sensors have a few readings each, merged into larger ones.
+
+    What is done once for each sensor of a batch takes as long as dozens of its readings.
+    """
+    waiting: list[Batch] = []
+    for batch in batches:
+        waiting.append(batch)
+        rows = sum(len(each.codes) for each in waiting)
+        if rows >= min(_MOST_ROWS, _ROWS_PER_SENSOR * max(len(each.keys) for each in waiting)):
+            yield _whole(waiting)
+            waiting = []
+    if waiting:
+        yield _whole(waiting)
+
+
+def _whole(batches: list[Batch]) -> Batch:
+    return batches[0] if len(batches) == 1 else concatenate(batches)
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, batches: Iterable[Batch], models: FindModel, selection: Selection
+    pool: ThreadPoolExecutor, batches: Iterable[Batch], model_of: ChosenModel
 ) -> Iterator[ScoredBatch]:
-    """Score batches in the pool, a few ahead; those before an error are returned before it is raised."""
+    """Score batches in the pool, a few ahead."""
     waiting: deque[Future[ScoredBatch]] = deque()
-    failure: ReadingsError | None = None
-    iterator = iter(batches)
-    while True:
-        try:
-            batch = next(iterator, None)
-        except ReadingsError as error:
-            batch, failure = None, error
-        if batch is not None:
-            waiting.append(pool.submit(score_batch, batch, models, selection))
-        while waiting and (batch is None or len(waiting) >= THREADS):
+    for batch in batches:
+        waiting.append(pool.submit(score_batch, batch, model_of))
+        if len(waiting) >= THREADS:
             yield waiting.popleft().result()
-        if batch is None:
-            break
-    if failure:
-        raise failure
+    for future in waiting:
+        yield future.result()

@@ -11,7 +11,7 @@ import numpy as np
 
 from scoring.arrow import take
 from scoring.keys import SensorKey
-from scoring.readings.rows import Batch
+from scoring.readings.many_files import Part, ReadBatch
 
 MOST_UNKNOWN = 10_000
 
@@ -27,22 +27,24 @@ class SensorLimit:
         self._most = most
         self._listed: set[SensorKey] = set()
 
-    def __call__(self, batch: Batch) -> Batch:
+    def __call__(self, read: ReadBatch) -> ReadBatch:
         """The readings of the sensors that are listed; rejects stay."""
+        batch = read.batch
         listed = np.array([self._lists(key) for key in batch.keys], bool)
         if listed.all():
-            return batch
+            return read
         rows = listed[batch.codes]
         self.unlisted += len(rows) - int(np.count_nonzero(rows))
         places = (np.cumsum(listed) - 1).clip(0).astype(batch.codes.dtype)
-        return batch._replace(
-            keys=[key for key, kept in zip(batch.keys, listed.tolist(), strict=True) if kept],
+        kept = batch._replace(
+            keys=[key for key, lists in zip(batch.keys, listed.tolist(), strict=True) if lists],
             codes=places[batch.codes[rows]],
             ts=take(batch.ts, rows),
             value_text=take(batch.value_text, rows),
             values=batch.values[rows],
             times=batch.times[rows],
         )
+        return ReadBatch(kept, _counted(read.parts, rows))
 
     def _lists(self, key: SensorKey) -> bool:
         if key in self.known or key in self._listed:
@@ -51,3 +53,11 @@ class SensorLimit:
             return False
         self._listed.add(key)
         return True
+
+
+def _counted(parts: list[Part], rows: np.ndarray) -> list[Part]:
+    """The parts of a batch of which these rows are left."""
+    left = np.concatenate([[0], np.cumsum(rows)])
+    ends = np.cumsum([0, *(part.readings for part in parts)])
+    counts = np.diff(left[ends]).tolist()
+    return [part._replace(readings=count) for part, count in zip(parts, counts, strict=True)]

@@ -5,17 +5,20 @@ the memory needed is known in advance. Of a sensor with more, every second, thir
 """
 
 import signal
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scoring.errors import UsageError
 from scoring.keys import SensorKey
 from scoring.readings.files import Batch
 
@@ -52,6 +55,19 @@ class Trained:
 
 class Untrainable(ValueError):
     """A detector cannot be trained on these readings."""
+
+
+def check_packages() -> None:
+    """Check that what training needs is installed.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not all(map(find_spec, ("sklearn", "skops"))):
+        raise UsageError(
+            f"training needs scikit-learn and skops, which {sys.executable} does not have: run make setup "
+            "and use .venv/bin/python, or in the folder of the project pip install '.[scoring,train]'"
+        )
 
 
 class Samples:
@@ -169,7 +185,7 @@ def train(samples: Samples, recipe: Recipe, models: Path, jobs: int) -> Iterator
         OSError: a process was killed.
     """
     tasks = list(_tasks(samples))
-    if jobs == 1 or len(tasks) == 1:
+    if jobs == 1 or len(tasks) < 2:  # noqa: PLR2004
         for task in tasks:
             yield from _train_some(_values(samples, task), recipe, models)
         return

@@ -1,6 +1,7 @@
 """Parts of the demo that need no sandbox."""
 
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -11,7 +12,7 @@ import pytest
 from dev.demo.fleet import DemoError, Fleet, Landing, find_input
 from dev.demo.marked_processes import MARK, kill_marked
 from dev.demo.results import Results, table, write_page
-from dev.demo.scenario import split_by_trigger
+from dev.demo.scenario import print_end, split_by_trigger
 from pipeline.runs.last import LastSweep
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 
@@ -39,6 +40,7 @@ def test_a_file_without_readings_is_found_before_anything_starts(tmp_path):
     assert own.problems["epoch.csv"].startswith(
         "epoch.csv: all of its rows (1) are rejected, the first is line 2: "
     )
+    assert own.problems["epoch.csv"].endswith(" is not a timestamp (Unix seconds?)")
     assert own.problems["late.parquet"].startswith("late.parquet: ")
     assert [landing.name for landing in own.landings] == ["epoch.csv", "good.csv", "late.parquet"]
 
@@ -46,7 +48,7 @@ def test_a_file_without_readings_is_found_before_anything_starts(tmp_path):
 def test_where_no_file_has_readings_nothing_starts(tmp_path):
     (tmp_path / "late.parquet").write_bytes(b"x")
     with pytest.raises(DemoError, match=r"nothing can be scored: late\.parquet: "):
-        find_input(tmp_path, tmp_path)
+        find_input(tmp_path, None)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,32 @@ def test_a_path_without_readings_is_refused(tmp_path, data, error):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DemoError, match=error):
         find_input(tmp_path / data, tmp_path)
+
+
+def test_everything_wrong_with_data_and_models_is_reported_together(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "model_pump_1_temp.skops").write_bytes(b"x")
+    (tmp_path / "models" / "README.md").write_bytes(b"x")
+    with pytest.raises(DemoError) as caught:
+        find_input(tmp_path / "none", tmp_path / "models")
+    text = str(caught.value)
+    assert "DATA must be a file or a folder of readings; no models in " in text
+    assert "as in 'pump_1%5Ftemp' or 'pump%5F1_temp'" in text
+    assert "ignored, not models: README.md" in text
+
+
+def test_all_refused_legacy_models_are_named(tmp_path, capsys):
+    (tmp_path / "readings.csv").write_text("TS,Device,Sensor,Value\n2026-01-01,1,1,20\n")
+    (tmp_path / "old").mkdir()
+    for number in range(3):
+        (tmp_path / "old" / f"model_1_{number}.pkl").write_bytes(b"no pickle")
+    own = find_input(tmp_path / "readings.csv", tmp_path / "old")
+    with pytest.raises(
+        DemoError, match=r"import-models failed: refused 'model_1_2\.pkl': .* remove the refused ones"
+    ):
+        own.fleet(tmp_path / "new", os.environ, print)
+    refused = [line for line in capsys.readouterr().err.splitlines() if line.startswith("refused 'model_1_")]
+    assert len(refused) == 2
 
 
 def test_the_last_of_several_landings_is_for_the_timer_and_other_files_are_skipped(tmp_path, capsys):
@@ -103,6 +131,20 @@ def test_a_failed_run_without_a_summary_says_why(tmp_path):
     assert (failed.anomalous, failed.is_complete, failed.what) == ([], False, "a.csv")
 
 
+@pytest.mark.parametrize(
+    ("readings", "state", "last"),
+    [
+        (0, RunState.SUCCEEDED, "There were no readings to score, in 3 s."),
+        (5, RunState.SUCCEEDED, "Everything was scored, in 3 s."),
+        (5, RunState.PARTLY, "Not everything was scored, in 3 s."),
+    ],
+)
+def test_the_last_line_says_whether_there_was_something_to_score(tmp_path, capsys, readings, state, last):
+    found = results(tmp_path, {"totals": {"readings": readings}}, state, "why")
+    assert print_end([found], 3.0, print) == int(state is RunState.PARTLY)
+    assert capsys.readouterr().out == f"{last}\n"
+
+
 def test_the_page_lists_every_run_in_the_folder(tmp_path):
     for name, state in (("first", RunState.SUCCEEDED), ("second", RunState.FAILED)):
         (tmp_path / name).mkdir()
@@ -147,9 +189,11 @@ def test_landings_and_sensors_that_were_not_scored_are_problems(tmp_path):
     landings = [
         {"name": "a.csv", "status": "read", "reason": None},
         {"name": "b.csv", "status": "vanished", "reason": None},
+        {"name": "c.csv", "status": "unreadable", "reason": "c.csv: no column Value"},
     ]
     assert results(tmp_path, {"sensors": sensors, "landings": landings}).problems == [
         "b.csv: vanished",
+        "c.csv: unreadable, no column Value",
         "sensor 1/2: failed, the model is broken",
         "sensor 1/3: no-model",
     ]

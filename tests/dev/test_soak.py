@@ -5,11 +5,13 @@ import gzip
 import json
 import random
 import secrets
+import time
 
 import psutil
 import pytest
 
 from dev.demo.marked_processes import kill_marked
+from dev.soak.chaos import forked_steps, is_worker
 from dev.soak.check import check
 from dev.soak.contents import read_blobs
 from dev.soak.leaks import growth
@@ -71,12 +73,13 @@ def delivered(context):
 
 
 def kill_a_shard():
-    """Kill a step that scores, if there is one: the workers are children of this process."""
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if any(word.startswith("--shard") for word in process.cmdline()):
-                process.kill()
-                return True
+    """Kill the first step of the worker, a child of this process; it scores."""
+    workers = [child for child in psutil.Process().children() if is_worker(child)]
+    deadline = time.monotonic() + 10
+    while workers and time.monotonic() < deadline:
+        for step in [step for worker in workers for step in forked_steps(worker)]:
+            step.kill()
+            return True
     return False
 
 

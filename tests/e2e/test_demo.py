@@ -51,9 +51,10 @@ class Demo:
         found = []
         for process in psutil.process_iter():
             try:
-                if (
-                    process.status() != psutil.STATUS_ZOMBIE
-                    and process.environ().get("TEST_MARK") == self.mark
+                # A worker can be recognized by its command line only.
+                if process.status() != psutil.STATUS_ZOMBIE and (
+                    any(str(self.folder) in word for word in process.cmdline())
+                    or process.environ().get("TEST_MARK") == self.mark
                 ):
                     found.append(process)
             except psutil.Error:

@@ -152,7 +152,7 @@ def _documents(folder: Path) -> dict[str, Target]:
             node.arguments(dict.fromkeys(("data", "manifest", "models", "run"), "x"), {}, "preds")
 
     def check_published(content: bytes) -> None:
-        """What passes the check is executed, so it must be what was built, whatever its bytes."""
+        """What passes the check is executed, so it must be what was built."""
         check(content, score)
         jobs = yaml.safe_load(content)["jobs"]
         commands = {job["component"]["command"] for job in jobs.values() if job["component"] != "./score.yml"}

@@ -131,6 +131,7 @@ def make_code(folder: Path) -> Path:
     (package / "__init__.py").touch()
     shutil.copyfile(standin.__file__, package / "__main__.py")
     shutil.copyfile(formats.__file__, package / "formats.py")
+    (package / "preload.py").touch()
     return package.parent
 
 

@@ -49,7 +49,7 @@ def test_samples_hold_what_was_stored():
     def sample(name: str) -> bytes:
         return (SAMPLES / f"{name}-1.json").read_bytes()
 
-    steps = step_states.from_bytes(sample("steps"), "it")
+    steps, _ = step_states.from_bytes(sample("steps"), "it")
     assert (steps[0].started, steps[0].tries) == (datetime(2026, 11, 23, 5, 0, 0, 250000, tzinfo=UTC), 2)
     assert publish.from_bytes(sample("published"), "it").steps == 15
     watermark = sweep.read_watermark(sample("watermark"), "it")

@@ -218,7 +218,7 @@ def as_csv(name: str, folder: Path) -> None:
 
 
 def as_argument(name: str, folder: Path) -> None:
-    """A value is one argument, or part of one, whatever it holds; nothing interprets it again."""
+    """A value is one argument, or part of one; nothing interprets it again."""
     assert arguments("run --key=${{inputs.key}} x", {"inputs.key": name}) == ["run", f"--key={name}", "x"]
     assert shlex.split(shlex.quote(name)) == [name]
 

@@ -100,3 +100,9 @@ def test_nothing_else_is_installed():
     assert '"${npm[@]}" ci ' in (REPO / "dev" / "install-azurite.sh").read_text("utf-8")
     container = json.loads((REPO / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
     assert (container.get("features"), container["postCreateCommand"]) == (None, "make setup")
+
+
+def test_setup_without_uv_installs_the_lock_file_with_hashes_required():
+    assert '"$here/install_packages.py" "$lock"' in (REPO / "dev" / "setup.sh").read_text("utf-8")
+    script = (REPO / "dev" / "install_packages.py").read_text("utf-8")
+    assert '"install", "--require-hashes", "-r", lock]' in script

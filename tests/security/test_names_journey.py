@@ -3,7 +3,8 @@
 import pytest
 import yaml
 
-from pipeline.flow.submit import Outcome, submit_landing, submit_manual
+from pipeline.flow.manual import Request, submit_manual
+from pipeline.flow.submit import Outcome, submit_landing
 from pipeline.published.publish import load_documents
 from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunState
@@ -53,7 +54,7 @@ def scored(fleet, tmp_path):
     content = "TS,Device,Sensor,Value\n" + "".join(row(key, 21) for key in KEYS) + row(KEYS[1], float("nan"))
     for name in BLOBS:
         fleet.context.store.data.put(name, content.encode())
-    run = submit_manual(fleet.context, prefix="", random_hex="0123ab").run
+    run = submit_manual(fleet.context, Request(), random_hex="0123ab").run
     assert run is not None
     return fleet, fleet.ended(run)
 

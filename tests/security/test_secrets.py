@@ -1,10 +1,16 @@
 """Planted secrets do not appear in output or stored files, with and without failures."""
 
+import contextlib
+import inspect
 import logging
 import os
+import subprocess
+import sys
 import time
 import traceback
+import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -60,8 +66,8 @@ def test_everything_that_a_run_stores_is_free_of_secrets(fleet, azurite, monkeyp
     telemetry = f"InstrumentationKey={PLANTED};IngestionEndpoint=https://nowhere.invalid/"
     monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", telemetry)
     monkeypatch.setenv("WEBSITE_AUTH_ENCRYPTION_KEY", PLANTED)
-    shown = "import os, sys\nprint(dict(os.environ), sys.argv)\n"
-    (fleet.engine.code / "scoring" / "__init__.py").write_text(shown)
+    main = fleet.engine.code / "scoring" / "__main__.py"
+    main.write_text(main.read_text().replace("def main(", "print(dict(os.environ), sys.argv)\n\n\ndef main("))
     fleet.models(s1_1="score", s1_2=f"fail cannot read https://a.invalid/b?{SIGNED}")
     fleet.publish()
     runs = fleet.context.store.runs
@@ -79,8 +85,7 @@ def test_everything_that_a_run_stores_is_free_of_secrets(fleet, azurite, monkeyp
     assert {f"{record.run}/record.json", f"{record.run}/logs/worker.log"} <= stored.keys()
     for name, text in stored.items():
         assert KEY not in text, name
-        if "/logs/score_1_2" not in name:  # the output of a step is stored unchanged
-            assert PLANTED not in text, name
+        assert PLANTED not in text, name
 
 
 def test_the_error_of_a_step_is_redacted(tmp_path):
@@ -113,3 +118,44 @@ def test_redacting_twice_changes_nothing_more(text):
 def test_a_text_without_secrets_stays_as_it_is():
     for text in ("expected a column TS, found no such column", "design=3 of 4", f"{os.sep}data/a.csv"):
         assert redacted(text) == text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
+def test_a_step_finds_the_key_in_no_process_and_no_file(fleet, monkeypatch, tmp_path):
+    """As root, a step can read the environment of every process."""
+    planted = uuid.uuid4().hex
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", planted)
+    connection = fleet.engine.settings.connection.connection_string  # with a port of its own
+    found = tmp_path / "found"
+    main = fleet.engine.code / "scoring" / "__main__.py"
+    call = f"look_for({[connection, planted]}, {str(fleet.engine.folder)!r}, {str(found)!r})"
+    looking = f"import contextlib\n\n{inspect.getsource(look_for)}\n\n{call}\n\n\ndef main("
+    main.write_text(main.read_text().replace("def main(", looking))
+    fleet.models(s1_1="score")
+    fleet.publish()
+    fleet.score(fleet.land("a.csv", "1_1"))
+    processes, *leaks = found.read_text().splitlines()
+    assert int(processes) > 3  # the step, the process that it was forked from, the worker, this one
+    assert leaks == []
+
+
+def look_for(secrets, folder, found):
+    """What a hostile step could do."""
+    files = [*Path("/proc").glob("[0-9]*/environ"), *Path("/proc").glob("[0-9]*/cmdline")]
+    processes, names = 0, []
+    for file in [*files, *Path(folder).rglob("*")]:
+        content = b""
+        with contextlib.suppress(OSError):  # it is closed to the step, or the process has ended
+            content = file.read_bytes()
+        processes += bool(content) and file.name == "cmdline"
+        names += [str(file) for secret in secrets if secret.encode() in content]
+    Path(found).write_text("\n".join([str(processes), *names]))
+
+
+def test_the_memory_and_environment_of_a_hidden_process_are_closed_to_others_of_its_user():
+    program = (
+        "import ctypes\nfrom pipeline.step_environment import hide_process\nhide_process()\n"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"  # PR_GET_DUMPABLE
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"

@@ -81,7 +81,7 @@ class Fleet(RuleBasedStateMachine):
 
     @rule(
         which=st.integers(0, 5),
-        outcome=st.sampled_from(["succeeds", "fails", "fails for good", "vanishes"]),
+        outcome=st.sampled_from(["succeeds", "fails", "loses collect late", "fails for good", "vanishes"]),
         local=st.booleans(),
     )
     def job_ends(self, which: int, outcome: str, local: bool) -> None:
@@ -122,7 +122,7 @@ class Fleet(RuleBasedStateMachine):
         """In all folders with `_SUCCESS` together."""
         scored: Counter[tuple[str, str]] = Counter()
         for run, job in self.world.jobs.items():
-            if job.scored and self.world.runs.load(run).claims:
+            if job.scored and self.world.finished(run) and self.world.runs.load(run).claims:
                 scored.update(job.scored)
         assert all(count == 1 for count in scored.values()), scored
 
@@ -157,10 +157,14 @@ class Fleet(RuleBasedStateMachine):
                 assert len(scored) == 1 or self.is_given_up(last, sensor), (name, sensor, last, scored)
         self.every_alert_was_logged(records.values())
         total.update(
-            requests=self.world.steps,
-            calls=self.world.calls,
-            runs=len(records),
-            landings=len(self.world.uploaded),
+            {
+                "requests": self.world.steps,
+                "calls": self.world.calls,
+                "runs": len(records),
+                "landings": len(self.world.uploaded),
+                "jobs that lost steps on azureml": self.world.lost["azureml"],
+                "on local": self.world.lost["local"],
+            }
         )
 
     def is_given_up(self, last: RunRecord, sensor: str) -> bool:

@@ -5,6 +5,7 @@ its end is reported when a sweep asks, as on Azure ML, or it is recorded at once
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,7 +27,8 @@ from pipeline.flow import cold_folders
 from pipeline.flow.cancel import cancel
 from pipeline.flow.context import Context
 from pipeline.flow.hold import hold
-from pipeline.flow.submit import submit_landing, submit_manual
+from pipeline.flow.manual import Request, submit_manual
+from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import make_current
@@ -34,6 +36,7 @@ from pipeline.runs.landing import Landing
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Connection, Settings
+from scoring.formats import SUCCESS
 from tests.simulation.memory import MemoryStore, Process, Server
 
 SETTINGS = Settings(connection=Connection(connection_string="UseDevelopmentStorage=true"), max_active_runs=3)
@@ -90,7 +93,7 @@ class Job:
 
     status: RunStatus = field(default_factory=lambda: RunStatus(state=RunState.SUBMITTED))
     scored: frozenset[tuple[str, str]] = frozenset()
-    """Landings by key and sensors that it predicted, if it has `_SUCCESS`."""
+    """Landings by key and sensors that it predicted."""
 
     @property
     def state(self) -> RunState:
@@ -197,6 +200,8 @@ class World:
         self.known: dict[str, RunRecord] = {}
         self.steps = 0
         self.calls = 0
+        self.lost: Counter[str] = Counter()
+        """Jobs that lost steps, by how their end is recorded."""
         self.quiet = Host(self, Plan())
         self.store = MemoryStore(self.server, self.quiet)
         self.runs = Runs(self.store, lambda: self.server.now)  # type: ignore[arg-type]
@@ -251,7 +256,7 @@ class World:
             case "sweep":
                 sweep(context, self.tick, random_hex="000000")
             case "manual":
-                submit_manual(context, prefix="", random_hex=f"{self.calls:06x}")
+                submit_manual(context, Request(), random_hex=f"{self.calls:06x}")
             case "cancel":
                 runs = sorted(self.known)
                 if runs:
@@ -272,8 +277,12 @@ class World:
             del self.jobs[run]
             return
         job = self.jobs[run]
-        if outcome in {"succeeds", "loses steps"}:
+        if outcome in {"succeeds", "loses steps", "loses collect late"}:
             self._score(run, job, lost if outcome == "loses steps" else 0)
+            if job.status.missing:
+                self.lost["local" if local else "azureml"] += 1
+            if outcome == "loses collect late":  # after its last write
+                job.status = RunStatus(state=RunState.FAILED, retry=True, error="collect was lost")
         else:  # its `collect` was lost, or a model is at fault: no results in either case
             job.status = RunStatus(state=RunState.FAILED, retry=outcome == "fails", error="it failed")
         if local:
@@ -289,6 +298,7 @@ class World:
         )
         scored = [name for name in sensors if name not in missing]
         job.scored = frozenset((key, name) for key in keys for name in scored)
+        self.store.preds.put(f"{run}/{SUCCESS}", b"")
         state = RunState.PARTLY if job.scored else RunState.FAILED
         job.status = RunStatus(
             state=state if missing else RunState.SUCCEEDED,
@@ -323,8 +333,11 @@ class World:
             if name.startswith("landings/")
         }
 
+    def finished(self, run: str) -> bool:
+        return f"{run}/{SUCCESS}" in self.server.blobs["preds"]
+
     def scored_by(self, key: str, sensor: str) -> list[str]:
-        return [run for run, job in self.jobs.items() if (key, sensor) in job.scored]
+        return [run for run, job in self.jobs.items() if (key, sensor) in job.scored and self.finished(run)]
 
     def next_tick(self) -> datetime:
         self.tick = self.server.now

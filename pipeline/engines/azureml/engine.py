@@ -23,7 +23,7 @@ from pipeline.engines.azureml.schedule import Scheduled, Trigger
 from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.engines.summary import misfit, read_status, read_summary
+from pipeline.engines.summary import misfit, read_status
 from pipeline.errors import (
     EngineError,
     EngineUnreachable,
@@ -38,6 +38,7 @@ from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import step_names
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
+from pipeline.runs.summary import read_summary
 from pipeline.settings import Settings
 from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
@@ -230,8 +231,8 @@ class AzureMLEngine:
         except RunDocumentError as error:
             # Another try would predict its readings again.
             return RunStatus(state=RunState.FAILED, error=str(error))
-        error = f"{problem}: find out who else writes to container {self.store.preds.name!r}"
-        return RunStatus(state=RunState.FAILED, error=error, retry=True)
+        why = f"{problem}: find out who else writes to container {self.store.preds.name!r}"
+        return RunStatus(state=RunState.FAILED, error=why, retry=True)
 
     def _logs(self, run: str, collect: Any) -> bool:
         """Whether `collect` has logged that the summary in the run's folder is its own."""

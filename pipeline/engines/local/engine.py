@@ -5,6 +5,7 @@ status   the record of the run, which the worker updates, and whether a worker h
 cancel   stores a request that the worker finds within a second or two
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from pipeline.published.documents import PublishedPipeline
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
-from pipeline.step_environment import ROOT
+from pipeline.step_environment import ROOT, hide_process, without_secrets
 from pipeline.storage.account import Store
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class LocalEngine:
                 f"version {published.version} was published for {published.engine}, not for {NAME}: "
                 "run python -m pipeline publish"
             )
+        hide_process()  # before there is a step: the settings can be in this process's environment
         log = Machine(self.folder).log(record.run)
         try:
             with log.open("ab") as log_file:
@@ -82,14 +84,16 @@ class LocalEngine:
                         *("--folder", str(self.folder), "--code", str(self.code)),
                     ],
                     cwd=ROOT,
-                    env=worker_environment(os.environ, self.settings),
-                    stdin=subprocess.DEVNULL,
+                    env=worker_environment(os.environ),
+                    stdin=subprocess.PIPE,
                     stdout=log_file,
                     stderr=log_file,
                     start_new_session=True,
                 )
         except OSError as error:
             raise EngineError(f"cannot start a worker for run {record.run}: {error.strerror}") from error
+        with suppress(BrokenPipeError):  # it has ended already: its log says why
+            _write(worker, handed_over(os.environ, self.settings))
         # It outlives this process; if this process lives longer, it must reap the worker.
         threading.Thread(target=worker.wait, daemon=True).start()
 
@@ -106,14 +110,19 @@ class LocalEngine:
         return replace(record.status, lost=lost)
 
     def steps(self, run: str) -> list[StepStatus]:
-        """The states of its steps, as of a second ago."""
+        """The states of its steps, as of a few seconds ago."""
         return step_states.read(self.store.runs, run)
 
     def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-        """Logs of finished steps: the worker stores each when its step finishes."""
-        for step in self.steps(run):
-            if step.name not in known and step.tries:
-                with suppress(NotFound):  # it is still running, or it wrote nothing
+        """Logs of finished steps: short ones from the document of step states, others from blobs."""
+        steps, logs = step_states.read_with_logs(self.store.runs, run)
+        for step in steps:
+            if step.name in known or not step.tries or not step.state.final:
+                continue
+            if step.name in logs:
+                yield step.name, logs[step.name]
+            else:
+                with suppress(NotFound):  # it wrote nothing
                     log = self.store.runs.read(f"{run}/logs/{step.name}.log").data
                     yield step.name, log.decode(errors="replace")
 
@@ -135,13 +144,24 @@ class LocalEngine:
         return self.runs.clock() - (record.submitted or record.created) < START
 
 
-def worker_environment(environ: Mapping[str, str], settings: Settings) -> dict[str, str]:
-    """The environment of a worker: that of this process, with these settings."""
-    kept = {
-        name: text for name, text in environ.items() if not name.startswith(("SCORING_", "ScoringStorage"))
+def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment that a worker is started with. It gets the rest when it runs: see `handed_over`."""
+    path = os.pathsep.join([str(ROOT), *filter(None, [environ.get("PYTHONPATH")])])
+    return without_secrets(environ) | {"PYTHONPATH": path}
+
+
+def handed_over(environ: Mapping[str, str], settings: Settings) -> bytes:
+    """What a worker reads from its standard input: the other variables, with these settings, as JSON.
+
+    A pipe has one reader; steps could read the environment that their worker was started with.
+    """
+    started_with = worker_environment(environ)
+    rest = {
+        name: text
+        for name, text in environ.items()
+        if name not in started_with and not name.startswith(("SCORING_", "ScoringStorage"))
     }
-    kept["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [environ.get("PYTHONPATH")])])
-    return kept | settings_environment(settings)
+    return json.dumps(rest | settings_environment(settings)).encode()
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
@@ -163,3 +183,9 @@ def settings_environment(settings: Settings) -> dict[str, str]:
         "SCORING_SILENT_AFTER": str(int(settings.silent_after.total_seconds())),
     }
     return {name: text for name, text in values.items() if text is not None}
+
+
+def _write(worker: "subprocess.Popen[bytes]", text: bytes) -> None:
+    if worker.stdin:
+        with worker.stdin:
+            worker.stdin.write(text)

@@ -64,14 +64,16 @@ class Execution:
         *,
         pipeline: Pipeline,
         place: Workplace,
+        processes: Processes,
         machine: Machine,
         states: StepStates,
         stop: threading.Event,
         keep_log: Callable[[Path], None],
     ) -> None:
-        """Calls `keep_log` with the log of each step when the step has finished."""
+        """Runs steps in `processes`; calls `keep_log` with the log of each when it has finished."""
         self.pipeline = pipeline
         self.place = place
+        self.processes = processes
         self.machine = machine
         self.states = states
         self.stop = stop
@@ -79,13 +81,12 @@ class Execution:
         self.outputs: dict[str, str] = {}
         """Folders of outputs by node, for nodes that have succeeded."""
         self.failed: dict[str, ProcessResult] = {}
-        self._processes: Processes
 
     def run(self) -> None:
         """Execute every node."""
         waiting = {node.name: node for node in self.pipeline.nodes}
         running: dict[Future[ProcessResult], Node] = {}
-        with Processes() as self._processes, ThreadPoolExecutor(self.place.processes) as pool:
+        with ThreadPoolExecutor(self.place.processes) as pool:
             while (waiting or running) and not self.stop.is_set():
                 unfinished = {*waiting, *(node.name for node in running.values())}
                 for node in [node for node in waiting.values() if node.needs.isdisjoint(unfinished)]:
@@ -93,7 +94,7 @@ class Execution:
                     running[pool.submit(self._node, node)] = node
                 for future in wait(running, _LOOK_SECONDS, FIRST_COMPLETED).done:
                     self._note(running.pop(future), future.result())
-            self._processes.stop()
+            self.processes.stop()
             pool.shutdown(cancel_futures=True)
 
     def _note(self, node: Node, ended: ProcessResult) -> None:
@@ -128,7 +129,7 @@ class Execution:
                 if not has_slot:
                     break
                 self.states.begins(node.name)
-                ended = self._processes.run(
+                ended = self.processes.run(
                     command,
                     folder=self.place.code,
                     environment=self.place.environment,

@@ -20,7 +20,7 @@ from pipeline.runs.landing import Landing, Manifest
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.listing import BlobInfo
 from scoring import InvalidKey, SensorKey
-from scoring.formats import EXPECTED_TXT, MANIFEST_JSON, MANIFEST_VERSION, PACK_NAME, LandingStatus
+from scoring.formats import BESIDE_MODELS, MANIFEST_JSON, MANIFEST_VERSION, LandingStatus
 
 _TRIES = 5
 """Tries to download a model that keeps changing."""
@@ -94,7 +94,7 @@ def fetch_models(store: Store, cache: Path, models: Path) -> tuple[SensorKey, ..
     keys = []
     for blob in store.models.list():
         with suppress(InvalidKey):
-            if blob.name not in {PACK_NAME, EXPECTED_TXT}:
+            if blob.name not in BESIDE_MODELS:
                 keys.append(SensorKey.from_model_name(blob.name))
             wanted[blob.name] = blob
     here = {entry.name for entry in os.scandir(own)}

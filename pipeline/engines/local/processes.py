@@ -1,4 +1,7 @@
-"""Runs the commands of steps as processes that never outlive the worker."""
+"""Runs the commands of steps as processes that never outlive the worker.
+
+A step is forked from a warmed process where that is possible (`warmed.py`), and started otherwise.
+"""
 
 import os
 import signal
@@ -10,10 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from pipeline.engines.local import orphan_killer
+from pipeline.engines.local.warmed import Warmed, WarmedEnded
 from pipeline.redact import redacted
+from pipeline.step_environment import without_secrets
 
 _DONE, _FAILED, _USAGE = 0, 1, 2
 """Exit codes after which a retry does not help; after all others it can."""
@@ -33,18 +38,31 @@ class ProcessResult:
     """What went wrong, in one line."""
 
 
+class _Process(Protocol):
+    """A running step; its id is that of its process group too."""
+
+    @property
+    def pid(self) -> int: ...
+    def wait(self) -> int: ...
+
+
 class Processes:
     """Starts processes, each in a group of its own; they end when this process ends, for any reason."""
 
-    def __init__(self) -> None:
+    def __init__(self, warmed: Warmed | None = None) -> None:
+        """`warmed` forks the steps that it can."""
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._running: set[_Process] = set()
         self._stopped = False
+        self._warmed = warmed
         self._orphan_killer = subprocess.Popen(
             [sys.executable, "-I", "-S", str(orphan_killer.__file__)],
+            env=without_secrets(os.environ),
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
+        if warmed:
+            self._notify_orphan_killer(f"+{warmed.pid}\n")
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +71,9 @@ class Processes:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        if self._warmed:
+            self._warmed.close()
+            self._notify_orphan_killer(f"-{self._warmed.pid}\n")
         if self._orphan_killer.stdin:
             self._orphan_killer.stdin.close()
         self._orphan_killer.wait()
@@ -90,10 +111,12 @@ class Processes:
             return ProcessResult(ok=False, retry=True, error=f"it took longer than its {seconds:g} seconds")
         if code < 0:
             return ProcessResult(ok=False, retry=True, error=f"it was killed by {_signal(-code)}")
-        line = last_line(log) or f"it ended with exit code {code} and no output"
-        if code == _USAGE:
-            line += "; if another release published this pipeline, run python -m pipeline publish"
-        return ProcessResult(ok=False, retry=code not in {_FAILED, _USAGE}, error=line)
+        line = last_line(log)
+        return ProcessResult(
+            ok=False,
+            retry=code not in {_FAILED, _USAGE},
+            error=line or f"it ended with exit code {code} and no output",
+        )
 
     def stop(self) -> None:
         """Kill all running processes, and start no more."""
@@ -104,11 +127,11 @@ class Processes:
 
     def _start(
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str], output: int
-    ) -> "subprocess.Popen[bytes] | None":
+    ) -> _Process | None:
         with self._lock:
             if self._stopped:
                 return None
-            process = subprocess.Popen(
+            process = self._forked(command, folder, environment, output) or subprocess.Popen(
                 command,
                 cwd=folder,
                 env=dict(environment),
@@ -121,7 +144,16 @@ class Processes:
             self._notify_orphan_killer(f"+{process.pid}\n")
         return process
 
-    def _ended(self, process: "subprocess.Popen[bytes]") -> None:
+    def _forked(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], output: int
+    ) -> _Process | None:
+        """A step of the warmed process; None where it cannot run this command, or has ended."""
+        if self._warmed and self._warmed.can_run(command, folder, environment):
+            with suppress(WarmedEnded):
+                return self._warmed.start(command, output)
+        return None
+
+    def _ended(self, process: _Process) -> None:
         with self._lock:
             self._running.discard(process)
             _kill(process)  # its child processes
@@ -146,12 +178,12 @@ def last_line(log: Path) -> str:
     return redacted(last.removeprefix("error: "))[:_LONGEST_LINE]
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
+def _kill(process: _Process) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _kill_late(process: "subprocess.Popen[bytes]", out_of_time: threading.Event) -> None:
+def _kill_late(process: _Process, out_of_time: threading.Event) -> None:
     out_of_time.set()
     _kill(process)
 

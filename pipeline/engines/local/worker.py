@@ -2,6 +2,8 @@
 
     python -m pipeline.engines.local.worker RUN
 
+Its settings, and the environment variables that no step may read, come as JSON on its standard input.
+
 It holds the lease on the marker of the run while it is alive, so that there is only one worker, and its death
 is detected. A new worker for the same run repeats everything, with the same names and bytes, unless a worker
 has stated the result of the run already (`pipeline.runs.result`).
@@ -10,22 +12,25 @@ has stated the result of the run already (`pipeline.runs.result`).
 import argparse
 import atexit
 import gc
+import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.clock import utc_now
 from pipeline.conclude import Conclusions
-from pipeline.engines.local import inputs
+from pipeline.engines.local import inputs, step_states
 from pipeline.engines.local.execution import Execution, Workplace
 from pipeline.engines.local.graph import Pipeline
 from pipeline.engines.local.lease import Stop, StopReason, renewed, reported
 from pipeline.engines.local.machine import Machine
+from pipeline.engines.local.processes import Processes
 from pipeline.engines.local.step_states import StepStates
+from pipeline.engines.local.warmed import Warmed
 from pipeline.engines.summary import read_status
 from pipeline.errors import (
     EXIT_DONE,
@@ -40,16 +45,17 @@ from pipeline.errors import (
 from pipeline.log_lines import keep_one_line
 from pipeline.published.build import COLLECT, SCORE_FILE, check
 from pipeline.published.publish import load_documents
+from pipeline.redact import redacted
 from pipeline.runs import result
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
-from pipeline.step_environment import step_environment
+from pipeline.step_environment import hide_process, step_environment
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
 from scoring.formats import SUCCESS, SUMMARY_JSON
 
-REPORT_SECONDS = 1.0
+REPORT_SECONDS = 2.0
 """Seconds between two reports of step states and checks for cancellation."""
 
 LONGEST_LOG = 1 << 20
@@ -78,43 +84,52 @@ class Worker:
         except (LeaseHeld, NotFound) as error:
             logger.info("nothing to do: another worker has run %s, or it has finished (%s)", self.run, error)
             return EXIT_DONE
+        settled = False
         try:
             with renewed(lease, self.stop) as renew_lease:
-                status = self._status(renew_lease)
+                record = self.runs.load(self.run)
+                record, status = self._status(record, renew_lease)
             if status is not None:
-                self._record_end(status, lease)
+                self._record_end(record, status, lease)
+                settled = True  # the lease has ended with the marker, or was released
                 self.conclusions.announce()
         finally:
             if self.stop.why is not StopReason.LOST:
-                self._keep_log(self.machine.log(self.run), "worker.log")
-                with suppress(StorageError):
-                    lease.release()  # if the run has not finished, the sweep can restart it at once
+                self._keep_log(self.machine.log(self.run))
+                if not settled:
+                    with suppress(StorageError):
+                        lease.release()  # the sweep can restart the run at once
         return EXIT_FAILED if status is None else EXIT_DONE
 
-    def _record_end(self, status: RunStatus, lease: Lease) -> None:
-        record = self.runs.load(self.run)
-        if record.state.final:  # canceled in the meantime, or finished before this worker started
-            self.runs.settle(record, lease)
-            return
-        try:
-            self.runs.advance_to(record, status, lease=lease)
-        except FleetStateError as error:
-            logger.warning(
-                "run %s has finished; the next sweep adds it to the fleet state: %s", self.run, error
-            )
+    def _record_end(self, record: RunRecord, status: RunStatus, lease: Lease) -> None:
+        if not record.state.final:
+            try:
+                self.runs.advance_to(record, status, lease=lease)
+                return
+            except IllegalTransition:  # canceled in the meantime
+                record = self.runs.load(self.run)
+            except FleetStateError as error:
+                logger.warning(
+                    "run %s has finished; the next sweep adds it to the fleet state: %s", self.run, error
+                )
+                return
+        self.runs.settle(record, lease)
 
-    def _status(self, renew_lease: Callable[[], None]) -> RunStatus | None:
-        """Execute the run; None if another worker has it, or is to get it."""
-        record = self.runs.load(self.run)
+    def _status(
+        self, record: RunRecord, renew_lease: Callable[[], None]
+    ) -> tuple[RunRecord, RunStatus | None]:
+        """Execute the run; no status if another worker has it, or is to get it."""
         if record.state.final:
-            return RunStatus(state=record.state)
+            return record, RunStatus(state=record.state)
         if self.runs.cancel_requested(self.run):
-            return RunStatus(state=RunState.CANCELED)
+            return record, RunStatus(state=RunState.CANCELED)
+        is_first = record.state is not RunState.RUNNING and not record.restarts
         if record.state is not RunState.RUNNING:
             with suppress(IllegalTransition):
-                self.runs.advance(record, RunState.RUNNING)
+                record = self.runs.advance(record, RunState.RUNNING)
         try:
-            status = self._finished() or self._execute(record, renew_lease)
+            finished = None if is_first else self._finished()
+            status = finished or self._execute(record, renew_lease)
         except StorageError as error:
             status = RunStatus(state=RunState.FAILED, error=str(error), retry=True)
         except PipelineError as error:
@@ -122,8 +137,8 @@ class Worker:
         except OSError as error:
             status = RunStatus(state=RunState.FAILED, error=f"error on this machine: {error}", retry=True)
         if self.stop.why is StopReason.CANCELED:
-            return RunStatus(state=RunState.CANCELED)
-        return None if self.stop.why else status
+            return record, RunStatus(state=RunState.CANCELED)
+        return record, None if self.stop.why else status
 
     def _finished(self) -> RunStatus | None:
         """The result of an earlier worker, if it stored the predictions and did not update the record.
@@ -142,15 +157,21 @@ class Worker:
         states = StepStates((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
         canceled = self.runs.cancel_requested
         with self.machine.work_folder(self.run) as folder:
-            with reported(states.write, lambda: canceled(self.run), self.stop, REPORT_SECONDS):
-                place = self._workplace(folder, len(pipeline.nodes) - 1)
+            environment = self._step_environment(folder, len(pipeline.nodes) - 1)
+            warmed = Warmed.where_possible(sys.executable, self.code, environment)
+            with (
+                Processes(warmed) as processes,
+                reported(states.write, lambda: canceled(self.run), self.stop, REPORT_SECONDS),
+            ):
+                place = self._workplace(folder, environment)
                 execution = Execution(
                     pipeline=pipeline,
                     place=place,
+                    processes=processes,
                     machine=self.machine,
                     states=states,
                     stop=self.stop.event,
-                    keep_log=self._keep_log,
+                    keep_log=lambda log: self._keep_log(log, states),
                 )
                 execution.run()
             if self.stop.why:
@@ -160,12 +181,17 @@ class Worker:
             renew_lease()  # a suspended worker can have lost it, and another stored everything
             return None if self.stop.why else self._conclude(execution, place.out)
 
-    def _workplace(self, folder: Path, steps: int) -> Workplace:
-        """Download the inputs of the run, and create the folders for its output; `steps` of them score."""
+    def _step_environment(self, folder: Path, steps: int) -> dict[str, str]:
+        """The environment of all steps, of which `steps` score."""
+        (folder / "tmp").mkdir()
         at_once = max(1, min(steps, self.settings.local_processes))
         share = max(1, (os.process_cpu_count() or 1) // at_once)
+        return step_environment(os.environ, self.code, folder / "tmp", share)
+
+    def _workplace(self, folder: Path, environment: Mapping[str, str]) -> Workplace:
+        """Download the inputs of the run, and create the folders for its output."""
         fetched = inputs.fetch(self.store, self.runs.manifest(self.run), self.machine.models, folder)
-        for name in ("preds", "logs", "tmp"):
+        for name in ("preds", "logs"):
             (folder / name).mkdir()
         return Workplace(
             run=self.run,
@@ -174,20 +200,15 @@ class Worker:
             preds=folder / "preds",
             logs=folder / "logs",
             code=self.code,
-            environment=step_environment(os.environ, self.code, folder / "tmp", share),
+            environment=environment,
             python=sys.executable,
             processes=self.settings.local_processes,
             tries=self.settings.step_tries,
         )
 
     def _conclude(self, execution: Execution, out: Path) -> RunStatus:
-        """Read the summary, and store the results; the next try of lost steps has its own folder.
-
-        `_SUCCESS` says that `collect` finished: in pipelines of earlier releases, its exit code also says
-        whether the run succeeded.
-        """
-        failed = execution.failed.get(COLLECT)
-        if failed and not (out / SUCCESS).exists():
+        """Read the summary, and store the results; the next try of lost steps has its own folder."""
+        if failed := execution.failed.get(COLLECT):
             return RunStatus(state=RunState.FAILED, error=f"{COLLECT}: {failed.error}", retry=failed.retry)
         try:
             summary = (out / SUMMARY_JSON).read_bytes()
@@ -216,12 +237,21 @@ class Worker:
     def _mark(self) -> None:
         self.store.preds.put(f"{self.run}/{SUCCESS}", b"")
 
-    def _keep_log(self, log: Path, name: str | None = None) -> None:
-        """Store a log with the run, and remove it here; an error is logged and does not fail the run."""
+    def _keep_log(self, log: Path, states: StepStates | None = None) -> None:
+        """Store a log with the run, and remove it here; an error is logged and does not fail the run.
+
+        The short log of a step goes into the document of its `states`; the worker's own has none.
+        """
+        name = log.name if states else "worker.log"
         try:
             with log.open("rb") as file:
-                file.seek(max(0, log.stat().st_size - LONGEST_LOG))
-                self.store.runs.put(f"{self.run}/logs/{name or log.name}", file.read())
+                size = os.fstat(file.fileno()).st_size
+                file.seek(max(0, size - LONGEST_LOG))
+                text = redacted(file.read().decode(errors="replace"))
+            if states and size <= step_states.LONGEST_LOG:
+                states.keep_log(log.stem, text)
+            else:
+                self.store.runs.put(f"{self.run}/logs/{name}", text.encode())
             log.unlink()
         except FileNotFoundError:
             pass
@@ -237,6 +267,8 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--code", type=Path, required=True, help="where steps find their code")
     args = parser.parse_args(argv)
     keep_one_line()
+    hide_process()
+    os.environ.update(json.load(sys.stdin))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("azure").setLevel(logging.WARNING)
     try:

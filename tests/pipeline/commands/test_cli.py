@@ -15,6 +15,7 @@ from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
 
 ARGUMENTS = {
+    "upload": [__file__],
     "publish": [],
     "submit": ["a.csv"],
     "sweep": [],
@@ -22,6 +23,7 @@ ARGUMENTS = {
     "status": ["timer-20260101-000000"],
     "watch": ["timer-20260101-000000"],
     "report": ["timer-20260101-000000"],
+    "download": ["timer-20260101-000000"],
     "cancel": ["timer-20260101-000000"],
     "doctor": [],
     "cleanup": [],
@@ -30,7 +32,7 @@ ARGUMENTS = {
     "mute": ["1/2", "--until", "2999-01-01", "--reason", "its fan is being replaced"],
     "unmute": ["1/2"],
 }
-ABOUT_A_RUN = ["status", "watch", "report", "cancel"]
+ABOUT_A_RUN = ["status", "watch", "report", "download", "cancel"]
 
 
 @pytest.fixture
@@ -154,7 +156,15 @@ def test_an_earlier_version_can_be_made_current_again(in_place, capsys):
 
 def test_without_models_publishing_says_what_to_upload(in_place, capsys):
     assert main(["publish"]) == 1
-    assert "upload model_{device}_{sensor}.skops files" in output(capsys)[1]
+    in_place.models.put("model_1_3.pkl", b"a pickle")
+    in_place.models.put("README.md", b"# Models")
+    assert main(["publish"]) == 1
+    (first, second) = output(capsys)[1].splitlines()
+    assert first == (
+        "error: there are no models: run python -m pipeline upload --models FOLDER, then publish"
+    )
+    assert "; found 1 legacy pickle (model_1_3.pkl): run python -m scoring import-models" in second
+    assert "; ignored, not models: README.md" in second
 
 
 def test_submitting_before_anything_is_published_says_what_to_do(in_place, capsys):
@@ -166,7 +176,17 @@ def test_submitting_before_anything_is_published_says_what_to_do(in_place, capsy
 def test_submit_asks_for_exactly_one_way_to_name_blobs(in_place, capsys):
     assert main(["submit"]) == 2
     assert main(["submit", "a.csv", "--prefix", ""]) == 2
-    assert output(capsys)[1].count("either names of blobs or --prefix") == 2
+    assert main(["submit", "a.csv", "--since", "2026-11-01"]) == 2
+    assert output(capsys)[1].count("either names of blobs or a range") == 3
+
+
+def test_a_range_that_was_scored_before_is_pointed_to_again(in_place, context, capsys):
+    in_place.data.put("a.csv", b"TS")
+    submit_landing(context, "a.csv")
+    assert main(["submit", "--prefix", "", "--run", "second"]) == 0
+    out, err = output(capsys)
+    assert out == "run second is empty: other runs have claimed all of its landings (1)\n"
+    assert err == "add --again to score landings of other runs again\n"
 
 
 def test_a_sweep_with_nothing_new_says_so(in_place, capsys):
@@ -250,6 +270,7 @@ def test_storage_that_is_down_is_reported_in_one_line(here, monkeypatch, capsys)
     _, err = output(capsys)
     assert err.splitlines()[-1].startswith("error: ")
     assert "127.0.0.1:9" in err
+    assert "check that it is running (make start starts Azurite), and ScoringStorage" in err
     assert "AAAA" not in err
 
 

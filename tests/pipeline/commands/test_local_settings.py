@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipeline.cli import main
 from pipeline.commands.local_settings import load_local_settings, merged, open_context
 from pipeline.errors import SettingsError
 
@@ -72,3 +73,12 @@ def test_after_a_try_on_one_machine_commands_talk_to_the_account_of_the_environm
     context = open_context()
     assert context.store.address == IN_AZURE["ScoringStorage__blobServiceUri"]
     context.store.close()
+
+
+@pytest.mark.parametrize("command", [["runs"], ["upload", __file__], ["doctor"]])
+def test_without_any_settings_the_message_says_how_to_get_them(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"neither {tmp_path / 'local.settings.json'} nor ScoringStorage in the environment" in line
+    assert "Run make start in the project's folder, or copy local.settings.example.json" in line

@@ -12,7 +12,8 @@ import pytest
 from pipeline.engine import StepState
 from pipeline.engines import ENGINES
 from pipeline.errors import PublishError, UnknownRun
-from pipeline.flow.submit import submit_landing, submit_manual
+from pipeline.flow.manual import Request, submit_manual
+from pipeline.flow.submit import submit_landing
 from pipeline.published.publish import publish
 from pipeline.runs.record import RunState
 from pipeline.terminal.watch import follow
@@ -184,7 +185,7 @@ def test_all_engines_write_the_same_bytes(environment, store, emulator, tmp_path
             publish(fleet.context.store, fleet.context.settings, fleet.context.engine)
             # The run writes its name; and only one run can claim a landing.
             run = str(
-                submit_manual(fleet.context, prefix="", name=f"by-{name}", again=True, random_hex="").run
+                submit_manual(fleet.context, Request(), name=f"by-{name}", again=True, random_hex="").run
             )
             assert finish(fleet, run) is RunState.SUCCEEDED
             outputs[name] = {

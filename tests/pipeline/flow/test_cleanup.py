@@ -7,8 +7,9 @@ import pytest
 from pipeline.cli import main
 from pipeline.flow.cleanup import old_runs, remove
 from pipeline.flow.context import Context
+from pipeline.flow.manual import Request, submit_manual
 from pipeline.flow.recover import recover
-from pipeline.flow.submit import Outcome, submit_landing, submit_manual
+from pipeline.flow.submit import Outcome, submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.runs.record import RunState
 from pipeline.storage.account import Store
@@ -82,7 +83,7 @@ def test_what_another_run_has_claimed_since_stays_claimed(context, clock):
 
 def test_nothing_remains_of_a_run_that_claimed_nothing(context, clock):
     context.store.data.put("a.csv", b"TS")
-    run = str(submit_manual(context, prefix="", again=True, random_hex="3fa94c").run)
+    run = str(submit_manual(context, Request(), again=True, random_hex="3fa94c").run)
     context.runs.advance(context.runs.load(run), RunState.SUCCEEDED, counts=COUNTS)
     clock.move(days=31)
     assert clean_up(context) == [run]

@@ -54,7 +54,7 @@ def test_without_a_publication_it_says_how_to_publish(context):
 def test_files_that_are_not_models_are_counted(context, store):
     store.models.put("readme.txt", b"hello")
     publish(context.store, context.settings, context.engine)
-    assert "1 other files are ignored" in findings(context)["models"].found
+    assert "; ignored, not models: readme.txt" in findings(context)["models"].found
 
 
 def test_models_that_are_newer_than_the_publication_are_reported(context, store):
@@ -69,7 +69,7 @@ def test_missing_models_are_reported(settings, store):
     context = Context.open(settings)
     found = findings(context)["models"]
     assert not found.good
-    assert "upload model_{device}_{sensor}.skops" in found.found
+    assert "python -m pipeline upload --models FOLDER" in found.found
     context.store.close()
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from pipeline.flow import expected
 from pipeline.flow.context import Context
-from pipeline.flow.submit import submit_landing, submit_manual
+from pipeline.flow.manual import Request, submit_manual
+from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.runs.landing import Landing
 from pipeline.runs.record import RunState
@@ -103,7 +104,7 @@ def test_a_run_of_several_landings_expects_nothing(context, start, finish, clock
 def test_a_single_landing_that_a_person_or_a_sweep_submits_has_its_expectation(context, start, finish):
     finish(start("2026/11/27/site-a.csv"))
     context.store.data.put("2026/11/28/site-a.csv", b"TS,Device,Sensor,Value\n")
-    run = submit_manual(context, blobs=["2026/11/28/site-a.csv"], random_hex="000000").run
+    run = submit_manual(context, Request(blobs=["2026/11/28/site-a.csv"]), random_hex="000000").run
     assert expected_of(context, str(run))
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from pipeline.errors import ContainerMissing, EngineError, InvalidRequest, InvalidRunName, NothingPublished
 from pipeline.flow.context import Context
-from pipeline.flow.submit import Outcome, resume, submit, submit_landing, submit_manual, to_landing
+from pipeline.flow.manual import Request, submit_manual
+from pipeline.flow.submit import Outcome, resume, submit, submit_landing, to_landing
 from pipeline.runs.landing import Manifest
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.account import Store, in_parallel
@@ -219,13 +220,13 @@ class TestBursts:
         for number in range(3):
             land(f"{number}.csv")
             submit_landing(context, f"{number}.csv")
-        assert submit_manual(context, blobs=["2.csv"], random_hex=HEX).outcome is Outcome.SUBMITTED
+        assert submit_manual(context, Request(["2.csv"]), random_hex=HEX).outcome is Outcome.SUBMITTED
 
 
 class TestByHand:
     def test_named_blobs_become_one_run(self, context, land):
         landings = [land(f"{letter}.csv") for letter in "ab"]
-        submission = submit_manual(context, blobs=["a.csv", "b.csv", "a.csv"], random_hex=HEX)
+        submission = submit_manual(context, Request(["a.csv", "b.csv", "a.csv"]), random_hex=HEX)
         assert submission.run == f"manual-20261123-050000-{HEX}"
         assert submission.landings == 2
         assert context.runs.manifest(submission.run).landings == tuple(landings)
@@ -234,44 +235,44 @@ class TestByHand:
     def test_a_prefix_selects_all_names_that_start_with_it(self, context, land):
         for name in ("2018/a.csv", "2018/_tmp/b.csv", "2019/a.csv", "2018/c.csv"):
             land(name)
-        submission = submit_manual(context, prefix="2018/", name="august", random_hex=HEX)
+        submission = submit_manual(context, Request(prefix="2018/"), name="august", random_hex=HEX)
         assert submission.run == "august"
         assert [name for name, _ in scored(context)] == ["2018/a.csv", "2018/c.csv"]
 
     def test_everything_is_the_empty_prefix(self, context, land):
         land("a.csv")
         land("b/c.csv")
-        assert submit_manual(context, prefix="", random_hex=HEX).landings == 2
+        assert submit_manual(context, Request(), random_hex=HEX).landings == 2
 
     def test_the_same_name_is_the_same_run(self, context, land):
         land()
-        submit_manual(context, prefix="", name="august", random_hex=HEX)
+        submit_manual(context, Request(), name="august", random_hex=HEX)
         land("b.csv")
-        assert submit_manual(context, prefix="", name="august", random_hex=HEX).outcome is Outcome.ALREADY
+        assert submit_manual(context, Request(), name="august", random_hex=HEX).outcome is Outcome.ALREADY
         assert [name for name, _ in scored(context)] == ["a.csv"]
 
     def test_what_others_have_claimed_leaves_the_manifest(self, context, land):
         land("a.csv")
         submit_landing(context, "a.csv")
         fresh = land("b.csv")
-        submission = submit_manual(context, prefix="", name="rest", random_hex=HEX)
+        submission = submit_manual(context, Request(), name="rest", random_hex=HEX)
         assert submission.landings == 1
         assert context.runs.manifest("rest").landings == (fresh,)
-        assert submit_manual(context, prefix="", name="more", random_hex=HEX).outcome is Outcome.EMPTY
+        assert submit_manual(context, Request(), name="more", random_hex=HEX).outcome is Outcome.EMPTY
 
     def test_again_scores_it_again_and_claims_nothing(self, context, land):
         landing = land("a.csv")
-        submission = submit_manual(context, prefix="", name="again", again=True, random_hex=HEX)
+        submission = submit_manual(context, Request(), name="again", again=True, random_hex=HEX)
         assert submission.outcome is Outcome.SUBMITTED
         assert context.runs.unclaimed([landing]) == (landing,)
         assert submit_landing(context, "a.csv").outcome is Outcome.SUBMITTED
-        assert submit_manual(context, prefix="", name="yet", again=True, random_hex=HEX).landings == 1
+        assert submit_manual(context, Request(), name="yet", again=True, random_hex=HEX).landings == 1
 
     def test_all_problems_with_the_blobs_are_reported_together(self, context, land):
         land("_x.csv")
         land("empty.csv", b"")
         with pytest.raises(InvalidRequest) as caught:
-            submit_manual(context, blobs=["gone.csv", "_x.csv", "empty.csv"], random_hex=HEX)
+            submit_manual(context, Request(["gone.csv", "_x.csv", "empty.csv"]), random_hex=HEX)
         assert "'gone.csv' does not exist" in str(caught.value)
         assert "'_x.csv' cannot be scored" in str(caught.value)
         assert "'empty.csv' cannot be scored: it is empty" in str(caught.value)
@@ -279,14 +280,14 @@ class TestByHand:
 
     def test_a_submission_without_blobs_is_rejected(self, context):
         with pytest.raises(InvalidRequest, match="all blobs that start with '2018/'"):
-            submit_manual(context, prefix="2018/", random_hex=HEX)
+            submit_manual(context, Request(prefix="2018/"), random_hex=HEX)
         with pytest.raises(InvalidRequest, match="the name of at least one blob"):
-            submit_manual(context, random_hex=HEX)
+            submit_manual(context, Request([]), random_hex=HEX)
 
     def test_an_invalid_name_is_rejected_before_anything_is_written(self, context, land):
         land()
         with pytest.raises(InvalidRunName):
-            submit_manual(context, prefix="", name="open", random_hex=HEX)
+            submit_manual(context, Request(), name="open", random_hex=HEX)
         assert context.runs.open() == []
 
 

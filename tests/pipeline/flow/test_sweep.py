@@ -344,6 +344,16 @@ class TestRetries:
         assert context.store.runs.read(f"landings/{context.runs.key(landing)}").data == f"{run}-2".encode()
         assert [marker.run for marker in context.runs.open()] == [f"{run}-2"]
 
+    @pytest.mark.parametrize("lost", [(), ("1_3",)], ids=["as a whole", "for what is missing"])
+    def test_the_folder_of_a_run_that_is_tried_again_as_a_whole_is_not_finished(self, context, land, lost):
+        """Why: `collect` can be lost after its last write, and the next try predicts everything again."""
+        land("a.csv")
+        run = str(submit_landing(context, "a.csv").run)
+        context.store.preds.put(f"{run}/_SUCCESS", b"")
+        context.runs.advance(context.runs.load(run), RunState.FAILED, retry=True, missing=lost)
+        assert recover(context, later()).retried == 1
+        assert context.store.preds.exists(f"{run}/_SUCCESS") == bool(lost)
+
     def test_until_it_has_had_its_tries(self, context, land, settings, caplog):
         _, run = self.failed(context, land)
         for number in range(2, settings.max_tries + 1):

@@ -38,6 +38,7 @@ def test_settings_that_are_wrong_or_missing_are_logged_when_the_app_is_loaded(mo
     settings.cache_clear()
     monkeypatch.setenv("ScoringStorage", "UseDevelopmentStorage=true")
     monkeypatch.setenv("SCORING_DATA_CONTAINER", "data")
+    monkeypatch.setenv("SCORING_PREDS_CONTAINER", "preds")
     monkeypatch.setenv("SCORING_BLOB_SOURCE", "pigeons")
     report_settings()
     wrong, missing = caplog.messages
@@ -54,4 +55,5 @@ def test_what_the_app_leaves_to_the_host_is_known_with_our_defaults():
     assert {
         "SCORING_SCHEDULE": defaults.schedule,
         "SCORING_DATA_CONTAINER": defaults.containers.data,
+        "SCORING_PREDS_CONTAINER": defaults.containers.preds,
     } == HOST_RESOLVES

@@ -85,6 +85,33 @@ def test_the_report_of_a_real_run_is_written_again_with_what_is_known_of_it(
     assert capsys.readouterr().out.splitlines()[-1] == "9 files -> out/august; open out/august/report.html"
 
 
+def test_results_are_downloaded_by_a_short_name_as_they_are(here, made, store, capsys):
+    made("august-1x", RunState.SUCCEEDED)
+    made("august-2x", RunState.RUNNING)
+    Runs(store, utc_now).mark("august-2x")
+    for name in ("summary.json", "preds_1_3.csv", "_steps/score_1_3.json", "_SUCCESS"):
+        store.preds.put(f"august-1x/{name}", name.encode())
+    assert main(["download", "august-1"]) == 0
+    folder = here / "out" / "august-1x"
+    assert {path.name for path in folder.iterdir()} == {"summary.json", "preds_1_3.csv", "_SUCCESS"}
+    assert (folder / "preds_1_3.csv").read_text() == "preds_1_3.csv"
+    out, err = capsys.readouterr()
+    assert out == "3 files -> out/august-1x\n"
+    assert err.startswith("downloading 3 files, 0.0 MB ...\n")
+    assert main(["download", "latest"]) == 1
+    assert capsys.readouterr().err == "error: run august-2x is running: it has no results\n"
+    assert main(["download", "august"]) == 2
+    assert "several runs start with 'august': august-1x, august-2x" in capsys.readouterr().err
+
+
+def test_an_unfinished_run_is_downloaded_with_an_error_that_says_so(here, made, store, capsys):
+    made("august", RunState.RUNNING)
+    store.preds.put("august/preds_1_3.csv", b"TS")
+    assert main(["download", "august", "--out", "elsewhere"]) == 1
+    assert (here / "elsewhere" / "august" / "preds_1_3.csv").is_file()
+    assert "error: run august is running: its results are incomplete" in capsys.readouterr().err
+
+
 def test_a_run_that_failed_before_anything_was_summed_up_has_a_report_that_says_why(here, made, opened):
     made("blob-1", RunState.FAILED, error=f"cannot start a worker: {HOSTILE}")
     assert main(["report", "blob-1"]) == 0

@@ -85,7 +85,7 @@ def test_files_that_are_not_models_are_ignored_and_listed(fleet):
 
 
 def test_missing_models_and_publications_are_reported_with_the_fix(fleet):
-    with pytest.raises(PublishError, match="upload model_"):
+    with pytest.raises(PublishError, match="upload --models FOLDER"):
         fleet.publish()
     with pytest.raises(NothingPublished, match="python -m pipeline publish"):
         publish.current(fleet.context.store)

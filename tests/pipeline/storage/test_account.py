@@ -15,7 +15,7 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import BlobLeaseClient
 
-from dev.azurite import ACCOUNT, connection_string
+from dev.azurite import ACCOUNT, KEY, connection_string
 from dev.proxy import Fault, FaultProxy
 from pipeline.errors import (
     AlreadyExists,
@@ -359,7 +359,7 @@ class TestBadDays:
         assert "\n" not in str(caught.value)
 
     def test_a_wrong_key_is_reported_without_showing_it(self, settings):
-        wrong = str(settings.connection.connection_string).replace("AccountKey=Eby8", "AccountKey=AAAA")
+        wrong = str(settings.connection.connection_string).replace(KEY, f"AAAA{KEY[4:]}")
         denied = Store.connect(Settings(connection=Connection(wrong), containers=settings.containers))
         with pytest.raises(StorageDenied, match="ScoringStorage") as caught:
             denied.runs.read("a")

@@ -51,7 +51,7 @@ def test_the_command_imports_valid_files_and_reports_each_other_in_a_line(tmp_pa
         "model_9_1.skops": "it is a .skops file already",
         "model_9_2": "is not a pickle that can be read",
         "model_9_3": "is compressed, and broken",
-        "model_9_4": "ends in evil?[2J.run, which is not a supported detector",
+        "model_9_4": r"ends in evil\x1b[2J.run, which is not a supported detector",
     }
     for name in bad:
         (source / name).write_bytes(good)

@@ -349,6 +349,35 @@ def wrong_searches() -> Iterator[tuple[str, bytes]]:
         yield f"search {what}", document.packed()
 
 
+def costly_models() -> Iterator[tuple[str, bytes]]:
+    """Models whose numbers are right, and far too many for each reading or for memory."""
+    document = Document(fitted("RBFSampler"))
+    document.attributes("RBFSampler").update(
+        random_weights_=document.array(np.ones((1, 4000))), random_offset_=document.array(np.ones(4000))
+    )
+    coefficients = document.array(np.ones((1, 1500)))
+    document.attributes("OneClassSVM").update(
+        support_vectors_=document.array(np.ones((1500, 4000))),
+        _dual_coef_=coefficients,
+        dual_coef_=coefficients,
+    )
+    yield "costly vectors of many features", document.packed()
+    document = Document(fitted("OneClassSVM"))
+    document.attributes("OneClassSVM")["support_vectors_"] = document.array(np.ones((60 << 20, 1), np.int8))
+    yield "costly small integers", document.packed()
+    document = Document(fitted("LocalOutlierFactor"))
+    options = node("builtins", "dict", "DictNode", content={"p": plain(3.5)})
+    document.attributes("LocalOutlierFactor").update(
+        effective_metric_=plain("minkowski"),
+        effective_metric_params_=options,
+        _fit_method=plain("brute"),
+        _fit_X=document.array(np.ones((20_000, 1))),
+        _lrd=document.array(np.linspace(1, 2, 20_000)),
+        _distances_fit_X_=document.array(np.ones((20_000, 5))),
+    )
+    yield "costly powers", document.packed()
+
+
 def wrong_structures() -> Iterator[tuple[str, bytes]]:
     """Documents in which what prediction needs is a call, a cycle, too deep or too much."""
     parts: dict[str, Callable[[Document], Node]] = {
@@ -466,6 +495,7 @@ def wrong_documents() -> Iterator[tuple[str, bytes]]:
         "130 MB of objects": b"[" + b"{}," * (43 << 20) + b"{}]",
         "60 MB of spaces": b" " * (60 << 20) + b"{}",
         "15 MB of objects": b'{"a":[' + b"{}," * (5 << 20) + b"{}]}",
+        "15 MB of wide text": b'{"a":"' + b"x" * (15 << 20) + '\U0001f600"}'.encode(),
         "15 MB of text": json.dumps({"a": "x" * (15 << 20)}).encode(),
         "50,000 levels of objects": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
         "50,000 levels of lists": b"[" * 50_000 + b"]" * 50_000,
@@ -571,6 +601,7 @@ def hostile() -> Iterator[tuple[str, bytes]]:
     yield from wrong_fields()
     yield from wrong_trees()
     yield from wrong_searches()
+    yield from costly_models()
     yield from wrong_structures()
     yield from wrong_arrays()
     yield from wrong_documents()

@@ -59,8 +59,8 @@ def _with(table: pa.Table, name: str, column: Any) -> pa.Table:
     changed = table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
     if name not in {"form", "numbers"}:
         return changed
-    form, numbers = changed["form"][0].as_py(), changed["numbers"][0].as_py()
-    digest = hashlib.sha256(form.encode() + b"\n" + numbers).hexdigest()
+    file, sha256, form, numbers = (changed[part][0].as_py() for part in ("file", "sha256", "form", "numbers"))
+    digest = hashlib.sha256(f"{file}\n{sha256}\n{form}\n".encode() + numbers).hexdigest()
     return _with(changed, "digest", pa.array([digest]))
 
 

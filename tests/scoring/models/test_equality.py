@@ -28,9 +28,13 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import OneClassSVM
 
+from scoring.errors import ModelError
 from scoring.models.detector import Detector, detector_of
+from scoring.models.detector_parameters import Neighbours
 from scoring.models.files import parameters_from
 from scoring.models.normal import normal_quantiles
+from scoring.models.parameter_checks import MOST_PUSHES
+from scoring.models.parameters import ModelParameters
 from scoring.models.write import model_bytes
 
 DETECTORS = {
@@ -158,6 +162,37 @@ def test_a_score_exactly_at_the_boundary_is_summed_up_like_scikit_learns(
 @given(shares=st.lists(st.floats(1e-7, 1 - 1e-7), min_size=1, max_size=50))
 def test_normal_quantiles_are_scipys_to_the_last_bit(shares: list[float]) -> None:
     assert normal_quantiles(np.array(shares)).tolist() == ndtri(shares).tolist()
+
+
+@pytest.mark.parametrize("readings_in_order", [2_000, 20_000])
+def test_a_search_that_would_take_seconds_for_each_reading_fails_the_model(readings_in_order: int) -> None:
+    values = np.arange(readings_in_order, dtype=np.float64) - readings_in_order // 2
+    falling = values[np.argsort(-np.abs(values))]
+    densities = np.random.default_rng(0).uniform(1, 2, len(values))
+    count = len(values)
+    detector = detector_of(
+        ModelParameters(
+            (),
+            Neighbours(
+                readings=falling[:, None],
+                densities=densities,
+                distances=np.ones(count),
+                search="brute",
+                order=np.arange(count, dtype=np.int32),
+                leaf_size=30,
+                neighbours=4,
+                metric="manhattan",
+                p=2.0,
+                offset=-1.5,
+            ),
+        )
+    )
+    probe = np.array([0.0])
+    if count > MOST_PUSHES:
+        with pytest.raises(ModelError, match="takes too long to choose among equally near readings"):
+            detector.predict(probe)
+    else:
+        detector.predict(probe)
 
 
 numbers = st.one_of(st.integers(-20, 20).map(float), st.floats(-1e6, 1e6), st.floats(1e-6, 1.0))

@@ -12,6 +12,7 @@ from scoring.errors import ModelError
 from scoring.models.files import load_model, model_from
 from scoring.models.pack import write_pack
 from scoring.models.store import ModelStore
+from tests.scoring.models.documents import Document
 from tests.scoring.models.hostile import FIELDS, fitted, harmless, hostile
 from tests.scoring.models.hostile_packs import hostile_packs
 from tests.scoring.models.measure import MOST_MEGABYTES, MOST_SECONDS, PROBE, measured
@@ -95,11 +96,34 @@ def test_pack_refuses_what_score_refuses_with_the_same_words(files: dict[str, Pa
         assert str(error.value) in done.err
 
 
+def test_each_is_refused_by_pack_with_the_words_of_score(files: dict[str, Path], tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    for path in files.values():
+        (models / path.name).hardlink_to(path)
+    report = write_pack(models)
+    assert set(report.refused) == {path.name for path in refused(files).values()}
+    for name, reason in report.refused.items():
+        with pytest.raises(ModelError) as error:
+            load_model(models, SensorKey.from_model_name(name))
+        assert str(error.value) == f"{name}: {reason}"
+
+
 def test_each_takes_two_seconds_and_300_megabytes_at_most(files: dict[str, Path]) -> None:
     names = {path.name: name for name, path in files.items()}
     for each in measured("model", list(files.values())):
         assert each["seconds"] < MOST_SECONDS, (names[each["name"]], each)
         assert each["megabytes"] < MOST_MEGABYTES, (names[each["name"]], each)
+
+
+def test_a_version_that_is_none_is_not_repeated() -> None:
+    document = Document(fitted("OneClassSVM"))
+    document.attributes("OneClassSVM").update(
+        _sklearn_version=document.node("1.9\n\x1b[2J"), _gamma=document.node("wide")
+    )
+    with pytest.raises(ModelError) as error:
+        model_from(document.packed(), GOOD)
+    assert str(error.value) == f"{GOOD.model_name}: _gamma of its OneClassSVM is not a number; save it again"
 
 
 @pytest.fixture(scope="module")

@@ -106,10 +106,13 @@ def test_models_are_taken_from_the_pack_while_their_files_are_unchanged(models: 
     assert answers(store, SVM) == expected
 
 
-@pytest.mark.parametrize("name", ["numbers", "form", "digest"])
-def test_parameters_that_are_not_what_was_packed_are_not_used(models: Path, name: str) -> None:
+WHOLE = ("sha256", "form", "numbers", "digest")
+
+
+@pytest.mark.parametrize("names", [["numbers"], ["form"], ["digest"], WHOLE, WHOLE[1:]], ids=" ".join)
+def test_parameters_that_are_not_those_of_this_file_are_not_used(models: Path, names: list[str]) -> None:
     def change(rows: list[dict[str, Any]]) -> None:
-        rows[0][name] = rows[1][name]
+        rows[0].update({name: rows[1][name] for name in names})
 
     assert pa_parquet.read_table(models / PACK_NAME)["file"][:2].to_pylist() == [
         SVM.model_name,

@@ -23,6 +23,7 @@ from scoring.readings.files import (
     read_batches,
 )
 from scoring.readings.manifest import ManifestLanding, RunManifest
+from scoring.readings.rows import concatenate
 
 HEADER = b"TS,Device,Sensor,Value\n"
 ROW = b"2018-08-28 23:00:05.000,1,3,10.16\n"
@@ -468,3 +469,19 @@ def test_a_gzip_bomb_needs_no_more_memory_than_another_file(path, line, rejects)
     readings, found, megabytes = peak(path)
     assert (readings, found) == (0, rejects)
     assert megabytes < 600
+
+
+def test_batches_become_one_with_their_readings_and_rejects_in_order(path):
+    rows = [f"2026-01-01 00:00:{n:02},{n % 3},{n % 2},{n}.5\n".encode() for n in range(20)]
+    path.write_bytes(HEADER + b"".join(rows[:10]) + b"2026-13-01,1,1,1\n" + b"".join(rows[10:]))
+    whole, small = batches(path), batches(path, block_bytes=64)
+    assert len(small) > 3
+    found = concatenate(small)
+    (expected,) = whole
+    assert [found.keys[code] for code in found.codes] == [expected.keys[code] for code in expected.codes]
+    for name in ("ts", "value_text"):
+        assert getattr(found, name).to_pylist() == getattr(expected, name).to_pylist()
+    assert found.values.tolist() == expected.values.tolist()
+    assert found.times.tolist() == expected.times.tolist()
+    assert found.rejects.to_pylist() == expected.rejects.to_pylist()
+    assert found.codes.dtype == expected.codes.dtype

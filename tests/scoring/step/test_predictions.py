@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from scoring import SensorKey
 from scoring.csv_quoting import csv_text
+from scoring.printable import cell
 from scoring.step.predictions import HEADER, PredictionFiles, format_rows
 
 KEYS = [SensorKey("1", str(number)) for number in range(5)]
@@ -61,4 +62,6 @@ def test_each_row_starts_at_its_offset(table: list[tuple[str, str]], data: st.Da
     for bound, place in zip(bounds.tolist(), places.tolist(), strict=True):
         rest = bytes(rows[place:]).decode()
         found = list(csv.reader(io.StringIO(rest, newline="")))
-        assert [tuple(row[1:3]) for row in found] == table[bound:]
+        assert [tuple(row[1:3]) for row in found] == [
+            (cell(device), cell(sensor)) for device, sensor in table[bound:]
+        ]

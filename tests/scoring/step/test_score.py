@@ -39,7 +39,7 @@ class SlowStore(ModelStore):
 def test_a_model_needed_by_many_threads_is_loaded_once(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(50, 10, (60, 1))
     save_model(make_pipeline(StandardScaler(), OneClassSVM()).fit(values), tmp_path / "models", KEY)
-    count = 100_000  # more than one batch
+    count = 300_000  # more than one batch
     columns = {
         "TS": pa.repeat("2026-01-01 00:00:00", count),
         "Device": pa.repeat("1", count),
@@ -82,7 +82,8 @@ def test_a_sensor_that_fails_half_way_has_no_predictions_and_the_others_are_whol
         save_model(make_pipeline(StandardScaler(), OneClassSVM()).fit(values), tmp_path / "models", key)
     data = tmp_path / "data"
     data.mkdir()
-    rows = "TS,Device,Sensor,Value\n2026-01-01,1,3,50\n2026-01-01,1,4,50\n"
+    count = 2_000  # each file is a batch: it is too large to be read together with the others
+    rows = "TS,Device,Sensor,Value\n" + "2026-01-01,1,3,50\n2026-01-01,1,4,50\n" * count
     for name in "abc":
         (data / f"{name}.csv").write_text(rows)
     sources, _ = find_sources(data, None)
@@ -91,8 +92,8 @@ def test_a_sensor_that_fails_half_way_has_no_predictions_and_the_others_are_whol
     with PredictionFiles(tmp_path / "out", everything.step) as files:
         outcome = score(sources, models, everything, files, limit=SensorLimit(models.keys()))
     failed, scored = outcome.sensors
-    assert (failed.status, failed.readings, failed.worst) == ("failed", 3, None)
+    assert (failed.status, failed.readings, failed.worst) == ("failed", 3 * count, None)
     assert failed.reason == NO_MEMORY
     assert not (tmp_path / "out" / KEY.preds_name).exists()
-    assert (scored.status, scored.readings) == ("scored", 3)
-    assert len((tmp_path / "out" / other.preds_name).read_text().splitlines()) == 4
+    assert (scored.status, scored.readings) == ("scored", 3 * count)
+    assert len((tmp_path / "out" / other.preds_name).read_text().splitlines()) == 3 * count + 1

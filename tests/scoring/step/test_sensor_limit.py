@@ -18,6 +18,7 @@ from scoring.keys import SensorKey
 from scoring.models.write import save_model
 from scoring.readings.csv_blocks import MAX_COLUMNS
 from scoring.readings.files import Source, read_batches
+from scoring.readings.many_files import Part, ReadBatch
 from scoring.readings.row_checks import KnownKeys
 from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
 from tests.scoring.peak import run_for_peak
@@ -84,10 +85,13 @@ def test_a_step_of_one_sensor_is_not_disturbed_by_others(tmp_path, models):
 def test_the_readings_that_are_left_keep_their_order_and_their_sensors(tmp_path):
     path = tmp_path / "data.csv"
     path.write_text(HEADER + "".join(f"2026-01-01 00:00:0{n},{d},s,{n}\n" for n, d in enumerate("axbxycxa")))
-    (batch,) = read_batches(Source("data.csv", path))
+    source = Source("data.csv", path)
+    (batch,) = read_batches(source)
     limit = SensorLimit({SensorKey("c", "s")}, most=2)
-    found = limit(batch)
+    read = limit(ReadBatch(batch, [Part(source, 5, 0), Part(source, 3, 0)]))
+    found = read.batch
     assert limit.unlisted == 2  # b and y
+    assert [part.readings for part in read.parts] == [3, 3]
     assert [found.keys[code].device for code in found.codes] == ["a", "x", "x", "c", "x", "a"]
     assert found.values.tolist() == [0, 1, 3, 5, 6, 7]
     assert found.value_text.to_pylist() == ["0", "1", "3", "5", "6", "7"]

@@ -228,7 +228,7 @@ def test_files_that_change_between_the_two_passes_mix_no_sensors(counted, kept, 
         (["--data", "nothing"], 2, "--data nothing: there is no such file or folder"),
         (["--data", "empty"], 1, "--data empty: there is no file in this folder"),
         (["--data", "/dev/null"], 2, "--data /dev/null is read twice, and a pipe cannot be"),
-        (["--data", "few.csv"], 1, "no sensor has readings to learn from"),
+        (["--data", "few.csv"], 1, "1 readings are fewer than --min-readings 50"),
     ],
     ids=lambda mistake: " ".join(mistake[0]),
 )

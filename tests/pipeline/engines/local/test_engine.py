@@ -1,3 +1,4 @@
+import json
 import os
 import random
 import signal
@@ -8,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,10 +19,10 @@ from dev.azurite import connection_string
 from dev.proxy import FaultProxy, at_random
 from pipeline.alerts import RUN_FAILED
 from pipeline.engine import StepState
-from pipeline.engines.local.engine import settings_environment, worker_environment
+from pipeline.engines.local.engine import handed_over, settings_environment, worker_environment
 from pipeline.errors import EngineError
+from pipeline.flow.manual import Request, submit_manual
 from pipeline.flow.status import look
-from pipeline.flow.submit import submit_manual
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline, version_of
 from pipeline.published.publish import load_documents
@@ -52,6 +54,13 @@ def workers(run: str) -> list[psutil.Process]:
 
 def no_worker(record: RunRecord, published: PublishedPipeline) -> None:
     """In place of the engine's submit: the worker dies before it can do anything."""
+
+
+def print_first(code: Path, expression: str) -> None:
+    """Let steps print a value before they do anything else."""
+    main = code / "scoring" / "__main__.py"
+    head, rest = main.read_text().split("\nclass Options", 1)
+    main.write_text(f"{head}\nprint({expression})\n\nclass Options{rest}")
 
 
 def break_lease(fleet: Fleet, run: str) -> None:
@@ -129,8 +138,7 @@ def test_a_failing_step_fails_only_its_sensor_and_gives_the_reason(fleet):
     assert fleet.finished(record.run)
     tries = {step.name: step.tries for step in fleet.engine.steps(record.run)}
     assert tries == {"score_1_1": 1, "score_1_2": 1, "score_1_3": 1, "score_1_4": 2, "collect": 1}
-    log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_3.log").data.decode()
-    assert log == "error: as the model says\n"
+    assert dict(fleet.engine.logs(record.run))["score_1_3"] == "error: as the model says\n"
 
 
 def test_a_step_that_was_lost_is_tried_again_for_its_sensor_only(fleet):
@@ -240,7 +248,7 @@ def test_a_landing_that_storage_does_not_return_is_reported_and_the_others_are_s
     with BlobServiceClient.from_connection_string(azurite.connection_string) as service:
         blob = service.get_blob_client(fleet.context.store.data.name, "a.csv")
         blob.set_standard_blob_tier("Archive")
-    record = fleet.ended(submit_manual(fleet.context, prefix="", random_hex="abcdef").run)
+    record = fleet.ended(submit_manual(fleet.context, Request(), random_hex="abcdef").run)
     assert (record.state, len(fleet.predictions(record.run))) == (RunState.PARTLY, 2)
     assert (record.error or "").startswith("a.csv is unreadable: ")
     assert "archived" in (record.error or "")
@@ -252,7 +260,7 @@ def test_a_landing_that_was_replaced_or_deleted_in_the_meantime_is_not_scored(fl
     for name in ("a.csv", "b.csv", "c.csv"):
         fleet.land(name, "1_1")
     submit, fleet.engine.submit = fleet.engine.submit, no_worker
-    run = submit_manual(fleet.context, prefix="", random_hex="abcdef").run
+    run = submit_manual(fleet.context, Request(), random_hex="abcdef").run
     assert run is not None
     fleet.land("a.csv", "1_1", rows=5)
     fleet.context.store.data.delete("b.csv")
@@ -431,25 +439,24 @@ def test_steps_see_neither_secrets_nor_settings(fleet, monkeypatch, code):
     monkeypatch.setenv("ScoringStorage", "planted")
     monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", "planted")
     monkeypatch.setenv("SOME_TOKEN_OF_SOMEBODY", "planted")
-    (code / "scoring" / "__init__.py").write_text(
-        "import os\nprint(sorted(name for name, value in os.environ.items() if 'planted' in value"
-        " or 'AccountKey' in value), os.environ['OMP_NUM_THREADS'])\n"
+    print_first(
+        code,
+        "sorted(name for name, value in os.environ.items() if 'planted' in value or 'AccountKey' in value), "
+        "os.environ['OMP_NUM_THREADS']",
     )
     fleet.models(s1_1="score")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1"))
-    log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_1.log").data.decode()
-    assert log.splitlines()[0] == "[] 1"
+    assert dict(fleet.engine.logs(record.run))["score_1_1"].splitlines()[0] == "[] 1"
 
 
 def test_steps_that_run_at_once_share_the_processors(fleet, monkeypatch, code):
     monkeypatch.setenv("PYTHON_CPU_COUNT", "7")  # as the worker counts them; two steps at once
-    (code / "scoring" / "__init__.py").write_text("import os\nprint(os.process_cpu_count())\n")
+    print_first(code, "os.process_cpu_count()")
     fleet.models(s1_1="score", s1_2="score", s2_1="score")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1"))
-    log = fleet.context.store.runs.read(f"{record.run}/logs/score_1_1.log").data.decode()
-    assert log.splitlines()[0] == "3"
+    assert dict(fleet.engine.logs(record.run))["score_1_1"].splitlines()[0] == "3"
 
 
 def test_a_worker_gets_the_settings_that_it_needs(environment):
@@ -464,8 +471,10 @@ def test_a_worker_gets_the_settings_that_it_needs(environment):
     for given in (environment, identity):
         settings = Settings.from_environment(given)
         assert Settings.from_environment(settings_environment(settings)) == settings
-    passed = worker_environment({"SCORING_ENGINE": "azureml", "HOME": "/home/me"}, settings)
-    assert (passed["SCORING_ENGINE"], passed["HOME"]) == ("local", "/home/me")
+    given = {"SCORING_ENGINE": "azureml", "HOME": "/home/me", "AZURE_CLIENT_SECRET": "planted"}
+    visible, passed = worker_environment(given), json.loads(handed_over(given, settings))
+    assert visible.keys() == {"HOME", "PYTHONPATH"}
+    assert (passed["SCORING_ENGINE"], passed["AZURE_CLIENT_SECRET"]) == ("local", "planted")
 
 
 def test_choosing_the_local_engine_imports_neither_azure_ml_nor_the_documents():
@@ -504,7 +513,8 @@ def test_a_worker_without_storage_reports_it_in_one_line(fleet):
             *(sys.executable, "-m", "pipeline.engines.local.worker", "some-run"),
             *("--folder", str(machine), "--code", str(machine)),
         ],
-        env=worker_environment(os.environ, settings),
+        env=worker_environment(os.environ),
+        input=handed_over(os.environ, settings).decode(),
         capture_output=True,
         text=True,
         check=False,
@@ -519,7 +529,7 @@ def test_a_worker_without_storage_reports_it_in_one_line(fleet):
     [(True, "were changed: publish again"), (False, "are not those that this version")],
 )
 def test_documents_that_were_changed_are_not_executed(fleet, caplog, tmp_path, same_version, problem):
-    """Whoever can write to the container of runs could make a worker run a command."""
+    """Someone who can write to the container of runs could make a worker run a command."""
     fleet.models(s1_1="score")
     version = fleet.publish().published.version
     runs, harm = fleet.context.store.runs, tmp_path / "harm"
@@ -585,7 +595,7 @@ def test_a_worker_that_is_killed_anywhere_costs_only_time(fleet):
     assert [len(fleet.predictions(run)) for run in runs] == [6] * 6
     assert len(list(fleet.context.store.runs.list("landings/"))) == 6
     folders = {path.name.split("/")[0] for path in fleet.context.store.preds.list()}
-    assert folders - {"index.html"} == set(runs)
+    assert folders - {"index.html", "_fleet"} == set(runs)
     assert {row["run"] for row in newest(fleet.context.store.runs, 100)} == set(runs)
     assert fleet.context.runs.open() == []
     assert list((fleet.engine.folder / "runs").iterdir()) == []

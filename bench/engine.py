@@ -1,0 +1,118 @@
+"""What a run of the local engine costs beside scoring the same landing in one process.
+
+A landing of 15 sensors is submitted, once to an engine that has no model on its machine yet, and once more.
+Requests to storage are counted by a proxy in front of Azurite. Processor time is that of the worker with all
+of its steps. Returns 1 if a run exceeds its budget.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from dev.azurite import Azurite, connection_string
+from dev.proxy import FaultProxy
+from pipeline.clock import utc_now
+from pipeline.engines.local.engine import LocalEngine
+from pipeline.flow.context import Context
+from pipeline.flow.submit import submit_landing
+from pipeline.published.publish import publish
+from pipeline.runs.record import RunState
+from pipeline.runs.store import Runs
+from pipeline.settings import Settings
+from pipeline.storage.account import Store
+
+SENSORS = 15
+FILES = SENSORS + 6
+"""What a run stores for its readers: predictions, summaries, rejects, report, boundaries, _SUCCESS."""
+BUDGET_REQUESTS = FILES + 32
+BUDGET_RATIO = 4.0
+"""Processor time of a run, in those of one process that scores everything."""
+
+
+def main() -> int:
+    """Measure and print; returns 1 if a run exceeds its budget."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        make_fleet(place)
+        alone = processor_seconds(lambda: score_alone(place))
+        print(f"one process that scores everything: {alone:.2f} CPU s")
+        kept = True
+        with Azurite() as azurite, FaultProxy(azurite.ports["Blob"], lambda _: None) as proxy:
+            context = open_context(connection_string(proxy.port), place)
+            for new in (SENSORS, 0):
+                name = f"{new}-new-models.csv"
+                context.store.data.upload(name, place / "readings.csv")
+                before = proxy.requests
+                seconds = processor_seconds(partial(run, context, name))
+                requests = proxy.requests - before - 1  # the last one is ours
+                kept &= requests <= BUDGET_REQUESTS + new and seconds <= BUDGET_RATIO * alone
+                print(
+                    f"a run that fetches {new} models: {requests} requests, {FILES} of them for its results "
+                    f"(budget {BUDGET_REQUESTS + new}); {seconds:.2f} CPU s, {seconds / alone:.1f} times as "
+                    f"long as one process (budget {BUDGET_RATIO:g})"
+                )
+            context.store.close()
+    return 0 if kept else 1
+
+
+def make_fleet(place: Path) -> None:
+    """Simulate readings, and train a model for each sensor."""
+    readings, models = str(place / "readings.csv"), str(place / "models")
+    size = ["--devices", "3", "--sensors", str(SENSORS // 3), "--readings", "720"]
+    scoring("simulate", *size, "--out", readings)
+    scoring("train", "--data", readings, "--models", models)
+
+
+def score_alone(place: Path) -> None:
+    """Score all readings in one process, with a report."""
+    given = ["--data", str(place / "readings.csv"), "--models", str(place / "models")]
+    scoring("score", *given, "--out", str(place / "out"))
+
+
+def open_context(connection: str, place: Path) -> Context:
+    """An engine with a pipeline that has a step per sensor."""
+    settings = Settings.from_environment({"ScoringStorage": connection, "SCORING_LOCAL_PROCESSES": "2"})
+    store = Store.connect(settings)
+    for container in (store.data, store.models, store.preds, store.runs):
+        container.ensure()
+    for model in (place / "models").iterdir():
+        store.models.upload(model.name, model)
+    engine = LocalEngine(settings, store, Runs(store, utc_now), folder=place / "machine")
+    publish(store, settings, engine)
+    return Context(settings, store, engine, utc_now)
+
+
+def run(context: Context, name: str) -> None:
+    """Submit a landing, and wait until its worker has ended."""
+    others = threading.active_count()
+    found = submit_landing(context, name).run
+    assert found is not None
+    while threading.active_count() > others:  # a thread of the engine waits for the worker
+        time.sleep(0.05)
+    record = context.runs.load(found)
+    assert record.state is RunState.SUCCEEDED, record
+
+
+def scoring(*words: str) -> None:
+    """Run a command of `scoring`."""
+    subprocess.run([sys.executable, "-m", "scoring", *words], check=True, capture_output=True)
+
+
+def processor_seconds(work: Callable[[], None]) -> float:
+    """Processor seconds of the processes that `work` starts and waits for, with those that they wait for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+if __name__ == "__main__":
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # bytecode is cached, as on a machine that is in use
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""`python -m pipeline upload`."""
+
+import argparse
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import EXIT_DONE
+
+if TYPE_CHECKING:
+    from pipeline.flow.context import Context
+    from pipeline.flow.upload import Compared
+    from pipeline.runs.landing import Landing
+
+_EXAMPLE = """\
+Uploads readings to the data container, or models with --models to the models container. A blob has the name
+of its file; below a folder, with the folders in between. With --by-date it begins with the day on which the
+file was last changed, such as 2026/11/28/ (UTC).
+
+A blob with the same content is left as it is, and nothing is uploaded if another content has one of the
+names: --overwrite replaces it. Replaced readings are scored again.
+
+Example:
+  python -m pipeline upload --models models
+  python -m pipeline upload readings.csv --by-date
+
+Exit codes: 0 all is there; 1 failed; 2 usage or settings error, or another content has one of the names.
+"""
+_MOST_LINES = 10
+_MANY, _MANY_BYTES = 100, 100_000_000
+"""More files or bytes take a while to check."""
+_NEXT_MODELS = "python -m pipeline publish, so that runs use these models"
+_SHORT = len("blob-") + 8
+"""Characters of the name of a landing's run that are enough to find it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    parser.epilog = _EXAMPLE
+    parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="file, or folder of files")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--models", action="store_true", help="these are models: model_{device}_{sensor}.skops")
+    how.add_argument(
+        "--by-date", action="store_true", help="start names with the day of the file's last change"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace blobs that have another content")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Upload, with progress, and print the result and what follows from it."""
+    from pipeline.commands.local_settings import open_context
+    from pipeline.flow.upload import compare, select_models, select_readings, upload
+    from pipeline.terminal.progress import transfer
+
+    context = open_context()
+    store = context.store
+    container = store.models if args.models else store.data
+    selected = select_models(args.paths) if args.models else select_readings(args.paths, by_date=args.by_date)
+    for line in selected.left_out[:_MOST_LINES]:
+        print(line, file=sys.stderr)
+    if len(selected.left_out) > _MOST_LINES:
+        print(f"skipped {len(selected.left_out) - _MOST_LINES:,} more files", file=sys.stderr)
+    many = len(selected.files) > _MANY or selected.size > _MANY_BYTES
+    checking = transfer(f"checking {_files(len(selected.files))}", selected.size)
+    with checking if many else nullcontext(_ignore) as advance:
+        compared = compare(container, selected.files, advance)
+    if compared.conflicts and not args.overwrite:
+        raise compared.refusal(container)
+    if sent := compared.to_send:
+        with transfer(f"uploading {_files(len(sent))}", sum(file.size for file in sent)) as advance:
+            landings = upload(container, compared, advance)
+    print(_result(compared, container.name))
+    if sent:
+        print(f"next: {_NEXT_MODELS if args.models else _next(context, landings)}")
+    return EXIT_DONE
+
+
+def _ignore(_: int) -> None:
+    """Show no progress."""
+
+
+def _files(count: int) -> str:
+    return f"{count:,} file{'' if count == 1 else 's'}"
+
+
+def _next(context: "Context", landings: "list[Landing]") -> str:
+    """What scores new readings, and how to follow it."""
+    from pipeline.errors import NothingPublished, StorageError
+    from pipeline.published.publish import current
+    from pipeline.runs.names import blob_run
+
+    try:
+        current(context.store)
+    except NothingPublished:
+        return "python -m pipeline publish: no pipeline is published yet, so nothing can be scored"
+    except StorageError:  # an identity that uploads needs no role for runs
+        return "the trigger makes a run for each"
+    if len(landings) > 1:
+        return "the trigger makes a run for each, or python -m pipeline sweep one for all; see runs"
+    run = blob_run(context.runs.key(landings[0]))[:_SHORT]
+    return f"the trigger makes a run, which python -m pipeline watch {run} follows; without one, sweep"
+
+
+def _result(compared: "Compared", container: str) -> str:
+    sent, same = compared.to_send, compared.same
+    found = [f"uploaded {_files(len(sent))}"] if sent else []
+    if compared.conflicts:
+        found.append(f"{len(compared.conflicts):,} of them over another content")
+    if same:
+        found.append(f"{_files(len(same))} already there")
+    names = [file.name for file in (*sent, *same)]
+    return f"{', '.join(found)} -> container {container!r}: {names[0]}{', ...' if len(names) > 1 else ''}"
