@@ -61,12 +61,14 @@ _LONGEST_PLAIN = 60
 
 @dataclass(frozen=True, slots=True)
 class ReadingLimits:
-    """Limits for files of readings; `str()` is the options of steps."""
+    """Limits and mappings of files of readings; `str()` is the options of steps."""
 
     row_mb: int
     unpacked_mb: int
     rejected: float = 0.01
     """Up to this share of the rows of a landing can be rejected in a run that succeeds."""
+    mapping: str = ""
+    """How files are read, percent-encoded: nothing in it means anything to a shell, or is a placeholder."""
 
     @property
     def of_collect(self) -> str:
@@ -74,7 +76,8 @@ class ReadingLimits:
         return f"{self} --max-rejected {self.rejected:g}"
 
     def __str__(self) -> str:
-        return f"--max-row-mb {self.row_mb} --max-unpacked-mb {self.unpacked_mb}"
+        mapping = f"--mapping {self.mapping} " if self.mapping else ""
+        return f"{mapping}--max-row-mb {self.row_mb} --max-unpacked-mb {self.unpacked_mb}"
 
 
 def build(

@@ -112,7 +112,9 @@ def prepare(settings: "Settings", fleet: FleetModels, publisher: Publisher) -> "
         fleet.keys,
         shards=(settings.shards or publisher.processors()) if is_large else None,
         time_limit=settings.step_time_limit,
-        limits=build.ReadingLimits(settings.max_row_mb, settings.max_unpacked_mb, settings.max_rejected),
+        limits=build.ReadingLimits(
+            settings.max_row_mb, settings.max_unpacked_mb, settings.max_rejected, settings.mapping
+        ),
         environment=f"azureml:{environment.NAME}:{environment.environment_version(environment.conda_file())}",
         code=f"azureml:{environment.NAME}:v{environment.code_hash()[:16]}",
     )

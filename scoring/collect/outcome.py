@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from scoring.collect.rejects import LandingCount, largest_first
 from scoring.formats import WAS_READ, LandingStatus, RunOutcome, SensorStatus
+from scoring.readings.hints import in_brackets
 from scoring.step.outcome import landing_line
 
 _LONGEST = 400
@@ -60,7 +61,7 @@ def describe_rejects(landing: LandingCount) -> str:
     rows = landing.readings + landing.rejected
     count = f"all {rows:,}" if landing.rejected == rows > 1 else f"{landing.rejected:,} of {rows:,}"
     group, *others = largest_first([landing.groups])
-    hint = f" ({group.hint})" if group.hint else ""
+    hint = in_brackets(group.kind, group.hint)
     why = f"{group.reason}{hint}, {'first in ' if group.count > 1 else ''}line {group.line}"
     rest = sum(other.count for other in others)
     return f"{count} rows rejected: {why}" + (f"; {rest:,} of them for other reasons" if rest else "")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from scoring.commands.arguments import duration
+from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
 
 _EXAMPLE = """\
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
     )
+    add_mapping(parser)
     parser.add_argument(
         "--window", type=duration, required=True, help="length of a window: 500ms, 5s, 1m, 1h, 1d, ..."
     )
@@ -56,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         write_rejects = None
         if args.rejects:
             write_rejects = stack.enter_context(table_writer(args.rejects, NO_REJECTS.schema, quotes=True))
-        readings = AllReadings(args.data, write_rejects)
+        readings = AllReadings(args.data, mappings_of(args), write_rejects)
         for batch in readings.batches("reading"):
             means.add(batch)
         quotes = needs_quotes(text for key in means.keys for text in (key.device, key.sensor))

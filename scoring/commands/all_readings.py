@@ -8,8 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from scoring.errors import ReadingsError
+from scoring.mapping import Mappings
 from scoring.progress import progress
 from scoring.readings.files import Batch, find_sources, read_batches
+from scoring.readings.hints import in_brackets
 
 _THREADS = 2
 
@@ -21,8 +23,10 @@ class AllReadings:
         ReadingsError: something below `data` cannot be read, or there are no files.
     """
 
-    def __init__(self, data: Path, on_rejects: Callable[[pa.Table], None] | None = None) -> None:
-        self._sources, unreadable = find_sources(data, None)
+    def __init__(
+        self, data: Path, mappings: Mappings, on_rejects: Callable[[pa.Table], None] | None = None
+    ) -> None:
+        self._sources, unreadable = find_sources(data, None, mappings=mappings)
         for status in unreadable:
             raise ReadingsError(f"{status.name}: {status.reason}")
         if not self._sources:
@@ -57,7 +61,7 @@ class AllReadings:
             return
         if self.rejected == 0:
             first = rejects.slice(0, 1).to_pylist()[0]
-            hint = f" ({first['hint']})" if first["hint"] else ""
+            hint = in_brackets(first["kind"], first["hint"])
             self._first_reject = f"{first['file']} line {first['line']}: {first['reason']}{hint}"
         self.rejected += rejects.num_rows
         if self._on_rejects:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from scoring.commands.arguments import plain_text
 from scoring.commands.failures import print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
+from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
 from scoring.formats import NOT_SCORED, SensorStatus
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--key", help="score one sensor, by its encoded key, such as 1_3")
     which.add_argument("--shard", help="score shard i of n, counted from 0, such as 0/10")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
+    add_mapping(parser)
     add_limits(parser)
     add_rules(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
@@ -85,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
         if narrowed is None:
             return _nothing_to_score(args, selection)
         selection = narrowed
-    sources, not_read = find_sources(args.data, manifest, limits_of(args))
+    sources, not_read = find_sources(args.data, manifest, limits_of(args), mappings_of(args))
     store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
     if isinstance(selection, Everything):

@@ -9,9 +9,14 @@ import pyarrow as pa
 from scoring.arrow import from_numpy, strings, take, to_numpy
 from scoring.formats import REJECT_COLUMNS, RejectKind
 from scoring.keys import SensorKey
+from scoring.mapping import PLAIN, Mapping
 
 TEXT_LIMIT = 200
 """Characters of a rejected row that are kept."""
+
+
+type TextOf = Callable[[int], bytes]
+"""The bytes of the row of an index."""
 
 
 class Rows(NamedTuple):
@@ -19,6 +24,9 @@ class Rows(NamedTuple):
 
     `device` and `sensor` are dictionaries of int32 to string. `lines` are the line numbers of the rows,
     counted from the first line of their block; `text_of` returns the bytes of the row of an index.
+
+    Where a mapping has converted TS or Value, `times` or `values` hold the numbers and whether each is valid;
+    the texts of valid ones are as they would be in a file that needs no mapping.
     """
 
     ts: pa.StringArray
@@ -26,7 +34,10 @@ class Rows(NamedTuple):
     sensor: pa.DictionaryArray
     value: pa.StringArray
     lines: np.ndarray
-    text_of: Callable[[int], bytes]
+    text_of: TextOf
+    times: tuple[np.ndarray, np.ndarray] | None = None
+    values: tuple[np.ndarray, np.ndarray] | None = None
+    mapping: Mapping = PLAIN
 
 
 class Reject(NamedTuple):

@@ -34,6 +34,7 @@ LEFT_TO_DEFAULTS = {
     # Read by our code; the defaults fit, and can be changed by hand.
     "SCORING_GRACE_MINUTES",
     "SCORING_HOLD_MINUTES",
+    "SCORING_MAPPING",
     "SCORING_LATE_EVENT_MINUTES",
     "SCORING_MAX_ACTIVE_RUNS",
     "SCORING_MAX_STEPS",

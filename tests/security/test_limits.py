@@ -11,7 +11,7 @@ from scoring.commands import limits
 from scoring.legacy import compression
 from scoring.models import files as model_files
 from scoring.models import skops
-from scoring.readings import csv_blocks, files, parquet
+from scoring.readings import csv_header, files, parquet
 from scoring.step import predictions
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
@@ -30,7 +30,7 @@ def numbers(row: str) -> list[int]:
 
 
 def test_the_documented_limits_of_files_are_those_of_the_code():
-    assert numbers("first line of CSV") == [csv_blocks.MAX_HEADER_BYTES // MB, csv_blocks.MAX_COLUMNS]
+    assert numbers("first line of CSV") == [csv_header.MAX_HEADER_BYTES // MB, csv_header.MAX_COLUMNS]
     assert numbers("text in Parquet") == [parquet._LONGEST_TEXT]
     assert numbers("model, compressed or not") == [model_files.MOST_BYTES // MB]
     assert numbers("model, compressed or not") == [skops.MOST_ARRAY_BYTES // MB]
