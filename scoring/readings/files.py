@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from scoring.errors import ReadingsError, UsageError
 from scoring.formats import LandingStatus
@@ -18,6 +18,9 @@ from scoring.readings.csv_blocks import Block, BlockCutter, CsvFile, Parsed, par
 from scoring.readings.manifest import RunManifest, locate
 from scoring.readings.rows import Batch, shift_lines
 from scoring.readings.text_streams import ByteStream, as_csv
+
+if TYPE_CHECKING:
+    from scoring.readings.suggest import Sample
 
 __all__ = [
     "BLOCK_BYTES",
@@ -28,6 +31,7 @@ __all__ = [
     "check_headers",
     "find_sources",
     "read_batches",
+    "read_sample",
 ]
 
 BLOCK_BYTES = 4 << 20
@@ -37,6 +41,8 @@ _AHEAD = 2
 
 _PEEKED = 16
 """Bytes that show how a text is encoded."""
+
+_SAMPLED_BYTES = 1 << 16
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
@@ -128,6 +134,30 @@ def read_batches(
             yield from read_parquet(file, source.name, source.limits.unpacked_bytes, source.mapping)
         else:
             yield from _read_csv(stream, source, block_bytes, executor)
+
+
+def read_sample(source: Source) -> "Sample":
+    """The first rows of a file, from which its columns can be described.
+
+    Raises:
+        ReadingsError: the file cannot be opened, or is damaged.
+    """
+    with _opened(source) as (file, stream):
+        if stream is None:
+            import pyarrow.parquet as pq
+
+            from scoring.readings import parquet
+
+            with parquet.reported():
+                return parquet.read_sample(pq.ParquetFile(file))
+        from scoring.readings.suggest import sample_of
+
+        head = bytearray(_SAMPLED_BYTES)
+        filled = 0
+        while filled < len(head) and (count := stream.readinto(memoryview(head)[filled:])):
+            filled += count
+        mapping = source.mapping
+        return sample_of(bytes(head[:filled]), separator=mapping.separator, encoding=mapping.encoding)
 
 
 def check_headers(sources: Iterable[Source]) -> tuple[list[Source], list[FoundLanding]]:

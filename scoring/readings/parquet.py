@@ -24,6 +24,7 @@ from scoring.readings import timestamps
 from scoring.readings.columns import Columns, find_columns
 from scoring.readings.row_checks import KnownKeys, check_rows
 from scoring.readings.rows import Batch, Rows, shift_lines
+from scoring.readings.suggest import Sample, advice_on
 
 _ROWS = 1 << 16
 _READ_BYTES = 1 << 20
@@ -33,6 +34,9 @@ _LONGEST_TEXT = 1000
 _LONGEST_COUNT = 1e20
 """Seconds, or parts of them, since 1970: a larger number is no time."""
 _SHOWN = 80
+_SAMPLED_ROWS = 200
+_MOST_SAMPLED = 1000
+"""Columns."""
 
 type _Test = Callable[[pa.DataType], bool]
 
@@ -63,7 +67,7 @@ def read_parquet(file: BinaryIO, name: str, most: int, mapping: Mapping = PLAIN)
     first, known = 1, KnownKeys()
     opened, columns = open_parquet(file, name, most, mapping)
     names = [opened.schema_arrow.names[place] for place in columns.places]
-    with _reported():
+    with reported():
         parquet = pq.ParquetFile(
             file,
             metadata=opened.metadata,
@@ -85,17 +89,32 @@ def open_parquet(
     Raises:
         ReadingsError: as `read_parquet`.
     """
-    with _reported():
+    with reported():
         opened = pq.ParquetFile(file)
-        columns = _columns(opened.schema_arrow, mapping, name)
         groups = (opened.metadata.row_group(number) for number in range(opened.num_row_groups))
         if sum(group.total_byte_size for group in groups) > most:
             raise ReadingsError(f"it unpacks to more than {most:,} bytes: split it, or raise that limit")
+        columns = _columns(opened, mapping, name)
     return opened, columns
 
 
+def read_sample(opened: pq.ParquetFile) -> Sample:
+    """The first rows of a file as texts; a column of another type than readings can have is empty."""
+    schema = opened.schema_arrow
+    kinds = (*_TEXT, *_MOMENT, *_NUMBER)
+    names = [name for name in schema.names[:_MOST_SAMPLED] if schema.names.count(name) == 1]
+    readable = [name for name in names if any(test(schema.field(name).type) for test in kinds)]
+    record = next(opened.iter_batches(_SAMPLED_ROWS, columns=readable, use_threads=False), None)
+    columns = {name: record[name] for name in readable} if record else {}
+    texts = {name: _ts_texts(column, _texts(column)).to_pylist() for name, column in columns.items()}
+    rows = record.num_rows if record else 0
+    return Sample(
+        schema.names, [[texts[name][row] if name in texts else "" for name in names] for row in range(rows)]
+    )
+
+
 @contextmanager
-def _reported() -> Iterator[None]:
+def reported() -> Iterator[None]:
     """Report errors of arrow as damage to the file."""
     try:
         yield
@@ -107,12 +126,14 @@ def _reported() -> Iterator[None]:
         raise _damaged(error) from error
 
 
-def _columns(schema: pa.Schema, mapping: Mapping, file: str) -> Columns:
+def _columns(opened: pq.ParquetFile, mapping: Mapping, file: str) -> Columns:
+    schema = opened.schema_arrow
     try:
         columns = find_columns(schema.names, mapping, file)
     except ReadingsError as error:
         wanted = ", ".join(READING_COLUMNS)
-        raise ReadingsError(f"expected a Parquet file with the columns {wanted}, found {error}") from error
+        found = advice_on(str(error), read_sample(opened), mapping, file)
+        raise ReadingsError(f"expected a Parquet file with the columns {wanted}, found {found}") from error
     roles = dict.fromkeys(columns.values, _VALUE) | {
         columns.device: _KEY,
         columns.sensor: _KEY,

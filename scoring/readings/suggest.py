@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from scoring.arrow import strings
 from scoring.errors import ReadingsError
 from scoring.mapping import DELIMITERS, PLAIN, InvalidMapping, Mapping
-from scoring.readings import numbers, timestamps
+from scoring.readings import numbers
 from scoring.readings.columns import find_columns
 from scoring.readings.file_kinds import kind_of
 
 _ROWS = 200
-_MOST = 0.9
+_MOST = 0.5
 """Share of the values of a column that have to be what the column is said to hold."""
 
 _TS = {
@@ -172,7 +172,13 @@ def advice(found: str, head: bytes, mapping: Mapping, file: str) -> str:
         return kind
     if b"\0" in head:
         return found
-    sample = sample_of(head, separator=mapping.separator, encoding=mapping.encoding)
+    return advice_on(
+        found, sample_of(head, separator=mapping.separator, encoding=mapping.encoding), mapping, file
+    )
+
+
+def advice_on(found: str, sample: Sample, mapping: Mapping, file: str) -> str:
+    """Why a file cannot be read, and how it can be."""
     if has_no_header(sample):
         return f"{found} (no header? write the names of the columns above it)"
     suggestion = suggest(sample, file)
@@ -208,23 +214,20 @@ def _format_of(texts: list[str]) -> str | None:
     if not texts:
         return None
     column = strings(texts)
-    if timestamps.parse(column)[1].mean() >= _MOST:
-        return ""
     whole = texts[0].partition(".")[0]
     units = [_UNIX[len(whole)]] if whole.isdecimal() and len(whole) in _UNIX else []
-    for form in (*units, "year-first", "day-first", "month-first"):
-        if ts_formats.parse(column, Mapping(ts_format=form))[1].mean() >= _MOST:
-            return form
-    return None
+    formats = ("", *units, "year-first", "day-first", "month-first")
+    shares = {form: float(ts_formats.parse(column, Mapping(ts_format=form))[1].mean()) for form in formats}
+    best = max(formats, key=lambda form: shares[form])
+    return best if shares[best] >= _MOST else None
 
 
 def _is_ambiguous(texts: list[str]) -> bool:
     """Whether days and months can be exchanged; a point between them is written where the day comes first."""
     from scoring.readings import ts_formats
 
-    if not _SLASHED.fullmatch(texts[0]):
-        return False
-    return bool(ts_formats.parse(strings(texts), Mapping(ts_format="month-first"))[1].mean() >= _MOST)
+    valid = ts_formats.parse(strings(texts), Mapping(ts_format="month-first"))[1]
+    return _SLASHED.fullmatch(texts[0]) is not None and bool(valid.all())
 
 
 def _named(sample: Sample, names: set[str], ts: int) -> int | None:
