@@ -15,7 +15,7 @@ from scoring.readings.file_kinds import kind_of
 
 _ROWS = 200
 _MOST = 0.5
-"""Share of the values of a column that have to be what the column is said to hold."""
+"""Share of the values of a column that have to be what the column seems to hold."""
 
 _TS = {
     *("ts", "timestamp", "datetime", "time", "date", "dateandtime", "utc", "epoch", "unixtime", "unix"),
