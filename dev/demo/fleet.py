@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scoring.mapping import Mapping as ReadingsMapping
 
-READINGS = (".csv", ".csv.gz", ".tsv", ".txt", ".parquet")
+READINGS = (".csv", ".csv.gz", ".tsv", ".parquet")
 
 Log = Callable[[str], None]
 """Prints a line for the user."""

@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from scoring.step.leftovers import begin, remove_old_predictions
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
-    from scoring.step.selection import Everything, narrow
+    from scoring.step.selection import Everything, OneSensor, narrow
 
     selection = _selection(args)
     if args.data.is_dir() and args.out.resolve().is_relative_to(args.data.resolve()):
@@ -99,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
+    if isinstance(selection, OneSensor) and not files.written:
+        _warn(_unknown(selection.key, store))
     totals: dict[str, object] = {
         "step": outcome.step,
         "readings": sum(sensor.readings for sensor in outcome.sensors),
@@ -119,6 +121,18 @@ def _nothing_to_score(args: argparse.Namespace, selection: "Selection") -> int:
     line = f"{selection.step}: nothing to score, the manifest does not list its sensors"
     print(json.dumps(totals) if args.json else line)
     return EXIT_DONE
+
+
+def _unknown(key: SensorKey, store: "ModelStore") -> str | None:
+    """That a sensor has neither a model nor readings, so that its key is perhaps another one."""
+    from difflib import get_close_matches
+
+    models = sorted(each.encoded for each in store.keys())  # noqa: SIM118 - a store is no dictionary
+    if key.encoded in models:
+        return None
+    near = get_close_matches(key.encoded, models, 5, 0) or ["none"]
+    names = ", ".join(near)
+    return f"--key {key.encoded}: there are no readings and no model of it; models, nearest first: {names}"
 
 
 def _warn(notice: str | None) -> None:

@@ -1,4 +1,6 @@
+import json
 import re
+import subprocess
 from datetime import timedelta
 
 import pytest
@@ -7,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.engines.local.graph import Pipeline
+from pipeline.engines.local.placeholders import arguments, placeholders
 from pipeline.errors import PublishError
 from pipeline.published.build import MOST_AFTER, SCORE_FILE, ReadingLimits, build, step_name
+from pipeline.settings import Settings
 from scoring import InvalidKey, SensorKey
+from scoring.mapping import parse
 
 HOSTILE = [
     SensorKey("1", "3"),
@@ -138,6 +143,24 @@ def test_steps_that_read_get_the_limits_for_files():
     collect = pipeline["jobs"]["collect"]["component"]["command"]
     assert score["command"].endswith("--max-row-mb 8 --max-unpacked-mb 99")
     assert collect.endswith("--exit-zero --max-row-mb 8 --max-unpacked-mb 99 --max-rejected 0.25")
+
+
+def test_a_mapping_reaches_a_step_unchanged_through_a_shell_and_through_the_local_engine():
+    text = json.dumps(
+        {"site a/": "ts='Zeit $(x)' wide='${{inputs.key}},\"b\",ü'", "": {"ts-format": "%d.%m.%Y %H"}}
+    )
+    settings = Settings.from_environment(
+        {"ScoringStorage": "UseDevelopmentStorage=true", "SCORING_MAPPING": text}
+    )
+    limits = ReadingLimits(4, 10_240, 0.01, settings.mapping)
+    pipeline, score = read(documents(fleet(3), limits=limits))
+    values = {name: name for name in placeholders(score["command"])}
+    for command in (score["command"], pipeline["jobs"]["collect"]["component"]["command"]):
+        words = arguments(command, values)
+        assert parse(words[words.index("--mapping") + 1]) == parse(text)
+    option = f"--mapping {settings.mapping}"
+    shell = ["/bin/bash", "-c", f"printf '%s %s' {option}"]
+    assert subprocess.run(shell, check=True, capture_output=True, text=True).stdout == option
 
 
 def test_with_shards_new_sensors_change_nothing():
