@@ -1,6 +1,7 @@
 """Which columns of a file hold what: by their names, by a mapping, or by the folder of the file."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Pairs
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from scoring.arrow import from_numpy, strings, take, trim
 from scoring.errors import ReadingsError
 from scoring.formats import READING_COLUMNS
 from scoring.mapping import PLAIN, Mapping
+from scoring.readings import numbers, timestamps
 from scoring.readings.rows import Rows, TextOf
 
 _SYNONYMS = {
@@ -68,39 +70,50 @@ class Columns(NamedTuple):
             found = columns[part] if isinstance(part, int) else _constant(part, count)
             return found if isinstance(found, pa.DictionaryArray) else found.dictionary_encode()
 
-        ts, device, (first, *_) = columns[self.ts], key_part(self.device), self.values
-        if not self.sensors:
-            return self._converted(Rows(ts, device, key_part(self.sensor), columns[first], lines, text_of))
-        width = len(self.values)
-        cells = pa.concat_arrays([columns[place] for place in self.values])
+        ts, times, valid = self._utc(columns[self.ts])
+        device, first = key_part(self.device), columns[self.values[0]]
+        sensor = device if self.sensors else key_part(self.sensor)
+        rows = Rows(ts, device, sensor, first, lines, text_of, (times, valid), mapping=self.mapping)
+        if self.sensors:
+            rows = self._melted(rows, pa.concat_arrays([columns[place] for place in self.values]))
+        return self._with_points(rows)
+
+    def _melted(self, rows: Rows, cells: pa.StringArray) -> Rows:
+        """A row for each cell that is not empty, row by row; `cells` come column by column."""
+        count, width = len(rows.lines), len(self.values)
         order = np.arange(width * count, dtype=np.int64).reshape(width, count).T.ravel()
         full = order[_lengths(trim(cells))[order] > 0]
         row, sensor = full % count, full // count
-        sensors = pa.DictionaryArray.from_arrays(from_numpy(sensor.astype(np.int32)), strings(self.sensors))
+        times, valid = rows.times or timestamps.parse(rows.ts)
 
-        def text_of_cell(cell: int) -> bytes:
-            return text_of(int(row[cell]))
+        def text_of(cell: int) -> bytes:
+            return rows.text_of(int(row[cell]))
 
-        return self._converted(
-            Rows(take(ts, row), take(device, row), sensors, take(cells, full), lines[row], text_of_cell)
+        return rows._replace(
+            ts=take(rows.ts, row),
+            device=take(rows.device, row),
+            sensor=pa.DictionaryArray.from_arrays(from_numpy(sensor.astype(np.int32)), strings(self.sensors)),
+            value=take(cells, full),
+            lines=rows.lines[row],
+            text_of=text_of,
+            times=(times[row], valid[row]),
         )
 
-    def _converted(self, rows: Rows) -> Rows:
-        mapping = self.mapping
-        if mapping.converts_ts:
-            from scoring.readings import timestamps, ts_formats
+    def _utc(self, ts: pa.StringArray) -> tuple[pa.StringArray, np.ndarray, np.ndarray]:
+        """Timestamps as texts, as times, and which are valid: in UTC where the mapping converts them."""
+        if not self.mapping.converts_ts:
+            return ts, *timestamps.parse(ts)
+        from scoring.readings import ts_formats
 
-            times, valid = ts_formats.parse(rows.ts, mapping)
-            texts = timestamps.to_texts(times, timestamps.UNITS["ns"])
-            rows = rows._replace(ts=_either(valid, texts, rows.ts), times=(times, valid), mapping=mapping)
-        if mapping.decimal == "comma":
-            from scoring.readings import numbers
+        times, valid = ts_formats.parse(ts, self.mapping)
+        return _either(valid, timestamps.to_texts(times, timestamps.UNITS["ns"]), ts), times, valid
 
-            texts, values, valid = numbers.parse_decimal_commas(rows.value)
-            rows = rows._replace(
-                value=_either(valid, texts, rows.value), values=(values, valid), mapping=mapping
-            )
-        return rows
+    def _with_points(self, rows: Rows) -> Rows:
+        """The rows with points in place of decimal commas, where the mapping asks for it."""
+        if self.mapping.decimal != "comma":
+            return rows
+        texts, values, valid = numbers.parse_decimal_commas(rows.value)
+        return rows._replace(value=_either(valid, texts, rows.value), values=(values, valid))
 
 
 def find_columns(titles: Sequence[str], mapping: Mapping, file: str) -> Columns:
@@ -120,12 +133,9 @@ def find_columns(titles: Sequence[str], mapping: Mapping, file: str) -> Columns:
     else:
         values = [place for place, title in enumerate(titles) if title and place not in {ts, device}]
     sensors = tuple(titles[place] for place in values)
-    if (
-        twice := {title for title in sensors if sensors.count(title) > 1}
-        if len({*sensors}) < len(sensors)
-        else ()
-    ):
-        raise ReadingsError(f"{len(twice)} names of several columns, such as {min(twice)[:40]!r}")
+    if len({*sensors}) < len(sensors):
+        twice = [name for name, count in Counter(sensors).items() if count > 1]
+        raise ReadingsError(f"{len(twice):,} names of several columns, such as {twice[0][:40]!r}")
     if not values:
         raise ReadingsError(f"no column of a sensor in {find.shown}")
     return Columns(ts, device, "", tuple(values), sensors, mapping)
