@@ -9,10 +9,12 @@ from azurefunctions.extensions.bindings.blob import BlobClient
 
 from pipeline.flow.sweep import sweep
 from pipeline.flow.triggers import blob_source, context, report_settings, submit_blob, tick_of
+from pipeline.log_lines import keep_one_line
 
 app = func.FunctionApp()
 log = logging.getLogger("fleet_scoring")
 logging.getLogger("azure").setLevel(logging.WARNING)  # otherwise it logs each request to storage
+keep_one_line()
 report_settings()  # the app loads with invalid ones, too: each call fails and says what is wrong
 
 

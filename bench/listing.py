@@ -22,7 +22,7 @@ from dev.memory_storage import Blob, MemoryStorage
 from pipeline.clock import utc_now
 from pipeline.flow.cleanup import old_runs
 from pipeline.flow.context import Context
-from pipeline.flow.sweep import WATERMARK, sweep
+from pipeline.flow.sweep import WATERMARK, Watermark, sweep
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.runs.names import blob_run, landing_key
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pipeline.engine import Engine
 
 PAGE = 5000
+DAILY = 1000
+"""Blobs that arrive in a day."""
 SDK_BUDGET = 0.5
 """Largest part of the processor time that the SDK takes to list the same blobs."""
 NOW = datetime(2026, 11, 23, 5, tzinfo=UTC)
@@ -116,9 +118,20 @@ def beside_the_sdk(containers: Containers) -> float:
 
 def old_blobs(number: int) -> Containers:
     """Blobs that arrived before the watermark."""
-    watermark = {"version": 1, "source": f"{ACCOUNT}/data", "watermark": "2026-11-01T00:00:00+00:00"}
+    watermark = Watermark(f"{ACCOUNT}/data", datetime(2026, 11, 1, tzinfo=UTC))
     data = {f"2025/{one // 100:06}/{one:08}.csv": Blob(b"TS") for one in range(number)}
-    return _containers(data=data, runs={WATERMARK: Blob(json.dumps(watermark).encode())})
+    return _containers(data=data, runs={WATERMARK: Blob(watermark.to_bytes())})
+
+
+def dated_blobs(number: int) -> Containers:
+    """Blobs of one site, a folder for each day until today; all were swept before."""
+    now = datetime.now(UTC)
+    data: dict[str, Blob] = {}
+    for one in range(number):
+        arrived = now - timedelta(days=one // DAILY, hours=2)
+        data[f"site-a/{arrived:%Y/%m/%d}/{one:08}.csv"] = Blob(b"TS", modified=arrived)
+    watermark = Watermark(f"{ACCOUNT}/data", now - timedelta(hours=1))
+    return _containers(data=data, runs={WATERMARK: Blob(watermark.to_bytes())})
 
 
 def old_claims(number: int) -> Containers:
@@ -158,8 +171,13 @@ def hourly_runs(number: int) -> Containers:
 
 
 def sweep_again(context: Context) -> None:
-    """A sweep that finds nothing new."""
+    """A sweep of the whole container that finds nothing new."""
     assert sweep(context, None, random_hex="000000").landings == 0
+
+
+def tick_again(context: Context) -> None:
+    """A sweep by a timer that finds nothing new."""
+    assert sweep(context, utc_now(), random_hex="000000").landings == 0
 
 
 def list_newest(context: Context) -> None:
@@ -194,6 +212,7 @@ def _processor(work: Callable[[], object]) -> float:
 
 CASES = (
     Case("sweep with nothing new, old blobs:", 50_000, old_blobs, sweep_again, 6, ("data",)),
+    Case("tick with nothing new, dated blobs:", 500_000, dated_blobs, tick_again, 16, ()),
     Case("20 newest runs, of", 17_520, hourly_runs, list_newest, 2, ()),
     Case("cleanup with nothing to remove, runs:", 900, hourly_runs, clean_up, 5, ("data", "preds", "runs")),
     Case("1,000 new landings, old claims:", 20_000, old_claims, find_unclaimed, 1, ("runs",)),

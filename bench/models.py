@@ -3,8 +3,8 @@
 CPU time of one process: 1,000 sensors with 720 readings each, whose models are loaded once and answer once.
 All sensors of a kind share a few models, as fitting a thousand would take longer than everything else.
 scikit-learn is asked as a script would ask it, for labels and for scores. With `--rounded`, many readings
-are the same: scikit-learn's choice among equally near neighbours is then repeated step by step, which takes
-longer than scikit-learn itself.
+are the same: where neighbours are equally near and differ, scikit-learn's choice among them is repeated step
+by step.
 """
 
 import argparse
@@ -61,18 +61,20 @@ def main() -> int:
     parser.add_argument("--rounded", action="store_true", help="readings of one digit, many of them the same")
     args = parser.parse_args()
     print(f"CPU seconds for {args.sensors:,} sensors x {READINGS} readings; scikit-learn first")
-    good = True
+    missed = []
     for name, (model, aim) in KINDS.items():
         loading, scoring = measured(model, args.sensors, rounded=args.rounded)
         ratio = scoring[1] / scoring[0]
-        good &= ratio <= aim
+        if ratio > aim:
+            missed.append(name)
         print(
-            f"{name:20} scoring {scoring[0]:7.2f} {scoring[1]:7.2f}  1/{1 / ratio:.0f} (aim: 1/{1 / aim:.0f})"
-            f"   loading {loading[0]:7.2f} {loading[1]:7.2f}  1/{loading[0] / loading[1]:.0f}"
+            f"{name:20} scoring {scoring[0]:7.2f} {scoring[1]:7.2f}  {ratio:.3f} (aim: {aim:.3f}, "
+            f"{'missed' if ratio > aim else 'met'})"
+            f"   loading {loading[0]:7.2f} {loading[1]:7.2f}  {loading[1] / loading[0]:.3f}"
         )
     print(f"{args.sensors:,} forests of 100 trees load from a pack in {from_pack(args.sensors):.2f} s")
-    print("all aims met" if good else "NOT all aims met")
-    return 0 if good else 1
+    print(f"aims missed: {', '.join(missed)}" if missed else "all aims met")
+    return 1 if missed else 0
 
 
 def measured(model: Any, sensors: int, *, rounded: bool) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -1,14 +1,21 @@
 """Starts Azurite, the blob, queue and table server for development and tests.
 
-    python -m dev.azurite            standard ports, for UseDevelopmentStorage=true; data in .azurite
+    python -m dev.azurite            standard ports; data in .azurite; prints its connection string
 
 Tests use `Azurite()`, with free ports and data in memory. It exits with the process that started it.
+
+Azurite's usual key is public, so every user of the machine, and every page that reaches loopback, could write
+with it. This one has a random account and key: one for each process, or for each folder of data, where only
+its owner reads them. Requests that do not name loopback as their host are refused (`guarded.cjs`).
 """
 
 import argparse
+import base64
 import importlib.util
+import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -16,12 +23,48 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 DEV = Path(__file__).parent
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""The well-known key of every Azurite; Microsoft publishes it."""
+
+
+class Account(NamedTuple):
+    """The name and the key of a storage account."""
+
+    name: str
+    key: str
+
+    @classmethod
+    def new(cls, name: str | None = None) -> Self:
+        """An account with a random key."""
+        return cls(name or f"dev{secrets.token_hex(8)}", base64.b64encode(secrets.token_bytes(64)).decode())
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """The account of a folder of data, made with the folder; nobody else can read either."""
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        file = folder / ACCOUNT_FILE
+        if not file.exists():
+            # What earlier versions stored is under this name.
+            account = cls.new(STANDARD_ACCOUNT if any(folder.iterdir()) else None)
+            write_private(file, json.dumps(account._asdict()))
+        return cls(**json.loads(file.read_text("utf-8")))
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
+        os.fchmod(out.fileno(), 0o600)
+        out.write(text)
+
+
+ACCOUNT_FILE = "account.json"
+STANDARD_ACCOUNT = "devstoreaccount1"
+"""The account of an Azurite that is started otherwise; its key is public."""
+
+ACCOUNT, KEY = Account.new()
+"""The account of servers without a folder that this process starts."""
 
 SERVICES = ("Blob", "Queue", "Table")
 STANDARD_PORTS = (10000, 10001, 10002)
@@ -44,6 +87,7 @@ class Azurite:
     def __init__(self, folder: Path | None = None, ports: tuple[int, int, int] = (0, 0, 0)) -> None:
         """Keep data in `folder`, or in memory; port 0 stands for any free port."""
         self.folder = folder
+        self.account = Account.of(folder) if folder else Account(ACCOUNT, KEY)
         self.requested_ports = ports
         self.ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,10 +98,10 @@ class Azurite:
         script = DEV / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
         if not script.is_file():
             raise AzuriteError(f"Azurite is not installed in {DEV / 'node_modules'}: run make setup")
-        preloaded, location = ["end-with-parent.cjs", "many-blobs.cjs"], ["--inMemoryPersistence"]
+        preloaded = ["end-with-parent.cjs", "guarded.cjs", "many-blobs.cjs"]
+        location = ["--inMemoryPersistence"]
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            preloaded, location = preloaded[:1], ["--location", str(self.folder)]
+            preloaded, location = preloaded[:-1], ["--location", str(self.folder)]
         ports = [
             argument
             for service, port in zip(SERVICES, self.requested_ports, strict=True)
@@ -71,6 +115,7 @@ class Azurite:
             stdout=self._output,
             stderr=subprocess.STDOUT,
             cwd=DEV,
+            env={**os.environ, "AZURITE_ACCOUNTS": ":".join(self.account)},
             process_group=0,  # Ctrl-C must reach only the processes that use Azurite; they stop it
         )
         try:
@@ -110,12 +155,12 @@ class Azurite:
     @property
     def blob_endpoint(self) -> str:
         """Address of the blob service, including the account."""
-        return f"http://127.0.0.1:{self.ports['Blob']}/{ACCOUNT}"
+        return f"http://127.0.0.1:{self.ports['Blob']}/{self.account.name}"
 
     @property
     def connection_string(self) -> str:
         """Connection string for all three services."""
-        return connection_string(self.ports["Blob"], self.ports["Queue"], self.ports["Table"])
+        return connection_string(*(self.ports[service] for service in SERVICES), account=self.account)
 
     def _wait_until_it_listens(self, process: "subprocess.Popen[bytes]") -> None:
         """Read the ports that Azurite got from its output."""
@@ -133,12 +178,15 @@ class Azurite:
             time.sleep(0.01)
 
 
-def connection_string(blob: int, queue: int | None = None, table: int | None = None) -> str:
+def connection_string(
+    blob: int, queue: int | None = None, table: int | None = None, *, account: Account | None = None
+) -> str:
     """Connection string for an Azurite whose services listen on these ports."""
-    parts = ["DefaultEndpointsProtocol=http", f"AccountName={ACCOUNT}", f"AccountKey={KEY}"]
+    name, key = account or (ACCOUNT, KEY)
+    parts = ["DefaultEndpointsProtocol=http", f"AccountName={name}", f"AccountKey={key}"]
     for service, port in zip(SERVICES, (blob, queue, table), strict=True):
         if port is not None:
-            parts.append(f"{service}Endpoint=http://127.0.0.1:{port}/{ACCOUNT}")
+            parts.append(f"{service}Endpoint=http://127.0.0.1:{port}/{name}")
     return ";".join(parts)
 
 
@@ -164,7 +212,7 @@ def _is_new_enough(candidate: str) -> bool:
 
 
 def main() -> int:
-    """Run Azurite in the foreground on the standard ports, which `func start` uses."""
+    """Run Azurite in the foreground on the standard ports, and print its connection string."""
     parser = argparse.ArgumentParser(prog="python -m dev.azurite", description=main.__doc__)
     parser.add_argument(
         "--folder", type=Path, default=Path(".azurite"), help="where data is kept (default: %(default)s)"
@@ -172,7 +220,8 @@ def main() -> int:
     folder = parser.parse_args().folder.absolute()
     try:
         with Azurite(folder, STANDARD_PORTS) as azurite:
-            print(f"Azurite listens on ports {STANDARD_PORTS}, data in {folder}; Ctrl-C stops it", flush=True)
+            print(f"Azurite listens on ports {STANDARD_PORTS}, data in {folder}; Ctrl-C stops it")
+            print(azurite.connection_string, flush=True)
             return azurite.wait()
     except AzuriteError as error:
         print(f"error: {error}", file=sys.stderr)

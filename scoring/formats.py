@@ -14,6 +14,9 @@ MANIFEST_JSON = "manifest.json"
 SUCCESS = "_SUCCESS"
 """Written last: a folder of predictions without it is not finished."""
 
+SUMMARY_LINE = f"SHA-256 of {SUMMARY_JSON}: "
+"""Begins the last line of `collect` as a step: whoever can change a summary cannot change that log."""
+
 OUTCOMES_FOLDER = "_steps"
 """Below a run's predictions: the outcome of each step as a JSON file."""
 
@@ -21,6 +24,9 @@ BOUNDARIES_JSON = "boundaries.json"
 """What each sensor's model calls normal: a report that has no models reads it."""
 
 PACK_NAME = "models.parquet"
+
+EXPECTED_TXT = "expected.txt"
+"""Beside the models: the sensors that should send readings, one `1_3` or `device,sensor` a line."""
 
 SUMMARY_VERSION = 1
 OUTCOME_VERSION = 1
@@ -88,7 +94,7 @@ class SensorStatus(StrEnum):
     NO_MODEL = "no-model"
     NO_READINGS = "no-readings"
     SILENT = "silent"
-    """It is on the list of expected sensors, and sent no readings."""
+    """It is an expected sensor, and sent no readings."""
     MISSING = "missing"
     """There are readings and a model, but no step wrote a result."""
 

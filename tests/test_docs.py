@@ -146,3 +146,17 @@ def test_editor_tasks_call_existing_make_targets():
     called = [task["command"].split() for task in tasks if task["command"].startswith("make ")]
     assert called
     assert all(f"\n{target}:" in targets for _, target in called)
+
+
+def test_the_tests_that_the_threat_model_names_exist():
+    text = (REPO / "docs" / "security.md").read_text("utf-8")
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", text))
+    assert len(named) > 20
+    files = list((REPO / "tests").rglob("test_*.py"))
+    defined = {name for file in files for name in re.findall(r"def (test_\w+)\(", file.read_text("utf-8"))}
+    assert named - defined == set()
+    rows = [line for line in text.splitlines() if line.startswith("|") and line.count("|") == 6]
+    unproved = [
+        line for line in rows if "`test_" not in line and "---" not in line and "shown by" not in line
+    ]
+    assert all("nothing" in line or "their own accounts" in line for line in unproved), unproved

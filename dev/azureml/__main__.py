@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from dev.azureml import SUMMARY
 from dev.azureml.server import Emulator
-from dev.azurite import STANDARD_PORTS, connection_string
+from dev.azurite import STANDARD_PORTS, Account, connection_string
+from dev.start import DATA
 
 CONNECTION = "ScoringStorage"
 
@@ -21,9 +22,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: a free one)")
     parser.add_argument("--processes", type=int, default=2, help="steps that run at once (%(default)s)")
     args = parser.parse_args()
-    storage = os.environ.get(CONNECTION, "UseDevelopmentStorage=true")
-    if storage.lower() == "usedevelopmentstorage=true":  # the SDK for Python does not know this spelling
-        storage = connection_string(*STANDARD_PORTS)
+    storage = os.environ.get(CONNECTION) or connection_string(*STANDARD_PORTS, account=Account.of(DATA))
     if not _answers(storage):
         print(
             f"error: no Azurite answers at {CONNECTION}: start python -m dev.azurite first", file=sys.stderr

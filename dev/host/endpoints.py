@@ -9,6 +9,7 @@ runs a timer's function out of turn; for a blob's, the body is {"input": "contai
 import asyncio
 import json
 import logging
+import re
 import uuid
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -108,6 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self._body()
         if body is None:
+            self.close_connection = True  # what follows is the rest of this request
             self._answer(HTTPStatus.CONTENT_TOO_LARGE)
         elif urlsplit(self.path).path == event_grid.PATH:
             self._take_events(body)
@@ -161,8 +163,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": str(error)})
 
     def _body(self) -> bytes | None:
-        length = int(self.headers.get("Content-Length") or 0)
-        return self.rfile.read(length) if 0 <= length <= _LARGEST_BODY else None
+        """The body; None where its length is too large, or no length."""
+        text = self.headers.get("Content-Length") or "0"
+        length = int(text) if re.fullmatch("[0-9]{1,9}", text, re.ASCII) else _LARGEST_BODY + 1
+        return self.rfile.read(length) if length <= _LARGEST_BODY else None
 
     def _from_here(self) -> bool:
         """Reject what a web page in a browser on this machine could send."""

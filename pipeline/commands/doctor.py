@@ -3,6 +3,7 @@
 import argparse
 
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
+from scoring.printable import printable
 
 _EXAMPLE = """\
 Checks everything that a run needs, and changes nothing.
@@ -32,7 +33,10 @@ def run(args: argparse.Namespace) -> int:
     for finding in examine(open_context()):
         findings.append(finding)
         if not args.json:
-            print(f"{'ok ' if finding.good else 'BAD'}  {finding.what:18} {finding.found}", flush=True)
+            print(
+                f"{'ok ' if finding.good else 'BAD'}  {finding.what:18} {printable(finding.found)}",
+                flush=True,
+            )
     if args.json:
         show_json([asdict(finding) for finding in findings])
     return EXIT_DONE if all(finding.good for finding in findings) else EXIT_FAILED

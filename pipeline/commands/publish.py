@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.errors import EXIT_DONE
+from scoring.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.engines.azureml.engine import AzureMLEngine
@@ -75,7 +76,10 @@ def run(args: argparse.Namespace) -> int:
     for line in lines:
         print(line)
     if others:
-        print(f"ignored, not models: {', '.join(others[:5])} ({len(others):,} in all)", file=sys.stderr)
+        print(
+            f"ignored, not models: {printable(', '.join(others[:5]))} ({len(others):,} in all)",
+            file=sys.stderr,
+        )
     count = f"{published.steps:,} step{'' if published.steps == 1 else 's'}"
     news = "published" if changed else "already published, nothing changed"
     print(f"{published.version}: {news} ({count}, engine {published.engine})")

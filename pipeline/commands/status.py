@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show a run, the sensors that need attention, and its steps: failed ones first, then the slowest."""
     from pipeline.commands.local_settings import open_context
-    from pipeline.flow.status import find_summary, follow_up, look
+    from pipeline.engines.summary import find_summary
+    from pipeline.flow.status import follow_up, look
     from pipeline.terminal.tables import show_json
     from pipeline.terminal.watch import show
 
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         show_json(view.to_json())
         return EXIT_DONE
-    summary = find_summary(context, args.run) if view.state.final else None
-    next_try = follow_up(view.record, context.settings.max_tries)
+    summary = find_summary(context.store, args.run) if view.state.final else None
+    next_try = follow_up(context, view.record)
     show(view, datetime.now(UTC), summary=summary, next_try=next_try)
     return EXIT_DONE

@@ -4,6 +4,7 @@ import argparse
 import secrets
 
 from pipeline.errors import EXIT_DONE, EXIT_FAILED, InvalidRequest
+from scoring.printable import printable
 
 _EXAMPLE = """\
 Submits one run for all these blobs. It skips landings that other runs have claimed, except with --again.
@@ -52,5 +53,5 @@ def run(args: argparse.Namespace) -> int:
             }
         )
     else:
-        print(submission)
+        print(printable(str(submission)))
     return EXIT_FAILED if submission.outcome is Outcome.ALREADY else EXIT_DONE

@@ -5,6 +5,7 @@ import secrets
 from dataclasses import asdict
 
 from pipeline.errors import EXIT_DONE
+from scoring.printable import printable
 
 _EXAMPLE = """\
 Scores every unclaimed landing, resumes interrupted runs, retries failed ones and replaces dead workers. Safe
@@ -40,5 +41,5 @@ def run(args: argparse.Namespace) -> int:
             }
         )
     else:
-        print(report)
+        print(printable(str(report)))
     return EXIT_DONE

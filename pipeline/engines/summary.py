@@ -8,14 +8,18 @@ the pipeline, and only publishing helps.
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from pipeline.errors import NotFound
 from pipeline.json_documents import read_document
+from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunState, RunStatus
+from pipeline.storage.account import Store
 from scoring import SensorKey
 from scoring.formats import (
     GONE,
     NOT_READ,
     NOT_SCORED,
     REJECTS_CSV,
+    SUMMARY_JSON,
     SUMMARY_VERSION,
     LandingStatus,
     SensorStatus,
@@ -69,6 +73,7 @@ class Summary:
     state: RunState | None = None
     reasons: tuple[str, ...] = ()
     rejects: tuple[RejectsRow, ...] = ()
+    run: str | None = None
 
     def __post_init__(self) -> None:
         if missing := {"readings", "rejected", "scored"} - self.totals.keys():
@@ -91,6 +96,33 @@ def read_summary(data: bytes, where: str) -> Summary:
         what="a summary",
         hint="see the log of collect",
     )
+
+
+def find_summary(store: Store, run: str) -> Summary | None:
+    """The summary of a run; None if it has none.
+
+    Raises:
+        RunDocumentError: it cannot be read.
+    """
+    path = f"{run}/{SUMMARY_JSON}"
+    try:
+        data = store.preds.read(path).data
+    except NotFound:
+        return None
+    return read_summary(data, f"{store.preds.name}/{path}")
+
+
+def misfit(summary: Summary, manifest: Manifest, where: str) -> str | None:
+    """Why a summary, found at `where`, cannot be that of the run of `manifest`; None if it can."""
+    if summary.run != manifest.run:
+        return f"{where} is the summary of another run"
+    if {landing.name for landing in summary.landings} != {landing.name for landing in manifest.landings}:
+        return f"{where} does not have the landings of the run's manifest"
+    scored = sum(row.readings for row in summary.sensors if row.status is SensorStatus.SCORED)
+    anomalies = sum(row.anomalies for row in summary.sensors)
+    if scored != summary.totals["scored"] or anomalies != summary.totals.get("anomalies", anomalies):
+        return f"{where} has totals that are not those of its sensors"
+    return None
 
 
 def read_status(data: bytes, where: str, steps: Collection[str]) -> RunStatus:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from pipeline.clock import utc_now
 from pipeline.errors import EngineError, PublishError
-from pipeline.runs import last
+from pipeline.runs import history, last
 from pipeline.runs.record import RunRecord
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
@@ -35,6 +35,7 @@ class Context:
         self._published: _Recent[PublishedPipeline] = _Recent(clock)
         self._active: _Recent[int] = _Recent(clock)
         self._deferral: _Recent[None] = _Recent(clock)
+        self._series: _Recent[dict[str, tuple[str, int]]] = _Recent(clock)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -85,6 +86,10 @@ class Context:
     def release_slot(self) -> None:
         """Release a slot that is not needed."""
         self._active.change(self._count_active, lambda count: max(count - 1, 0))
+
+    def last_of_series(self) -> dict[str, tuple[str, int]]:
+        """The last run of each series of landings, and its number of sensors, as of a few seconds ago."""
+        return self._series.get(lambda: history.last_of_series(self.store.runs))
 
     def note_deferral(self) -> None:
         """Record that a landing was deferred now, unless this process did so a few seconds ago."""

@@ -27,6 +27,7 @@ from pipeline.flow.context import Context
 from pipeline.flow.submit import Outcome, next_manifest, resume, submit
 from pipeline.runs.names import earlier_try, next_try
 from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, RunStatus, log_failed
+from pipeline.storage.account import in_parallel
 
 logger = logging.getLogger(__name__)
 
@@ -75,19 +76,22 @@ def recover(context: Context, now: datetime) -> Recovered:
 
     If this fails for one run, it is logged and postponed to the next sweep; if storage fails, the sweep ends.
     """
-    # Runs to retry first: their retries can have markers already.
-    markers = sorted(context.runs.open(), key=lambda marker: (not marker.failed, marker.run))
-    counts: Counter[Action] = Counter()
-    for marker in markers:
+
+    def check(marker: Marker) -> Action:
         try:
-            counts[_recover(context, marker, now)] += 1
+            return _recover(context, marker, now)
         except (StorageUnreachable, StorageDenied, ContainerMissing):
             raise
         except PipelineError as error:
             logger.warning(
                 "run %s is postponed to the next sweep: %s", marker.run, error, extra={"run": marker.run}
             )
-            counts[Action.POSTPONED] += 1
+            return Action.POSTPONED
+
+    markers = sorted(context.runs.open(), key=lambda marker: marker.run)
+    # Runs to retry first: their retries can have markers already.
+    counts = Counter(check(marker) for marker in markers if marker.failed)
+    counts.update(in_parallel(check, (marker for marker in markers if not marker.failed)))
     return Recovered(
         active=counts[Action.NONE],
         resumed=counts[Action.RESUMED],

@@ -5,17 +5,18 @@ the app, not the output of a command.
 """
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.engine import StepState, StepStatus
-from pipeline.engines.summary import SensorRow, Summary, read_summary
-from pipeline.errors import NotFound
+from pipeline.engines.summary import SensorRow, Summary
+from pipeline.errors import UnknownRun
 from pipeline.flow.context import Context
 from pipeline.json_documents import to_json
 from pipeline.runs.names import next_try
 from pipeline.runs.record import RunRecord, RunState
-from scoring.formats import NOT_SCORED, SUMMARY_JSON
+from scoring.formats import NOT_SCORED, SensorStatus
 
 LOST = "its worker or job is lost: the next sweep restarts it, or run python -m pipeline sweep"
 
@@ -79,33 +80,28 @@ def look(context: Context, run: str) -> View:
     return View(record, steps, lost, recorded)
 
 
-def find_summary(context: Context, run: str) -> Summary | None:
-    """The summary of a run; None if it has none.
-
-    Raises:
-        RunDocumentError: it cannot be read.
-    """
-    path = f"{run}/{SUMMARY_JSON}"
-    try:
-        data = context.store.preds.read(path).data
-    except NotFound:
-        return None
-    return read_summary(data, f"{context.store.preds.name}/{path}")
-
-
 def needing_attention(summary: Summary) -> list[SensorRow]:
-    """The sensors that were not scored, then those with anomalies, most anomalies first."""
-    found = [row for row in summary.sensors if row.status in NOT_SCORED or row.anomalies]
-    return sorted(
-        found, key=lambda row: (row.status not in NOT_SCORED, -row.anomalies, row.device, row.sensor)
-    )
+    """The sensors that were not scored, silent ones, then those with anomalies, most anomalies first."""
+    unscored = [row for row in summary.sensors if row.status in NOT_SCORED]
+    silent = [row for row in summary.sensors if row.status is SensorStatus.SILENT]
+    anomalous = [row for row in summary.sensors if row.anomalies and row.status not in NOT_SCORED]
+    return [
+        *sorted(unscored, key=lambda row: (row.device, row.sensor)),
+        *sorted(silent, key=lambda row: (row.device, row.sensor)),
+        *sorted(anomalous, key=lambda row: (-row.anomalies, row.device, row.sensor)),
+    ]
 
 
-def follow_up(record: RunRecord, max_tries: int) -> str | None:
-    """What the sweep does next about a finished run, in one line; None if it is final."""
+def follow_up(context: Context, record: RunRecord) -> str | None:
+    """What the sweep does next about a finished run, or has done, in one line; None if it is final."""
     if not record.awaits_retry:
         return None
-    if record.tries >= max_tries:
+    if not context.runs.is_marked(record.run):
+        with suppress(UnknownRun):  # it was canceled
+            again = context.runs.load(next_try(record.run))
+            return f"{again.run} tried it again: {again.state}"
+        return None
+    if record.tries >= context.settings.max_tries:
         return "no try is left: the next sweep records that it has failed for good"
     what = f"what is missing ({record.missing_count})" if record.missing else "everything again"
     return f"{next_try(record.run)} scores {what}; the next sweep submits it"

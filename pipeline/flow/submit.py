@@ -25,9 +25,11 @@ from pipeline.errors import (
     IllegalTransition,
     InvalidRequest,
     PipelineError,
+    PublishError,
     UnknownRun,
 )
 from pipeline.flow.context import Context
+from pipeline.flow.expected import brought_before
 from pipeline.runs.landing import Landing, Manifest, is_text, skipped_because
 from pipeline.runs.names import blob_run, given_run, manual_run
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
@@ -167,8 +169,16 @@ def submit(
     """Take all steps for a new run; ALREADY if there is a run of this name.
 
     `sensors` are the encoded keys of the only sensors to score; None for all.
+
+    Raises:
+        PublishError: the steps of the published pipeline would score all sensors again.
     """
     published = context.published()
+    if sensors is not None and not published.lists_sensors:
+        raise PublishError(
+            f"{run} is to score {len(sensors):,} sensors only, and the steps of version {published.version}, "
+            "which an earlier release published, would score all again: run python -m pipeline publish"
+        )
     record = RunRecord(
         run=run,
         cause=cause,
@@ -196,8 +206,8 @@ def submit(
     except PipelineError:
         context.runs.abandon(run)  # it can have been written, and only the response was lost
         raise
-    manifest = Manifest(run, tuple(landings), sensors)
     try:
+        manifest = Manifest(run, tuple(landings), sensors, brought_before(context, landings))
         try:
             context.runs.create_manifest(manifest)
         except AlreadyExists:

@@ -4,12 +4,13 @@ First the runs that have markers: it resumes abandoned ones, retries failed ones
 closes finished ones. Then the data container: all unclaimed landings since the watermark become one run. Only
 the clock of the server counts: the watermark is the time of its response to the last complete sweep, minus a
 grace period for clock differences and long listings. Claims decide what is new; the watermark only saves
-checking old blobs.
+checking old blobs. Where the container has cold folders, most sweeps list the others, and have a watermark of
+their own.
 """
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,15 +18,17 @@ from datetime import datetime
 from pipeline import alerts
 from pipeline.clock import in_utc
 from pipeline.errors import AlreadyExists, Changed, NotFound
+from pipeline.flow.cold_folders import WHOLE_EVERY, ColdFolders, list_outside
 from pipeline.flow.context import FRESH, Context
 from pipeline.flow.recover import Recovered, recover
 from pipeline.flow.submit import Outcome, submit, to_landing
-from pipeline.json_documents import read_document
+from pipeline.json_documents import read_document, to_json
 from pipeline.pages.index import update_index
 from pipeline.runs import last
 from pipeline.runs.landing import Landing, skipped_because
 from pipeline.runs.names import manual_run, timer_run
 from pipeline.runs.record import Cause, CauseKind
+from pipeline.storage.listing import BlobInfo
 
 WATERMARK = "sweep.json"
 VERSION = 1
@@ -51,36 +54,69 @@ class SweepReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Watermark:
-    """The stored document: all landings of the container until this time are claimed."""
+class OutsideCold:
+    """What sweeps between two whole listings list: all but the cold folders."""
+
+    watermark: datetime
+    """All landings outside the cold folders until this time are claimed."""
+    cold: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "watermark", in_utc(self.watermark))
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """The stored document of the container that `source` names."""
 
     source: str
     watermark: datetime | None
+    """All landings of the whole container until this time are claimed; None before the first such sweep."""
+    outside_cold: OutsideCold | None = None
+    """None where there are no cold folders."""
 
     def __post_init__(self) -> None:
         if self.watermark is not None:
             object.__setattr__(self, "watermark", in_utc(self.watermark))
+
+    def to_bytes(self) -> bytes:
+        """The stored document."""
+        document = {"version": VERSION, **to_json(self)}
+        if self.outside_cold is None:
+            del document["outside_cold"]
+        return json.dumps(document).encode() + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
 class _Start:
     """The start of a sweep: the watermark, and the clock of the server."""
 
-    watermark: datetime | None
+    watermark: Watermark
     etag: str
     now: datetime
+    whole: bool
+    """Whether this sweep lists the whole container."""
+
+    @property
+    def since(self) -> datetime | None:
+        """All that arrived before is claimed, in the folders that this sweep lists."""
+        outside = self.watermark.outside_cold
+        return self.watermark.watermark if self.whole or outside is None else outside.watermark
 
 
 def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepReport:
     """Submit unclaimed landings, resume pending runs, retry failed ones, replace dead workers.
 
     `tick` is the scheduled time of the timer, which names the run; it is None if a person starts the sweep,
-    and then `random_hex` (six hex digits) is part of the name. Concurrent sweeps are safe.
+    and then `random_hex` (six hex digits) is part of the name, and the whole container is listed. Concurrent
+    sweeps are safe.
     """
-    start = _start(context)
-    recovered = recover(context, start.now)
     everything = context.settings.timer_mode == "all"
-    arrived = _listed(context, None if everything else start.watermark)
+    start = _start(context, whole=everything or tick is None)
+    recovered = recover(context, start.now)
+    found = ColdFolders(start.now)
+    blobs = found.seen(context.store.data.list()) if start.whole else _outside_cold(context, start)
+    arrived = _arrived(blobs, None if everything else start.since)
     landings = list(arrived)
     if not everything:
         landings = list(context.runs.unclaimed(landings))
@@ -92,7 +128,7 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
         what = "nothing to score" if everything else "nothing new"
         report = SweepReport(run=None, landings=0, recovered=recovered, reason=what)
     if done and not everything:
-        _move_watermark(context, start)
+        _move_watermark(context, start, tuple(found.found()) if start.whole else None)
     last.note(context.store.runs, last.SWEEP)
     ended = bool(recovered.finished or recovered.closed)
     update_index(context.store, context.settings.late_sweep, runs_ended=ended)
@@ -105,7 +141,7 @@ def _report_missing_events(context: Context, start: _Start, unclaimed: Mapping[L
     The first sweep expects nothing, and what was deferred had its event: all that arrived before the last
     deferral counts as deferred, so that a burst never raises an alarm.
     """
-    if start.watermark is None:
+    if start.since is None:
         return
     late = {
         landing: arrived
@@ -148,25 +184,35 @@ def _submit(
     return report, True
 
 
-def _listed(context: Context, since: datetime | None) -> dict[Landing, datetime]:
-    """The landings since then, and when each arrived."""
-    return {
+def _outside_cold(context: Context, start: _Start) -> Iterator[BlobInfo]:
+    outside = start.watermark.outside_cold
+    return list_outside(context.store.data, outside.cold if outside else ())
+
+
+def _arrived(blobs: Iterable[BlobInfo], since: datetime | None) -> dict[Landing, datetime]:
+    """The landings since then by name, and when each arrived."""
+    found = {
         to_landing(blob): blob.last_modified
-        for blob in context.store.data.list()
+        for blob in blobs
         if (since is None or blob.last_modified >= since) and not skipped_because(blob.name, blob.size)
     }
+    return dict(sorted(found.items(), key=lambda item: item[0].name))
 
 
-def _start(context: Context) -> _Start:
-    runs = context.store.runs
+def _start(context: Context, *, whole: bool) -> _Start:
+    runs, source = context.store.runs, _source(context)
     try:
         content = runs.read(WATERMARK)
     except NotFound:
         with suppress(AlreadyExists):  # another sweep was faster
-            runs.create(WATERMARK, _document(_source(context), None))
+            runs.create(WATERMARK, Watermark(source, None).to_bytes())
         content = runs.read(WATERMARK)
-    watermark = read_watermark(content.data, f"{runs.name}/{WATERMARK}", _source(context))
-    return _Start(watermark, content.etag, content.served)
+    watermark = read_watermark(content.data, f"{runs.name}/{WATERMARK}")
+    if watermark.source != source:
+        watermark = Watermark(source, None)
+    listed = watermark.watermark
+    is_due = watermark.outside_cold is None or listed is None or content.served - listed > WHOLE_EVERY
+    return _Start(watermark, content.etag, content.served, whole or is_due)
 
 
 def _source(context: Context) -> str:
@@ -174,28 +220,32 @@ def _source(context: Context) -> str:
     return f"{context.store.account}/{context.store.data.name}"
 
 
-def read_watermark(data: bytes, where: str, source: str) -> datetime | None:
-    """The watermark of `source` in `data`, read from `where`; None before the first complete sweep.
+def read_watermark(data: bytes, where: str) -> Watermark:
+    """The watermark in `data`, read from `where`.
 
     Raises:
         RunDocumentError: it is not a watermark, or has an unknown version.
     """
     hint = "delete it, and the next sweep checks all blobs"
-    found = read_document(data, _Watermark, version=VERSION, where=where, what="a watermark", hint=hint)
-    return found.watermark if found.source == source else None
+    return read_document(data, Watermark, version=VERSION, where=where, what="a watermark", hint=hint)
 
 
-def _move_watermark(context: Context, start: _Start) -> None:
-    """Save that all landings from before this sweep are claimed, so that the next one skips them."""
-    watermark = start.now - context.settings.grace
-    if start.watermark is not None and watermark <= start.watermark:
+def _move_watermark(context: Context, start: _Start, cold: tuple[str, ...] | None) -> None:
+    """Save that all landings from before this sweep are claimed, so that the next one skips them.
+
+    `cold` are the cold folders that it found; None if it listed outside those that were known.
+    """
+    moved = start.now - context.settings.grace
+    if start.since is not None and moved <= start.since:
         return
+    if cold is not None:
+        new = replace(
+            start.watermark, watermark=moved, outside_cold=OutsideCold(moved, cold) if cold else None
+        )
+    else:
+        known = start.watermark.outside_cold
+        new = replace(start.watermark, outside_cold=known and replace(known, watermark=moved))
     try:
-        context.store.runs.replace(WATERMARK, _document(_source(context), watermark), start.etag)
+        context.store.runs.replace(WATERMARK, new.to_bytes(), start.etag)
     except Changed:
         logger.info("another sweep moved the watermark")
-
-
-def _document(source: str, watermark: datetime | None) -> bytes:
-    text = None if watermark is None else watermark.isoformat()
-    return json.dumps({"version": VERSION, "source": source, "watermark": text}).encode() + b"\n"

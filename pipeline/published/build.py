@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from pipeline.errors import PublishError
+from pipeline.json_documents import DAMAGED, damage
 from pipeline.published.documents import Documents
 from scoring import SensorKey
 
@@ -49,6 +50,12 @@ _COLLECT = (
     "--preds ${{outputs.preds}}/${{inputs.run}} --exit-zero"
 )
 """It has done its work where sensors failed too: `state` in the summary says how the run ended."""
+
+_LIMITS = re.compile(
+    re.escape(_COLLECT)
+    + r"(?: --mapping (%7B[A-Za-z0-9%_.~-]*))?"
+    + r" --max-row-mb (\d{1,9}) --max-unpacked-mb (\d{1,9}) --max-rejected ([0-9.e+-]{1,20})"
+)
 
 _GATHER = "python -c pass"
 """It does nothing but wait for other steps."""
@@ -106,7 +113,7 @@ def build(
     if not fleet:
         raise PublishError("there are no models: upload model_{device}_{sensor}.skops files, then publish")
     sharded = shards is not None
-    inputs = _shard_inputs(shards) if shards else {step_name(key): {"key": key.encoded} for key in fleet}
+    inputs = _step_inputs(fleet, shards)
     runs_in = {"environment": environment, "code": code}
     seconds = max(1, round(time_limit.total_seconds()))
     pipeline = _pipeline(inputs, seconds=seconds, limits=limits, runs_in=runs_in)
@@ -119,6 +126,42 @@ def build(
         steps=len(inputs),
         sharded=sharded,
     )
+
+
+def check(pipeline_yml: bytes, score_yml: bytes) -> None:
+    """Check that these documents are what `build` writes, for some fleet and some limits.
+
+    A command in them is a command line that a worker runs. So nothing of them is trusted: what they say of
+    fleet and limits is read, the documents are built again from it, and compared.
+
+    Raises:
+        PublishError: they are not.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        pipeline, score = (yaml.load(text, loader) for text in (pipeline_yml, score_yml))  # noqa: S506
+        jobs = pipeline["jobs"]
+        inputs = [job["inputs"] for job in jobs.values()]
+        keys = [SensorKey.from_encoded(own["key"]) for own in inputs if "key" in own]
+        steps = _step_inputs(keys, None if keys else sum("shard" in own for own in inputs))
+        found = _LIMITS.fullmatch(jobs[COLLECT]["component"]["command"])
+        mapping, row_mb, unpacked_mb, rejected = found.groups("") if found else ("", 0, 0, 0)
+        limits = ReadingLimits(int(row_mb), int(unpacked_mb), float(rejected), mapping) if found else None
+        runs_in = {name: str(score[name]) for name in ("environment", "code")}
+        seconds = int(jobs[COLLECT]["limits"]["timeout"])
+        same = limits is not None and (pipeline, score) == (
+            _pipeline(steps, seconds=seconds, limits=limits, runs_in=runs_in),
+            _score(limits, runs_in),
+        )
+    except (yaml.YAMLError, *DAMAGED) as error:
+        raise PublishError(
+            f"the published documents cannot be read ({damage(error)}): publish again"
+        ) from error
+    if not same:
+        raise PublishError(
+            "the published documents are not those that this version of the project writes: publish again, "
+            "and find out who else can write to the container of runs"
+        )
 
 
 def step_name(key: SensorKey) -> str:
@@ -139,8 +182,14 @@ def scores_shard(name: str) -> bool:
     return _SHARD.fullmatch(name) is not None
 
 
-def _shard_inputs(count: int) -> dict[str, dict[str, str]]:
-    return {f"score_shard_{index:04}_of_{count:04}": {"shard": f"{index}/{count}"} for index in range(count)}
+def _step_inputs(keys: Iterable[SensorKey], shards: int | None) -> dict[str, dict[str, str]]:
+    """The steps that score, by name, with the inputs of their own."""
+    if shards:
+        return {
+            f"score_shard_{index:04}_of_{shards:04}": {"shard": f"{index}/{shards}"}
+            for index in range(shards)
+        }
+    return {step_name(key): {"key": key.encoded} for key in keys}
 
 
 def _step_count(inputs: Sized, sharded: bool) -> str:

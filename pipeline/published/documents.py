@@ -18,8 +18,12 @@ class Documents:
     @property
     def version(self) -> str:
         """A hash of the content: 16 hex digits after a letter, so that nothing reads it as a number."""
-        digest = hashlib.sha256(self.score_yml + b"\0" + self.pipeline_yml)
-        return f"v{digest.hexdigest()[:16]}"
+        return version_of(self.pipeline_yml, self.score_yml)
+
+
+def version_of(pipeline_yml: bytes, score_yml: bytes) -> str:
+    """The version of two documents."""
+    return f"v{hashlib.sha256(score_yml + b'\0' + pipeline_yml).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,3 +38,5 @@ class PublishedPipeline:
     """Full id of the pipeline component, if the engine is Azure Machine Learning."""
     steps: int = 0
     """Number of steps that score, without `collect`."""
+    lists_sensors: bool = True
+    """Whether its steps score only what a manifest lists; those of the first releases score everything."""

@@ -23,11 +23,11 @@ from pipeline.errors import (
     PublishError,
 )
 from pipeline.json_documents import read_document
-from pipeline.published.documents import PublishedPipeline
+from pipeline.published.documents import PublishedPipeline, version_of
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Content
 from scoring import InvalidKey, SensorKey
-from scoring.formats import PACK_NAME
+from scoring.formats import EXPECTED_TXT, PACK_NAME
 
 if TYPE_CHECKING:
     from pipeline.published.documents import Documents
@@ -60,6 +60,7 @@ class _Published:
     engine: str
     component: str | None
     steps: int
+    lists_sensors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def find_fleet(store: Store) -> FleetModels:
         try:
             keys.append(SensorKey.from_model_name(blob.name))
         except InvalidKey:
-            if blob.name != PACK_NAME:
+            if blob.name not in {EXPECTED_TXT, PACK_NAME}:
                 others.append(blob.name)
     return FleetModels(tuple(sorted(keys)), tuple(others))
 
@@ -192,10 +193,19 @@ def load(store: Store, version: str) -> PublishedPipeline:
 
 
 def load_documents(store: Store, version: str) -> tuple[bytes, bytes]:
-    """pipeline.yml and score.yml of one published version. Raises PublishError."""
+    """pipeline.yml and score.yml of one published version.
+
+    Raises:
+        PublishError: there is no such version, or the documents are no longer those that were published.
+    """
     pipeline, score = in_parallel(
         lambda name: _read(store, version, f"{FOLDER}/{version}/{name}"), ("pipeline.yml", "score.yml")
     )
+    if version_of(pipeline, score) != version:
+        raise PublishError(
+            f"the documents of version {version} in container {store.runs.name!r} were changed: publish "
+            "again, and find out who else can write there"
+        )
     return pipeline, score
 
 
@@ -239,6 +249,7 @@ def _to_bytes(published: PublishedPipeline) -> bytes:
         "engine": published.engine,
         "component": published.component,
         "steps": published.steps,
+        "lists_sensors": published.lists_sensors,
     }
     return json.dumps(document, indent=1).encode() + b"\n"
 
@@ -259,5 +270,9 @@ def from_bytes(data: bytes, where: str) -> PublishedPipeline:
         error=PublishError,
     )
     return PublishedPipeline(
-        version=found.published, engine=found.engine, component=found.component, steps=found.steps
+        version=found.published,
+        engine=found.engine,
+        component=found.component,
+        steps=found.steps,
+        lists_sensors=found.lists_sensors,
     )

@@ -17,7 +17,8 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote, unquote
 
-from pipeline.runs.record import RunRecord
+from pipeline.runs.names import series
+from pipeline.runs.record import CauseKind, RunRecord
 from pipeline.storage.container import Container
 from pipeline.storage.listing import PAGE, BlobInfo
 from scoring.formats import REPORT_HTML
@@ -46,6 +47,18 @@ def add(runs: Container, record: RunRecord) -> None:
 def newest(runs: Container, most: int) -> list[dict[str, Any]]:
     """The rows of the runs that finished last, newest first."""
     return list(islice(_rows(runs), most))
+
+
+def last_of_series(runs: Container) -> dict[str, tuple[str, int]]:
+    """For landings that differ by dates only, by `series`: the last run that had readings, and its sensors.
+
+    Of the runs that finished last: one request.
+    """
+    found: dict[str, tuple[str, int]] = {}
+    for row in islice(_full_rows(runs, _SHORT_PAGE), _SHORT_PAGE):
+        if row["sensors"] and (key := row.get("series")):
+            found.setdefault(key, (row["run"], row["sensors"]))
+    return found
 
 
 def latest(runs: Container, unfinished: Sequence[RunRecord], most: int | None = None) -> list[dict[str, Any]]:
@@ -122,7 +135,12 @@ def _cut(text: str | None, most: int) -> str | None:
 
 
 def _more(record: RunRecord) -> dict[str, Any]:
-    return {"rejected": record.counts.get("rejected"), "note": _cut(record.note, _LONGEST_NOTE)}
+    cause = record.cause
+    return {
+        "rejected": record.counts.get("rejected"),
+        "note": _cut(record.note, _LONGEST_NOTE),
+        "series": series(cause.detail) if cause.kind is CauseKind.BLOB else None,
+    }
 
 
 def _rows(runs: Container) -> Iterator[dict[str, Any]]:

@@ -31,12 +31,16 @@ class Manifest:
     landings: tuple[Landing, ...]
     sensors: tuple[str, ...] | None = None
     """Encoded keys of the only sensors to score, in a try for those whose steps were lost; None for all."""
+    expected: tuple[str, ...] = ()
+    """Encoded keys of the sensors that the last landing like this one brought, if that is known."""
 
     def to_bytes(self) -> bytes:
         """The stored document: the same manifest gives the same bytes."""
         document = {"version": MANIFEST_VERSION, **to_json(self)}
         if self.sensors is None:
             del document["sensors"]
+        if not self.expected:
+            del document["expected"]
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod

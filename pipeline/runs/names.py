@@ -24,6 +24,13 @@ MAX_GIVEN_NAME = 200
 RESERVED = frozenset({"ended", "landings", "open", "published"})
 """Folders in the runs container that are not runs."""
 
+_DATE = re.compile(
+    r"(?<!\d)(?:19|20)\d\d(?P<between>[-_./]?)\d\d"
+    r"(?:(?P=between)\d\d(?:[-_ T]\d{6}|T\d\d(?:[-_.:]?\d\d){0,2})?Z?)?(?!\d)"
+    r"|(?<!\d)\d{10,}(?!\d)"
+)
+"""A date with or without a time, or a time as one long number. Shorter numbers can be those of sites."""
+
 _TRY = re.compile(r"(?P<base>.+)-(?P<number>[2-9]|[1-9][0-9]{1,2})")
 
 
@@ -36,6 +43,11 @@ def landing_key(account: str, container: str, name: str, etag: str) -> str:
 def blob_run(key: str) -> str:
     """Name of the run of one landing."""
     return f"blob-{key}"
+
+
+def series(name: str) -> str:
+    """16 hex digits that identify all landings whose names differ only by dates and times."""
+    return hashlib.sha256(_DATE.sub("*", name).encode(errors="replace")).hexdigest()[:16]
 
 
 def timer_run(tick: datetime) -> str:

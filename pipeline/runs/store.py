@@ -8,6 +8,7 @@ Layout of the runs container:
                          alive.
     <run>/record.json    what the run is, and its state (`pipeline.runs.record`)
     <run>/manifest.json  the landings that it scores (`pipeline.runs.landing`)
+    <run>/result.json    how it ended, as the worker of the local engine states it (`pipeline.runs.result`)
     <run>/cancel         cancellation was requested
     landings/<32 hex>    claim on one landing: the name of the run that scores it
     ended/<time>-<run>   it has finished: its row on the page of runs (`pipeline.runs.history`)
@@ -231,7 +232,11 @@ class Runs:
         return rows
 
     def _names(self) -> list[str]:
-        return [name for name in self.store.runs.folders() if name not in RESERVED]
+        return [
+            name.rstrip("/")
+            for name in self.store.runs.list_folder()
+            if isinstance(name, str) and name.rstrip("/") not in RESERVED
+        ]
 
     def _load_each(self, names: Iterable[str]) -> list[RunRecord]:
         """The records of these runs; a damaged one is logged and omitted."""

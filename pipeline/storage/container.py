@@ -25,6 +25,7 @@ from pipeline.errors import (
 from pipeline.storage.etag import plain_etag
 from pipeline.storage.listing import PAGE, BlobInfo, list_blobs
 from pipeline.storage.sdk_errors import translated
+from scoring.printable import printable
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobLeaseClient, ContainerClient, ContentSettings
@@ -189,14 +190,13 @@ class Container:
         with self._translated("listing", prefix):
             yield from list_blobs(self._client, prefix, metadata=metadata, page=page)
 
-    def folders(self) -> Iterator[str]:
-        """Names of the folders at the top of the container."""
+    def list_folder(self, folder: str = "") -> Iterator[BlobInfo | str]:
+        """The blobs directly in a folder and the names of its folders, which end with '/'; in any order."""
         from azure.storage.blob import BlobPrefix
 
-        with self._translated("listing", ""):
-            for found in self._client.walk_blobs(delimiter="/"):
-                if isinstance(found, BlobPrefix):
-                    yield found.name.rstrip("/")
+        with self._translated("listing", folder):
+            for found in self._client.walk_blobs(folder or None, delimiter="/", results_per_page=PAGE):
+                yield found.name if isinstance(found, BlobPrefix) else _info(found)
 
     def download(self, name: str, path: Path, *, etag: str | None = None) -> None:
         """Download a blob of any size into a file, which appears when it is complete.
@@ -261,7 +261,7 @@ class Container:
         return plain_etag(answer["etag"])
 
     def _translated(self, doing: str, name: str) -> Any:
-        return translated(f"{doing} {self.name}/{name}", self._address)
+        return translated(f"{doing} {self.name}/{printable(name)}", self._address)
 
 
 def _content_settings(name: str) -> "ContentSettings":

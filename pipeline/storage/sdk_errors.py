@@ -15,6 +15,8 @@ from pipeline.errors import (
 from pipeline.redact import redacted, safe_cause
 from pipeline.settings import CONNECTION
 
+_CONTROL = ", and look for a blob with a control character in its name: Azurite cannot list it"
+
 
 @contextmanager
 def translated(doing: str, address: str) -> Iterator[None]:
@@ -68,7 +70,8 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
         (
             status >= 500 or status in {408, 429},  # noqa: PLR2004
             StorageUnreachable,
-            f"{address} keeps returning {status}; try again later",
+            f"{address} keeps returning {status}; try again later"
+            + (_CONTROL if doing.startswith("listing ") and status == 500 else ""),  # noqa: PLR2004
         ),
     )
     for applies, kind, advice in rules:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from pipeline.terminal.tables import plain
+from scoring.printable import printable
 
 
 class StepBars:
@@ -43,4 +43,4 @@ class StepBars:
 
     def print(self, line: str) -> None:
         """Print a line above the bars."""
-        self._bars.console.print(Text(plain(line)))
+        self._bars.console.print(Text(printable(line)))

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from scoring.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -36,7 +38,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     from rich.text import Text
 
     screen = Console(color_system=None, height=1)
-    cells = [[plain(cell) for cell in row] for row in rows]
+    cells = [[printable(cell) for cell in row] for row in rows]
     width = screen.width if sys.stdout.isatty() else _UNLIMITED
     lines, count = _fitting(columns, cells, width)
     for number, line in enumerate(lines):
@@ -69,11 +71,6 @@ def _fitting(columns: Sequence[str], cells: Sequence[Sequence[str]], width: int)
 def _lines(page: "Console", what: "RenderableType") -> list[str]:
     """The lines that rich renders, without trailing blanks."""
     return ["".join(part.text for part in line).rstrip() for line in page.render_lines(what)]
-
-
-def plain(text: str) -> str:
-    """An untrusted text in one line, without control characters."""
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def format_time(time: datetime | None) -> str:

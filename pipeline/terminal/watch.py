@@ -9,8 +9,9 @@ from pipeline.engine import Engine, StepStatus
 from pipeline.engines.summary import RejectsRow, Summary
 from pipeline.flow.context import Context
 from pipeline.flow.status import LOST, URGENCY, View, look, needing_attention
-from pipeline.terminal.tables import format_duration, format_time, is_interactive, plain, show_table
+from pipeline.terminal.tables import format_duration, format_time, is_interactive, show_table
 from scoring.formats import SUMMARY_CSV
+from scoring.printable import printable
 
 INTERVAL = 1.0
 """Seconds between two updates."""
@@ -26,16 +27,16 @@ def show(view: View, now: datetime, *, summary: Summary | None = None, next_try:
     """
     record = view.record
     print(f"run        {record.run}")
-    print(f"state      {record.state}" + (f": {plain(record.error)}" if record.error else ""))
+    print(f"state      {record.state}" + (f": {printable(record.error)}" if record.error else ""))
     if view.lost:
         print(f"           {LOST}")
     if not view.recorded:
         print("           as its engine reports; the next sweep records it")
     if record.note:
-        print(f"note       {plain(record.note)}")
+        print(f"note       {printable(record.note)}")
     if next_try:
-        print(f"next       {plain(next_try)}")
-    print(f"cause      {plain(record.cause.sentence)}")
+        print(f"next       {printable(next_try)}")
+    print(f"cause      {printable(record.cause.sentence)}")
     print(f"published  {record.published}")
     print(f"created    {format_time(record.created)} UTC")
     if record.started:
@@ -123,7 +124,7 @@ def follow(
         else _follow_in_lines(context, run, sleep, step_logs)
     )
     for line in filter(None, (view.record.error, view.record.note)):
-        print(plain(line), file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     if scored := view.record.counts.get("scored"):
         anomalies = view.record.counts.get("anomalies", 0)
         print(
@@ -142,7 +143,7 @@ def _follow_in_lines(
             shown = view.line()
             print(shown, flush=True)
         for line in step_logs.new(view) if step_logs else ():
-            print(plain(line), flush=True)
+            print(printable(line), flush=True)
         if view.state.final:
             return view
         sleep(INTERVAL)

@@ -4,10 +4,11 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from scoring.collect.rejects import LandingCount, largest_first
-from scoring.formats import WAS_READ, LandingStatus, RunOutcome, SensorStatus
+from scoring.collect.rejects import MOST_REJECTS, LandingCount, largest_first
+from scoring.formats import NOT_READ, REJECTS_CSV, WAS_READ, LandingStatus, RunOutcome, SensorStatus
 from scoring.readings.hints import in_brackets
 from scoring.step.outcome import landing_line
+from scoring.step.sensor_limit import MOST_UNKNOWN
 
 _LONGEST = 400
 """Characters of a reason: a message from a model or a file can be long; it is whole in its own row."""
@@ -39,19 +40,29 @@ def run_outcome(
             else _of_sensors(kind, with_readings)
         )
     ]
+    if unlisted := totals.get("readings_unlisted"):
+        reasons.append(
+            f"{unlisted:,} readings are of more sensors without a model: "
+            f"only the first {MOST_UNKNOWN:,} such sensors are listed"
+        )
     if not reasons:
         return Outcome(RunOutcome.SUCCEEDED, [])
     return Outcome(RunOutcome.PARTLY if totals["scored"] else RunOutcome.FAILED, reasons)
 
 
 def landing_outcome(landing: LandingCount, max_rejected: float) -> tuple[LandingStatus, str | None]:
-    """The status of a landing in the summary, and the reason for it: of one that was read, by its rejects."""
+    """The status of a landing in the summary, and the reason for it: of one that was read, by its rejects.
+
+    A compressed file can end early: what came before that place was scored, and the reason says so.
+    """
     rows = landing.readings + landing.rejected
+    if landing.status in NOT_READ and landing.readings:
+        return landing.status, f"{landing.reason}; the {landing.readings:,} readings before that were read"
     if landing.status not in WAS_READ or not landing.rejected:
         return landing.status, landing.reason
     if not landing.readings:
         return LandingStatus.ALL_REJECTED, describe_rejects(landing)
-    if landing.rejected > max_rejected * rows:
+    if landing.rejected / rows > max_rejected:  # 0.29 * 100 is less than 29; 29 / 100 is 0.29
         return LandingStatus.PARTLY_REJECTED, describe_rejects(landing)
     return landing.status, landing.reason
 
@@ -64,7 +75,9 @@ def describe_rejects(landing: LandingCount) -> str:
     hint = in_brackets(group.kind, group.hint)
     why = f"{group.reason}{hint}, {'first in ' if group.count > 1 else ''}line {group.line}"
     rest = sum(other.count for other in others)
-    return f"{count} rows rejected: {why}" + (f"; {rest:,} of them for other reasons" if rest else "")
+    line = f"{count} rows rejected: {why}" + (f"; {rest:,} of them for other reasons" if rest else "")
+    cut = landing.rejected > MOST_REJECTS
+    return f"{line}; {REJECTS_CSV} has the first {MOST_REJECTS:,}" if cut else line
 
 
 def _of_landings(status: LandingStatus, landings: Sequence[LandingCount]) -> Iterator[str]:

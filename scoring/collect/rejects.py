@@ -9,14 +9,21 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from scoring.arrow import strings
 from scoring.atomic_files import atomic_path
 from scoring.errors import ReadingsError
 from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus, RejectKind
 from scoring.keys import InvalidKey, SensorKey
+from scoring.printable import cell, printable
 from scoring.readings.files import Batch, FoundLanding, Source, read_batches
 from scoring.readings.rows import NO_REJECTS
+from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
+
+MOST_REJECTS = 100_000
+"""Rows of one landing in `rejects.csv`."""
 
 
 @dataclass(slots=True)
@@ -83,9 +90,15 @@ class LandingCount:
 
 @dataclass
 class RowCounter:
-    """Counts every batch that is read, and writes each rejected row to `rejects.csv` in `out`."""
+    """Counts every batch that is read, and writes rejected rows to `rejects.csv` in `out`.
+
+    Rejects of every row of a file take more space than the file: of each landing the first `MOST_REJECTS` are
+    written, and all are counted.
+    """
 
     out: Path
+    limit: SensorLimit
+    """What the batches have passed."""
     readings: Counter[SensorKey] = field(default_factory=Counter)
     rejected: Counter[SensorKey] = field(default_factory=Counter)
     landings: dict[str, LandingCount] = field(default_factory=dict)
@@ -106,11 +119,13 @@ class RowCounter:
         """Count one batch."""
         landing = self._landing(source.name)
         landing.readings += len(batch.codes)
+        written = landing.rejected
         landing.rejected += batch.rejects.num_rows
         counts = np.bincount(batch.codes, minlength=len(batch.keys)).tolist()
         self.readings.update(dict(zip(batch.keys, counts, strict=True)))
         if batch.rejects.num_rows:
-            pa_csv.write_csv(batch.rejects, self._file, pa_csv.WriteOptions(include_header=False))
+            listed = _for_csv(batch.rejects.slice(0, max(0, MOST_REJECTS - written)))
+            pa_csv.write_csv(listed, self._file, pa_csv.WriteOptions(include_header=False))
             for reject in batch.rejects.to_pylist():
                 self._count_sensor(reject["device"], reject["sensor"])
                 _count_kind(landing.groups, reject)
@@ -126,7 +141,18 @@ class RowCounter:
     def _count_sensor(self, device: str | None, sensor: str | None) -> None:
         if device and sensor:
             with suppress(InvalidKey):  # a row rejected for its key belongs to no sensor
-                self.rejected[SensorKey(device, sensor)] += 1
+                key = SensorKey(device, sensor)
+                if key in self.limit.known or key in self.rejected or len(self.rejected) < MOST_UNKNOWN:
+                    self.rejected[key] += 1
+
+
+def _for_csv(rejects: pa.Table) -> pa.Table:
+    """Rejects with texts that neither a terminal nor a spreadsheet obeys."""
+    columns = [
+        column if name == "line" else strings([cell(printable(text)) for text in column.to_pylist()])
+        for name, column in zip(rejects.column_names, rejects.columns, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, names=rejects.column_names)
 
 
 def _count_kind(groups: RejectGroups, reject: dict[str, Any]) -> None:
@@ -147,16 +173,17 @@ def count_rows(
 
     Then the rejects are those of an earlier try of the run, which has reported them.
     """
+    others = None if listed is None else SensorLimit(listed, most=0)
     for source in sources:
         try:
             for batch in read_batches(source):
-                counter.add(source, batch if listed is None else _readings_of(batch, listed))
+                counter.add(
+                    source, counter.limit(batch) if others is None else _without_rejects(others(batch))
+                )
             counter.add_landing(FoundLanding(source.name, LandingStatus.READ, None))
         except ReadingsError as error:
             counter.add_landing(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))
 
 
-def _readings_of(batch: Batch, listed: Container[SensorKey]) -> Batch:
-    """The readings of these sensors, as far as counting needs them, and no rejects."""
-    wanted = np.array([key in listed for key in batch.keys], bool)
-    return batch._replace(codes=batch.codes[wanted[batch.codes]], rejects=NO_REJECTS)
+def _without_rejects(batch: Batch) -> Batch:
+    return batch._replace(rejects=NO_REJECTS)

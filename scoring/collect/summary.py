@@ -24,6 +24,7 @@ from scoring.formats import (
 from scoring.json_files import json_bytes
 from scoring.keys import SensorKey
 from scoring.models.files import missing
+from scoring.printable import cell, printable
 from scoring.step.outcome import (
     SensorOutcome,
     StepOutcome,
@@ -42,8 +43,14 @@ class Rules:
 
     max_rejected: float = MAX_REJECTED
     """A run that succeeds has up to this share of the rows of each landing rejected."""
-    expected: Collection[SensorKey] = frozenset()
-    """Sensors that should have sent readings."""
+    expected: frozenset[SensorKey] = frozenset()
+    """Sensors that should have sent readings, by the list of their owner."""
+    brought: frozenset[SensorKey] = frozenset()
+    """Without a list: the sensors that the last landing like this one brought."""
+
+    def expected_of(self, models: Collection[SensorKey]) -> frozenset[SensorKey]:
+        """The sensors that should have sent readings, in a fleet with these models."""
+        return self.expected or self.brought.intersection(models)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,8 @@ class Summary:
     sensors: list[dict[str, Any]]
     landings: list[LandingCount]
 
-    def write(self, out: Path) -> None:
-        """Write both files; `mark` the folder as finished afterwards."""
+    def to_bytes(self) -> bytes:
+        """The JSON document."""
         document = {
             "version": SUMMARY_VERSION,
             "run": self.run,
@@ -68,12 +75,20 @@ class Summary:
             "sensors": [json_row(row) for row in self.sensors],
             "landings": [landing.row() for landing in self.landings],
         }
-        write_atomically(out / SUMMARY_JSON, json_bytes(document))
+        return json_bytes(document)
+
+    def write(self, out: Path) -> None:
+        """Write both files; `mark` the folder as finished afterwards."""
+        write_atomically(out / SUMMARY_JSON, self.to_bytes())
         text = io.StringIO()
         table = csv.writer(text, lineterminator="\n")
         table.writerow(SUMMARY_COLUMNS)
-        table.writerows(row.values() for row in self.sensors)
+        table.writerows([_csv_value(value) for value in row.values()] for row in self.sensors)
         write_atomically(out / SUMMARY_CSV, text.getvalue().encode())
+
+
+def _csv_value(value: Any) -> Any:
+    return cell(printable(value)) if isinstance(value, str) else value
 
 
 def summarize(
@@ -91,7 +106,7 @@ def summarize(
     """
     outcomes = list(outcomes)
     scored = by_key(outcomes)
-    expected = frozenset(rules.expected)
+    expected = rules.expected_of(models)
     if listed is not None:
         models, expected = listed.intersection(models), expected & listed
         scored = {key: outcome for key, outcome in scored.items() if key in listed}
@@ -100,23 +115,35 @@ def summarize(
     keys = {key for key, count in counter.readings.items() if count} | rejected | set(scored)
     keys |= expected
     idle = sorted(key for key in models if key not in keys)
-    sensors = {key: _final_outcome(key, scored.get(key), counter, models, rules) for key in keys}
+    sensors = {key: _final_outcome(key, scored.get(key), counter, models, expected) for key in keys}
     if len(idle) <= MOST_WITHOUT_READINGS:
         sensors |= {key: _outcome(key, SensorStatus.NO_READINGS) for key in idle}
     landings = _landings(counter, outcomes, rules.max_rejected)
     rows = [_row(sensors[key], counter) for key in sorted(sensors)]
-    totals = _totals(counter, rows, landings, unlisted=sum(key not in sensors for key in idle))
+    unlisted = sum(key not in sensors for key in idle)
+    totals = _totals(counter, rows, landings, unlisted=unlisted, any_expected=bool(expected))
     return Summary(run, run_outcome(rows, landings, totals), totals, rows, landings)
 
 
 def _totals(
-    counter: RowCounter, rows: list[dict[str, Any]], landings: list[LandingCount], *, unlisted: int
+    counter: RowCounter,
+    rows: list[dict[str, Any]],
+    landings: list[LandingCount],
+    *,
+    unlisted: int,
+    any_expected: bool,
 ) -> dict[str, int]:
-    """The totals; `unlisted` are the models without readings that have no row."""
+    """The totals; `unlisted` are the models without readings that have no row.
+
+    Where it is known which sensors are expected, the others belong to other landings: they do not count as
+    sensors that sent nothing.
+    """
     status = [row["status"] for row in rows]
     without = [row for row in rows if row["status"] in WITHOUT_READINGS]
+    silent = status.count(SensorStatus.SILENT)
     return {
-        "readings": counter.readings.total(),
+        "readings": counter.readings.total() + counter.limit.unlisted,
+        "readings_unlisted": counter.limit.unlisted,
         "scored": sum(row["readings"] for row in rows if row["status"] == SensorStatus.SCORED),
         "rejected": sum(landing.rejected for landing in landings),
         "anomalies": sum(row["anomalies"] for row in rows),
@@ -125,8 +152,10 @@ def _totals(
         "sensors_failed": status.count(SensorStatus.FAILED),
         "sensors_without_model": status.count(SensorStatus.NO_MODEL),
         "sensors_missing": status.count(SensorStatus.MISSING),
-        "sensors_silent": status.count(SensorStatus.SILENT),
-        "sensors_without_rows": sum(not row["rejected"] for row in without) + unlisted,
+        "sensors_silent": silent,
+        "sensors_without_rows": silent
+        if any_expected
+        else sum(not row["rejected"] for row in without) + unlisted,
         "models_without_readings": status.count(SensorStatus.NO_READINGS) + unlisted,
         "landings": len(landings),
         "landings_read": sum(landing.status in WAS_READ for landing in landings),
@@ -138,7 +167,7 @@ def _final_outcome(
     outcome: SensorOutcome | None,
     counter: RowCounter,
     models: Collection[SensorKey],
-    rules: Rules,
+    expected: Collection[SensorKey],
 ) -> SensorOutcome:
     readings, rejected = counter.readings[key], counter.rejected[key]
     status = outcome.status if outcome else None
@@ -151,7 +180,7 @@ def _final_outcome(
     if not readings and rejected:
         return _outcome(key, SensorStatus.NO_READINGS, f"all of its rows were rejected ({rejected:,})")
     if not readings or status is SensorStatus.NO_READINGS:
-        return _outcome(key, SensorStatus.SILENT if key in rules.expected else SensorStatus.NO_READINGS)
+        return _outcome(key, SensorStatus.SILENT if key in expected else SensorStatus.NO_READINGS)
     if key not in models:
         return _outcome(key, SensorStatus.NO_MODEL, missing(key.model_name), readings)
     reason = "no step wrote a result: its step was lost, or the model is newer than the published pipeline"

@@ -9,6 +9,7 @@ from pathlib import Path
 from scoring.commands.arguments import duration
 from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from scoring.printable import printable
 
 _EXAMPLE = """\
 Reads raw readings (columns TS,Device,Sensor,Value; a file or all files of a folder) and writes one reading
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     print(json.dumps(totals) if args.json else line)
     if means.too_large:
         message = f"error: {means.too_large:,} windows left out: the sum of their values is too large"
-        print(message, file=sys.stderr)
+        print(printable(message), file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
 

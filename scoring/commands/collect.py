@@ -1,6 +1,7 @@
 """`python -m scoring collect`."""
 
 import argparse
+import hashlib
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
+from scoring.formats import SUMMARY_LINE
+from scoring.printable import printable
 
 _EXAMPLE = """\
 Reads the data again to count every row, and the outcomes of the steps under PREDS; writes rejects.csv,
@@ -20,7 +23,7 @@ Example:
   python -m scoring collect --data readings.csv --models models --preds out
 
 As the last step of a pipeline, with --exit-zero, it succeeds where it wrote a summary: `state` in
-summary.json says whether the run succeeded.
+summary.json says whether the run succeeded, and the last line printed is the file's SHA-256.
 
 Exit codes: 0 all scored; 1 a sensor that has readings was not scored, a file could not be read, or more of
 its rows were rejected than --max-rejected (with --exit-zero: 0); 1 also where an outcome cannot be read, or
@@ -55,23 +58,28 @@ def run(args: argparse.Namespace) -> int:
     from scoring.step.leftovers import remove_partials
     from scoring.step.outcome import duplicate_sensors, read_outcomes
     from scoring.step.score import ModelCache
+    from scoring.step.sensor_limit import SensorLimit
     from scoring.success_mark import unmark
 
-    rules = rules_of(args)
     manifest = RunManifest.read(args.manifest) if args.manifest else None
+    rules = rules_of(args, manifest)
     listed = manifest.listed if manifest else None
     sources, not_read = find_sources(args.data, manifest, limits_of(args), mappings_of(args))
     if not args.preds.is_dir():
         raise UsageError(f"--preds {args.preds} does not exist: give the folder that the steps wrote to")
     models, outcomes = ModelCache(ModelStore(args.models)), read_outcomes(args.preds)
     if duplicates := duplicate_sensors(outcomes):
-        print(duplicates, file=sys.stderr)
+        print(printable(duplicates), file=sys.stderr)
     unmark(args.preds)
     remove_partials(args.preds)
-    with RowCounter(args.preds) as counter:
+    limit = SensorLimit(models.keys() | frozenset(rules.expected))
+    with RowCounter(args.preds, limit) as counter:
         count_rows(sources, counter, listed)
     for found in not_read:
         counter.add_landing(found)
     summary = finish_run(args.preds, args.run, counter, outcomes, models, rules=rules, listed=listed)
     code = report_outcome(summary, args.preds, as_json=args.json)
-    return EXIT_DONE if args.exit_zero else code
+    if not args.exit_zero:
+        return code
+    print(SUMMARY_LINE + hashlib.sha256(summary.to_bytes()).hexdigest())
+    return EXIT_DONE

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from scoring.errors import EXIT_DONE, EXIT_FAILED
 from scoring.formats import GONE, NOT_READ
+from scoring.printable import printable
 
 if TYPE_CHECKING:
     from scoring.step.outcome import LandingResult
@@ -33,7 +34,7 @@ def report_step(failed: Mapping[str, str | None], landings: Iterable["LandingRes
 def print_errors(lines: Sequence[str]) -> None:
     """Print the first of these errors, a line each, and how many more there are."""
     for line in lines[:MOST_LINES]:
-        print("error: " + " ".join(line.split()), file=sys.stderr)
+        print("error: " + printable(" ".join(line.split())), file=sys.stderr)
     if len(lines) > MOST_LINES:
         print(f"error: {len(lines) - MOST_LINES:,} more failures", file=sys.stderr)
 
@@ -42,4 +43,4 @@ def print_skipped(landings: Iterable["LandingResult"]) -> None:
     """Print which landings were replaced or deleted."""
     for found in landings:
         if found.status in GONE:
-            print(f"skipped {found.name}: {found.status}", file=sys.stderr)
+            print(f"skipped {printable(found.name)}: {found.status}", file=sys.stderr)

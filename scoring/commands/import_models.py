@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scoring.errors import EXIT_DONE, EXIT_FAILED, ModelError, UsageError
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
+from scoring.printable import printable
 
 _PICKLE, _COMPRESSED = r"\.(?:pkl|pickle|joblib|sav)", r"\.(?:z|gz|bz2|xz|lzma)"
 _ENDING = re.compile(f"(?:{_PICKLE})?(?:{_COMPRESSED})?$", re.IGNORECASE)
@@ -54,17 +55,11 @@ def run(args: argparse.Namespace) -> int:
                 refused[path.name] = NO_MEMORY
             advance()
     for name, reason in refused.items():
-        print(f"refused {name!r}: {_printable(reason)}", file=sys.stderr)
+        print(f"refused {name!r}: {printable(' '.join(reason.split()))}", file=sys.stderr)
     counts = {"imported": len(taken), "refused": len(refused)}
     line = f"imported {len(taken):,} of {len(files):,} models -> {args.models}"
     print(json.dumps(counts) if args.json else line)
     return EXIT_FAILED if refused else EXIT_DONE
-
-
-def _printable(reason: str) -> str:
-    """One line, also with names from a hostile file."""
-    line = " ".join(reason.split())
-    return "".join(character if character.isprintable() else "?" for character in line)
 
 
 def _files(source: Path) -> list[Path]:

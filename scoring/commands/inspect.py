@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.errors import EXIT_DONE, EXIT_FAILED
+from scoring.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(_document(inspection, models), ensure_ascii=False))
     else:
         for line in _lines(inspection, models, args.files):
-            print(line)
+            print(printable(line))
     return EXIT_FAILED if any(file.unreadable for file in inspection.files) else EXIT_DONE
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from scoring.commands.arguments import number
 from scoring.commands.failures import print_errors, print_skipped
 from scoring.errors import EXIT_DONE, EXIT_FAILED
-from scoring.formats import MAX_REJECTED, RunOutcome, SensorStatus
+from scoring.formats import EXPECTED_TXT, MAX_REJECTED, RunOutcome, SensorStatus
+from scoring.printable import printable
 
 if TYPE_CHECKING:
     from scoring.collect.summary import Rules, Summary
+    from scoring.readings.manifest import RunManifest
 
 
 def add_rules(parser: argparse.ArgumentParser) -> None:
@@ -29,20 +31,22 @@ def add_rules(parser: argparse.ArgumentParser) -> None:
         "--expected",
         type=Path,
         metavar="FILE",
-        help="list of sensors that should have sent readings, one `1_3` or `device,sensor` a line",
+        help="list of sensors that should have sent readings, one `1_3` or `device,sensor` a line (default: "
+        f"{EXPECTED_TXT} in the folder of models, if there is one)",
     )
 
 
-def rules_of(args: argparse.Namespace) -> "Rules":
-    """The rules given on the command line.
+def rules_of(args: argparse.Namespace, manifest: "RunManifest | None") -> "Rules":
+    """The rules given on the command line, beside the models and by the manifest.
 
     Raises:
         UsageError: the list of expected sensors cannot be read.
     """
-    from scoring.collect.expected import read_expected
+    from scoring.collect.expected import owners_list
     from scoring.collect.summary import Rules
 
-    return Rules(args.max_rejected, read_expected(args.expected) if args.expected else frozenset())
+    brought = manifest.brought if manifest else frozenset()
+    return Rules(args.max_rejected, owners_list(args.expected, args.models), brought)
 
 
 def report_outcome(
@@ -62,7 +66,7 @@ def report_outcome(
     if silent := [row for row in summary.sensors if row["status"] == SensorStatus.SILENT]:
         first = f"{silent[0]['device']}/{silent[0]['sensor']}"
         which = f"sensor {first}" if len(silent) == 1 else f"{len(silent):,} sensors, the first is {first}"
-        print(f"warning: expected readings of {which}: nothing was sent", file=sys.stderr)
+        print(f"warning: expected readings of {printable(which)}: nothing was sent", file=sys.stderr)
     return EXIT_DONE if state is RunOutcome.SUCCEEDED else EXIT_FAILED
 
 
@@ -77,7 +81,7 @@ def _line(summary: "Summary", out: Path) -> str:
     if summary.outcome.reasons:
         reason = " ".join(summary.outcome.reasons[0].split())
         line = f"{summary.outcome.state}: {reason}; {line}"
-    return f"{line} -> {out}"
+    return printable(f"{line} -> {out}")
 
 
 def _sensors(count: int) -> str:

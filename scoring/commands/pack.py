@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from scoring.errors import EXIT_DONE
+from scoring.printable import printable
 
 _EXAMPLE = """\
 Writes models.parquet beside the single files, which stay what counts: a model that is replaced later is
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 
     report = write_pack(args.models)
     for name, reason in list(report.refused.items())[:_MOST_NAMED]:
-        print(f"refused {name}: {reason}", file=sys.stderr)
+        print(printable(f"refused {name}: {reason}"), file=sys.stderr)
     if len(report.refused) > _MOST_NAMED:
         print(f"refused {len(report.refused) - _MOST_NAMED:,} more models", file=sys.stderr)
     counts = {"packed": report.packed, "refused": len(report.refused)}

@@ -15,6 +15,7 @@ from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
 from scoring.formats import NOT_SCORED, SensorStatus
 from scoring.keys import InvalidKey, SensorKey
+from scoring.printable import printable
 
 if TYPE_CHECKING:
     from scoring.collect.summary import Rules
@@ -72,13 +73,13 @@ def run(args: argparse.Namespace) -> int:
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
     from scoring.step.selection import Everything, OneSensor, narrow
+    from scoring.step.sensor_limit import SensorLimit
 
     selection = _selection(args)
     if args.data.is_dir() and args.out.resolve().is_relative_to(args.data.resolve()):
         raise UsageError(
             f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
         )
-    rules = rules_of(args)
     manifest = RunManifest.read(args.manifest) if args.manifest else None
     if manifest and manifest.listed is not None:
         if isinstance(selection, Everything):
@@ -91,10 +92,14 @@ def run(args: argparse.Namespace) -> int:
     store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
     if isinstance(selection, Everything):
-        return _score_everything(args, sources, not_read, store, rules)
+        return _score_everything(args, sources, not_read, store, rules_of(args, manifest))
     begin(args.out, selection)
+    if isinstance(selection, OneSensor):
+        limit = SensorLimit({selection.key}, most=0)
+    else:
+        limit = SensorLimit(store.keys())
     with PredictionFiles(args.out, selection.step) as files:
-        outcome = score(sources, ModelCache(store), selection, files)
+        outcome = score(sources, ModelCache(store), selection, files, limit=limit)
     _warn(store.last_notice)
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
@@ -137,7 +142,7 @@ def _unknown(key: SensorKey, store: "ModelStore") -> str | None:
 
 def _warn(notice: str | None) -> None:
     if notice:
-        print(notice, file=sys.stderr)
+        print(printable(notice), file=sys.stderr)
 
 
 def _score_everything(
@@ -155,6 +160,7 @@ def _score_everything(
     from scoring.step.predictions import PredictionFiles
     from scoring.step.score import ModelCache, score
     from scoring.step.selection import Everything
+    from scoring.step.sensor_limit import SensorLimit
 
     everything = Everything()
     begin(args.out, everything)
@@ -163,8 +169,9 @@ def _score_everything(
     print_errors(reported)
     not_read = [*not_read, *unreadable]
     models = ModelCache(store)
-    with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out) as counter:
-        outcome = score(sources, models, everything, files, counter)
+    limit = SensorLimit(models.keys() | frozenset(rules.expected))
+    with PredictionFiles(args.out, everything.step) as files, RowCounter(args.out, limit) as counter:
+        outcome = score(sources, models, everything, files, limit=limit, observer=counter)
     _warn(store.last_notice)
     remove_old_predictions(args.out, everything, files.written)
     for found in not_read:

@@ -10,6 +10,7 @@ from pathlib import Path
 from scoring.commands.arguments import at_least, number
 from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from scoring.printable import printable
 
 _EXAMPLE = """\
 Learns what is normal for each sensor (Device and Sensor) from readings (columns TS,Device,Sensor,Value; a
@@ -124,6 +125,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _report(skipped: dict[str, str]) -> None:
     for name, reason in sorted(skipped.items())[:_MOST_LINES]:
-        print(f"skipped sensor {name}: {reason}", file=sys.stderr)
+        print(printable(f"skipped sensor {name}: {reason}"), file=sys.stderr)
     if len(skipped) > _MOST_LINES:
         print(f"skipped {len(skipped) - _MOST_LINES:,} more sensors", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scoring.errors import ModelError
+from scoring.models import npy
 from scoring.models.document import Described
 
 OBJECTS = Described("ndarray", {}, "numpy")
@@ -15,7 +16,6 @@ OBJECTS = Described("ndarray", {}, "numpy")
 
 _PLAIN = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248]|[US]\d{1,3})")
 _OTHER = re.compile(r"[<>=|]?[a-zA-Z]\d{0,9}(?:\[\w{1,9}\])?")
-_MOST_FIELDS = 16
 _MOST_ITEM_BYTES = 256
 _MOST_AXES = 32
 
@@ -48,14 +48,13 @@ def _structure(names: Any, fields: Any, size: Any) -> Any:
     """A structure of plain numbers, like the nodes of a decision tree; None for any other."""
     if not (
         isinstance(names, tuple)
-        and 0 < len(names) <= _MOST_FIELDS
         and all(isinstance(name, str) for name in names)
         and isinstance(size, int)
         and 0 < size <= _MOST_ITEM_BYTES
     ):
         return None
     types = [fields[name][0].dtype for name in names]
-    if any(each is None or each.kind not in "biuf" for each in types):
+    if any(each is None for each in types):
         return None
     offsets = [fields[name][1] for name in names]
     return np.dtype({"names": list(names), "formats": types, "offsets": offsets, "itemsize": size})
@@ -69,8 +68,8 @@ class ArrayShell:
 
 
 def holds_numbers(dtype: Any) -> bool:
-    """Whether an array of this type holds numbers, or structures of numbers."""
-    return isinstance(dtype, Dtype) and dtype.dtype is not None and dtype.dtype.kind in "biufV"
+    """Whether an array of this type can be saved, and read again: it holds numbers, or structures of them."""
+    return isinstance(dtype, Dtype) and dtype.dtype is not None and npy.holds_numbers(_native(dtype.dtype))
 
 
 def byte_count(dtype: Dtype, shape: Any) -> int:
@@ -86,14 +85,16 @@ def byte_count(dtype: Dtype, shape: Any) -> int:
     return size
 
 
-def array_of(data: Any, dtype: Dtype, shape: tuple[int, ...], *, fortran: bool) -> np.ndarray:
-    """An array in native byte order and without padding, copied from its bytes.
+def array_of(data: Any, dtype: Dtype, shape: tuple[int, ...], *, fortran: bool) -> Any:
+    """An array in native byte order and without padding, copied from its bytes; one of many axes is skipped.
 
     Raises:
         ModelError: the bytes are not those of such an array.
     """
     if not isinstance(data, bytes) or len(data) != byte_count(dtype, shape):
         raise ModelError("it holds an array whose bytes do not fit its shape")
+    if len(shape) > npy.MOST_DIMENSIONS:
+        return OBJECTS
     flat = np.frombuffer(data, dtype.dtype).astype(_native(dtype.dtype))
     return flat.reshape(shape, order="F" if fortran else "C")
 

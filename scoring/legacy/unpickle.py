@@ -15,7 +15,7 @@ from scoring.legacy.arrays import OBJECTS, ArrayShell, Dtype, array_of, byte_cou
 from scoring.legacy.calls import Attributes, made, name_of
 from scoring.legacy.opcodes import Source, operations
 from scoring.models.document import Described
-from scoring.models.skops import array_from
+from scoring.models.npy import array_from
 
 MOST_OPERATIONS = 400_000
 """Longest program: a forest of 1,000 trees needs up to 285,000 operations, depending on the protocol."""

@@ -14,6 +14,7 @@ import numpy as np
 from scoring.errors import ModelError
 from scoring.legacy.calls import Attributes
 from scoring.models.document import Described
+from scoring.models.skops import check_nodes
 
 _PROTOCOL = 2
 _MOST_VALUES = 300_000
@@ -32,6 +33,7 @@ def skops_bytes(document: Described) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         text = json.dumps(schema, separators=(",", ":")).encode()
+        check_nodes(text)
         for name, content in [("schema.json", text), *writer.arrays.items()]:
             archive.writestr(zipfile.ZipInfo(name, _TIME), content, zipfile.ZIP_DEFLATED)
     return out.getvalue()

@@ -4,9 +4,12 @@ A value is None, a bool, an int, a float, a str, a tuple, a list, a dict with su
 numbers (also of dimension 0; structured only for the nodes of a tree), or another `Described`.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+_VERSION = re.compile(r"\d[\d.a-z+]{0,19}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,4 +36,4 @@ class Described:
     def version(self) -> str | None:
         """The version of scikit-learn that wrote it, where known: before 0.18 it was not recorded."""
         found = self.attributes.get("_sklearn_version")
-        return found if isinstance(found, str) else None
+        return found if isinstance(found, str) and _VERSION.fullmatch(found) else None

@@ -1,5 +1,6 @@
 """The attributes of a described object, each checked for its type as it is taken."""
 
+from collections.abc import Mapping
 from typing import Any, overload
 
 import numpy as np
@@ -22,6 +23,10 @@ class Fields:
     def __init__(self, described: Described) -> None:
         self.described = described
         self._attributes = described.attributes
+
+    def with_values(self, values: Mapping[str, Any]) -> "Fields":
+        """Values from within an attribute, to be taken like attributes of the object itself."""
+        return Fields(Described(self.described.class_name, values))
 
     def has(self, name: str) -> bool:
         """Whether there is such an attribute; it can be None."""

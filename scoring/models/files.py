@@ -62,7 +62,12 @@ def parameters_from(content: bytes) -> ModelParameters:
     Raises:
         ModelError: it is refused or broken.
     """
-    return model_parameters(read_skops(content))
+    try:
+        return model_parameters(read_skops(content))
+    except (ModelError, MemoryError):
+        raise
+    except Exception as error:  # a file that confuses the reader fails its own sensor, and no other
+        raise ModelError(f"cannot be read ({type(error).__name__}); save it again") from error
 
 
 def read_file(path: Path) -> bytes:

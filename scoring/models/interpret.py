@@ -78,7 +78,7 @@ def model_parameters(document: Described) -> ModelParameters:
     except ModelError as error:
         if version is None:
             raise
-        raise type(error)(f"{error} (saved by scikit-learn {version[:20]})") from error
+        raise type(error)(f"{error} (saved by scikit-learn {version})") from error
 
 
 def _refuse(before: list[Described], last: Described) -> None:

@@ -1,7 +1,7 @@
 """LocalOutlierFactor: how dense it is around a reading, compared with around its nearest neighbours.
 
 Of several readings at the distance of the last neighbour, the search of scikit-learn decides which become
-neighbours, and scores depend on it. Where that happens, the search is repeated step by step (`ties`); all
+neighbours. Where they differ, scores depend on it, and the search is repeated step by step (`ties`); all
 other readings of one feature find their neighbours as a window of the sorted ones.
 """
 
@@ -31,6 +31,7 @@ class NeighbourScorer:
         if p.features_in == 1:
             self._order = np.argsort(p.readings[:, 0], kind="stable")
             self._sorted = p.readings[self._order, 0]
+            self._runs, self._run_bounds = _runs(p.densities[self._order], p.distances[self._order])
 
     def scores(self, x: Floats) -> Floats:
         """Scores of readings of shape (n, f)."""
@@ -42,19 +43,17 @@ class NeighbourScorer:
         if self._p.features_in == 1:
             values, places = np.unique(x[:, 0], return_inverse=True)
             distinct = values[:, None]
-            neighbours, furthest, others = self._window(distinct)
+            neighbours, open_ = self._window(distinct)
         else:
             distinct, places = x, np.arange(len(x))
-            neighbours, furthest, others = self._nearest(distinct)
-        tied = others <= furthest + self._rounding(distinct, furthest)
-        if tied.any():
-            neighbours[tied] = self._search.neighbours(distinct[tied])
+            neighbours, open_ = self._nearest(distinct)
+        if open_.any():
+            neighbours[open_] = self._search.neighbours(distinct[open_])
         scores = self._score(distinct, neighbours)
         near = np.abs(scores) < _NEAR
         if near.any():  # where a label hangs on the last bit: sums are made in scikit-learn's order
-            ranks = self._search.ranks(distinct[near, None, :], self._p.readings[neighbours[near]])
-            order = np.argsort(ranks, axis=1, kind="stable")
-            scores[near] = self._score(distinct[near], np.take_along_axis(neighbours[near], order, axis=1))
+            found = self._search.neighbours(distinct[near], in_order=True)
+            scores[near] = self._score(distinct[near], found)
         result: Floats = scores[places]
         return result
 
@@ -69,24 +68,25 @@ class NeighbourScorer:
 
     def _score(self, x: Floats, neighbours: Places) -> Floats:
         p = self._p
-        distances = distance(p, self._search.ranks(x[:, None, :], p.readings[neighbours]))
+        distances = distance(p, self._search.ranks(x, neighbours))
         reach = np.maximum(distances, p.distances[neighbours])
         density = 1.0 / (np.mean(reach, axis=1) + 1e-10)
         ratios = p.densities[neighbours] / density[:, None]
         scores: Floats = -np.mean(ratios, axis=1) - p.offset
         return scores
 
-    def _nearest(self, x: Floats) -> tuple[Places, Floats, Floats]:
-        """The neighbours of readings, the rank of the furthest of them, and that of the nearest other."""
-        count = self._p.neighbours
-        ranks = self._rank(x[:, None, :], self._p.readings[None, :, :])
-        if count == len(self._p.readings):
-            return np.tile(np.arange(count), (len(x), 1)), ranks.max(axis=1), np.full(len(x), np.inf)
+    def _nearest(self, x: Floats) -> tuple[Places, np.ndarray]:
+        """The neighbours of readings, and of which it is open whether the search would find the same."""
+        p, count = self._p, self._p.neighbours
+        ranks = self._rank(x[:, None, :], p.readings[None, :, :])
+        if count == len(p.readings):
+            return np.tile(np.arange(count), (len(x), 1)), np.zeros(len(x), bool)
         order = np.argpartition(ranks, (count - 1, count), axis=1)
-        ends = np.take_along_axis(ranks, order[:, count - 1 : count + 1], axis=1)
-        return order[:, :count], ends[:, 0], ends[:, 1]
+        furthest, other = np.take_along_axis(ranks, order[:, count - 1 : count + 1], axis=1).T
+        tied = other <= furthest + self._rounding(x, furthest)
+        return order[:, :count], tied
 
-    def _window(self, x: Floats) -> tuple[Places, Floats, Floats]:
+    def _window(self, x: Floats) -> tuple[Places, np.ndarray]:
         """The same for one feature: neighbours are a window of the sorted readings."""
         count, total = self._p.neighbours, len(self._sorted)
         value = x[:, 0]
@@ -97,10 +97,37 @@ class NeighbourScorer:
             beyond = np.minimum(middle + count, total - 1)
             right = open_ & (value - self._sorted[middle] > self._sorted[beyond] - value)
             low, high = np.where(right, middle + 1, low), np.where(open_ & ~right, middle, high)
-        furthest = np.maximum(self._rank_of(x, low), self._rank_of(x, low + count - 1))
-        before = np.where(low > 0, self._rank_of(x, low - 1), np.inf)
-        behind = np.where(low + count < total, self._rank_of(x, low + count), np.inf)
-        return self._order[low[:, None] + np.arange(count)], furthest, np.minimum(before, behind)
+        return self._order[low[:, None] + np.arange(count)], self._is_open(x, low)
+
+    def _is_open(self, x: Floats, low: Places) -> np.ndarray:
+        """Whether the search decides: not all readings as far as the furthest neighbour are alike.
+
+        They lie at one or both ends of the window, within and beyond it.
+        """
+        count = self._p.neighbours
+        ends = np.stack([low - 1, low, low + count - 1, low + count])
+        ranks = self._rank_of(x, ends)
+        furthest = np.maximum(ranks[1], ranks[2])
+        rounding = 2 * self._rounding(x, furthest)
+        at_end = np.abs(ranks - furthest) <= rounding
+        runs = self._runs[np.clip(ends, 0, len(self._sorted) - 1)]
+        run = np.where(at_end[0], runs[0], runs[3])
+        # All of them belong to this run, if all at the ends do, and it has further ones on both sides.
+        around = self._rank_of(x, np.stack([self._run_bounds[run] - 1, self._run_bounds[run + 1]]))
+        beyond = (np.abs(around - furthest) <= rounding).any(axis=0)
+        several = (at_end & (runs != run)).any(axis=0) | beyond
+        result: np.ndarray = (at_end[0] | at_end[3]) & several
+        return result
 
     def _rank_of(self, x: Floats, places: Places) -> Floats:
-        return self._rank(x, self._sorted[np.clip(places, 0, len(self._sorted) - 1), None])
+        """Ranks of sorted readings, shape (k, n); infinite where there is none."""
+        there = (places >= 0) & (places < len(self._sorted))
+        ranks = self._rank(x, self._sorted[np.where(there, places, 0), None])
+        return np.where(there, ranks, np.inf)
+
+
+def _runs(densities: Floats, distances: Floats) -> tuple[Places, Places]:
+    """Of sorted readings, the number of the run of equal ones that each belongs to, and where runs begin."""
+    changes = (np.diff(densities) != 0) | (np.diff(distances) != 0)
+    runs = np.concatenate([[0], np.cumsum(changes)])
+    return runs, np.searchsorted(runs, np.arange(runs[-1] + 2))

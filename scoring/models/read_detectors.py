@@ -88,7 +88,7 @@ def neighbours(fields: Fields) -> Neighbours:
         leaf_size=fields.whole("leaf_size"),
         neighbours=count,
         metric=metric,
-        p=Fields(Described("LocalOutlierFactor", options)).number("p") if "p" in options else 2.0,
+        p=fields.with_values(options).number("p") if "p" in options else 2.0,
         offset=fields.number("offset_"),
     )
 

@@ -52,10 +52,9 @@ def min_max_scaling(fields: Fields) -> MinMaxScaling:
     low = high = None
     if fields.flag("clip", default=False):
         bounds = fields.value("feature_range")
-        good = isinstance(bounds, list | tuple) and len(bounds) == 2  # noqa: PLR2004
-        if not good or not all(isinstance(bound, int | float) for bound in bounds):
+        if not isinstance(bounds, list | tuple) or len(bounds) != 2:  # noqa: PLR2004
             raise fields.error("feature_range", "is not a pair of numbers")
-        low, high = (float(bound) for bound in bounds)
+        low, high = (fields.with_values({"feature_range": bound}).number("feature_range") for bound in bounds)
     return MinMaxScaling(fields.array("scale_"), fields.array("min_"), low, high)
 
 
@@ -81,12 +80,10 @@ def polynomial(fields: Fields) -> Polynomial:
     """PolynomialFeatures; a pair of degrees came with 1.0."""
     degree = fields.value("degree")
     lowest, highest = degree if isinstance(degree, list | tuple) and len(degree) == 2 else (0, degree)  # noqa: PLR2004
-    if type(lowest) is not int or type(highest) is not int:
-        raise fields.error("degree", "is not one or two integers")
     return Polynomial(
         fields.whole(fields.first("n_features_in_", "n_input_features_")),
-        lowest,
-        highest,
+        fields.with_values({"degree": lowest}).whole("degree"),
+        fields.with_values({"degree": highest}).whole("degree"),
         fields.flag("interaction_only"),
         fields.flag("include_bias"),
     )
@@ -120,22 +117,23 @@ def projection(fields: Fields) -> Projection:
 def kernel_map(fields: Fields) -> KernelMap:
     """Nystroem; parameters of the kernel that have a default are resolved."""
     kernel = fields.value("kernel")
-    if not isinstance(kernel, str) or kernel == "precomputed":
-        name = kernel.name[:60] if isinstance(kernel, Described) else str(kernel)[:60]
-        raise ModelRefused(f"has a Nystroem with the kernel {name}, which is not supported: name a kernel")
+    if isinstance(kernel, Described):
+        raise ModelRefused(
+            f"has a Nystroem with the kernel {kernel.name[:60]}, which is not supported: name a kernel"
+        )
     components = fields.array("components_")
     given = {}
     extra = fields.value("kernel_params")
     if extra is not None:
         if not isinstance(extra, dict) or not extra.keys() <= {"gamma", "coef0", "degree"}:
             raise fields.error("kernel_params", "holds more than gamma, coef0 and degree")
-        given = {name: Fields(Described("Nystroem", extra)).number(name) for name in extra}
+        given = {name: fields.with_values(extra).number(name) for name in extra}
     for name in ("gamma", "coef0", "degree"):
         if fields.value(name) is not None:
             given[name] = fields.number(name)
     features = components.shape[-1] if components.ndim else 1
     return KernelMap(
-        kernel,
+        fields.text("kernel"),
         given.get("gamma", 1.0 / max(1, features)),
         given.get("coef0", 1.0),
         given.get("degree", 3.0),

@@ -7,18 +7,16 @@ for: what no prediction needs costs nothing.
 
 import io
 import json
-import math
-import re
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from scoring.errors import ModelError
 from scoring.models.document import Described
+from scoring.models.npy import array_from
 
 MOST_ARRAY_BYTES = 64 << 20
 """All arrays that are read: 300 trees of 511 nodes, as many as 256 samples make, take 12 MB."""
@@ -47,8 +45,7 @@ def read_skops(content: bytes) -> Described:
     members = _Members(content)
     try:
         text = members.read("schema.json", MOST_JSON_BYTES)
-        if text.count(b"{") + text.count(b"[") + text.count(b",") > MOST_JSON_NODES:
-            raise ModelError(f"has a document of more than {MOST_JSON_NODES:,} nodes")
+        check_nodes(text)
         root = json.loads(text)
     except RecursionError as error:
         raise ModelError("is nested too deeply to be a model") from error
@@ -58,6 +55,12 @@ def read_skops(content: bytes) -> Described:
     if not isinstance(found, Described):
         raise ModelError(f"does not hold an estimator{_AGAIN}")
     return found
+
+
+def check_nodes(text: bytes) -> None:
+    """Refuse a document that would take much memory, before it is parsed."""
+    if text.count(b"{") + text.count(b"[") + text.count(b",") > MOST_JSON_NODES:
+        raise ModelError(f"has a document of more than {MOST_JSON_NODES:,} nodes")
 
 
 class _Members:
@@ -114,63 +117,6 @@ def _check_directory(content: bytes) -> None:
     *_, size, _, _ = _END.unpack_from(content, start)
     if size > _MOST_DIRECTORY_BYTES or content[max(0, start - 20) : start].startswith(_ZIP64_LOCATOR):
         raise ModelError(f"has more than {MOST_MEMBERS:,} members")
-
-
-_MAGIC = b"\x93NUMPY"
-_HEADER = re.compile(
-    r"\{'descr': (?P<descr>'[^']{1,8}'|\[[^\[\]]{1,2000}\]), "
-    r"'fortran_order': (?P<fortran>True|False), 'shape': \((?P<shape>[0-9, ]{0,100})\), \} *\n",
-    re.ASCII,
-)
-"""As numpy writes it. Anything else is not what a model was saved with."""
-_NUMBER = r"[<>|](?:b1|[iu][1248]|f[248])"
-_FIELD = re.compile(rf"'(?P<name>[a-z_]{{1,40}})', '(?P<kind>{_NUMBER})'|'', '\|V(?P<gap>[1-9])'", re.ASCII)
-_MOST_DIMENSIONS = 4
-
-
-def array_from(content: bytes) -> np.ndarray:
-    """The array in the bytes of a .npy file; no copy is made but of foreign byte orders.
-
-    Raises:
-        ModelError: it is not one of numbers, or is not whole.
-    """
-    if content[:6] != _MAGIC or content[6:7] not in {b"\1", b"\2", b"\3"}:
-        raise ModelError(f"holds an array that is not one of numpy{_AGAIN}")
-    width = 2 if content[6] == 1 else 4
-    start = 8 + width
-    end = start + int.from_bytes(content[8:start], "little")
-    header = _HEADER.fullmatch(content[start : min(end, start + 4096)].decode("latin1"))
-    if header is None:
-        raise ModelError(f"holds an array that is not one of plain numbers{_AGAIN}")
-    dtype = _dtype(header["descr"])
-    shape = tuple(int(size[:18]) for size in header["shape"].split(",") if size.strip())
-    if len(shape) > _MOST_DIMENSIONS or math.prod(shape) * dtype.itemsize != len(content) - end:
-        raise ModelError(f"holds an array that is cut off{_AGAIN}")
-    flat = np.frombuffer(content, dtype, offset=end)
-    array = flat.reshape(shape, order="F" if header["fortran"] == "True" else "C")
-    return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
-
-
-@lru_cache(maxsize=64)
-def _dtype(descr: str) -> np.dtype[Any]:
-    """The type of plain numbers, or of the nodes of a tree, field by field."""
-    refused = ModelError(f"holds an array that is not one of plain numbers{_AGAIN}")
-    if descr.startswith("'"):
-        if not re.fullmatch(_NUMBER, descr[1:-1]):
-            raise refused
-        return np.dtype(descr[1:-1])
-    names, formats, offsets, place = [], [], [], 0
-    for part in descr[2:-2].split("), ("):
-        field = _FIELD.fullmatch(part)
-        if field is None or field["name"] in names:
-            raise refused
-        size = field["gap"] or field["kind"][2:]
-        if not field["gap"]:
-            names.append(field["name"])
-            formats.append(field["kind"])
-            offsets.append(place)
-        place += int(size)
-    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": place})
 
 
 class _Attributes(Mapping[str, Any]):

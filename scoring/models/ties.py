@@ -2,10 +2,14 @@
 
 It visits readings leaf by leaf, the nearer branch of each node first, or one after the other by brute force,
 and keeps the nearest on a heap: which of equally near ones it keeps follows from the order of visits and from
-how the heap is rebuilt. Many searches run side by side here, each a row of arrays.
+how the heap is rebuilt.
 """
 
 import math
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import islice
+from operator import itemgetter
 
 import numpy as np
 
@@ -75,70 +79,69 @@ class Search:
             levels = int(np.log2(max(1, (len(p.order) - 1) / p.leaf_size)) + 1)
         self._bounds = _halves(len(p.order), levels)
 
-    def neighbours(self, x: Floats) -> Places:
-        """The places of the neighbours of readings of shape (n, f); int64, shape (n, neighbours)."""
+    def neighbours(self, x: Floats, *, in_order: bool = False) -> Places:
+        """The places of the neighbours of readings of shape (n, f); int64, shape (n, neighbours).
+
+        With `in_order` they stand as scikit-learn sorts them, of which the last bit of a sum depends.
+        """
         leaves = len(self._bounds[-1]) - 1
         rows = max(1, _CELLS // (2 * leaves + 2 * self._p.neighbours + _BLOCK))
-        return np.concatenate([self._some(x[start : start + rows]) for start in range(0, len(x), rows)])
+        found = [
+            heap.in_order() if in_order else heap.places
+            for start in range(0, len(x), rows)
+            for heap in self._heaps(x[start : start + rows])
+        ]
+        return self._p.order[np.array(found, np.int64)].astype(np.int64)
 
-    def _some(self, x: Floats) -> Places:
-        heap = _Heap(len(x), self._p.neighbours)
-        order, nearest = self._visits(x)
-        bounds = self._bounds[-1]
-        for leaves, least in zip(order.T, nearest.T, strict=True):
-            rows = np.flatnonzero(least <= heap.largest())
-            starts, ends = bounds[leaves[rows]], bounds[leaves[rows] + 1]
-            for offset in range(0, int((ends - starts).max(initial=0)), _BLOCK):
-                self._push(heap, x, rows, starts + offset, np.minimum(ends, starts + offset + _BLOCK))
-        found: Places = self._p.order[heap.places()].astype(np.int64)
-        return found
+    def _heaps(self, x: Floats) -> "list[_Heap]":
+        heaps = [_Heap(self._p.neighbours) for _ in x]
+        least = self._least(x).tolist()
+        visits = [_visits(heap, each) for heap, each in zip(heaps, least, strict=True)]
+        rows = list(range(len(x)))
+        while rows:  # each continues with its next leaf
+            leaves = {row: leaf for row in rows for leaf in islice(visits[row], 1)}
+            rows = list(leaves)
+            self._push([heaps[row] for row in rows], x[rows], np.array(list(leaves.values()), np.int64))
+        return heaps
 
-    def _push(self, heap: "_Heap", x: Floats, rows: Places, starts: Places, ends: Places) -> None:
-        """Visit some readings of a leaf; only those that are near enough at the start are pushed."""
-        places = starts[:, None] + np.arange(_BLOCK)
-        ranks = self.ranks(x[rows, None, :], self._values[np.minimum(places, len(self._values) - 1)])
-        wanted = (places < ends[:, None]) & (ranks < heap.largest()[rows, None])
-        for i in np.flatnonzero(wanted.any(axis=0)).tolist():
-            chosen = np.flatnonzero(wanted[:, i])
-            heap.push(rows[chosen], ranks[chosen, i], places[chosen, i])
+    def _push(self, heaps: "list[_Heap]", x: Floats, leaves: Places) -> None:
+        """Visit the readings of a leaf for each reading of `x`."""
+        starts, ends = self._bounds[-1][leaves], self._bounds[-1][leaves + 1]
+        for offset in range(0, int((ends - starts).max(initial=0)), _BLOCK):
+            places = np.minimum(starts[:, None] + np.arange(offset, offset + _BLOCK), len(self._p.order) - 1)
+            ranks = self.ranks(x, self._p.order[places]).tolist()
+            counts = np.clip(ends - starts - offset, 0, _BLOCK).tolist()
+            for heap, near, count, start in zip(heaps, ranks, counts, starts.tolist(), strict=True):
+                heap.push(near[:count], start + offset)
 
-    def ranks(self, x: Floats, y: Floats) -> Floats:
-        """What the search compares readings by, over the last axis."""
-        if self._p.search == "brute" and self._p.metric == "euclidean":
-            # Multiplied out, which rounds otherwise; distances are made of it as well.
-            squares, product = (x * x).sum(axis=-1), (x * y).sum(axis=-1)
-            ranks: Floats = np.maximum(0.0, (squares + -2.0 * product) + (y * y).sum(axis=-1))
-            return ranks
-        return rank(self._p, x, y, exact=True)
-
-    def _visits(self, x: Floats) -> tuple[Places, Floats]:
-        """The leaves in the order of visits, and the least distance of each; both of shape (n, leaves)."""
-        order = np.zeros((len(x), 1), np.int64)
-        least = np.zeros((len(x), 1))
-        for bounds in self._bounds[1:]:
-            distances = self._least(x, bounds)
-            children = np.stack([2 * order, 2 * order + 1], axis=2)
-            both = np.take_along_axis(distances[:, None, :], children, axis=2)
-            turned = both[:, :, 0] > both[:, :, 1]
-            children[turned] = children[turned][:, ::-1]
-            both[turned] = both[turned][:, ::-1]
-            order, least = children.reshape(len(x), -1), both.reshape(len(x), -1)
-        return order, least
-
-    def _least(self, x: Floats, bounds: Places) -> Floats:
-        """How near each node of a level can be, by what scikit-learn keeps of it; shape (n, nodes)."""
+    def ranks(self, x: Floats, places: Places) -> Floats:
+        """What the search compares readings by: of shape (n, f) with those it was fitted on, shape (n, k)."""
         p = self._p
-        starts, sizes = bounds[:-1], np.diff(bounds)
+        if p.search != "brute" or p.metric != "euclidean":
+            return rank(p, x[:, None, :], p.readings[places], exact=True)
+        # Multiplied out, which rounds otherwise; distances are made of it as well.
+        if p.features_in == 1:
+            products = x * p.readings[places, 0]
+        else:  # by the library that scikit-learn multiplies matrices with
+            products = np.take_along_axis(x @ p.readings.T, places, axis=1)
+        ranks: Floats = (_squares(x)[:, None] + -2.0 * products) + self._squares[places]
+        return np.maximum(0.0, ranks)
+
+    @cached_property
+    def _squares(self) -> Floats:
+        return _squares(self._p.readings)
+
+    def _least(self, x: Floats) -> Floats:
+        """How near each node of the tree can be, by what scikit-learn keeps of it; shape (n, nodes)."""
+        p = self._p
+        if p.search == "brute":
+            return np.zeros((len(x), 1))
         if p.search == "kd_tree":
-            low = np.minimum.reduceat(self._values, starts) - x[:, None, :]
-            high = x[:, None, :] - np.maximum.reduceat(self._values, starts)
+            lows, highs = self._boxes
+            low, high = lows - x[:, None, :], x[:, None, :] - highs
             return self._reduced(0.5 * ((low + np.abs(low)) + (high + np.abs(high))))
-        # Sums from the left, as they are made there.
-        parts = np.split(self._values, bounds[1:-1])
-        centres = np.stack([np.add.accumulate(part)[-1] for part in parts]) / sizes[:, None]
-        away = rank(p, self._values, np.repeat(centres, sizes, axis=0), exact=True)
-        radii = distance(p, np.maximum.reduceat(away, starts), exact=True)
-        distances = distance(p, rank(p, x[:, None, :], centres[None, :, :], exact=True), exact=True)
+        centres, radii = self._balls
+        distances = distance(p, rank(p, x[:, None, :], centres, exact=True), exact=True)
         apart: Floats = np.maximum(0.0, distances - radii)
         match p.metric:
             case "euclidean":
@@ -147,8 +150,51 @@ class Search:
                 return _exact_power(apart, p.p)
         return apart
 
+    @cached_property
+    def _boxes(self) -> tuple[Floats, Floats]:
+        """The lowest and highest values of each node; shape (nodes, f)."""
+        starts = [bounds[:-1] for bounds in self._bounds]
+        lows = [np.minimum.reduceat(self._values, each) for each in starts]
+        highs = [np.maximum.reduceat(self._values, each) for each in starts]
+        return np.concatenate(lows), np.concatenate(highs)
+
+    @cached_property
+    def _balls(self) -> tuple[Floats, Floats]:
+        """The centre of each node, shape (nodes, f), and its radius."""
+        p = self._p
+        centres, radii = [], []
+        for bounds in self._bounds:
+            sizes = np.diff(bounds)
+            # Sums from the left, as they are made there.
+            parts = np.split(self._values, bounds[1:-1])
+            centre = np.stack([np.add.accumulate(part)[-1] for part in parts]) / sizes[:, None]
+            away = rank(p, self._values, np.repeat(centre, sizes, axis=0), exact=True)
+            centres.append(centre)
+            radii.append(distance(p, np.maximum.reduceat(away, bounds[:-1]), exact=True))
+        return np.concatenate(centres), np.concatenate(radii)
+
     def _reduced(self, apart: Floats) -> Floats:
         return rank(self._p, apart, np.zeros(self._p.features_in), exact=True)
+
+
+def _squares(x: Floats) -> Floats:
+    """Of the lengths of readings, by the library that scikit-learn multiplies vectors with."""
+    return np.array([np.dot(row, row) for row in x])
+
+
+def _visits(heap: "_Heap", least: list[float]) -> Iterator[int]:
+    """The leaves to visit, one after the other: what is on the heap meanwhile decides what is left out."""
+    first_leaf = len(least) // 2
+    nodes = [0]
+    while nodes:
+        node = nodes.pop()
+        if least[node] > heap.largest:
+            continue
+        if node >= first_leaf:
+            yield node - first_leaf
+            continue
+        left, right = 2 * node + 1, 2 * node + 2
+        nodes += [right, left] if least[left] <= least[right] else [left, right]
 
 
 def _halves(count: int, levels: int) -> list[Places]:
@@ -162,41 +208,74 @@ def _halves(count: int, levels: int) -> list[Places]:
 
 
 class _Heap:
-    """As many heaps as there are rows, each with its largest distance first.
+    """The nearest readings so far, the one with the largest distance first.
 
-    They lie in one array, each with room for the children that its last ones do not have: less than anything.
+    Plain lists: each step hangs on the one before, and few readings need a heap.
     """
 
-    def __init__(self, rows: int, size: int) -> None:
-        self._width = 2 * size + 1
-        distances = np.full((rows, self._width), -np.inf)
-        distances[:, :size] = np.inf
-        self._distances = distances.reshape(-1)
-        self._places = np.zeros(rows * self._width, np.int64)
-        self._size = size
+    def __init__(self, size: int) -> None:
+        self.places = [0] * size
+        # With room for the children that the last ones do not have: less than anything.
+        self._distances = [math.inf] * size + [-math.inf] * (size + 1)
 
-    def places(self) -> Places:
-        """What is on the heaps; shape (rows, size)."""
-        return self._places.reshape(-1, self._width)[:, : self._size]
+    def in_order(self) -> list[int]:
+        """The places by rising distance, of equal ones in the order that scikit-learn's sort leaves."""
+        found = list(zip(self._distances, self.places, strict=False))
+        _sort(found)
+        return [place for _, place in found]
 
-    def largest(self) -> Floats:
-        """Of each heap."""
-        return self._distances[:: self._width]
+    @property
+    def largest(self) -> float:
+        """Of the distances."""
+        return self._distances[0]
 
-    def push(self, rows: Places, distances: Floats, places: Places) -> None:
-        """Put a distance on each of the heaps `rows`, in place of the largest, where it is smaller."""
-        root = rows * self._width
-        smaller = np.flatnonzero(distances < self._distances.take(root))
-        root, distances, places = root.take(smaller), distances.take(smaller), places.take(smaller)
-        at = root
-        while len(at):
-            child = 2 * at - root + 1
-            left, right = self._distances.take(child), self._distances.take(child + 1)
-            child += right > left
-            largest = np.maximum(left, right)
-            sinks = largest > distances
-            self._distances[at] = np.where(sinks, largest, distances)
-            self._places[at] = np.where(sinks, self._places.take(child), places)
-            left_over = np.flatnonzero(sinks)
-            root, at = root.take(left_over), child.take(left_over)
-            distances, places = distances.take(left_over), places.take(left_over)
+    def push(self, distances: list[float], start: int) -> None:
+        """Visit readings from the place `start` on: a smaller distance takes the place of the largest."""
+        kept, places = self._distances, self.places
+        for place, distance in enumerate(distances, start):
+            if distance >= kept[0]:
+                continue
+            at, child = 0, 1
+            while True:  # until neither child is larger
+                larger = kept[child]
+                if kept[child + 1] > larger:
+                    child += 1
+                    larger = kept[child]
+                if larger <= distance:
+                    break
+                kept[at], places[at] = larger, places[child]
+                at, child = child, 2 * child + 1
+            kept[at], places[at] = distance, place
+
+
+_FEW = 15
+"""As many and fewer are sorted by insertion, which leaves equal ones as they are."""
+
+
+def _sort(items: list[tuple[float, int]]) -> None:
+    """Scikit-learn's sort by distance: parts around a pivot, the middle one of first, last and central."""
+    first, count = 0, len(items)
+    while count - first > _FEW:
+        last, centre = count - 1, first + (count - first) // 2
+        for low, high in ((first, last), (last, centre), (first, last)):
+            if items[low][0] > items[high][0]:
+                items[low], items[high] = items[high], items[low]
+            elif (low, high) == (last, centre):
+                break
+        pivot = items[last][0]
+        i, j = first + 1, last - 1
+        while True:
+            while i <= j and items[i][0] < pivot:
+                i += 1
+            while i <= j and items[j][0] > pivot:
+                j -= 1
+            if i >= j:
+                break
+            items[i], items[j] = items[j], items[i]
+            i, j = i + 1, j - 1
+        items[i], items[last] = items[last], items[i]
+        left = items[first:i]
+        _sort(left)
+        items[first:i] = left
+        first = i + 1
+    items[first:] = sorted(items[first:], key=itemgetter(0))

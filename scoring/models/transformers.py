@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scoring.models.normal import normal_quantiles
 from scoring.models.parameter_checks import Floats
 from scoring.models.transformer_parameters import (
     FourierMap,
@@ -115,19 +116,14 @@ def _quantile(p: QuantileTransform, x: Floats) -> Floats:
             low, high = column == quantiles[0], column == quantiles[-1]
         result[high] = 1
         result[low] = 0
-        x[:, i] = _normal_quantiles(result) if p.normal else result
+        x[:, i] = _normal(result) if p.normal else result
     return x
 
 
-def _normal_quantiles(shares: Floats) -> Floats:
-    from statistics import NormalDist
-
+def _normal(shares: Floats) -> Floats:
     bound = _BOUND - np.spacing(1)
     distinct, places = np.unique(np.clip(shares, bound, 1 - bound), return_inverse=True)
-    inverse = NormalDist().inv_cdf
-    # NaN stays what it is; nothing else is outside the bounds.
-    found = np.array([inverse(share) if share == share else share for share in distinct.tolist()])  # noqa: PLR0124
-    result: Floats = found[places]
+    result: Floats = normal_quantiles(distinct)[places]
     return result
 
 

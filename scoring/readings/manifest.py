@@ -7,6 +7,9 @@ that is not the landing's name, and, for one that it could not fetch, `found`: "
 "unreadable", the last with its `reason`. In a try for the sensors whose steps were lost, `sensors` lists
 their encoded keys, such as "1_3": steps and `collect` work on these only. New fields can be added within a
 version; a field that changes its meaning needs a new version.
+
+`expected` lists the encoded keys of the sensors that the last landing like this one brought: `collect`
+reports those of them that sent nothing.
 """
 
 import base64
@@ -63,6 +66,13 @@ class RunManifest:
     landings: tuple[ManifestLanding, ...]
     sensors: tuple[str, ...] | None = None
     """Encoded keys of the only sensors to score; None for all."""
+    expected: tuple[str, ...] = ()
+    """Encoded keys of the sensors that the last landing like this one brought, if that is known."""
+
+    @property
+    def brought(self) -> frozenset[SensorKey]:
+        """The sensors that the last landing like this one brought, if that is known."""
+        return frozenset(map(SensorKey.from_encoded, self.expected))
 
     @property
     def listed(self) -> frozenset[SensorKey] | None:
@@ -84,6 +94,8 @@ class RunManifest:
     def __post_init__(self) -> None:
         if len({landing.name for landing in self.landings}) != len(self.landings):
             raise ValueError("a landing is listed twice")
+        if self.brought and len(self.brought) != len(self.expected):
+            raise ValueError("a sensor is expected twice")
         if self.listed is not None and len(self.listed) != len(self.sensors or ()):
             raise ValueError("a sensor is listed twice")
 

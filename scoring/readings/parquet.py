@@ -22,6 +22,7 @@ from scoring.formats import READING_COLUMNS
 from scoring.mapping import PLAIN, Mapping
 from scoring.readings import timestamps
 from scoring.readings.columns import Columns, find_columns
+from scoring.readings.csv_header import MAX_COLUMNS
 from scoring.readings.row_checks import KnownKeys, check_rows
 from scoring.readings.rows import Batch, Rows, shift_lines
 from scoring.readings.suggest import Sample, advice_on
@@ -128,6 +129,8 @@ def reported() -> Iterator[None]:
 
 def _columns(opened: pq.ParquetFile, mapping: Mapping, file: str) -> Columns:
     schema = opened.schema_arrow
+    if len(schema.names) > MAX_COLUMNS:
+        raise ReadingsError(f"expected at most {MAX_COLUMNS:,} columns, found {len(schema.names):,}")
     try:
         columns = find_columns(schema.names, mapping, file)
     except ReadingsError as error:

@@ -21,6 +21,9 @@ _TABLE_LIMIT = 1 << 20
 
 
 _WHOLE = re.compile(r"(0|-?[1-9][0-9]*)\.0+")
+_MOST_KNOWN = 200_000
+"""More than the sensors of a large fleet: they would take a few hundred MB."""
+
 _NOT_UTF8 = "is not UTF-8"
 
 
@@ -31,9 +34,16 @@ class KnownKeys:
     keys: dict[tuple[str, str], SensorKey] = field(default_factory=dict)
     parts: dict[bytes, str] = field(default_factory=dict)
 
+    def trim(self) -> None:
+        """Forget them where they are too many: a file can name another sensor in every row."""
+        for known in (self.keys, self.parts):
+            if len(known) > _MOST_KNOWN:
+                known.clear()
+
 
 def check_rows(rows: Rows, rejects: list[Reject], known: KnownKeys, file: str) -> Batch:
     """Check rows and make them a batch, whose rejects include `rejects`, in order of lines."""
+    known.trim()
     times, valid = rows.times or timestamps.parse(rows.ts)
     values, numeric = rows.values or numbers.parse(rows.value)
     device, sensor = _KeyParts(rows.device, known), _KeyParts(rows.sensor, known)

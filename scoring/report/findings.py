@@ -76,7 +76,7 @@ class Finding:
 def headline(folder: Folder, views: Sequence[SensorView]) -> str:
     """The run in one sentence: why it failed, which sensors need attention, how many sent nothing."""
     counts = Counter(view.ranked.attention for view in views)
-    silent = counts[Attention.NO_READINGS] + max(0, _unlisted(folder))
+    silent = max(0, folder.totals.sensors_without_rows - counts[Attention.SILENT])
     groups = {group: verbs for group, verbs in _HEADLINE.items() if counts[group]}
     if folder.state in _STATES and folder.reasons:
         hidden = groups if folder.state is RunOutcome.FAILED else _IN_REASONS
@@ -86,7 +86,7 @@ def headline(folder: Folder, views: Sequence[SensorView]) -> str:
     elif groups:
         parts = [_attention(groups, counts)]
     else:
-        parts = [_normal(counts[Attention.NORMAL], everyone=not silent)]
+        parts = [_normal(counts[Attention.NORMAL], everyone=not folder.totals.models_without_readings)]
     if silent:
         parts.append(f"{silent:,} sensor{'s' if silent > 1 else ''} sent nothing")
     return "; ".join(parts)

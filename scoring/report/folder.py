@@ -87,7 +87,7 @@ class RunTotals:
     landings: int
     landings_read: int
     sensors_without_rows: int = 0
-    """Sensors with a model, or expected ones, that sent nothing."""
+    """Expected sensors that sent nothing; if none are known, all sensors with a model that did."""
 
 
 @dataclass(frozen=True, slots=True)

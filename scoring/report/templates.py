@@ -48,8 +48,12 @@ def render(template: str, title: str, context: dict[str, Any], data: Any, assets
         library=library,
         script=script,
     )
+    text = text.translate(_CONTROLS)
     return text.encode(errors="replace")  # a lone surrogate, as in a damaged blob name, is not UTF-8
 
+
+_CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\ufffd")
+"""Control characters besides those of a line: in a page they stand for nothing."""
 
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Characters that start or end a run of another writing direction: one in a name could end the page's own."""

@@ -22,6 +22,7 @@ from scoring.step.batch import FindModel, ScoredBatch, score_batch
 from scoring.step.outcome import SensorOutcome, StepOutcome
 from scoring.step.predictions import PredictionFiles
 from scoring.step.selection import OneSensor, Selection
+from scoring.step.sensor_limit import SensorLimit
 from scoring.step.totals import Totals
 
 THREADS = os.process_cpu_count() or 1
@@ -69,10 +70,13 @@ def score(
     models: FindModel,
     selection: Selection,
     files: PredictionFiles,
+    *,
+    limit: SensorLimit,
     observer: Observer | None = None,
 ) -> StepOutcome:
     """Score the selected sensors' readings of all `sources` into `files`.
 
+    The `limit` applies first: neither the outcome nor the `observer` has readings beyond it.
     A sensor that fails has a reason and no file; a source that cannot be read has a status that says so. The
     others are scored.
     """
@@ -81,7 +85,7 @@ def score(
     with ThreadPoolExecutor(THREADS) as pool:
         for source in sources:
             try:
-                batches = _observed(source, observer, pool)
+                batches = _observed(source, limit, observer, pool)
                 for scored in _in_order(pool, batches, models, selection):
                     totals.add(scored)
                 found = FoundLanding(source.name, LandingStatus.READ, None)
@@ -96,8 +100,10 @@ def score(
     return StepOutcome(selection.step, outcomes, landings)
 
 
-def _observed(source: Source, observer: Observer | None, pool: ThreadPoolExecutor) -> Iterator[Batch]:
-    for batch in read_batches(source, executor=pool):
+def _observed(
+    source: Source, limit: SensorLimit, observer: Observer | None, pool: ThreadPoolExecutor
+) -> Iterator[Batch]:
+    for batch in map(limit, read_batches(source, executor=pool)):
         if observer:
             observer.add(source, batch)
         yield batch

@@ -19,7 +19,7 @@ from dev.azureml.faults import Fault, Kind, Loss
 from dev.azureml.identity import make_token
 from dev.azureml.server import Emulator
 from dev.azureml.storage import Storage
-from dev.azurite import connection_string
+from dev.azurite import ACCOUNT, connection_string
 
 pytestmark = pytest.mark.xdist_group("azureml")
 
@@ -114,7 +114,7 @@ def datastores(client, emulator):
     for name in ("readings", "results"):
         emulator.workspace.storage.make_container(name)
         client.datastores.create_or_update(
-            AzureBlobDatastore(name=name, account_name="devstoreaccount1", container_name=name)
+            AzureBlobDatastore(name=name, account_name=ACCOUNT, container_name=name)
         )
     blobs = emulator.workspace.storage.client
     blobs.get_blob_client("readings", "2026/a.csv").upload_blob(b"1", overwrite=True)

@@ -162,6 +162,10 @@ class TestTheHostItself:
             ("/admin/functions/tick", b"{}", JSON | {"Origin": "https://example.com"}, 403),
             ("/admin/functions/tick", b"{}", JSON | {"Host": "rebound.example.com"}, 403),
             ("/", b"{}", JSON, 404),
+            *(
+                ("/admin/functions/tick", b"", JSON | {"Content-Length": length}, 413)
+                for length in ("-1", "text", "1e3", "+5", "0x5", "9" * 30)
+            ),
         ],
         ids=[
             "no such function",
@@ -173,6 +177,12 @@ class TestTheHostItself:
             "web page",
             "other host",
             "no such path",
+            "negative length",
+            "text for a length",
+            "exponent",
+            "signed length",
+            "hexadecimal",
+            "huge length",
         ],
     )
     def test_an_invalid_call_is_rejected(self, host, path, body, headers, status):

@@ -12,8 +12,9 @@ from threading import Thread
 
 import pytest
 
+from dev.azurite import STANDARD_PORTS, Account, connection_string
 from dev.children import end_child, start_child
-from dev.start import server_on
+from dev.start import connect_to_own_azurite, server_on
 
 REPO = Path(__file__).parents[2]
 
@@ -87,3 +88,27 @@ def test_other_servers_are_not_mistaken_for_azurite():
         Thread(target=hang_up, daemon=True).start()
         assert str(server_on(port)).startswith("not a web server")
     assert server_on(port) is None
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_the_settings_get_the_key_of_this_azurite_in_place_of_the_public_one(tmp_path, capsys, exists):
+    file, data = tmp_path / "local.settings.json", tmp_path / "azurite"
+    if exists:
+        file.write_text('{"Values": {"ScoringStorage": "UseDevelopmentStorage=true", "A": "1"}}')
+    own = connect_to_own_azurite(file, data)
+    assert own == connection_string(*STANDARD_PORTS, account=Account.of(data))
+    values = json.loads(file.read_text())["Values"]
+    assert values["ScoringStorage"] == own
+    assert (values["A"] == "1") if exists else (values["AzureWebJobsStorage"] == own)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert ("key of this Azurite" if exists else "created from") in capsys.readouterr().out
+    text = file.read_bytes()
+    assert connect_to_own_azurite(file, data) == own
+    assert (file.read_bytes(), capsys.readouterr().out) == (text, "")
+
+
+def test_settings_with_a_connection_of_their_own_are_left_alone(tmp_path):
+    file, data = tmp_path / "local.settings.json", tmp_path / "azurite"
+    file.write_text('{"Values": {"ScoringStorage": "AccountName=a;AccountKey=b"}}')
+    assert connect_to_own_azurite(file, data) is None
+    assert not data.exists()

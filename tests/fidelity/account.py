@@ -71,6 +71,7 @@ class Account:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{KEY}"},
             )
         key = {"account_name": ACCOUNT, "account_key": KEY}
         self.client = BlobServiceClient(f"https://{HOST}", credential=key, connection_verify=str(trusted))

@@ -3,25 +3,32 @@
 import gzip
 import io
 import json
+import shlex
+import socket
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pa_parquet
+import yaml
 from hypothesis import strategies as st
 
+from dev.host.endpoints import WrongInput, _Handler
 from pipeline.engines.local import step_states
 from pipeline.engines.local.graph import Pipeline
 from pipeline.engines.summary import read_status
 from pipeline.errors import PipelineError
 from pipeline.flow import sweep
 from pipeline.published import publish
-from pipeline.published.build import SCORE_FILE, ReadingLimits, build
+from pipeline.published.build import SCORE_FILE, ReadingLimits, build, check
+from pipeline.runs import result
 from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunRecord
 from pipeline.settings import Settings
@@ -89,7 +96,7 @@ class Target:
 
 def targets(folder: Path) -> dict[str, Target]:
     """All targets by name; they write into `folder`."""
-    return {**_readings(folder), **_documents(folder), **_models(folder)}
+    return {**_readings(folder), **_documents(folder), **_models(folder), "host request": _host_request()}
 
 
 def _readings(folder: Path) -> dict[str, Target]:
@@ -152,9 +159,14 @@ def _documents(folder: Path) -> dict[str, Target]:
         "record": (lambda data: RunRecord.from_bytes(data, "it").to_bytes(), PipelineError, record),
         "summary": (lambda data: read_status(data, "it", ()), PipelineError, _SUMMARY),
         "watermark": (
-            lambda data: sweep.read_watermark(data, "it", "account/data"),
+            lambda data: sweep.read_watermark(data, "it").to_bytes(),
             PipelineError,
-            b'{"version": 1, "source": "account/data", "watermark": "2026-01-01T00:00:00+00:00"}',
+            (SAMPLES / "watermark-1.json").read_bytes(),
+        ),
+        "result": (
+            lambda data: result.from_bytes(data, "it"),
+            PipelineError,
+            (SAMPLES / "result-1.json").read_bytes(),
         ),
         "steps": (lambda data: step_states.from_bytes(data, "it"), PipelineError, _STEPS),
         "published": (lambda data: publish.from_bytes(data, "it"), PipelineError, _PUBLISHED),
@@ -177,15 +189,45 @@ def _documents(folder: Path) -> dict[str, Target]:
         for node in Pipeline.read(content, {SCORE_FILE: score}).nodes:
             node.arguments(dict.fromkeys(("data", "manifest", "models", "run"), "x"), {}, "preds")
 
+    def check_published(content: bytes) -> None:
+        """What passes the check is executed, so it must be what was built, whatever its bytes."""
+        check(content, score)
+        jobs = yaml.safe_load(content)["jobs"]
+        commands = {job["component"]["command"] for job in jobs.values() if job["component"] != "./score.yml"}
+        assert all(shlex.split(command)[:4] == ["python", "-m", "scoring", "collect"] for command in commands)
+
     def read_settings(content: bytes) -> None:
         lines = content.decode(errors="replace").split("\n")
         pairs = (line.partition("=") for line in lines)
         Settings.from_environment({name: text for name, _, text in pairs if name})
 
     return found | {
+        "published documents": Target(check_published, PipelineError, damaged([documents.pipeline_yml])),
         "pipeline": Target(read_pipeline, PipelineError, damaged([documents.pipeline_yml])),
         "settings": Target(read_settings, PipelineError, damaged([_SETTINGS])),
     }
+
+
+def _host_request() -> Target:
+    """Bytes that a client sends to the development host, and the answers to each of its requests."""
+
+    def call(text: str, invocation: str) -> NoReturn:
+        raise WrongInput(text)
+
+    server = SimpleNamespace(calls={"f": call}, queue=lambda _: None, errors=[])
+
+    def read(content: bytes) -> None:
+        client, there = socket.socketpair()
+        with client, there:
+            there.settimeout(10)
+            client.sendall(content)
+            client.shutdown(socket.SHUT_WR)
+            _Handler(there, ("127.0.0.1", 1), cast("Any", server))
+            there.close()
+            answer = client.makefile("rb").read()
+        assert not answer or answer.startswith((b"HTTP/1.", b"{", b"<!DOCTYPE")), answer[:80]
+
+    return Target(read, OSError, damaged(_REQUESTS))
 
 
 def model_seeds(name: str) -> list[bytes]:
@@ -269,6 +311,19 @@ _STEPS = _json(
             }
         ],
     }
+)
+_REQUESTS = (
+    (
+        b"POST /admin/functions/f HTTP/1.1\r\nHost: 127.0.0.1:7071\r\nContent-Type: application/json\r\n"
+        b'Content-Length: 19\r\n\r\n{"input": "data/a"}'
+    ),
+    (
+        b"POST /runtime/webhooks/blobs?functionName=Host.Functions.f HTTP/1.1\r\nHost: localhost\r\n"
+        b"aeg-event-type: Notification\r\nContent-Length: 61\r\n\r\n"
+        b'[{"data": {"url": "http://127.0.0.1:10000/account/data/a.b"}}]'
+    ),
+    b"GET /admin/host/status HTTP/1.1\r\nHost: localhost:7071\r\n\r\nGET /admin/functions HTTP/1.0\r\n\r\n",
+    b"OPTIONS / HTTP/1.1\r\nHost: localhost\r\nWebHook-Request-Origin: a\r\nContent-Length: -1\r\n\r\n",
 )
 _PUBLISHED = _json({"version": 1, "published": "v1", "engine": "local", "component": None, "steps": 2})
 _SETTINGS = b"""ScoringStorage=UseDevelopmentStorage=true

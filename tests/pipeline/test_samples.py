@@ -11,7 +11,7 @@ from pipeline.engines.local import step_states
 from pipeline.errors import PipelineError
 from pipeline.flow import sweep
 from pipeline.published import publish
-from pipeline.runs import record
+from pipeline.runs import record, result
 from pipeline.runs.landing import Manifest
 from scoring import formats
 
@@ -20,9 +20,10 @@ READERS: dict[str, tuple[int, Callable[[bytes, str], object]]] = {
     "manifest": (formats.MANIFEST_VERSION, Manifest.from_bytes),
     "record": (record.VERSION, record.RunRecord.from_bytes),
     "summary": (formats.SUMMARY_VERSION, summary.read_summary),
+    "result": (result.VERSION, result.from_bytes),
     "steps": (step_states.VERSION, step_states.from_bytes),
     "published": (publish.VERSION, publish.from_bytes),
-    "watermark": (sweep.VERSION, lambda data, where: sweep.read_watermark(data, where, "account/data")),
+    "watermark": (sweep.VERSION, sweep.read_watermark),
 }
 
 
@@ -50,6 +51,6 @@ def test_samples_hold_what_was_stored():
     steps = step_states.from_bytes(sample("steps"), "it")
     assert (steps[0].started, steps[0].tries) == (datetime(2026, 11, 23, 5, 0, 0, 250000, tzinfo=UTC), 2)
     assert publish.from_bytes(sample("published"), "it").steps == 15
-    watermark = sweep.read_watermark(sample("watermark"), "it", "account/data")
-    assert watermark == datetime(2026, 11, 23, 5, tzinfo=UTC)
+    watermark = sweep.read_watermark(sample("watermark"), "it")
+    assert watermark == sweep.Watermark("account/data", datetime(2026, 11, 23, 5, tzinfo=UTC))
     assert summary.read_status(sample("summary"), "it", ()).error == "sensor 1/2 failed: the model is refused"

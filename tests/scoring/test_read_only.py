@@ -9,6 +9,7 @@ from scoring.collect.rejects import RowCounter
 from scoring.errors import OutputError
 from scoring.formats import SUCCESS
 from scoring.step.predictions import PredictionFiles
+from scoring.step.sensor_limit import SensorLimit
 from scoring.success_mark import mark, unmark
 
 SYSTEM = Path("/sys")
@@ -16,7 +17,7 @@ SYSTEM = Path("/sys")
 
 
 def enter_counter() -> None:
-    with RowCounter(SYSTEM):
+    with RowCounter(SYSTEM, SensorLimit(())):
         pytest.fail("nothing can be written here")
 
 

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 REPO = Path(__file__).parents[2]
 LOCKS = ("requirements.txt", "requirements-app.txt", "requirements-dev.txt", "infra/requirements.txt")
-SMALL = "tests/fidelity/requirements.txt"
+SMALL = ("tests/fidelity/requirements.txt", "dev/uv.txt", "dev/node.txt")
 
 
 def requirements(lock: str) -> list[str]:
@@ -30,10 +30,10 @@ def pins(lock: str) -> dict[str, set[Version]]:
     return found
 
 
-@pytest.mark.parametrize("lock", [*LOCKS, SMALL])
+@pytest.mark.parametrize("lock", [*LOCKS, *SMALL])
 def test_every_requirement_is_pinned_with_hashes(lock):
     entries = requirements(lock)
-    assert len(entries) > (0 if lock == SMALL else 20)
+    assert len(entries) > (0 if lock in SMALL else 20)
     for entry in entries:
         assert re.fullmatch(
             r"[A-Za-z0-9._-]+(\[[a-z0-9,-]+\])?==[0-9A-Za-z.+!]+( ; [^\\]+?)?"
@@ -82,3 +82,21 @@ def test_scripts_install_lock_files_with_hashes_required(script):
     ]
     assert installs
     assert all("--require-hashes" in line for line in installs)
+
+
+def test_nothing_else_is_installed():
+    """Each script and workflow installs what a lock file pins; an editor's container adds nothing."""
+    files = [*REPO.glob("dev/*.sh"), *REPO.glob("infra/*.sh"), REPO / ".ci" / "run", REPO / "Makefile"]
+    files += REPO.glob(".github/workflows/*.yml")
+    found = [
+        line.strip()
+        for file in files
+        for line in file.read_text("utf-8").splitlines()
+        if re.search(r"\b(pip (install|sync)|npm (install|i)|npx|uvx|pipx)\b", line)
+        and not line.lstrip().startswith(("#", "echo"))
+    ]
+    assert len(found) > 5
+    assert [line for line in found if "--require-hashes" not in line] == []
+    assert '"${npm[@]}" ci ' in (REPO / "dev" / "install-azurite.sh").read_text("utf-8")
+    container = json.loads((REPO / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    assert (container.get("features"), container["postCreateCommand"]) == (None, "make setup")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dev.azurite import connection_string
+from dev.azurite import ACCOUNT, KEY, connection_string
 from dev.proxy import Fault, FaultProxy, at_random
 from pipeline.engines.local.processes import last_line
 from pipeline.errors import PipelineError
@@ -21,9 +21,6 @@ from pipeline.storage.account import Store
 
 PLANTED = "UExBTlRFRHNlY3JldA"
 SIGNED = f"sv=2025-01-05&ss=b&sig={PLANTED}%3D"
-KEY = next(part for part in connection_string(1).split(";") if part.startswith("AccountKey=")).partition("=")[
-    2
-]
 
 
 def all_output(error: BaseException, caplog) -> str:
@@ -38,7 +35,7 @@ def test_no_error_traceback_or_log_contains_a_signature(settings, azurite, caplo
         azurite.ports["Blob"], at_random(seed=1, share=1.0, faults=[Fault.BUSY, Fault.RESET])
     ) as proxy:
         port = 1 if kind == "no listener" else proxy.port
-        endpoint = f"BlobEndpoint=http://127.0.0.1:{port}/devstoreaccount1;SharedAccessSignature={SIGNED}"
+        endpoint = f"BlobEndpoint=http://127.0.0.1:{port}/{ACCOUNT};SharedAccessSignature={SIGNED}"
         store = Store.connect(replace(settings, connection=Connection(endpoint)))
         with pytest.raises(PipelineError) as caught:
             store.data.read("a.csv")

@@ -7,9 +7,7 @@ import time
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from pipeline.runs import claims
-from pipeline.storage import account
-from tests.simulation.machine import Fleet, total
+from tests.simulation.machine import FIXED, Fleet, total
 
 EXAMPLES, STEPS = 100, 50
 
@@ -21,8 +19,8 @@ def main() -> int:
         "--steps", type=int, default=100_000, help="minimum number of requests to storage and engine"
     )
     wanted = parser.parse_args().steps
-    account.PARALLEL = 1  # the simulation decides what comes first
-    claims.MANY = 2  # from this number on it lists, and listings can be late
+    for module, name, value in FIXED:
+        setattr(module, name, value)
     began = time.monotonic()
     while total["requests"] < wanted:
         run_state_machine_as_test(

@@ -7,18 +7,27 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from pipeline.flow.cold_folders import COLD_AFTER, WHOLE_EVERY
+from pipeline.pages import index
+from pipeline.runs import claims
 from pipeline.runs.names import split_try
 from pipeline.runs.record import RunRecord, RunState
-from tests.simulation.world import SENSORS, SETTINGS, Call, Disturbance, Plan, World
+from pipeline.storage import account
+from tests.simulation.world import SENSORS, SETTINGS, Call, Disturbance, Plan, World, blob_name
 
 NAMES = 4
 LATEST = SETTINGS.grace - timedelta(minutes=1)
 """A listing must not lag further than the sweep looks back, as the setting documents."""
 
+FIXED = ((account, "PARALLEL", 1), (claims, "MANY", 2), (index, "TRIES", 0))
+"""Constants of the product, as a search sets them: requests come one at a time, so that it decides their
+order; two claims are listed already, and listings can be late; and no process writes the page of runs."""
+
 total: Counter[str] = Counter()
 """Requests, calls, runs and landings of all examples."""
 
-durations = st.integers(0, 20).map(lambda minutes: timedelta(minutes=minutes))
+minutes = st.integers(0, 20).map(lambda minutes: timedelta(minutes=minutes))
+durations = minutes | minutes | minutes | st.just(COLD_AFTER + timedelta(hours=1))
 
 
 def plans(deep: int) -> st.SearchStrategy[Plan]:
@@ -50,11 +59,11 @@ class Fleet(RuleBasedStateMachine):
     @rule(which=st.integers(0, NAMES - 1))
     def blob_is_uploaded(self, which: int) -> None:
         self.number += 1
-        self.world.upload(f"{which}.csv", f"{self.number}".encode())
+        self.world.upload(blob_name(which), f"{self.number}".encode())
 
     @rule(which=st.integers(0, NAMES - 1))
     def blob_is_removed(self, which: int) -> None:
-        self.world.remove(f"{which}.csv")
+        self.world.remove(blob_name(which))
 
     @rule(call=calls(2))
     def host_is_called(self, call: Call) -> None:
@@ -126,7 +135,8 @@ class Fleet(RuleBasedStateMachine):
                 assert (holder, number >= split_try(run)[1]) == (split_try(run)[0], True), (key, run, holder)
 
     def teardown(self) -> None:
-        """Without faults, a few ticks later no run is open and every landing is scored once."""
+        """Without faults, a day later no run is open and every landing is scored once."""
+        self.world.pass_time(WHOLE_EVERY)
         for _ in range(12):
             self.world.pass_time(timedelta(minutes=30))
             self.world.next_tick()

@@ -136,8 +136,11 @@ class MemoryContainer:
 
         yield from self._ask(effect)
 
-    def folders(self) -> Iterator[str]:
-        yield from self._ask(lambda: sorted({name.split("/")[0] for name in self._blobs if "/" in name}))
+    def list_folder(self, folder: str = "") -> Iterator[BlobInfo | str]:
+        blobs = list(self.list(folder))
+        inside = [blob.name.removeprefix(folder).partition("/") for blob in blobs]
+        yield from sorted({f"{folder}{name}/" for name, slash, _ in inside if slash})
+        yield from (blob for blob, (_, slash, _) in zip(blobs, inside, strict=True) if not slash)
 
     def lease(self, name: str, seconds: int) -> Any:
         raise LeaseHeld(f"{self.name}/{name}: no worker can lease it for {seconds} s")

@@ -70,7 +70,7 @@ def test_listings_are_sorted_by_name_and_folders_are_first_segments(container: A
         container.put(name, b"")
     assert [found.name for found in container.list()] == ["a/1", "b/1", "b/2", "top"]
     assert [found.name for found in container.list("b/")] == ["b/1", "b/2"]
-    assert list(container.folders()) == ["a", "b"]
+    assert list(container.list_folder()) == ["a/", "b/", container.find("top")]
     assert all(found.metadata == {} for found in container.list())
 
 

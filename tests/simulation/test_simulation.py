@@ -1,19 +1,18 @@
 """In any order of events, each landing is scored once: a short search in every test run."""
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from pipeline.runs import claims
-from pipeline.storage import account
-from tests.simulation.machine import Fleet
+from pipeline.runs.record import RunRecord, RunState
+from tests.simulation.machine import FIXED, Fleet
 
 
 @pytest.fixture(autouse=True)
-def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send requests one at a time, so that the simulation decides their order."""
-    monkeypatch.setattr(account, "PARALLEL", 1)
-    monkeypatch.setattr(claims, "MANY", 2)  # from this number on it lists, and listings can be late
+def fixed_constants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the constants of the product as a search needs them."""
+    for module, name, value in FIXED:
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.mark.slow
@@ -21,9 +20,26 @@ def test_no_order_of_events_and_failures_loses_a_landing_or_scores_it_twice() ->
     run_state_machine_as_test(
         Fleet,
         settings=settings(
-            max_examples=40,
+            max_examples=100,
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_the_search_finds_that_lost_steps_are_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def awaits_retry(record: RunRecord) -> bool:
+        return record.retry and record.state is RunState.FAILED  # `partly` is forgotten
+
+    monkeypatch.setattr(RunRecord, "awaits_retry", property(awaits_retry))
+    broken = settings(
+        max_examples=500,
+        stateful_step_count=50,
+        phases=[Phase.generate],  # a simpler counterexample would take longer
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    with pytest.raises(AssertionError, match="partly"):
+        run_state_machine_as_test(Fleet, settings=broken)

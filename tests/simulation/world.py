@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from unittest.mock import patch
 
 from pipeline.alerts import RUN_FAILED
 from pipeline.errors import (
@@ -21,6 +22,7 @@ from pipeline.errors import (
     StorageUnreachable,
     UnknownRun,
 )
+from pipeline.flow import cold_folders
 from pipeline.flow.cancel import cancel
 from pipeline.flow.context import Context
 from pipeline.flow.hold import hold
@@ -37,6 +39,11 @@ from tests.simulation.memory import MemoryStore, Process, Server
 SETTINGS = Settings(connection=Connection(connection_string="UseDevelopmentStorage=true"), max_active_runs=3)
 FOLDER = "published"
 LOG = logging.getLogger("pipeline")
+
+
+def blob_name(which: int) -> str:
+    """The name of a blob; some have folders, which can become cold."""
+    return f"{'a/b/' * (which % 3)}{which}.csv"
 
 
 class Crash(BaseException):
@@ -225,7 +232,7 @@ class World:
         self.depth += 1  # one call can interrupt another
         LOG.addHandler(self.alerts)
         try:
-            with suppress(PipelineError, Crash):
+            with suppress(PipelineError, Crash), patch.object(cold_folders, "PAGE", 1):
                 self._do(context, call)
         finally:
             self.depth -= 1
@@ -236,7 +243,7 @@ class World:
         match call.what:
             case "deliver":
                 hold(
-                    lambda: submit_landing(context, f"{call.which}.csv"),
+                    lambda: submit_landing(context, blob_name(call.which)),
                     SETTINGS.hold if call.plan.holds else timedelta(0),
                     clock=lambda: self.server.now.timestamp(),  # noqa: PLW0108 - it moves
                     sleep=lambda seconds: self.pass_time(timedelta(seconds=seconds)),

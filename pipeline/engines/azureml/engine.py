@@ -4,10 +4,15 @@
     submit    jobs      one PUT under the name of the run; inputs are paths on datastores
     status    statuses  the status of the job, and the summary that its last step wrote
 
+Others than the steps can have write access to predictions. So what a run's folder says counts only where the
+service says that `collect` has finished, and the summary is the one whose hash `collect` logged.
+
 The SDK is imported at its first use, which takes a second; the local engine never imports it.
 """
 
-from collections.abc import Collection, Iterator
+import hashlib
+import logging
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -18,8 +23,17 @@ from pipeline.engines.azureml.schedule import Scheduled, Trigger
 from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.engines.summary import read_status
-from pipeline.errors import EngineError, IllegalTransition, InvalidRequest, SettingsError
+from pipeline.engines.summary import misfit, read_status, read_summary
+from pipeline.errors import (
+    EngineError,
+    EngineUnreachable,
+    IllegalTransition,
+    InvalidRequest,
+    NotFound,
+    RunDocumentError,
+    SettingsError,
+)
+from pipeline.published.build import COLLECT
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import step_names
 from pipeline.runs.record import RunRecord, RunState, RunStatus
@@ -27,12 +41,14 @@ from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
-from scoring.formats import MANIFEST_JSON, SUCCESS, SUMMARY_JSON
+from scoring.formats import MANIFEST_JSON, SUCCESS, SUMMARY_JSON, SUMMARY_LINE
 
 if TYPE_CHECKING:
     from pipeline.published.documents import Documents
 
 NAME = "azureml"
+
+logger = logging.getLogger("pipeline.azureml")
 
 
 class AzureMLEngine:
@@ -138,14 +154,15 @@ class AzureMLEngine:
         state, _ = states(job.status)
         if state not in {RunState.SUCCEEDED, RunState.FAILED}:
             return RunStatus(state=state)
-        if not self.store.preds.exists(f"{run}/{SUCCESS}"):
-            # Without `_SUCCESS` there are no results, in any status of the job.
-            return RunStatus(state=RunState.FAILED, error=self._failures(run), retry=True)
-        # A lost step leaves no outcome, however its job ended: Azure ML does not retry a step.
-        path = f"{run}/{SUMMARY_JSON}"
-        return read_status(
-            self.store.preds.read(path).data, f"{self.store.preds.name}/{path}", self._names(run)
-        )
+        # Without `collect` there are no results, in any status of the job: lost steps do not fail it.
+        children = jobs.children(self.workspace, run)
+        collect = next((child for child in children if child.display_name == COLLECT), None)
+        collected = StepState.WAITING if collect is None else states(collect.status)[1]
+        if collected is StepState.RUNNING:  # run history can be behind
+            return RunStatus(state=RunState.RUNNING)
+        if collected is not StepState.SUCCEEDED or not self.store.preds.exists(f"{run}/{SUCCESS}"):
+            return RunStatus(state=RunState.FAILED, error=_failures(children), retry=True)
+        return self._collected(run, collect)
 
     def steps(self, run: str) -> list[StepStatus]:
         """Steps in the order of the pipeline; those that the service has not started are waiting."""
@@ -185,13 +202,40 @@ class AzureMLEngine:
         lost = record.state is not RunState.PENDING
         return RunStatus(state=record.state, error=f"{where} has no job {run}" if lost else None, lost=lost)
 
-    def _failures(self, run: str) -> str:
-        """Why a job has no results: the error of its first failed step."""
-        for child in jobs.children(self.workspace, run):
-            if states(child.status)[1] is StepState.FAILED:
-                why = jobs.error_of(child) or "see its log"
-                return f"its job has no results: step {child.display_name}: {why}"
-        return "its job has no results: see it in Azure ML studio"
+    def _collected(self, run: str, collect: Any) -> RunStatus:
+        """How a run ended, by its summary, if that is the one that `collect` wrote."""
+        path = f"{run}/{SUMMARY_JSON}"
+        where = f"{self.store.preds.name}/{path}"
+        try:
+            data = self.store.preds.read(path).data
+            if self._logged(collect) not in {None, hashlib.sha256(data).hexdigest()}:
+                problem: str | None = f"{where} is not what {COLLECT} wrote"
+            else:
+                problem = misfit(read_summary(data, where), self.runs.manifest(run), where)
+            if problem is None:
+                return read_status(data, where, self._names(run))
+        except NotFound:
+            return RunStatus(state=RunState.FAILED, error=f"{where} was removed, {SUCCESS} beside it was not")
+        except RunDocumentError as error:
+            # Another try would predict its readings again.
+            return RunStatus(state=RunState.FAILED, error=str(error))
+        error = f"{problem}: find out who else writes to container {self.store.preds.name!r}"
+        return RunStatus(state=RunState.FAILED, error=error, retry=True)
+
+    def _logged(self, collect: Any) -> str | None:
+        """The hash of its summary that `collect` logged; None if the service has no log of it.
+
+        The log is not in a container of ours. The code of earlier releases logs no hash.
+        """
+        try:
+            lines = jobs.log(self.workspace, collect).split("\n")
+        except EngineUnreachable:
+            raise
+        except EngineError as error:
+            logger.warning("the log of %s cannot be read: %s", COLLECT, error)
+            return None
+        hashes = [line.removeprefix(SUMMARY_LINE).strip() for line in lines if line.startswith(SUMMARY_LINE)]
+        return hashes[-1] if hashes else None
 
     def _names(self, run: str) -> list[str]:
         """Names of all steps, in the order of the published pipeline of the run."""
@@ -205,6 +249,15 @@ def _component(published: PublishedPipeline) -> str:
             "run python -m pipeline publish"
         )
     return published.component
+
+
+def _failures(children: Iterable[Any]) -> str:
+    """Why a job has no results: the error of its first failed step."""
+    for child in children:
+        if states(child.status)[1] is StepState.FAILED:
+            why = jobs.error_of(child) or "see its log"
+            return f"its job has no results: step {child.display_name}: {why}"
+    return "its job has no results: see it in Azure ML studio"
 
 
 def _step(name: str, child: Any | None, *, over: bool) -> StepStatus:

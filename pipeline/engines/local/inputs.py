@@ -20,7 +20,7 @@ from pipeline.runs.landing import Landing, Manifest
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.listing import BlobInfo
 from scoring import InvalidKey, SensorKey
-from scoring.formats import MANIFEST_JSON, MANIFEST_VERSION, PACK_NAME, LandingStatus
+from scoring.formats import EXPECTED_TXT, MANIFEST_JSON, MANIFEST_VERSION, PACK_NAME, LandingStatus
 
 _TRIES = 5
 """Tries to download a model that keeps changing."""
@@ -77,11 +77,13 @@ def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
     document = {"version": MANIFEST_VERSION, "run": manifest.run, "landings": entries}
     if manifest.sensors is not None:
         document["sensors"] = manifest.sensors
+    if manifest.expected:
+        document["expected"] = manifest.expected
     return json.dumps(document, ensure_ascii=False).encode()
 
 
 def fetch_models(store: Store, cache: Path, models: Path) -> tuple[SensorKey, ...]:
-    """Download all models, and their pack; returns their keys.
+    """Download all models, their pack and the list of expected sensors; returns the keys of the models.
 
     Models that were downloaded before are linked from `cache`, where a hash of name and ETag names each file.
     Files of old versions are removed from there.
@@ -92,7 +94,7 @@ def fetch_models(store: Store, cache: Path, models: Path) -> tuple[SensorKey, ..
     keys = []
     for blob in store.models.list():
         with suppress(InvalidKey):
-            if blob.name != PACK_NAME:
+            if blob.name not in {PACK_NAME, EXPECTED_TXT}:
                 keys.append(SensorKey.from_model_name(blob.name))
             wanted[blob.name] = blob
     here = {entry.name for entry in os.scandir(own)}

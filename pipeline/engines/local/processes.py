@@ -90,12 +90,10 @@ class Processes:
             return ProcessResult(ok=False, retry=True, error=f"it took longer than its {seconds:g} seconds")
         if code < 0:
             return ProcessResult(ok=False, retry=True, error=f"it was killed by {_signal(-code)}")
-        line = last_line(log)
-        return ProcessResult(
-            ok=False,
-            retry=code not in {_FAILED, _USAGE},
-            error=line or f"it ended with exit code {code} and no output",
-        )
+        line = last_line(log) or f"it ended with exit code {code} and no output"
+        if code == _USAGE:
+            line += "; if another release published this pipeline, run python -m pipeline publish"
+        return ProcessResult(ok=False, retry=code not in {_FAILED, _USAGE}, error=line)
 
     def stop(self) -> None:
         """Kill all running processes, and start no more."""

@@ -3,8 +3,8 @@
     python -m pipeline.engines.local.worker RUN
 
 It holds the lease on the marker of the run while it is alive, so that there is only one worker, and its death
-is detected. A new worker for the same run repeats everything, with the same names and bytes, unless the
-predictions are complete already.
+is detected. A new worker for the same run repeats everything, with the same names and bytes, unless a worker
+has stated the result of the run already (`pipeline.runs.result`).
 """
 
 import argparse
@@ -35,9 +35,11 @@ from pipeline.errors import (
     PipelineError,
     StorageError,
 )
+from pipeline.log_lines import keep_one_line
 from pipeline.pages.index import update_index
-from pipeline.published.build import COLLECT, SCORE_FILE
-from pipeline.published.publish import load_documents, step_names
+from pipeline.published.build import COLLECT, SCORE_FILE, check
+from pipeline.published.publish import load_documents
+from pipeline.runs import result
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
@@ -105,7 +107,7 @@ class Worker:
             with suppress(IllegalTransition):
                 self.runs.advance(record, RunState.RUNNING)
         try:
-            status = self._finished(record) or self._execute(record, renew_lease)
+            status = self._finished() or self._execute(record, renew_lease)
         except StorageError as error:
             status = RunStatus(state=RunState.FAILED, error=str(error), retry=True)
         except PipelineError as error:
@@ -116,19 +118,19 @@ class Worker:
             return RunStatus(state=RunState.CANCELED)
         return None if self.stop.why else status
 
-    def _finished(self, record: RunRecord) -> RunStatus | None:
+    def _finished(self) -> RunStatus | None:
         """The result of an earlier worker, if it stored the predictions and did not update the record.
 
         Landings can have been replaced since, so a second execution could score fewer of them.
         """
-        if not self.store.preds.exists(f"{self.run}/{SUCCESS}"):
-            return None
-        path = f"{self.run}/{SUMMARY_JSON}"
-        data, where = self.store.preds.read(path).data, f"{self.store.preds.name}/{path}"
-        return read_status(data, where, step_names(self.store, record.published))
+        status = result.find(self.store.runs, self.run)
+        if status is not None:
+            self._mark()  # it can have died before that
+        return status
 
     def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> RunStatus | None:
         pipeline_yml, score_yml = load_documents(self.store, record.published)
+        check(pipeline_yml, score_yml)
         pipeline = Pipeline.read(pipeline_yml, {SCORE_FILE: score_yml})
         states = StepStates((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
         canceled = self.runs.cancel_requested
@@ -172,8 +174,13 @@ class Worker:
         )
 
     def _conclude(self, execution: Execution, out: Path) -> RunStatus:
-        """Read the summary, and store the results; the next try of lost steps has its own folder."""
-        if failed := execution.failed.get(COLLECT):
+        """Read the summary, and store the results; the next try of lost steps has its own folder.
+
+        `_SUCCESS` says that `collect` finished: in pipelines of earlier releases, its exit code also says
+        whether the run succeeded.
+        """
+        failed = execution.failed.get(COLLECT)
+        if failed and not (out / SUCCESS).exists():
             return RunStatus(state=RunState.FAILED, error=f"{COLLECT}: {failed.error}", retry=failed.retry)
         try:
             summary = (out / SUMMARY_JSON).read_bytes()
@@ -181,21 +188,26 @@ class Worker:
             return RunStatus(state=RunState.FAILED, error=f"{COLLECT} wrote no {SUMMARY_JSON}: see its log")
         status = read_status(summary, SUMMARY_JSON, [node.name for node in execution.pipeline.nodes])
         self._store(out)
+        if not self.stop.why:
+            result.write(self.store.runs, self.run, status)
+            self._mark()
         return status
 
     def _store(self, out: Path) -> None:
-        """Upload the results, `_SUCCESS` last; delete the results of an earlier worker.
+        """Upload the results; delete what else is in the folder, first of all a `_SUCCESS`.
 
-        It does not delete `_SUCCESS`: it was missing at the start, so a worker that wrote it was faster.
+        No worker has stated a result, so it is from one that died, or from someone else.
         """
         preds, folder = self.store.preds, f"{self.run}/"
+        preds.delete(folder + SUCCESS)
         files = [file for file in out.iterdir() if file.is_file() and not file.name.startswith(("_", "."))]
-        names = {folder + file.name for file in files} | {folder + SUCCESS}
+        names = {folder + file.name for file in files}
         old = [blob.name for blob in preds.list(folder) if blob.name not in names]
         in_parallel(preds.delete, old)
         in_parallel(lambda file: preds.upload(folder + file.name, file), sorted(files))
-        if not self.stop.why:
-            preds.put(folder + SUCCESS, b"")
+
+    def _mark(self) -> None:
+        self.store.preds.put(f"{self.run}/{SUCCESS}", b"")
 
     def _keep_log(self, log: Path, name: str | None = None) -> None:
         """Store a log with the run, and remove it here; an error is logged and does not fail the run."""
@@ -217,6 +229,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--folder", type=Path, required=True, help="folder of all workers of this machine")
     parser.add_argument("--code", type=Path, required=True, help="where steps find their code")
     args = parser.parse_args(argv)
+    keep_one_line()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("azure").setLevel(logging.WARNING)
     try:

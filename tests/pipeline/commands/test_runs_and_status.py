@@ -33,6 +33,8 @@ def summarized(runs, run):
         ("3", "scored", 4),
         ("4", "missing", 0),
         ("5", "scored", 9),
+        ("6", "silent", 0),
+        ("7", "no-readings", 0),
     ]
     sensors = [
         {"device": "1", "sensor": name, "status": status, "reason": None, "readings": 10, "anomalies": count}
@@ -80,7 +82,18 @@ def test_status_shows_what_needs_attention(runs, capsys):
     assert "next       first-2 scores what is missing (1 sensor); the next sweep submits it" in out
     assert "value     1,987  a.csv line 2  decimal comma?" in out
     sensors = [line.split()[:2] for line in out.splitlines() if line.startswith("1/")]
-    assert sensors == [["1/2", "failed"], ["1/4", "missing"], ["1/5", "scored"], ["1/3", "scored"]]
+    unscored, silent = [["1/2", "failed"], ["1/4", "missing"]], [["1/6", "silent"]]
+    assert sensors == [*unscored, *silent, ["1/5", "scored"], ["1/3", "scored"]]
+
+
+def test_status_of_a_run_that_was_tried_again_names_the_next_try_and_its_state(runs, capsys):
+    made(runs, "first", RunState.PARTLY, error="1/4 is missing", retry=True, missing=("1_4",))
+    runs.unmark("first")  # a sweep has submitted the next try, or the run was canceled
+    assert main(["status", "first"]) == 0
+    assert "next " not in capsys.readouterr().out
+    made(runs, "first-2", RunState.SUCCEEDED)
+    assert main(["status", "first"]) == 0
+    assert "next       first-2 tried it again: succeeded" in capsys.readouterr().out
 
 
 def test_status_names_a_deleted_blob(runs, capsys):

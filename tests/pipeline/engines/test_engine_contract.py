@@ -198,6 +198,32 @@ def test_all_engines_write_the_same_bytes(environment, store, emulator, tmp_path
         assert outputs["azureml"][path] == content, path
 
 
+def test_a_sensor_that_the_last_landing_of_its_site_brought_is_silent(name, engine_environment, tmp_path):
+    """Why: nobody confuses it with a healthy sensor, or with those of other sites."""
+    fleet = open_fleet(name, engine_environment, tmp_path / "machine", None)
+    store = fleet.context.store
+    for model, content in small_fleet.models().items():
+        store.models.put(model, content)
+    publish(store, fleet.context.settings, fleet.engine)
+    rows = small_fleet.readings().splitlines(keepends=True)
+
+    def silent(day: int, *others: bytes) -> list[str]:
+        blob = f"2026/11/{day}/site-a.csv"
+        content = [row for row in rows if not any(other in row for other in others)]
+        store.data.put(blob, b"".join(content))
+        run = str(submit_landing(fleet.context, blob).run)
+        assert finish(fleet, run) is RunState.SUCCEEDED
+        time.sleep(5)  # the list of runs that finished is reused for so long
+        found = fleet.summary(run)["sensors"]
+        return [f"{row['device']}_{row['sensor']}" for row in found if row["status"] == "silent"]
+
+    assert silent(27, b",2,1,") == []
+    assert silent(28, b",2,1,", b",1,2,") == ["1_2"]
+    store.models.put("expected.txt", b"1_1\n2_1\n9,9\n")
+    assert silent(29, b",2,1,") == ["2_1", "9_9"]
+    store.close()
+
+
 def test_a_landing_is_claimed_by_one_run_on_every_engine(fleet):
     """Why: the pipeline promises exactly once, and no engine may add a second run."""
     fleet.models(s1_1="score")

@@ -1,5 +1,6 @@
 import json
 import logging
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from pipeline.published.publish import make_current
 from pipeline.runs.landing import Manifest
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.account import in_parallel
+from tests.pipeline.counting import CountingTransport
 from tests.pipeline.file_engine import open_context, publish_one_sensor
 
 TICK = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
@@ -146,10 +148,14 @@ class TestWatermark:
         assert "nothing new" in str(sweep(context, TICK, random_hex=HEX))
         assert watermark(context) == future  # it never goes back
 
-    @pytest.mark.parametrize("source", ["devstoreaccount1/another", "another/data"])
+    @pytest.mark.parametrize("source", ["{account}/another", "another/data"])
     def test_it_is_not_used_for_another_container(self, context, store, land, source):
         land("a.csv")
-        document = {"version": 1, "source": source, "watermark": later(hours=1).isoformat()}
+        document = {
+            "version": 1,
+            "source": source.format(account=store.account),
+            "watermark": later(hours=1).isoformat(),
+        }
         store.runs.put("sweep.json", json.dumps(document).encode())
         assert sweep(context, TICK, random_hex=HEX).landings == 1
 
@@ -486,9 +492,9 @@ class TestRetries:
 
 
 class TestLostWorkers:
-    def running(self, context, land):
-        land("a.csv")
-        run = str(submit_landing(context, "a.csv").run)
+    def running(self, context, land, name="a.csv"):
+        land(name)
+        run = str(submit_landing(context, name).run)
         context.runs.advance(context.runs.load(run), RunState.RUNNING)
         return run
 
@@ -530,6 +536,23 @@ class TestLostWorkers:
             {"readings": 7},
         )
         assert context.runs.open() == []
+
+    def test_many_are_looked_up_side_by_side_with_two_requests_each(
+        self, settings, context, land, tmp_path, monkeypatch
+    ):
+        for number in range(8):
+            self.running(context, land, f"{number}.csv")
+        transport = CountingTransport()
+        counted = open_context(settings, tmp_path / "engine", context.clock, transport=transport)
+        others, status = threading.Barrier(8, timeout=30), counted.engine.status
+
+        def status_when_all_ask(run):
+            others.wait()
+            return status(run)
+
+        monkeypatch.setattr(counted.engine, "status", status_when_all_ask)
+        assert recover(counted, later()).active == 8
+        assert len(transport.requests) <= 1 + 2 * 8, transport.requests
 
     def test_a_failure_in_the_engine_is_tried_again_by_the_next_sweep(self, context, land):
         run = self.running(context, land)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from pipeline.engines.local.graph import Pipeline
 from pipeline.engines.local.placeholders import arguments, placeholders
 from pipeline.errors import PublishError
-from pipeline.published.build import MOST_AFTER, SCORE_FILE, ReadingLimits, build, step_name
+from pipeline.published.build import MOST_AFTER, SCORE_FILE, ReadingLimits, build, check, step_name
 from pipeline.settings import Settings
 from scoring import InvalidKey, SensorKey
 from scoring.mapping import parse
 
+MAPPED = ReadingLimits(1, 1, 0.01, parse("ts='Zeit (UTC)' wide").encoded)
 HOSTILE = [
     SensorKey("1", "3"),
     SensorKey("1_3", "5"),
@@ -244,3 +245,44 @@ def test_azure_ml_loads_and_accepts_both_documents_from_disk(made, tmp_path):
     assert {job["outputs"]["preds"]["mode"] for job in sent.values()} == {"ReadWriteMount"}
     if not made.sharded:
         assert own <= {key.encoded for key in [*HOSTILE, SensorKey("1", "1")]}
+
+
+@pytest.mark.parametrize("shards", [None, 1, 16, 400])
+@pytest.mark.parametrize(
+    "limits", [LIMITS, ReadingLimits(1, 99, 0), ReadingLimits(8, 1, 1 / 3), ReadingLimits(1, 1, 1e-9), MAPPED]
+)
+def test_what_is_built_is_recognised(shards, limits):
+    keys = [key for key in HOSTILE if len(key.encoded) < 240] if shards is None else fleet(3)
+    made = documents(keys, shards=shards, limits=limits, time_limit=timedelta(seconds=7))
+    check(made.pipeline_yml, made.score_yml)
+
+
+def test_a_large_fleet_whose_steps_are_gathered_is_recognised():
+    made = documents(fleet(3 * MOST_AFTER))
+    check(made.pipeline_yml, made.score_yml)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"python -m scoring score", b"python -m scoring collect"),
+        (b"scoring collect", b"scoring collect; reboot;"),
+        (b"key: 0_3", b"key: 0_3; reboot"),
+        (b"score_0_3:", b"../../score:"),
+        (b"${{parent.inputs.data}}", b"/etc"),
+        (b"timeout: 3600", b"timeout: 9999999"),
+        (b"--max-row-mb 4", b"--max-row-mb 5"),
+        (b"--max-row-mb", b"--mapping $(reboot) --max-row-mb"),
+        (b"rw_mount", b"direct"),
+        (b"type: pipeline", b"type: pipeline\nmore: true"),
+        (b"name: fleet_scoring", b"name: !!python/object/apply:os.system [reboot]"),
+        (b"jobs:", b"[" * 5000),
+    ],
+)
+def test_documents_with_anything_else_in_them_are_refused(change):
+    made = documents(fleet(4))
+    before, after = change
+    changed = made.pipeline_yml.replace(before, after, 1), made.score_yml.replace(before, after, 1)
+    assert changed != (made.pipeline_yml, made.score_yml)
+    with pytest.raises(PublishError, match="publish again"):
+        check(*changed)

@@ -12,12 +12,45 @@ from pipeline.runs.names import (
     landing_key,
     manual_run,
     next_try,
+    series,
     split_try,
     timer_run,
 )
 from pipeline.storage.etag import plain_etag
 
 TICK = datetime(2026, 11, 23, 5, 0, 0, tzinfo=UTC)
+
+
+class TestSeries:
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("2018/08/28/site-a.csv", "2026/11/01/site-a.csv"),
+            ("site-a/2026-11-28T05:00:00Z.csv", "site-a/2026-11-29T06:30:00Z.csv"),
+            ("site-a/2026-11-28T05.csv", "site-a/2026-12-01T17.csv"),
+            ("site-a_20261128_050000.csv.gz", "site-a_20261129_063000.csv.gz"),
+            ("site-a_202611280500.csv", "site-a_202611280600.csv"),
+            ("site-a/1767225600.csv", "site-a/1767229200123.csv"),
+            ("2026/11/site-1.parquet", "2026/12/site-1.parquet"),
+        ],
+    )
+    def test_landings_that_differ_by_dates_only_are_of_one_series(self, one, other):
+        assert series(one) == series(other)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ("2026/11/28/site-a.csv", "2026/11/28/site-b.csv"),
+            ("2026/11/28/site-1.csv", "2026/11/28/site-2.csv"),
+            ("2026/11/28/01.csv", "2026/11/28/02.csv"),
+            ("2026-11-28-1001.csv", "2026-11-28-1002.csv"),
+            ("plant-2001/a.csv", "plant-2002/a.csv"),
+            ("a.csv", "b.csv"),
+        ],
+    )
+    def test_numbers_that_can_be_those_of_sites_make_a_difference(self, one, other):
+        """Why: sensors of another site that sent nothing here would be reported as silent."""
+        assert series(one) != series(other)
 
 
 class TestLandings:

@@ -15,7 +15,7 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import BlobLeaseClient
 
-from dev.azurite import connection_string
+from dev.azurite import ACCOUNT, connection_string
 from dev.proxy import Fault, FaultProxy
 from pipeline.errors import (
     AlreadyExists,
@@ -120,7 +120,7 @@ class TestConnecting:
 
     def test_names_of_settings_lead_to_containers(self, settings, store):
         assert (store.data.name, store.runs.name) == (settings.containers.data, settings.containers.runs)
-        assert store.account == "devstoreaccount1"
+        assert store.account == ACCOUNT
 
 
 class TestBlobs:
@@ -216,10 +216,11 @@ class TestBlobs:
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(replace, range(8))) == 1
 
-    def test_each_folder_is_listed_once(self, store):
-        for name in ("x/a", "x/b", "y/z/c", "plain"):
-            store.runs.put(name, b"")
-        assert list(store.runs.folders()) == ["x", "y"]
+    def test_a_folder_lists_its_blobs_and_folders_once(self, store):
+        for name in ("x/a", "x/b", "x/c/d", "y/z/c", "plain"):
+            store.runs.put(name, b"12")
+        assert list(store.runs.list_folder()) == ["x/", "y/", store.runs.find("plain")]
+        assert list(store.runs.list_folder("x/")) == ["x/c/", store.runs.find("x/a"), store.runs.find("x/b")]
 
 
 class TestFiles:

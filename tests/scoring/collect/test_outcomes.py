@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from scoring.collect.outcome import run_outcome
+from scoring.collect.outcome import landing_outcome, run_outcome
+from scoring.collect.rejects import LandingCount, RejectGroup
 from scoring.formats import MAX_REJECTED, LandingStatus, RejectKind, RunOutcome, SensorStatus
 from scoring.keys import SensorKey
 from scoring.models.write import save_model
@@ -232,6 +235,29 @@ def test_the_share_of_rejects_that_a_run_can_have_is_an_option(place: Place, sha
     assert place.collect("--max-rejected", share).code == code
 
 
+@given(percent=st.integers(1, 99), hundreds=st.integers(1, 50))
+def test_exactly_the_share_of_rejects_that_a_run_can_have_is_no_reason(percent: int, hundreds: int) -> None:
+    def status(rejected: int) -> LandingStatus:
+        group = RejectGroup(RejectKind.VALUE, "a.csv", 2, "why", "x", rejected)
+        readings = 100 * hundreds - rejected
+        landing = LandingCount(
+            "a.csv", LandingStatus.READ, None, readings, rejected, {RejectKind.VALUE: group}
+        )
+        return landing_outcome(landing, float(f"{percent / 100:g}"))[0]
+
+    assert status(percent * hundreds) is LandingStatus.READ
+    if percent * hundreds + 1 < 100 * hundreds:
+        assert status(percent * hundreds + 1) is LandingStatus.PARTLY_REJECTED
+
+
+def test_the_reason_of_a_file_that_ends_early_says_how_much_of_it_was_read() -> None:
+    landing = LandingCount("a.csv.gz", LandingStatus.UNREADABLE, "found it damaged", 1_200)
+    assert landing_outcome(landing, MAX_REJECTED) == (
+        LandingStatus.UNREADABLE,
+        "found it damaged; the 1,200 readings before that were read",
+    )
+
+
 def test_all_rows_rejected_is_never_a_success(place: Place) -> None:
     place.lay({"a.csv": HEADER + "x,1,1,1\n"})
     assert place.score("--max-rejected", 1).code == 1
@@ -372,6 +398,83 @@ def test_a_list_of_expected_sensors_that_cannot_be_read_is_a_usage_error_before_
     assert words in result.err
     assert len(result.err.splitlines()) == 1
     assert not place.out.exists()
+
+
+@pytest.mark.parametrize("command", [Place.score, Place.collect], ids=["score", "collect"])
+def test_the_owners_list_beside_the_models_is_used(
+    place: Place, command: Callable[..., CommandResult]
+) -> None:
+    place.lay({"a.csv": HEALTHY})
+    (place.models / "expected.txt").write_text("1_1\n8_8\n")
+    place.score()
+    assert command(place).err == "warning: expected readings of sensor 8/8: nothing was sent\n"
+    assert place.headline == "1 of 3 sensors is expected and sent nothing"
+
+
+def test_a_fault_in_the_list_beside_the_models_does_not_keep_readings_from_being_scored(place: Place) -> None:
+    place.lay({"a.csv": HEALTHY})
+    (place.models / "expected.txt").write_text("1_1\n8\n")
+    result = place.score()
+    assert result.code == 0
+    assert result.err.startswith("warning: expected sensors ")
+    assert "line 2: '8' is not an encoded sensor key" in result.err
+    assert place.summary["totals"]["sensors_silent"] == 0
+
+
+class TestSensorsThatTheLastLandingBrought:
+    """A fleet of three sensors, of which each landing brings one site's two."""
+
+    @pytest.fixture
+    def manifest(self, place: Place) -> Callable[..., Path]:
+        save_model(place.model, place.models, SensorKey("2", "1"))
+
+        def manifest(*expected: str, **more: object) -> Path:
+            landing = {"name": "a.csv", "etag": "0x1", "size": (place.data / "a.csv").stat().st_size}
+            document = {"version": 1, "run": "blob-1", "landings": [landing], "expected": expected, **more}
+            path = place.path / "manifest.json"
+            path.write_text(json.dumps(document))
+            return path
+
+        return manifest
+
+    def test_another_sites_sensors_are_not_counted_as_silent(
+        self, place: Place, manifest: Callable[..., Path]
+    ) -> None:
+        place.lay({"a.csv": HEADER + rows(["75"] * 100) + rows(["75"] * 100, "2")})
+        result = place.score("--manifest", manifest("1_1", "1_2"))
+        assert (result.code, result.err) == (0, "")
+        assert place.headline == "2 sensors are normal"
+        assert "sent nothing" not in result.out
+
+    def test_one_of_them_that_sent_nothing_is_silent(
+        self, place: Place, manifest: Callable[..., Path]
+    ) -> None:
+        place.lay({"a.csv": HEADER + rows(["75"] * 100)})
+        result = place.score("--manifest", manifest("1_1", "1_2"))
+        assert result.err == "warning: expected readings of sensor 1/2: nothing was sent\n"
+        assert place.statuses() == ["scored", "silent", "no-readings"]
+        assert place.headline == "1 of 2 sensors is expected and sent nothing"
+
+    def test_one_of_them_that_lost_its_model_is_not_expected(
+        self, place: Place, manifest: Callable[..., Path]
+    ) -> None:
+        place.lay({"a.csv": HEALTHY})
+        assert place.score("--manifest", manifest("1_1", "9_9")).err == ""
+        assert "9" not in {row["device"] for row in place.summary["sensors"]}
+
+    def test_the_owners_list_takes_precedence(self, place: Place, manifest: Callable[..., Path]) -> None:
+        place.lay({"a.csv": HEADER + rows(["75"] * 100)})
+        (place.models / "expected.txt").write_text("2_1\n")
+        place.score("--manifest", manifest("1_1", "1_2"))
+        assert place.statuses() == ["scored", "no-readings", "silent"]
+
+    def test_a_try_for_lost_steps_reports_its_own_sensors_only(
+        self, place: Place, manifest: Callable[..., Path]
+    ) -> None:
+        place.lay({"a.csv": HEALTHY})
+        place.score("--manifest", manifest("1_1", "1_2", "2_1", sensors=["1_1"]), "--key", "1_1")
+        result = place.collect("--manifest", place.path / "manifest.json")
+        assert (result.code, result.err, place.statuses()) == (0, "", ["scored"])
 
 
 def test_json_has_the_state_and_the_reasons(place: Place) -> None:

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -289,6 +290,38 @@ def test_a_scaler_without_numbers_is_rejected() -> None:
         setattr(model[0], name, value)
         with pytest.raises(ModelError):
             imported(pickle.dumps(model))
+
+
+@pytest.mark.parametrize(
+    ("transformer", "change"),
+    [
+        (PolynomialFeatures(2), {"degree": 10**5000}),
+        (PolynomialFeatures(2), {"degree": (0, 10**400)}),
+        (MinMaxScaler(clip=True), {"feature_range": (0, 10**400)}),
+        (Nystroem(n_components=2), {"kernel": 10**5000}),
+        (Nystroem(n_components=2), {"kernel_params": {"gamma": 10**400}}),
+    ],
+    ids=lambda value: type(value).__name__ if hasattr(value, "fit") else next(iter(value)),
+)
+def test_an_integer_of_thousands_of_digits_is_rejected(transformer: Any, change: dict[str, Any]) -> None:
+    model = scaled(transformer)
+    vars(model[0]).update(change)
+    with pytest.raises(ModelError) as refused:
+        imported(pickle.dumps(model))
+    assert len(str(refused.value)) < 300
+
+
+def test_what_is_read_of_an_array_can_be_saved_and_read_again() -> None:
+    model = IsolationForest(n_estimators=2, random_state=0).fit(readings())
+    content = pickle.dumps(model, 0).replace(b"weighted_n_node_samples", b"weighted_n_node_6amples")
+    with pytest.raises(ModelError, match="nodes of its Tree is not an array of a tree's nodes"):
+        imported(content)
+
+
+def test_a_version_that_is_none_is_not_repeated() -> None:
+    model = bare("rbf")
+    content = pickle.dumps(model).replace(sklearn.__version__.encode(), b"1\n9.1")
+    assert read_pickle(content).version is None
 
 
 def test_a_parameter_that_contains_itself_is_rejected() -> None:

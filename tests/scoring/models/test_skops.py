@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from scoring.errors import ModelError
-from scoring.models.skops import array_from
+from scoring.models.npy import MOST_DIMENSIONS, array_from, holds_numbers
+from tests.scoring.models.documents import npy_header
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
 NUMBERS = st.one_of(
@@ -57,10 +58,19 @@ def test_nodes_of_a_tree_are_read_field_by_field() -> None:
     ids=lambda array: str(array.dtype),
 )
 def test_an_array_of_anything_else_is_refused(array: np.ndarray) -> None:
+    assert not holds_numbers(array.dtype) or array.ndim > MOST_DIMENSIONS
     out = io.BytesIO()
     np.save(out, array, allow_pickle=True)
     with pytest.raises(ModelError, match="holds an array that is"):
         array_from(out.getvalue())
+
+
+@pytest.mark.parametrize(
+    "shape", ["(6 5,)", "(5)", "(,)", "(1, 1, 1, 1, 1)", "(0, 99999999999, 99999999999)"]
+)
+def test_an_array_of_a_shape_that_numpy_does_not_write_is_refused(shape: str) -> None:
+    with pytest.raises(ModelError, match="holds an array that is"):
+        array_from(npy_header("'<f8'", shape))
 
 
 @settings(max_examples=300)

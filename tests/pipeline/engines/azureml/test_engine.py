@@ -1,5 +1,6 @@
 """The engine for Azure Machine Learning, with the unmodified SDK, against the emulator."""
 
+import json
 import re
 import shlex
 import shutil
@@ -22,6 +23,7 @@ from dev.azureml.faults import Fault, Kind, Loss
 from dev.azureml.history import PAGE
 from dev.azureml.infrastructure import MAX_DEPLOYMENTS
 from dev.azureml.jobs import Step
+from dev.azurite import ACCOUNT
 from pipeline import step_environment
 from pipeline.alerts import RUN_FAILED
 from pipeline.engine import StepState
@@ -37,8 +39,10 @@ from pipeline.published import build, environment
 from pipeline.published.publish import FleetModels, load_documents, prepare, publish
 from pipeline.runs.record import RunState
 from scoring import SensorKey
+from scoring.formats import SUMMARY_JSON
 from scoring.shards import Shard
 from tests.pipeline import small_fleet
+from tests.pipeline.conftest import plant_end
 from tests.pipeline.counting import CountingTransport
 
 pytestmark = pytest.mark.xdist_group("azureml")
@@ -183,7 +187,7 @@ class TestPublishing:
     def test_a_datastore_of_another_container_is_reported(self, ready, emulator):
         path = emulator.workspace.id("datastores", "scoring_preds")
         emulator.workspace.resources[path]["properties"]["containerName"] = "elsewhere"
-        with pytest.raises(PublishError, match="'scoring_preds' is for devstoreaccount1/elsewhere"):
+        with pytest.raises(PublishError, match=f"'scoring_preds' is for {ACCOUNT}/elsewhere"):
             publish(ready.store, ready.settings, ready.engine)
 
     @pytest.mark.usefixtures("unregistered")
@@ -521,6 +525,22 @@ class TestRunning:
         assert (last.runs.load(run).state, last.runs.load(run).retry) == (RunState.PARTLY, False)
         assert last.runs.open() == []
 
+    @pytest.mark.parametrize("summary", [None, b"{"], ids=["removed", "damaged"])
+    def test_a_finished_folder_without_its_summary_is_final_and_not_asked_about_for_ever(
+        self, published, caplog, summary
+    ):
+        """Why: its predictions are there, so another try would predict each reading again."""
+        run = str(submit_landing(published, "2026/a.csv").run)
+        assert ended(published, run).state is RunState.SUCCEEDED
+        if summary is None:
+            published.store.preds.delete(f"{run}/summary.json")
+        else:
+            published.store.preds.put(f"{run}/summary.json", summary)
+        assert recover(published, datetime.now(UTC)).finished == 1
+        where = f"{published.store.preds.name}/{run}/summary.json"
+        assert f"{RUN_FAILED} run {run}: {where}" in caplog.text
+        assert (published.runs.load(run).state, published.runs.open()) == (RunState.FAILED, [])
+
     def test_a_run_that_lost_its_last_step_is_tried_again(self, published, emulator):
         emulator.faults.lose(Loss("collect", after=0.05, job="Completed"))
         status = ended(published, submit_landing(published, "2026/a.csv").run)
@@ -608,6 +628,49 @@ class TestFollowing:
         status = taken.engine.status(run)
         assert (status.state, status.retry) == (RunState.FAILED, True)
         assert status.error == "its job has no results: step collect: no space left"
+
+    @pytest.mark.parametrize("word", ["Completed", "Failed"])
+    def test_who_may_write_predictions_cannot_end_a_run(self, taken, emulator, word):
+        run = submit_landing(taken, "2026/a.csv").run
+        plant_end(taken, str(run))
+        job = emulator.jobs.jobs[run]
+        job.steps = {"collect": Step("id", "collect", Path(), "Failed", error="no space")}
+        job.status = word
+        assert taken.engine.status(run).error == "its job has no results: step collect: no space"
+        job.steps["collect"].status = "Running"  # run history is behind
+        assert taken.engine.status(run).state is RunState.RUNNING
+
+    def test_a_summary_that_collect_did_not_write_is_not_believed(self, published):
+        run = submit_landing(published, "2026/a.csv").run
+        assert ended(published, run).state is RunState.SUCCEEDED
+        path = f"{run}/{SUMMARY_JSON}"
+        summary = json.loads(published.store.preds.read(path).data)
+        for row in (summary["totals"], *summary["sensors"]):
+            row["anomalies"] = 0
+        published.store.preds.put(path, json.dumps(summary).encode())
+        status = published.engine.status(run)
+        assert (status.state, status.retry, status.counts) == (RunState.FAILED, True, {})
+        assert "summary.json is not what collect wrote: find out who else writes to" in str(status.error)
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            ({"run": "another"}, "is the summary of another run"),
+            ({"landings": []}, "does not have the landings"),
+            ({"sensors": []}, "has totals that are not those of its sensors"),
+        ],
+    )
+    def test_without_a_log_a_summary_must_fit_the_manifest(self, published, emulator, change, problem):
+        """Code that earlier releases published logs no hash."""
+        run = submit_landing(published, "2026/a.csv").run
+        assert ended(published, run).state is RunState.SUCCEEDED
+        emulator.jobs.jobs[run].steps["collect"].log.unlink()
+        assert published.engine.status(run).state is RunState.SUCCEEDED
+        path = f"{run}/{SUMMARY_JSON}"
+        summary = json.loads(published.store.preds.read(path).data) | change
+        published.store.preds.put(path, json.dumps(summary).encode())
+        status = published.engine.status(run)
+        assert (status.state, problem in str(status.error)) == (RunState.FAILED, True)
 
 
 class TestEndpoint:

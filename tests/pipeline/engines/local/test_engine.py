@@ -22,13 +22,15 @@ from pipeline.errors import EngineError
 from pipeline.flow.status import look
 from pipeline.flow.submit import submit_manual
 from pipeline.flow.sweep import sweep
-from pipeline.published.documents import PublishedPipeline
+from pipeline.published.documents import PublishedPipeline, version_of
+from pipeline.published.publish import load_documents
 from pipeline.runs.history import newest
 from pipeline.runs.record import RunRecord, RunState
 from pipeline.settings import Connection, Settings
 from pipeline.step_environment import ROOT
 from pipeline.terminal.watch import show
-from tests.pipeline.conftest import Fleet, until
+from scoring.formats import SUCCESS
+from tests.pipeline.conftest import Fleet, plant_end, until
 from tests.scoring.run_command import scoring
 
 pytestmark = pytest.mark.usefixtures("measured")
@@ -388,6 +390,34 @@ def test_a_finished_run_is_not_scored_again_by_the_next_worker(fleet):
     assert fleet.predictions(run) == predictions
 
 
+def test_who_may_write_predictions_cannot_end_a_run(fleet):
+    fleet.models(s1_1="fail it is broken")
+    fleet.publish()
+    submit, fleet.engine.submit = fleet.engine.submit, no_worker
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    plant_end(fleet.context, run)
+    submit(fleet.context.runs.load(run), fleet.context.published())
+    record = fleet.ended(run)
+    assert (record.state, record.error) == (RunState.FAILED, "sensor 1/1 failed: it is broken")
+
+
+@pytest.mark.parametrize("died", ["before _SUCCESS", "after _SUCCESS"])
+def test_a_worker_that_died_before_it_updated_the_record_is_not_repeated(fleet, died):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    record, stored = fleet.ended(run), list(fleet.context.store.preds.list(f"{run}/preds_"))
+    if died == "before _SUCCESS":
+        fleet.context.store.preds.delete(f"{run}/{SUCCESS}")
+    fleet.context.runs.mark(run)
+    fleet.context.store.runs.put(f"{run}/record.json", record.to_bytes().replace(b"succeeded", b"running"))
+    fleet.ahead += timedelta(minutes=1)
+    sweep(fleet.context, None, random_hex="abcdef")
+    assert fleet.ended(run).counts == record.counts
+    assert list(fleet.context.store.preds.list(f"{run}/preds_")) == stored
+    assert fleet.finished(run)
+
+
 def test_a_pipeline_that_was_published_for_another_engine_is_refused(fleet):
     fleet.models(s1_1="score")
     published = fleet.publish().published
@@ -484,15 +514,27 @@ def test_a_worker_without_storage_reports_it_in_one_line(fleet):
     assert "Traceback" not in done.stderr
 
 
-def test_documents_that_cannot_be_executed_fail_their_run_for_good(fleet, caplog):
+@pytest.mark.parametrize(
+    ("same_version", "problem"),
+    [(True, "were changed: publish again"), (False, "are not those that this version")],
+)
+def test_documents_that_were_changed_are_not_executed(fleet, caplog, tmp_path, same_version, problem):
+    """Whoever can write to the container of runs could make a worker run a command."""
     fleet.models(s1_1="score")
-    published = fleet.publish().published
-    path = f"published/{published.version}/score.yml"
-    content = fleet.context.store.runs.read(path).data
-    fleet.context.store.runs.put(path, content.replace(b"${{inputs.run}}", b"${{inputs.walk}}"))
+    version = fleet.publish().published.version
+    runs, harm = fleet.context.store.runs, tmp_path / "harm"
+    pipeline_yml, score_yml = load_documents(fleet.context.store, version)
+    changed = score_yml.replace(b"python -m scoring", f"touch {harm} #".encode())
+    assert changed != score_yml
+    new = version if same_version else version_of(pipeline_yml, changed)
+    for name, text in (("pipeline.yml", pipeline_yml), ("score.yml", changed)):
+        runs.put(f"published/{new}/{name}", text)
+    for path in (f"published/{new}/published.json", "published/current"):
+        runs.put(path, runs.read("published/current").data.replace(version.encode(), new.encode()))
     record = fleet.score(fleet.land("a.csv", "1_1"))
-    assert (record.state, record.retry) == (RunState.FAILED, False)
-    assert "${{inputs.walk}}" in str(record.error)
+    assert (record.state, record.retry, record.published) == (RunState.FAILED, False, new)
+    assert problem in str(record.error)
+    assert not harm.exists()
     with caplog.at_level("ERROR"):
         sweep(fleet.context, None, random_hex="abcdef")
     assert f"{RUN_FAILED} run {record.run}: " in caplog.text

@@ -1,0 +1,45 @@
+"""Which sensors a landing should bring: those that the last one with its name, but for the date, brought.
+
+So a fleet of which only one site's readings arrived has no silent sensors, and a site that lost one has. The
+rows of the runs that finished last say which run that was, and its summary names the sensors. A run of
+several landings, or without such an earlier run, expects none. `expected.txt` beside the models, the list of
+the owner, takes precedence.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from pipeline.engines.summary import find_summary
+from pipeline.errors import PipelineError
+from pipeline.flow.context import Context
+from pipeline.runs.landing import Landing
+from pipeline.runs.names import series
+from scoring import SensorKey
+from scoring.formats import SensorStatus
+
+MOST_SENSORS = 10_000
+"""The summary of a larger run takes too long to read in a call for a blob."""
+
+logger = logging.getLogger(__name__)
+
+
+def brought_before(context: Context, landings: Sequence[Landing]) -> tuple[str, ...]:
+    """Encoded keys of the expected sensors: at most two requests, and an error costs only the expectation.
+
+    A sensor that was silent stays expected.
+    """
+    if len(landings) != 1:
+        return ()
+    try:
+        run, sensors = context.last_of_series().get(series(landings[0].name), ("", 0))
+        if not run or sensors > MOST_SENSORS or not (summary := find_summary(context.store, run)):
+            return ()
+    except PipelineError as error:
+        logger.warning("%r: it is not known which sensors to expect: %s", landings[0].name, error)
+        return ()
+    keys = (
+        SensorKey(row.device, row.sensor)
+        for row in summary.sensors
+        if row.readings or row.rejected or row.status is SensorStatus.SILENT
+    )
+    return tuple(sorted(key.encoded for key in keys))

@@ -1,0 +1,24 @@
+"""Log lines that names from outside cannot forge: each message of this project is one printable line.
+
+An alert waits for a line that begins with certain words (`pipeline.alerts`), and a name of a blob can hold a
+line break and those words.
+"""
+
+import logging
+
+from scoring.printable import printable
+
+_OURS = frozenset({"pipeline", "fleet_scoring"})
+
+
+class _OneLine(logging.LogRecord):
+    """A record whose message is one printable line, whichever handler writes it."""
+
+    def getMessage(self) -> str:  # noqa: N802 - the base class's name
+        message = super().getMessage()
+        return printable(message) if self.name.partition(".")[0] in _OURS else message
+
+
+def keep_one_line() -> None:
+    """Make every later log record of this process such a record."""
+    logging.setLogRecordFactory(_OneLine)
