@@ -134,8 +134,8 @@ def find_columns(titles: Sequence[str], mapping: Mapping, file: str) -> Columns:
         values = [place for place, title in enumerate(titles) if title and place not in {ts, device}]
     sensors = tuple(titles[place] for place in values)
     if len({*sensors}) < len(sensors):
-        twice = [name for name, count in Counter(sensors).items() if count > 1]
-        raise ReadingsError(f"{len(twice):,} names of several columns, such as {twice[0][:40]!r}")
+        twice = next(name for name, count in Counter(sensors).items() if count > 1)
+        raise ReadingsError(f"several columns named {twice[:40]!r}, which would be one sensor")
     if not values:
         raise ReadingsError(f"no column of a sensor in {find.shown}")
     return Columns(ts, device, "", tuple(values), sensors, mapping)
@@ -171,8 +171,9 @@ class _Finder:
             return folder.rpartition("/")[2]
         if not self._places(what, given):
             names = {_short(given)} if given else {*_SYNONYMS[what]}
-            if found := [value for key, value in _hive_parts(folder) if _short(key) in names]:
-                return found[-1]
+            found = {value for key, value in _hive_parts(folder) if _short(key) in names}
+            if len(found) == 1:
+                return found.pop()
         return self.column(what, given)
 
     def _places(self, what: str, given: str) -> list[int]:

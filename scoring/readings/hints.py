@@ -100,16 +100,8 @@ def of_fields(line: str, width: int, value: int, delimiter: str = ",") -> str:
         and _FRACTION.fullmatch(fields[value + 1].strip())
     ):
         return _DECIMAL_COMMA
-    return _separator(line, width - 1)
-
-
-def of_header(header: bytes) -> str:
-    """A hint at why a header has not the expected columns, or an empty text."""
-    return _separator(header.decode(errors="replace"), 3)
-
-
-def _separator(line: str, least: int) -> str:
-    return next((hint for sign, hint in _OTHER_SEPARATORS.items() if line.count(sign) >= max(least, 1)), "")
+    signs = ((sign, hint) for sign, hint in _OTHER_SEPARATORS.items() if sign != delimiter)
+    return next((hint for sign, hint in signs if line.count(sign) >= max(width - 1, 1)), "")
 
 
 def _first(patterns: _Patterns, text: str) -> str:

@@ -76,6 +76,7 @@ def test_a_value_that_is_rejected_has_a_hint(text: str, hint: str) -> None:
 )
 def test_a_line_with_another_number_of_fields_has_a_hint(line: str, hint: str) -> None:
     assert hints.of_fields(line, 4, 3) == hint
+    assert hints.of_fields("2026-01-01;1;1;74;5", 4, 3, ";") == ""
 
 
 @given(st.text(), st.integers(1, 6), st.data())

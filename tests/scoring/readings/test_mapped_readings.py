@@ -340,3 +340,60 @@ def test_predictions_of_a_mapped_file_are_those_of_its_plain_equivalent(tmp_path
         assert (tmp_path / "m1" / name).read_bytes() == (tmp_path / "m2" / name).read_bytes()
     for name in ("preds_pump_a.csv", "preds_pump_b.csv", "summary.csv"):
         assert (tmp_path / "p1" / name).read_bytes() == (tmp_path / "p2" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "mapping", "message"),
+    [
+        ("device=1/device=2/a.csv", "TS,Sensor,Value", "", "no column Device"),
+        ("a.csv", "TS,Device,a,a", "wide", "several columns named 'a'"),
+        ("a.csv", "TS,Device", "wide", "no column of a sensor"),
+        ("a.csv", "TS,a", "wide device-from=folder", "no folder that names the Device"),
+        ("a.csv", "TS,Device,a", "wide=b", "no column b (Value)"),
+        ("a.csv", "when,Device,Sensor,Value", "ts=wann", "no column wann (TS)"),
+        ("a.csv", "When,WHEN,Device,Sensor,Value", "ts=when", "2 columns when (TS)"),
+    ],
+)
+def test_columns_that_cannot_be_found_or_told_apart_are_refused(path, name, header, mapping, message):
+    path.write_text(f"{header}\n2026-01-01,1,1,1\n")
+    with pytest.raises(ReadingsError) as caught:
+        list(read_batches(Source(name, path, mapping=parse(mapping).of(name))))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "an Excel workbook: save it as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "an Excel workbook of an old format"),
+        (b"Obj\x01\x04\x16avro.schema", "an Avro file: convert it"),
+        (b'{"EnqueuedTimeUtc": "2026-01-01"}', "JSON: convert it"),
+        (b'[{"a": 1}]', "JSON: convert it"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b"\x28\xb5\x2f\xfd\x00", "a zstd file: unpack it"),
+        (b"\x80\x05\x95", "a pickle: save the DataFrame as Parquet"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_with_what_to_do(path, start, words):
+    path.write_bytes(start + b"\n1,2\n")
+    with pytest.raises(ReadingsError, match=words):
+        list(read_batches(Source("it", path)))
+
+
+@pytest.mark.parametrize(
+    ("content", "mapping"),
+    [
+        ("timestamp,value\n2014-02-14 14:30:00,0.132\n", '"device-from=file wide"'),
+        ("when;Device;Sensor;Value\n13.01.2026;1;2;1,5\n", '"ts=when ts-format=day-first decimal=comma"'),
+        ("TS|Device|Sensor|Value\n2026-01-01|1|2|3\n", "delimiter=bar"),
+        ("ts,host,metric,avg\n1767225600,1,2,3\n", '"ts-format=unix-s device=host sensor=metric value=avg"'),
+    ],
+)
+def test_a_header_that_is_refused_comes_with_the_option_that_reads_it(path, content, mapping):
+    path.write_text(content)
+    with pytest.raises(ReadingsError) as caught:
+        list(read_batches(Source("it", path)))
+    assert f"; --mapping {mapping} reads it (docs/formats.md)" in str(caught.value)
+    words = parse(mapping.strip('"')).of("")
+    [batch] = read_batches(Source("it", path, mapping=words))
+    assert (len(batch.codes), batch.rejects.num_rows) == (1, 0)
