@@ -15,8 +15,8 @@ $(VENV)/.done: requirements-dev.txt dev/package-lock.json dev/setup.sh
 	@bash dev/setup.sh $(VENV)
 	@touch $@
 
-run: setup ## run the main job on this machine (DATA=... MODELS=... for your own)
-	@$(PY) -m dev.demo $(if $(DATA),--data "$(DATA)") $(if $(MODELS),--models "$(MODELS)") $(if $(ENGINE),--engine $(ENGINE))
+run: setup ## run the main job on this machine (DATA=... MODELS=... MAPPING=... for your own)
+	@$(PY) -m dev.demo $(if $(DATA),--data "$(DATA)") $(if $(MODELS),--models "$(MODELS)") $(if $(MAPPING),--mapping "$$MAPPING") $(if $(ENGINE),--engine $(ENGINE))
 
 start: setup ## keep the function app running, with func if it is installed, else with dev.host
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m dev.start

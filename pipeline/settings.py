@@ -120,6 +120,8 @@ class Settings:
     """A sensor whose last reading lags its fleet by more is silent, unless it usually sends less often."""
     max_unpacked_mb: int = 10_240
     """A compressed file of readings that holds more cannot be read."""
+    mapping: str = ""
+    """How files that are not `TS,Device,Sensor,Value` are read, encoded for a command line."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -163,6 +165,7 @@ class Settings:
             episode_least=reader.number("SCORING_EPISODE_LEAST", LEAST_EPISODE, 1, 1_000_000),
             max_row_mb=reader.number("SCORING_MAX_ROW_MB", 4, 1, 1_000),
             max_unpacked_mb=reader.number("SCORING_MAX_UNPACKED_MB", 10_240, 1, 10_000_000),
+            mapping=reader.mapping(),
         )
         if reader.problems:
             raise SettingsError(f"invalid settings: {'; '.join(sorted(reader.problems))}")
@@ -235,6 +238,18 @@ class _Reader:
             return float(value)
         self.wrong(name, "a share from 0 to 1, such as 0.01", value)
         return default
+
+    def mapping(self) -> str:
+        value = self.text("SCORING_MAPPING")
+        if value is None:
+            return ""
+        from scoring import mapping
+
+        try:
+            return mapping.parse(value).encoded
+        except mapping.InvalidMapping as error:
+            self.problems.append(f"SCORING_MAPPING: {str(error).removeprefix('mapping: ')}")
+            return ""
 
     def schedule(self) -> str:
         name, default = "SCORING_SCHEDULE", "0 0 * * * *"

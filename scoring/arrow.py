@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from pyarrow._compute import CastOptions, MatchSubstringOptions, TrimOptions
+from pyarrow._compute import CastOptions, MatchSubstringOptions, ReplaceSubstringOptions, TrimOptions
 from pyarrow._compute import call_function as call
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "cast",
     "from_numpy",
     "matches",
+    "replace",
     "strings",
     "take",
     "text_offsets",
@@ -103,3 +104,9 @@ def trim(texts: pa.StringArray) -> pa.StringArray:
 def matches(texts: pa.StringArray, pattern: str) -> np.ndarray:
     """Which texts contain a match of a regular expression (RE2's syntax)."""
     return to_numpy(call("match_substring_regex", [texts], MatchSubstringOptions(pattern)))
+
+
+def replace(texts: pa.StringArray, pattern: str, replacement: str) -> pa.StringArray:
+    """The texts with each match of a regular expression (RE2's syntax) replaced."""
+    options = ReplaceSubstringOptions(pattern, replacement)
+    return call("replace_substring_regex", [texts], options)

@@ -17,6 +17,7 @@ COMMANDS = {
     "pack": "pack a folder of models into one file that loads fast",
     "import-models": "convert legacy pickles to .skops models without running their code",
     "train": "train a model per sensor from readings",
+    "inspect": "show what is in files of readings, and how they can be read",
     "simulate": "generate a fleet's readings, with labelled anomalies",
     "aggregate": "mean per sensor and time window from raw readings",
 }

@@ -22,8 +22,8 @@ _INTERRUPTED = 130
 def main(argv: list[str]) -> int:
     """Run the demo once; returns 0 if everything was scored, otherwise 1 with the reason."""
     args = _parser().parse_args(argv)
-    if args.models and not args.data:
-        print("error: MODELS without DATA: set DATA to the readings to score", file=sys.stderr)
+    if given := [name for name in ("MODELS", "MAPPING") if getattr(args, name.lower()) and not args.data]:
+        print(f"error: {given[0]} without DATA: set DATA to the readings to score", file=sys.stderr)
         return 2
     existing = next(part for part in (args.out, *args.out.parents) if part.exists())
     if not existing.is_dir():
@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         "--models",
         type=Path,
         help="folder of models, .skops or legacy pickles (default: models trained on the readings)",
+    )
+    parser.add_argument(
+        "--mapping", default="", help="how the readings are read, such as 'ts=time wide': see docs/formats.md"
     )
     parser.add_argument("--out", type=Path, default=Path("out"), help="where predictions go (default: out)")
     parser.add_argument(

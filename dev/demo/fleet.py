@@ -6,14 +6,18 @@ import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scoring import InvalidKey, SensorKey, describe_others
 from scoring.keys import MODEL_SUFFIX
 
+if TYPE_CHECKING:
+    from scoring.mapping import Mapping as ReadingsMapping
+
 _REFUSED = ("refused ", "error: ", "skipped ")
 """How lines of commands begin that say what is wrong with single models or sensors."""
 
-READINGS = (".csv", ".csv.gz", ".parquet")
+READINGS = (".csv", ".csv.gz", ".tsv", ".parquet")
 
 Log = Callable[[str], None]
 """Prints a line for the user."""
@@ -67,13 +71,15 @@ class UserInput:
     models: Path | None
     problems: Mapping[str, str] = field(default_factory=dict)
     """Why a landing has no readings, by its name."""
+    mapping: str = ""
 
     def fleet(self, folder: Path, environment: Mapping[str, str], log: Log) -> Fleet:
         """Use the user's models, importing legacy pickles, or train models on the readings."""
         if self.models is None:
             log(f"Training models on {self.data} itself: set MODELS to score with your own ...")
             data = self.data if not self.problems else _copied(self.landings, self.problems, folder / "train")
-            run_scoring(environment, "train", "--data", data, "--models", folder / "models")
+            how = ("--mapping", self.mapping) if self.mapping else ()
+            run_scoring(environment, "train", "--data", data, "--models", folder / "models", *how)
             return Fleet(self.landings, folder / "models")
         names = sorted(path.name for path in self.models.iterdir())
         if any(map(_is_model, names)):
@@ -89,14 +95,22 @@ class UserInput:
         return Fleet(self.landings, folder / "models")
 
 
-def find_input(data: Path, models: Path | None) -> UserInput:
+def find_input(data: Path, models: Path | None, mapping: str = "") -> UserInput:
     """Find the user's readings, a file or a folder, and the folder of models; read each file once.
 
+    `mapping` says how the files are read.
+
     Raises:
-        DemoError: one of them does not exist, or no file has readings.
+        DemoError: one of them does not exist, no file has readings, or the mapping is invalid.
     """
+    from scoring.mapping import InvalidMapping, parse
+
     landings: list[Landing] = []
     refused: list[str] = []
+    try:
+        mappings = parse(mapping)
+    except InvalidMapping as error:
+        refused.append(f"MAPPING: {str(error).removeprefix('mapping: ')}")
     try:
         landings = _landings(data)
     except DemoError as error:
@@ -105,11 +119,12 @@ def find_input(data: Path, models: Path | None) -> UserInput:
         refused.append(problem)
     if refused:
         raise DemoError("; ".join(refused))
-    found = ((landing.name, _problem(landing)) for landing in landings if landing.file.stat().st_size)
+    filled = (landing for landing in landings if landing.file.stat().st_size)
+    found = ((landing.name, _problem(landing, mappings.of(landing.name))) for landing in filled)
     problems = {name: problem for name, problem in found if problem}
     if len(problems) == len(landings):
         raise DemoError(f"nothing can be scored: {next(iter(problems.values()))}")
-    return UserInput(data, landings, models, problems)
+    return UserInput(data, landings, models, problems, mapping)
 
 
 def _no_models(folder: Path) -> str | None:
@@ -134,19 +149,19 @@ def _is_model(name: str) -> bool:
     return True
 
 
-def _problem(landing: Landing) -> str | None:
+def _problem(landing: Landing, mapping: "ReadingsMapping") -> str | None:
     """Why a file has no readings: it cannot be read, or all of its rows are rejected."""
     from scoring.errors import ReadingsError
     from scoring.readings.files import Source, read_batches
+    from scoring.readings.hints import in_brackets
 
     readings, rejected, first = 0, 0, ""
     try:
-        for batch in read_batches(Source(landing.name, landing.file)):
+        for batch in read_batches(Source(landing.name, landing.file, mapping=mapping)):
             readings += len(batch.codes)
             if batch.rejects.num_rows and not rejected:
                 row = batch.rejects.slice(0, 1).to_pylist()[0]
-                hint = f" ({row['hint']})" if row["hint"] else ""
-                first = f"line {row['line']}: {row['reason']}{hint}"
+                first = f"line {row['line']}: {row['reason']}{in_brackets(row['kind'], row['hint'])}"
             rejected += batch.rejects.num_rows
     except ReadingsError as error:
         text = str(error)

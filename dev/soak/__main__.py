@@ -6,7 +6,7 @@ import secrets
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dev.demo.marked_processes import kill_marked, temporary_folder
@@ -68,7 +68,7 @@ def soak(plan: Plan, seed: int, mark: str, folder: Path, stack: contextlib.ExitS
         findings.add("runs unfinished", [f"after {_SETTLING_TIMEOUT:g} s"])
     findings.add("host grows", growth(hosts.samples))
     _print_figures("Load", load.counts)
-    _print_figures("Faults", {**_named("storage", setup.proxy.faults), **hosts.killed})
+    _print_figures("Faults", {**_named("storage", setup.proxy.faults.items()), **hosts.killed})
     _print_figures("Faults of the receiver of events", setup.receiver.faults)
     _print_figures("Requests to storage", {"total": setup.proxy.requests})
     _print_figures("Final state", findings.figures)
@@ -92,8 +92,8 @@ def _unclaimed(context: Context) -> int:
     return len(context.runs.unclaimed(landings))
 
 
-def _named(what: str, faults: Mapping[str, int]) -> dict[str, int]:
-    return {f"{what}: {fault}": count for fault, count in faults.items()}
+def _named(what: str, faults: Iterable[tuple[str, int]]) -> dict[str, int]:
+    return {f"{what}: {fault}": count for fault, count in faults}
 
 
 def _print_figures(title: str, figures: Mapping[str, int]) -> None:

@@ -54,6 +54,7 @@ _COLLECT = (
 
 _LIMITS = re.compile(
     re.escape(_COLLECT)
+    + r"(?: --mapping (%7B[A-Za-z0-9%_.~-]*))?"
     + r" --max-row-mb (\d{1,9}) --max-unpacked-mb (\d{1,9}) --max-rejected ([0-9.e+-]{1,20})"
     r"(?: --episode-least (\d{1,9}))?"
 )
@@ -70,12 +71,14 @@ _LONGEST_PLAIN = 60
 
 @dataclass(frozen=True, slots=True)
 class ReadingLimits:
-    """Limits for files of readings, and what makes an episode; `str()` is the options of all steps."""
+    """Limits and mappings of files of readings, and episodes; `str()` is the options of all steps."""
 
     row_mb: int
     unpacked_mb: int
     rejected: float = 0.01
     """Up to this share of the rows of a landing can be rejected in a run that succeeds."""
+    mapping: str = ""
+    """How files are read, percent-encoded: nothing in it means anything to a shell, or is a placeholder."""
     episode_gap: float | None = None
     """Seconds between two anomalies of an episode; None for the default, which gives no option."""
     episode_least: int = LEAST_EPISODE
@@ -93,7 +96,8 @@ class ReadingLimits:
         return f"{self} --max-rejected {self.rejected:g}{least}"
 
     def __str__(self) -> str:
-        return f"--max-row-mb {self.row_mb} --max-unpacked-mb {self.unpacked_mb}"
+        mapping = f"--mapping {self.mapping} " if self.mapping else ""
+        return f"{mapping}--max-row-mb {self.row_mb} --max-unpacked-mb {self.unpacked_mb}"
 
 
 def build(
@@ -169,11 +173,12 @@ def check(pipeline_yml: bytes, score_yml: bytes) -> None:
 
 def _limits(collect: re.Match[str], gap: re.Match[str] | None) -> ReadingLimits:
     return ReadingLimits(
-        int(collect[1]),
         int(collect[2]),
-        float(collect[3]),
+        int(collect[3]),
+        float(collect[4]),
+        collect[1] or "",
         float(gap[1]) if gap else None,
-        int(collect[4]) if collect[4] else LEAST_EPISODE,
+        int(collect[5]) if collect[5] else LEAST_EPISODE,
     )
 
 

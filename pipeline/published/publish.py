@@ -132,6 +132,7 @@ def prepare(settings: "Settings", fleet: FleetModels, publisher: Publisher) -> "
             settings.max_row_mb,
             settings.max_unpacked_mb,
             settings.max_rejected,
+            settings.mapping,
             settings.episode_gap,
             settings.episode_least,
         ),

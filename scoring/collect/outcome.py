@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from scoring.collect.rejects import MOST_REJECTS, LandingCount, largest_first
 from scoring.formats import NOT_READ, REJECTS_CSV, WAS_READ, LandingStatus, RunOutcome, SensorStatus
+from scoring.readings.hints import in_brackets
 from scoring.step.outcome import landing_line
 from scoring.step.sensor_limit import MOST_UNKNOWN
 
@@ -71,7 +72,7 @@ def describe_rejects(landing: LandingCount) -> str:
     rows = landing.readings + landing.rejected
     count = f"all {rows:,}" if landing.rejected == rows > 1 else f"{landing.rejected:,} of {rows:,}"
     group, *others = largest_first([landing.groups])
-    hint = f" ({group.hint})" if group.hint else ""
+    hint = in_brackets(group.kind, group.hint)
     why = f"{group.reason}{hint}, {'first in ' if group.count > 1 else ''}line {group.line}"
     rest = sum(other.count for other in others)
     line = f"{count} rows rejected: {why}" + (f"; {rest:,} of them for other reasons" if rest else "")

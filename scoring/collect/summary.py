@@ -190,31 +190,16 @@ def _final_outcome(
         # An engine that records a failed step does not know how many readings its sensors have.
         outcome = replace(outcome, readings=outcome.readings or readings)
         if status is SensorStatus.NO_MODEL:
-            outcome.reason = _hinted(outcome.reason or missing(key.model_name), key, models)
+            outcome.reason = outcome.reason or missing(key.model_name)
         return outcome
     if not readings and rejected:
         return _outcome(key, SensorStatus.NO_READINGS, f"all of its rows were rejected ({rejected:,})")
     if not readings or status is SensorStatus.NO_READINGS:
         return _outcome(key, SensorStatus.SILENT if key in expected else SensorStatus.NO_READINGS)
     if key not in models:
-        reason = _hinted(missing(key.model_name), key, models)
-        return _outcome(key, SensorStatus.NO_MODEL, reason, readings)
+        return _outcome(key, SensorStatus.NO_MODEL, missing(key.model_name), readings)
     reason = "no step wrote a result: its step was lost, or the model is newer than the published pipeline"
     return _outcome(key, SensorStatus.MISSING, (outcome and outcome.reason) or reason, readings)
-
-
-def _hinted(reason: str, key: SensorKey, models: Collection[SensorKey]) -> str:
-    """`reason`, and whether a sensor that is written a little differently has a model."""
-    for change, hint in ((str.strip, "spaces around"), (_without_fraction, "a decimal number in")):
-        parts = [change(part.strip()) for part in key]
-        if "" not in parts and (other := SensorKey(*parts)) != key and other in models:
-            return f"{reason} ({hint} Device or Sensor? {other} has a model)"
-    return reason
-
-
-def _without_fraction(part: str) -> str:
-    """A whole number that a column of decimal numbers turned into `1.0`, as `1`."""
-    return part.removesuffix(".0") if part.removesuffix(".0").isdecimal() else part
 
 
 def _outcome(

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from scoring.commands.arguments import duration
+from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from scoring.printable import printable
 
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
     )
+    add_mapping(parser)
     parser.add_argument(
         "--window", type=duration, required=True, help="length of a window: 500ms, 5s, 1m, 1h, 1d, ..."
     )
@@ -59,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             write = stack.enter_context(table_writer(args.rejects, NO_REJECTS.schema, quotes=True))
             as_is = args.rejects.name.endswith(".parquet")
             write_rejects = write if as_is else lambda rejects: write(for_csv(rejects))
-        readings = AllReadings(args.data, write_rejects)
+        readings = AllReadings(args.data, mappings_of(args), write_rejects)
         for batch in readings.batches("reading"):
             means.add(batch)
         quotes = needs_quotes(text for key in means.keys for text in (key.device, key.sensor))

@@ -9,8 +9,10 @@ import pyarrow as pa
 
 from scoring.errors import ReadingsError
 from scoring.formats import LandingStatus
+from scoring.mapping import Mappings
 from scoring.progress import progress
 from scoring.readings.files import FoundLanding, find_sources
+from scoring.readings.hints import in_brackets
 from scoring.readings.many_files import read_files
 from scoring.readings.rows import Batch
 
@@ -24,8 +26,10 @@ class AllReadings:
         ReadingsError: something below `data` cannot be read, or there are no files.
     """
 
-    def __init__(self, data: Path, on_rejects: Callable[[pa.Table], None] | None = None) -> None:
-        self._sources, unreadable = find_sources(data, None)
+    def __init__(
+        self, data: Path, mappings: Mappings, on_rejects: Callable[[pa.Table], None] | None = None
+    ) -> None:
+        self._sources, unreadable = find_sources(data, None, mappings=mappings)
         for status in unreadable:
             raise ReadingsError(f"{status.name}: {status.reason}")
         if not self._sources:
@@ -63,7 +67,7 @@ class AllReadings:
             return
         if self.rejected == 0:
             first = rejects.slice(0, 1).to_pylist()[0]
-            hint = f" ({first['hint']})" if first["hint"] else ""
+            hint = in_brackets(first["kind"], first["hint"])
             self._first_reject = f"{first['file']} line {first['line']}: {first['reason']}{hint}"
         self.rejected += rejects.num_rows
         if self._on_rejects:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scoring.commands.arguments import plain_text
 from scoring.commands.limits import add_limits, limits_of
+from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
 from scoring.formats import SUMMARY_LINE
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preds", type=Path, required=True, help="the folder that the steps wrote to")
     parser.add_argument("--manifest", type=Path, help="the manifest that the steps used, if any")
     parser.add_argument("--run", type=plain_text, help="the run's name, for the summary")
+    add_mapping(parser)
     add_limits(parser)
     add_rules(parser)
     parser.add_argument(
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     manifest = RunManifest.read(args.manifest) if args.manifest else None
     rules = rules_of(args, manifest)
     listed = manifest.listed if manifest else None
-    sources, not_read = find_sources(args.data, manifest, limits_of(args))
+    sources, not_read = find_sources(args.data, manifest, limits_of(args), mappings_of(args))
     if not args.preds.is_dir():
         raise UsageError(f"--preds {args.preds} does not exist: give the folder that the steps wrote to")
     models, outcomes = ModelCache(ModelStore(args.models)), read_outcomes(args.preds)

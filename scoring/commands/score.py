@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from scoring.commands.arguments import number, plain_text
 from scoring.commands.failures import print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
+from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, ReadingsError, UsageError
 from scoring.formats import GAP_INTERVALS, NOT_SCORED, SensorStatus
@@ -65,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="anomalies up to this number of seconds apart are one episode "
         f"(default: {GAP_INTERVALS} times the sensor's usual interval)",
     )
+    add_mapping(parser)
     add_limits(parser)
     add_rules(parser)
     parser.add_argument("--json", action="store_true", help="print the totals as JSON")
@@ -96,13 +98,10 @@ def run(args: argparse.Namespace) -> int:
         if narrowed is None:
             return _nothing_to_score(args, selection)
         selection = narrowed
-    sources, not_read = find_sources(args.data, manifest, limits_of(args))
+    sources, not_read = find_sources(args.data, manifest, limits_of(args), mappings_of(args))
     store = ModelStore(args.models, use_pack=not args.key)
     _warn(store.notice)
     if isinstance(selection, Everything):
-        store.require_models()
-        for line in store.notes():
-            print(printable(line), file=sys.stderr)
         if not sources and not not_read and not manifest:
             raise ReadingsError(f"--data {args.data}: there is no file in this folder")
         return _score_everything(args, sources, not_read, store, rules_of(args, manifest))
@@ -117,6 +116,8 @@ def run(args: argparse.Namespace) -> int:
     remove_old_predictions(args.out, selection, files.written)
     outcome.landings.extend(not_read)
     outcome.write(args.out)
+    if isinstance(selection, OneSensor) and not files.written:
+        _warn(_unknown(selection.key, store))
     totals: dict[str, object] = {
         "step": outcome.step,
         "readings": sum(sensor.readings for sensor in outcome.sensors),
@@ -143,6 +144,18 @@ def _nothing_to_score(args: argparse.Namespace, selection: "Selection") -> int:
     return EXIT_DONE
 
 
+def _unknown(key: SensorKey, store: "ModelStore") -> str | None:
+    """That a sensor has neither a model nor readings, so that its key is perhaps another one."""
+    from difflib import get_close_matches
+
+    models = sorted(each.encoded for each in store.keys())  # noqa: SIM118 - a store is no dictionary
+    if key.encoded in models:
+        return None
+    near = get_close_matches(key.encoded, models, 5, 0) or ["none"]
+    names = ", ".join(near)
+    return f"--key {key.encoded}: there are no readings and no model of it; models, nearest first: {names}"
+
+
 def _warn(notice: str | None) -> None:
     if notice:
         print(printable(notice), file=sys.stderr)
@@ -158,6 +171,9 @@ def _score_everything(
     from scoring.collect.whole_run import score_everything
     from scoring.step.outcome import landing_line
 
+    store.require_models()
+    for line in store.notes():
+        print(printable(line), file=sys.stderr)
     reported: list[str] = []
 
     def report(unreadable: "list[FoundLanding]") -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from scoring.commands.arguments import at_least, number
+from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from scoring.printable import printable
 
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
     )
+    add_mapping(parser)
     parser.add_argument(
         "--models", type=Path, required=True, help="folder for the models, created if missing"
     )
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     if args.data.exists() and not (args.data.is_file() or args.data.is_dir()):
         raise UsageError(f"--data {args.data} is read twice, and a pipe cannot be: write it to a file first")
     recipe = Recipe(args.nu, args.gamma, args.min_readings)
-    readings = AllReadings(args.data)
+    readings = AllReadings(args.data, mappings_of(args))
     samples = Samples(args.max_readings)
     samples.count(readings.batches("counting"))
     samples.keep(readings.batches("reading"))

@@ -4,45 +4,37 @@ A block in which every line is a row with its quotes in place, as nearly all are
 is parsed line by line. The result is the same.
 """
 
-import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from scoring.errors import ReadingsError
-from scoring.formats import READING_COLUMNS, RejectKind
-from scoring.readings import hints
+from scoring.formats import RejectKind
+from scoring.mapping import PLAIN, Mapping
+from scoring.readings.csv_header import MAX_HEADER_BYTES, Header, read_header, unexpected
 from scoring.readings.csv_lines import Layout, is_regular, line_bounds, read_lines
 from scoring.readings.row_checks import KnownKeys, check_rows, is_reading
-from scoring.readings.rows import TEXT_LIMIT, Batch, Reject, Rows, excerpt, only_rejects
+from scoring.readings.rows import TEXT_LIMIT, Batch, Reject, Rows, TextOf, excerpt, only_rejects
+from scoring.readings.text_streams import ByteStream
 
-MAX_HEADER_BYTES = 1 << 20
-MAX_COLUMNS = 10_000
 MAX_LINES = 1 << 17
-"""Lines in one block: this bounds the memory of a block that holds nothing but rejects."""
+"""Values in one block: this bounds the memory of a block that holds nothing but rejects."""
 
 _HEADER_BYTES = 1 << 16
 """The first read, within which nearly every header ends."""
 
 _TEXT = pa.string()
-_TEXTS = pa.dictionary(pa.int32(), pa.string())
 _BOM = b"\xef\xbb\xbf"
 _LF, _CR = b"\n\r"
+_BLANK_LINES = re.compile(rb"(?:\r*\n)*+")
 _HEADER_END = re.compile(rb"(?<!\r)\r*+\n|(?<!\r)\r(?=\r*+[^\r\n])")
 _HEADER_END_AT_EOF = re.compile(rb"(?<!\r)\r*+\n|\r")
-
-
-class ByteStream(Protocol):
-    """What blocks are cut from."""
-
-    def readinto(self, buffer: memoryview, /) -> int | None: ...  # noqa: D102
 
 
 class Block(NamedTuple):
@@ -67,10 +59,26 @@ class CsvFile:
     """What all blocks of a file share."""
 
     name: str
-    layout: Layout
+    header: Header
     row_bytes: int
     """A longer row is rejected."""
     known: KnownKeys = field(default_factory=KnownKeys)
+
+    @property
+    def layout(self) -> Layout:
+        """Where the columns are."""
+        return self.header.layout
+
+    def is_reading(self, fields: Sequence[bytes]) -> bool:
+        """Whether the needed fields of one row make a reading."""
+        if self.header.columns.are_plain:
+            return is_reading(fields)
+        texts = {
+            place: pa.array([text], pa.binary()).view(_TEXT)
+            for place, text in zip(self.layout.needed, fields, strict=True)
+        }
+        rows = self.header.columns.rows(texts, 1, np.zeros(1, np.int64), lambda _: b"")
+        return len(check_rows(rows, [], KnownKeys(), self.name).codes) > 0
 
 
 class BlockCutter:
@@ -82,33 +90,45 @@ class BlockCutter:
         self._rest = b""
         self._ended = False
 
-    def layout(self) -> Layout:
-        """Read the header.
+    def header(self, mapping: Mapping = PLAIN, file: str = "") -> Header:
+        """Read the header of the file of this name.
 
         Raises:
             ReadingsError: it is not the header of a CSV file of readings.
         """
-        while (match := _HEADER_END.search(self._rest)) is None and not self._ended:
+        blank = 0
+        while (match := _HEADER_END.search(self._rest, blank)) is None and not self._ended:
             if len(self._rest) > MAX_HEADER_BYTES:
                 break
             buffer, filled = self._fill(max(min(self._size, _HEADER_BYTES), 2 * len(self._rest)))
             self._rest = bytes(buffer[:filled])
-        match = match or _HEADER_END_AT_EOF.search(self._rest)
+            if found := _BLANK_LINES.match(self._rest):
+                blank = found.end()
+        match = match or _HEADER_END_AT_EOF.search(self._rest, blank)
         if not self._rest:
-            raise _unexpected("an empty file")
+            raise unexpected("an empty file")
+        line = self._rest.count(b"\n", 0, blank) + 1
+        head = self._rest[blank : blank + _HEADER_BYTES]
         header, self._rest = (
-            (self._rest[: match.start()], self._rest[match.end() :]) if match else (self._rest, b"")
+            (self._rest[blank : match.start()], self._rest[match.end() :])
+            if match
+            else (self._rest[blank:], b"")
         )
-        if len(header) > MAX_HEADER_BYTES:
-            raise _unexpected(f"a first line of more than {MAX_HEADER_BYTES:,} bytes")
-        return header_layout(header, cr_ends=match is not None and match.group() == b"\r")
+        cr_ends = match is not None and match.group() == b"\r"
+        try:
+            return read_header(header, line, mapping, file, cr_ends=cr_ends)
+        except ReadingsError as error:
+            from scoring.readings.suggest import advice
 
-    def blocks(self, *, cr_ends: bool) -> Iterator[Block]:
+            raise unexpected(advice(str(error), head, mapping, file)) from error
+
+    def blocks(self, header: Header) -> Iterator[Block]:
         """The rest of the stream; the last block, and no other, is `final`.
 
         Raises:
             ReadingsError: the stream is broken.
         """
+        cr_ends = header.layout.cr_ends
         while True:
             size = self._size
             while True:
@@ -123,7 +143,7 @@ class BlockCutter:
                 yield Block(b"", 0, final=False, too_long=beginning)
                 continue
             self._rest = bytes(buffer[end:filled])
-            yield from _parts(memoryview(buffer)[:end], cr_ends=cr_ends, final=self._ended)
+            yield from _parts(memoryview(buffer)[:end], header, final=self._ended)
             if self._ended:
                 return
 
@@ -164,15 +184,15 @@ def _first_line_end(buffer: bytearray, filled: int, *, cr_ends: bool) -> int:
     return alone if alone and (end == 0 or alone < end - 1) else end
 
 
-def _parts(data: memoryview, *, cr_ends: bool, final: bool) -> Iterator[Block]:
-    """Blocks of at most `MAX_LINES` lines."""
-    content = np.frombuffer(data, np.uint8)
+def _parts(data: memoryview, header: Header, *, final: bool) -> Iterator[Block]:
+    """Blocks of at most as many lines as the header allows."""
+    content, most = np.frombuffer(data, np.uint8), max(1, MAX_LINES // len(header.columns.values))
     newlines = int(np.count_nonzero(content == _LF))
-    if newlines <= MAX_LINES and not cr_ends:
+    if newlines <= most and not header.layout.cr_ends:
         yield Block(data, newlines, final)
         return
-    starts, _ = line_bounds(content, cr_ends=cr_ends)
-    cuts = [0, *starts[MAX_LINES::MAX_LINES].tolist(), len(data)]
+    starts, _ = line_bounds(content, cr_ends=header.layout.cr_ends)
+    cuts = [0, *starts[most::most].tolist(), len(data)]
     for begin, end in pairwise(cuts):
         newlines = int(np.count_nonzero(content[begin:end] == _LF))
         yield Block(data[begin:end], newlines, final and end == len(data))
@@ -199,64 +219,62 @@ def parse_rows(data: bytes | memoryview, lines: int, file: CsvFile) -> Batch | N
     if lines == 0:
         return only_rejects([], file.name)
     content = np.frombuffer(data, np.uint8)
-    table = _parse_regular(data, content, lines, file.layout)
+    table = _parse_regular(data, content, lines, file.header)
     if table is None:
         return None
-    return check_rows(_rows(table, np.arange(lines), _LineTexts(content)), [], file.known, file.name)
+    rows = _rows(table, file.header, np.arange(lines), _LineTexts(content))
+    return check_rows(rows, [], file.known, file.name)
 
 
 def _parse_regular(
-    data: bytes | memoryview, content: np.ndarray, lines: int, layout: Layout
+    data: bytes | memoryview, content: np.ndarray, lines: int, header: Header
 ) -> pa.Table | None:
-    if layout.cr_ends or bytes(data[:3]) == _BOM or not is_regular(content):
+    layout = header.layout
+    if layout.cr_ends or bytes(data[:3]) == _BOM or not is_regular(content, layout.delimiter):
         return None
     try:
-        table = _read_csv(data, layout)
+        table = _read_csv(data, header)
     except pa.ArrowInvalid:
         return None
     return table if table.num_rows == lines else None
 
 
 def _parse_lines(block: Block, file: CsvFile) -> Parsed:
-    found = read_lines(block.data, file.layout, final=block.final, is_reading=is_reading)
+    found = read_lines(block.data, file.layout, final=block.final, is_reading=file.is_reading)
     if len(found.places) == 0:
         return Parsed(only_rejects(found.rejects, file.name), found.count, found.tail)
-    table = _read_csv(found.rows, file.layout)
+    table = _read_csv(found.rows, file.header)
 
     def text_of(row: int) -> bytes:
         line = found.places[row]
         return bytes(block.data[found.starts[line] : found.ends[line]])
 
-    rows = _rows(table, found.places, text_of)
+    rows = _rows(table, file.header, found.places, text_of)
     return Parsed(check_rows(rows, found.rejects, file.known, file.name), found.count, found.tail)
 
 
-def _read_csv(data: bytes | memoryview, layout: Layout) -> pa.Table:
-    names = _column_names(layout)
+def _read_csv(data: bytes | memoryview, header: Header) -> pa.Table:
     return pa_csv.read_csv(
         pa.BufferReader(pa.py_buffer(data)),
         # One thread and one chunk: blocks are parsed in parallel.
-        read_options=pa_csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
+        read_options=pa_csv.ReadOptions(
+            column_names=header.names, block_size=len(data) + 1, use_threads=False
+        ),
+        parse_options=pa_csv.ParseOptions(delimiter=header.layout.delimiter),
         # Encoding matters only in the columns that are read, where each distinct text is checked.
         convert_options=pa_csv.ConvertOptions(
-            check_utf8=False,
-            include_columns=READING_COLUMNS,
-            column_types={"TS": _TEXT, "Device": _TEXTS, "Sensor": _TEXTS, "Value": _TEXT},
+            check_utf8=False, include_columns=list(header.types), column_types=header.types
         ),
     )
 
 
-@cache
-def _column_names(layout: Layout) -> list[str]:
-    names = [str(place) for place in range(layout.width)]
-    for place, name in zip(layout.needed, READING_COLUMNS, strict=True):
-        names[place] = name
-    return names
-
-
-def _rows(table: pa.Table, lines: np.ndarray, text_of: Callable[[int], bytes]) -> Rows:
-    ts, device, sensor, value = (column.chunk(0) for column in table.columns)
-    return Rows(ts, device, sensor, value, lines, text_of)
+def _rows(table: pa.Table, header: Header, lines: np.ndarray, text_of: TextOf) -> Rows:
+    found = [column.chunk(0) for column in table.columns]
+    if header.columns.are_plain:
+        ts, device, sensor, value = found
+        return Rows(ts, device, sensor, value, lines, text_of)
+    texts = dict(zip(header.layout.needed, found, strict=True))
+    return header.columns.rows(texts, table.num_rows, lines, text_of)
 
 
 class _LineTexts:
@@ -270,43 +288,3 @@ class _LineTexts:
         self._bounds = self._bounds or line_bounds(self._content, cr_ends=False)
         starts, ends = self._bounds
         return self._content[starts[row] : ends[row]].tobytes()
-
-
-@lru_cache(maxsize=16)
-def header_layout(header: bytes, *, cr_ends: bool = False) -> Layout:
-    """Where the columns are, by the first line without its end; the files of a fleet have few different ones.
-
-    Raises:
-        ReadingsError: it is not the header of a CSV file of readings.
-    """
-    names = _column_titles(header)
-    for column in READING_COLUMNS:
-        if (count := names.count(column)) != 1:
-            found = "no column" if count == 0 else f"{count} columns"
-            hint = hints.of_header(header)
-            raise _unexpected(f"{found} {column} in {','.join(names)[:TEXT_LIMIT]!r}{hint and f' ({hint})'}")
-    if len(names) > MAX_COLUMNS:
-        raise _unexpected(f"{len(names):,} columns, more than {MAX_COLUMNS:,}")
-    ts, device, sensor, value = map(names.index, READING_COLUMNS)
-    return Layout(len(names), (ts, device, sensor, value), cr_ends)
-
-
-def _column_titles(header: bytes) -> list[str]:
-    if header.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _unexpected("UTF-16 text; save it as UTF-8")
-    if b"\0" in header:
-        raise _unexpected("binary data")
-    try:
-        text = header.removeprefix(_BOM).decode()
-        titles = next(csv.reader([text], strict=True), [])
-    except UnicodeDecodeError:
-        raise _unexpected("bytes that are not UTF-8") from None
-    except csv.Error as error:
-        raise _unexpected(f"the first line {excerpt(header)!r} ({error})") from None
-    if not titles:
-        raise _unexpected("an empty first line")
-    return [title.strip() for title in titles]
-
-
-def _unexpected(found: str) -> ReadingsError:
-    return ReadingsError(f"expected a CSV file with the columns {', '.join(READING_COLUMNS)}, found {found}")

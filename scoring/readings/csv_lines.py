@@ -23,18 +23,27 @@ MAX_JOINED_BYTES = 1 << 20
 
 _PART_BYTES = 256 << 10
 
-_COMMA, _QUOTE, _CR, _LF = b',"\r\n'
-_BESIDES_QUOTES = np.zeros(256, bool)
-_BESIDES_QUOTES[[_COMMA, _QUOTE, _CR, _LF]] = True
+_QUOTE, _CR, _LF = b'"\r\n'
+
+
+@cache
+def _besides_quotes(delimiter: str) -> np.ndarray:
+    """Which bytes can stand beside a quote."""
+    found = np.zeros(256, bool)
+    found[[ord(delimiter), _QUOTE, _CR, _LF]] = True
+    return found
 
 
 class _Patterns:
     """Compiled when the first line needs them: nearly all files have no such line."""
 
-    def __init__(self) -> None:
-        self.field = re.compile(rb'"((?:[^"]++|"")*+)"(?=,|\Z)|((?:[^",][^,]*+)?)(?=,|\Z)')
+    def __init__(self, delimiter: str) -> None:
+        end = re.escape(delimiter.encode())
+        self.field = re.compile(
+            rb'"((?:[^"]++|"")*+)"(?=%b|\Z)|((?:[^"%b][^%b]*+)?)(?=%b|\Z)' % (end, end, end, end)
+        )
         self.closed = re.compile(rb'"(?:[^"]++|"")*+"')
-        self.rest = re.compile(rb'((?:[^"]++|"")*+)"(?=,|\Z)|(?!)()')
+        self.rest = re.compile(rb'((?:[^"]++|"")*+)"(?=%b|\Z)|(?!)()' % end)
         self.rest_closed = re.compile(rb'(?:[^"]++|"")*+"')
 
 
@@ -46,13 +55,15 @@ class Layout(NamedTuple):
 
     Attributes:
         width: the number of columns.
-        needed: the places of TS, Device, Sensor and Value.
+        needed: the places of the columns that are read: TS, Device, Sensor and Value, or those of a mapping.
         cr_ends: a carriage return alone ends a row, as the header shows; elsewhere it is part of a field.
+        delimiter: separates fields, one ASCII character.
     """
 
     width: int
-    needed: tuple[int, int, int, int]
+    needed: tuple[int, ...]
     cr_ends: bool = False
+    delimiter: str = ","
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +96,7 @@ def split_row(line: bytes, layout: Layout, open_after: list[bytes] | None = None
     With `open_after`, the line continues a quoted field that an earlier line opened after those fields.
     """
     fields = [] if open_after is None else open_after.copy()
-    known = _patterns()
+    known = _patterns(layout.delimiter)
     pattern, closed = known.field, known.closed
     if open_after is not None:
         pattern, closed = known.rest, known.rest_closed
@@ -119,12 +130,12 @@ def read_lines(
         data: whole lines; only the last line of a file can be without a line end.
         layout: where the columns are.
         final: no data follows, so that there is no tail.
-        is_reading: whether the four needed fields of a row make a reading.
+        is_reading: whether the needed fields of a row make a reading.
     """
     content = np.frombuffer(data, np.uint8)
     starts, ends = line_bounds(content, cr_ends=layout.cr_ends)
     scan = _Scan(bytes(data), layout, starts, ends, is_reading)
-    plain = _plain_lines(content, starts, ends, layout.width)
+    plain = _plain_lines(content, starts, ends, layout)
     for line in np.flatnonzero(~plain & (ends > starts)).tolist():
         scan.check(line, plain, final=final)
         if scan.tail is not None:
@@ -145,6 +156,7 @@ class _Scan:
     ) -> None:
         self._data, self._layout, self._is_reading = data, layout, is_reading
         self._starts, self._ends = starts, ends
+        self._delimiter = layout.delimiter.encode()
         self._rewritten: dict[int, bytes] = {}
         self._last_lines: dict[int, int] = {}
         self._rejects: list[Reject] = []
@@ -158,7 +170,7 @@ class _Scan:
         text = self._text(line, line).rstrip(b"\r")
         if not text:
             return
-        if b'"' not in text and (found := text.count(b",") + 1) != self._layout.width:
+        if b'"' not in text and (found := text.count(self._delimiter) + 1) != self._layout.width:
             reason = f"expected {self._layout.width} fields, found {found}"
             self._reject(line, _Problem(RejectKind.COLUMNS, reason))
             return
@@ -207,14 +219,15 @@ class _Scan:
         text = excerpt(self._text(line, line))
         hint = ""
         if problem.kind is RejectKind.COLUMNS:
-            hint = hints.of_fields(text, self._layout.width, self._layout.needed[-1])
+            layout = self._layout
+            hint = hints.of_fields(text, layout.width, layout.needed[-1], layout.delimiter)
         self._rejects.append(Reject(line, problem.kind, problem.reason, text, hint=hint))
 
     def _rewrite(self, first: int, last: int, row: list[bytes]) -> None:
         fields = [b""] * self._layout.width
         for column in self._layout.needed:
             fields[column] = b'"' + row[column].replace(b'"', b'""') + b'"'
-        self._rewritten[first] = b",".join(fields)
+        self._rewritten[first] = self._delimiter.join(fields)
         self._last_lines[first] = last
         self._done = last + 1
 
@@ -257,7 +270,7 @@ def line_bounds(content: np.ndarray, *, cr_ends: bool) -> tuple[np.ndarray, np.n
     return starts, ends - crlf
 
 
-def is_regular(content: np.ndarray) -> bool:
+def is_regular(content: np.ndarray, delimiter: str = ",") -> bool:
     """Whether quotes open and close fields, and each carriage return is followed by a newline.
 
     Where no field spans lines, arrow then reads the same as `read_lines`.
@@ -268,25 +281,25 @@ def is_regular(content: np.ndarray) -> bool:
     return (
         len(opening) == len(closing)
         and bool((content.take(returns + 1, mode="clip") == _LF).all())
-        and bool(_besides(content, opening - 1).all())
-        and bool(_besides(content, closing + 1).all())
+        and bool(_besides(content, opening - 1, delimiter).all())
+        and bool(_besides(content, closing + 1, delimiter).all())
     )
 
 
-def _besides(content: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
+def _besides(content: np.ndarray, neighbours: np.ndarray, delimiter: str) -> np.ndarray:
     """Whether the neighbour of a quote lets it open or close a field, or makes it one of a pair.
 
     Before the first byte and after the last one, clipping finds the quote itself, which counts as valid.
     """
-    found: np.ndarray = _BESIDES_QUOTES[content.take(neighbours, mode="clip")]
+    found: np.ndarray = _besides_quotes(delimiter)[content.take(neighbours, mode="clip")]
     return found
 
 
-def _plain_lines(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, width: int) -> np.ndarray:
-    """Which lines are, each by itself, rows of `width` fields with every quote in place.
+def _plain_lines(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, layout: Layout) -> np.ndarray:
+    """Which lines are, each by itself, rows with every field and with every quote in place.
 
-    In parts, because the positions of all commas and quotes can take many times the memory of the lines; so a
-    line that is longer than a part is never plain.
+    In parts, because the positions of all delimiters and quotes can take many times the memory of the lines;
+    so a line that is longer than a part is never plain.
     """
     plain = np.zeros(len(starts), bool)
     firsts = np.searchsorted(starts, np.arange(0, len(content) + _PART_BYTES, _PART_BYTES)).tolist()
@@ -294,12 +307,12 @@ def _plain_lines(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, widt
         lines = slice(first, stop - 1 if stop and ends[stop - 1] - starts[stop - 1] > _PART_BYTES else stop)
         if lines.start < lines.stop:
             base, end = starts[lines][0], ends[lines][-1]
-            plain[lines] = _plain_part(content[base:end], starts[lines] - base, ends[lines] - base, width)
+            plain[lines] = _plain_part(content[base:end], starts[lines] - base, ends[lines] - base, layout)
     return plain
 
 
-def _plain_part(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, width: int) -> np.ndarray:
-    commas = np.flatnonzero(content == _COMMA)
+def _plain_part(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, layout: Layout) -> np.ndarray:
+    commas = np.flatnonzero(content == ord(layout.delimiter))
     quotes = np.flatnonzero(content == _QUOTE)
     odd = np.flatnonzero(content == _CR)
     line_of_comma = np.searchsorted(starts, commas, "right") - 1
@@ -309,12 +322,12 @@ def _plain_part(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, width
         line_of_quote = np.searchsorted(starts, quotes, "right") - 1
         opening = (np.arange(len(quotes)) - first_quotes[line_of_quote]) % 2 == 0
         flawed |= np.diff(first_quotes) % 2 == 1
-        well_placed = _besides(content, np.where(opening, quotes - 1, quotes + 1))
+        well_placed = _besides(content, np.where(opening, quotes - 1, quotes + 1), layout.delimiter)
         flawed[line_of_quote[~well_placed]] = True
         before = np.searchsorted(quotes, commas) - first_quotes[line_of_comma]
         line_of_comma = line_of_comma[before % 2 == 0]
     if len(odd):
         line_of_odd = np.searchsorted(starts, odd, "right") - 1
         flawed[line_of_odd[odd < ends[line_of_odd]]] = True
-    complete: np.ndarray = np.bincount(line_of_comma, minlength=len(starts)) == width - 1
+    complete: np.ndarray = np.bincount(line_of_comma, minlength=len(starts)) == layout.width - 1
     return complete & ~flawed

@@ -9,13 +9,18 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from scoring.errors import ReadingsError, UsageError
 from scoring.formats import LandingStatus
-from scoring.readings.csv_blocks import Block, BlockCutter, ByteStream, CsvFile, Parsed, parse_block
+from scoring.mapping import PLAIN, Mapping, Mappings
+from scoring.readings.csv_blocks import Block, BlockCutter, CsvFile, Parsed, parse_block
 from scoring.readings.manifest import RunManifest, locate
 from scoring.readings.rows import Batch, shift_lines
+from scoring.readings.text_streams import ByteStream, as_csv
+
+if TYPE_CHECKING:
+    from scoring.readings.suggest import Sample
 
 __all__ = [
     "BLOCK_BYTES",
@@ -26,12 +31,18 @@ __all__ = [
     "check_headers",
     "find_sources",
     "read_batches",
+    "read_sample",
 ]
 
 BLOCK_BYTES = 4 << 20
 
 _AHEAD = 2
 """Blocks that an executor parses ahead of the one that is needed."""
+
+_PEEKED = 16
+"""Bytes that show how a text is encoded."""
+
+_SAMPLED_BYTES = 1 << 16
 
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
@@ -55,6 +66,7 @@ class Source(NamedTuple):
     name: str
     path: Path
     limits: FileLimits = LIMITS
+    mapping: Mapping = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +79,10 @@ class FoundLanding:
 
 
 def find_sources(
-    data: Path, manifest: RunManifest | None, limits: FileLimits = LIMITS
+    data: Path,
+    manifest: RunManifest | None,
+    limits: FileLimits = LIMITS,
+    mappings: Mappings = Mappings(),  # noqa: B008 - it is frozen
 ) -> tuple[list[Source], list[FoundLanding]]:
     """The files to read, and the landings that cannot be read.
 
@@ -81,9 +96,11 @@ def find_sources(
         raise UsageError(f"--data {data}: there is no such file or folder")
     if manifest is None:
         if not data.is_dir():
-            return [Source(_readable(data.name), data, limits)], []
+            name = _readable(data.name)
+            return [Source(name, data, limits, mappings.of(name))], []
         below, unreadable = _files_below(data)
-        return [Source(_name_below(data, path), path, limits) for path in below], unreadable
+        named = ((_name_below(data, path), path) for path in below)
+        return [Source(name, path, limits, mappings.of(name)) for name, path in named], unreadable
     if not data.is_dir():
         raise UsageError(f"--data {data} is a file: a manifest names files in a folder")
     sources, missing = [], []
@@ -92,7 +109,7 @@ def find_sources(
         if path is None:
             missing.append(FoundLanding(landing.name, status, reason))
         else:
-            sources.append(Source(landing.name, path, limits))
+            sources.append(Source(landing.name, path, limits, mappings.of(landing.name)))
     return sources, missing
 
 
@@ -114,7 +131,7 @@ def read_batches(
         if stream is None:
             from scoring.readings.parquet import read_parquet
 
-            yield from read_parquet(file, source.name, source.limits.unpacked_bytes)
+            yield from read_parquet(file, source.name, source.limits.unpacked_bytes, source.mapping)
         else:
             yield from _read_csv(stream, source, block_bytes, executor)
 
@@ -122,6 +139,30 @@ def read_batches(
 def is_packed(content: bytes) -> bool:
     """Whether a file that starts so is a gzip'd or a Parquet file."""
     return content.startswith((_GZIP, _PARQUET))
+
+
+def read_sample(source: Source) -> "Sample":
+    """The first rows of a file, from which its columns can be described.
+
+    Raises:
+        ReadingsError: the file cannot be opened, or is damaged.
+    """
+    with _opened(source) as (file, stream):
+        if stream is None:
+            import pyarrow.parquet as pq
+
+            from scoring.readings import parquet
+
+            with parquet.reported():
+                return parquet.read_sample(pq.ParquetFile(file))
+        from scoring.readings.suggest import sample_of
+
+        head = bytearray(_SAMPLED_BYTES)
+        filled = 0
+        while filled < len(head) and (count := stream.readinto(memoryview(head)[filled:])):
+            filled += count
+        mapping = source.mapping
+        return sample_of(bytes(head[:filled]), separator=mapping.separator, encoding=mapping.encoding)
 
 
 def check_headers(sources: Iterable[Source]) -> tuple[list[Source], list[FoundLanding]]:
@@ -136,9 +177,10 @@ def check_headers(sources: Iterable[Source]) -> tuple[list[Source], list[FoundLa
                 if stream is None:
                     from scoring.readings.parquet import open_parquet
 
-                    open_parquet(file, source.limits.unpacked_bytes)
+                    open_parquet(file, source.name, source.limits.unpacked_bytes, source.mapping)
                 else:
-                    BlockCutter(stream, BLOCK_BYTES, source.limits.row_bytes).layout()
+                    cutter = BlockCutter(stream, BLOCK_BYTES, source.limits.row_bytes)
+                    cutter.header(source.mapping, source.name)
         except ReadingsError as error:
             unreadable.append(FoundLanding(source.name, LandingStatus.UNREADABLE, str(error)))
         else:
@@ -155,8 +197,8 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, ByteStream | None]]:
             if start.startswith(_PARQUET):
                 yield file, None
             else:
-                unpacked = source.limits.unpacked_bytes
-                yield file, _Gunzip(file, unpacked) if start.startswith(_GZIP) else file
+                stream = _Gunzip(file, source.limits.unpacked_bytes) if start.startswith(_GZIP) else file
+                yield file, as_csv(stream, stream.peek(_PEEKED)[:_PEEKED], source.mapping.encoding)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise ReadingsError(f"{source.name}: {error.strerror}") from error
     except ReadingsError as error:
@@ -197,6 +239,14 @@ def _readable(name: str) -> str:
     return os.fsencode(name).decode(errors="replace")
 
 
+@contextmanager
+def _whole_gzip() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ReadingsError(f"expected a whole gzip file, found it damaged ({error})") from error
+
+
 class _Gunzip:
     """The contents of a gzip'd file, unpacked as it is read."""
 
@@ -204,11 +254,13 @@ class _Gunzip:
         self._file = gzip.GzipFile(fileobj=file)
         self._most = self._left = most
 
+    def peek(self, count: int, /) -> bytes:
+        with _whole_gzip():
+            return self._file.peek(count)
+
     def readinto(self, buffer: memoryview, /) -> int:
-        try:
+        with _whole_gzip():
             count = self._file.readinto(buffer)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ReadingsError(f"expected a whole gzip file, found it damaged ({error})") from error
         self._left -= count
         if self._left < 0:
             raise ReadingsError(
@@ -222,9 +274,9 @@ def _read_csv(
 ) -> Iterator[Batch]:
     longest = source.limits.row_bytes
     cutter = BlockCutter(stream, block_bytes, longest)
-    file = CsvFile(source.name, cutter.layout(), longest)
-    line, tail = 2, b""
-    for block, future in _ahead(cutter.blocks(cr_ends=file.layout.cr_ends), file, executor):
+    file = CsvFile(source.name, cutter.header(source.mapping, source.name), longest)
+    line, tail = file.header.line + 1, b""
+    for block, future in _ahead(cutter.blocks(file.header), file, executor):
         if tail and block.too_long is not None:
             parsed = parse_block(Block(tail, tail.count(b"\n"), final=True), file)
             yield shift_lines(parsed.batch, line)

@@ -1,16 +1,37 @@
 """What a rejected text looks like: a hint at the setting of the source that wrote it, as a question.
 
 A hint never changes what is accepted: `01/02/2026` can be read in two ways, so it is rejected, with a hint.
+Messages add the words of a mapping that reads such texts.
 """
 
 import re
 from collections.abc import Iterable
 
+from scoring.formats import RejectKind
+
 _DAY_FIRST, _MONTH_FIRST = "day first?", "month first?"
 _DECIMAL_COMMA = "decimal comma?"
+CLOCK_CHANGE = "a change of the clocks?"
+"""Of a local time that its zone has twice, or does not have."""
 
 _LONGEST = 100
 """Characters of a longer text are not a timestamp or a number in any notation."""
+
+_MAPPINGS = {
+    (RejectKind.TIMESTAMP, hint): mapping
+    for hint, mapping in {
+        "Unix seconds?": "ts-format=unix-s",
+        "Unix milliseconds?": "ts-format=unix-ms",
+        "Unix microseconds?": "ts-format=unix-us",
+        "Unix nanoseconds?": "ts-format=unix-ns",
+        _DAY_FIRST: "ts-format=day-first, or month-first",
+        _MONTH_FIRST: "ts-format=month-first",
+        "slashes or dots for dashes?": "ts-format=year-first",
+        "12-hour clock?": "ts-format=year-first",
+        _DECIMAL_COMMA: "ts-format=year-first",
+    }.items()
+} | {(RejectKind.VALUE, _DECIMAL_COMMA): "decimal=comma"}
+"""The words of a mapping that reads what a hint describes."""
 
 type _Patterns = Iterable[tuple[re.Pattern[str], str]]
 
@@ -28,7 +49,6 @@ _TIMESTAMPS: _Patterns = [
         (r"\d{4}[/.]\d{1,2}[/.]\d{1,2}.*", "slashes or dots for dashes?"),
         (r".*\d ?[ap]\.?m\.?", "12-hour clock?"),
         (r"\d{4}-\d\d-\d\d[ T][\d:]+,\d+.*", _DECIMAL_COMMA),
-        (r"\d{4}-\d\d-\d\d[ T][\d:.]+ +[+-][\d:]+", "space before the offset?"),
         (r"\d{4}-\d\d-\d\d[ T][\d:.]+ *(?:utc|gmt|[a-z]{3,4}|[a-z_]+/[a-z_]+)", "name of a time zone?"),
         (r"\d{4}-\d\d-\d\d[ T][\d:]+\.\d{10,}.*", "more than nine digits after the second?"),
         (r"\d{4}-\d{1,2}-\d{1,2}(?:[ T].*)?", "no such day or time, or a digit too few?"),
@@ -50,6 +70,13 @@ _FRACTION = re.compile(r"\d+")
 _OTHER_SEPARATORS = {";": "separated by semicolons?", "\t": "separated by tabs?", "|": "separated by bars?"}
 
 
+def in_brackets(kind: str, hint: str) -> str:
+    """A hint with the option that reads such texts, to be appended to the reason of a reject."""
+    mapping = _MAPPINGS.get((RejectKind(kind), hint))
+    option = f" --mapping {mapping}" if mapping else ""
+    return f" ({hint}{option})" if hint else ""
+
+
 def of_timestamp(text: str) -> str:
     """A hint at how a TS that is not a timestamp was written, or an empty text."""
     text = text.strip()
@@ -63,25 +90,18 @@ def of_value(text: str) -> str:
     return _first(_VALUES, text.strip())
 
 
-def of_fields(line: str, width: int, value: int) -> str:
+def of_fields(line: str, width: int, value: int, delimiter: str = ",") -> str:
     """A hint at why a line has not `width` fields; `value` is the place of Value."""
-    fields = line.split(",")
+    fields = line.split(delimiter)
     if (
-        len(fields) > width
+        delimiter == ","
+        and len(fields) > width
         and _NUMBER_PART.fullmatch(fields[value].strip())
         and _FRACTION.fullmatch(fields[value + 1].strip())
     ):
         return _DECIMAL_COMMA
-    return _separator(line, width - 1)
-
-
-def of_header(header: bytes) -> str:
-    """A hint at why a header has not the expected columns, or an empty text."""
-    return _separator(header.decode(errors="replace"), 3)
-
-
-def _separator(line: str, least: int) -> str:
-    return next((hint for sign, hint in _OTHER_SEPARATORS.items() if line.count(sign) >= max(least, 1)), "")
+    signs = ((sign, hint) for sign, hint in _OTHER_SEPARATORS.items() if sign != delimiter)
+    return next((hint for sign, hint in signs if line.count(sign) >= max(width - 1, 1)), "")
 
 
 def _first(patterns: _Patterns, text: str) -> str:

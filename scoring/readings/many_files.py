@@ -18,7 +18,9 @@ import pyarrow as pa
 from scoring.arrow import from_numpy, strings, take, to_numpy
 from scoring.errors import ReadingsError
 from scoring.formats import LandingStatus
-from scoring.readings.csv_blocks import MAX_LINES, CsvFile, header_layout, parse_rows
+from scoring.mapping import PLAIN
+from scoring.readings.csv_blocks import MAX_LINES, CsvFile, parse_rows
+from scoring.readings.csv_header import read_header
 from scoring.readings.files import BLOCK_BYTES, FoundLanding, Source, is_packed, read_batches
 from scoring.readings.rows import Batch
 
@@ -98,16 +100,21 @@ def read_files(
 
 def _new_group(small: _Small) -> _Group | None:
     """A group that starts with this file; None where its header is not one of readings."""
+    name = small.source.name
     try:
-        layout = header_layout(small.header)
+        header = read_header(small.header, 1, PLAIN, name, cr_ends=False)
     except ReadingsError:
         return None
-    group = _Group(CsvFile(small.source.name, layout, small.source.limits.row_bytes), small.header)
+    if not header.columns.are_plain:  # the folder of each file can name its device
+        return None
+    group = _Group(CsvFile(name, header, small.source.limits.row_bytes), small.header)
     return group if group.takes(small) else None
 
 
 def _small(source: Source) -> _Small | None:
     """A file, if it is one of those that can be read together."""
+    if source.mapping != PLAIN:
+        return None
     most = min(SMALL_BYTES, source.limits.row_bytes)
     try:
         with open(source.path, "rb", buffering=0) as file:  # noqa: PTH123 - a third of the time of pathlib's

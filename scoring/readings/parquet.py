@@ -6,7 +6,7 @@ reads `YYYY-MM-DD HH:MM:SS` in UTC with 3, 6 or 9 digits where there are fractio
 text or any number, which reads as the shortest text that gives the same float64. A null is an empty text.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -18,9 +18,14 @@ from pyarrow import types
 
 from scoring.arrow import from_numpy, strings, take, to_bytes, to_numpy
 from scoring.errors import ReadingsError
-from scoring.readings.csv_blocks import MAX_COLUMNS
+from scoring.formats import READING_COLUMNS
+from scoring.mapping import PLAIN, Mapping
+from scoring.readings import timestamps
+from scoring.readings.columns import Columns, find_columns
+from scoring.readings.csv_header import MAX_COLUMNS
 from scoring.readings.row_checks import KnownKeys, check_rows
 from scoring.readings.rows import Batch, Rows, shift_lines
+from scoring.readings.suggest import Sample, advice_on
 
 _ROWS = 1 << 17
 """As many as a block of CSV has: what is done once for each sensor of a batch counts."""
@@ -28,8 +33,12 @@ _READ_BYTES = 1 << 20
 _LONGEST_TEXT = 1000
 """Longer texts are cut: in a file of a few bytes, every row can hold a text of a gigabyte."""
 
-_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-"""Arrow's units of time, and how many of them make a second."""
+_LONGEST_COUNT = 1e20
+"""Seconds, or parts of them, since 1970: a larger number is no time."""
+_SHOWN = 80
+_SAMPLED_ROWS = 200
+_MOST_SAMPLED = 1000
+"""Columns."""
 
 type _Test = Callable[[pa.DataType], bool]
 
@@ -43,54 +52,71 @@ _TEXT: tuple[_Test, ...] = (
 )
 _MOMENT: tuple[_Test, ...] = (types.is_timestamp, types.is_date)
 _NUMBER: tuple[_Test, ...] = (types.is_integer, types.is_floating, types.is_decimal)
-_COLUMNS: dict[str, tuple[str, tuple[_Test, ...]]] = {
-    "TS": ("text or a timestamp", (*_TEXT, *_MOMENT)),
-    "Device": ("text or a number", (*_TEXT, *_NUMBER)),
-    "Sensor": ("text or a number", (*_TEXT, *_NUMBER)),
-    "Value": ("a number", (*_TEXT, *_NUMBER)),
-}
+_TS = ("text or a timestamp", (*_TEXT, *_MOMENT))
+_KEY = ("text or a number", (*_TEXT, *_NUMBER))
+_VALUE = ("a number", (*_TEXT, *_NUMBER))
+_COUNTED_TS = ("text, a timestamp or a number", (*_TEXT, *_MOMENT, *_NUMBER))
 """What each column can be, in words and in types."""
 
 
-def read_parquet(file: BinaryIO, name: str, most: int) -> Iterator[Batch]:
-    """Read a Parquet file in batches.
+def read_parquet(file: BinaryIO, name: str, most: int, mapping: Mapping = PLAIN) -> Iterator[Batch]:
+    """Read the Parquet file of this name in batches.
 
     Raises:
         ReadingsError: it is damaged, has a missing column or one of another type, or declares more than
             `most` bytes.
     """
     first, known = 1, KnownKeys()
-    opened = open_parquet(file, most)
-    with _reported():
+    opened, columns = open_parquet(file, name, most, mapping)
+    names = [opened.schema_arrow.names[place] for place in columns.places]
+    with reported():
         parquet = pq.ParquetFile(
             file,
             metadata=opened.metadata,
-            read_dictionary=list(_COLUMNS),  # a repeated text is stored once
+            read_dictionary=names,  # a repeated text is stored once
             buffer_size=_READ_BYTES,
             pre_buffer=False,
         )
-        for record in parquet.iter_batches(_ROWS, columns=list(_COLUMNS), use_threads=False):
-            yield shift_lines(check_rows(_rows(record), [], known, name), first)
+        rows = max(1, _ROWS // len(columns.values))
+        for record in parquet.iter_batches(rows, columns=names, use_threads=False):
+            yield shift_lines(check_rows(_rows(record, names, columns), [], known, name), first)
             first += record.num_rows
 
 
-def open_parquet(file: BinaryIO, most: int) -> pq.ParquetFile:
-    """Open a Parquet file and check its schema and its declared size.
+def open_parquet(
+    file: BinaryIO, name: str, most: int, mapping: Mapping = PLAIN
+) -> tuple[pq.ParquetFile, Columns]:
+    """Open a Parquet file, find its columns, and check its declared size.
 
     Raises:
         ReadingsError: as `read_parquet`.
     """
-    with _reported():
+    with reported():
         opened = pq.ParquetFile(file)
-        _check_schema(opened.schema_arrow)
         groups = (opened.metadata.row_group(number) for number in range(opened.num_row_groups))
         if sum(group.total_byte_size for group in groups) > most:
             raise ReadingsError(f"it unpacks to more than {most:,} bytes: split it, or raise that limit")
-    return opened
+        columns = _columns(opened, mapping, name)
+    return opened, columns
+
+
+def read_sample(opened: pq.ParquetFile) -> Sample:
+    """The first rows of a file as texts; a column of another type than readings can have is empty."""
+    schema = opened.schema_arrow
+    kinds = (*_TEXT, *_MOMENT, *_NUMBER)
+    names = [name for name in schema.names[:_MOST_SAMPLED] if schema.names.count(name) == 1]
+    readable = [name for name in names if any(test(schema.field(name).type) for test in kinds)]
+    record = next(opened.iter_batches(_SAMPLED_ROWS, columns=readable, use_threads=False), None)
+    columns = {name: record[name] for name in readable} if record else {}
+    texts = {name: _ts_texts(column, _texts(column)).to_pylist() for name, column in columns.items()}
+    rows = record.num_rows if record else 0
+    return Sample(
+        schema.names, [[texts[name][row] if name in texts else "" for name in names] for row in range(rows)]
+    )
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def reported() -> Iterator[None]:
     """Report errors of arrow as damage to the file."""
     try:
         yield
@@ -102,30 +128,50 @@ def _reported() -> Iterator[None]:
         raise _damaged(error) from error
 
 
-def _check_schema(schema: pa.Schema) -> None:
+def _columns(opened: pq.ParquetFile, mapping: Mapping, file: str) -> Columns:
+    schema = opened.schema_arrow
     if len(schema.names) > MAX_COLUMNS:
         raise ReadingsError(f"expected at most {MAX_COLUMNS:,} columns, found {len(schema.names):,}")
-    for name, (expected, tests) in _COLUMNS.items():
-        count = schema.names.count(name)
-        if count != 1:
-            found = "no such column" if count == 0 else f"{count} of them"
-            names = ", ".join(schema.names)[:200]
-            raise ReadingsError(f"expected a column {name}, found {found} among {names!r}")
-        kind = schema.field(name).type
+    try:
+        columns = find_columns(schema.names, mapping, file)
+    except ReadingsError as error:
+        wanted = ", ".join(READING_COLUMNS)
+        found = advice_on(str(error), read_sample(opened), mapping, file)
+        raise ReadingsError(f"expected a Parquet file with the columns {wanted}, found {found}") from error
+    roles = dict.fromkeys(columns.values, _VALUE) | {
+        columns.device: _KEY,
+        columns.sensor: _KEY,
+        columns.ts: _COUNTED_TS if mapping.ts_format else _TS,
+    }
+    for place in columns.places:
+        expected, tests = roles[place]
+        kind = schema.field(place).type
         plain = kind.value_type if types.is_dictionary(kind) else kind
         if not any(test(plain) for test in tests):
+            name = schema.names[place][:_SHOWN]
             raise ReadingsError(f"expected column {name} to be {expected}, found {str(kind)[:80]}")
+    return columns
 
 
-def _rows(record: pa.RecordBatch) -> Rows:
-    ts, value = _texts(record["TS"]), _texts(record["Value"])
-    device, sensor = _distinct_texts(record["Device"]), _distinct_texts(record["Sensor"])
+def _rows(record: pa.RecordBatch, names: Sequence[str], columns: Columns) -> Rows:
+    """The rows of a batch, whose columns come in the order of the file."""
+    keys = {columns.device, columns.sensor} - {columns.ts, *columns.values}
+    texts = {
+        place: _distinct_texts(record[name]) if place in keys else _texts(record[name])
+        for place, name in zip(columns.places, names, strict=True)
+    }
+    if columns.mapping.converts_ts:
+        texts[columns.ts] = _ts_texts(record[names[0]], texts[columns.ts])
 
     def text_of(row: int) -> bytes:
-        parts = (column.dictionary.take(column.indices[row : row + 1]) for column in (device, sensor))
-        return b",".join(to_bytes(text)[0] for text in (ts[row : row + 1], *parts, value[row : row + 1]))
+        return b",".join(_text(column[row : row + 1]) for column in texts.values())
 
-    return Rows(ts, device, sensor, value, np.arange(record.num_rows), text_of)
+    return columns.rows(texts, record.num_rows, np.arange(record.num_rows), text_of)
+
+
+def _text(cell: pa.Array) -> bytes:
+    """The text of a column of one row."""
+    return to_bytes(cell.dictionary.take(cell.indices) if isinstance(cell, pa.DictionaryArray) else cell)[0]
 
 
 def _distinct_texts(column: pa.Array) -> pa.DictionaryArray:
@@ -139,6 +185,18 @@ def _distinct_texts(column: pa.Array) -> pa.DictionaryArray:
     texts = _shortened(_texts(column.dictionary, whole=True)).dictionary_encode()
     places = to_numpy(texts.indices)[to_numpy(column.indices.cast(pa.int32()))]
     return pa.DictionaryArray.from_arrays(from_numpy(places), texts.dictionary)
+
+
+def _ts_texts(column: pa.Array, texts: pa.StringArray) -> pa.StringArray:
+    """Texts of TS as a mapping converts them: numbers in full, and UTC marked where the column is in UTC."""
+    if types.is_floating(column.type):
+        exact = pc.less(pc.abs(column.cast(pa.float64())), _LONGEST_COUNT)
+        number = pc.if_else(exact, column.cast(pa.float64()), None)
+        full = number.cast(pa.decimal128(38, 9), safe=False).cast(pa.string())
+        return pc.coalesce(full, texts)
+    if types.is_timestamp(column.type) and column.type.tz is not None:
+        return pc.if_else(pc.equal(texts, ""), "", pc.binary_join_element_wise(texts, "Z", ""))
+    return texts
 
 
 def _texts(column: pa.Array, *, whole: bool = False) -> pa.StringArray:
@@ -185,24 +243,10 @@ def _short_decimals(column: pa.Array) -> pa.StringArray:
 
 def _moments(column: pa.Array) -> pa.StringArray:
     """Timestamps as texts in UTC, with as many digits after the second as each needs: 0, 3, 6 or 9."""
-    valid = to_numpy(column.is_valid())
     numbers = column.view(pa.int64())
     ticks = to_numpy(pc.fill_null(numbers, 0) if column.null_count else numbers)
-    second = _UNITS[column.type.unit]
-    texts = [pa.nulls(np.count_nonzero(~valid), pa.string())]
-    places = [np.flatnonzero(~valid)]
-    todo = valid
-    for unit, per_second in _UNITS.items():
-        if per_second > second:
-            break
-        step = second // per_second
-        now = todo & (ticks % step == 0)
-        texts.append(from_numpy(ticks[now] // step).view(pa.timestamp(unit)).cast(pa.string()))
-        places.append(np.flatnonzero(now))
-        todo = todo & ~now
-    order = np.empty(len(column), np.int64)
-    order[np.concatenate(places)] = np.arange(len(column))
-    return pa.concat_arrays(texts).take(from_numpy(order))
+    texts = timestamps.to_texts(ticks, timestamps.UNITS[column.type.unit])
+    return pc.if_else(column.is_valid(), texts, None) if column.null_count else texts
 
 
 def _shortened(texts: pa.StringArray) -> pa.StringArray:

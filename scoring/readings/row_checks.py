@@ -1,6 +1,7 @@
 """Checks rows: each becomes a reading, or a reject with its reason."""
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import pyarrow as pa
 from scoring.arrow import strings, take, to_bytes, to_numpy
 from scoring.formats import RejectKind
 from scoring.keys import InvalidKey, SensorKey, invalid_part
+from scoring.mapping import Mapping
 from scoring.readings import hints, numbers, timestamps
 from scoring.readings.rows import Batch, Reject, Rows, code_type, count_dates, excerpt, reject_table
 
@@ -18,6 +20,7 @@ _TABLE_LIMIT = 1 << 20
 """A batch with more combinations of devices and sensors sorts them; others look them up in a table."""
 
 
+_WHOLE = re.compile(r"(0|-?[1-9][0-9]*)\.0+")
 _MOST_KNOWN = 200_000
 """More than the sensors of a large fleet: they would take a few hundred MB."""
 
@@ -41,8 +44,8 @@ class KnownKeys:
 def check_rows(rows: Rows, rejects: list[Reject], known: KnownKeys, file: str) -> Batch:
     """Check rows and make them a batch, whose rejects include `rejects`, in order of lines."""
     known.trim()
-    times, valid = timestamps.parse(rows.ts)
-    values, numeric = numbers.parse(rows.value)
+    times, valid = rows.times or timestamps.parse(rows.ts)
+    values, numeric = rows.values or numbers.parse(rows.value)
     device, sensor = _KeyParts(rows.device, known), _KeyParts(rows.sensor, known)
     checks = _Checks(rows, device, sensor, times=times, ts_valid=valid, numeric=numeric)
     usable = checks.all_valid()
@@ -60,7 +63,7 @@ def is_reading(fields: Sequence[bytes]) -> bool:
     """Whether the four fields of one row make a reading."""
     try:
         ts, device, sensor, value = (field.decode() for field in fields)
-        SensorKey(device, sensor)
+        SensorKey(_key_text(device), _key_text(sensor))
     except (UnicodeDecodeError, InvalidKey):
         return False
     return bool(timestamps.parse(strings([ts]))[1][0] and numbers.parse(strings([value]))[1][0])
@@ -80,21 +83,35 @@ class _KeyParts:
                 if len(self.texts) not in self.reasons:
                     known.parts[raw] = text
             self.texts.append(text)
+        if len({*self.texts}) < len(self.texts):
+            self._unite()
         self.valid: np.ndarray | None = None
         if self.reasons:
             usable = np.ones(len(self.texts), bool)
             usable[list(self.reasons)] = False
             self.valid = usable[self.codes]
 
+    def _unite(self) -> None:
+        """Give texts that were written in different ways, such as `1` and `1.0`, one code."""
+        first = {text: code for code, text in reversed([*enumerate(self.texts)]) if code not in self.reasons}
+        codes = [code if code in self.reasons else first[text] for code, text in enumerate(self.texts)]
+        self.codes = np.array(codes, self.codes.dtype)[self.codes]
+
     def _check(self, raw: bytes) -> str:
         try:
-            text = raw.decode()
+            text = _key_text(raw.decode())
             reason = invalid_part(text)
         except UnicodeDecodeError:
             text, reason = raw.decode(errors="replace"), _NOT_UTF8
         if reason:
             self.reasons[len(self.texts)] = reason
         return text
+
+
+def _key_text(text: str) -> str:
+    """Device or Sensor without spaces around it; a whole number as in Parquet: `1` for `1.0`."""
+    text = text.strip(" \t")
+    return text.partition(".")[0] if text.endswith("0") and _WHOLE.fullmatch(text) else text
 
 
 class _Checks:
@@ -138,7 +155,7 @@ class _Checks:
 
     def _fault(self, row: int, device: int, sensor: int) -> "_Fault":
         if not self._ts_valid[row]:
-            return _unreadable("TS", self._rows.ts[row : row + 1], _not_a_timestamp)
+            return _unreadable("TS", self._rows.ts[row : row + 1], self._rows.mapping, _not_a_timestamp)
         for name, kind, part, code in (
             ("Device", RejectKind.DEVICE, self._device, device),
             ("Sensor", RejectKind.SENSOR, self._sensor, sensor),
@@ -146,7 +163,7 @@ class _Checks:
             if reason := part.reasons.get(code):
                 return _Fault(RejectKind.ENCODING if reason == _NOT_UTF8 else kind, f"{name} {reason}")
         if not self._numeric[row]:
-            return _unreadable("Value", self._rows.value[row : row + 1], _not_a_number)
+            return _unreadable("Value", self._rows.value[row : row + 1], self._rows.mapping, _not_a_number)
         return _Fault(RejectKind.DEVICE, self.refused[device, sensor])
 
 
@@ -205,7 +222,9 @@ def _distinct(pairs: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
     return used, numbering[pairs]
 
 
-def _unreadable(what: str, texts: pa.StringArray, fault_of: Callable[[str], _Fault]) -> _Fault:
+def _unreadable(
+    what: str, texts: pa.StringArray, mapping: Mapping, fault_of: Callable[[str, Mapping], _Fault]
+) -> _Fault:
     raw = to_bytes(texts)[0]
     if not raw.strip():
         return _Fault(RejectKind.MISSING, f"{what} is missing")
@@ -213,19 +232,26 @@ def _unreadable(what: str, texts: pa.StringArray, fault_of: Callable[[str], _Fau
         text = raw.decode()
     except UnicodeDecodeError:
         return _Fault(RejectKind.ENCODING, f"{what} {_NOT_UTF8}")
-    fault = fault_of(text)
+    fault = fault_of(text, mapping)
     return fault._replace(reason=f"{what} {excerpt(text, 40)!r} is {fault.reason}")
 
 
-def _not_a_timestamp(text: str) -> _Fault:
-    return _Fault(RejectKind.TIMESTAMP, "not a timestamp", hints.of_timestamp(text))
+def _not_a_timestamp(text: str, mapping: Mapping) -> _Fault:
+    if not mapping.converts_ts:
+        return _Fault(RejectKind.TIMESTAMP, "not a timestamp", hints.of_timestamp(text))
+    words = {"ts-format": mapping.ts_format, "ts-zone": mapping.ts_zone}
+    given = " ".join(f"{word}={value}" for word, value in words.items() if value)
+    hint = hints.CLOCK_CHANGE if timestamps.parse(strings([text]))[1][0] and mapping.ts_format == "" else ""
+    return _Fault(RejectKind.TIMESTAMP, f"not a timestamp by {given}", hint)
 
 
-def _not_a_number(text: str) -> _Fault:
+def _not_a_number(text: str, mapping: Mapping) -> _Fault:
     try:
         finite = math.isfinite(float(text))
     except ValueError:
         finite = True
     if not finite:
         return _Fault(RejectKind.NOT_FINITE, "not finite")
+    if mapping.decimal == "comma":
+        return _Fault(RejectKind.VALUE, "not a number with a decimal comma")
     return _Fault(RejectKind.VALUE, "not a number", hints.of_value(text))

@@ -1,7 +1,8 @@
 """Rows as a file holds them, and batches of checked readings with their rejects."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Pairs
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -11,10 +12,15 @@ import pyarrow as pa
 from scoring.arrow import from_numpy, strings, take, to_numpy
 from scoring.formats import REJECT_COLUMNS, RejectKind
 from scoring.keys import SensorKey
+from scoring.mapping import PLAIN, Mapping
 from scoring.printable import cell, printable
 
 TEXT_LIMIT = 200
 """Characters of a rejected row that are kept."""
+
+
+type TextOf = Callable[[int], bytes]
+"""The bytes of the row of an index."""
 
 
 class Rows(NamedTuple):
@@ -22,6 +28,9 @@ class Rows(NamedTuple):
 
     `device` and `sensor` are dictionaries of int32 to string. `lines` are the line numbers of the rows,
     counted from the first line of their block; `text_of` returns the bytes of the row of an index.
+
+    Where a mapping has converted TS or Value, `times` or `values` hold the numbers and whether each is valid;
+    the texts of valid ones are as they would be in a file that needs no mapping.
     """
 
     ts: pa.StringArray
@@ -29,7 +38,10 @@ class Rows(NamedTuple):
     sensor: pa.DictionaryArray
     value: pa.StringArray
     lines: np.ndarray
-    text_of: Callable[[int], bytes]
+    text_of: TextOf
+    times: tuple[np.ndarray, np.ndarray] | None = None
+    values: tuple[np.ndarray, np.ndarray] | None = None
+    mapping: Mapping = PLAIN
 
 
 class Reject(NamedTuple):
@@ -70,7 +82,7 @@ class Batch(NamedTuple):
     values: np.ndarray
     times: np.ndarray
     rejects: pa.Table
-    rejected_on: Mapping[tuple[str, str, str], int] = MappingProxyType({})
+    rejected_on: Pairs[tuple[str, str, str], int] = MappingProxyType({})
 
 
 NO_REJECTS = pa.Table.from_arrays(
@@ -122,7 +134,7 @@ def code_type(count: int) -> type[np.uint16 | np.int32]:
     return np.uint16 if count <= np.iinfo(np.uint16).max else np.int32
 
 
-def count_dates(rejects: Sequence[Reject]) -> Mapping[tuple[str, str, str], int]:
+def count_dates(rejects: Sequence[Reject]) -> Pairs[tuple[str, str, str], int]:
     """How many rejects there are of each device, sensor and UTC day; those without a TS count on no day."""
     return Counter((each.device, each.sensor, each.date) for each in rejects if each.date)
 

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from scoring.arrow import cast, matches, take, to_numpy, trim
+from scoring.arrow import cast, from_numpy, matches, replace, strings, take, to_numpy, trim
 
 _ZONED = pa.timestamp("ns", "UTC")
 _NAIVE = pa.timestamp("ns")
@@ -29,16 +29,21 @@ _DATE = (
     rf"|(?:0[13578]|1[02])-31)|{_LEAP_YEAR}-02-29)"
 )
 _TIME = r"(?:[01]\d|2[0-3])(?::[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?)?"
-_ZONE = r"(?:Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)"
+_ZONE = r"(?:Z| UTC| ?[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)"
 _PATTERN = rf"\A{_DATE}(?:[ T]{_TIME}{_ZONE}?)?\z"
-_ZONED_PATTERN = rf":.*(?:Z|[+-][\d:]+)\z|[ T]\d\d{_ZONE}\z"
+_ZONED_PATTERN = rf":.*(?:Z| UTC|[+-][\d:]+)\z|[ T]\d\d{_ZONE}\z"
+_SPACED_ZONE = r" (UTC|[+-][\d:]+)\z"
+
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+"""Arrow's units of time, and how many of them make a second."""
 
 
 def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
     """Times from their texts (an array without nulls).
 
-    `YYYY-MM-DD`, then ` ` or `T` and `HH`, `HH:MM`, `HH:MM:SS` or `HH:MM:SS.f` (up to nine digits), then
-    `Z`, `±HH`, `±HHMM`, `±HH:MM` or nothing; spaces and tabs around them are ignored. Years 1678 to 2261.
+    `YYYY-MM-DD`, then ` ` or `T` and `HH`, `HH:MM`, `HH:MM:SS` or `HH:MM:SS.f` (up to nine digits), then `Z`,
+    `±HH`, `±HHMM`, `±HH:MM`, a space and one of these offsets or `UTC`, or nothing; spaces and tabs around
+    them are ignored. Years 1678 to 2261.
 
     Returns:
         int64 nanoseconds since 1970 in UTC, and whether each is valid (bool); both of shape (n,).
@@ -47,10 +52,11 @@ def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
         return np.empty(0, np.int64), np.empty(0, bool)
     if (times := _parse_all(texts)) is not None:
         return times, np.ones(len(texts), bool)
-    return _parse_each(texts)
+    times, valid, _ = parse_each(texts)
+    return times, valid
 
 
-def to_texts(times: np.ndarray) -> list[str]:
+def iso_texts(times: np.ndarray) -> list[str]:
     """Times, int64 nanoseconds since 1970, as `2026-01-01T00:00:05Z`; a fraction has 3, 6 or 9 digits."""
     seconds = np.datetime_as_string(times.astype("M8[ns]"), unit="s").tolist()
     return [
@@ -84,14 +90,39 @@ def _parse_all(texts: pa.StringArray) -> np.ndarray | None:
     return None
 
 
-def _parse_each(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
+def parse_each(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times and whether each is valid, as `parse`, and whether its text has an offset or a zone."""
     trimmed = trim(texts)
     valid = matches(trimmed, _PATTERN)
     zoned = valid & matches(trimmed, _ZONED_PATTERN)
+    spaced = zoned & matches(trimmed, _SPACED_ZONE)
     times = np.zeros(len(texts), np.int64)
-    for kind, which in ((_NAIVE, valid & ~zoned), (_ZONED, zoned)):
+    for kind, which in ((_NAIVE, valid & ~zoned), (_ZONED, zoned & ~spaced)):
         times[which] = _nanoseconds(take(trimmed, which), kind)
-    return times, valid
+    if spaced.any():  # as databases export them
+        tight = replace(replace(take(trimmed, spaced), r" UTC\z", "Z"), _SPACED_ZONE, r"\1")
+        times[spaced] = _nanoseconds(tight, _ZONED)
+    return times, valid, zoned
+
+
+def to_texts(ticks: np.ndarray, per_second: int) -> pa.StringArray:
+    """Times as `YYYY-MM-DD HH:MM:SS`, with as many digits after the second as each needs: 0, 3, 6 or 9.
+
+    `ticks` are int64 since 1970, of which `per_second` make a second.
+    """
+    texts, places = [strings([])], [np.zeros(0, np.int64)]
+    todo = np.ones(len(ticks), bool)
+    for unit, units in UNITS.items():
+        if units > per_second:
+            break
+        step = per_second // units
+        now = todo & (ticks % step == 0)
+        texts.append(cast(from_numpy(ticks[now] // step).view(pa.timestamp(unit)), pa.string()))
+        places.append(np.flatnonzero(now))
+        todo &= ~now
+    order = np.empty(len(ticks), np.int64)
+    order[np.concatenate(places)] = np.arange(len(ticks))
+    return take(pa.concat_arrays(texts), order)
 
 
 def _nanoseconds(texts: pa.StringArray, kind: pa.DataType) -> np.ndarray:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from scoring.arrow import cast, from_numpy
 from scoring.formats import Direction
-from scoring.readings.timestamps import to_texts
+from scoring.readings.timestamps import iso_texts
 
 ANOMALIES = np.dtype(
     [
@@ -76,10 +76,10 @@ def cut(
     below = np.maximum.reduceat(rows["value"], starts) < lowest[places]
     direction = np.where(np.isfinite(highest[places]), 2 * above + below, 0)
     columns = (
-        to_texts(time[starts]),
-        to_texts(time[ends]),
+        iso_texts(time[starts]),
+        iso_texts(time[ends]),
         (ends - starts + 1).tolist(),
-        to_texts(peaks["time"]),
+        iso_texts(peaks["time"]),
         _texts(peaks["value"]),
         _texts(peaks["score"]),
         map(_DIRECTIONS.__getitem__, direction.tolist()),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scoring.formats import GAP_INTERVALS
-from scoring.readings.timestamps import DAY_NS, date_of, to_texts
+from scoring.readings.timestamps import DAY_NS, date_of, iso_texts
 from scoring.step.days import DayCounter, intervals
 from scoring.step.episodes import ANOMALIES, Episode, cut
 
@@ -93,15 +93,15 @@ def _days(days: np.ndarray, anomalies: np.ndarray) -> list[Day]:
     np.maximum.at(latest, at, anomalies["time"])
     with_anomalies = np.flatnonzero(counts)
     last_anomaly: list[str | None] = [None] * len(days)
-    for row, text in zip(with_anomalies.tolist(), to_texts(latest[with_anomalies]), strict=True):
+    for row, text in zip(with_anomalies.tolist(), iso_texts(latest[with_anomalies]), strict=True):
         last_anomaly[row] = text
     dates = {day: date_of(day * DAY_NS) for day in np.unique(days["day"]).tolist()}
     columns = (
         map(dates.__getitem__, days["day"].tolist()),
         days["readings"].tolist(),
         counts.tolist(),
-        to_texts(days["first"]),
-        to_texts(days["last"]),
+        iso_texts(days["first"]),
+        iso_texts(days["last"]),
         last_anomaly,
     )
     return [Day(*fields) for fields in zip(*columns, strict=True)]

@@ -40,9 +40,19 @@ def test_a_file_without_readings_is_found_before_anything_starts(tmp_path):
     assert own.problems["epoch.csv"].startswith(
         "epoch.csv: all of its rows (1) are rejected, the first is line 2: "
     )
-    assert own.problems["epoch.csv"].endswith(" is not a timestamp (Unix seconds?)")
+    assert own.problems["epoch.csv"].endswith(" is not a timestamp (Unix seconds? --mapping ts-format=unix)")
     assert own.problems["late.parquet"].startswith("late.parquet: ")
     assert [landing.name for landing in own.landings] == ["epoch.csv", "good.csv", "late.parquet"]
+
+
+def test_a_mapping_says_how_the_files_are_read(tmp_path):
+    (tmp_path / "pump.csv").write_text("Zeit;a\n2026-01-01;1,5\n")
+    own = find_input(tmp_path, None, "ts=Zeit wide device-from=file decimal=comma")
+    assert (own.problems, own.mapping) == ({}, "ts=Zeit wide device-from=file decimal=comma")
+    with pytest.raises(DemoError, match=r"pump\.csv: .*--mapping"):
+        find_input(tmp_path, None)
+    with pytest.raises(DemoError, match="MAPPING: 'zt' is unknown"):
+        find_input(tmp_path, None, "zt=Zeit")
 
 
 def test_where_no_file_has_readings_nothing_starts(tmp_path):

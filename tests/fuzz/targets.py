@@ -7,6 +7,7 @@ import shlex
 import socket
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,11 +33,13 @@ from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunRecord
 from pipeline.settings import Settings
 from scoring import PACK_NAME, SensorKey
-from scoring.errors import ScoringError
+from scoring.errors import ReadingsError, ScoringError
+from scoring.mapping import PLAIN, Mapping, parse
 from scoring.models.pack import write_pack
 from scoring.models.store import ModelStore
-from scoring.readings.files import Source, read_batches
+from scoring.readings.files import Source, read_batches, read_sample
 from scoring.readings.manifest import RunManifest
+from scoring.readings.suggest import suggest
 from tests.fuzz.models import PROBE, check_words, legacy_file, model_file
 from tests.fuzz.mutation import changed_json, damaged
 from tests.scoring.models.hostile import MODELS, fitted
@@ -49,6 +52,26 @@ KEYS = (SensorKey("1", "1"), SensorKey("1", "2"))
 READINGS = (
     b"TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,1,20.5\n2026-01-01T00:00:05Z,1,2,-3e2\n",
     b'\xef\xbb\xbfunit,Value,Sensor,Device,TS\r\n"\xc2\xb0C",1.5,"a ""b""",pump 7,2026-01-01\r\n',
+)
+
+MAPPED = (
+    'Zeit;Ort;a;"b;c"\n01.02.2026 10:00;x;1,5;1.234,5\n31.01.2026;y;;2\n'.encode("utf-16"),
+    b"#group,false\n#datatype,string\n#default,_result\n,result,_time,_value,_field,host\n,,2026-01-01,1,a,b\n",
+    b"time|device|x\n1767225600.5|1.0|3\n1767225601000||4\n",
+)
+MAPPING_TEXTS = (
+    b"ts='Zeit (UTC)' wide=a,b device-from=file decimal=comma delimiter=bar encoding=cp1252 ts-zone=+01:00",
+    b'{"site/": {"ts-format": "%d.%m.%Y %H:%M", "wide": true}, "": "sensor-is=a value=b device-is=c"}',
+)
+MAPPINGS = tuple(
+    parse(text).of("")
+    for text in (
+        "ts=Zeit device=Ort wide decimal=comma ts-format=day-first ts-zone=Europe/Berlin",
+        "wide ts-format=unix-s delimiter=bar",
+        "device=host sensor=_field",
+        "ts=Zeit wide device-is=x encoding=utf-16",
+        "ts=Zeit wide device-is=x encoding=gb18030 ts-format='%d %b %Y'",
+    )
 )
 
 
@@ -79,11 +102,24 @@ def targets(folder: Path) -> dict[str, Target]:
 def _readings(folder: Path) -> dict[str, Target]:
     file = folder / "readings"
 
-    def read(content: bytes) -> None:
+    def read(content: bytes, mapping: Mapping = PLAIN) -> None:
         file.write_bytes(content)
-        for batch in read_batches(Source("it", file), block_bytes=64):
+        for batch in read_batches(Source("it", file, mapping=mapping), block_bytes=64):
             assert len(batch.codes) == len(batch.ts) == len(batch.values)
             assert np.isfinite(batch.values).all()
+
+    def read_mapped(content: bytes) -> None:
+        for mapping in MAPPINGS:
+            with suppress(ReadingsError):
+                read(content, mapping)
+        for source in (Source("it", file), Source("it", file, mapping=MAPPINGS[0])):
+            with suppress(ReadingsError):
+                sample = read_sample(source)
+                suggest(sample, source.name)
+
+    def parse_words(content: bytes) -> None:
+        for _, mapping in parse(content.decode(errors="replace")).by_prefix:
+            assert parse(str(mapping)).of("") == mapping
 
     table = pa.table(
         {
@@ -101,6 +137,8 @@ def _readings(folder: Path) -> dict[str, Target]:
     zipped = [gzip.compress(text, mtime=0) for text in READINGS]
     return {
         "csv": Target(read, ScoringError, damaged(READINGS)),
+        "mapped readings": Target(read_mapped, ScoringError, damaged(MAPPED)),
+        "mapping": Target(parse_words, ScoringError, damaged(MAPPING_TEXTS)),
         "gzip": Target(read, ScoringError, st.one_of(damaged(zipped), damaged(READINGS).map(gzip.compress))),
         "parquet": Target(read, ScoringError, damaged(parquet)),
     }

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -132,6 +133,17 @@ class TestWrongSettings:
         for valid in ("30", "0.5", "100000000"):
             assert read(SCORING_EPISODE_GAP=valid).episode_gap == float(valid)
         assert read().episode_gap is None
+
+    def test_a_mapping_is_checked_and_encoded_for_command_lines(self):
+        assert read().mapping == read(SCORING_MAPPING=" ").mapping == ""
+        assert read(SCORING_MAPPING="wide ts=Zeit").mapping == quote(
+            '{"": {"ts": "Zeit", "wide": true}}', safe=""
+        )
+        message = problems(
+            {"ScoringStorage": CONNECTION, "SCORING_MAPPING": "tz=UTC", "SCORING_MAX_STEPS": "x"}
+        )
+        assert "SCORING_MAPPING: 'tz' is unknown" in message
+        assert "SCORING_MAX_STEPS" in message
 
     @pytest.mark.parametrize("minutes", ["0", "0.0", "nan", "inf", "1e9", "20161", "ten"])
     def test_minutes_are_more_than_none_and_less_than_too_many(self, minutes):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scoring.cli import main
 
-PROGRESS = ("simulating: ", "counting: ", "reading: ", "training: ", "importing: ")
+PROGRESS = ("inspecting: ", "simulating: ", "counting: ", "reading: ", "training: ", "importing: ")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from scoring.commands import limits
 from scoring.legacy import compression
 from scoring.models import files as model_files
 from scoring.models import skops
-from scoring.readings import csv_blocks, files, parquet
+from scoring.readings import csv_header, files, parquet
 from scoring.step import predictions, sensor_limit
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
@@ -31,8 +31,8 @@ def numbers(row: str) -> list[int]:
 
 
 def test_the_documented_limits_of_files_are_those_of_the_code():
-    assert numbers("first line of CSV") == [csv_blocks.MAX_HEADER_BYTES // MB, csv_blocks.MAX_COLUMNS]
-    assert numbers("columns of Parquet") == [csv_blocks.MAX_COLUMNS]
+    assert numbers("first line of CSV") == [csv_header.MAX_HEADER_BYTES // MB, csv_header.MAX_COLUMNS]
+    assert numbers("columns of Parquet") == [csv_header.MAX_COLUMNS]
     assert numbers("rejected rows of a landing in `rejects.csv`") == [rejects.MOST_REJECTS]
     assert numbers("sensors without a model in a summary") == [sensor_limit.MOST_UNKNOWN]
     assert numbers("text in Parquet") == [parquet._LONGEST_TEXT]

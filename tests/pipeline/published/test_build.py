@@ -1,4 +1,6 @@
+import json
 import re
+import subprocess
 from datetime import timedelta
 
 import pytest
@@ -7,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.engines.local.graph import Pipeline
+from pipeline.engines.local.placeholders import arguments, placeholders
 from pipeline.errors import PublishError
 from pipeline.published.build import MOST_AFTER, SCORE_FILE, ReadingLimits, build, check, step_name
+from pipeline.settings import Settings
 from scoring import InvalidKey, SensorKey
+from scoring.mapping import parse
 
+MAPPED = ReadingLimits(1, 1, 0.01, parse("ts='Zeit (UTC)' wide").encoded)
 HOSTILE = [
     SensorKey("1", "3"),
     SensorKey("1_3", "5"),
@@ -149,6 +155,24 @@ def test_steps_get_the_gap_and_the_least_length_of_episodes_only_where_they_are_
     assert pipeline["jobs"]["collect"]["component"]["command"].endswith("--episode-least 1")
 
 
+def test_a_mapping_reaches_a_step_unchanged_through_a_shell_and_through_the_local_engine():
+    text = json.dumps(
+        {"site a/": "ts='Zeit $(x)' wide='${{inputs.key}},\"b\",ü'", "": {"ts-format": "%d.%m.%Y %H"}}
+    )
+    settings = Settings.from_environment(
+        {"ScoringStorage": "UseDevelopmentStorage=true", "SCORING_MAPPING": text}
+    )
+    limits = ReadingLimits(4, 10_240, 0.01, settings.mapping)
+    pipeline, score = read(documents(fleet(3), limits=limits))
+    values = {name: name for name in placeholders(score["command"])}
+    for command in (score["command"], pipeline["jobs"]["collect"]["component"]["command"]):
+        words = arguments(command, values)
+        assert parse(words[words.index("--mapping") + 1]) == parse(text)
+    option = f"--mapping {settings.mapping}"
+    shell = ["/bin/bash", "-c", f"printf '%s %s' {option}"]
+    assert subprocess.run(shell, check=True, capture_output=True, text=True).stdout == option
+
+
 def test_with_shards_new_sensors_change_nothing():
     many = documents(fleet(11), shards=10)
     assert (many.sharded, many.steps) == (True, 10)
@@ -235,7 +259,8 @@ def test_azure_ml_loads_and_accepts_both_documents_from_disk(made, tmp_path):
         ReadingLimits(1, 99, 0),
         ReadingLimits(8, 1, 1 / 3),
         ReadingLimits(1, 1, 1e-9),
-        ReadingLimits(4, 10, 0.01, 90.5, 3),
+        ReadingLimits(4, 10, 0.01, episode_gap=90.5, episode_least=3),
+        MAPPED,
     ],
 )
 def test_what_is_built_is_recognised(shards, limits):
@@ -260,6 +285,7 @@ def test_a_large_fleet_whose_steps_are_gathered_is_recognised():
         (b"timeout: 3600", b"timeout: [1]"),
         (b"--max-rejected 0.01", b"--max-rejected 0.01 --expected /etc/passwd"),
         (b"--max-row-mb 4", b"--max-row-mb 5"),
+        (b"--max-row-mb", b"--mapping $(reboot) --max-row-mb"),
         (b"rw_mount", b"direct"),
         (b"type: pipeline", b"type: pipeline\nmore: true"),
         (b"name: fleet_scoring", b"name: !!python/object/apply:os.system [reboot]"),

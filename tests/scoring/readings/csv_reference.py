@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 TIMESTAMP = re.compile(
     r"[ \t]*(\d{4}-\d\d-\d\d)(?:[ T](\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?"
-    r"(?:Z|([+-])(\d\d)(?::?(\d\d))?)?)?[ \t]*",
+    r"(?:Z| UTC| ?([+-])(\d\d)(?::?(\d\d))?)?)?[ \t]*",
     re.ASCII,
 )
 NUMBER = re.compile(r"[ \t]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ \t]*", re.ASCII)
@@ -107,6 +107,9 @@ def as_reading(fields: list[bytes], header: list[str]) -> tuple[str, str, str, s
         ts, device, sensor, value = (fields[header.index(name)].decode() for name in COLUMNS)
     except UnicodeDecodeError:
         return None
+    device, sensor = (
+        re.sub(r"^(0|-?[1-9][0-9]*)\.0+$(?!\n)", r"\1", part.strip(" \t")) for part in (device, sensor)
+    )
     keys_valid = all(
         0 < len(part) <= 128 and not re.search(r"[\x00-\x1f\x7f-\x9f]", part) for part in (device, sensor)
     )

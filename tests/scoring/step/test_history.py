@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.formats import Direction
-from scoring.readings.timestamps import DAY_NS, to_texts
+from scoring.readings.timestamps import DAY_NS, iso_texts
 from scoring.step import days as days_module
 from scoring.step.days import count_days
 from scoring.step.episodes import anomalous
@@ -186,7 +186,7 @@ def test_a_day_without_anomalies_has_no_last_anomaly() -> None:
     ],
 )
 def test_a_time_is_written_with_as_many_digits_as_it_needs(nanoseconds: int, expected: str) -> None:
-    assert to_texts(np.array([nanoseconds])) == [expected]
+    assert iso_texts(np.array([nanoseconds])) == [expected]
     if nanoseconds % 1000 == 0:
         assert datetime.fromisoformat(expected) == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
             microseconds=nanoseconds // 1000

@@ -1,0 +1,217 @@
+"""Which columns of a file hold what: by their names, by a mapping, or by the folder of the file."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping as Pairs
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from scoring.arrow import from_numpy, strings, take, trim
+from scoring.errors import ReadingsError
+from scoring.formats import READING_COLUMNS
+from scoring.mapping import PLAIN, Mapping
+from scoring.readings import numbers, timestamps
+from scoring.readings.rows import Rows, TextOf
+
+_SYNONYMS = {
+    "TS": ("ts", "timestamp", "datetime", "time"),
+    "Device": ("device", "deviceid"),
+    "Sensor": ("sensor", "sensorid"),
+    "Value": ("value", "val"),
+}
+"""Names that cannot mean anything else, in lower case, without spaces, underscores and hyphens."""
+
+_ENDINGS = re.compile(r"(\.(csv|tsv|txt|log|dat|parquet|pq))?(\.gz)?$", re.IGNORECASE)
+_SHOWN = 200
+
+
+class Columns(NamedTuple):
+    """The places of the columns that are read; a text instead of a place is the same for all rows.
+
+    In a wide file, `values` are several places, and `sensors` the names of their sensors.
+    """
+
+    ts: int
+    device: int | str
+    sensor: int | str
+    values: tuple[int, ...]
+    sensors: tuple[str, ...] = ()
+    mapping: Mapping = PLAIN
+
+    @property
+    def places(self) -> list[int]:
+        """All places that are read, each once."""
+        return [*dict.fromkeys(place for place in (*self._keys, *self.values) if isinstance(place, int))]
+
+    @property
+    def _keys(self) -> tuple[int | str, int | str, int | str]:
+        return self.ts, self.device, "" if self.sensors else self.sensor
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether each row is one reading of four columns, as they are."""
+        return (
+            len(self.places) == len(READING_COLUMNS)
+            and not self.sensors
+            and self.mapping.decimal != "comma"
+            and not self.mapping.converts_ts
+        )
+
+    def rows(self, columns: Pairs[int, pa.Array], count: int, lines: np.ndarray, text_of: TextOf) -> Rows:
+        """The readings of `count` rows of a file, as unchecked rows: in a wide file, one for each full cell.
+
+        `columns` are texts, or dictionaries of texts for Device and Sensor, by their places.
+        """
+
+        def key_part(part: int | str) -> pa.DictionaryArray:
+            found = columns[part] if isinstance(part, int) else _constant(part, count)
+            return found if isinstance(found, pa.DictionaryArray) else found.dictionary_encode()
+
+        ts, times, valid = self._utc(columns[self.ts])
+        device, first = key_part(self.device), columns[self.values[0]]
+        sensor = device if self.sensors else key_part(self.sensor)
+        rows = Rows(ts, device, sensor, first, lines, text_of, (times, valid), mapping=self.mapping)
+        if self.sensors:
+            rows = self._melted(rows, pa.concat_arrays([columns[place] for place in self.values]))
+        return self._with_points(rows)
+
+    def _melted(self, rows: Rows, cells: pa.StringArray) -> Rows:
+        """A row for each cell that is not empty, row by row; `cells` come column by column."""
+        count, width = len(rows.lines), len(self.values)
+        order = np.arange(width * count, dtype=np.int64).reshape(width, count).T.ravel()
+        full = order[_lengths(trim(cells))[order] > 0]
+        row, sensor = full % count, full // count
+        times, valid = rows.times or timestamps.parse(rows.ts)
+
+        def text_of(cell: int) -> bytes:
+            return rows.text_of(int(row[cell]))
+
+        return rows._replace(
+            ts=take(rows.ts, row),
+            device=take(rows.device, row),
+            sensor=pa.DictionaryArray.from_arrays(from_numpy(sensor.astype(np.int32)), strings(self.sensors)),
+            value=take(cells, full),
+            lines=rows.lines[row],
+            text_of=text_of,
+            times=(times[row], valid[row]),
+        )
+
+    def _utc(self, ts: pa.StringArray) -> tuple[pa.StringArray, np.ndarray, np.ndarray]:
+        """Timestamps as texts, as times, and which are valid: in UTC where the mapping converts them."""
+        if not self.mapping.converts_ts:
+            return ts, *timestamps.parse(ts)
+        from scoring.readings import ts_formats
+
+        times, valid = ts_formats.parse(ts, self.mapping)
+        return _either(valid, timestamps.to_texts(times, timestamps.UNITS["ns"]), ts), times, valid
+
+    def _with_points(self, rows: Rows) -> Rows:
+        """The rows with points in place of decimal commas, where the mapping asks for it."""
+        if self.mapping.decimal != "comma":
+            return rows
+        texts, values, valid = numbers.parse_decimal_commas(rows.value)
+        return rows._replace(value=_either(valid, texts, rows.value), values=(values, valid))
+
+
+def find_columns(titles: Sequence[str], mapping: Mapping, file: str) -> Columns:
+    """The columns of a file with these titles; `file` is its name.
+
+    Raises:
+        ReadingsError: one of them is missing, or there are several: the message says what was found.
+    """
+    find = _Finder(titles, file)
+    ts = find.column("TS", mapping.ts)
+    device = find.part("Device", mapping.device, mapping.device_is, mapping.device_from)
+    if mapping.wide is None:
+        sensor = find.part("Sensor", mapping.sensor, mapping.sensor_is, mapping.sensor_from)
+        return Columns(ts, device, sensor, (find.column("Value", mapping.value),), mapping=mapping)
+    if mapping.wide:
+        values = [find.column("Value", name) for name in mapping.wide]
+    else:
+        values = [place for place, title in enumerate(titles) if title and place not in {ts, device}]
+    sensors = tuple(titles[place] for place in values)
+    if len({*sensors}) < len(sensors):
+        twice = next(name for name, count in Counter(sensors).items() if count > 1)
+        raise ReadingsError(f"several columns named {twice[:40]!r}, which would be one sensor")
+    if not values:
+        raise ReadingsError(f"no column of a sensor in {find.shown}")
+    return Columns(ts, device, "", tuple(values), sensors, mapping)
+
+
+class _Finder:
+    def __init__(self, titles: Sequence[str], file: str) -> None:
+        self._titles, self._file = titles, file
+        self.shown = repr(",".join(titles)[:_SHOWN])
+
+    def column(self, what: str, given: str) -> int:
+        """The place of a column, which the mapping names or not."""
+        places = self._places(what, given)
+        if len(places) == 1:
+            return places[0]
+        name = f"{given} ({what})" if given else what
+        if len(places) > 1:
+            names = sorted({self._titles[place] for place in places})
+            which = "" if len(names) == 1 else f" ({' and '.join(names)}): name one with {what.lower()}="
+            raise ReadingsError(f"{len(places)} columns {name} in {self.shown}{which}")
+        raise ReadingsError(f"no column {name} in {self.shown}")
+
+    def part(self, what: str, given: str, text: str, place: str) -> int | str:
+        """The place of Device or Sensor, or the text that is the same for all rows."""
+        folder, _, name = self._file.rpartition("/")
+        if text:
+            return text
+        if place == "file":
+            return _ENDINGS.sub("", name)
+        if place == "folder":
+            if not folder:
+                raise ReadingsError(f"no folder that names the {what}: {self._file[:_SHOWN]!r} lies in none")
+            return folder.rpartition("/")[2]
+        if not self._places(what, given):
+            names = {_short(given)} if given else {*_SYNONYMS[what]}
+            found = {value for key, value in _hive_parts(folder) if _short(key) in names}
+            if len(found) == 1:
+                return found.pop()
+        return self.column(what, given)
+
+    def _places(self, what: str, given: str) -> list[int]:
+        """Columns of exactly this name; else in other letters; else of a name that means the same."""
+        name = given or what
+        exact = self._where(lambda title: title == name)
+        same = exact or self._where(lambda title: title.casefold() == name.casefold())
+        return same or ([] if given else self._where(lambda title: _short(title) in _SYNONYMS[what]))
+
+    def _where(self, test: Callable[[str], bool]) -> list[int]:
+        return [place for place, title in enumerate(self._titles) if test(title)]
+
+
+def _hive_parts(folder: str) -> Iterable[tuple[str, str]]:
+    """`name=value` in the names of folders, as data lakes write them, percent-encoded."""
+    from urllib.parse import unquote
+
+    for part in folder.split("/"):
+        name, equals, value = part.partition("=")
+        if equals and name and value:
+            yield unquote(name), unquote(value)
+
+
+def _short(title: str) -> str:
+    return re.sub(r"[ _-]", "", title).casefold()
+
+
+def _constant(text: str, count: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(from_numpy(np.zeros(count, np.int32)), strings([text]))
+
+
+def _lengths(texts: pa.StringArray) -> np.ndarray:
+    offsets = np.frombuffer(texts.buffers()[1], np.int32, len(texts) + 1, texts.offset * 4)
+    return np.diff(offsets)
+
+
+def _either(valid: np.ndarray, new: pa.StringArray, old: pa.StringArray) -> pa.StringArray:
+    """The new texts where they are valid, and the old ones elsewhere."""
+    if valid.all():
+        return new
+    return take(pa.concat_arrays([new, old]), np.arange(len(new)) + np.where(valid, 0, len(new)))

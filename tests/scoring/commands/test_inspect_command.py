@@ -1,0 +1,117 @@
+"""`inspect` shows what files hold, at 80 columns, and the option that reads them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scoring.keys import SensorKey
+from tests.scoring.run_command import scoring
+
+HEADER = "TS,Device,Sensor,Value\n"
+
+
+def minutes(count: int, *, sensor: str = "1", skip: range = range(0)) -> str:
+    rows = (f"2026-01-01 {n // 60:02}:{n % 60:02}:00,1,{sensor},{n}\n" for n in range(count) if n not in skip)
+    return "".join(rows)
+
+
+def test_sensors_times_gaps_rejects_and_models_are_shown(tmp_path: Path) -> None:
+    data, models = tmp_path / "readings.csv", tmp_path / "models"
+    rejects = "yesterday,1,1,5\n2026-01-01,1,1,n/a\n2026-01-01,1,1,n/a\n"
+    data.write_text(HEADER + minutes(120, skip=range(20, 50)) + minutes(60, sensor="2") + rejects)
+    models.mkdir()
+    for key in (SensorKey("1", "1"), SensorKey("9", "9")):
+        (models / key.model_name).write_bytes(b"x")
+    done = scoring("inspect", data, "--models", models)
+    assert (done.code, done.err) == (0, "")
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert "readings  150 of 2 sensors of 1 device" in done.out
+    assert "time      2026-01-01 00:00:00 to 2026-01-01 01:59:00 UTC (1 h 59 min)" in done.out
+    assert "interval  1 min; 1 gap, the longest 31 min (sensor 1/1)" in done.out
+    assert "rejected  3 (2.0 %)" in done.out
+    assert "value: 2, the first is readings.csv line 153: Value 'n/a'" in " ".join(done.out.split())
+    assert "models    1 of 2 sensors have one; without: 1/2" in done.out
+    assert "1 model of sensors that are not in here" in done.out
+    assert "none is needed" in done.out
+    assert done.out.splitlines()[-2].split() == ["1", "1", "90", "1", "min", "1", "yes"]
+
+
+def test_a_file_of_another_layout_is_shown_as_its_mapping_reads_it(tmp_path: Path) -> None:
+    data = tmp_path / "pump.csv"
+    data.write_text("Zeit;a;b\n13.01.2026 10:00;1,5;2\n13.01.2026 10:01;1,6;\n", "cp1252")
+    done = scoring("inspect", data)
+    assert done.code == 0
+    option = '--mapping "ts=Zeit ts-format=day-first device-from=file wide decimal=comma"'
+    assert option in done.out
+    assert "not as it is: no column TS in 'Zeit;a;b'" in done.out
+    assert "readings  3 of 2 sensors of 1 device" in done.out
+    assert (
+        done.out.splitlines()[-1] == f"next: python -m scoring train --data {data} --models models {option}"
+    )
+
+
+def test_days_and_months_that_can_be_exchanged_are_to_be_checked(tmp_path: Path) -> None:
+    data = tmp_path / "a.csv"
+    data.write_text("time,device,x\n01/02/2026 10:00,1,1\n01/03/2026 10:00,1,2\n")
+    done = scoring("inspect", data)
+    assert "can also be read with ts-format=month-first" in " ".join(done.out.split())
+    assert "ts-format=day-first" in done.out
+
+
+def test_files_of_a_folder_that_are_alike_are_shown_together(tmp_path: Path) -> None:
+    for number in range(12):
+        (tmp_path / f"{number:02}.csv").write_text(HEADER + minutes(2))
+    (tmp_path / "book.xlsx").write_bytes(b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml\n")
+    done = scoring("inspect", tmp_path)
+    assert done.code == 1
+    assert "00.csv and 11 more files like it" in done.out
+    assert "an Excel workbook: save it as CSV" in " ".join(done.out.split())
+    assert scoring("inspect", tmp_path / "00.csv").code == 0
+
+
+def test_json_has_everything(tmp_path: Path) -> None:
+    data = tmp_path / "pump.csv"
+    data.write_text("Zeit;a\n13.01.2026 10:00;1,5\n13.01.2026 10:01;1,6\n")
+    found = json.loads(scoring("inspect", data, "--json").out)
+    assert found["files"][0]["mapping"] == {
+        "ts": "Zeit",
+        "ts-format": "day-first",
+        "device-from": "file",
+        "wide": True,
+        "decimal": "comma",
+    }
+    [sensor] = found["sensors"]
+    assert (sensor["device"], sensor["sensor"], sensor["interval_seconds"]) == ("pump", "a", 60.0)
+
+
+@pytest.mark.parametrize("command", ["train", "score", "aggregate", "collect", "inspect"])
+def test_an_invalid_mapping_is_a_usage_error_of_each_command(tmp_path: Path, command: str) -> None:
+    (tmp_path / "a.csv").write_text(HEADER + minutes(1))
+    (tmp_path / "m").mkdir()
+    options = {
+        "train": ("--data", "a.csv", "--models", "m"),
+        "score": ("--data", "a.csv", "--models", "m", "--out", "out"),
+        "aggregate": ("--data", "a.csv", "--window", "1m", "--out", "b.csv"),
+        "collect": ("--data", "a.csv", "--models", "m", "--preds", "m"),
+        "inspect": ("a.csv",),
+    }[command]
+    paths = [str(tmp_path / word) if word in {"a.csv", "b.csv", "m", "out"} else word for word in options]
+    done = scoring(command, *paths, "--mapping", "wid")
+    assert done.code == 2
+    assert done.err == "error: mapping: 'wid' is unknown: wide?\n"
+    missing = scoring(command, *paths, "--mapping", str(tmp_path / "none.json"))
+    assert missing.code == 2
+    assert "No such file" in missing.err
+
+
+def test_a_key_of_no_model_and_no_readings_names_the_nearest_models(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(HEADER + minutes(1))
+    models = tmp_path / "models"
+    models.mkdir()
+    (models / "model_pump-1_1.skops").write_bytes(b"x")
+    data = ("--data", tmp_path / "a.csv", "--models", models, "--out", tmp_path / "out")
+    done = scoring("score", *data, "--key", "pump1_1")
+    assert done.code == 0
+    assert "no readings and no model of it; models, nearest first: pump-1_1" in done.err
+    assert "nearest" not in scoring("score", *data, "--key", "pump-1_1").err

@@ -1,0 +1,399 @@
+"""Files with a mapping: no row is lost, none is invented, and the answers are those of a plain file."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+
+from scoring.errors import ReadingsError
+from scoring.mapping import DELIMITERS, FORMATS, PLAIN, InvalidMapping, Mapping, Mappings, parse
+from scoring.readings.files import Source, check_headers, read_batches, read_sample
+from tests.scoring.run_command import scoring
+
+NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8)
+FORMS = (*FORMATS, "%d.%m.%Y %H:%M:%S", "%b %d %Y %I:%M:%S %p", "%Y%m%dT%H%M%S%z")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return tmp_path_factory.mktemp("mapped") / "readings"
+
+
+def assert_one_line(error):
+    assert len(str(error).splitlines()) == 1
+    assert len(str(error)) < 1000
+
+
+@st.composite
+def mappings(draw):
+    """Any valid mapping."""
+    part = st.sampled_from(["", "-is", "-from"])
+    words = {}
+    for name in ("device", "sensor"):
+        if draw(st.booleans()):
+            kind = draw(part)
+            words[f"{name}{kind}".replace("-", "_")] = draw(
+                st.sampled_from(["file", "folder"]) if kind == "-from" else NAMES
+            )
+    optional = {
+        "ts": NAMES,
+        "ts_format": st.sampled_from(FORMS),
+        "ts_zone": st.sampled_from(["Europe/Berlin", "+05:30", "UTC"]),
+        "value": NAMES,
+        "wide": st.lists(NAMES, max_size=3).map(tuple),
+        "delimiter": st.sampled_from([*DELIMITERS, "#", "~"]),
+        "decimal": st.sampled_from(["comma", "point"]),
+        "encoding": st.sampled_from(["cp1252", "latin-1", "utf-16", "utf-8", "gb18030"]),
+    }
+    for word, values in optional.items():
+        if draw(st.booleans()):
+            words[word] = draw(values)
+    try:
+        return Mapping(**words)
+    except InvalidMapping:
+        assume(False)
+
+
+@given(mappings())
+@example(Mapping(wide=("a,b", 'c"d', "e f"), ts="it's"))
+def test_a_mapping_is_the_same_as_words_as_json_and_on_the_command_line_of_a_step(mapping):
+    once = parse(json.dumps(mapping.to_json()))
+    assert once.of("any") == mapping
+    assert parse(str(mapping)) == once
+    assert parse(once.encoded) == once
+    assert once.encoded == "" or set(once.encoded) <= set("%0123456789ABCDEF-_.~") | set(
+        "abcdefghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ"
+    )
+
+
+@given(st.dictionaries(NAMES, mappings(), min_size=1))
+def test_the_mapping_of_the_longest_prefix_is_used(by_prefix):
+    assume(not set(by_prefix) <= {"ts", "wide"})
+    found = parse(json.dumps({prefix: mapping.to_json() for prefix, mapping in by_prefix.items()}))
+    for prefix, mapping in by_prefix.items():
+        longer = [other for other in by_prefix if f"{prefix}\n".startswith(other)]
+        assert found.of(f"{prefix}\n") == by_prefix[max(longer, key=len)]
+        assert found.of(prefix) == mapping
+    assert parse(found.encoded) == (found if any(m != PLAIN for m in by_prefix.values()) else Mappings())
+
+
+@given(st.one_of(st.text(), st.text(st.sampled_from("ts=wide{}\":, -format%YmdÄ'[]"))))
+def test_any_text_is_a_mapping_or_an_invalid_one(text):
+    try:
+        parse(text)
+    except InvalidMapping as error:
+        assert_one_line(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tz=UTC", "'tz' is unknown"),
+        ("ts-formt=iso", "ts-format?"),
+        ("wide sensor=a", "give wide, or sensor and value"),
+        ("device=a device-is=b", "contradict"),
+        ("ts", "ts has no value"),
+        ("ts=a ts=b", "given twice"),
+        ("ts-format=%H:%M", "needs %Y, %m and %d"),
+        ("ts-format=%Y-%m-%d-%m", "each once"),
+        ("ts-format=unix-s ts-zone=UTC", "counts in UTC"),
+        ("ts-zone=Mars/Base", "'Mars/Base' is unknown"),
+        ("encoding=rot13", "'rot13' is unknown"),
+        ("delimiter=0", "'0' is not one of"),
+        ("decimal=dot", "'dot' is not one of comma, point"),
+        ("ts='a", "No closing quotation"),
+        ('{"ts": 1}', "give column of the timestamp"),
+        ('{"ts": "a", "ts": "b"}', "given twice"),
+        ('{"a/": {"tz": "x"}}', "names that start with 'a/'"),
+        ('{"a/": 1}', "nor has it a mapping"),
+        ("{", "not JSON"),
+        ("x" * 20_000, "20,000 characters"),
+    ],
+)
+def test_an_invalid_mapping_says_what_is_wrong(text, message):
+    with pytest.raises(InvalidMapping) as caught:
+        parse(text)
+    assert message in str(caught.value)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A table of readings in some layout, and the mapping that reads it."""
+
+    header: list[str]
+    rows: list[list[str]]
+    mapping: Mapping
+    plain: list[list[str]]
+    """The same as rows of TS, Device, Sensor and Value; cells that are no reading have None."""
+    rejected: list[int]
+    """The line of each cell that is no reading."""
+
+    def content(self) -> bytes:
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=self.mapping.separator or ",", lineterminator="\n")
+        writer.writerows([self.header, *self.rows])
+        return text.getvalue().encode(self.mapping.encoding or "utf-8")
+
+
+def formatted(moment: datetime, mapping: Mapping) -> str:
+    """A time as a source with this mapping writes it."""
+    seconds = int(moment.timestamp())
+    if mapping.ts_format.startswith("unix-"):
+        return str(seconds * 1000 ** ["s", "ms", "us", "ns"].index(mapping.ts_format[5:]))
+    zone = mapping.ts_zone
+    local = moment.astimezone(
+        UTC if not zone or zone == "UTC" else ZoneInfo(zone) if "/" in zone else parse_offset(zone)
+    )
+    forms = {
+        "day-first": "%d/%m/%Y %H:%M:%S",
+        "month-first": "%m/%d/%Y %I:%M:%S %p",
+        "year-first": "%Y/%m/%d %H:%M:%S",
+    }
+    form = mapping.ts_format if "%" in mapping.ts_format else "%Y-%m-%d %H:%M:%S"
+    return local.strftime(forms.get(mapping.ts_format, form))
+
+
+def parse_offset(zone: str):
+    return datetime.strptime(zone, "%z").tzinfo
+
+
+@st.composite
+def written(draw):
+    """Readings in a layout of any kind; some cells are broken or empty."""
+    mapping = Mapping(
+        ts="when",
+        device=draw(st.sampled_from(["", "where"])),
+        delimiter=draw(st.sampled_from(["", "semicolon", "tab", "bar"])),
+        decimal=draw(st.sampled_from(["", "comma"])),
+        encoding=draw(st.sampled_from(["", "cp1252", "utf-16", "utf-8"])),
+        ts_format=draw(st.sampled_from(["", *FORMS])),
+    )
+    if not mapping.ts_format.startswith("unix-") and not mapping.ts_format.endswith("%z"):
+        mapping = replace(mapping, ts_zone=draw(st.sampled_from(["", "America/New_York", "+05:30", "UTC"])))
+    mapping = replace(mapping, device_is="" if mapping.device else "pump ü")
+    is_wide = draw(st.booleans())
+    sensors = draw(st.lists(st.sampled_from(["a", "b ü", "c,d", 'e"f', "g;h"]), min_size=1, unique=True))
+    mapping = replace(mapping, wide=()) if is_wide else replace(mapping, sensor="what", value="much")
+    header = ["when", *(["where"] if mapping.device else []), *(sensors if is_wide else ["what", "much"])]
+    rows, plain, rejected = [], [], []
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    for number in range(draw(st.integers(0, 12))):
+        moment = start + timedelta(seconds=draw(st.integers(0, 10**7)))
+        ts, valid_ts = formatted(moment, mapping), True
+        if draw(st.integers(0, 9)) == 0:
+            ts, valid_ts = draw(st.sampled_from(["yesterday", "", "32/13/2026"])), False
+        device = draw(st.sampled_from(["1", "x ü", " 1 "])) if mapping.device else "pump ü"
+        cells = []
+        for sensor in sensors if is_wide else sensors[:1]:
+            value = draw(st.floats(-1e6, 1e6).map(lambda found: repr(round(found, 3))))
+            kind = draw(st.sampled_from(["number"] * 6 + ["broken", "empty"]))
+            text = {"number": value, "broken": "n/a", "empty": ""}[kind]
+            cells.append(text.replace(".", ",") if mapping.decimal == "comma" else text)
+            if kind == "empty" and is_wide:
+                continue
+            if kind != "number" or not valid_ts:
+                rejected.append(number + 2)
+            else:
+                iso = moment.strftime("%Y-%m-%d %H:%M:%S")
+                plain.append([iso, device, sensor, value])
+        place = [device] if mapping.device else []
+        rows.append([ts, *place, *(cells if is_wide else [sensors[0], *cells])])
+    return Written(header, rows, mapping, plain, rejected)
+
+
+def read(path, content, mapping=PLAIN, block_bytes=4 << 20):
+    path.write_bytes(content)
+    readings, lines = [], []
+    for batch in read_batches(Source("readings", path, mapping=mapping), block_bytes=block_bytes):
+        keys = [batch.keys[code] for code in batch.codes]
+        texts = (batch.value_text.to_pylist(), batch.values.tolist(), batch.times.tolist())
+        readings += list(zip(keys, *texts, strict=True))
+        lines += batch.rejects["line"].to_pylist()
+    return readings, lines
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@given(written(), st.sampled_from([40, 200, 4 << 20]))
+def test_a_mapped_file_and_its_plain_equivalent_have_the_same_readings(path, file, block_bytes):
+    found, lines = read(path, file.content(), file.mapping, block_bytes)
+    text = io.StringIO()
+    csv.writer(text).writerows([["TS", "Device", "Sensor", "Value"], *file.plain])
+    expected, none = read(path, text.getvalue().encode())
+    assert none == []
+    assert found == expected
+    assert lines == file.rejected
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@given(written())
+def test_a_mapped_parquet_file_has_the_same_readings_as_the_csv(path, file):
+    assume(file.rows)
+    expected, lines = read(path, file.content(), file.mapping)
+    columns = {title: [row[place] or None for row in file.rows] for place, title in enumerate(file.header)}
+    pq.write_table(pa.table(columns), path)
+    found, rows = read(path, path.read_bytes(), replace(file.mapping, encoding="", delimiter=""))
+    assert found == expected
+    assert [row + 1 for row in rows] == lines
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    written(), mappings(), st.tuples(st.integers(0, 100), st.binary(max_size=8)), st.sampled_from([7, 4096])
+)
+def test_any_file_with_any_mapping_is_read_or_refused_in_one_line(path, file, mapping, damage, block_bytes):
+    content, (percent, more) = file.content(), damage
+    at = len(content) * percent // 100
+    content = content[:at] + more + content[at + len(more) :]
+    for how in (mapping, file.mapping, replace(file.mapping, encoding="", delimiter="")):
+        try:
+            for key, _, value, _ in read(path, content, how, block_bytes)[0]:
+                assert key.device
+                assert np.isfinite(value)
+        except ReadingsError as error:
+            assert_one_line(error)
+        source = Source("readings", path, mapping=how)
+        check_headers([source])
+        with_sample(source)
+
+
+def with_sample(source: Source) -> None:
+    try:
+        read_sample(source)
+    except ReadingsError:
+        return
+
+
+@pytest.mark.parametrize("change", ["2026-03-29 02:30:00", "2026-10-25 02:30:00"])
+def test_a_local_time_that_is_not_certain_is_rejected_with_a_hint(path, change):
+    path.write_text(f"TS,Device,Sensor,Value\n{change},1,1,1\n2026-07-01,1,1,1\n2026-07-01Z,1,1,1\n")
+    mapping = parse("ts-zone=Europe/Berlin").of("")
+    (batch,) = read_batches(Source("it", path, mapping=mapping))
+    assert batch.ts.to_pylist() == ["2026-06-30 22:00:00"]
+    first, second = batch.rejects.to_pylist()
+    assert first["reason"] == f"TS '{change}' is not a timestamp by ts-zone=Europe/Berlin"
+    assert (first["hint"], second["line"]) == ("a change of the clocks?", 4)
+
+
+def test_a_decimal_point_in_a_file_of_decimal_commas_is_rejected_because_it_can_group_digits(path):
+    path.write_text('TS;Device;Sensor;Value\n2026-07-01;1;1;1.234\n2026-07-01;1;1;"1.234,5"\n')
+    (batch,) = read_batches(Source("it", path, mapping=parse("decimal=comma").of("")))
+    assert batch.value_text.to_pylist() == ["1234.5"]
+    assert batch.rejects["reason"].to_pylist() == ["Value '1.234' is not a number with a decimal comma"]
+
+
+def test_timestamps_of_parquet_keep_their_zone(path):
+    moments = pa.array([0, 1_000], pa.timestamp("ms", "Europe/Berlin"))
+    pq.write_table(pa.table({"TS": moments, "Device": [1, 1], "Sensor": [1, 1], "Value": [1, 2]}), path)
+    (batch,) = read_batches(Source("it", path, mapping=parse("ts-zone=America/New_York").of("")))
+    assert batch.times.tolist() == [0, 10**9]
+
+
+def test_a_wide_file_of_many_columns_is_cut_into_blocks_of_few_lines(path):
+    names = [f"s{number}" for number in range(5_000)]
+    row = ",".join(["x"] * len(names))
+    path.write_text(f"TS,Device,{','.join(names)}\n" + f"2026-01-01,1,{row}\n" * 60)
+    source = Source("it", path, mapping=parse("wide").of(""))
+    sizes = [batch.rejects.num_rows for batch in read_batches(source)]
+    assert sum(sizes) == 60 * 5_000
+    assert max(sizes) <= 1 << 17
+
+
+def test_predictions_of_a_mapped_file_are_those_of_its_plain_equivalent(tmp_path: Path):
+    rng = np.random.default_rng(1)
+    values = rng.normal(20, 1, (120, 2)).round(3)
+    start = datetime(2026, 7, 1, tzinfo=UTC)
+    moments = [start + timedelta(minutes=number) for number in range(len(values))]
+    plain, mapped = tmp_path / "plain.csv", tmp_path / "pump.csv"
+    plain.write_text(
+        "TS,Device,Sensor,Value\n"
+        + "".join(
+            f"{moment:%Y-%m-%d %H:%M:%S},pump,{sensor},{value}\n"
+            for moment, row in zip(moments, values, strict=True)
+            for sensor, value in zip("ab", row, strict=True)
+        )
+    )
+    local = [moment + timedelta(hours=2) for moment in moments]
+    lines = (
+        f"{moment:%d.%m.%Y %H:%M};{str(a).replace('.', ',')};{str(b).replace('.', ',')}\n"
+        for moment, (a, b) in zip(local, values, strict=True)
+    )
+    mapped.write_text("Zeit;a;b\n" + "".join(lines), "utf-16")
+    mapping = "ts=Zeit wide device-from=file decimal=comma ts-format=day-first ts-zone=Europe/Berlin"
+    assert scoring("train", "--data", plain, "--models", tmp_path / "m1").code == 0
+    assert scoring("train", "--data", mapped, "--models", tmp_path / "m2", "--mapping", mapping).code == 0
+    document = tmp_path / "mapping.json"
+    document.write_text(json.dumps({"pump": mapping}))
+    assert scoring("score", "--data", plain, "--models", tmp_path / "m1", "--out", tmp_path / "p1").code == 0
+    command = ("score", "--data", mapped, "--models", tmp_path / "m2", "--out", tmp_path / "p2")
+    assert scoring(*command, "--mapping", document).code == 0
+    for name in ("model_pump_a.skops", "model_pump_b.skops"):
+        assert (tmp_path / "m1" / name).read_bytes() == (tmp_path / "m2" / name).read_bytes()
+    for name in ("preds_pump_a.csv", "preds_pump_b.csv", "summary.csv"):
+        assert (tmp_path / "p1" / name).read_bytes() == (tmp_path / "p2" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "mapping", "message"),
+    [
+        ("device=1/device=2/a.csv", "TS,Sensor,Value", "", "no column Device"),
+        ("a.csv", "TS,Device,a,a", "wide", "several columns named 'a'"),
+        ("a.csv", "TS,Device", "wide", "no column of a sensor"),
+        ("a.csv", "TS,a", "wide device-from=folder", "no folder that names the Device"),
+        ("a.csv", "TS,Device,a", "wide=b", "no column b (Value)"),
+        ("a.csv", "when,Device,Sensor,Value", "ts=wann", "no column wann (TS)"),
+        ("a.csv", "When,WHEN,Device,Sensor,Value", "ts=when", "2 columns when (TS)"),
+    ],
+)
+def test_columns_that_cannot_be_found_or_told_apart_are_refused(path, name, header, mapping, message):
+    path.write_text(f"{header}\n2026-01-01,1,1,1\n")
+    with pytest.raises(ReadingsError) as caught:
+        list(read_batches(Source(name, path, mapping=parse(mapping).of(name))))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("start", "words"),
+    [
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "an Excel workbook: save it as CSV"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "an Excel workbook of an old format"),
+        (b"Obj\x01\x04\x16avro.schema", "an Avro file: convert it"),
+        (b'{"EnqueuedTimeUtc": "2026-01-01"}', "JSON: convert it"),
+        (b'[{"a": 1}]', "JSON: convert it"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b"\x28\xb5\x2f\xfd\x00", "a zstd file: unpack it"),
+        (b"\x80\x05\x95", "a pickle: save the DataFrame as Parquet"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused_with_what_to_do(path, start, words):
+    path.write_bytes(start + b"\n1,2\n")
+    with pytest.raises(ReadingsError, match=words):
+        list(read_batches(Source("it", path)))
+
+
+@pytest.mark.parametrize(
+    ("content", "mapping"),
+    [
+        ("timestamp,value\n2014-02-14 14:30:00,0.132\n", '"device-from=file wide"'),
+        ("when;Device;Sensor;Value\n13.01.2026;1;2;1,5\n", '"ts=when ts-format=day-first decimal=comma"'),
+        ("TS|Device|Sensor|Value\n2026-01-01|1|2|3\n", "delimiter=bar"),
+        ("ts,host,metric,avg\n1767225600,1,2,3\n", '"ts-format=unix-s device=host sensor=metric value=avg"'),
+    ],
+)
+def test_a_header_that_is_refused_comes_with_the_option_that_reads_it(path, content, mapping):
+    path.write_text(content)
+    with pytest.raises(ReadingsError) as caught:
+        list(read_batches(Source("it", path)))
+    assert f"; --mapping {mapping} reads it (docs/formats.md)" in str(caught.value)
+    words = parse(mapping.strip('"')).of("")
+    [batch] = read_batches(Source("it", path, mapping=words))
+    assert (len(batch.codes), batch.rejects.num_rows) == (1, 0)
