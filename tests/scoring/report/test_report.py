@@ -23,12 +23,12 @@ from scoring.keys import SensorKey
 from scoring.models.svm import SvmDetector
 from scoring.models.write import save_model
 from scoring.report import sensor_views
-from scoring.report.attention import natural_key
 from scoring.report.downsample import keep, thin
 from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder, Predictions, trailing_anomalies
 from scoring.report.formatting import format_duration, format_share
 from scoring.report.index import Rows
+from scoring.report.names import natural_key
 from scoring.report.page import write_report
 from scoring.report.templates import escape_bidi, json_in_script
 from tests.scoring.report.finished_runs import HIGH, MadeRun, MadeSensor, landing, normal, with_spikes
