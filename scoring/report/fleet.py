@@ -184,9 +184,9 @@ def _headline(counts: Counter[Trouble]) -> str:
     if not urgent:
         total = counts.total()
         return f"All {total:,} sensors are normal" if total > 1 else "The sensor is normal"
-    total = f" of {counts.total():,} sensor{'s' if counts.total() > 1 else ''}"
+    of_all = f" of {counts.total():,} sensor{'s' if counts.total() > 1 else ''}"
     return ", ".join(
-        f"{counts[each]:,}{'' if place else total} {each.value[2][counts[each] > 1]}"
+        f"{counts[each]:,}{'' if place else of_all} {each.value[2][counts[each] > 1]}"
         for place, each in enumerate(urgent[:3])
     )
 
@@ -199,7 +199,7 @@ def _findings(sensors: Iterable[StateSensor], troubles: dict[int, Trouble]) -> I
         sizes[sensor.device] += 1
         groups[troubles[id(sensor)], sensor.device].append(sensor)
     alone: dict[Trouble, list[StateSensor]] = defaultdict(list)
-    crowds = []
+    crowds: list[tuple[Trouble, str, list[StateSensor]]] = []
     for (trouble, device), members in groups.items():
         if trouble in _URGENT and len(members) >= _SITE and len(crowds) < _MOST_FINDINGS:
             crowds.append((trouble, device, members))
@@ -304,7 +304,7 @@ def _status(sensor: StateSensor, trouble: Trouble) -> str:
         return f"{sensor.days[-1].rejected:,} rows rejected"
     if trouble is Trouble.RECENT:
         return f"anomaly {_short(sensor.last_anomaly)}"
-    return trouble.value[1].lower()
+    return str(trouble.value[1]).lower()
 
 
 def _short(time: str | None) -> str:

@@ -58,7 +58,7 @@ def _sensor(device: str, sensor: str, days: int, chance: random.Random) -> dict[
         rejected = 40 if (device, sensor) == REJECTED and back < 3 else 0
         rows.append([f"{day:%Y-%m-%d}", readings, anomalies, rejected, run_of(day)])
     last = NOW - timedelta(days=silent, minutes=5)
-    state = {
+    state: dict[str, Any] = {
         "device": device,
         "sensor": sensor,
         "last_reading": iso(last),
