@@ -630,7 +630,7 @@ class TestFollowing:
         assert status.error == "its job has no results: step collect: no space left"
 
     @pytest.mark.parametrize("word", ["Completed", "Failed"])
-    def test_who_may_write_predictions_cannot_end_a_run(self, taken, emulator, word):
+    def test_who_may_write_predictions_cannot_end_a_run(self, taken, emulator, word, tmp_path):
         run = submit_landing(taken, "2026/a.csv").run
         plant_end(taken, str(run))
         job = emulator.jobs.jobs[run]
@@ -638,7 +638,20 @@ class TestFollowing:
         job.status = word
         assert taken.engine.status(run).error == "its job has no results: step collect: no space"
         job.steps["collect"].status = "Running"  # run history is behind
+        job.steps["collect"].log = tmp_path / "std_log.txt"
+        job.steps["collect"].log.write_text("it has not logged a summary\n")
         assert taken.engine.status(run).state is RunState.RUNNING
+
+    def test_a_run_ends_when_collect_has_logged_its_summary_and_not_when_its_job_does(
+        self, published, emulator
+    ):
+        run = submit_landing(published, "2026/a.csv").run
+        assert ended(published, run).state is RunState.SUCCEEDED
+        job = emulator.jobs.jobs[run]
+        job.status = job.steps["collect"].status = "Running"
+        assert published.engine.status(run).state is RunState.SUCCEEDED
+        published.store.preds.put(f"{run}/{SUMMARY_JSON}", b"{}")
+        assert published.engine.status(run).state is RunState.RUNNING
 
     def test_a_summary_that_collect_did_not_write_is_not_believed(self, published):
         run = submit_landing(published, "2026/a.csv").run
