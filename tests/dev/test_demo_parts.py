@@ -40,7 +40,8 @@ def test_a_file_without_readings_is_found_before_anything_starts(tmp_path):
     assert own.problems["epoch.csv"].startswith(
         "epoch.csv: all of its rows (1) are rejected, the first is line 2: "
     )
-    assert own.problems["epoch.csv"].endswith(" is not a timestamp (Unix seconds? --mapping ts-format=unix-s)")
+    hint = "(Unix seconds? --mapping ts-format=unix-s)"
+    assert own.problems["epoch.csv"].endswith(f" is not a timestamp {hint}")
     assert own.problems["late.parquet"].startswith("late.parquet: ")
     assert [landing.name for landing in own.landings] == ["epoch.csv", "good.csv", "late.parquet"]
 
