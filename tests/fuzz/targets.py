@@ -32,8 +32,9 @@ from pipeline.runs import result
 from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunRecord
 from pipeline.settings import Settings
-from scoring import PACK_NAME, SensorKey
+from scoring import SensorKey
 from scoring.errors import ReadingsError, ScoringError
+from scoring.formats import PACK_NAME
 from scoring.mapping import PLAIN, Mapping, parse
 from scoring.models.pack import write_pack
 from scoring.models.store import ModelStore

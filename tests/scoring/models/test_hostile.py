@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scoring import PACK_NAME, SensorKey
+from scoring import SensorKey
 from scoring.errors import ModelError
+from scoring.formats import PACK_NAME
 from scoring.models.files import load_model, model_from
 from scoring.models.pack import write_pack
 from scoring.models.store import ModelStore
