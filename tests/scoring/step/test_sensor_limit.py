@@ -16,7 +16,7 @@ from sklearn.svm import OneClassSVM
 from scoring.collect.rejects import MOST_REJECTS
 from scoring.keys import SensorKey
 from scoring.models.write import save_model
-from scoring.readings.csv_blocks import MAX_COLUMNS
+from scoring.readings.csv_header import MAX_COLUMNS
 from scoring.readings.files import Source, read_batches
 from scoring.readings.row_checks import KnownKeys
 from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
