@@ -153,8 +153,8 @@ def _shortest(sample: Sample, words: dict[str, Any], file: str, notes: list[str]
     except (InvalidMapping, ReadingsError):
         return None
     for word in ("ts", "device", "device_from", "sensor", "value"):
-        empty: dict[str, Any] = {word: ""}
-        shorter = replace(mapping, **empty)
+        without: dict[str, Any] = {word: ""}
+        shorter = replace(mapping, **without)
         try:
             same = find_columns(sample.titles, shorter, file)[:-1] == columns[:-1]
         except ReadingsError:
