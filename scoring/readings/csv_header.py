@@ -1,6 +1,7 @@
 """The first line of a CSV file: its delimiter, and which columns are read."""
 
 import csv
+from operator import itemgetter
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -60,14 +61,16 @@ def unexpected(found: str) -> ReadingsError:
 
 def _find_columns(line: bytes, mapping: Mapping, file: str) -> tuple[str, int, Columns]:
     """The delimiter, the number of columns, and which of them are read."""
-    problems: list[ReadingsError] = []
+    problems: list[tuple[int, ReadingsError]] = []
     for delimiter in mapping.separator or _DELIMITERS:
+        width = 0
         try:
             titles = _titles(line, delimiter)
-            return delimiter, len(titles), find_columns(titles, mapping, file)
+            width = len(titles)
+            return delimiter, width, find_columns(titles, mapping, file)
         except ReadingsError as error:
-            problems.append(error)
-    raise problems[0]
+            problems.append((width if width > 1 else 0, error))
+    raise max(problems, key=itemgetter(0))[1]  # of the delimiter that splits it, else of the first
 
 
 def _titles(line: bytes, delimiter: str) -> list[str]:

@@ -17,6 +17,9 @@ _ROWS = 200
 _MOST = 0.5
 """Share of the values of a column that have to be what the column seems to hold."""
 
+_MOST_NAMES, _MOST_NAME = 5, 40
+"""Columns that a note lists, and characters of each."""
+
 _TS = {
     *("ts", "timestamp", "datetime", "time", "date", "dateandtime", "utc", "epoch", "unixtime", "unix"),
     *("zeit", "zeitstempel", "datum", "eventtime", "eventenqueuedutctime", "enqueuedtime", "enqueuedtimeutc"),
@@ -121,10 +124,10 @@ def suggest(sample: Sample, file: str) -> Suggestion | None:
     device = _named(sample, _DEVICE, ts)
     sensor, value = _named(sample, _SENSOR, ts), _named(sample, _VALUE, ts)
     commas = {place: _commas(sample, place) for place in range(len(sample.titles))}
-    if device is not None:
-        words["device"] = sample.titles[device]
-    else:
-        words["device_from"] = "file"
+    if device is None:
+        device, unread = _device_among_texts(sample, ts, sensor, value)
+        notes += unread
+    words |= {"device_from": "file"} if device is None else {"device": sample.titles[device]}
     if sensor is not None and value is not None and commas[value] is not None:
         words |= {"sensor": sample.titles[sensor], "value": sample.titles[value]}
         values = [value]
@@ -234,6 +237,27 @@ def _is_ambiguous(texts: list[str]) -> bool:
 def _named(sample: Sample, names: set[str], ts: int) -> int | None:
     found = [place for place, title in enumerate(sample.titles) if _short(title) in names and place != ts]
     return found[0] if found else None
+
+
+def _device_among_texts(sample: Sample, ts: int, *taken: int | None) -> tuple[int | None, list[str]]:
+    """A column of texts that is the device, as the rows show; if none is, what to check."""
+    places = [place for place, title in enumerate(sample.titles) if title and place not in {ts, *taken}]
+    texts = [place for place in places if sample.column(place) and _commas(sample, place) is None]
+    for place in texts:
+        if _separates(sample, ts, place):
+            return place, []
+    if not texts:
+        return None, []
+    names = ", ".join(repr(sample.titles[place][:_MOST_NAME]) for place in texts[:_MOST_NAMES])
+    more = ", ..." if len(texts) > _MOST_NAMES else ""
+    return None, [f"not read: {names}{more}; if it names the device, device=NAME and not device-from=file"]
+
+
+def _separates(sample: Sample, ts: int, place: int) -> bool:
+    """Whether rows of one time differ in this column, and its texts recur, as names of devices do."""
+    pairs = [(row[ts], row[place]) for row in sample.rows if len(row) > max(ts, place)]
+    times, names = ({pair[part] for pair in pairs} for part in (0, 1))
+    return max(len(times), len(names)) < len(pairs) == len(set(pairs))
 
 
 def _commas(sample: Sample, place: int) -> bool | None:

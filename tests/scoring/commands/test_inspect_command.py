@@ -44,11 +44,30 @@ def test_a_file_of_another_layout_is_shown_as_its_mapping_reads_it(tmp_path: Pat
     assert done.code == 0
     option = '--mapping "ts=Zeit ts-format=day-first device-from=file wide decimal=comma"'
     assert option in done.out
-    assert "not as it is: no column TS in 'Zeit;a;b'" in done.out
+    assert "not as it is: no column TS in 'Zeit,a,b'" in done.out
     assert "readings  3 of 2 sensors of 1 device" in done.out
     assert (
         done.out.splitlines()[-1] == f"next: python -m scoring train --data {data} --models models {option}"
     )
+
+
+def test_a_column_in_which_rows_of_one_time_differ_is_suggested_as_the_device(tmp_path: Path) -> None:
+    data = tmp_path / "hall.csv"
+    minutes = [f"13.01.2026 10:0{minute};{name};1,5;2" for minute in range(3) for name in ("West", "Ost")]
+    data.write_text("\n".join(["Zeit;Aggregat;a;b", *minutes]))
+    done = scoring("inspect", data)
+    assert '--mapping "ts=Zeit ts-format=day-first device=Aggregat wide decimal=comma"' in done.out
+    assert "readings  12 of 4 sensors of 2 devices" in done.out
+    assert "check " not in done.out
+
+
+def test_a_column_of_texts_that_would_not_be_read_is_to_be_checked(tmp_path: Path) -> None:
+    data = tmp_path / "hall.csv"
+    minutes = [f"13.01.2026 10:0{minute};West;1,5;2" for minute in range(3)]
+    data.write_text("\n".join(["Zeit;Aggregat;a;b", *minutes]))
+    out = " ".join(scoring("inspect", data).out.split())
+    assert "check not read: 'Aggregat'; if it names the device, device=NAME and not device-from=file" in out
+    assert "device-from=file wide=a,b" in out
 
 
 def test_days_and_months_that_can_be_exchanged_are_to_be_checked(tmp_path: Path) -> None:
