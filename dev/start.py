@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from dev.azurite import (
     write_private,
 )
 from dev.host.errors import HostError
-from pipeline.commands.local_settings import load_local_settings
+from pipeline.commands.local_settings import load_local_settings, merged
 from pipeline.errors import PipelineError
 
 REPO = Path(__file__).resolve().parents[1]
@@ -50,11 +50,12 @@ def main(argv: list[str]) -> int:
         with contextlib.ExitStack() as stack:
             _lock(file.parent, stack)
             own = connect_to_own_azurite(file)
-            settings = load_local_settings(file) | dict(os.environ)
+            stored = load_local_settings(file)
+            settings = merged(stored, os.environ)
             if own in (settings.get("AzureWebJobsStorage"), settings.get("ScoringStorage")):
                 _ensure_azurite(stack)
             _ensure_containers(settings)
-            return _run_app(file)
+            return _run_app(file, void=stored.keys() - settings.keys())
     except (AzuriteError, HostError, PipelineError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -140,12 +141,14 @@ def _ensure_containers(settings: Mapping[str, str]) -> None:
         store.close()
 
 
-def _run_app(settings: Path) -> int:
+def _run_app(settings: Path, *, void: Collection[str]) -> int:
+    """Run the app. `func` takes settings of the file one by one: those that are void are set to nothing."""
     func = shutil.which("func") if settings == LOCAL_SETTINGS else None  # func reads no other file
     command = [func, "start"] if func else [sys.executable, "-m", "dev.host", "--settings", str(settings)]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    environment = {**os.environ, **dict.fromkeys(void, ""), "PATH": path}
     # In the current process group: Ctrl-C reaches the app, which then exits by itself.
-    with subprocess.Popen(command, cwd=REPO, env={**os.environ, "PATH": path}) as app:
+    with subprocess.Popen(command, cwd=REPO, env=environment) as app:
         signal.signal(signal.SIGTERM, lambda *_: app.terminate())
         while True:
             try:

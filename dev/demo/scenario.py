@@ -26,7 +26,7 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
     own = find_input(args.data, args.models, args.mapping) if args.data else None
     for problem in own.problems.values() if own else ():
         print(f"cannot be scored: {problem}", file=sys.stderr, flush=True)
-    sandbox = open_sandbox(args.engine, mark, stack, {"TMPDIR": str(folder), "SCORING_MAPPING": args.mapping})
+    sandbox = open_sandbox(args.engine, mark, stack, {"SCORING_MAPPING": args.mapping})
     log("Azurite is running: data in memory, loopback only. Everything stops when this command ends.")
     if args.engine == "azureml":
         from dev.azureml import SUMMARY

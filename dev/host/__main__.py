@@ -10,7 +10,7 @@ from pathlib import Path
 from dev.host.app import Host
 from dev.host.errors import HostError
 from dev.host.logs import set_up_logging
-from pipeline.commands.local_settings import LOCAL_SETTINGS, load_local_settings
+from pipeline.commands.local_settings import LOCAL_SETTINGS, load_local_settings, merged
 from pipeline.errors import SettingsError
 
 _BANNER = (
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> int:
     print(_BANNER, flush=True)
     app = args.app.resolve()
     try:
-        _load_settings(args.settings, app)
+        load_settings(args.settings, app)
         set_up_logging()
         host = Host(app, dict(os.environ), args.poll, args.hidden, args.lease, args.port)
         asyncio.run(_run(host, end_with_input=args.end_with_input))
@@ -35,14 +35,14 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _load_settings(given: Path | None, app: Path) -> None:
+def load_settings(given: Path | None, app: Path) -> None:
     """Put local settings into the environment, where the app reads them."""
     if given and not given.is_file():
         raise HostError(f"no file {given}: copy local.settings.example.json to it")
     found = load_local_settings(given or app / LOCAL_SETTINGS)
     for name in sorted(found.keys() & os.environ.keys()):
         print(f"Skipping '{name}' of local settings: it is set in the environment.", flush=True)
-    os.environ.update(found | dict(os.environ))
+    os.environ.update(merged(found, os.environ))
 
 
 async def _run(host: Host, *, end_with_input: bool) -> None:

@@ -126,10 +126,6 @@ def run(args: argparse.Namespace) -> int:
     found = f"{totals['readings']:,} readings, {totals['anomalies']:,} anomalies"
     line = f"{outcome.step}: {found if totals['readings'] else 'no readings'} -> {args.out}"
     print(json.dumps(totals) if args.json else line)
-    if isinstance(selection, OneSensor) and not (
-        totals["readings"] or (args.models / selection.key.model_name).exists()
-    ):
-        _warn(f"warning: {args.key} has neither readings nor a model: is it a Device_Sensor, such as 1_3?")
     # A shard can have sensors without a model; for one sensor that was named, the model is expected.
     failures = NOT_SCORED - {SensorStatus.NO_MODEL} if args.shard else NOT_SCORED
     failed = {str(sensor.key): sensor.reason for sensor in outcome.sensors if sensor.status in failures}

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from azure.storage.blob import BlobServiceClient
 
+from dev.host.__main__ import load_settings
 from dev.host.listeners import HOSTS_CONTAINER
 from dev.host.process import HostEnded, HostProcess
 from tests.dev.hosts import BOTH, settings_for, unique
@@ -46,6 +47,17 @@ def ask(host, method, path, body=b"", headers=None):
 def argument(line):
     """The argument that the sample's timer logged."""
     return json.loads(line.partition("tick ")[2].partition(" retry")[0])
+
+
+def test_a_connection_in_the_environment_voids_the_other_form_in_local_settings(tmp_path, monkeypatch):
+    values = {"ScoringStorage": "UseDevelopmentStorage=true", "SCORING_SCHEDULE": "0 0 * * * *"}
+    (tmp_path / "local.settings.json").write_text(json.dumps({"Values": values}))
+    monkeypatch.delenv("ScoringStorage", raising=False)
+    monkeypatch.setenv("SCORING_SCHEDULE", "0 5 * * * *")
+    monkeypatch.setenv("ScoringStorage__blobServiceUri", "https://fleet.blob.core.windows.net")
+    load_settings(None, tmp_path)
+    assert "ScoringStorage" not in os.environ
+    assert os.environ["SCORING_SCHEDULE"] == "0 5 * * * *"
 
 
 def test_functions_that_are_disabled_are_called_out_of_turn_only(azurite, blobs):

@@ -78,8 +78,9 @@ def kill_a_shard():
     deadline = time.monotonic() + 10
     while workers and time.monotonic() < deadline:
         for step in [step for worker in workers for step in forked_steps(worker)]:
-            step.kill()
-            return True
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                step.kill()
+                return True
     return False
 
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -123,14 +125,24 @@ def test_the_storage_key_is_neither_stored_nor_logged(sandbox, host, scored):
     assert not [line for line in list(host.lines) if key in line]
 
 
-def test_the_commands_in_the_readme_work(sandbox, host, scored, small_fleet):
+def test_the_commands_in_the_readme_work(sandbox, host, scored, small_fleet, tmp_path):
     lines = [line for line in console_commands(README) if line.startswith(("curl", "python -m pipeline"))]
     assert len(lines) >= 6
-    site = small_fleet.landings[0].name
+    landing = small_fleet.landings[0]
+    shutil.copytree(small_fleet.models, tmp_path / "models")
+    shutil.copyfile(landing.file, tmp_path / "readings.csv")
+    of_this_machine = {
+        "http://127.0.0.1:7071": host.address,
+        "RUN": scored,
+        "curl ": "curl --fail-with-body ",
+        "data/2018/08/28/site-a.csv": f"data/{landing.name}",
+        " 2026/11/ ": f" {datetime.now(UTC):%Y/%m}/ ",
+    }
     for line in lines:
-        script = line.replace("http://127.0.0.1:7071", host.address).replace("RUN", scored)
-        script = script.replace("curl ", "curl --fail-with-body ")
-        run_in(REPO, script.replace("data/2018/08/28/site-a.csv", f"data/{site}"), sandbox.environment)
+        script = line
+        for words, here in of_this_machine.items():
+            script = script.replace(words, here)
+        run_in(tmp_path, script, sandbox.environment | {"BROWSER": "true"})
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ def test_what_was_not_scored_is_in_summary_and_rejects(frame, models):
     }
     assert list(run.rejects["line"]) == [9]
     assert frame.iloc[8].isna()["Value"]
-    assert run.episodes is None
+    assert run.episodes is not None
+    assert list(run.episodes.columns)[:4] == ["Device", "Sensor", "start", "end"]
     assert repr(run) == "<Run partly: 179 of 239 readings scored, 25 anomalies, 1 rows rejected>"
 
 

@@ -82,7 +82,7 @@ def test_the_report_of_a_real_run_is_written_again_with_what_is_known_of_it(
     assert text.count('"exact":true') == collected.count('"exact":true'), "boundaries are those of the models"
     assert (here / "out" / "august" / "preds_1_1.csv").is_file()
     assert opened == [report.as_uri()]
-    assert capsys.readouterr().out.splitlines()[-1] == "9 files -> out/august; open out/august/report.html"
+    assert capsys.readouterr().out.splitlines()[-1] == "11 files -> out/august; open out/august/report.html"
 
 
 def test_results_are_downloaded_by_a_short_name_as_they_are(here, made, store, capsys):

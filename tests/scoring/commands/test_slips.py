@@ -134,7 +134,9 @@ def test_a_legacy_model_whose_device_has_an_underscore_is_imported_with_5f(here,
 def test_a_key_that_matches_nothing_is_reported():
     done = scoring("score", "--data", "readings.csv", "--models", "good", "--out", "out", "--key", "7_7")
     assert done.code == 0, "a step of a sensor that sent nothing is no failure"
-    assert done.err == "warning: 7_7 has neither readings nor a model: is it a Device_Sensor, such as 1_3?\n"
+    assert done.err == (
+        "--key 7_7: there are no readings and no model of it; models, nearest first: 2_1, 1_2, 1_1\n"
+    )
     done = scoring("score", "--data", "header.csv", "--models", "good", "--out", "out", "--key", "1_1")
     assert (done.code, done.err) == (0, "")
 

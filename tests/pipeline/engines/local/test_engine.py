@@ -595,7 +595,7 @@ def test_a_worker_that_is_killed_anywhere_costs_only_time(fleet):
     assert [len(fleet.predictions(run)) for run in runs] == [6] * 6
     assert len(list(fleet.context.store.runs.list("landings/"))) == 6
     folders = {path.name.split("/")[0] for path in fleet.context.store.preds.list()}
-    assert folders - {"index.html", "_fleet"} == set(runs)
+    assert folders - {"index.html", "fleet.html", "_fleet"} == set(runs)
     assert {row["run"] for row in newest(fleet.context.store.runs, 100)} == set(runs)
     assert fleet.context.runs.open() == []
     assert list((fleet.engine.folder / "runs").iterdir()) == []
