@@ -222,6 +222,9 @@ def _stored(frame: pd.DataFrame) -> Iterator[Path]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not isinstance(frame, pd.DataFrame):
+        found = type(frame).__name__
+        raise ReadingsError(f"expected a DataFrame, found {found}: pandas.read_csv reads a file")
     names = [str(name) for name in frame.columns]
     if wrong := [name for name in READING_COLUMNS if names.count(name) != 1]:
         raise ReadingsError(

@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_DONE
     rows = context.runs.newest_rows(limit)
     if not rows:
-        print("no runs yet: upload readings, or submit some with python -m pipeline submit")
+        print("no runs yet: upload readings; python -m pipeline sweep scores those that are there")
         print(_last_sweep(context))
         return EXIT_DONE
     show_table(_COLUMNS, map(_cells, rows))

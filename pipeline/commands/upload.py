@@ -73,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     print(_result(compared, container.name))
     if sent:
         print(f"next: {_NEXT_MODELS if args.models else _next(context, landings)}")
+    elif not args.models:
+        print("a blob is scored once: python -m pipeline submit NAME --again scores it again")
     return EXIT_DONE
 
 
@@ -93,7 +95,7 @@ def _next(context: "Context", landings: "list[Landing]") -> str:
     try:
         current(context.store)
     except NothingPublished:
-        return "python -m pipeline publish: no pipeline is published yet, so nothing can be scored"
+        return "python -m pipeline publish: no pipeline is published yet; then python -m pipeline sweep"
     except StorageError:  # an identity that uploads needs no role for runs
         return "the trigger makes a run for each"
     if len(landings) > 1:

@@ -89,10 +89,8 @@ def _published(context: Context) -> tuple[bool, str]:
     published = context.published()
     documents = prepare(context.settings, find_fleet(context.store), context.engine)
     if published.version != documents.version:
-        return (
-            False,
-            f"{published.version} is older than models or settings: run python -m pipeline publish",
-        )
+        found = f"{published.version} does not fit the models, or the settings of this terminal"
+        return False, f"{found}: check them, such as SCORING_MAPPING, and run python -m pipeline publish"
     return True, f"{published.version}, {published.steps:,} steps"
 
 

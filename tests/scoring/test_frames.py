@@ -158,6 +158,7 @@ def test_training_gives_the_models_of_the_command(frame, tmp_path):
             "expected column Value to be a number, found bool",
         ),
         (lambda frame: frame.assign(Device=[1, "a"] * 120), "a column of the frame mixes types: .*Device"),
+        (lambda _: "readings.csv", r"expected a DataFrame, found str: pandas\.read_csv reads a file"),
     ],
 )
 def test_a_frame_that_is_none_of_readings_is_refused(frame, models, change, complaint):

@@ -221,7 +221,7 @@ def test_settings_of_the_function_host_are_used_if_the_environment_has_none(
         monkeypatch.delenv(name)
     (tmp_path / "local.settings.json").write_text(json.dumps({"Values": here}))
     assert main(["runs"]) == 0
-    assert "no runs yet" in output(capsys)[0]
+    assert "no runs yet: upload readings; python -m pipeline sweep scores" in output(capsys)[0]
     (tmp_path / "local.settings.json").write_text("{")
     for name in here:
         monkeypatch.delenv(name, raising=False)

@@ -62,7 +62,7 @@ def test_models_that_are_newer_than_the_publication_are_reported(context, store)
     store.models.put("model_9_9.skops", b"new")
     found = findings(context)["published pipeline"]
     assert found.good is False
-    assert "python -m pipeline publish" in found.found
+    assert "SCORING_MAPPING, and run python -m pipeline publish" in found.found
 
 
 def test_missing_models_are_reported(settings, store):

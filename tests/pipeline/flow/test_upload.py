@@ -53,7 +53,7 @@ def test_files_keep_their_names_and_their_folders_below_the_given_one(in_place, 
     assert in_place.data.read("site-a.csv").data == ROW + b"site-a.csv"
     out, err = capsys.readouterr()
     assert f"uploaded 2 files -> container {in_place.data.name!r}" in out
-    assert "next: python -m pipeline publish: no pipeline is published yet" in out
+    assert "publish: no pipeline is published yet; then python -m pipeline sweep" in out
     assert "uploading 2 files, 0.0 MB ..." in err
 
 
@@ -84,7 +84,9 @@ def test_uploading_again_changes_nothing(in_place, readings, capsys):
     capsys.readouterr()
     assert main(["upload", str(readings)]) == 0
     assert in_place.data.find("site-a.csv") == before
-    assert capsys.readouterr().out.startswith("2 files already there -> ")
+    out = capsys.readouterr().out
+    assert out.startswith("2 files already there -> ")
+    assert "a blob is scored once: python -m pipeline submit NAME --again scores it again" in out
 
 
 def test_another_content_is_never_overwritten_unasked_and_then_nothing_is_sent(in_place, readings, capsys):
