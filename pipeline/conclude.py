@@ -70,5 +70,5 @@ class Conclusions:
             deliver(self.store, self.settings, self.clock)
         except PipelineError as error:
             logger.warning("messages wait for the next sweep: %s", error)
+        update_fleet_page(self.store)  # first: the page of runs has a link to it
         update_index(self.store, self.settings.late_sweep, runs_ended=runs_ended)
-        update_fleet_page(self.store)

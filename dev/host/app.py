@@ -110,5 +110,7 @@ async def _until_stopped(runs: Sequence[asyncio.Task[None]], worker: Worker, sto
     if broken.done():
         broken.result()
     broken.cancel()
-    await asyncio.wait([broken])
+    await asyncio.gather(
+        broken, return_exceptions=True
+    )  # an error that nobody reads is logged as a traceback
     return bool(late)

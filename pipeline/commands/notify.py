@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pipeline.errors import EXIT_DONE, EXIT_FAILED
+from pipeline.errors import EXIT_DONE, EXIT_FAILED, NotifyError
 
 _EXAMPLE = """\
 Shows what is worth a message, what is muted, and where messages go. The settings are one document,
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 
     context = open_context()
     if args.set is not None:
-        settings = write_notify_settings(context.store.runs, args.set.read_bytes(), str(args.set))
+        settings = write_notify_settings(context.store.runs, _content(args.set), str(args.set))
         print(f"{len(settings.sinks):,} sinks: try them with python -m pipeline notify --test")
         return EXIT_DONE
     settings = read_notify_settings(context.store.runs)
@@ -49,3 +49,10 @@ def run(args: argparse.Namespace) -> int:
     for sink, answer in answers:
         print(f"{'ok ' if answer.fate is Fate.DELIVERED else 'BAD'}  {sink.name:18} {answer.reason}".rstrip())
     return EXIT_DONE if all(answer.fate is Fate.DELIVERED for _, answer in answers) else EXIT_FAILED
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise NotifyError(f"{file} cannot be read ({error.strerror}): name a file of settings") from error

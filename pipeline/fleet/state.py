@@ -121,6 +121,8 @@ class Hold(msgspec.Struct, frozen=True):
     until: Time
     failures: int
     """How often in a row it failed."""
+    reason: str = ""
+    """Why it failed the last time."""
 
 
 class FleetState(msgspec.Struct, frozen=True, kw_only=True):

@@ -130,7 +130,8 @@ def summarize_delivery(
         hold = state.holds.get(sink.name)
         if hold and hold.until > now:
             problems.append(
-                f"sink {sink.name} fails, the next try is after {hold.until:%Y-%m-%d %H:%M:%S} UTC"
+                f"sink {sink.name} failed in the app ({hold.reason or 'see its log'}): "
+                f"the next try is after {hold.until:%Y-%m-%d %H:%M:%S} UTC"
             )
     mutes = sum(mute.until > now for mute in notify.mutes)
     counts = f"{len(notify.sinks):,} sinks, {mutes:,} mutes, {len(state.outbox):,} events wait"
@@ -233,7 +234,7 @@ def _note_failure(
     failures = before.failures + 1 if before else 1
     pause = min(FIRST_HOLD * 2 ** min(failures - 1, 10), LONGEST_HOLD) * random.uniform(1.0, 1.25)  # noqa: S311
     asked = timedelta(seconds=min(answer.retry_after or 0.0, OLDEST.total_seconds()))
-    progress.hold = Hold(now + max(pause, asked), failures)
+    progress.hold = Hold(now + max(pause, asked), failures, answer.reason)
     for event in waiting:
         if now - event.time > OLDEST:
             progress.dead[event.id] = f"not taken within a day: {answer.reason}"

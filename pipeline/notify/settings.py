@@ -225,7 +225,7 @@ def setting(environ: Mapping[str, str], name: str, sink: Sink) -> str:
     """
     value = environ.get(name, "").strip()
     if not value:
-        raise NotifyError(f"sink {sink.name}: the setting {name} has no value")
+        raise NotifyError(f"sink {sink.name}: the setting {name} has no value: set it, and restart the app")
     if value.startswith("@Microsoft.KeyVault("):  # the platform replaces it, unless it may not read it
         raise NotifyError(
             f"sink {sink.name}: the reference to Key Vault in {name} is not resolved: "

@@ -21,7 +21,7 @@ from pipeline.runs.last import LastSweep, last_sweep
 from pipeline.runs.record import RunRecord
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.listing import BlobInfo
-from scoring.formats import INDEX_HTML
+from scoring.formats import FLEET_HTML, INDEX_HTML
 
 MOST_RUNS = 1000
 TRIES = 10
@@ -66,13 +66,14 @@ def _updated(store: Store, late_sweep: timedelta) -> bool:
     page_before = store.preds.find(INDEX_HTML)  # before the listing: see above
     swept = last_sweep(store.runs, late_sweep)
     rows = history.newest(store.runs, MOST_RUNS)
-    version = hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    fleet = FLEET_HTML if store.preds.find(FLEET_HTML) else None
+    version = hashlib.sha256(json.dumps([fleet, rows]).encode()).hexdigest()
     if page_before and page_before.metadata.get("rows") == version and _shows_sweep(page_before, swept):
         return True
     with tempfile.TemporaryDirectory(prefix="fleet-runs-") as folder:
         page = Path(folder) / INDEX_HTML
         note = f"The {MOST_RUNS:,} runs that finished last." if len(rows) == MOST_RUNS else None
-        write_index(rows, page, swept, note)
+        write_index(rows, page, swept, note, fleet)
         data = page.read_bytes()
     metadata = {"rows": version, "swept": swept.finished.isoformat() if swept.finished else ""}
     try:

@@ -35,9 +35,13 @@ def write_report(record: RunRecord, steps: Sequence[StepStatus], folder: Path) -
 
 
 def write_index(
-    rows: Sequence[dict[str, Any]], page: Path, swept: LastSweep, note: str | None = None
+    rows: Sequence[dict[str, Any]],
+    page: Path,
+    swept: LastSweep,
+    note: str | None = None,
+    fleet: str | None = None,
 ) -> None:
-    """Write the page of runs, in this order.
+    """Write the page of runs, in this order; `fleet` is the address of the page of the fleet.
 
     Raises:
         ReportError: it cannot be written.
@@ -47,6 +51,7 @@ def write_index(
         known = {
             "swept": swept.finished.isoformat() if swept.finished else None,
             "late_after_seconds": swept.late_after.total_seconds(),
+            "fleet": fleet,
         }
         document.write_text(json.dumps({"version": ROWS_VERSION, "note": note, **known, "runs": rows}))
         _scoring(_INDEX_SECONDS, "index", "--rows", document, "--out", page.resolve())

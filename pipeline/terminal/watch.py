@@ -39,8 +39,8 @@ def show(view: View, now: datetime, *, summary: Summary | None = None, next_try:
     print(f"cause      {printable(record.cause.sentence)}")
     print(f"published  {record.published}")
     print(f"created    {format_time(record.created)} UTC")
-    if record.started:
-        print(f"took       {format_duration(record.started, record.ended or now)}")
+    if record.started:  # from its creation, as in `runs` and on the pages
+        print(f"took       {format_duration(record.created, record.ended or now)}")
     for name, count in record.counts.items():
         print(f"{name.replace('_', ' '):24}{count:>12,}")
     if summary:

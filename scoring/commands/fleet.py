@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--now",
         type=_time,
         metavar="TIME",
-        help="the last day of the page (default: when the state was updated)",
+        help="the last day of the page (default: that of the newest reading)",
     )
 
 

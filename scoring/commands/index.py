@@ -12,8 +12,9 @@ Writes the page that lists runs. ROWS is a JSON file; the page keeps the order o
    "state": "succeeded", "cause": "2018/08/28/site-a.csv arrived", "started": "2026-11-23T05:00:02Z",
    "ended": …, "seconds": 41.5, "readings": 17768, "anomalies": 38, "sensors": 15, "unscored": 0,
    "error": null, "report": "blob-…/report.html"}]}
-All fields but version, runs, run and state are optional; report is an address relative to the page. swept is
-when the last sweep finished; after late_after_seconds the page reports the next one as late.
+All fields but version, runs, run and state are optional; report is an address relative to the page, and so is
+fleet, the page of the fleet. swept is when the last sweep finished; after late_after_seconds the page reports
+the next one as late.
 
 Example:
   python -m scoring index --rows rows.json --out index.html
@@ -34,5 +35,5 @@ def run(args: argparse.Namespace) -> int:
     from scoring.report.index import Rows, write_index
 
     rows = Rows.read(args.rows)
-    print(write_index(rows.runs, args.out, rows.note, rows.swept, rows.late_after_seconds))
+    print(write_index(rows.runs, args.out, rows.note, rows.swept, rows.late_after_seconds, fleet=rows.fleet))
     return EXIT_DONE

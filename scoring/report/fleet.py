@@ -129,7 +129,7 @@ def write_fleet(state: FleetState, path: Path, now: datetime | None = None) -> P
         OutputError: the page cannot be written.
     """
     try:
-        today = (now or _now(state)).date()
+        today = (now or _last_day(state)).date()
         first_weekday = (today - timedelta(days=6)).isoformat()
         troubles = {id(sensor): _trouble(sensor, first_weekday) for sensor in state.sensors}
     except ValueError as error:
@@ -156,10 +156,15 @@ def write_fleet(state: FleetState, path: Path, now: datetime | None = None) -> P
     return path
 
 
-def _now(state: FleetState) -> datetime:
-    """When the state was written, or its newest reading."""
-    times = [state.updated] if state.updated else [each.last_reading for each in state.sensors]
-    return max((datetime.fromisoformat(time) for time in times if time), default=datetime(1970, 1, 1))  # noqa: DTZ001 - only its day counts
+def _last_day(state: FleetState) -> datetime:
+    """The newest reading, so that old readings fill the page; not after the state was written.
+
+    The day on which it was written would leave a page of last year's readings empty, and so would a sensor
+    whose clock runs ahead.
+    """
+    read = [datetime.fromisoformat(each.last_reading) for each in state.sensors if each.last_reading]
+    written = [datetime.fromisoformat(state.updated)] if state.updated else []
+    return min([max(read), *written]) if read else max(written, default=datetime(1970, 1, 1))  # noqa: DTZ001 - only its day counts
 
 
 def _trouble(sensor: StateSensor, first_weekday: str) -> Trouble:

@@ -55,6 +55,8 @@ class Rows:
     """When the last sweep finished."""
     late_after_seconds: float | None = None
     """How long after it the next one is late."""
+    fleet: str | None = None
+    """The address of the page of the fleet."""
 
     @staticmethod
     def read(path: Path) -> "Rows":
@@ -77,6 +79,8 @@ def write_index(
     note: str | None = None,
     swept: str | None = None,
     late_after_seconds: float | None = None,
+    *,
+    fleet: str | None = None,
 ) -> Path:
     """Write the page that lists `rows`, in their order; `note` says which runs these are.
 
@@ -89,6 +93,7 @@ def write_index(
         "headline": _headline(rows),
         "note": note,
         "swept": swept,
+        "fleet": fleet,
         "rows": rows,
         "glyph": lambda state: _STATES.get(state, "?")[0],
         "word": _word,

@@ -13,7 +13,7 @@ from pipeline.flow.triggers import conclude_run
 from pipeline.notify.settings import NotifySettings, Sink, SinkKind, write_notify_settings
 from pipeline.pages.fleet_page import update_fleet_page
 from pipeline.runs.record import RunState
-from scoring.formats import EPISODES_CSV, FLEET_HTML, FLEET_STATE, SUCCESS
+from scoring.formats import EPISODES_CSV, FLEET_HTML, FLEET_STATE, INDEX_HTML, SUCCESS
 from tests.pipeline.fleet.stored import DAY, EPISODE, TOTALS, write_results
 from tests.pipeline.notify.receiver import Receiver, served
 
@@ -159,6 +159,7 @@ def test_the_page_of_the_fleet_shows_the_run_and_is_written_once(context, run):
     swept(context)
     page = context.store.preds.read(FLEET_HTML)
     assert run in page.data.decode()
+    assert f'href="{FLEET_HTML}"' in context.store.preds.read(INDEX_HTML).data.decode()
     swept(context)
     assert context.store.preds.find(FLEET_HTML).etag == page.etag
 

@@ -1,6 +1,7 @@
 """What `runs` and `status` say of runs that need attention, and that looking changes nothing."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -64,6 +65,30 @@ def test_runs_shows_rejected_rows_and_why_a_run_did_not_succeed(runs, capsys):
     assert "1,987  " in first
     assert first.endswith("1,987 of 1,999 rows were rejected")
     assert second.endswith("b.csv was deleted before it was read")
+
+
+def test_runs_and_status_say_the_same_time_that_a_run_took(runs, capsys):
+    created = utc_now() - timedelta(seconds=90)
+    pending = RunRecord(
+        run="slow",
+        cause=Cause(CauseKind.BLOB, "a.csv"),
+        state=RunState.PENDING,
+        published="v1",
+        created=created,
+    )
+    runs.mark("slow")
+    times = {"started": created + timedelta(seconds=50), "ended": created + timedelta(seconds=61)}
+    runs.advance(runs.create(pending), RunState.SUCCEEDED, **times)
+    assert main(["runs"]) == 0
+    assert "  1 min 1 s  " in capsys.readouterr().out
+    assert main(["status", "slow"]) == 0
+    assert "took       1 min 1 s\n" in capsys.readouterr().out
+
+
+def test_settings_of_notifications_that_cannot_be_read_are_a_usage_error(runs, capsys, tmp_path):
+    del runs
+    assert main(["notify", "--set", str(tmp_path / "nothing.json")]) == 2
+    assert "nothing.json cannot be read (No such file or directory)" in capsys.readouterr().err
 
 
 def test_status_shows_what_needs_attention(runs, capsys):

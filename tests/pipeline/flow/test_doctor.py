@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from threading import Thread
 
+import msgspec
 import pytest
 
 from dev.azurite import connection_string
 from pipeline.engines.azureml.engine import AzureMLEngine
+from pipeline.fleet.state import Hold
+from pipeline.fleet.store import change_state
 from pipeline.flow.context import Context
 from pipeline.flow.doctor import CheckResult, examine
 from pipeline.notify.settings import NotifySettings, Sink, SinkKind, write_notify_settings
@@ -169,6 +172,10 @@ def test_sinks_that_cannot_be_reached_are_reported_without_their_address(setting
     monkeypatch.setenv("NOTIFY_OPS_URL", "https://example.com/secret-path")
     found = findings(context)["notifications"]
     assert found == CheckResult("notifications", good=True, found="1 sinks, 0 mutes, 0 events wait")
+    hold = Hold(context.clock() + timedelta(minutes=1), 1, "the setting NOTIFY_OPS_URL has no value")
+    change_state(store.preds, lambda state: msgspec.structs.replace(state, holds={"ops": hold}))
+    found = findings(context)["notifications"]
+    assert "sink ops failed in the app (the setting NOTIFY_OPS_URL has no value): the next try" in found.found
     store.runs.put("notify.json", b"{")
     found = findings(context)["notifications"]
     assert not found.good

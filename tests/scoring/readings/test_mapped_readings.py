@@ -355,7 +355,7 @@ def test_predictions_of_a_mapped_file_are_those_of_its_plain_equivalent(tmp_path
         ("a.csv", "When,WHEN,Device,Sensor,Value", "ts=when", "2 columns when (TS)"),
     ],
 )
-def test_columns_that_cannot_be_found_or_are_ambiguous_are_refused(path, name, header, mapping, message):
+def test_columns_that_are_missing_or_ambiguous_are_refused(path, name, header, mapping, message):
     path.write_text(f"{header}\n2026-01-01,1,1,1\n")
     with pytest.raises(ReadingsError) as caught:
         list(read_batches(Source(name, path, mapping=parse(mapping).of(name))))

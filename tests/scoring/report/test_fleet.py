@@ -104,6 +104,15 @@ def test_the_page_ends_at_the_day_of_the_state_or_at_the_one_that_is_given(tmp_p
     assert page_of(tmp_path, make_state(10, 200))[1]["dates"][0] == "2026-09-30"
 
 
+def test_old_readings_are_on_the_page_and_a_clock_that_runs_ahead_does_not_move_it(tmp_path: Path) -> None:
+    old = one(days=[["2026-01-03", 10, 2, 0, "a"]], last_reading="2026-01-03T23:59:00Z")
+    page, data = page_of(tmp_path, old)
+    assert data["dates"] == ["2026-01-03"]
+    assert "1 of 1 sensor had anomalies this week" in page
+    ahead = one(last_reading="2099-01-01T00:00:00Z")
+    assert page_of(tmp_path, ahead)[1]["dates"] == ["2026-11-28"]
+
+
 def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:
     assert page_of(tmp_path, make_state(50))[0] == page_of(tmp_path, make_state(50))[0]
 
