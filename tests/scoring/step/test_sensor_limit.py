@@ -16,12 +16,12 @@ from sklearn.svm import OneClassSVM
 from scoring.collect.rejects import MOST_REJECTS
 from scoring.keys import SensorKey
 from scoring.models.write import save_model
+from scoring.readings import rows
 from scoring.readings.csv_header import MAX_COLUMNS
 from scoring.readings.files import Source, read_batches
 from scoring.readings.many_files import Part, ReadBatch
 from scoring.readings.row_checks import KnownKeys
 from scoring.readings.rows import Batch
-from scoring.step import score as score_module
 from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
 from tests.scoring.peak import run_for_peak
 from tests.scoring.run_command import scoring
@@ -65,10 +65,9 @@ def test_batches_that_wait_for_more_readings_of_their_sensors_keep_no_rejects(tm
 
     def concatenate(batches: list[Batch]) -> Batch:
         waited.extend(batches)
-        return whole(batches)
+        return rows.concatenate(batches)
 
-    whole = score_module.concatenate
-    monkeypatch.setattr(score_module, "concatenate", concatenate)
+    monkeypatch.setattr("scoring.step.score.concatenate", concatenate)
     block = [*strange(1000), *["2026-01-01,d,s,x\n"] * 130_072]
     data.write_text(HEADER + "".join(block) * 2)
     scoring("score", "--data", data, "--models", models, "--out", tmp_path / "out")
