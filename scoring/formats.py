@@ -47,6 +47,8 @@ ROWS_VERSION = 1
 BOUNDARIES_VERSION = 1
 FLEET_VERSION = 1
 """The state of a fleet, which `python -m scoring fleet` reads."""
+FLEET_MOST_BYTES = 1 << 30
+"""Unpacked: ten times the state of 20,000 sensors; more is not a state but an attack."""
 
 READING_COLUMNS = ("TS", "Device", "Sensor", "Value")
 PREDICTION_COLUMNS = ("TS", "Device", "Sensor", "Val", "Prediction", "Score")

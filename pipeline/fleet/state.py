@@ -17,7 +17,7 @@ import msgspec
 from pipeline.errors import FleetStateError
 from pipeline.fleet.events import Event
 from pipeline.json_documents import DAMAGED, damage, read_document
-from scoring.formats import FLEET_VERSION
+from scoring.formats import FLEET_MOST_BYTES, FLEET_VERSION
 
 MOST_DAYS = 60
 """Days with data that are kept for each sensor."""
@@ -30,8 +30,6 @@ MOST_RUNS = 100
 
 _COMPRESSION = 1
 """Days compress well at any level, and a higher one takes several times as long."""
-_MOST_BYTES = 1 << 30
-"""Ten times the state of 20,000 sensors; more is not a state but an attack."""
 LONGEST_SECONDS = 1e9
 """Longest interval or gap: 30 years."""
 
@@ -150,9 +148,9 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
         """
         try:
             with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-                text = file.read(_MOST_BYTES + 1)
-            if len(text) > _MOST_BYTES:
-                raise FleetStateError(f"{where} unpacks to more than {_MOST_BYTES:,} bytes")
+                text = file.read(FLEET_MOST_BYTES + 1)
+            if len(text) > FLEET_MOST_BYTES:
+                raise FleetStateError(f"{where} unpacks to more than {FLEET_MOST_BYTES:,} bytes")
         except (OSError, EOFError, zlib.error) as error:
             raise FleetStateError(f"{where} is not a fleet state ({error}): the file is damaged") from error
         return read_document(

@@ -18,6 +18,7 @@ from scoring.keys import InvalidKey, SensorKey
 from scoring.readings.files import FoundLanding, Source
 from scoring.readings.many_files import Part, ReadBatch, read_files
 from scoring.readings.rows import NO_REJECTS, for_csv
+from scoring.step.history_limit import MOST_DAYS
 from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
 
 MOST_REJECTS = 100_000
@@ -100,7 +101,7 @@ class RowCounter:
     readings: Counter[SensorKey] = field(default_factory=Counter)
     rejected: Counter[SensorKey] = field(default_factory=Counter)
     rejected_on: Counter[tuple[SensorKey, str]] = field(default_factory=Counter)
-    """Rejects of a sensor on a UTC day; those without a time are not in it."""
+    """Rejects of a sensor on a UTC day, of the first `MOST_DAYS` such days; not those without a time."""
     landings: dict[str, LandingCount] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
@@ -135,7 +136,7 @@ class RowCounter:
                     self.rejected[key] += 1
                 _count_kind(self._landing(reject["file"]).groups, reject)
             for (device, sensor, date), count in batch.rejected_on.items():
-                if (key := _key(device, sensor)) and self._counts(key):
+                if (key := _key(device, sensor)) and self._counts(key) and self._lists((key, date)):
                     self.rejected_on[key, date] += count
 
     def add_landing(self, found: FoundLanding) -> None:
@@ -148,6 +149,9 @@ class RowCounter:
 
     def _counts(self, key: SensorKey) -> bool:
         return key in self.limit.known or key in self.rejected or len(self.rejected) < MOST_UNKNOWN
+
+    def _lists(self, day: tuple[SensorKey, str]) -> bool:
+        return day in self.rejected_on or len(self.rejected_on) < MOST_DAYS
 
 
 def _key(device: str, sensor: str) -> SensorKey | None:

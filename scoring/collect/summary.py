@@ -130,7 +130,7 @@ def summarize(
     rows = [_row(outcome, counter) for outcome in final]
     unlisted = sum(key not in sensors for key in idle)
     totals = _totals(counter, rows, landings, unlisted=unlisted, any_expected=bool(expected))
-    totals |= _episodes(final, rules.least_episode)
+    totals |= _episodes(final, rules.least_episode) | _unlisted(final)
     outcome = run_outcome(rows, landings, totals)
     return Summary(run, outcome, totals, rows, landings, final, rules.least_episode)
 
@@ -175,6 +175,19 @@ def _totals(
 def _episodes(sensors: Iterable[SensorOutcome], least: int) -> dict[str, int]:
     counts = [sum(each.readings >= least for each in sensor.episodes) for sensor in sensors]
     return {"episodes": sum(counts), "sensors_in_episodes": sum(count > 0 for count in counts)}
+
+
+def _unlisted(sensors: Iterable[SensorOutcome]) -> dict[str, int]:
+    """What a step has counted and not kept, because days or episodes were too many."""
+    with_days = [sensor for sensor in sensors if sensor.days]
+    return {
+        "readings_on_unlisted_days": sum(
+            sensor.readings - sum(day.readings for day in sensor.days) for sensor in with_days
+        ),
+        "anomalies_in_unlisted_episodes": sum(
+            sensor.anomalies - sum(episode.readings for episode in sensor.episodes) for sensor in with_days
+        ),
+    }
 
 
 def _final_outcome(

@@ -1,6 +1,8 @@
 """`fleet.html`: every sensor over days, what needs attention first."""
 
 import gzip
+import io
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from typing import Any, NamedTuple
 
 from scoring.atomic_files import write_atomically
 from scoring.errors import ScoringError
-from scoring.formats import FLEET_VERSION
+from scoring.formats import FLEET_MOST_BYTES, FLEET_VERSION
 from scoring.json_files import Document
 from scoring.report.formatting import format_time
 from scoring.report.names import natural_key
@@ -84,9 +86,14 @@ class FleetState:
         content = path.read_bytes()
         if content.startswith(b"\x1f\x8b"):
             try:
-                content = gzip.decompress(content)
-            except (OSError, EOFError) as error:
+                with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+                    content = file.read(FLEET_MOST_BYTES + 1)
+            except (OSError, EOFError, zlib.error) as error:
                 raise ScoringError(f"{path} is a damaged gzip file: {error}") from error
+            if len(content) > FLEET_MOST_BYTES:
+                raise ScoringError(
+                    f"{path} unpacks to more than {FLEET_MOST_BYTES:,} bytes: it is not a state"
+                )
         return _STATE.parse(content, path)
 
 

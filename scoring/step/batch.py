@@ -103,7 +103,7 @@ def score_batch(batch: Batch, model_of: ChosenModel) -> ScoredBatch:
     places = np.repeat(np.arange(len(parts.keys), dtype=np.int32), np.diff(parts.bounds))
     rows, bounds = _format(parts, ts, take(batch.value_text, parts.order), labels, scores, places=places)
     models = [failures.get(i, model) for i, model in enumerate(parts.models)]
-    days, anomalies = count_days(places, times), anomalous(places, times, values, labels, scores)
+    days, anomalies = count_days(places, times, labels), anomalous(places, times, values, labels, scores)
     return ScoredBatch(parts.keys, models, facts, days, anomalies, rows, bounds.tolist())
 
 

@@ -14,6 +14,8 @@ DAYS = np.dtype(
         ("readings", np.int64),
         ("first", np.int64),  # nanoseconds since 1970
         ("last", np.int64),
+        ("anomalies", np.int64),
+        ("last_anomaly", np.int64),  # where there is one
     ]
 )
 """The readings of a sensor on a day, or a part of them."""
@@ -21,11 +23,19 @@ DAYS = np.dtype(
 _LONGEST = np.iinfo(np.int64).max // GAP_INTERVALS
 """Nanoseconds of an interval of which several still fit into 64 bits."""
 
-_MOST_PARTS = 1 << 20
-"""Rows of `DAYS` that are kept before they are merged."""
+_NEVER = np.iinfo(np.int64).min
+
+_WHOLE = {
+    "readings": np.add,
+    "first": np.minimum,
+    "last": np.maximum,
+    "anomalies": np.add,
+    "last_anomaly": np.maximum,
+}
+"""What makes one row of parts of a day."""
 
 
-def count_days(places: np.ndarray, times: np.ndarray) -> np.ndarray:
+def count_days(places: np.ndarray, times: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Rows of `DAYS`, one or more of each sensor and day; the readings of a sensor stand together."""
     day = times // DAY_NS
     starts = np.flatnonzero((places[1:] != places[:-1]) | (day[1:] != day[:-1])) + 1
@@ -35,6 +45,8 @@ def count_days(places: np.ndarray, times: np.ndarray) -> np.ndarray:
     rows["readings"] = np.diff(starts, append=len(times))
     rows["first"] = np.minimum.reduceat(times, starts)
     rows["last"] = np.maximum.reduceat(times, starts)
+    rows["anomalies"] = np.add.reduceat(labels, starts, dtype=np.int64)
+    rows["last_anomaly"] = np.maximum.reduceat(np.where(labels, times, _NEVER), starts)
     return rows
 
 
@@ -47,31 +59,9 @@ def merge_days(parts: Iterable[np.ndarray]) -> np.ndarray:
     place, day = rows["place"], rows["day"]
     starts = np.flatnonzero(np.concatenate([[True], (place[1:] != place[:-1]) | (day[1:] != day[:-1])]))
     merged = rows[starts]
-    merged["readings"] = np.add.reduceat(rows["readings"], starts)
-    merged["first"] = np.minimum.reduceat(rows["first"], starts)
-    merged["last"] = np.maximum.reduceat(rows["last"], starts)
+    for name, whole in _WHOLE.items():
+        merged[name] = whole.reduceat(rows[name], starts)
     return merged
-
-
-class DayCounter:
-    """Collects rows of `DAYS`, and merges them now and then: memory grows with sensors and days only."""
-
-    def __init__(self) -> None:
-        self._parts: list[np.ndarray] = []
-        self._rows, self._most = 0, _MOST_PARTS
-
-    def add(self, rows: np.ndarray) -> None:
-        """Add rows of a batch."""
-        self._parts.append(rows)
-        self._rows += len(rows)
-        if self._rows > self._most:
-            merged = self.merged()
-            self._parts, self._rows = [merged], len(merged)
-            self._most = 2 * len(merged) + _MOST_PARTS
-
-    def merged(self) -> np.ndarray:
-        """One row for each sensor and day, in their order."""
-        return merge_days(self._parts)
 
 
 def intervals(days: np.ndarray, sensors: int) -> np.ndarray:

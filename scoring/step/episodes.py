@@ -9,6 +9,7 @@ import pyarrow as pa
 from scoring.arrow import cast, from_numpy
 from scoring.formats import Direction
 from scoring.readings.timestamps import iso_texts
+from scoring.step.history_limit import MOST_EPISODES, newest
 
 ANOMALIES = np.dtype(
     [
@@ -49,21 +50,28 @@ def anomalous(
     return rows
 
 
+def merge_anomalies(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Rows of `ANOMALIES`, in the order of place and time; of the same time, in that of their numbers."""
+    rows = np.concatenate([np.empty(0, ANOMALIES), *parts])
+    return rows[np.lexsort((rows["score"], rows["value"], rows["time"], rows["place"]))]
+
+
 def cut(
     anomalies: np.ndarray, gaps: np.ndarray, lowest: np.ndarray, highest: np.ndarray
 ) -> tuple[np.ndarray, Sequence[Episode]]:
     """The place of the sensor of each episode, and the episodes: in order of place and time.
 
+    Of more than `MOST_EPISODES`, the newest of each sensor.
+
     Args:
-        anomalies: rows of `ANOMALIES`, in any order.
+        anomalies: rows of `ANOMALIES`, merged.
         gaps: of each place: readings up to this many nanoseconds apart are one episode; int64.
         lowest: of each place: its lowest normal value; infinity where there is none.
         highest: its highest normal value; negative infinity where there is none.
     """
     if not len(anomalies):
         return np.empty(0, np.int64), []
-    rows = anomalies[np.lexsort((anomalies["time"], anomalies["place"]))]
-    place, time = rows["place"], rows["time"]
+    rows, place, time = anomalies, anomalies["place"], anomalies["time"]
     # As unsigned numbers: five centuries of nanoseconds need all 64 bits.
     apart = np.diff(time.astype(np.uint64)) > gaps[place[1:]].astype(np.uint64)
     first = np.concatenate([[True], (place[1:] != place[:-1]) | apart])
@@ -74,6 +82,10 @@ def cut(
     places = place[starts]
     above = np.minimum.reduceat(rows["value"], starts) > highest[places]
     below = np.maximum.reduceat(rows["value"], starts) < lowest[places]
+    if len(starts) > MOST_EPISODES:
+        kept = newest(places, MOST_EPISODES)
+        starts, ends, peaks, places = starts[kept], ends[kept], peaks[kept], places[kept]
+        above, below = above[kept], below[kept]
     direction = np.where(np.isfinite(highest[places]), 2 * above + below, 0)
     columns = (
         iso_texts(time[starts]),

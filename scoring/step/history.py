@@ -7,8 +7,9 @@ import numpy as np
 
 from scoring.formats import GAP_INTERVALS
 from scoring.readings.timestamps import DAY_NS, date_of, iso_texts
-from scoring.step.days import DayCounter, intervals
-from scoring.step.episodes import ANOMALIES, Episode, cut
+from scoring.step.days import intervals, merge_days
+from scoring.step.episodes import Episode, cut, merge_anomalies
+from scoring.step.history_limit import MOST_ANOMALIES, MOST_DAYS, NewestRows
 
 
 class Day(NamedTuple):
@@ -38,14 +39,13 @@ class History:
     """Collects the days and the anomalies of all sensors; a sensor is known by its place, from 0 up."""
 
     def __init__(self) -> None:
-        self._days = DayCounter()
-        self._anomalies = [np.empty(0, ANOMALIES)]
+        self._days = NewestRows(merge_days, MOST_DAYS)
+        self._anomalies = NewestRows(merge_anomalies, MOST_ANOMALIES)
 
     def add(self, days: np.ndarray, anomalies: np.ndarray) -> None:
         """Add the rows of a batch, in any order."""
         self._days.add(days)
-        if len(anomalies):
-            self._anomalies.append(anomalies)
+        self._anomalies.add(anomalies)
 
     def of_sensors(
         self, lowest: np.ndarray, highest: np.ndarray, failed: np.ndarray, gap: float | None
@@ -60,12 +60,13 @@ class History:
         """
         count = len(failed)
         days = self._days.merged()
-        anomalies = np.concatenate(self._anomalies)
+        days["anomalies"][failed[days["place"]]] = 0
+        anomalies = self._anomalies.merged()
         anomalies = anomalies[~failed[anomalies["place"]]]
         usual = intervals(days, count) * GAP_INTERVALS
         gaps = usual if gap is None else np.full(count, round(gap * 1e9), np.int64)
         places, episodes = cut(anomalies, gaps, lowest, highest)
-        day_rows = _days(days, anomalies)
+        day_rows = _days(days)
         day_ends = np.searchsorted(days["place"], np.arange(count + 1)).tolist()
         episode_ends = np.searchsorted(places, np.arange(count + 1)).tolist()
         for place, nanoseconds in enumerate(gaps.tolist()):
@@ -81,25 +82,18 @@ def _seconds(nanoseconds: int) -> str:
     return f"{whole}.{rest:09}".rstrip("0").rstrip(".")
 
 
-def _days(days: np.ndarray, anomalies: np.ndarray) -> list[Day]:
+def _days(days: np.ndarray) -> list[Day]:
     """The days of all sensors; `days` are merged."""
-    # Sensor and day as one number that sorts like them: negative days too, so from the first day on.
-    base = int(days["day"].min(initial=0))
-    width = int(days["day"].max(initial=0)) - base + 1
-    which = anomalies["place"] * width + (anomalies["time"] // DAY_NS - base)
-    at = np.searchsorted(days["place"] * np.int64(width) + (days["day"] - base), which)
-    counts = np.bincount(at, minlength=len(days))
-    latest = np.full(len(days), np.iinfo(np.int64).min)
-    np.maximum.at(latest, at, anomalies["time"])
-    with_anomalies = np.flatnonzero(counts)
+    with_anomalies = np.flatnonzero(days["anomalies"])
     last_anomaly: list[str | None] = [None] * len(days)
-    for row, text in zip(with_anomalies.tolist(), iso_texts(latest[with_anomalies]), strict=True):
+    latest = iso_texts(days["last_anomaly"][with_anomalies])
+    for row, text in zip(with_anomalies.tolist(), latest, strict=True):
         last_anomaly[row] = text
     dates = {day: date_of(day * DAY_NS) for day in np.unique(days["day"]).tolist()}
     columns = (
         map(dates.__getitem__, days["day"].tolist()),
         days["readings"].tolist(),
-        counts.tolist(),
+        days["anomalies"].tolist(),
         iso_texts(days["first"]),
         iso_texts(days["last"]),
         last_anomaly,

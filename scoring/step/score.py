@@ -19,7 +19,7 @@ from scoring.models.files import LoadedModel
 from scoring.models.store import ModelStore
 from scoring.readings.files import FoundLanding, Source
 from scoring.readings.many_files import ReadBatch, read_files
-from scoring.readings.rows import Batch, concatenate
+from scoring.readings.rows import NO_REJECTS, Batch, concatenate
 from scoring.step.batch import ChosenModel, FindModel, ScoredBatch, score_batch
 from scoring.step.outcome import SensorOutcome, StepOutcome
 from scoring.step.predictions import PredictionFiles
@@ -111,7 +111,7 @@ def _observed(
             listed = limit(each)
             if observer:
                 observer.add(listed)
-            yield listed.batch
+            yield listed.batch._replace(rejects=NO_REJECTS, rejected_on={})  # merged batches wait: many
         else:
             landings.append(each)
             if observer:

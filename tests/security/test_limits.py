@@ -13,7 +13,7 @@ from scoring.legacy import compression
 from scoring.models import files as model_files
 from scoring.models import skops
 from scoring.readings import csv_header, files, parquet
-from scoring.step import predictions, sensor_limit
+from scoring.step import history_limit, predictions, sensor_limit
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
 TABLE = {
@@ -35,6 +35,14 @@ def test_the_documented_limits_of_files_are_those_of_the_code():
     assert numbers("columns of Parquet") == [csv_header.MAX_COLUMNS]
     assert numbers("rejected rows of a landing in `rejects.csv`") == [rejects.MOST_REJECTS]
     assert numbers("sensors without a model in a summary") == [sensor_limit.MOST_UNKNOWN]
+    least = history_limit.LEAST
+    assert numbers("days of a step's sensors in `days.csv`") == [history_limit.MOST_DAYS, least]
+    assert numbers("episodes of a step in `episodes.csv`") == [
+        history_limit.MOST_EPISODES,
+        history_limit.MOST_ANOMALIES,
+        least,
+    ]
+    assert numbers("days with rejects of a sensor in `days.csv`") == [history_limit.MOST_DAYS]
     assert numbers("text in Parquet") == [parquet._LONGEST_TEXT]
     assert numbers("model, compressed or not") == [model_files.MOST_BYTES // MB]
     assert numbers("model, compressed or not") == [skops.MOST_ARRAY_BYTES // MB]

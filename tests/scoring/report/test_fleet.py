@@ -1,5 +1,6 @@
 """The page of a fleet: which sensors come first, and what it says of them."""
 
+import gzip
 import json
 import re
 import subprocess
@@ -122,6 +123,7 @@ def test_the_same_state_gives_the_same_bytes(tmp_path: Path) -> None:
     [
         (b"{}", "is not the state of a fleet"),
         (b"\x1f\x8bnothing", "is a damaged gzip file"),
+        (gzip.compress(b"{}")[:10] + b"\xff" * 20, "is a damaged gzip file"),
         (b'{"version": 2, "sensors": []}', "version 2 is not 1; update this project"),
     ],
 )
@@ -132,6 +134,13 @@ def test_a_state_that_cannot_be_read_is_reported_in_one_line(
     with pytest.raises(ScoringError, match=expected) as caught:
         FleetState.read(tmp_path / "state.json.gz")
     assert "\n" not in str(caught.value)
+
+
+def test_a_small_state_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("scoring.report.fleet.FLEET_MOST_BYTES", 1000)
+    (tmp_path / "state.json.gz").write_bytes(gzip.compress(b" " * 10_000_000))
+    with pytest.raises(ScoringError, match="unpacks to more than 1,000 bytes"):
+        FleetState.read(tmp_path / "state.json.gz")
 
 
 def test_a_time_that_is_not_one_is_reported(tmp_path: Path) -> None:

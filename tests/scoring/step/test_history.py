@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from scoring.formats import Direction
 from scoring.readings.timestamps import DAY_NS, iso_texts
-from scoring.step import days as days_module
+from scoring.step import history_limit
 from scoring.step.days import count_days
 from scoring.step.episodes import anomalous
 from scoring.step.history import Day, History, SensorHistory
@@ -45,7 +45,7 @@ def remembered(batches: list[list[Reading]], sensors: int, gap: float | None = N
         times = np.array([row.time for row in rows], np.int64)
         values, scores = np.array([row.value for row in rows]), np.array([row.score for row in rows])
         history.add(
-            count_days(places, times),
+            count_days(places, times, (scores <= 0).astype(np.uint8)),
             anomalous(places, times, values, (scores <= 0).astype(np.uint8), scores),
         )
         for row in rows:
@@ -154,7 +154,7 @@ def test_days_that_are_merged_while_they_are_counted_are_the_same(monkeypatch: p
     batches = [rows[first : first + 9] for first in range(0, 200, 9)]
     expected = remembered(batches, 3)
     assert sum(day.readings for each in expected for day in each.days) == 200
-    monkeypatch.setattr(days_module, "_MOST_PARTS", 4)
+    monkeypatch.setattr(history_limit, "_MOST_PARTS", 4)
     assert remembered(batches, 3) == expected
 
 

@@ -16,10 +16,12 @@ from sklearn.svm import OneClassSVM
 from scoring.collect.rejects import MOST_REJECTS
 from scoring.keys import SensorKey
 from scoring.models.write import save_model
+from scoring.readings import rows
 from scoring.readings.csv_header import MAX_COLUMNS
 from scoring.readings.files import Source, read_batches
 from scoring.readings.many_files import Part, ReadBatch
 from scoring.readings.row_checks import KnownKeys
+from scoring.readings.rows import Batch
 from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
 from tests.scoring.peak import run_for_peak
 from tests.scoring.run_command import scoring
@@ -55,6 +57,24 @@ def test_a_million_sensors_without_a_model_take_no_more_memory_than_a_few(tmp_pa
     assert peaks[1] < peaks[0] + 300
     totals = json.loads((out / "summary.json").read_bytes())["totals"]
     assert (totals["readings"], totals["readings_unlisted"]) == (1_000_000, 1_000_000 - MOST_UNKNOWN)
+
+
+def test_batches_that_wait_for_more_readings_of_their_sensors_keep_no_rejects(tmp_path, models, monkeypatch):
+    """Dozens of batches wait if each has few readings of many sensors: the other rows can all be rejects."""
+    data, waited = tmp_path / "data.csv", []
+
+    def concatenate(batches: list[Batch]) -> Batch:
+        waited.extend(batches)
+        return rows.concatenate(batches)
+
+    monkeypatch.setattr("scoring.step.score.concatenate", concatenate)
+    block = [*strange(1000), *["2026-01-01,d,s,x\n"] * 130_072]
+    data.write_text(HEADER + "".join(block) * 2)
+    scoring("score", "--data", data, "--models", models, "--out", tmp_path / "out")
+    assert len(waited) > 1
+    assert sum(batch.rejects.num_rows + len(batch.rejected_on) for batch in waited) == 0
+    totals = json.loads((tmp_path / "out" / "summary.json").read_bytes())["totals"]
+    assert totals["rejected"] == 2 * 130_072
 
 
 def test_sensors_that_are_too_many_are_counted_and_the_run_says_so(tmp_path, models):
