@@ -202,6 +202,23 @@ def test_a_sensor_without_a_model_has_days_and_no_episodes(place: Place) -> None
     assert (day["Device"], day["readings"], day["anomalies"], day["last_anomaly"]) == ("9", "2", "0", "")
 
 
+def test_a_sensor_whose_step_was_killed_has_days_unless_another_try_scores_it(place: Place) -> None:
+    data = place.land("data", [ROWS])
+    out = place.score(data, "steps", "--key", KEYS[2].encoded)
+    for key, status in zip(KEYS, ("failed", "missing"), strict=False):
+        sensors = [{"device": key.device, "sensor": key.sensor, "status": status, "reason": "killed"}]
+        document = {"version": 1, "step": key.encoded, "sensors": sensors, "landings": []}
+        (out / "_steps" / f"{key.encoded}.json").write_text(json.dumps(document))
+    scoring("collect", "--data", data, "--models", place.models, "--preds", out, "--exit-zero")
+    rows = [(row["Sensor"], row["date"], row["readings"], row["rejected"]) for row in table(out, DAYS_CSV)]
+    assert rows == [
+        ("1", "2026-01-01", "60", "0"),
+        ("2", "2026-01-01", "0", "1"),
+        ("2", "2026-01-04", "0", "1"),
+        ("é", "2026-01-01", "30", "0"),
+    ]
+
+
 def test_an_outcome_of_an_earlier_version_gives_neither_days_nor_episodes(place: Place) -> None:
     data = place.land("data", [ROWS[:60]])
     out = place.score(data, "out", "--shard", "0/1")
