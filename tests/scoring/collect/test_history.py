@@ -219,6 +219,20 @@ def test_a_sensor_whose_step_was_killed_has_days_unless_another_try_scores_it(pl
     ]
 
 
+def test_a_sensor_without_a_model_is_counted_by_the_first_try_only(place: Place) -> None:
+    data = place.land("data", [[*ROWS, (at(0), SensorKey("9", "9"), NORMAL)]])
+    landing = {"name": "0.csv", "etag": "0x1", "size": (data / "0.csv").stat().st_size}
+    counted = []
+    for name, listed in (("first", {}), ("second", {"sensors": [KEYS[0].encoded]})):
+        manifest = place.folder / f"{name}.json"
+        manifest.write_text(json.dumps({"version": 1, "run": name, "landings": [landing]} | listed))
+        out = place.score(data, name, "--manifest", manifest, "--key", KEYS[0].encoded)
+        given = ("--data", data, "--models", place.models, "--preds", out)
+        assert scoring("collect", *given, "--manifest", manifest, "--exit-zero").code == 0
+        counted.append([row["readings"] for row in table(out, DAYS_CSV) if row["Device"] == "9"])
+    assert counted == [["1"], []]
+
+
 def test_an_outcome_of_an_earlier_version_gives_neither_days_nor_episodes(place: Place) -> None:
     data = place.land("data", [ROWS[:60]])
     out = place.score(data, "out", "--shard", "0/1")
