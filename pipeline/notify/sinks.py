@@ -4,7 +4,9 @@ No address and no answer is ever part of a message of ours: the path of a webhoo
 """
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueClient
 
 CONNECT_SECONDS, ANSWER_SECONDS = 3, 10
+"""Longest wait for a connection, and then for the whole answer."""
 EVENT_GRID_SCOPE = "https://eventgrid.azure.net/.default"
 EVENT_GRID_VERSION = "2018-01-01"
 
+_LATE = "it did not answer in time"
 _REFUSED = frozenset({400, 413, 415, 422})
 """The receiver will never take this message. Others can pass: a key is corrected, a service is back."""
 
@@ -109,6 +113,22 @@ class WebhookSink:
         self._session.close()
 
     def _post(self, message: Message, headers: Mapping[str, str], now: datetime) -> Answer:
+        """The answer to one request, in time: `requests` limits each read, and an answer can take many."""
+        found: Future[Answer] = Future()
+
+        def post() -> None:
+            try:
+                found.set_result(self._ask(message, headers, now))
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+                found.set_exception(error)
+
+        threading.Thread(target=post, daemon=True).start()
+        try:
+            return found.result(CONNECT_SECONDS + ANSWER_SECONDS)
+        except TimeoutError:
+            return Answer(Fate.FAILED, _LATE)
+
+    def _ask(self, message: Message, headers: Mapping[str, str], now: datetime) -> Answer:
         import requests
 
         try:
@@ -122,7 +142,7 @@ class WebhookSink:
             ) as answer:
                 status, wait = answer.status_code, answer.headers.get("Retry-After")
         except requests.Timeout:
-            return Answer(Fate.FAILED, "it did not answer in time")
+            return Answer(Fate.FAILED, _LATE)
         except (requests.RequestException, OSError, ValueError) as error:
             return Answer(Fate.FAILED, f"the connection failed ({type(error).__name__})")
         if 200 <= status < 300:  # noqa: PLR2004

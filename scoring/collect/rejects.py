@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from scoring.atomic_files import atomic_path
+from scoring.collect.unscored_days import UnscoredDays
 from scoring.formats import REJECT_COLUMNS, REJECTS_CSV, LandingStatus, RejectKind
 from scoring.keys import InvalidKey, SensorKey
 from scoring.readings.files import FoundLanding, Source
 from scoring.readings.many_files import Part, ReadBatch, read_files
 from scoring.readings.rows import NO_REJECTS, for_csv
+from scoring.step.history import Day
 from scoring.step.history_limit import MOST_DAYS
 from scoring.step.sensor_limit import MOST_UNKNOWN, SensorLimit
 
@@ -103,6 +105,8 @@ class RowCounter:
     rejected_on: Counter[tuple[SensorKey, str]] = field(default_factory=Counter)
     """Rejects of a sensor on a UTC day, of the first `MOST_DAYS` such days; not those without a time."""
     landings: dict[str, LandingCount] = field(default_factory=dict)
+    days: dict[SensorKey, list[Day]] = field(default_factory=dict)
+    """Of sensors that were not scored, where no step has counted them."""
 
     def __enter__(self) -> Self:
         self._atomic = atomic_path(self.out / REJECTS_CSV)
@@ -174,7 +178,10 @@ def _count_kind(groups: RejectGroups, reject: dict[str, Any]) -> None:
 
 
 def count_rows(
-    sources: Iterable[Source], counter: RowCounter, listed: Container[SensorKey] | None = None
+    sources: Iterable[Source],
+    counter: RowCounter,
+    unscored: UnscoredDays,
+    listed: Container[SensorKey] | None = None,
 ) -> None:
     """Count all rows of `sources` without scoring them; only readings of the `listed` sensors, if any are.
 
@@ -185,7 +192,10 @@ def count_rows(
         if isinstance(read, FoundLanding):
             counter.add_landing(read)
         else:
-            counter.add(counter.limit(read) if others is None else _without_rejects(others(read)))
+            counted = counter.limit(read) if others is None else _without_rejects(others(read))
+            counter.add(counted)
+            unscored.add(counted.batch)
+    counter.days = unscored.by_key()
 
 
 def _without_rejects(read: ReadBatch) -> ReadBatch:

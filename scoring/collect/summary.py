@@ -200,8 +200,9 @@ def _final_outcome(
     readings, rejected = counter.readings[key], counter.rejected[key]
     status = outcome.status if outcome else None
     if outcome and status not in {SensorStatus.NO_READINGS, SensorStatus.MISSING}:
-        # An engine that records a failed step does not know how many readings its sensors have.
-        outcome = replace(outcome, readings=outcome.readings or readings)
+        # An engine that records a failed step does not know which readings its sensors have.
+        days = outcome.days or counter.days.get(key, [])
+        outcome = replace(outcome, readings=outcome.readings or readings, days=days)
         if status is SensorStatus.NO_MODEL:
             outcome.reason = outcome.reason or missing(key.model_name)
         return outcome
@@ -210,7 +211,8 @@ def _final_outcome(
     if not readings or status is SensorStatus.NO_READINGS:
         return _outcome(key, SensorStatus.SILENT if key in expected else SensorStatus.NO_READINGS)
     if key not in models:
-        return _outcome(key, SensorStatus.NO_MODEL, missing(key.model_name), readings)
+        without = _outcome(key, SensorStatus.NO_MODEL, missing(key.model_name), readings)
+        return replace(without, days=counter.days.get(key, []))
     reason = "no step wrote a result: its step was lost, or the model is newer than the published pipeline"
     return _outcome(key, SensorStatus.MISSING, (outcome and outcome.reason) or reason, readings)
 

@@ -52,11 +52,12 @@ def run(args: argparse.Namespace) -> int:
     """Sum up, and print the totals."""
     from scoring.collect.finish import finish_run
     from scoring.collect.rejects import RowCounter, count_rows
+    from scoring.collect.unscored_days import UnscoredDays
     from scoring.models.store import ModelStore
     from scoring.readings.files import find_sources
     from scoring.readings.manifest import RunManifest
     from scoring.step.leftovers import remove_partials
-    from scoring.step.outcome import duplicate_sensors, read_outcomes
+    from scoring.step.outcome import by_key, duplicate_sensors, read_outcomes
     from scoring.step.score import ModelCache
     from scoring.step.sensor_limit import SensorLimit
     from scoring.success_mark import unmark
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     remove_partials(args.preds)
     limit = SensorLimit(models.keys() | frozenset(rules.expected))
     with RowCounter(args.preds, limit) as counter:
-        count_rows(sources, counter, listed)
+        count_rows(sources, counter, UnscoredDays(models.keys(), by_key(outcomes)), listed)
     for found in not_read:
         counter.add_landing(found)
     summary = finish_run(args.preds, args.run, counter, outcomes, models, rules=rules, listed=listed)

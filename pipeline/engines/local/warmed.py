@@ -22,6 +22,8 @@ _MODULE = ("-m", "scoring")
 
 _START_SECONDS = 60
 """Longest wait for a step to be forked; the first one waits for the imports."""
+_REPLY_SECONDS = 60
+"""Longest wait for the exit code of a step that has ended; a warmed process that hangs never sends it."""
 
 
 class WarmedEnded(Exception):
@@ -38,6 +40,7 @@ class Forked:
     def wait(self) -> int:
         """Its exit code, or minus the number of the signal that ended it; as `subprocess` gives them."""
         try:
+            self._wait_for_reply()
             return _number(self._replies)
         except WarmedEnded:  # nothing is known of the step any more
             with suppress(ProcessLookupError):
@@ -45,6 +48,21 @@ class Forked:
             return -signal.SIGKILL
         finally:
             os.close(self._replies)
+
+    def _wait_for_reply(self) -> None:
+        try:
+            step = os.pidfd_open(self.pid)
+        except OSError:  # it has ended, and its reply is there; or this system has no such files
+            return
+        try:
+            either = select.poll()
+            either.register(self._replies, select.POLLIN)
+            either.register(step, select.POLLIN)
+            either.poll()
+        finally:
+            os.close(step)
+        if not _has_reply(self._replies, _REPLY_SECONDS):
+            raise WarmedEnded
 
 
 class Warmed:
@@ -93,9 +111,7 @@ class Warmed:
         finally:
             os.close(theirs)
         try:
-            started = select.poll()
-            started.register(replies, select.POLLIN)
-            if not started.poll(1000 * _START_SECONDS):
+            if not _has_reply(replies, _START_SECONDS):
                 self._process.kill()  # so that it does not start the step later
             return Forked(_number(replies), replies)
         except WarmedEnded:
@@ -107,6 +123,13 @@ class Warmed:
         self._requests.close()
         self._process.kill()  # it can still be importing
         self._process.wait()
+
+
+def _has_reply(replies: int, seconds: float) -> bool:
+    """Whether there is something to read of a pipe, or its other end is closed, within this time."""
+    waiting = select.poll()
+    waiting.register(replies, select.POLLIN)
+    return bool(waiting.poll(1000 * seconds))
 
 
 def _number(replies: int) -> int:

@@ -13,7 +13,7 @@ from pipeline.notify.deliver import LOCK, OLDEST, deliver
 from pipeline.notify.settings import Format, NotifySettings, Sink, SinkKind, write_notify_settings
 from tests.pipeline.conftest import until
 from tests.pipeline.file_engine import Clock
-from tests.pipeline.notify.receiver import SECRET, Receiver, served
+from tests.pipeline.notify.receiver import SECRET, Receiver, dripping, served
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -103,6 +103,18 @@ def test_a_receiver_that_takes_longer_than_is_waited_gets_the_event_again_under_
         post.deliver()
         until(lambda: len(receiver.accepted) == 3)  # it also takes the one that it was too slow for
     assert receiver.ids() == ids
+
+
+def test_a_receiver_whose_answer_never_ends_holds_up_no_other(post, monkeypatch):
+    for name in ("CONNECT_SECONDS", "ANSWER_SECONDS"):
+        monkeypatch.setattr(f"pipeline.notify.sinks.{name}", 0.5)
+    with dripping() as address, served(Receiver()) as well:
+        endless = Receiver(url=address)
+        post.sinks(post.webhook(endless, "endless"), post.webhook(well, "well"))
+        ids = post.put(event(0), event(1))
+        post.deliver()
+        assert well.ids() == ids
+        assert post.waiting() == ids
 
 
 def test_a_dead_receiver_holds_up_no_other_and_gets_everything_when_it_is_back(post):

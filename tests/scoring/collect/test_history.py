@@ -202,6 +202,37 @@ def test_a_sensor_without_a_model_has_days_and_no_episodes(place: Place) -> None
     assert (day["Device"], day["readings"], day["anomalies"], day["last_anomaly"]) == ("9", "2", "0", "")
 
 
+def test_a_sensor_whose_step_was_killed_has_days_unless_another_try_scores_it(place: Place) -> None:
+    data = place.land("data", [ROWS])
+    out = place.score(data, "steps", "--key", KEYS[2].encoded)
+    for key, status in zip(KEYS, ("failed", "missing"), strict=False):
+        sensors = [{"device": key.device, "sensor": key.sensor, "status": status, "reason": "killed"}]
+        document = {"version": 1, "step": key.encoded, "sensors": sensors, "landings": []}
+        (out / "_steps" / f"{key.encoded}.json").write_text(json.dumps(document))
+    scoring("collect", "--data", data, "--models", place.models, "--preds", out, "--exit-zero")
+    rows = [(row["Sensor"], row["date"], row["readings"], row["rejected"]) for row in table(out, DAYS_CSV)]
+    assert rows == [
+        ("1", "2026-01-01", "60", "0"),
+        ("2", "2026-01-01", "0", "1"),
+        ("2", "2026-01-04", "0", "1"),
+        ("é", "2026-01-01", "30", "0"),
+    ]
+
+
+def test_a_sensor_without_a_model_is_counted_by_the_first_try_only(place: Place) -> None:
+    data = place.land("data", [[*ROWS, (at(0), SensorKey("9", "9"), NORMAL)]])
+    landing = {"name": "0.csv", "etag": "0x1", "size": (data / "0.csv").stat().st_size}
+    counted = []
+    for name, listed in (("first", {}), ("second", {"sensors": [KEYS[0].encoded]})):
+        manifest = place.folder / f"{name}.json"
+        manifest.write_text(json.dumps({"version": 1, "run": name, "landings": [landing]} | listed))
+        out = place.score(data, name, "--manifest", manifest, "--key", KEYS[0].encoded)
+        given = ("--data", data, "--models", place.models, "--preds", out)
+        assert scoring("collect", *given, "--manifest", manifest, "--exit-zero").code == 0
+        counted.append([row["readings"] for row in table(out, DAYS_CSV) if row["Device"] == "9"])
+    assert counted == [["1"], []]
+
+
 def test_an_outcome_of_an_earlier_version_gives_neither_days_nor_episodes(place: Place) -> None:
     data = place.land("data", [ROWS[:60]])
     out = place.score(data, "out", "--shard", "0/1")

@@ -133,6 +133,24 @@ def test_a_step_whose_warmed_process_is_killed_ends_and_counts_as_lost(warmed, t
         until(lambda: not psutil.pid_exists(step.pid))
 
 
+def test_a_step_whose_warmed_process_hangs_ends_and_counts_as_lost(warmed, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.engines.local.warmed._REPLY_SECONDS", 0.1)
+    with Processes(warmed), (tmp_path / "log").open("wb") as log:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        command = [*SCORING, "score", "--data", str(pipe), "--models", str(ROOT), "--key=1_3"]
+        step = warmed.start([*command, "--out", str(tmp_path / "out")], log.fileno())
+        os.kill(warmed.pid, signal.SIGSTOP)
+        os.killpg(step.pid, signal.SIGKILL)
+        assert step.wait() == -signal.SIGKILL
+
+
+def test_steps_run_without_a_warmed_process_that_hangs(run, warmed, monkeypatch):
+    monkeypatch.setattr("pipeline.engines.local.warmed._START_SECONDS", 0.1)
+    os.kill(warmed.pid, signal.SIGSTOP)
+    assert run(*SCORING, "score", "--help")[0].ok
+
+
 def test_code_that_cannot_be_imported_is_reported_in_the_log_of_the_step(environment, tmp_path):
     broken = tmp_path / "broken" / "scoring"
     broken.mkdir(parents=True)
