@@ -39,7 +39,9 @@ class UnscoredDays:
         order = np.argsort(of_rows, kind="stable")
         order = order[np.searchsorted(of_rows[order], 0) :]
         if len(order):
-            self._history.add(count_days(of_rows[order], batch.times[order]), np.empty(0, ANOMALIES))
+            normal = np.zeros(len(order), np.int64)
+            days = count_days(of_rows[order], batch.times[order], normal)
+            self._history.add(days, np.empty(0, ANOMALIES))
 
     def by_key(self) -> dict[SensorKey, list[Day]]:
         """The days of each covered sensor that sent readings."""

@@ -13,6 +13,7 @@ from sklearn.svm import OneClassSVM
 
 from scoring.collect import rejects
 from scoring.collect.rejects import RowCounter, count_rows
+from scoring.collect.unscored_days import UnscoredDays
 from scoring.formats import DAYS_CSV, EPISODES_CSV, SUMMARY_JSON
 from scoring.keys import SensorKey
 from scoring.models.write import save_model
@@ -120,6 +121,6 @@ def test_days_with_rejects_are_listed_up_to_a_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(rejects, "MOST_DAYS", 5)
     write_days(tmp_path / "data.csv", 20, "x")
     with RowCounter(tmp_path, SensorLimit({KNOWN})) as counter:
-        count_rows([Source("data.csv", tmp_path / "data.csv")], counter)
+        count_rows([Source("data.csv", tmp_path / "data.csv")], counter, UnscoredDays({KNOWN}, {}))
     assert [day for _, day in counter.rejected_on] == [str(FIRST + timedelta(day)) for day in range(5)]
     assert counter.rejected == {KNOWN: 20}
