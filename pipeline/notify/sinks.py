@@ -255,7 +255,7 @@ def _retry_after(text: str | None, now: datetime) -> float | None:
         return float(text[:_MOST_DIGITS])
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or an offset beyond what a computer counts
         return None
     when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
     return max(0.0, (when - now).total_seconds())

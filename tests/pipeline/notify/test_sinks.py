@@ -84,7 +84,13 @@ def test_the_answer_decides_what_becomes_of_a_message(status, fate):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("120", 120.0), (format_datetime(NOON + timedelta(minutes=5)), 300.0), ("soon", None), ("-5", None)],
+    [
+        ("120", 120.0),
+        (format_datetime(NOON + timedelta(minutes=5)), 300.0),
+        ("soon", None),
+        ("-5", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+    ],
 )
 def test_retry_after_is_a_number_or_a_date(text, seconds):
     with served(Receiver(lambda _: (429, {"Retry-After": text}))) as receiver:
