@@ -218,6 +218,7 @@ class TestTheHostItself:
             os.killpg(host.wait_until_started().pid, how)
             assert host.wait() == 0
         assert host.lines[-1].endswith("Host stopped")
+        assert not any("never retrieved" in line for line in host.lines)
         assert not [line for line in host.lines if "Traceback" in line]
 
     def test_it_exits_with_the_program_that_started_it(self, azurite):
