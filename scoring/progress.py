@@ -18,8 +18,9 @@ def progress(what: str, total: int, unit: str) -> Iterator[Advance]:
     """Show the progress of `what` on stderr.
 
     On a terminal that can redraw a line, this is a bar; elsewhere one plain line at the start and one at the
-    end.
+    end. `unit` is a plural.
     """
+    unit = unit.removesuffix("s") if total == 1 else unit
     if not sys.stderr.isatty() or os.environ.get("TERM") in {"dumb", "unknown"}:
         print(f"{what}: {total:,} {unit} ...", file=sys.stderr, flush=True)
         done = 0

@@ -110,7 +110,5 @@ async def _until_stopped(runs: Sequence[asyncio.Task[None]], worker: Worker, sto
     if broken.done():
         broken.result()
     broken.cancel()
-    await asyncio.gather(
-        broken, return_exceptions=True
-    )  # an error that nobody reads is logged as a traceback
+    await asyncio.gather(broken, return_exceptions=True)  # its own cancellation is no news
     return bool(late)

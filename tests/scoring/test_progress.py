@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scoring.progress import progress
 from tests.terminal import COLUMNS, CONTROL, colours, frames, in_terminal, screen
 
 LEGACY = Path(__file__).parent / "legacy" / "models"
@@ -61,7 +62,7 @@ def test_a_terminal_shows_a_bar_that_fits(command: Command, name: str) -> None:
     assert bars
     assert {len(line) for line in bars} == {COLUMNS}
     last = next(line for line in screen(written) if line.startswith(DONE[name]))
-    assert re.fullmatch(rf"{DONE[name]} ━+ ([\d,]+) of \1 (readings|models) 0:00:\d\d", last)
+    assert re.fullmatch(rf"{DONE[name]} ━+ ([\d,]+) of \1 (readings|models?) 0:00:\d\d", last)
     assert colours(written)
 
 
@@ -87,3 +88,13 @@ def test_a_dumb_terminal_and_a_file_get_plain_lines(command: Command) -> None:
         assert re.search(r"^simulating: ([\d,]+) of \1 \w+ done\r?$", written, re.MULTILINE)
     assert "\r" not in in_file
     assert on_dumb.replace("\r\n", "\n").splitlines() == in_file.splitlines()
+
+
+@pytest.mark.parametrize(("total", "unit"), [(1, "file"), (2, "files")])
+def test_one_piece_of_work_is_a_singular(capsys: pytest.CaptureFixture[str], total: int, unit: str) -> None:
+    with progress("inspecting", total, "files") as advance:
+        advance(total)
+    assert capsys.readouterr().err.splitlines() == [
+        f"inspecting: {total} {unit} ...",
+        f"inspecting: {total} of {total} {unit} done",
+    ]
