@@ -129,6 +129,12 @@ def server_on(port: int) -> str | None:
 
 
 def _ensure_containers(settings: Mapping[str, str]) -> None:
+    """Create the containers that are missing.
+
+    Raises:
+        AzuriteError: what listens there is the Azurite of another folder, which does not know our account.
+    """
+    from pipeline.errors import NotFound
     from pipeline.settings import Settings
     from pipeline.storage.account import Store
 
@@ -137,6 +143,11 @@ def _ensure_containers(settings: Mapping[str, str]) -> None:
         for container in (store.data, store.models, store.preds, store.runs):
             if container.ensure():
                 print(f"Created container '{container.name}'.", flush=True)
+    except NotFound as error:
+        raise AzuriteError(
+            f"there is no account {store.address}: the Azurite that listens there was started in another "
+            "folder, or with another key. Stop it, and start again"
+        ) from error
     finally:
         store.close()
 

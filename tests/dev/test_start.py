@@ -12,7 +12,7 @@ from threading import Thread
 
 import pytest
 
-from dev.azurite import STANDARD_PORTS, Account, connection_string
+from dev.azurite import SERVICES, STANDARD_PORTS, Account, connection_string
 from dev.children import end_child, start_child
 from dev.start import connect_to_own_azurite, server_on
 
@@ -67,6 +67,19 @@ def test_a_second_one_reports_that_one_is_running(started):
     assert other.returncode == 1
     assert "error: make start runs already for " in other.stderr
     assert other.stdout == ""
+
+
+def test_the_azurite_of_another_folder_is_named_as_such(environment, azurite, tmp_path):
+    values = json.loads((REPO / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
+    ours = connection_string(*(azurite.ports[service] for service in SERVICES), account=Account.of(tmp_path))
+    values |= environment | {"AzureWebJobsStorage": ours, "ScoringStorage": ours}
+    file = tmp_path / "local.settings.json"
+    file.write_text(json.dumps({"IsEncrypted": False, "Values": values}), encoding="utf-8")
+    command = [sys.executable, "-m", "dev.start", "--settings", str(file)]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "the Azurite that listens there was started in another folder, or" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_azurite_is_recognised_by_its_name(azurite):
