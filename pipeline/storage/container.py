@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from azure.storage.blob import BlobLeaseClient, ContainerClient, ContentSettings
 
 
+MOST_BYTES = 1 << 28
+"""No document of this project is larger: one that is cut there is a damaged one to its reader."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """The whole content of a small blob."""
@@ -85,11 +89,12 @@ class Container:
         self._address = address
 
     def read(self, name: str) -> Content:
-        """The content of a small blob. Raises NotFound."""
+        """The content of a small blob, and of one beyond `MOST_BYTES` its start. Raises NotFound."""
         served: list[datetime] = []
         with self._translated("reading", name):
             stream = self._client.download_blob(name, raw_response_hook=_note_time(served))
-            return Content(stream.readall(), plain_etag(stream.properties.etag), served[-1])
+            data = stream.readall() if stream.size <= MOST_BYTES else stream.read(MOST_BYTES)
+            return Content(data, plain_etag(stream.properties.etag), served[-1])
 
     def find(self, name: str) -> BlobInfo | None:
         """The properties of a blob; None if it does not exist."""

@@ -28,6 +28,7 @@ from pipeline.errors import (
     StorageUnreachable,
 )
 from pipeline.settings import Connection, Settings
+from pipeline.storage import container
 from pipeline.storage.account import Store
 from pipeline.storage.sdk_errors import translate
 
@@ -215,6 +216,13 @@ class TestBlobs:
 
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(replace, range(8))) == 1
+
+    def test_of_a_blob_that_is_no_document_the_start_is_read(self, store, monkeypatch):
+        monkeypatch.setattr(container, "MOST_BYTES", 1 << 20)
+        store.preds.put("x/summary.json", b"[" * (1 << 20))
+        store.preds.put("y/summary.json", b"[" * (40 << 20))
+        assert len(store.preds.read("x/summary.json").data) == 1 << 20
+        assert len(store.preds.read("y/summary.json").data) == 1 << 20
 
     def test_a_folder_lists_its_blobs_and_folders_once(self, store):
         for name in ("x/a", "x/b", "x/c/d", "y/z/c", "plain"):
