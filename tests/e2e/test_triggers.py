@@ -136,6 +136,8 @@ def test_the_commands_in_the_readme_work(sandbox, host, scored, small_fleet, tmp
         "RUN": scored,
         "curl ": "curl --fail-with-body ",
         "data/2018/08/28/site-a.csv": f"data/{landing.name}",
+        "download latest": f"download {scored}",  # the upload before it can have started a newer run by now
+        "report latest": f"report {scored}",
         " 2026/11/ ": f" {datetime.now(UTC):%Y/%m}/ ",
     }
     for line in lines:
