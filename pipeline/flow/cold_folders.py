@@ -8,7 +8,7 @@ arrives in a cold folder without an event waits for the next whole listing.
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from pipeline.storage.container import Container
@@ -38,12 +38,15 @@ def list_outside(container: Container, cold: Sequence[str]) -> Iterator[BlobInfo
                     yield found
 
 
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass(slots=True)
 class _Folder:
     """What was listed of a folder so far."""
 
     name: str
-    latest: datetime | None = None
+    latest: datetime = _LONG_AGO
     blobs: int = 0
     """With those of its folders."""
     entries: int = 0
@@ -67,7 +70,7 @@ class ColdFolders:
             folder = self._open[-1]
             folder.blobs += 1
             folder.entries += 1
-            folder.latest = _later(folder.latest, blob.last_modified)
+            folder.latest = max(folder.latest, blob.last_modified)
             yield blob
 
     def found(self) -> list[str]:
@@ -91,8 +94,8 @@ class ColdFolders:
         above = self._open[-1]
         above.blobs += folder.blobs
         above.entries += 1
-        above.latest = _later(above.latest, folder.latest)
-        if folder.latest is not None and folder.latest < self._limit:
+        above.latest = max(above.latest, folder.latest)
+        if folder.latest < self._limit:
             above.cold.append(folder.name)
             return
         above.requests += self._forget_what_saves_nothing(folder)
@@ -110,7 +113,3 @@ class ColdFolders:
 
 def _pages(entries: int) -> int:
     return max(1, ceil(entries / PAGE))
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((time for time in (one, other) if time is not None), default=None)

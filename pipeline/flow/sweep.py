@@ -10,7 +10,7 @@ their own.
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -93,14 +93,13 @@ class _Start:
     watermark: Watermark
     etag: str
     now: datetime
-    whole: bool
-    """Whether this sweep lists the whole container."""
+    listed: OutsideCold | None
+    """What this sweep lists; None for the whole container."""
 
     @property
     def since(self) -> datetime | None:
         """All that arrived before is claimed, in the folders that this sweep lists."""
-        outside = self.watermark.outside_cold
-        return self.watermark.watermark if self.whole or outside is None else outside.watermark
+        return self.listed.watermark if self.listed else self.watermark.watermark
 
 
 def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepReport:
@@ -114,7 +113,8 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
     start = _start(context, whole=everything or tick is None)
     recovered = recover(context, start.now)
     found = ColdFolders(start.now)
-    blobs = found.seen(context.store.data.list()) if start.whole else _outside_cold(context, start)
+    data = context.store.data
+    blobs = list_outside(data, start.listed.cold) if start.listed else found.seen(data.list())
     arrived = _arrived(blobs, None if everything else start.since)
     landings = list(arrived)
     if not everything:
@@ -127,7 +127,7 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
         what = "nothing to score" if everything else "nothing new"
         report = SweepReport(run=None, landings=0, recovered=recovered, reason=what)
     if done and not everything:
-        _move_watermark(context, start, tuple(found.found()) if start.whole else None)
+        _move_watermark(context, start, found)
     last.note(context.store.runs, last.SWEEP)
     ended = bool(recovered.finished or recovered.closed)
     context.conclusions.announce(runs_ended=ended)
@@ -183,11 +183,6 @@ def _submit(
     return report, True
 
 
-def _outside_cold(context: Context, start: _Start) -> Iterator[BlobInfo]:
-    outside = start.watermark.outside_cold
-    return list_outside(context.store.data, outside.cold if outside else ())
-
-
 def _arrived(blobs: Iterable[BlobInfo], since: datetime | None) -> dict[Landing, datetime]:
     """The landings since then by name, and when each arrived."""
     found = {
@@ -209,9 +204,9 @@ def _start(context: Context, *, whole: bool) -> _Start:
     watermark = read_watermark(content.data, f"{runs.name}/{WATERMARK}")
     if watermark.source != source:
         watermark = Watermark(source, None)
-    listed = watermark.watermark
-    is_due = watermark.outside_cold is None or listed is None or content.served - listed > WHOLE_EVERY
-    return _Start(watermark, content.etag, content.served, whole or is_due)
+    swept = watermark.watermark
+    whole = whole or swept is None or content.served - swept > WHOLE_EVERY
+    return _Start(watermark, content.etag, content.served, None if whole else watermark.outside_cold)
 
 
 def _source(context: Context) -> str:
@@ -229,21 +224,19 @@ def read_watermark(data: bytes, where: str) -> Watermark:
     return read_document(data, Watermark, version=VERSION, where=where, what="a watermark", hint=hint)
 
 
-def _move_watermark(context: Context, start: _Start, cold: tuple[str, ...] | None) -> None:
+def _move_watermark(context: Context, start: _Start, found: ColdFolders) -> None:
     """Save that all landings from before this sweep are claimed, so that the next one skips them.
 
-    `cold` are the cold folders that it found; None if it listed outside those that were known.
+    Cold folders were `found` if it listed the whole container.
     """
     moved = start.now - context.settings.grace
     if start.since is not None and moved <= start.since:
         return
-    if cold is not None:
-        new = replace(
-            start.watermark, watermark=moved, outside_cold=OutsideCold(moved, cold) if cold else None
-        )
+    if start.listed:
+        new = replace(start.watermark, outside_cold=replace(start.listed, watermark=moved))
     else:
-        known = start.watermark.outside_cold
-        new = replace(start.watermark, outside_cold=known and replace(known, watermark=moved))
+        cold = tuple(found.found())
+        new = Watermark(start.watermark.source, moved, OutsideCold(moved, cold) if cold else None)
     try:
         context.store.runs.replace(WATERMARK, new.to_bytes(), start.etag)
     except Changed:
