@@ -7,15 +7,15 @@ starts again. So the last page is always made from the latest listing.
 
 import hashlib
 import json
-import logging
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import AlreadyExists, Changed, NotFound
+from pipeline.errors import NotFound
 from pipeline.pages.run_scoring import write_index
+from pipeline.pages.shared_page import keep_updated, write_over
 from pipeline.runs import history
 from pipeline.runs.last import LastSweep, last_sweep
 from pipeline.runs.record import RunRecord
@@ -24,22 +24,17 @@ from pipeline.storage.listing import BlobInfo
 from scoring.formats import FLEET_HTML, INDEX_HTML
 
 MOST_RUNS = 1000
-TRIES = 10
-"""After this many tries the next run that finishes updates the page."""
-
-logger = logging.getLogger(__name__)
 
 
 def update_index(store: Store, late_sweep: timedelta, *, runs_ended: bool = True) -> None:
     """Update the page of finished runs. An error is logged and harms no run."""
-    page = f"{store.preds.name}/{INDEX_HTML}"
-    try:
+
+    def update() -> bool:
         if not runs_ended and _shows_sweep(store.preds.find(INDEX_HTML), last_sweep(store.runs, late_sweep)):
-            return  # an unchanged page, which does not report a finished sweep as late
-        if not any(_updated(store, late_sweep) for _ in range(TRIES)):
-            logger.info("%s is not updated: other processes keep writing it, and the next run does too", page)
-    except Exception as error:  # noqa: BLE001 - no error of the page may fail a run
-        logger.warning("%s is not updated: %s", page, error)
+            return True  # an unchanged page, which does not report a finished sweep as late
+        return _updated(store, late_sweep)
+
+    keep_updated(store.preds, INDEX_HTML, update)
 
 
 def write_page(store: Store, records: Sequence[RunRecord], page: Path, late_sweep: timedelta) -> None:
@@ -76,14 +71,7 @@ def _updated(store: Store, late_sweep: timedelta) -> bool:
         write_index(rows, page, swept, note, fleet)
         data = page.read_bytes()
     metadata = {"rows": version, "swept": swept.finished.isoformat() if swept.finished else ""}
-    try:
-        if page_before:
-            store.preds.replace(INDEX_HTML, data, page_before.etag, metadata=metadata)
-        else:
-            store.preds.create(INDEX_HTML, data, metadata=metadata)
-    except (AlreadyExists, Changed):
-        return False
-    return True
+    return write_over(store.preds, INDEX_HTML, page_before, data, metadata)
 
 
 def _shows_sweep(page: BlobInfo | None, swept: LastSweep) -> bool:
