@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show a run, the sensors that need attention, and its steps: failed ones first, then the slowest."""
     from pipeline.commands.local_settings import open_context
-    from pipeline.engines.summary import find_summary
     from pipeline.flow.status import follow_up, look
+    from pipeline.runs.summary import find_summary
     from pipeline.terminal.tables import show_json
     from pipeline.terminal.watch import show
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         show_json(view.to_json())
         return EXIT_DONE
-    summary = find_summary(context.store, run) if view.state.final else None
+    summary = find_summary(context.store.preds, run) if view.state.final else None
     next_try = follow_up(context, view.record)
     show(view, datetime.now(UTC), summary=summary, next_try=next_try)
     return EXIT_DONE

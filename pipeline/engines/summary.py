@@ -7,37 +7,20 @@ the pipeline, and only publishing helps.
 
 from collections.abc import Collection, Iterator, Sequence
 
-from pipeline.errors import NotFound
 from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunState, RunStatus
 from pipeline.runs.summary import LandingRow, SensorRow, Summary, read_summary
-from pipeline.storage.account import Store
 from scoring import SensorKey
 from scoring.formats import (
     GONE,
     NOT_READ,
     NOT_SCORED,
     REJECTS_CSV,
-    SUMMARY_JSON,
     LandingStatus,
     SensorStatus,
 )
 
 _SHOWN = 3
-
-
-def find_summary(store: Store, run: str) -> Summary | None:
-    """The summary of a run; None if it has none.
-
-    Raises:
-        RunDocumentError: it cannot be read.
-    """
-    path = f"{run}/{SUMMARY_JSON}"
-    try:
-        data = store.preds.read(path).data
-    except NotFound:
-        return None
-    return read_summary(data, f"{store.preds.name}/{path}")
 
 
 def misfit(summary: Summary, manifest: Manifest, where: str) -> str | None:

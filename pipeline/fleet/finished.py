@@ -11,14 +11,13 @@ from datetime import date, datetime
 from pipeline.errors import NotFound, RunDocumentError
 from pipeline.fleet.state import LONGEST_SECONDS, as_utc
 from pipeline.runs.record import RunRecord
-from pipeline.runs.summary import read_summary
+from pipeline.runs.summary import find_summary
 from pipeline.storage.container import Container
 from scoring.formats import (
     DAY_COLUMNS,
     DAYS_CSV,
     EPISODE_COLUMNS,
     EPISODES_CSV,
-    SUMMARY_JSON,
     LandingStatus,
     SensorStatus,
 )
@@ -88,10 +87,8 @@ def read_finished(preds: Container, record: RunRecord) -> FinishedRun | None:
     Raises:
         RunDocumentError: one of its files is damaged.
     """
-    path = f"{record.run}/{SUMMARY_JSON}"
-    try:
-        summary = read_summary(preds.read(path).data, f"{preds.name}/{path}")
-    except NotFound:
+    summary = find_summary(preds, record.run)
+    if summary is None:
         return None
     rejected = {LandingStatus.PARTLY_REJECTED, LandingStatus.ALL_REJECTED}
     return FinishedRun(

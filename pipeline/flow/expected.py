@@ -9,11 +9,11 @@ the owner, takes precedence.
 import logging
 from collections.abc import Sequence
 
-from pipeline.engines.summary import find_summary
 from pipeline.errors import PipelineError
 from pipeline.flow.context import Context
 from pipeline.runs.landing import Landing
 from pipeline.runs.names import series
+from pipeline.runs.summary import find_summary
 from scoring import SensorKey
 from scoring.formats import SensorStatus
 
@@ -32,7 +32,7 @@ def brought_before(context: Context, landings: Sequence[Landing]) -> tuple[str, 
         return ()
     try:
         run, sensors = context.last_of_series().get(series(landings[0].name), ("", 0))
-        if not run or sensors > MOST_SENSORS or not (summary := find_summary(context.store, run)):
+        if not run or sensors > MOST_SENSORS or not (summary := find_summary(context.store.preds, run)):
             return ()
     except PipelineError as error:
         logger.warning("%r: it is not known which sensors to expect: %s", landings[0].name, error)

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from pipeline.errors import NotFound
 from pipeline.json_documents import read_document
 from pipeline.runs.record import RunState
-from scoring.formats import SUMMARY_VERSION, LandingStatus, SensorStatus
+from pipeline.storage.container import Container
+from scoring.formats import SUMMARY_JSON, SUMMARY_VERSION, LandingStatus, SensorStatus
 
 _ENDS = frozenset({RunState.SUCCEEDED, RunState.PARTLY, RunState.FAILED})
 """The states that a summary can give to its run."""
@@ -80,3 +82,17 @@ def read_summary(data: bytes, where: str) -> Summary:
         what="a summary",
         hint="see the log of collect",
     )
+
+
+def find_summary(preds: Container, run: str) -> Summary | None:
+    """The summary of a run; None if it has none.
+
+    Raises:
+        RunDocumentError: it cannot be read.
+    """
+    path = f"{run}/{SUMMARY_JSON}"
+    try:
+        data = preds.read(path).data
+    except NotFound:
+        return None
+    return read_summary(data, f"{preds.name}/{path}")

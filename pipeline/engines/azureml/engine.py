@@ -208,39 +208,42 @@ class AzureMLEngine:
         collect = next((child for child in children if child.display_name == COLLECT), None)
         collected = StepState.WAITING if collect is None else states(collect.status)[1]
         is_collecting = collected is StepState.RUNNING
-        if has_results and (collected is StepState.SUCCEEDED or (is_collecting and self._logs(run, collect))):
-            return self._collected(run, collect)
+        if has_results and (is_collecting or collected is StepState.SUCCEEDED):
+            status = self._collected(run, collect, has_ended=not is_collecting)
+            if status is not None:
+                return status
         if state is RunState.RUNNING or is_collecting:
             return RunStatus(state=RunState.RUNNING)
         return RunStatus(state=RunState.FAILED, error=_failures(children), retry=True)
 
-    def _collected(self, run: str, collect: Any) -> RunStatus:
-        """How a run ended, by its summary, if that is the one that `collect` wrote."""
+    def _collected(self, run: str, collect: Any, *, has_ended: bool) -> RunStatus | None:
+        """How a run ended, by its summary, if that is the one that `collect` wrote.
+
+        None if `collect` has not ended, as far as the service says, and not logged this summary either.
+        """
         path = f"{run}/{SUMMARY_JSON}"
         where = f"{self.store.preds.name}/{path}"
         try:
             data = self.store.preds.read(path).data
-            if self._logged(collect) not in {None, hashlib.sha256(data).hexdigest()}:
+            logged = self._logged(collect)
+            is_logged = logged == hashlib.sha256(data).hexdigest()
+            if not (has_ended or is_logged):
+                return None
+            if not (is_logged or logged is None):
                 problem: str | None = f"{where} is not what {COLLECT} wrote"
             else:
                 problem = misfit(read_summary(data, where), self.runs.manifest(run), where)
             if problem is None:
                 return read_status(data, where, self._names(run))
         except NotFound:
+            if not has_ended:
+                return None
             return RunStatus(state=RunState.FAILED, error=f"{where} was removed, {SUCCESS} beside it was not")
         except RunDocumentError as error:
             # Another try would predict its readings again.
             return RunStatus(state=RunState.FAILED, error=str(error))
         why = f"{problem}: find out who else writes to container {self.store.preds.name!r}"
         return RunStatus(state=RunState.FAILED, error=why, retry=True)
-
-    def _logs(self, run: str, collect: Any) -> bool:
-        """Whether `collect` has logged that the summary in the run's folder is its own."""
-        try:
-            data = self.store.preds.read(f"{run}/{SUMMARY_JSON}").data
-        except NotFound:
-            return False
-        return self._logged(collect) == hashlib.sha256(data).hexdigest()
 
     def _logged(self, collect: Any) -> str | None:
         """The hash of its summary that `collect` logged; None if the service has no log of it.
