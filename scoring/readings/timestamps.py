@@ -58,23 +58,12 @@ def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
 
 def iso_texts(times: np.ndarray) -> list[str]:
     """Times, int64 nanoseconds since 1970, as `2026-01-01T00:00:05Z`; a fraction has 3, 6 or 9 digits."""
-    seconds = np.datetime_as_string(times.astype("M8[ns]"), unit="s").tolist()
-    return [
-        f"{text}{_fraction(nanoseconds)}Z"
-        for text, nanoseconds in zip(seconds, (times % _SECOND_NS).tolist(), strict=True)
-    ]
+    return [f"{text.replace(' ', 'T')}Z" for text in to_texts(times, UNITS["ns"]).to_pylist()]
 
 
 def date_of(time: int) -> str:
     """The UTC day of a time in nanoseconds since 1970, such as "2026-01-01"."""
     return date.fromordinal(_EPOCH + time // DAY_NS).isoformat()
-
-
-def _fraction(nanoseconds: int) -> str:
-    if not nanoseconds:
-        return ""
-    digits = f"{nanoseconds:09}"
-    return "." + (digits if digits[6:] != "000" else digits[:6] if digits[3:6] != "000" else digits[:3])
 
 
 def _parse_all(texts: pa.StringArray) -> np.ndarray | None:
