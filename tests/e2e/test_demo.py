@@ -134,10 +134,11 @@ def assert_in_order(expected, lines):
     def shape(line):
         return re.sub(r"\S*\d\S*", "#", line)
 
-    remaining = iter([shape(line) for line in lines])
+    shapes = [shape(line) for line in lines]
+    remaining = iter(shapes)
     for line in expected:
-        if not line.startswith(("Message for the operators", "  sensor ")):
-            assert shape(line) in remaining, line
+        is_message = line.startswith(("Message for the operators", "  sensor "))
+        assert shape(line) in (shapes if is_message else remaining), line
 
 
 def columns_of_predictions(lines):
