@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from scoring.formats import BESIDE_MODELS
 from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
+from scoring.printable import printable
 
 _PICKLE, _COMPRESSED = r"\.(?:pkl|pickle|joblib|sav)", r"\.(?:z|gz|bz2|xz|lzma)"
 LEGACY_ENDING = re.compile(f"(?:{_PICKLE})?(?:{_COMPRESSED})?$", re.IGNORECASE)
@@ -61,5 +62,4 @@ def describe_others(names: Iterable[str], folder: str = "FOLDER") -> list[str]:
 
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
-    shown = (name[:80] if name.isprintable() else ascii(name[:80]) for name in names[:_MOST])
-    return ", ".join(shown) + more
+    return ", ".join(printable(name[:80]) for name in names[:_MOST]) + more

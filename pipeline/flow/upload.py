@@ -18,6 +18,7 @@ from pipeline.storage.account import in_parallel
 from pipeline.storage.container import Container
 from pipeline.storage.listing import BlobInfo
 from scoring import BESIDE_MODELS, InvalidKey, SensorKey, describe_others
+from scoring.printable import printable
 
 _SHOWN = 5
 """Names that a message repeats."""
@@ -77,7 +78,7 @@ def select_readings(paths: Sequence[Path], *, by_date: bool) -> Selected:
     for path, name in _named(paths):
         stat = path.stat()
         if reason := skipped_because(name, stat.st_size):
-            left_out.append(f"skipped {_shown(name)}: {reason}")
+            left_out.append(f"skipped {printable(name)}: {reason}")
             continue
         day = f"{datetime.fromtimestamp(stat.st_mtime, UTC):%Y/%m/%d}/" if by_date else ""
         files.append(LocalFile(path, day + name, stat.st_size))
@@ -172,7 +173,7 @@ def _named(paths: Iterable[Path], *, deep: bool = True) -> list[tuple[Path, str]
         elif path.is_file():
             found.append((path, path.name))
         else:
-            raise InvalidRequest(f"there is no file or folder {_shown(str(path))}")
+            raise InvalidRequest(f"there is no file or folder {printable(str(path))}")
     return found
 
 
@@ -202,7 +203,3 @@ def _conflict(container: Container, names: list[str]) -> InvalidRequest:
         f"container {container.name!r} has another content under {', '.join(names[:_SHOWN])}{more}: "
         "it is not overwritten; use another name, or --overwrite"
     )
-
-
-def _shown(name: str) -> str:
-    return ascii(name)[1:-1] if not name.isprintable() else name
