@@ -153,11 +153,6 @@ class Azurite:
         return self._process.wait()
 
     @property
-    def blob_endpoint(self) -> str:
-        """Address of the blob service, including the account."""
-        return f"http://127.0.0.1:{self.ports['Blob']}/{self.account.name}"
-
-    @property
     def connection_string(self) -> str:
         """Connection string for all three services."""
         return connection_string(*(self.ports[service] for service in SERVICES), account=self.account)

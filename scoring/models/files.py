@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scoring.errors import ModelError, ModelMissing, UsageError
-from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, InvalidKey, SensorKey
+from scoring.keys import MODEL_PREFIX, MODEL_SUFFIX, SensorKey
 from scoring.models.detector import NO_MEMORY, Detector, detector_of
 from scoring.models.interpret import model_parameters
 from scoring.models.parameters import ModelParameters
@@ -103,21 +103,6 @@ def _open_at_once(path: str, flags: int) -> int:
 def missing(name: str) -> str:
     """The error message for a missing model."""
     return f"there is no {name}: train or upload it"
-
-
-def list_models(directory: Path) -> dict[SensorKey, Path]:
-    """All models in a folder, by key; files with other names are ignored.
-
-    Raises:
-        UsageError: there is no such folder.
-    """
-    models = {}
-    for entry in scan(directory):
-        try:
-            models[SensorKey.from_model_name(entry.name)] = Path(entry.path)
-        except InvalidKey:
-            continue
-    return models
 
 
 def scan(directory: Path) -> list[os.DirEntry[str]]:

@@ -11,7 +11,6 @@ _ZONED = pa.timestamp("ns", "UTC")
 _NAIVE = pa.timestamp("ns")
 
 DAY_NS = 86_400_000_000_000
-_SECOND_NS = 1_000_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
 _FIRST_SURE = np.datetime64("1678-01-01", "ns").astype(np.int64) + 2 * DAY_NS
 _LAST_SURE = np.datetime64("2262-01-01", "ns").astype(np.int64) - 2 * DAY_NS

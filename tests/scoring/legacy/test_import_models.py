@@ -14,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from scoring import SensorKey
-from scoring.models.files import list_models, load_model
+from scoring.models.files import load_model
+from scoring.models.store import ModelStore
 from tests.scoring.legacy.imported import imported
 from tests.scoring.run_command import scoring
 
@@ -67,28 +68,28 @@ def test_the_command_imports_valid_files_and_reports_each_other_in_a_line(tmp_pa
         (line,) = [line for line in lines if line.startswith(f"refused {name!r}: ")]
         assert reason in line
     expected = {SensorKey("1", sensor) for sensor in "1234"} | {SensorKey("Ünit 7", "5")}
-    assert set(list_models(models)) == expected
+    assert sorted(ModelStore(models).keys()) == sorted(expected)
 
 
 def test_the_command_accepts_a_single_file(tmp_path: Path) -> None:
     (tmp_path / "model_1_3.pkl").write_bytes(pickle.dumps(bare()))
     done = scoring("import-models", tmp_path / "model_1_3.pkl", tmp_path / "new", "--json")
     assert (done.code, done.out, done.err) == (0, '{"imported": 1, "refused": 0}\n', "")
-    assert list(list_models(tmp_path / "new")) == [SensorKey("1", "3")]
+    assert sorted(ModelStore(tmp_path / "new").keys()) == [SensorKey("1", "3")]
 
 
 @pytest.mark.parametrize("ending", ["", ".pkl", ".joblib.gz", ".pkl.z", ".sav.xz", ".gz", ".PKL"])
 def test_file_extensions_are_not_part_of_a_sensor(tmp_path: Path, ending: str) -> None:
     (tmp_path / f"model_1_3{ending}").write_bytes(zlib.compress(pickle.dumps(bare())))
     assert scoring("import-models", tmp_path / f"model_1_3{ending}", tmp_path / "new").code == 0
-    assert list(list_models(tmp_path / "new")) == [SensorKey("1", "3")]
+    assert sorted(ModelStore(tmp_path / "new").keys()) == [SensorKey("1", "3")]
 
 
 @pytest.mark.parametrize("sensor", ["3.5", "3%", "3.saved", "3.old"])
 def test_other_dots_are_part_of_a_sensor(tmp_path: Path, sensor: str) -> None:
     (tmp_path / f"model_1_{sensor}.pkl").write_bytes(pickle.dumps(bare()))
     scoring("import-models", tmp_path / f"model_1_{sensor}.pkl", tmp_path / "new")
-    assert list(list_models(tmp_path / "new")) == [SensorKey("1", sensor)]
+    assert sorted(ModelStore(tmp_path / "new").keys()) == [SensorKey("1", sensor)]
 
 
 @pytest.mark.parametrize("more", [".bak", "~", " (copy)", "-old", ".gz.1", "2"])
@@ -141,7 +142,7 @@ def test_the_seed_models_are_all_imported_and_keep_their_numbers(seed: Path, tmp
     shutil.copytree(seed / "models", tmp_path / "old")
     done = scoring("import-models", tmp_path / "old", tmp_path / "new")
     assert (done.code, done.err) == (0, "")
-    models = list_models(tmp_path / "new")
+    models = sorted(ModelStore(tmp_path / "new").keys())
     assert len(models) == 15
     for key in models:
         expected = imported((seed / "models" / f"model_{key.device}_{key.sensor}").read_bytes()).predict(

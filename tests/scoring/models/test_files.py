@@ -31,8 +31,9 @@ from sklearn.svm import SVC, OneClassSVM
 
 from scoring import SensorKey
 from scoring.errors import ModelError, ModelMissing, ModelRefused
-from scoring.models.files import list_models, load_model
+from scoring.models.files import load_model
 from scoring.models.pack import write_pack
+from scoring.models.store import ModelStore
 from scoring.models.svm import SvmDetector
 from scoring.models.write import save_model
 
@@ -292,4 +293,4 @@ def test_other_files_in_the_folder_are_not_models(tmp_path: Path) -> None:
     save_model(common(), tmp_path, KEY)
     for name in ("model_1.skops", "model_%31_3.skops", "notes.txt", "model_1_2_3.skops"):
         (tmp_path / name).touch()
-    assert list(list_models(tmp_path)) == [KEY]
+    assert sorted(ModelStore(tmp_path).keys()) == [KEY]
