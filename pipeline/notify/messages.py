@@ -21,6 +21,17 @@ MOST_LINES = 20
 MOST_IN_BATCH = 100
 _LONGEST_LINE = 300
 
+_HEADLINES = {
+    EventKind.EPISODE_OPENED: ("sensor is anomalous", "sensors are anomalous"),
+    EventKind.EPISODE_CLOSED: ("anomalous episode has ended", "anomalous episodes have ended"),
+    EventKind.SENSOR_SILENT: ("sensor is silent", "sensors are silent"),
+    EventKind.SENSOR_BACK: ("sensor is back", "sensors are back"),
+    EventKind.MODEL_MISSING: ("sensor has no model", "sensors have no model"),
+    EventKind.RUN_FAILED: ("run failed for good", "runs failed for good"),
+    EventKind.REJECTS: ("run rejected too many rows", "runs rejected too many rows"),
+    EventKind.TEST: ("test of notifications", "tests of notifications"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -174,15 +185,3 @@ def _group_id(events: Iterable[Event]) -> str:
 
 def _json(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-_HEADLINES = {
-    EventKind.EPISODE_OPENED: ("sensor is anomalous", "sensors are anomalous"),
-    EventKind.EPISODE_CLOSED: ("anomalous episode has ended", "anomalous episodes have ended"),
-    EventKind.SENSOR_SILENT: ("sensor is silent", "sensors are silent"),
-    EventKind.SENSOR_BACK: ("sensor is back", "sensors are back"),
-    EventKind.MODEL_MISSING: ("sensor has no model", "sensors have no model"),
-    EventKind.RUN_FAILED: ("run failed for good", "runs failed for good"),
-    EventKind.REJECTS: ("run rejected too many rows", "runs rejected too many rows"),
-    EventKind.TEST: ("test of notifications", "tests of notifications"),
-}

@@ -32,6 +32,8 @@ EVENT_GRID_SCOPE = "https://eventgrid.azure.net/.default"
 EVENT_GRID_VERSION = "2018-01-01"
 
 _LATE = "it did not answer in time"
+_MOST_DIGITS = 9
+"""Of a number of seconds in `Retry-After`."""
 _REFUSED = frozenset({400, 413, 415, 422})
 """The receiver will never take this message. Others can pass: a key is corrected, a service is back."""
 
@@ -259,6 +261,3 @@ def _retry_after(text: str | None, now: datetime) -> float | None:
         return None
     when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
     return max(0.0, (when - now).total_seconds())
-
-
-_MOST_DIGITS = 9
