@@ -95,11 +95,14 @@ class FaultProxy:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
 
     async def _stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for task in self._open:
+        assert self._server is not None  # noqa: S101
+        self._server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}  # also connections that are being accepted
+        for task in others:
             task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
+        self._server.abort_clients()
+        await self._server.wait_closed()  # otherwise the loop can end before their sockets are closed
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = self._loop.create_task(self._serve(reader, writer))

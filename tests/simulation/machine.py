@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.flow.cold_folders import COLD_AFTER, WHOLE_EVERY
-from pipeline.pages import index
+from pipeline.pages import shared_page
 from pipeline.runs import claims
 from pipeline.runs.names import split_try
 from pipeline.runs.record import RunRecord, RunState
@@ -19,7 +19,7 @@ NAMES = 4
 LATEST = SETTINGS.grace - timedelta(minutes=1)
 """A listing must not lag further than the sweep looks back, as the setting documents."""
 
-FIXED = ((account, "PARALLEL", 1), (claims, "MANY", 2), (index, "TRIES", 0))
+FIXED = ((account, "PARALLEL", 1), (claims, "MANY", 2), (shared_page, "TRIES", 0))
 """Constants of the product, as a search sets them: requests come one at a time, so that it decides their
 order; two claims are listed already, and listings can be late; and no process writes the page of runs."""
 
