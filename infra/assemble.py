@@ -2,9 +2,9 @@
 
     python infra/assemble.py out/app [--zip out/app.zip]
 
-The app is function_app.py, host.json, `pipeline`, and of `scoring` what the app uses: what `pipeline` imports
-of it, and `python -m scoring index`, which writes the page of runs. Steps run in an environment of their own,
-so numpy, pyarrow and scikit-learn stay out: requirements-app.txt becomes requirements.txt.
+The app is function_app.py, host.json, `pipeline`, and what that imports of `scoring`. Steps run in an
+environment of their own, so numpy, pyarrow and scikit-learn stay out: requirements-app.txt becomes
+requirements.txt.
 """
 
 import argparse
@@ -20,8 +20,6 @@ FILES = {
     "host.json": "host.json",
     "requirements-app.txt": "requirements.txt",
 }
-RUN = ("scoring.__main__", "scoring.commands.index")
-"""Modules of scoring that the app runs by name."""
 ASSETS = Path("scoring") / "report" / "assets"
 
 
@@ -44,7 +42,7 @@ def _code() -> Iterator[Path]:
     """The packages' files, relative to the project's folder."""
     own = [path.relative_to(ROOT) for path in (ROOT / "pipeline").rglob("*.py")]
     yield from own
-    yield from _modules([*RUN, *(name for path in own for name in _imports(path))])
+    yield from _modules([name for path in own for name in _imports(path)])
     for path in (ROOT / ASSETS).iterdir():
         if path.is_file() and not path.name.startswith("."):
             yield path.relative_to(ROOT)

@@ -12,7 +12,6 @@ COMMANDS = {
     "score": "score readings with the models of their sensors",
     "collect": "sum up the results of a run's steps, and mark it as finished",
     "report": "show the results of a run as one page that needs no server",
-    "index": "list runs on one page",
     "fleet": "show every sensor of a fleet over days on one page",
     "pack": "pack a folder of models into one file that loads fast",
     "import-models": "convert legacy pickles to .skops models without running their code",

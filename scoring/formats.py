@@ -42,8 +42,6 @@ OUTCOME_VERSION = 1
 MANIFEST_VERSION = 1
 FACTS_VERSION = 1
 """What `python -m scoring report --facts` reads."""
-ROWS_VERSION = 1
-"""What `python -m scoring index --rows` reads."""
 BOUNDARIES_VERSION = 1
 FLEET_VERSION = 1
 """The state of a fleet, which `python -m scoring fleet` reads."""

@@ -16,7 +16,7 @@ from pipeline.flow.context import Context
 from pipeline.flow.submit import to_landing
 from pipeline.published.publish import publish
 from pipeline.runs.names import blob_run
-from scoring.formats import INDEX_HTML
+from scoring.formats import FLEET_HTML, INDEX_HTML
 from tests.pipeline import small_fleet
 from tests.pipeline.conftest import until
 
@@ -165,6 +165,7 @@ def test_it_runs_alone_with_its_triggers(app, python, context, app_settings, tmp
     assert call(app, python, tmp_path, app_settings, None)["errors"] == {"score_on_timer": ""}
     assert context.runs.load(run).state.final
     assert run in store.preds.read(INDEX_HTML).data.decode()
+    assert run in store.preds.read(FLEET_HTML).data.decode()
 
 
 def test_readings_models_and_predictions_that_lie_in_the_folder_do_not_travel(tmp_path, monkeypatch):

@@ -11,7 +11,8 @@ from pipeline.errors import RunDocumentError
 from pipeline.flow.context import Context
 from pipeline.flow.status import View
 from pipeline.pages.fetch import fetch
-from pipeline.pages.run_scoring import write_index, write_report
+from pipeline.pages.index import write_index
+from pipeline.pages.report import write_report
 from pipeline.runs import history
 from pipeline.runs.last import LastSweep
 from pipeline.runs.record import RECORD_JSON, RunRecord, RunState

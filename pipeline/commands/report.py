@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     from pipeline.commands.local_settings import open_context
     from pipeline.pages.fetch import fetch
-    from pipeline.pages.run_scoring import write_report
+    from pipeline.pages.report import write_report
 
     context = open_context()
     view = _look(context, named_run(context, args))

@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 from pipeline.errors import NotFound
-from pipeline.pages.run_scoring import write_fleet
 from pipeline.pages.shared_page import keep_updated, write_over
 from pipeline.storage.account import Store
 from scoring.formats import FLEET_HTML, FLEET_STATE
@@ -29,9 +28,11 @@ def _updated(store: Store) -> bool:
         state = store.preds.read(FLEET_STATE)
     except NotFound:
         return True
+    from scoring.report.fleet import FleetState, write_fleet
+
     with tempfile.TemporaryDirectory(prefix="fleet-page-") as folder:
         document, page = Path(folder) / "state.json.gz", Path(folder) / FLEET_HTML
         document.write_bytes(state.data)
-        write_fleet(document, page)
+        write_fleet(FleetState.read(document), page)
         data = page.read_bytes()
     return write_over(store.preds, FLEET_HTML, before, data, {"state": state.etag})

@@ -13,8 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import NotFound
-from pipeline.pages.run_scoring import write_index
+from pipeline.errors import NotFound, ReportError
 from pipeline.pages.shared_page import keep_updated, write_over
 from pipeline.runs import history
 from pipeline.runs.last import LastSweep, last_sweep
@@ -54,6 +53,32 @@ def write_page(store: Store, records: Sequence[RunRecord], page: Path, late_swee
     rows = in_parallel(with_report, records)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_index(rows, page, last_sweep(store.runs, late_sweep))
+
+
+def write_index(
+    rows: Sequence[dict[str, Any]],
+    page: Path,
+    swept: LastSweep,
+    note: str | None = None,
+    fleet: str | None = None,
+) -> None:
+    """Write the page of runs, in this order; `fleet` is the address of the page of the fleet.
+
+    Raises:
+        ReportError: it cannot be written.
+    """
+    import msgspec
+
+    from scoring.errors import ScoringError
+    from scoring.report import index
+
+    finished = swept.finished.isoformat() if swept.finished else None
+    late_after = swept.late_after.total_seconds()
+    try:
+        known = msgspec.convert(rows, list[index.RunRow])
+        index.write_index(known, page, note, finished, late_after, fleet=fleet)
+    except ScoringError as error:
+        raise ReportError(str(error)) from error
 
 
 def _updated(store: Store, late_sweep: timedelta) -> bool:

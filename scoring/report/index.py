@@ -7,8 +7,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from scoring.atomic_files import write_atomically
-from scoring.formats import ROWS_VERSION
-from scoring.json_files import Document
 from scoring.report.formatting import format_duration, format_share, format_time
 from scoring.report.templates import render
 
@@ -45,34 +43,6 @@ class RunRow:
     report: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What the page lists: the runs, a note that says which these are, and the last sweep."""
-
-    runs: list[RunRow]
-    note: str | None = None
-    swept: str | None = None
-    """When the last sweep finished."""
-    late_after_seconds: float | None = None
-    """How long after it the next one is late."""
-    fleet: str | None = None
-    """The address of the page of the fleet."""
-
-    @staticmethod
-    def read(path: Path) -> "Rows":
-        """The runs in a JSON file; unknown names are ignored.
-
-        Raises:
-            ScoringError: the file holds no runs.
-        """
-        return _ROWS.read(path)
-
-
-_ROWS = Document(
-    Rows, ROWS_VERSION, "a list of runs", "see `index --help` for an example", replace_surrogates=True
-)
-
-
 def write_index(
     rows: Sequence[RunRow],
     path: Path,
@@ -82,9 +52,15 @@ def write_index(
     *,
     fleet: str | None = None,
 ) -> Path:
-    """Write the page that lists `rows`, in their order; `note` says which runs these are.
+    """Write the page that lists `rows`, in their order.
 
-    It says when the last sweep finished; its script knows the time, and says whether the next one is late.
+    Args:
+        rows: the runs.
+        path: where to write it.
+        note: which runs these are.
+        swept: when the last sweep finished.
+        late_after_seconds: how long after it the next one is late; the script of the page tells.
+        fleet: the address of the page of the fleet, relative to this one.
 
     Raises:
         OutputError: the page cannot be written.

@@ -48,11 +48,11 @@ def render(template: str, title: str, context: dict[str, Any], data: Any, assets
         library=library,
         script=script,
     )
-    text = text.translate(_CONTROLS)
+    text = _CONTROLS.sub("\ufffd", text)
     return text.encode(errors="replace")  # a lone surrogate, as in a damaged blob name, is not UTF-8
 
 
-_CONTROLS = dict.fromkeys([*range(9), 11, 12, *range(14, 32), *range(127, 160)], "\ufffd")
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters besides those of a line: in a page they stand for nothing."""
 
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -61,6 +61,8 @@ _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 def escape_bidi(text: str) -> str:
     """`text` with characters that change the writing direction around them shown by their code."""
+    if text.isascii():
+        return text
     return _BIDI.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
@@ -73,7 +75,7 @@ def json_in_script(data: Any) -> str:
 @cache
 def _environment() -> "Environment":
     from jinja2 import Environment, FunctionLoader, StrictUndefined
-    from markupsafe import Markup
+    from markupsafe import Markup, escape
 
     def finalize(value: Any) -> Any:
         if isinstance(value, Markup):
@@ -81,7 +83,7 @@ def _environment() -> "Environment":
         return "" if value is None else escape_bidi(str(value))
 
     def name(value: Any) -> Markup:
-        return Markup("<bdi>{}</bdi>").format(finalize(value))
+        return Markup(f"<bdi>{escape(finalize(value))}</bdi>")  # noqa: S704 - it is escaped
 
     environment = Environment(
         loader=FunctionLoader(_asset),

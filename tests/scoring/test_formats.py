@@ -15,7 +15,6 @@ from scoring.report.facts import RunFacts
 from scoring.report.findings import UNSCORED_CELLS
 from scoring.report.fleet import FleetState
 from scoring.report.folder import Folder
-from scoring.report.index import Rows
 from scoring.step.outcome import read_outcomes
 
 TOTALS = ",".join(
@@ -63,11 +62,6 @@ STORED: dict[str, tuple[Path, str, Callable[[Path], object]]] = {
         Path("state.json"),
         FLEET_STATE,
         lambda folder: FleetState.read(folder / "state.json"),
-    ),
-    "ROWS_VERSION": (
-        Path("rows.json"),
-        '{"version": 1, "runs": []}',
-        lambda folder: Rows.read(folder / "rows.json"),
     ),
 }
 """For each version in `formats`: a document as it is stored today, and what reads it from a folder."""

@@ -1,9 +1,6 @@
 """The page of runs: it shows every finished run, and its errors harm no run."""
 
-import json
-import logging
 import os
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -14,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dev.azurite import connection_string
-from pipeline.errors import InvalidRunName
+from pipeline.errors import InvalidRunName, ReportError
 from pipeline.flow.cleanup import old_runs, remove
 from pipeline.flow.recover import recover
 from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
-from pipeline.pages import index, run_scoring
+from pipeline.pages import index
 from pipeline.pages.index import update_index, write_page
 from pipeline.runs import history, last
 from pipeline.runs.last import last_sweep
@@ -207,7 +204,7 @@ class TestManyAtOnce:
     def test_a_newer_page_of_another_writer_is_not_overwritten(self, store, monkeypatch):
         """Between our listing and our write another run ends, and its writer is faster."""
         history.add(store.runs, record("ours"))
-        write, calls = run_scoring.write_index, []
+        write, calls = index.write_index, []
 
         def slow(rows, *rest):
             calls.append([row["run"] for row in rows])
@@ -223,19 +220,16 @@ class TestManyAtOnce:
 
 
 class TestHarmless:
-    def test_a_page_that_cannot_be_written_is_logged_in_one_line(self, store, monkeypatch, caplog):
-        monkeypatch.setattr(run_scoring, "ROOT", Path("/nowhere"))
-        with caplog.at_level(logging.WARNING):
-            update_index(store, LATE)
-        (line,) = caplog.messages
-        assert line.startswith(
-            f"{store.preds.name}/index.html is not updated: python -m scoring index did not run"
-        )
-
-    def test_warnings_of_scoring_are_passed_on(self, store, monkeypatch, caplog):
-        monkeypatch.setattr(run_scoring, "ROWS_VERSION", 99)
+    def test_a_row_of_another_release_is_logged_in_one_line(self, store, monkeypatch, caplog):
+        monkeypatch.setattr(history, "newest", lambda *_: [{"run": 1}])
         update_index(store, LATE)
-        assert "99 is not 1" in caplog.text
+        (line,) = caplog.messages
+        assert line.startswith(f"{store.preds.name}/index.html is not updated: Expected `str`, got `int`")
+
+    def test_a_page_that_cannot_be_written_is_an_error_in_one_line(self, store, tmp_path):
+        (tmp_path / "page.html").mkdir()
+        with pytest.raises(ReportError, match=r"page\.html"):
+            write_page(store, [record()], tmp_path / "page.html", LATE)
 
     def test_a_missing_preds_container_harms_no_run(self, store, caplog):
         store.preds._client.delete_container()
@@ -258,19 +252,6 @@ class TestHarmless:
         assert over.state is RunState.SUCCEEDED
         assert context.runs.open() == []
         assert f"run {before.run} is not on the page of runs" in caplog.text
-
-    def test_the_page_is_written_without_settings_or_secrets(self, store, monkeypatch, tmp_path):
-        """The process that writes it gets no address of storage and no key."""
-        seen = tmp_path / "environment"
-        python = tmp_path / "python"
-        program = f"import json, os\nopen({str(seen)!r}, 'w').write(json.dumps(dict(os.environ)))\n"
-        python.write_text(f"#!{sys.executable}\n{program}")
-        python.chmod(0o755)
-        monkeypatch.setattr(sys, "executable", str(python))
-        monkeypatch.setenv("ScoringStorage", "secret")
-        monkeypatch.setenv("AZURE_CLIENT_SECRET", "secret")
-        update_index(store, LATE)
-        assert "secret" not in json.loads(seen.read_text()).values()
 
 
 class TestWhoRenews:

@@ -1,6 +1,7 @@
 """`report` and `runs --html`: what a person sees of runs in a browser, asked for on the command line."""
 
 import json
+import sys
 import webbrowser
 from datetime import timedelta
 from html import unescape
@@ -13,7 +14,7 @@ from pipeline.clock import utc_now
 from pipeline.engine import StepState, StepStatus
 from pipeline.engines import open_engine
 from pipeline.flow.context import Context
-from pipeline.pages.run_scoring import facts
+from pipeline.pages.report import facts, write_report
 from pipeline.published.publish import publish
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.runs.store import Runs
@@ -120,6 +121,18 @@ def test_a_run_that_failed_before_anything_was_summed_up_has_a_report_that_says_
     assert f"cannot start a worker: {HOSTILE}" in text_of(page)
     assert HOSTILE not in page.read_text()
     assert opened == []
+
+
+def test_the_process_that_writes_a_report_gets_no_setting_and_no_secret(made, monkeypatch, tmp_path):
+    seen, python = tmp_path / "environment", tmp_path / "python"
+    program = f"import json, os\nopen({str(seen)!r}, 'w').write(json.dumps(dict(os.environ)))\n"
+    python.write_text(f"#!{sys.executable}\n{program}")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("ScoringStorage", "secret")
+    monkeypatch.setenv("AZURE_CLIENT_SECRET", "secret")
+    write_report(made("blob-1", RunState.FAILED), [], tmp_path)
+    assert "secret" not in json.loads(seen.read_text()).values()
 
 
 @pytest.mark.parametrize("state", [RunState.PENDING, RunState.RUNNING])
