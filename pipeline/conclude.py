@@ -5,15 +5,19 @@ process that died has not done. Messages and pages are made from the fleet state
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pipeline.errors import PipelineError, RunDocumentError
+from pipeline.errors import NotFound, PipelineError, RunDocumentError
 from pipeline.pages.fleet_page import update_fleet_page
 from pipeline.pages.index import update_index
 from pipeline.runs.record import RunRecord, RunState
 from pipeline.settings import Settings
 from pipeline.storage.account import Store
+
+if TYPE_CHECKING:
+    from pipeline.fleet.store import Stored
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +31,13 @@ class Conclusions:
         self.settings = settings
         self.store = store
         self.clock = clock
+        self._results: Mapping[str, bytes] | None = None
+        self._state: Stored | None = None
+        """The fleet state as this process has just written it."""
+
+    def keep_results(self, results: Mapping[str, bytes]) -> None:
+        """Use these files, which this process has just stored, instead of reading them from storage."""
+        self._results = results
 
     def add_to_fleet(self, record: RunRecord) -> bool:
         """Add a finished run to the fleet state, once; False if there is nothing to add yet.
@@ -40,7 +51,7 @@ class Conclusions:
         if record.failed_for_good:
             from pipeline.fleet.store import add_failure
 
-            add_failure(self.store.preds, record.run, record.error, self.clock())
+            self._state = add_failure(self.store.preds, record.run, record.error, self.clock())
             added = True
         return added
 
@@ -50,7 +61,7 @@ class Conclusions:
         from pipeline.notify.settings import read_rules
 
         try:
-            found = read_finished(self.store.preds, record)
+            found = read_finished(record, lambda name: self._read(record.run, name))
         except RunDocumentError as error:
             # It stays as it is, however often a sweep reads it, and the predictions are there.
             what = "the fleet state leaves out run %s: %s"
@@ -59,16 +70,26 @@ class Conclusions:
         if found is None:
             return False
         now = self.clock()
-        add_run(self.store.preds, found, read_rules(self.store.runs, self.settings, now), now)
+        self._state = add_run(self.store.preds, found, read_rules(self.store.runs, self.settings, now), now)
         return True
+
+    def _read(self, run: str, name: str) -> bytes | None:
+        """A file with results of a run; None if there is none."""
+        if self._results is not None:
+            return self._results.get(name)
+        try:
+            return self.store.preds.read(f"{run}/{name}").data
+        except NotFound:
+            return None
 
     def announce(self, *, runs_ended: bool = True) -> None:
         """Send what waits in the outbox, and update the pages. Errors are logged: the next sweep does it."""
         from pipeline.notify.deliver import deliver
 
+        written, self._state = self._state, None
         try:
-            deliver(self.store, self.settings, self.clock)
+            deliver(self.store, self.settings, self.clock, written=written.state if written else None)
         except PipelineError as error:
             logger.warning("messages wait for the next sweep: %s", error)
-        update_fleet_page(self.store)  # first: the page of runs has a link to it
+        update_fleet_page(self.store, written)  # first: the page of runs has a link to it
         update_index(self.store, self.settings.late_sweep, runs_ended=runs_ended)

@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from pipeline.errors import NotFound, RunDocumentError
+from pipeline.errors import RunDocumentError
 from pipeline.fleet.state import LONGEST_SECONDS, as_utc
 from pipeline.runs.record import RunRecord
-from pipeline.runs.summary import find_summary
-from pipeline.storage.container import Container
+from pipeline.runs.summary import read_summary
 from scoring.formats import (
     DAY_COLUMNS,
     DAYS_CSV,
     EPISODE_COLUMNS,
     EPISODES_CSV,
+    SUMMARY_JSON,
     LandingStatus,
     SensorStatus,
 )
@@ -81,24 +81,29 @@ class FinishedRun:
     rejects: Sequence[Rejects]
 
 
-def read_finished(preds: Container, record: RunRecord) -> FinishedRun | None:
+def read_finished(record: RunRecord, read: Callable[[str], bytes | None]) -> FinishedRun | None:
     """What the run says; None if it has no results, or they were cleaned up.
+
+    `read` returns the content of a file by its name in the folder of the run, None if there is none.
 
     Raises:
         RunDocumentError: one of its files is damaged.
     """
-    summary = find_summary(preds, record.run)
-    if summary is None:
+
+    def lines(name: str, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+        return _lines(read(name) or b"", f"{record.run}/{name}", columns)
+
+    content = read(SUMMARY_JSON)
+    if content is None:
         return None
+    summary = read_summary(content, f"{record.run}/{SUMMARY_JSON}")
     rejected = {LandingStatus.PARTLY_REJECTED, LandingStatus.ALL_REJECTED}
     return FinishedRun(
         run=record.run,
         created=record.created,
         claims=record.claims,
-        episodes=_by_key(
-            _lines(preds, record.run, EPISODES_CSV, EPISODE_COLUMNS), _episode, f"{record.run}/{EPISODES_CSV}"
-        ),
-        days=_by_key(_lines(preds, record.run, DAYS_CSV, DAY_COLUMNS), _day, f"{record.run}/{DAYS_CSV}"),
+        episodes=_by_key(lines(EPISODES_CSV, EPISODE_COLUMNS), _episode, f"{record.run}/{EPISODES_CSV}"),
+        days=_by_key(lines(DAYS_CSV, DAY_COLUMNS), _day, f"{record.run}/{DAYS_CSV}"),
         models={
             (row.device, row.sensor): row.model
             for row in summary.sensors
@@ -111,15 +116,11 @@ def read_finished(preds: Container, record: RunRecord) -> FinishedRun | None:
     )
 
 
-def _lines(preds: Container, run: str, name: str, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    """The lines of a CSV file by column; none where an earlier release wrote no file."""
-    path = f"{run}/{name}"
-    try:
-        text = preds.read(path).data.decode(errors="replace")
-    except NotFound:
+def _lines(content: bytes, where: str, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """The lines of a CSV file by column; none of an empty one: earlier releases wrote no file."""
+    if not content:
         return
-    where = f"{preds.name}/{path}"
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = csv.reader(io.StringIO(content.decode(errors="replace"), newline=""), strict=True)
     try:
         header = next(rows, [])
         if missing := set(columns) - set(header):

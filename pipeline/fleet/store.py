@@ -5,6 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -24,6 +25,15 @@ _LONGEST_WAIT = 1.0
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A state with its document in storage; an empty state can have none."""
+
+    state: FleetState
+    data: bytes = b""
+    etag: str | None = None
+
+
 def read_state(preds: Container) -> FleetState:
     """The state as it is stored; an empty one if there is none.
 
@@ -36,12 +46,12 @@ def read_state(preds: Container) -> FleetState:
         return FleetState()
 
 
-def add_run(preds: Container, found: FinishedRun, rules: Rules, now: datetime) -> FleetState:
+def add_run(preds: Container, found: FinishedRun, rules: Rules, now: datetime) -> Stored:
     """Add a finished run, once; returns the new state."""
     return change_state(preds, lambda state: merge(state, found, rules, now))
 
 
-def add_failure(preds: Container, run: str, error: str | None, now: datetime) -> FleetState:
+def add_failure(preds: Container, run: str, error: str | None, now: datetime) -> Stored:
     """Add the event that a run has failed for good, once; returns the new state."""
 
     def change(state: FleetState) -> FleetState:
@@ -53,7 +63,7 @@ def add_failure(preds: Container, run: str, error: str | None, now: datetime) ->
     return change_state(preds, change)
 
 
-def change_state(preds: Container, change: Callable[[FleetState], FleetState]) -> FleetState:
+def change_state(preds: Container, change: Callable[[FleetState], FleetState]) -> Stored:
     """Change the state, again from the start if another process was faster; returns the new state.
 
     `change` returns the state that it got if there is nothing to write, and raises FleetStateError for a
@@ -63,27 +73,26 @@ def change_state(preds: Container, change: Callable[[FleetState], FleetState]) -
         FleetStateError: other processes keep changing it.
     """
     for tried in range(TRIES):
-        before, after, etag = _changed(preds, change)
-        if after is before:
+        before, after = _changed(preds, change)
+        if after is before.state:
             return before
+        data = after.to_bytes()
         try:
-            if etag is None:
-                preds.create(FLEET_STATE, after.to_bytes())
+            if before.etag is None:
+                etag = preds.create(FLEET_STATE, data)
             else:
-                preds.replace(FLEET_STATE, after.to_bytes(), etag)
+                etag = preds.replace(FLEET_STATE, data, before.etag)
         except (AlreadyExists, Changed):
             time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2 ** min(tried, 10))))  # noqa: S311
             continue
-        return after
+        return Stored(after, data, etag)
     raise FleetStateError(
         f"{preds.name}/{FLEET_STATE} is not updated: other processes keep writing it; try again later"
     )
 
 
-def _changed(
-    preds: Container, change: Callable[[FleetState], FleetState]
-) -> tuple[FleetState, FleetState, str | None]:
-    """The state, the changed state, and the ETag of the first.
+def _changed(preds: Container, change: Callable[[FleetState], FleetState]) -> tuple[Stored, FleetState]:
+    """The state as it is stored, and the changed state.
 
     A damaged state is kept beside it, and the state begins anew: who writes predictions can write this file
     too, and that must not keep runs from finishing.
@@ -91,13 +100,15 @@ def _changed(
     try:
         content = preds.read(FLEET_STATE)
     except NotFound:
-        return FleetState(), change(FleetState()), None
+        none = Stored(FleetState())
+        return none, change(none.state)
     where = f"{preds.name}/{FLEET_STATE}"
     try:
-        state = FleetState.from_bytes(content.data, where)
-        return state, change(state), content.etag
+        found = Stored(FleetState.from_bytes(content.data, where), content.data, content.etag)
+        return found, change(found.state)
     except FleetStateError as error:
         aside = f"{FLEET_STATE}.damaged-{hashlib.sha256(content.data).hexdigest()[:16]}"
         preds.put(aside, content.data)
         logger.error("%s; it begins anew, and the old one is kept as %s/%s", error, preds.name, aside)  # noqa: TRY400
-        return FleetState(), change(FleetState()), content.etag
+        anew = Stored(FleetState(), etag=content.etag)
+        return anew, change(anew.state)

@@ -86,7 +86,8 @@ def _updated(store: Store, late_sweep: timedelta) -> bool:
     page_before = store.preds.find(INDEX_HTML)  # before the listing: see above
     swept = last_sweep(store.runs, late_sweep)
     rows = history.newest(store.runs, MOST_RUNS)
-    fleet = FLEET_HTML if store.preds.find(FLEET_HTML) else None
+    linked = page_before and page_before.metadata.get("fleet")  # once written, the page of the fleet stays
+    fleet = FLEET_HTML if linked or store.preds.find(FLEET_HTML) else None
     version = hashlib.sha256(json.dumps([fleet, rows]).encode()).hexdigest()
     if page_before and page_before.metadata.get("rows") == version and _shows_sweep(page_before, swept):
         return True
@@ -96,6 +97,8 @@ def _updated(store: Store, late_sweep: timedelta) -> bool:
         write_index(rows, page, swept, note, fleet)
         data = page.read_bytes()
     metadata = {"rows": version, "swept": swept.finished.isoformat() if swept.finished else ""}
+    if fleet:
+        metadata["fleet"] = fleet
     return write_over(store.preds, INDEX_HTML, page_before, data, metadata)
 
 

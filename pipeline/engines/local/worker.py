@@ -53,7 +53,7 @@ from pipeline.settings import Settings
 from pipeline.step_environment import hide_process, step_environment
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
-from scoring.formats import SUCCESS, SUMMARY_JSON
+from scoring.formats import DAYS_CSV, EPISODES_CSV, SUCCESS, SUMMARY_JSON
 
 REPORT_SECONDS = 2.0
 """Seconds between two reports of step states and checks for cancellation."""
@@ -216,6 +216,8 @@ class Worker:
             return RunStatus(state=RunState.FAILED, error=f"{COLLECT} wrote no {SUMMARY_JSON}: see its log")
         status = read_status(summary, SUMMARY_JSON, [node.name for node in execution.pipeline.nodes])
         self._store(out)
+        kept = [file for name in (SUMMARY_JSON, EPISODES_CSV, DAYS_CSV) if (file := out / name).is_file()]
+        self.conclusions.keep_results({file.name: file.read_bytes() for file in kept})
         if not self.stop.why:
             result.write(self.store.runs, self.run, status)
             self._mark()
@@ -227,11 +229,12 @@ class Worker:
         No worker has stated a result, so it is from one that died, or from someone else.
         """
         preds, folder = self.store.preds, f"{self.run}/"
-        preds.delete(folder + SUCCESS)
         files = [file for file in out.iterdir() if file.is_file() and not file.name.startswith(("_", "."))]
         names = {folder + file.name for file in files}
-        old = [blob.name for blob in preds.list(folder) if blob.name not in names]
-        in_parallel(preds.delete, old)
+        old = {blob.name for blob in preds.list(folder)} - names
+        if folder + SUCCESS in old:
+            preds.delete(folder + SUCCESS)
+        in_parallel(preds.delete, sorted(old))
         in_parallel(lambda file: preds.upload(folder + file.name, file), sorted(files))
 
     def _mark(self) -> None:
