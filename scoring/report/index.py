@@ -59,7 +59,7 @@ def write_index(
         path: where to write it.
         note: which runs these are.
         swept: when the last sweep finished.
-        late_after_seconds: how long after it the next one is late; the script of the page tells.
+        late_after_seconds: how long after it the next one is late, by the clock of the reader.
         fleet: the address of the page of the fleet, relative to this one.
 
     Raises:
