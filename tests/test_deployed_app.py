@@ -16,7 +16,7 @@ from pipeline.flow.context import Context
 from pipeline.flow.submit import to_landing
 from pipeline.published.publish import publish
 from pipeline.runs.names import blob_run
-from scoring.formats import FLEET_HTML, INDEX_HTML
+from scoring.formats import FLEET_HTML, INDEX_HTML, SUCCESS
 from tests.pipeline import small_fleet
 from tests.pipeline.conftest import until
 
@@ -33,15 +33,17 @@ from pathlib import Path
 sys.executable = sys.argv.pop(1)  # the worker's process gets its packages as on the platform
 from dev.host.worker import Input, Worker
 
-async def main(blob):
+async def main(calls):
     worker = Worker(Path.cwd(), None)
     functions = {function.name: function for function in await worker.start()}
     outcomes = {}
-    if blob is not None:
-        given = Input.blob("blob", "ScoringStorage", *blob)
-        outcomes["score_on_blob"] = await worker.invoke(functions["score_on_blob"], given, reason="test")
-    given = Input.timer("timer", {"Schedule": {}, "ScheduleStatus": {}, "IsPastDue": False})
-    outcomes["score_on_timer"] = await worker.invoke(functions["score_on_timer"], given, reason="test")
+    for name, blob in calls.items():
+        given = (
+            Input.blob("blob", "ScoringStorage", *blob)
+            if blob
+            else Input.timer("timer", {"Schedule": {}, "ScheduleStatus": {}, "IsPastDue": False})
+        )
+        outcomes[name] = await worker.invoke(functions[name], given, reason="test")
     await worker.stop(kill=False)
     sys.path.insert(0, str(Path.cwd()))
     import pipeline, scoring
@@ -115,14 +117,14 @@ def platform_python(python: Path, folder: Path) -> Path:
     return wrapper
 
 
-def call(app: Path, python: Path, platform: Path, settings: dict[str, str], blob: list[str] | None):
-    """Call both functions of the app through the worker, or the timer's alone; what came of it."""
+def call(app: Path, python: Path, platform: Path, settings: dict[str, str], **calls: list[str] | None):
+    """Call functions of the app through the worker, each with its blob or as a timer; what came of it."""
     shutil.copytree(REPO / "dev" / "host", platform / "dev" / "host", dirs_exist_ok=True)
     shutil.copy(REPO / "dev" / "__init__.py", platform / "dev")
     own = ("SCORING_", "ScoringStorage", "AZURE", "PYTHON", "COVERAGE", "VIRTUAL_ENV")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     done = subprocess.run(
-        [python, "-c", DRIVER, platform_python(python, platform), json.dumps(blob), *HEAVY],
+        [python, "-c", DRIVER, platform_python(python, platform), json.dumps(calls), *HEAVY],
         cwd=app,
         env={**inherited, **settings, "PYTHONPATH": str(platform), "PYTHONSAFEPATH": "1"},
         capture_output=True,
@@ -156,13 +158,17 @@ def test_it_runs_alone_with_its_triggers(app, python, context, app_settings, tmp
     store = context.store
     store.data.put("a.csv", b"TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,3,1.5\n")
     run = blob_run(context.runs.key(to_landing(store.data.find("a.csv"))))
-    result = call(app, python, tmp_path, app_settings, [store.data.name, "a.csv"])
+    landed = [store.data.name, "a.csv"]
+    result = call(app, python, tmp_path, app_settings, score_on_blob=landed, score_on_timer=None)
     assert result["functions"] == ["conclude_on_success", "score_on_blob", "score_on_timer"]
     assert result["errors"] == {"score_on_blob": "", "score_on_timer": ""}
     assert result["code"] == [str(app), str(app)]
     assert result["heavy"] == []
     until(lambda: context.engine.status(run).state.final)
-    assert call(app, python, tmp_path, app_settings, None)["errors"] == {"score_on_timer": ""}
+    assert not context.runs.load(run).state.final
+    ended = [store.preds.name, f"{run}/{SUCCESS}"]
+    result = call(app, python, tmp_path, app_settings, conclude_on_success=ended)
+    assert result["errors"] == {"conclude_on_success": ""}
     assert context.runs.load(run).state.final
     assert run in store.preds.read(INDEX_HTML).data.decode()
     assert run in store.preds.read(FLEET_HTML).data.decode()
