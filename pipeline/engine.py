@@ -48,10 +48,10 @@ class Engine(Protocol):
     """Executes a published pipeline. Created by `pipeline.engines.open_engine`."""
 
     def processors(self) -> int:
-        """How many processors its steps have in all, where every step uses those of its machine.
+        """The number of processors that the steps of one run can use together.
 
         Raises:
-            EngineError: it cannot be asked.
+            EngineError: the engine does not respond.
         """
 
     def publish(self, documents: Documents) -> PublishedPipeline:
@@ -77,10 +77,10 @@ class Engine(Protocol):
         """
 
     def steps(self, run: str) -> list[StepStatus]:
-        """The steps in the pipeline's order; none before the run has started."""
+        """The steps in the pipeline's order; an empty list before the run has started."""
 
     def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-        """Name and log so far of each step, without the steps that are `known`."""
+        """Name and current log of each step, except of those in `known`."""
 
     def cancel(self, run: str) -> None:
         """Request that the run stops; its state becomes `canceled` when it has. A lost run stops at once."""

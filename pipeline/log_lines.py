@@ -20,5 +20,5 @@ class _OneLine(logging.LogRecord):
 
 
 def keep_one_line() -> None:
-    """Make every later log record of this process such a record."""
+    """Use such records for all later log messages of this process."""
     logging.setLogRecordFactory(_OneLine)

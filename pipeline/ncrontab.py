@@ -1,8 +1,8 @@
 """NCRONTAB expressions, read as the Functions host reads them, and when they fire next.
 
-Not cron: six fields begin with seconds, day and day-of-week must both match, Sunday is 0 only, ranges that
-run backwards are turned round, and names can be cut short. What the host makes of expressions was recorded;
-`tests/dev/test_ncrontab.py` compares.
+Not cron: six fields begin with seconds, day and day-of-week must both match, Sunday is 0 only, the ends of a
+reversed range are swapped, and names can be abbreviated. `tests/dev/test_ncrontab.py` compares with
+recordings of the host.
 """
 
 import calendar
@@ -74,7 +74,7 @@ class Schedule:
             raise WrongSchedule(str(error)) from error
         days, months = values[3:5]
         if days[0] > max(_LONGEST_MONTHS[month - 1] for month in months):
-            raise WrongSchedule("its day never comes: look at day and month")
+            raise WrongSchedule("its day never comes: check day and month")
         return cls(expression, values)
 
     @property

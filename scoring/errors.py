@@ -44,7 +44,7 @@ class ModelMissing(ModelError):
 
 
 class ModelRefused(ModelError):
-    """The model needs types that are not trusted, or is not an outlier detector."""
+    """The model has parts that are not supported."""
 
 
 class OutputError(ScoringError):

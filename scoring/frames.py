@@ -259,7 +259,7 @@ def _with_moments(run: Run, ts: Any) -> Run:
 
 
 def _read(path: Path, types: Mapping[str, str]) -> pd.DataFrame:
-    """A CSV file; texts such as `NA` in these columns are no missing values; keys are those of readings."""
+    """A CSV file; texts such as `NA` are not missing values; keys are those of the readings."""
     columns = pd.read_csv(path, nrows=0).columns
     blank = {name: [""] for name in columns if types.get(name) != "str"}
     frame = pd.read_csv(path, dtype=dict(types), keep_default_na=False, na_values=blank)

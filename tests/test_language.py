@@ -41,6 +41,10 @@ REPLACED = {
     "no part of": "not part of",
     "(takes?|taken|took) for": "mistake for",
     "landed": "arrived or was uploaded (a blob), is written (a result)",
+    "another content": "different content",
+    "(is|are|was|were) no (failures?|listings?)": "is not a, are not",
+    "hangs? on": "depends on",
+    "asked for by hand": "requested manually",
 }
 """Patterns of what not to write, and what to write instead. A space also stands for an underscore: names are
 English too."""

@@ -1,7 +1,7 @@
 """Finds and kills all processes of a demo: each carries a mark in its environment or on its command line.
 
 The workers of the local engine and what they start are found by their command lines only, which contain the
-name of the folder for temporary files: their environment holds nothing of ours, and can be closed to us.
+name of the folder for temporary files: their environment does not have the mark, and may not be readable.
 """
 
 import contextlib

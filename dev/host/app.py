@@ -110,5 +110,5 @@ async def _until_stopped(runs: Sequence[asyncio.Task[None]], worker: Worker, sto
     if broken.done():
         broken.result()
     broken.cancel()
-    await asyncio.gather(broken, return_exceptions=True)  # its own cancellation is no news
+    await asyncio.gather(broken, return_exceptions=True)  # its own cancellation is expected
     return bool(late)

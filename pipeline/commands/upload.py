@@ -18,14 +18,14 @@ Uploads readings to the data container, or models with --models to the models co
 of its file; below a folder, with the folders in between. With --by-date it begins with the day on which the
 file was last changed, such as 2026/11/28/ (UTC).
 
-A blob with the same content is left as it is, and nothing is uploaded if another content has one of the
-names: --overwrite replaces it. Replaced readings are scored again.
+A blob with the same content is left as it is. If a blob exists with different content, nothing is uploaded:
+--overwrite replaces it. Replaced readings are scored again.
 
 Example:
   python -m pipeline upload --models models
   python -m pipeline upload readings.csv --by-date
 
-Exit codes: 0 all is there; 1 failed; 2 usage or settings error, or another content has one of the names.
+Exit codes: 0 all is there; 1 failed; 2 usage or settings error, or a blob with different content exists.
 """
 _MOST_LINES = 10
 _MANY, _MANY_BYTES = 100, 100_000_000
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--by-date", action="store_true", help="start names with the day of the file's last change"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace blobs that have another content")
+    parser.add_argument("--overwrite", action="store_true", help="replace blobs that have different content")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -108,7 +108,7 @@ def _result(compared: "Compared", container: str) -> str:
     sent, same = compared.to_send, compared.same
     found = [f"uploaded {_files(len(sent))}"] if sent else []
     if compared.conflicts:
-        found.append(f"{len(compared.conflicts):,} of them over another content")
+        found.append(f"{len(compared.conflicts):,} of them over different content")
     if same:
         found.append(f"{_files(len(same))} already there")
     names = [file.name for file in (*sent, *same)]

@@ -66,7 +66,8 @@ class Context:
             # A worker would refuse it, after the run has claimed its landings.
             raise PublishError(
                 f"version {published.version} was published by an earlier release, and steps on this machine "
-                "run the code of this one: run python -m pipeline publish; the next sweep scores what waits"
+                "run the code of this one: run python -m pipeline publish; the next sweep scores "
+                "the waiting landings"
             )
         return published
 

@@ -1,9 +1,9 @@
-"""Which sensors a landing should bring: those that the last one with its name, but for the date, brought.
+"""Which sensors a landing should bring: those of the last landing with the same name except for the date.
 
-So a fleet of which only one site's readings arrived has no silent sensors, and a site that lost one has. The
-rows of the runs that finished last say which run that was, and its summary names the sensors. A run of
-several landings, or without such an earlier run, expects none. `expected.txt` beside the models, the list of
-the owner, takes precedence.
+So if only the readings of one site arrive, no sensor of another site is silent, and a sensor that is missing
+from that site is. The rows of the runs that finished last say which run scored that landing, and its summary
+names the sensors. A run of several landings, or without such an earlier run, expects none. The owner's list,
+`expected.txt` beside the models, takes precedence.
 """
 
 import logging
@@ -23,7 +23,7 @@ MOST_SENSORS = 10_000
 logger = logging.getLogger(__name__)
 
 
-def brought_before(context: Context, landings: Sequence[Landing]) -> tuple[str, ...]:
+def expected_sensors(context: Context, landings: Sequence[Landing]) -> tuple[str, ...]:
     """Encoded keys of the expected sensors: at most two requests, and an error costs only the expectation.
 
     A sensor that was silent stays expected.

@@ -33,7 +33,7 @@ from pipeline.storage.account import in_parallel
 from scoring.formats import SUCCESS
 
 CONCLUDE_WAITS = (2.0, 5.0, 10.0, 20.0)
-"""Seconds between looks at a run that has written `_SUCCESS`."""
+"""Seconds between checks of a run that has written `_SUCCESS`."""
 
 logger = logging.getLogger(__name__)
 

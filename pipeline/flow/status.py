@@ -1,7 +1,7 @@
 """The status of a run at one moment: its record, what needs attention, and its steps.
 
-Looking changes nothing. A run is concluded by its worker or by a sweep, because the alert searches the log of
-the app, not the output of a command.
+Reading the status changes nothing. A run is concluded by its worker or by a sweep, because the alert searches
+the log of the app, not the output of a command.
 """
 
 from collections import Counter

@@ -28,7 +28,7 @@ from pipeline.errors import (
     UnknownRun,
 )
 from pipeline.flow.context import Context
-from pipeline.flow.expected import brought_before
+from pipeline.flow.expected import expected_sensors
 from pipeline.runs.landing import Landing, Manifest, skipped_because
 from pipeline.runs.names import blob_run
 from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
@@ -84,7 +84,7 @@ def submit_landing(context: Context, name: str) -> Submission:
 
 
 def _claimed(context: Context, landing: Landing) -> Submission | None:
-    """What another event does for a landing that a run has claimed: it needs neither record nor slot."""
+    """The result of another event for a claimed landing, without a record or a slot; None if it is free."""
     holder = context.runs.holder(landing)
     if holder == blob_run(context.runs.key(landing)):
         with suppress(UnknownRun):
@@ -171,7 +171,7 @@ def submit(
         context.runs.abandon(run)  # it can have been written, and only the response was lost
         raise
     try:
-        manifest = Manifest(run, tuple(landings), sensors, brought_before(context, landings))
+        manifest = Manifest(run, tuple(landings), sensors, expected_sensors(context, landings))
         try:
             context.runs.create_manifest(manifest)
         except AlreadyExists:
@@ -183,7 +183,7 @@ def submit(
 
 
 def _known(context: Context, record: RunRecord, landings: Sequence[Landing]) -> Submission:
-    """What another delivery of its cause does: resume the run if its submitter gave up."""
+    """The result of another delivery of its cause, which resumes the run if its submitter gave up."""
     if record.state is RunState.PENDING and context.runs.is_abandoned(record.run):
         return resume(context, record, landings)
     return _already(record.run, record.cause)
@@ -203,7 +203,7 @@ def resume(context: Context, record: RunRecord, landings: Sequence[Landing] = ()
     manifest = _found_manifest(context, record, landings)
     if context.runs.cancel_requested(record.run):
         if record.claims:
-            context.runs.claim(manifest.landings, record.run)  # no other run shall score them either
+            context.runs.claim(manifest.landings, record.run)  # so that no other run scores them
         with suppress(IllegalTransition):
             context.runs.advance(record, RunState.CANCELED)
         return _canceled(record.run)

@@ -152,8 +152,8 @@ def _report_missing_events(context: Context, start: _Start, unclaimed: Mapping[L
     if late:
         oldest = min(late, key=lambda landing: late[landing])
         logger.warning(
-            "%s %s landings had no run when the sweep found them, the oldest since %s: %r. See whether the "
-            "event subscription is there, and what score_on_blob logs",
+            "%s %s landings had no run when the sweep found them, the oldest since %s: %r. Check that the "
+            "event subscription exists, and what score_on_blob logs",
             alerts.EVENTS_MISSING,
             f"{len(late):,}",
             f"{late[oldest]:%Y-%m-%d %H:%M:%S} UTC",

@@ -23,7 +23,6 @@ _EARLY = timedelta(seconds=2)
 
 _opening = threading.Lock()
 
-
 logger = logging.getLogger(__name__)
 
 
@@ -52,7 +51,7 @@ def report_settings() -> None:
     try:
         settings()
     except SettingsError as error:
-        logger.error("%s", error)  # noqa: TRY400 - its words are all that there is to it
+        logger.error("%s", error)  # noqa: TRY400 - the message says all of it
     for problem in unresolved(os.environ):
         logger.error("%s", problem)
 

@@ -1,7 +1,7 @@
-"""Uploading readings and models from this machine, without ever overwriting another content unasked.
+"""Uploading readings and models from this machine; different content is overwritten on request only.
 
-All names are checked first, and nothing is sent if one of them has another content already. What is sent is
-a conditional request, so that a blob that appears in the meantime is not overwritten either.
+All names are checked first; nothing is sent if one of the blobs exists with different content. Each upload
+is a conditional request, so that a blob that appears in the meantime is not overwritten either.
 """
 
 import base64
@@ -52,7 +52,7 @@ class Compared:
 
     new: list[LocalFile]
     conflicts: list[tuple[LocalFile, BlobInfo]]
-    """Files whose blobs have another content, and these blobs."""
+    """Files whose blobs have different content, and these blobs."""
     same: list[LocalFile]
     """Files that are in the container already."""
 
@@ -62,7 +62,7 @@ class Compared:
         return [*self.new, *(file for file, _ in self.conflicts)]
 
     def refusal(self, container: Container) -> InvalidRequest:
-        """Why nothing is uploaded, where conflicts shall not be overwritten."""
+        """The error if conflicts must not be overwritten."""
         return _conflict(container, [file.name for file, _ in self.conflicts])
 
 
@@ -134,7 +134,7 @@ def upload(container: Container, compared: Compared, advance: Callable[[int], No
     Returns the new blobs, as the landings that they are in the data container.
 
     Raises:
-        InvalidRequest: another process uploaded another content in the meantime, or changed a file.
+        InvalidRequest: another process uploaded different content in the meantime, or changed a file.
     """
 
     def send(item: tuple[LocalFile, BlobInfo | None]) -> Landing:
@@ -200,6 +200,6 @@ def _is_model(name: str) -> bool:
 def _conflict(container: Container, names: list[str]) -> InvalidRequest:
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return InvalidRequest(
-        f"container {container.name!r} has another content under {', '.join(names[:_SHOWN])}{more}: "
+        f"container {container.name!r} has different content under {', '.join(names[:_SHOWN])}{more}: "
         "it is not overwritten; use another name, or --overwrite"
     )

@@ -1,4 +1,4 @@
-"""Landings, and the manifest of the landings, and of some sensors only, that one run scores.
+"""Landings, and the manifest: which landings, and in a retry which sensors, one run scores.
 
 The manifest is stored, and steps read it, so its format has a version. To change it: raise
 `scoring.formats.MANIFEST_VERSION`, let `Manifest.from_bytes` read the old version too, and keep a

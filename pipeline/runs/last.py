@@ -44,7 +44,7 @@ class LastSweep:
             return last
         minutes = f"{self.late_after.total_seconds() / 60:,.4g}"
         return (
-            f"{last}, more than {minutes} minutes ago (SCORING_LATE_SWEEP_MINUTES): look at the log of the "
+            f"{last}, more than {minutes} minutes ago (SCORING_LATE_SWEEP_MINUTES): check the log of the "
             "function app, and sweep now with python -m pipeline sweep"
         )
 

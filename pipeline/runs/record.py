@@ -64,7 +64,7 @@ class RunStatus:
     missing: tuple[str, ...] = ()
     """Encoded keys of the sensors whose steps were lost."""
     note: str | None = None
-    """What is no failure and still worth knowing, in one line: landings deleted before they were read."""
+    """What is worth knowing but not a failure, in one line: landings deleted before they were read."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """The totals of its summary, if it has finished and they are known."""
     lost: bool = False
@@ -99,7 +99,7 @@ class Cause:
                 tick = datetime.fromisoformat(self.detail).astimezone(UTC)
                 return f"a sweep by the timer at {tick:%Y-%m-%d %H:%M:%S} UTC"
             return f"a sweep by the timer at {self.detail}"
-        return f"asked for by hand: {self.detail}"
+        return f"requested manually: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class RunRecord:
     missing: tuple[str, ...] = ()
     """Encoded keys of the sensors whose steps were lost: the next try scores only these."""
     note: str | None = None
-    """What is no failure and still worth knowing, in one line."""
+    """What is worth knowing but not a failure, in one line."""
     applied: bool = False
     """Whether the fleet state has its results."""
     token: str = ""

@@ -1,8 +1,8 @@
 """The result of a run as the worker of the local engine states it: `<run>/result.json` in the runs container.
 
 Someone who can write predictions could write a summary and `_SUCCESS` too. So a run has finished when its
-worker says so, in a container that only the project writes. It says so when all predictions are stored,
-before it writes `_SUCCESS`. A worker that replaces a dead one finds it, and scores nothing again.
+worker states it, in a container that only the project writes: when all predictions are stored, before it
+writes `_SUCCESS`. A worker that replaces a dead one finds the result, and scores nothing again.
 
 The document is stored, so its format has a version. To change it: raise `VERSION`, let `read` read the old
 version too, and keep a sample of it in `tests/pipeline/samples`.

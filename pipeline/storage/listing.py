@@ -80,7 +80,7 @@ def list_blobs(client: "ContainerClient", prefix: str, *, metadata: bool, page: 
 
 
 def _check(response: Any) -> None:
-    """Raise the SDK's error for a response that is no listing: its own code assumes one."""
+    """Raise the SDK's error for a response that is not a listing: its own code assumes one."""
     from azure.core.exceptions import DecodeError
 
     is_xml = "xml" in response.headers.get("Content-Type", "")

@@ -48,7 +48,7 @@ def translate(error: Exception, doing: str, address: str) -> StorageError:
         (
             status == 404 and not code,  # noqa: PLR2004
             StorageError,
-            f"what answers at {address} is not a storage service: see what listens there, and {CONNECTION}",
+            f"the server at {address} is not a storage service: check what listens there, and {CONNECTION}",
         ),
         (isinstance(error, azure.ResourceNotFoundError) or status == 404, NotFound, "there is no such blob"),  # noqa: PLR2004
         (code.startswith("Lease"), LeaseHeld, f"another process holds its lease ({code})"),

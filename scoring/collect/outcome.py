@@ -27,7 +27,7 @@ def run_outcome(
     """Whether a run succeeded, from the rows and totals of its summary.
 
     It succeeded where each sensor that has readings was scored, and each landing was read with few rejects. A
-    landing that was replaced or deleted is no failure: its next version has a run of its own. Nor is a sensor
+    landing that was replaced or deleted is not a failure: its next version has its own run. Nor is a sensor
     without readings.
     """
     with_readings = [row for row in sensors if row["readings"]]

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Import, tell each refused file in a line, and sum up in one."""
+    """Import, print a line for each refused file, and the totals."""
     from scoring.models.detector import NO_MEMORY
     from scoring.progress import progress
 
@@ -60,7 +60,7 @@ def _files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     if not source.is_dir():
-        raise UsageError(f"{source} is not there: name a legacy model, or a folder of them")
+        raise UsageError(f"{source} does not exist: name a legacy model, or a folder of them")
     files: list[Path] = []
     others: list[Path] = []
     for path in sorted(source.iterdir()):
@@ -71,7 +71,7 @@ def _files(source: Path) -> list[Path]:
     if not files:
         raise UsageError(f"{source} has no legacy models: name a folder of them")
     if all(path.name.endswith(MODEL_SUFFIX) for path in files):
-        raise UsageError(f"{source} has {MODEL_SUFFIX} models already: nothing is to import, use it as it is")
+        raise UsageError(f"{source} has {MODEL_SUFFIX} models already: there is nothing to import")
     return files
 
 
@@ -93,7 +93,7 @@ def _key(name: str) -> SensorKey:
 
 
 def _import(path: Path, models: Path, taken: dict[SensorKey, Path]) -> None:
-    """Read the parameters, see that what will be read has the same, and save."""
+    """Read the parameters, check that the .skops file will give the same ones, and save it."""
     from scoring.atomic_files import write_atomically
     from scoring.legacy.compression import unpacked
     from scoring.legacy.unpickle import read_pickle

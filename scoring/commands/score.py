@@ -141,10 +141,10 @@ def _nothing_to_score(args: argparse.Namespace, selection: "Selection") -> int:
 
 
 def _unknown(key: SensorKey, store: "ModelStore") -> str | None:
-    """That a sensor has neither a model nor readings, so that its key is perhaps another one."""
+    """A warning if a sensor has neither a model nor readings: its key can be misspelt."""
     from difflib import get_close_matches
 
-    models = sorted(each.encoded for each in store.keys())  # noqa: SIM118 - a store is no dictionary
+    models = sorted(each.encoded for each in store.keys())  # noqa: SIM118 - a store is not a dictionary
     if key.encoded in models:
         return None
     near = get_close_matches(key.encoded, models, 5, 0) or ["none"]

@@ -20,7 +20,6 @@ from scoring.models.transformers import transform
 _CHUNK = 1 << 20
 """Numbers that are worked on at once: readings times the most features that each of them becomes."""
 
-
 NO_MEMORY = "needs more memory than there is; train a smaller one"
 
 

@@ -153,7 +153,7 @@ class Neighbours:
         check_array("the tree of a LocalOutlierFactor", self.order, count)
         known = np.bincount(np.clip(self.order, 0, count), minlength=count)
         whole = bool((self.order >= 0).all()) and len(known) == count and bool((known == 1).all())
-        expect(whole, "holds a tree that does not go with its readings")
+        expect(whole, "holds a tree that does not match its readings")
 
     features_in = FeaturesOf("readings")
 

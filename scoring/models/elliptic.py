@@ -7,7 +7,7 @@ from scoring.models.parameter_checks import Floats
 
 
 def ellipse_scores(p: Ellipse, x: Floats) -> Floats:
-    """Scores of readings of shape (n, f): the opposite of squared Mahalanobis distances, minus the offset."""
+    """Scores of readings of shape (n, f): negative squared Mahalanobis distances, minus the offset."""
     away = x - p.location
     turned = np.stack([_dot(away, row[None, :]) for row in p.precision], axis=1)
     distances: Floats = np.sqrt(_dot(away, turned)) ** 2
@@ -17,7 +17,7 @@ def ellipse_scores(p: Ellipse, x: Floats) -> Floats:
 def _dot(a: Floats, b: Floats) -> Floats:
     """Sums over the last axis as scipy's compiled code adds them: even and odd places apart, then together.
 
-    A precision matrix can be large, and scores next to the boundary hang on the last bit.
+    A precision matrix can be large, and scores next to the boundary depend on the last bit.
     """
     terms = (a * b).T
     pairs = len(terms) // 2 * 2

@@ -78,7 +78,7 @@ def read_file(path: Path) -> bytes:
         ModelError: it is too large, or is not a file that can be read.
     """
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ModelError(f"{path.name} is a folder or the like, and a model is a file")
             content = file.read(MOST_BYTES + 1)
@@ -95,8 +95,8 @@ def read_file(path: Path) -> bytes:
     return content
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    """Not waiting for a writer, if it is a pipe."""
+def _open_without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe is not waited for."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 

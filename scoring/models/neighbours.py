@@ -51,7 +51,7 @@ class NeighbourScorer:
             neighbours[open_] = self._search.neighbours(distinct[open_])
         scores = self._score(distinct, neighbours)
         near = np.abs(scores) < _NEAR
-        if near.any():  # where a label hangs on the last bit: sums are made in scikit-learn's order
+        if near.any():  # where a label depends on the last bit: sums are made in scikit-learn's order
             found = self._search.neighbours(distinct[near], in_order=True)
             scores[near] = self._score(distinct[near], found)
         result: Floats = scores[places]

@@ -81,4 +81,4 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
 
 def check_features(what: str, count: int) -> None:
     """Refuse a number of features that is out of range."""
-    expect(0 < count <= MOST_FEATURES, f"{what} works on {count:,} features: 1 to {MOST_FEATURES:,} do")
+    expect(0 < count <= MOST_FEATURES, f"{what} works on {count:,} features, not 1 to {MOST_FEATURES:,}")

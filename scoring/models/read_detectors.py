@@ -49,7 +49,7 @@ def hyperplane(fields: Fields) -> Hyperplane:
 
 
 def ellipse(fields: Fields) -> Ellipse:
-    """EllipticEnvelope; before 0.20 it kept the limit of the distances, whose opposite the scores are."""
+    """EllipticEnvelope; before 0.20 it kept the limit of the distances; scores are negative distances."""
     precision = fields.value("precision_") if fields.has("precision_") else None
     if precision is None:
         raise ModelRefused(
@@ -110,7 +110,7 @@ def _tree_order(fields: Fields, count: int) -> Integers:
     if not isinstance(order, np.ndarray):
         return np.lexsort(fields.array("_fit_X").T[::-1]).astype(np.int32)
     if order.dtype.kind not in "iu" or order.shape != (count,):
-        raise fields.error("_tree", "does not go with its readings")
+        raise fields.error("_tree", "does not match its readings")
     return np.clip(order, -1, (1 << 31) - 1).astype(np.int32)
 
 

@@ -23,7 +23,7 @@ def forest(fields: Fields) -> Forest:
     """
     trees = [Fields(tree).object("tree_", "Tree") for tree in fields.items("estimators_", Described)]
     if not 0 < len(trees) <= MOST_TREES:
-        raise ModelError(f"has {len(trees):,} trees: 1 to {MOST_TREES:,} do")
+        raise ModelError(f"has {len(trees):,} trees: 1 to {MOST_TREES:,} are supported")
     nodes = [_nodes(tree) for tree in trees]
     sizes = np.array([len(each) for each in nodes], np.int32)
     if sizes.sum(dtype=np.int64) > _MOST_NODES:
@@ -76,7 +76,7 @@ def _features(
         return count, feature
     drawn = [_drawn(fields, each) for each in fields.items("estimators_features_", np.ndarray)]
     if len(drawn) != len(trees):
-        raise fields.error("estimators_features_", "does not go with its trees")
+        raise fields.error("estimators_features_", "does not match its trees")
     if all(len(each) == count for each in drawn):
         return count, feature
     start = 0
@@ -102,7 +102,7 @@ def _lengths(fields: Fields, nodes: list[np.ndarray], depths: Floats, version: s
     if fields.has(_GUESSES):
         arrays = fields.items(_GUESSES, np.ndarray)
         if [array.shape for array in arrays] != [each.shape for each in nodes]:
-            raise fields.error(_GUESSES, "does not go with its trees")
+            raise fields.error(_GUESSES, "does not match its trees")
         if any(array.dtype.kind not in "iuf" for array in arrays):
             raise fields.error(_GUESSES, "does not hold numbers")
         guesses = np.concatenate(arrays).astype(np.float64)

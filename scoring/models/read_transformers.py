@@ -107,7 +107,7 @@ def imputation(fields: Fields) -> Imputation:
 
 
 def projection(fields: Fields) -> Projection:
-    """PCA; a variance of next to nothing is divided by as little as a float can tell from 0."""
+    """PCA; a standard deviation below the precision of a float counts as that precision."""
     components, mean = fields.array("components_"), fields.array("mean_")
     deviations = None
     if fields.flag("whiten"):

@@ -2,7 +2,7 @@
 
 libsvm adds the terms in the order of the support vectors, so the same order here gives the same sums.
 numpy's `exp` and `tanh` can differ from the C library's in the last place; where that could show (next to
-the boundary, where a label or the ninth digit hangs on it) the reading is computed again with `math`,
+the boundary, where a label or the ninth digit depends on it) the reading is computed again with `math`,
 which calls the same C functions as libsvm.
 """
 

@@ -210,7 +210,7 @@ def _halves(count: int, levels: int) -> list[Places]:
 class _Heap:
     """The nearest readings so far, the one with the largest distance first.
 
-    Plain lists: each step hangs on the one before, and few readings need a heap.
+    Plain lists: each step depends on the one before, and few readings need a heap.
     """
 
     def __init__(self, size: int) -> None:

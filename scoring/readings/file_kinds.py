@@ -1,4 +1,4 @@
-"""Files that are no readings, by their first bytes, and what to do with them."""
+"""Files that are not readings, by their first bytes, and what to do with them."""
 
 _TO_CSV = "save it as CSV"
 _UNPACK = "unpack it"
@@ -24,7 +24,7 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\x80\x05", "a pickle: save the DataFrame as Parquet"),
 )
 _JSON = "JSON: convert it to CSV or Parquet, such as with pandas.read_json(FILE, lines=True).to_parquet(OUT)"
-_HTML = "a web page, not the file that was to be downloaded: look what it says in a browser"
+_HTML = "a web page, not the file that was to be downloaded: open it in a browser"
 
 
 def kind_of(start: bytes) -> str:

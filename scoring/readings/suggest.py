@@ -48,7 +48,7 @@ _NO_SENSOR = {
     *("anomaly", "changepoint", "label", "isanomaly", "class", "target", "partitionid", "partition", "table"),
     *("index", "row", "rownumber", "offset", "sequencenumber", "id", ""),
 }
-"""Columns of numbers that are no sensors: labels and row numbers."""
+"""Columns of numbers that are not sensors: labels and row numbers."""
 
 _UNIX = {10: "unix-s", 9: "unix-s", 13: "unix-ms", 12: "unix-ms", 16: "unix-us", 19: "unix-ns"}
 _SLASHED = re.compile(r"\d{1,2}[/-]\d{1,2}[/-]\d+.*")

@@ -12,7 +12,7 @@ _UTF8 = {"utf-8", "utf-8-sig", "ascii"}
 _ANNOTATIONS = (b"#group,", b"#datatype,", b"#default,")
 _READ_BYTES = 1 << 16
 _LONGEST_LINE = 1 << 20
-"""A longer line is no annotation and no header: it is passed on in parts."""
+"""A longer line is neither an annotation nor a header: it is passed on in parts."""
 
 
 class ByteStream(Protocol):

@@ -51,7 +51,7 @@ _STATES = {RunOutcome.PARTLY: "Partly scored", RunOutcome.FAILED: "Nothing was s
 _IN_REASONS = frozenset({Attention.UNSCORED, Attention.NO_MODEL})
 """Groups that are the reason why a run did not succeed."""
 
-_CAUSES = {"blob": "data arrived", "timer": "a sweep by the timer", "manual": "asked for by hand"}
+_CAUSES = {"blob": "data arrived", "timer": "a sweep by the timer", "manual": "requested manually"}
 _NAME = re.compile(r"(?P<kind>[a-z]+)-(?P<day>[0-9]{8}-[0-9]{6})?.*?(?:-(?P<tries>[0-9]{1,3}))?")
 
 _HEADLINE_PARTS = 2

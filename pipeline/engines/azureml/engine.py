@@ -4,8 +4,8 @@
     submit    jobs      one PUT under the name of the run; inputs are paths on datastores
     status    statuses  the status of the job, and the summary that its last step wrote
 
-Others than the steps can have write access to predictions. So what a run's folder says counts only where the
-service says that `collect` has finished, and the summary is the one whose hash `collect` logged.
+Steps are not the only ones that can write predictions. So a run's folder counts only if the service reports
+that `collect` has finished, and the summary is the one whose hash `collect` logged.
 
 The SDK is imported at its first use, which takes a second; the local engine never imports it.
 """
@@ -166,10 +166,10 @@ class AzureMLEngine:
         if job is None:
             self.runs.load(run)
             return []
-        over = states(job.status)[0].final
+        has_ended = states(job.status)[0].final
         started = {str(child.display_name): child for child in jobs.children(self.workspace, run)}
         names = dict.fromkeys([*self._names(run), *sorted(started)])
-        return [_step(name, started.get(name), over=over) for name in names]
+        return [_step(name, started.get(name), job_has_ended=has_ended) for name in names]
 
     def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
         """Name and current log of each started step: two calls for each."""
@@ -201,7 +201,7 @@ class AzureMLEngine:
     def _result(self, run: str, state: RunState, *, has_results: bool) -> RunStatus:
         """The status of a run whose job is in `state`, and has results or has finished without.
 
-        `collect` ends minutes before its job, and run history can be behind: its log says that it is done.
+        `collect` finishes minutes before its job, and run history can lag: its log shows that it is done.
         Without `collect` there are no results, in any status of the job: lost steps do not fail it.
         """
         children = jobs.children(self.workspace, run)
@@ -248,7 +248,7 @@ class AzureMLEngine:
     def _logged(self, collect: Any) -> str | None:
         """The hash of its summary that `collect` logged; None if the service has no log of it.
 
-        The log is not in a container of ours. The code of earlier releases logs no hash.
+        The service keeps the log, outside of our containers. The code of earlier releases logs no hash.
         """
         try:
             lines = jobs.log(self.workspace, collect).split("\n")
@@ -283,10 +283,10 @@ def _failures(children: Iterable[Any]) -> str:
     return "its job has no results: see it in Azure ML studio"
 
 
-def _step(name: str, child: Any | None, *, over: bool) -> StepStatus:
+def _step(name: str, child: Any | None, *, job_has_ended: bool) -> StepStatus:
     if child is None:
         # If the job has finished, the step never started: its input was missing, or the job was canceled.
-        return StepStatus(name=name, state=StepState.CANCELED if over else StepState.WAITING)
+        return StepStatus(name=name, state=StepState.CANCELED if job_has_ended else StepState.WAITING)
     state = states(child.status)[1]
     return StepStatus(
         name=name,

@@ -138,7 +138,7 @@ def processors(workspace: Workspace) -> int:
 
     Raises:
         PublishError: there is no such cluster, or its size is unknown here.
-        EngineError: the workspace cannot be asked.
+        EngineError: the workspace does not respond.
     """
     compute = workspace.where.compute
     look = f"cannot look up compute {compute!r}"

@@ -68,10 +68,8 @@ class Node:
         parent |= {f"parent.jobs.{name}.outputs.{PREDS}": path for name, path in outputs.items()}
         values = {f"outputs.{PREDS}": preds}
         for name, text in self.inputs.items():
-            if (
-                all(placeholder in parent for placeholder in placeholders(text))
-                or not (self.component.optional[name])
-            ):
+            is_required = not self.component.optional[name]
+            if is_required or all(placeholder in parent for placeholder in placeholders(text)):
                 values[f"inputs.{name}"] = resolve(text, parent)
         not_given = {
             f"inputs.{name}" for name, optional in self.component.optional.items() if optional

@@ -1,4 +1,4 @@
-"""Kills the steps of a worker that died: a small process of its own, run by its path, without our imports.
+"""Kills the steps of a worker that died: a separate process, run by its path, that imports nothing of ours.
 
 The worker writes a line to its standard input for each step that starts (`+<process group>`) or finishes
 (`-<process group>`). When that pipe closes, the worker has ended: the remaining steps are killed.

@@ -18,7 +18,6 @@ _OPTIONAL = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 _PLACEHOLDER = re.compile(r"\$\{\{\s*([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*\}\}")
 _LEFT_OVER = re.compile(r"\$\{\{|\$\[\[")
 
-
 _SHOWN = 300
 """Characters of a command that a message repeats."""
 

@@ -1,4 +1,4 @@
-"""Forks steps from a process that has imported what they need: run by its path, without our imports.
+"""Forks steps from a process that has imported what they need: run by its path, without `pipeline`.
 
     python -P step_server.py SOCKET
 
@@ -81,7 +81,7 @@ class _Server:
             os.setpgid(pid, pid)
         os.close(log)
         self._replies[pid] = reply
-        self._tell(reply, pid)
+        self._send(reply, pid)
         return False
 
     def _report(self) -> None:
@@ -91,11 +91,11 @@ class _Server:
             if pid == 0:
                 return
             reply = self._replies.pop(pid)
-            self._tell(reply, os.waitstatus_to_exitcode(status))
+            self._send(reply, os.waitstatus_to_exitcode(status))
             os.close(reply)
 
-    def _tell(self, reply: int, number: int) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the worker has ended: the socket says so too
+    def _send(self, reply: int, number: int) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the worker has ended, which closes the socket too
             os.write(reply, b"%d\n" % number)
 
 

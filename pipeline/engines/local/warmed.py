@@ -100,7 +100,7 @@ class Warmed:
         """Run a command that it can run; `output` gets what the step prints.
 
         Raises:
-            WarmedEnded: it cannot be asked.
+            WarmedEnded: it does not accept the request.
         """
         replies, theirs = os.pipe()
         try:

@@ -112,7 +112,7 @@ def test_another_server_at_the_address_of_storage_is_not_mistaken_for_it(environ
             context.store.close()
             server.shutdown()
     assert not found.good
-    assert "is not a storage service: see what listens there, and ScoringStorage" in found.found
+    assert "is not a storage service: check what listens there, and ScoringStorage" in found.found
 
 
 def test_it_names_the_account_and_the_identity_that_it_uses(settings, store):

@@ -121,10 +121,10 @@ def test_it_costs_two_requests_and_one_where_there_was_no_such_landing(
     [landing] = context.runs.manifest(run).landings
     transport = CountingTransport()
     counted = Context(settings, Store.connect(settings, transport=transport), context.engine, context.clock)
-    assert expected.brought_before(counted, [landing])
+    assert expected.expected_sensors(counted, [landing])
     assert len(transport.requests) == 2
     clock.move(seconds=6)
     transport.requests.clear()
-    assert expected.brought_before(counted, [Landing("new.csv", "0x1", 1, None)]) == ()
+    assert expected.expected_sensors(counted, [Landing("new.csv", "0x1", 1, None)]) == ()
     assert len(transport.requests) == 1
     counted.store.close()

@@ -89,23 +89,23 @@ def test_uploading_again_changes_nothing(in_place, readings, capsys):
     assert "a blob is scored once: python -m pipeline submit NAME --again scores it again" in out
 
 
-def test_another_content_is_never_overwritten_unasked_and_then_nothing_is_sent(in_place, readings, capsys):
+def test_different_content_is_never_overwritten_unasked_and_then_nothing_is_sent(in_place, readings, capsys):
     in_place.data.put("site-a.csv", b"another")
     assert main(["upload", str(readings)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "another content under site-a.csv" in line
+    assert "different content under site-a.csv" in line
     assert "--overwrite" in line
     assert names(in_place.data) == ["site-a.csv"]
     assert main(["upload", str(readings), "--overwrite"]) == 0
     assert in_place.data.read("site-a.csv").data == ROW + b"site-a.csv"
-    assert "1 of them over another content" in capsys.readouterr().out
+    assert "1 of them over different content" in capsys.readouterr().out
 
 
 def test_a_blob_that_appears_meanwhile_is_not_overwritten(in_place, settings, readings):
     file = readings / "site-a.csv"
     transport = InterruptingTransport(2, lambda: in_place.data.put("site-a.csv", b"another"))
     other = Store.connect(settings, transport=transport)
-    with pytest.raises(InvalidRequest, match=r"another content under site-a\.csv"):
+    with pytest.raises(InvalidRequest, match=r"different content under site-a\.csv"):
         sent(other.data, file)
     assert in_place.data.read("site-a.csv").data == b"another"
     other.close()

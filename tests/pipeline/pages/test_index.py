@@ -64,7 +64,7 @@ def order(store, *runs) -> list[str]:
         (CauseKind.BLOB, "2018/a.csv", "2018/a.csv arrived"),
         (CauseKind.TIMER, "2026-11-23T06:00:00+01:00", "a sweep by the timer at 2026-11-23 05:00:00 UTC"),
         (CauseKind.TIMER, "noon", "a sweep by the timer at noon"),
-        (CauseKind.MANUAL, "3 blobs", "asked for by hand: 3 blobs"),
+        (CauseKind.MANUAL, "3 blobs", "requested manually: 3 blobs"),
         (CauseKind.RETRY, "blob-1", "blob-1 failed or lost steps, and is retried"),
     ],
 )

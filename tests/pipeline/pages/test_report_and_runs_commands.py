@@ -73,11 +73,11 @@ def test_the_report_of_a_real_run_is_written_again_with_what_is_known_of_it(
     assert main(["submit", "site-a.csv", "--run", "august"]) == 0
     until(lambda: context.runs.load("august").state.final)
     collected = store.preds.read("august/report.html").data.decode()
-    assert "asked for by hand" not in collected
+    assert "requested manually" not in collected
     assert main(["report", "august", "--open"]) == 0
     report = here / "out" / "august" / "report.html"
     text = text_of(report)
-    for fact in ("asked for by hand: site-a.csv", ">4 steps<", version, "Run took"):
+    for fact in ("requested manually: site-a.csv", ">4 steps<", version, "Run took"):
         assert fact in text, fact
     assert '"exact":true' in collected
     assert text.count('"exact":true') == collected.count('"exact":true'), "boundaries are those of the models"

@@ -155,7 +155,7 @@ def test_encoded_names_empty_properties_and_the_next_page_are_read():
         (b"", "application/xml"),
     ],
 )
-def test_what_is_no_listing_is_an_error_that_names_the_server(answer, content_type):
+def test_what_is_not_a_listing_is_an_error_that_names_the_server(answer, content_type):
     message = r"listing data/: http://127.0.0.1:.* (is not a listing of blobs|XML is invalid)"
     with (
         answering(answer, content_type=content_type) as (store, _),

@@ -65,7 +65,7 @@ MISNAMED = (
         ),
         (
             "import-models good new",
-            "error: good has .skops models already: nothing is to import, use it as it is\n",
+            "error: good has .skops models already: there is nothing to import\n",
         ),
     ],
     ids=lambda value: value.split(" --out")[0] if not value.startswith("error") else "",
@@ -133,7 +133,7 @@ def test_a_legacy_model_whose_device_has_an_underscore_is_imported_with_5f(here,
 @pytest.mark.usefixtures("here")
 def test_a_key_that_matches_nothing_is_reported():
     done = scoring("score", "--data", "readings.csv", "--models", "good", "--out", "out", "--key", "7_7")
-    assert done.code == 0, "a step of a sensor that sent nothing is no failure"
+    assert done.code == 0, "a step of a sensor that sent nothing is not a failure"
     assert done.err == (
         "--key 7_7: there are no readings and no model of it; models, nearest first: 2_1, 1_2, 1_1\n"
     )

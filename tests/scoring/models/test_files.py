@@ -223,7 +223,7 @@ def test_a_tree_of_neighbours_that_does_not_go_with_its_readings_is_refused(
     state[1] = np.full_like(state[1], 1 << 50)
     tampered._tree.__setstate__(tuple(state))
     save_model(tampered, tmp_path, KEY)
-    with pytest.raises(ModelError, match="holds a tree that does not go with its readings"):
+    with pytest.raises(ModelError, match="holds a tree that does not match its readings"):
         load_model(tmp_path, KEY)
 
 

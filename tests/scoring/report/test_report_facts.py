@@ -58,8 +58,8 @@ def charts(page: Path) -> list[dict[str, object]]:
         ("blob-0123456789abcdef0123456789abcdef", LANDINGS * 2, "data arrived"),
         ("timer-20261123-050000", LANDINGS, "a sweep by the timer at 2026-11-23 05:00:00 UTC"),
         ("timer-20261123-050000-3", [], "a sweep by the timer at 2026-11-23 05:00:00 UTC; try 3"),
-        ("manual-20261123-050000-3fa94c", [], "asked for by hand at 2026-11-23 05:00:00 UTC"),
-        ("manual-20269999-999999-123456", [], "asked for by hand"),
+        ("manual-20261123-050000-3fa94c", [], "requested manually at 2026-11-23 05:00:00 UTC"),
+        ("manual-20269999-999999-123456", [], "requested manually"),
         ("august", LANDINGS, None),
         ("", [], None),
         (None, [], None),
@@ -79,7 +79,7 @@ def test_no_name_of_a_run_breaks_the_page(run: str) -> None:
 
 def test_a_finished_run_shows_its_cause_time_and_pipeline(tmp_path: Path) -> None:
     facts = RunFacts(
-        cause="asked for by hand: 3 blobs",
+        cause="requested manually: 3 blobs",
         state="partly",
         asked="2026-11-23T05:00:02Z",
         seconds=41.5,
@@ -92,7 +92,7 @@ def test_a_finished_run_shows_its_cause_time_and_pipeline(tmp_path: Path) -> Non
     folder = MadeRun([MadeSensor("1", "1", normal(20))], landings=[landing("a.csv")]).write(tmp_path)
     text = Words(write_report(folder, facts)).text
     for expected in (
-        "asked for by hand: 3 blobs · partly · 2 of 3 steps succeeded · try 2 ·",
+        "requested manually: 3 blobs · partly · 2 of 3 steps succeeded · try 2 ·",
         "pipeline v5eb457d70e20992b",
         "42 s from 2026-11-23 05:00:02 UTC",
         "1 step was not completed. score_1_1 failed: killed: out of memory?",
