@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from pipeline.errors import EXIT_DONE, InvalidRequest
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     age = _age(args.older_than)
     context = open_context()
     count = 0
-    for removal in old_runs(context, age, datetime.now(UTC)):
+    for removal in old_runs(context, age, context.clock()):
         if not args.dry_run:
             remove(context, removal)
         print(removal)

@@ -1,8 +1,8 @@
 """`python -m pipeline mute`."""
 
 import argparse
-from datetime import UTC, datetime
 
+from pipeline.commands.time_argument import utc_time
 from pipeline.errors import EXIT_DONE, InvalidRequest
 
 _EXAMPLE = """\
@@ -21,7 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
     parser.add_argument("pattern", help="DEVICE/SENSOR, with * and ?")
-    parser.add_argument("--until", required=True, metavar="TIME", help="when it ends: ISO 8601, UTC")
+    parser.add_argument(
+        "--until",
+        type=utc_time,
+        required=True,
+        metavar="TIME",
+        help="when it ends, in UTC unless it has an offset",
+    )
     parser.add_argument("--reason", required=True, help="why, for those who read the settings")
 
 
@@ -30,16 +36,10 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.commands.local_settings import open_context
     from pipeline.notify.settings import Mute, add_mute
 
-    try:
-        until = datetime.fromisoformat(args.until)
-    except ValueError as error:
-        raise InvalidRequest(
-            f"--until: expected a time such as 2026-12-01T06:00, found {args.until!r}"
-        ) from error
-    until = until.replace(tzinfo=UTC) if until.tzinfo is None else until.astimezone(UTC)
     context = open_context()
-    if until <= context.clock():
-        raise InvalidRequest(f"--until: {until:%Y-%m-%d %H:%M} UTC is in the past")
-    add_mute(context.store.runs, Mute(pattern=args.pattern, until=until, reason=args.reason), context.clock())
-    print(f"no messages about {args.pattern} until {until:%Y-%m-%d %H:%M} UTC")
+    now = context.clock()
+    if args.until <= now:
+        raise InvalidRequest(f"--until: {args.until:%Y-%m-%d %H:%M} UTC is in the past")
+    add_mute(context.store.runs, Mute(pattern=args.pattern, until=args.until, reason=args.reason), now)
+    print(f"no messages about {args.pattern} until {args.until:%Y-%m-%d %H:%M} UTC")
     return EXIT_DONE

@@ -1,7 +1,6 @@
 """`python -m pipeline status`."""
 
 import argparse
-from datetime import UTC, datetime
 
 from pipeline.commands.run_argument import add_run, named_run
 from pipeline.errors import EXIT_DONE
@@ -38,5 +37,5 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_DONE
     summary = find_summary(context.store.preds, run) if view.state.final else None
     next_try = follow_up(context, view.record)
-    show(view, datetime.now(UTC), summary=summary, next_try=next_try)
+    show(view, context.clock(), summary=summary, next_try=next_try)
     return EXIT_DONE

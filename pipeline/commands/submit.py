@@ -3,9 +3,9 @@
 import argparse
 import secrets
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pipeline.commands.time_argument import utc_time
 from pipeline.errors import EXIT_DONE, EXIT_FAILED, InvalidRequest
 from scoring.printable import printable
 
@@ -34,11 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("blobs", metavar="BLOB", nargs="*", help="name of a blob in the data container")
     parser.add_argument("--prefix", help="all blobs whose names start with this; '' is all of them")
     parser.add_argument(
-        "--since", type=_time, metavar="TIME", help="blobs last modified then or later, as in 2026-11-01"
+        "--since", type=utc_time, metavar="TIME", help="blobs last modified then or later, as in 2026-11-01"
     )
     parser.add_argument(
         "--until",
-        type=_time,
+        type=utc_time,
         metavar="TIME",
         help="blobs last modified before then, as in 2026-11-01T06:00",
     )
@@ -99,13 +99,3 @@ def _plan(landings: "Sequence[Landing]", claimed: int, *, again: bool) -> str:
         f"one run would score {taken:,} of {len(landings):,} landings, {size:,.1f} MB in all ({names}); "
         f"{claimed:,} of them are in other runs and would be {what}"
     )
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a time such as 2026-11-01 or 2026-11-01T06:00"
-        ) from error
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from pipeline.clock import as_utc
 from pipeline.errors import RunDocumentError
-from pipeline.fleet.state import LONGEST_SECONDS, as_utc
+from pipeline.fleet.state import LONGEST_SECONDS
 from pipeline.runs.record import RunRecord
 from pipeline.runs.summary import read_summary
 from scoring.formats import (

@@ -9,7 +9,7 @@ of the document, so they stay bytes until a run changes them.
 import gzip
 import io
 import zlib
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
@@ -165,11 +165,6 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
 def encode_days(days: list[Day]) -> msgspec.Raw:
     """The stored form of a sensor's days."""
     return msgspec.Raw(msgspec.json.encode(days))
-
-
-def as_utc(time: datetime) -> datetime:
-    """The same time in UTC; a time without a zone is UTC, as in readings."""
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 _days: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[Day])

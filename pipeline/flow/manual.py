@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline.clock import utc_text
 from pipeline.errors import InvalidRequest
 from pipeline.flow.context import Context
 from pipeline.flow.submit import Submission, submit, to_landing
@@ -30,8 +31,8 @@ class Request:
         if self.blobs is not None:
             return self.blobs[0] if len(self.blobs) == 1 else f"{len(self.blobs):,} blobs"
         parts = [f"start with {self.prefix!r}"] if self.prefix else []
-        parts += [f"were last modified at {_shown(self.since)} or later"] if self.since else []
-        parts += [f"were last modified before {_shown(self.until)}"] if self.until else []
+        parts += [f"were last modified at {utc_text(self.since)} or later"] if self.since else []
+        parts += [f"were last modified before {utc_text(self.until)}"] if self.until else []
         return f"all blobs that {' and '.join(parts)}" if parts else "everything"
 
     def includes(self, blob: BlobInfo) -> bool:
@@ -94,7 +95,3 @@ def _named(context: Context, blobs: Sequence[str]) -> list[Landing]:
     if problems := [answer for answer in found if isinstance(answer, str)]:
         raise InvalidRequest(f"in container {context.store.data.name!r}: {'; '.join(problems)}")
     return [landing for landing in found if isinstance(landing, Landing)]
-
-
-def _shown(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

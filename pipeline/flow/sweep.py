@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline import alerts
-from pipeline.clock import in_utc
+from pipeline.clock import in_utc, utc_text
 from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.flow.cold_folders import WHOLE_EVERY, ColdFolders, list_outside
 from pipeline.flow.context import FRESH, Context
@@ -156,7 +156,7 @@ def _report_missing_events(context: Context, start: _Start, unclaimed: Mapping[L
             "event subscription exists, and what score_on_blob logs",
             alerts.EVENTS_MISSING,
             f"{len(late):,}",
-            f"{late[oldest]:%Y-%m-%d %H:%M:%S} UTC",
+            utc_text(late[oldest]),
             oldest.name,
         )
 

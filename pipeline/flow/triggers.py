@@ -4,10 +4,11 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+from pipeline.clock import as_utc
 from pipeline.engines import import_sdk
 from pipeline.errors import SettingsError
 from pipeline.flow.context import Context
@@ -96,8 +97,7 @@ def tick_of(status: Mapping[str, Any] | None, now: datetime) -> datetime:
     a manual start it is in the future. Schedules with more than one tick a minute have no status.
     """
     if status:
-        tick = datetime.fromisoformat(status["Next"])
-        tick = tick.replace(tzinfo=UTC) if tick.tzinfo is None else tick
+        tick = as_utc(datetime.fromisoformat(status["Next"]))
         if tick <= now + _EARLY:
             return tick
     return now.replace(microsecond=0)

@@ -19,6 +19,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from pipeline.clock import utc_text
 from pipeline.errors import LeaseHeld, NotifyError
 from pipeline.fleet.events import Event, EventKind, make_event
 from pipeline.fleet.state import FleetState, Hold
@@ -136,7 +137,7 @@ def summarize_delivery(
         if hold and hold.until > now:
             problems.append(
                 f"sink {sink.name} failed in the app ({hold.reason or 'see its log'}): "
-                f"the next try is after {hold.until:%Y-%m-%d %H:%M:%S} UTC"
+                f"the next try is after {utc_text(hold.until)}"
             )
     mutes = sum(mute.until > now for mute in notify.mutes)
     counts = f"{len(notify.sinks):,} sinks, {mutes:,} mutes, {len(state.outbox):,} events wait"
@@ -248,7 +249,7 @@ def _note_failure(
         progress.sink.name,
         answer.reason,
         f"{len(waiting):,}",
-        f"{progress.hold.until:%Y-%m-%d %H:%M:%S} UTC",
+        utc_text(progress.hold.until),
     )
 
 

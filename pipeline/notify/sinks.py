@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from pipeline.clock import as_utc
 from pipeline.errors import NotifyError
 from pipeline.fleet.events import Event
 from pipeline.notify.messages import Message, batches, messages
@@ -259,5 +260,4 @@ def _retry_after(text: str | None, now: datetime) -> float | None:
         when = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # a year or an offset beyond what a computer counts
         return None
-    when = when.replace(tzinfo=UTC) if when.tzinfo is None else when
-    return max(0.0, (when - now).total_seconds())
+    return max(0.0, (as_utc(when) - now).total_seconds())

@@ -7,6 +7,7 @@ runs/last-deferral    the last landing was deferred, because too many runs were 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from pipeline.clock import utc_text
 from pipeline.storage.container import Container
 
 SWEEP = "last-sweep"
@@ -39,7 +40,7 @@ class LastSweep:
         """What to say of it, and what to do where it is late."""
         if self.finished is None:
             return "no sweep has finished yet"
-        last = f"the last sweep finished at {self.finished:%Y-%m-%d %H:%M:%S} UTC"
+        last = f"the last sweep finished at {utc_text(self.finished)}"
         if not self.is_late(now):
             return last
         minutes = f"{self.late_after.total_seconds() / 60:,.4g}"

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from pipeline.clock import in_utc
+from pipeline.clock import in_utc, utc_text
 from pipeline.json_documents import read_document, to_json
 
 VERSION = 1
@@ -97,7 +97,7 @@ class Cause:
         if self.kind is CauseKind.TIMER:
             with suppress(ValueError):
                 tick = datetime.fromisoformat(self.detail).astimezone(UTC)
-                return f"a sweep by the timer at {tick:%Y-%m-%d %H:%M:%S} UTC"
+                return f"a sweep by the timer at {utc_text(tick)}"
             return f"a sweep by the timer at {self.detail}"
         return f"requested manually: {self.detail}"
 
