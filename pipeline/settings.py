@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, Self, cast
+from typing import Literal, Self
 
 from pipeline.errors import SettingsError
 from pipeline.ncrontab import Schedule, WrongSchedule
-from scoring.formats import LEAST_EPISODE
+from scoring.formats import LEAST_EPISODE, MAX_REJECTED
 
 CONNECTION = "ScoringStorage"
 """Prefix of the settings that say where blob storage is, as Azure Functions names connections."""
@@ -22,7 +22,13 @@ MAX_TRIES_LIMIT = 99
 MAX_HOLD_MINUTES = 8
 """At functionTimeout, 10 minutes in host.json, the host kills a call and all other calls of its process."""
 
-BLOB_SOURCES = ("EventGrid", "LogsAndContainerScan")
+type EngineName = Literal["local", "azureml"]
+type TimerMode = Literal["new", "all"]
+type BlobSource = Literal["EventGrid", "LogsAndContainerScan"]
+
+ENGINES: tuple[EngineName, ...] = ("local", "azureml")
+TIMER_MODES: tuple[TimerMode, ...] = ("new", "all")
+BLOB_SOURCES: tuple[BlobSource, ...] = ("EventGrid", "LogsAndContainerScan")
 
 HOST_RESOLVES = {
     "SCORING_SCHEDULE": "0 0 * * * *",
@@ -79,7 +85,7 @@ class Settings:
 
     connection: Connection
     containers: Containers = Containers()
-    engine: Literal["local", "azureml"] = "local"
+    engine: EngineName = "local"
     azureml: AzureMLWorkspace | None = None
     """Always set if `engine` is `azureml`."""
     max_steps: int = 20
@@ -90,7 +96,7 @@ class Settings:
     """With this many active runs, a new landing waits for the sweep."""
     max_tries: int = 3
     """Most tries of a run, including the first."""
-    timer_mode: Literal["new", "all"] = "new"
+    timer_mode: TimerMode = "new"
     pending_after: timedelta = timedelta(minutes=5)
     """A run that is pending for longer was abandoned by its submitter; the sweep resumes it."""
     grace: timedelta = timedelta(minutes=10)
@@ -101,14 +107,14 @@ class Settings:
     """A landing that is older and still has no run: its event did not arrive."""
     hold: timedelta = timedelta(minutes=4)
     """How long a call for a blob waits for storage and engine to respond again."""
-    schedule: str = "0 0 * * * *"
-    blob_source: Literal["EventGrid", "LogsAndContainerScan"] = "EventGrid"
+    schedule: str = HOST_RESOLVES["SCORING_SCHEDULE"]
+    blob_source: BlobSource = "EventGrid"
     """How the blob trigger detects blobs; the second polls, for Azurite and `func start`."""
     local_processes: int = 1
     """How many steps the local engine runs at once."""
     step_time_limit: timedelta = timedelta(minutes=60)
     step_tries: int = 3
-    max_rejected: float = 0.01
+    max_rejected: float = MAX_REJECTED
     """A run with a landing of which a larger share of the rows is rejected has succeeded partly."""
     episode_gap: float | None = None
     """Anomalies up to this number of seconds apart are one episode; None for 6 intervals of their sensor."""
@@ -130,41 +136,37 @@ class Settings:
         Raises:
             SettingsError: some are missing or invalid; the message names all of them.
         """
-        reader = _Reader(environ)
-        engine = reader.choice("SCORING_ENGINE", ("local", "azureml"), "local")
+        reader, default = _Reader(environ), cls(connection=Connection())
+        engine = reader.choice("SCORING_ENGINE", ENGINES, default.engine)
+        silent_after = int(default.silent_after.total_seconds())
         settings = cls(
             connection=reader.connection(),
             containers=reader.containers(),
-            engine=cast("Literal['local', 'azureml']", engine),
+            engine=engine,
             azureml=reader.workspace() if engine == "azureml" else None,
-            max_steps=reader.number("SCORING_MAX_STEPS", 20, 1, 10_000),
+            max_steps=reader.number("SCORING_MAX_STEPS", default.max_steps, 1, 10_000),
             shards=reader.number("SCORING_SHARDS", 0, 1, 1_000) or None,
-            max_active_runs=reader.number("SCORING_MAX_ACTIVE_RUNS", 20, 1, 10_000),
-            max_tries=reader.number("SCORING_MAX_TRIES", 3, 1, MAX_TRIES_LIMIT),
-            timer_mode=cast(
-                "Literal['new', 'all']", reader.choice("SCORING_TIMER_MODE", ("new", "all"), "new")
-            ),
-            pending_after=reader.minutes("SCORING_PENDING_MINUTES", 5),
-            grace=reader.minutes("SCORING_GRACE_MINUTES", 10),
-            late_sweep=reader.minutes("SCORING_LATE_SWEEP_MINUTES", 180),
-            late_event=reader.minutes("SCORING_LATE_EVENT_MINUTES", 30),
-            hold=reader.minutes("SCORING_HOLD_MINUTES", 4, MAX_HOLD_MINUTES),
-            schedule=reader.schedule(),
-            blob_source=cast(
-                "Literal['EventGrid', 'LogsAndContainerScan']",
-                reader.choice("SCORING_BLOB_SOURCE", BLOB_SOURCES, BLOB_SOURCES[0]),
-            ),
+            max_active_runs=reader.number("SCORING_MAX_ACTIVE_RUNS", default.max_active_runs, 1, 10_000),
+            max_tries=reader.number("SCORING_MAX_TRIES", default.max_tries, 1, MAX_TRIES_LIMIT),
+            timer_mode=reader.choice("SCORING_TIMER_MODE", TIMER_MODES, default.timer_mode),
+            pending_after=reader.minutes("SCORING_PENDING_MINUTES", default.pending_after),
+            grace=reader.minutes("SCORING_GRACE_MINUTES", default.grace),
+            late_sweep=reader.minutes("SCORING_LATE_SWEEP_MINUTES", default.late_sweep),
+            late_event=reader.minutes("SCORING_LATE_EVENT_MINUTES", default.late_event),
+            hold=reader.minutes("SCORING_HOLD_MINUTES", default.hold, MAX_HOLD_MINUTES),
+            schedule=reader.schedule("SCORING_SCHEDULE", default.schedule),
+            blob_source=reader.choice("SCORING_BLOB_SOURCE", BLOB_SOURCES, default.blob_source),
             local_processes=reader.number("SCORING_LOCAL_PROCESSES", os.process_cpu_count() or 1, 1, 1_000),
-            step_time_limit=reader.minutes("SCORING_STEP_MINUTES", 60),
-            step_tries=reader.number("SCORING_STEP_TRIES", 3, 1, 100),
+            step_time_limit=reader.minutes("SCORING_STEP_MINUTES", default.step_time_limit),
+            step_tries=reader.number("SCORING_STEP_TRIES", default.step_tries, 1, 100),
             silent_after=timedelta(
-                seconds=reader.number("SCORING_SILENT_AFTER", 6 * 3600, 1, 366 * 24 * 3600)
+                seconds=reader.number("SCORING_SILENT_AFTER", silent_after, 1, 366 * 24 * 3600)
             ),
-            max_rejected=reader.share("SCORING_MAX_REJECTED", 0.01),
+            max_rejected=reader.share("SCORING_MAX_REJECTED", default.max_rejected),
             episode_gap=reader.seconds("SCORING_EPISODE_GAP"),
-            episode_least=reader.number("SCORING_EPISODE_LEAST", LEAST_EPISODE, 1, 1_000_000),
-            max_row_mb=reader.number("SCORING_MAX_ROW_MB", 4, 1, 1_000),
-            max_unpacked_mb=reader.number("SCORING_MAX_UNPACKED_MB", 10_240, 1, 10_000_000),
+            episode_least=reader.number("SCORING_EPISODE_LEAST", default.episode_least, 1, 1_000_000),
+            max_row_mb=reader.number("SCORING_MAX_ROW_MB", default.max_row_mb, 1, 1_000),
+            max_unpacked_mb=reader.number("SCORING_MAX_UNPACKED_MB", default.max_unpacked_mb, 1, 10_000_000),
             mapping=reader.mapping(),
         )
         if reader.problems:
@@ -196,12 +198,11 @@ class _Reader:
         """The value; None if it is unset or blank: a blank app setting means its default."""
         return self.environ.get(name, "").strip() or None
 
-    def choice(self, name: str, choices: tuple[str, ...], default: str) -> str:
+    def choice[Choice: str](self, name: str, choices: tuple[Choice, ...], default: Choice) -> Choice:
         value = self.text(name)
-        if value is None or value in choices:
-            return value or default
-        self.wrong(name, " or ".join(choices), value)
-        return default
+        if value is not None and value not in choices:
+            self.wrong(name, " or ".join(choices), value)
+        return next((choice for choice in choices if choice == value), default)
 
     def number(self, name: str, default: int, least: int, most: int) -> int:
         value = self.text(name)
@@ -212,14 +213,14 @@ class _Reader:
         self.wrong(name, f"a whole number from {least:,} to {most:,}", value)
         return default
 
-    def minutes(self, name: str, default: float, most: int = 14 * 24 * 60) -> timedelta:
+    def minutes(self, name: str, default: timedelta, most: int = 14 * 24 * 60) -> timedelta:
         value = self.text(name)
         if value is None:
-            return timedelta(minutes=default)
+            return default
         if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) and 0 < float(value) <= most:
             return timedelta(minutes=float(value))
         self.wrong(name, f"a number of minutes above 0, up to {most:,}", value)
-        return timedelta(minutes=default)
+        return default
 
     def seconds(self, name: str, most: int = 100_000_000) -> float | None:
         value = self.text(name)
@@ -251,8 +252,7 @@ class _Reader:
             self.problems.append(f"SCORING_MAPPING: {str(error).removeprefix('mapping: ')}")
             return ""
 
-    def schedule(self) -> str:
-        name, default = "SCORING_SCHEDULE", "0 0 * * * *"
+    def schedule(self, name: str, default: str) -> str:
         if self.text(name) is None:
             return default
         value = self.environ[name]  # the host does not strip it: a newline at its end is refused
