@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Follow a run until it finishes."""
     from pipeline.commands.local_settings import open_context
-    from pipeline.runs.store import RunState
+    from pipeline.runs.record import RunState
     from pipeline.terminal.watch import follow
 
     context = open_context()

@@ -4,7 +4,7 @@ from pipeline.errors import InvalidRequest
 from pipeline.flow.context import Context
 from pipeline.flow.submit import resume
 from pipeline.pages.index import update_index
-from pipeline.runs.store import RunState
+from pipeline.runs.record import RunState
 
 
 def cancel(context: Context, run: str) -> str:

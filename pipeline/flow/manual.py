@@ -10,7 +10,7 @@ from pipeline.flow.context import Context
 from pipeline.flow.submit import Submission, submit, to_landing
 from pipeline.runs.landing import Landing, is_text, skipped_because
 from pipeline.runs.names import given_run, manual_run
-from pipeline.runs.store import Cause, CauseKind
+from pipeline.runs.record import Cause, CauseKind
 from pipeline.storage.account import in_parallel
 from pipeline.storage.listing import BlobInfo
 

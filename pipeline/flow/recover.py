@@ -28,7 +28,8 @@ from pipeline.errors import (
 from pipeline.flow.context import Context
 from pipeline.flow.submit import Outcome, next_manifest, resume, submit
 from pipeline.runs.names import earlier_try, next_try
-from pipeline.runs.store import Cause, CauseKind, Marker, RunRecord, RunState, RunStatus, log_failed
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState, RunStatus
+from pipeline.runs.store import Marker, log_failed
 from pipeline.storage.account import in_parallel
 from scoring.formats import SUCCESS
 

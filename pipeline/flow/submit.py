@@ -31,7 +31,7 @@ from pipeline.flow.context import Context
 from pipeline.flow.expected import expected_sensors
 from pipeline.runs.landing import Landing, Manifest, skipped_because
 from pipeline.runs.names import blob_run
-from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.listing import BlobInfo
 
 if TYPE_CHECKING:

@@ -40,13 +40,11 @@ from pipeline.redact import redacted
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
-from pipeline.runs.record import RECORD_JSON, Cause, CauseKind, RunRecord, RunState, RunStatus
+from pipeline.runs.record import RECORD_JSON, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
 from pipeline.storage.listing import BlobInfo
 from scoring.formats import MANIFEST_JSON
-
-__all__ = ["Cause", "CauseKind", "Marker", "RunRecord", "RunState", "RunStatus", "Runs"]
 
 LEASE_SECONDS = 30
 """A worker that has not renewed its lease for this long counts as dead."""

@@ -20,7 +20,7 @@ from pipeline.flow.context import Context
 from pipeline.flow.recover import recover
 from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
-from pipeline.runs.store import RunState
+from pipeline.runs.record import RunState
 from pipeline.settings import Settings
 from pipeline.storage.account import Store, in_parallel
 from tests.pipeline.counting import InterruptingTransport

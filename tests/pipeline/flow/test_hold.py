@@ -17,7 +17,7 @@ from pipeline.errors import EngineUnreachable, NothingPublished, StorageDenied, 
 from pipeline.flow.hold import LONGEST_WAIT, hold
 from pipeline.flow.submit import Outcome
 from pipeline.flow.triggers import submit_blob
-from pipeline.runs.store import RunState
+from pipeline.runs.record import RunState
 from pipeline.settings import MAX_HOLD_MINUTES, Settings
 from pipeline.storage.account import in_parallel
 from tests.pipeline.file_engine import open_context, publish_one_sensor

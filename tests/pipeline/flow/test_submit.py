@@ -7,7 +7,7 @@ from pipeline.flow.context import Context
 from pipeline.flow.manual import Request, submit_manual
 from pipeline.flow.submit import Outcome, resume, submit, submit_landing, to_landing
 from pipeline.runs.landing import Manifest
-from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.account import Store, in_parallel
 from tests.pipeline.counting import CountingTransport
 from tests.pipeline.file_engine import open_context

@@ -16,7 +16,7 @@ from pipeline.flow.submit import Outcome, submit_landing, to_landing
 from pipeline.flow.sweep import sweep
 from pipeline.published.publish import make_current
 from pipeline.runs.landing import Manifest
-from pipeline.runs.store import Cause, CauseKind, RunRecord, RunState
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.storage.account import in_parallel
 from tests.pipeline.counting import CountingTransport
 from tests.pipeline.file_engine import open_context, publish_one_sensor

@@ -11,7 +11,8 @@ from hypothesis import given, strategies
 from pipeline.errors import AlreadyExists, IllegalTransition, LeaseHeld, NotFound, UnknownRun
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing, Manifest
-from pipeline.runs.store import Cause, CauseKind, RunRecord, Runs, RunState
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
+from pipeline.runs.store import Runs
 from pipeline.storage.account import Store
 from tests.pipeline.counting import CountingTransport
 from tests.pipeline.file_engine import Clock
