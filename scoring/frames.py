@@ -190,7 +190,8 @@ def train(
         ReadingsError: the frame has no such columns, or they have other types.
         UsageError: scikit-learn or skops is not installed.
     """
-    from scoring.readings.files import Batch, Source, read_batches
+    from scoring.readings.files import Source, read_batches
+    from scoring.readings.rows import Batch
     from scoring.tools.train import Recipe, Samples, check_packages
     from scoring.tools.train import train as train_samples
 

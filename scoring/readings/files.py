@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BLOCK_BYTES",
-    "Batch",
     "FileLimits",
     "FoundLanding",
     "Source",

@@ -14,7 +14,7 @@ from scoring.errors import ModelError
 from scoring.keys import SensorKey
 from scoring.models.files import LoadedModel
 from scoring.models.svm import SvmDetector, predict_together
-from scoring.readings.files import Batch
+from scoring.readings.rows import Batch
 from scoring.step.days import DAYS, count_days
 from scoring.step.episodes import ANOMALIES, anomalous
 from scoring.step.predictions import format_rows

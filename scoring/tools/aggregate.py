@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from scoring.errors import ReadingsError
 from scoring.keys import SensorKey
-from scoring.readings.files import Batch
+from scoring.readings.rows import Batch
 from scoring.tools.tables import READINGS_SCHEMA
 
 NS_PER_MS = 1_000_000

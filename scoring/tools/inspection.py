@@ -11,8 +11,9 @@ import pyarrow as pa
 from scoring.errors import ReadingsError
 from scoring.keys import SensorKey
 from scoring.mapping import PLAIN, Mapping
-from scoring.readings.files import Batch, Source, read_batches, read_sample
+from scoring.readings.files import Source, read_batches, read_sample
 from scoring.readings.hints import in_brackets
+from scoring.readings.rows import Batch
 from scoring.readings.suggest import suggest
 
 MOST_TIMES = 20_000_000

@@ -20,7 +20,7 @@ import numpy as np
 
 from scoring.errors import UsageError
 from scoring.keys import SensorKey
-from scoring.readings.files import Batch
+from scoring.readings.rows import Batch
 
 _TASK_SENSORS, _TASK_VALUES = 64, 1 << 16
 """The most that one task of a process contains: small enough to show progress, large enough to pay off."""

@@ -14,7 +14,6 @@ from scoring.errors import ReadingsError, UsageError
 from scoring.formats import REJECT_COLUMNS, LandingStatus
 from scoring.keys import SensorKey
 from scoring.readings.files import (
-    Batch,
     FileLimits,
     FoundLanding,
     Source,
@@ -23,7 +22,7 @@ from scoring.readings.files import (
     read_batches,
 )
 from scoring.readings.manifest import ManifestLanding, RunManifest
-from scoring.readings.rows import concatenate
+from scoring.readings.rows import Batch, concatenate
 
 HEADER = b"TS,Device,Sensor,Value\n"
 ROW = b"2018-08-28 23:00:05.000,1,3,10.16\n"

@@ -14,7 +14,7 @@ from scoring import SensorKey
 from scoring.cli import main
 from scoring.models.files import load_model
 from scoring.models.store import ModelStore
-from scoring.readings.files import Batch
+from scoring.readings.rows import Batch
 from scoring.tools.simulate import Fleet, simulate
 from scoring.tools.train import Recipe, Samples, Untrainable, fit, train
 
