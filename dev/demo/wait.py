@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from dev.demo.fleet import DemoError, Log
 from pipeline.flow.context import Context
-from pipeline.flow.status import View, look
+from pipeline.flow.status import View, view_run
 from pipeline.terminal.tables import is_interactive
 
 _POLL_SECONDS = 0.3
@@ -35,7 +35,7 @@ def wait_for_runs(context: Context, runs: Sequence[str], log: Log) -> list[View]
 
 def _poll(context: Context, run: str, show: Show) -> View | None:
     """Show the progress of a run; returns the view once it has finished."""
-    view = look(context, run)
+    view = view_run(context, run)
     show(run, view.state, sum(step.state.final for step in view.steps), len(view.steps))
     return view if view.state.final else None
 

@@ -59,10 +59,10 @@ def run(args: argparse.Namespace) -> int:
 def _look(context: "Context", run: str) -> "View":
     """The status of the run; without its steps if the engine does not respond any more."""
     from pipeline.errors import EngineError
-    from pipeline.flow.status import View, look
+    from pipeline.flow.status import View, view_run
 
     try:
-        return look(context, run)
+        return view_run(context, run)
     except EngineError as error:
         print(f"the report does not show the steps: {error}", file=sys.stderr)
         return View(context.runs.load(run), [])

@@ -24,14 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Show a run, the sensors that need attention, and its steps: failed ones first, then the slowest."""
     from pipeline.commands.local_settings import open_context
-    from pipeline.flow.status import follow_up, look
+    from pipeline.flow.status import follow_up, view_run
     from pipeline.runs.summary import find_summary
     from pipeline.terminal.tables import show_json
     from pipeline.terminal.watch import show
 
     context = open_context()
     run = named_run(context, args)
-    view = look(context, run)
+    view = view_run(context, run)
     if args.json:
         show_json(view.to_json())
         return EXIT_DONE

@@ -23,7 +23,7 @@ from scoring.formats import (
 _SHOWN = 3
 
 
-def misfit(summary: Summary, manifest: Manifest, where: str) -> str | None:
+def mismatch(summary: Summary, manifest: Manifest, where: str) -> str | None:
     """Why a summary, found at `where`, cannot be that of the run of `manifest`; None if it can."""
     if summary.run != manifest.run:
         return f"{where} is the summary of another run"

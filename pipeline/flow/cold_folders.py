@@ -63,8 +63,8 @@ class ColdFolders:
         self._limit = now - COLD_AFTER
         self._open = [_Folder("")]
 
-    def seen(self, blobs: Iterator[BlobInfo]) -> Iterator[BlobInfo]:
-        """The same blobs, noted on their way."""
+    def record(self, blobs: Iterator[BlobInfo]) -> Iterator[BlobInfo]:
+        """The same blobs; records the folders that they are in."""
         for blob in blobs:
             self._enter(blob.name)
             folder = self._open[-1]
@@ -73,7 +73,7 @@ class ColdFolders:
             folder.latest = max(folder.latest, blob.last_modified)
             yield blob
 
-    def found(self) -> list[str]:
+    def names(self) -> list[str]:
         """Names of the cold folders, sorted, each without those in it; empty where they save no request."""
         while len(self._open) > 1:
             self._close()

@@ -52,7 +52,7 @@ class View:
         return f"{self.record.run}: {self.state}" + (f" ({steps})" if steps else "") + lost
 
 
-def look(context: Context, run: str) -> View:
+def view_run(context: Context, run: str) -> View:
     """The status of a run, as its engine reports it where the record is behind.
 
     Raises:

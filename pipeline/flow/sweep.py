@@ -112,9 +112,9 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
     everything = context.settings.timer_mode == "all"
     start = _start(context, whole=everything or tick is None)
     recovered = recover(context, start.now)
-    found = ColdFolders(start.now)
+    folders = ColdFolders(start.now)
     data = context.store.data
-    blobs = list_outside(data, start.listed.cold) if start.listed else found.seen(data.list())
+    blobs = list_outside(data, start.listed.cold) if start.listed else folders.record(data.list())
     arrived = _arrived(blobs, None if everything else start.since)
     landings = list(arrived)
     if not everything:
@@ -127,7 +127,7 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
         what = "nothing to score" if everything else "nothing new"
         report = SweepReport(run=None, landings=0, recovered=recovered, reason=what)
     if done and not everything:
-        _move_watermark(context, start, found)
+        _move_watermark(context, start, folders)
     last.note(context.store.runs, last.SWEEP)
     ended = bool(recovered.finished or recovered.closed)
     context.conclusions.announce(runs_ended=ended)
@@ -224,10 +224,10 @@ def read_watermark(data: bytes, where: str) -> Watermark:
     return read_document(data, Watermark, version=VERSION, where=where, what="a watermark", hint=hint)
 
 
-def _move_watermark(context: Context, start: _Start, found: ColdFolders) -> None:
+def _move_watermark(context: Context, start: _Start, folders: ColdFolders) -> None:
     """Save that all landings from before this sweep are claimed, so that the next one skips them.
 
-    Cold folders were `found` if it listed the whole container.
+    If it listed the whole container, `folders` has found the cold ones.
     """
     moved = start.now - context.settings.grace
     if start.since is not None and moved <= start.since:
@@ -235,7 +235,7 @@ def _move_watermark(context: Context, start: _Start, found: ColdFolders) -> None
     if start.listed:
         new = replace(start.watermark, outside_cold=replace(start.listed, watermark=moved))
     else:
-        cold = tuple(found.found())
+        cold = tuple(folders.names())
         new = Watermark(start.watermark.source, moved, OutsideCold(moved, cold) if cold else None)
     try:
         context.store.runs.replace(WATERMARK, new.to_bytes(), start.etag)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pipeline.engine import Engine, StepStatus
 from pipeline.flow.context import Context
-from pipeline.flow.status import LOST, URGENCY, View, look, needing_attention
+from pipeline.flow.status import LOST, URGENCY, View, needing_attention, view_run
 from pipeline.runs.summary import RejectsRow, Summary
 from pipeline.terminal.tables import format_duration, format_time, is_interactive, show_table
 from scoring.formats import SUMMARY_CSV
@@ -138,7 +138,7 @@ def _follow_in_lines(
 ) -> View:
     shown = ""
     while True:
-        view = look(context, run)
+        view = view_run(context, run)
         if view.line() != shown:
             shown = view.line()
             print(shown, flush=True)
@@ -158,7 +158,7 @@ def _follow_live(
     was_lost = False
     with StepBars() as bars:
         while True:
-            view = look(context, run)
+            view = view_run(context, run)
             if view.lost and not was_lost:
                 bars.print(f"{run}: {LOST}")
             was_lost = view.lost

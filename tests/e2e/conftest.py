@@ -15,7 +15,7 @@ import pytest
 from dev.demo.fleet import Fleet, Landing, simulated_fleet
 from dev.demo.marked_processes import kill_marked
 from dev.demo.sandbox import REPO, open_sandbox
-from pipeline.flow.status import look
+from pipeline.flow.status import view_run
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +62,7 @@ def scored_directly(landing, fleet, folder):
 def wait_for_end(sandbox, run, seconds=60):
     """Wait until a run has finished; returns its record."""
     deadline = time.monotonic() + seconds
-    while not (record := look(sandbox.context, run).record).state.final:
+    while not (record := view_run(sandbox.context, run).record).state.final:
         assert time.monotonic() < deadline, f"run {run} is still {record.state}"
         time.sleep(0.1)
     return record

@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.clock import utc_now
 from pipeline.flow.context import Context
 from pipeline.flow.recover import recover
-from pipeline.flow.status import look
+from pipeline.flow.status import view_run
 from pipeline.pages.index import update_index
 from pipeline.runs.record import RunState
 from pipeline.runs.store import Runs
@@ -41,7 +41,7 @@ def open_fleet(name: str, environment: dict[str, str], machine: Path, code: Path
 
 def finish(fleet: Fleet, run: str) -> RunState:
     """Follow a run to its end as `watch` does, and let a sweep conclude it; returns how it ended."""
-    until(lambda: look(fleet.context, run).state.final)
+    until(lambda: view_run(fleet.context, run).state.final)
     if not fleet.context.runs.load(run).state.final:
         recover(fleet.context, datetime.now(UTC))
     update_index(fleet.context.store, fleet.context.settings.late_sweep)

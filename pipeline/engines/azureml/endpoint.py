@@ -30,7 +30,7 @@ def deploy(workspace: Workspace, component_id: str, version: str) -> str:
     found = _deployments(workspace)
     if version not in {one.name for one in found or ()}:
         if found is None:
-            with workspace.asked(f"cannot create batch endpoint {name!r}"):
+            with workspace.translated(f"cannot create batch endpoint {name!r}"):
                 workspace.client.batch_endpoints.begin_create_or_update(BatchEndpoint(name=name)).result()
         else:
             _remove_old(workspace, found)
@@ -44,7 +44,7 @@ def deploy(workspace: Workspace, component_id: str, version: str) -> str:
                 "force_rerun": "True",
             },
         )
-        with workspace.asked(f"cannot deploy {version} behind batch endpoint {name!r}"):
+        with workspace.translated(f"cannot deploy {version} behind batch endpoint {name!r}"):
             workspace.client.batch_deployments.begin_create_or_update(deployment).result()
     _make_default(workspace, version)
     return name
@@ -74,14 +74,14 @@ def deployments(workspace: Workspace) -> set[str]:
 def _deployments(workspace: Workspace) -> list[Any] | None:
     """The deployments behind the endpoint; None where there is no endpoint yet."""
     name = endpoint_name(workspace)
-    doing = f"cannot list deployments of batch endpoint {name!r}"
-    return workspace.found(doing, lambda: list(workspace.client.batch_deployments.list(endpoint_name=name)))
+    failure = f"cannot list deployments of batch endpoint {name!r}"
+    return workspace.find(failure, lambda: list(workspace.client.batch_deployments.list(endpoint_name=name)))
 
 
 def _remove_old(workspace: Workspace, found: list[Any]) -> None:
     """Make room for one more deployment: the oldest go, but never the default."""
     client, name = workspace.client, endpoint_name(workspace)
-    with workspace.asked(f"cannot remove old deployments of batch endpoint {name!r}"):
+    with workspace.translated(f"cannot remove old deployments of batch endpoint {name!r}"):
         defaults = client.batch_endpoints.get(name).defaults
         default = defaults.deployment_name if defaults else None
         others = [one for one in found if one.name != default]
@@ -95,5 +95,5 @@ def _make_default(workspace: Workspace, version: str) -> None:
 
     name = endpoint_name(workspace)
     endpoint = BatchEndpoint(name=name, defaults={"deployment_name": version})
-    with workspace.asked(f"cannot make {version} the default of batch endpoint {name!r}"):
+    with workspace.translated(f"cannot make {version} the default of batch endpoint {name!r}"):
         workspace.client.batch_endpoints.begin_create_or_update(endpoint).result()

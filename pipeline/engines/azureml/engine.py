@@ -23,7 +23,7 @@ from pipeline.engines.azureml.schedule import Scheduled, Trigger
 from pipeline.engines.azureml.setup import Datastores, datastore_uri
 from pipeline.engines.azureml.statuses import states
 from pipeline.engines.azureml.workspace import Workspace
-from pipeline.engines.summary import misfit, read_status
+from pipeline.engines.summary import mismatch, read_status
 from pipeline.errors import (
     EngineError,
     EngineUnreachable,
@@ -232,7 +232,7 @@ class AzureMLEngine:
             if not (is_logged or logged is None):
                 problem: str | None = f"{where} is not what {COLLECT} wrote"
             else:
-                problem = misfit(read_summary(data, where), self.runs.manifest(run), where)
+                problem = mismatch(read_summary(data, where), self.runs.manifest(run), where)
             if problem is None:
                 return read_status(data, where, self._names(run))
         except NotFound:

@@ -55,7 +55,7 @@ def submit(workspace: Workspace, request: Request) -> None:
             f"{run[:80]!r} cannot name an Azure ML job: use up to 255 letters, digits, '-' and '_', "
             "a letter or digit first"
         )
-    with workspace.asked(f"cannot submit run {run}"):
+    with workspace.translated(f"cannot submit run {run}"):
         job = pipeline_job(workspace, request)
         try:
             # Its form is always the same; validating it would take longer than sending it.
@@ -73,14 +73,14 @@ def is_taken(error: "HttpResponseError") -> bool:
 
 def find(workspace: Workspace, run: str) -> Any | None:
     """The job of a run, or None if there is none: one call."""
-    return workspace.found(f"cannot look up run {run}", lambda: workspace.client.jobs.get(run))
+    return workspace.find(f"cannot look up run {run}", lambda: workspace.client.jobs.get(run))
 
 
 def cancel(workspace: Workspace, run: str) -> None:
     """Request that a job stops; no error if it has finished, or never existed."""
     from azure.core.exceptions import HttpResponseError
 
-    with workspace.asked(f"cannot cancel run {run}"):
+    with workspace.translated(f"cannot cancel run {run}"):
         try:
             workspace.client.jobs.begin_cancel(run, polling=False)
         except HttpResponseError as error:
@@ -153,7 +153,7 @@ def children(workspace: Workspace, run: str) -> list[Any]:
     token: str | None = None
     while True:
         answers: list[Any] = []
-        with workspace.asked(f"cannot list the steps of run {run}"):
+        with workspace.translated(f"cannot list the steps of run {run}"):
             runs = workspace.client.jobs._runs_operations._operation  # noqa: SLF001
             page = runs.get_child(
                 *(where.subscription, where.resource_group, where.workspace, run),
@@ -175,7 +175,7 @@ def error_of(child: Any) -> str | None:
 
 def log(workspace: Workspace, child: Any) -> str:
     """What a step has written so far; empty if there is no log yet."""
-    with workspace.asked(f"cannot read the log of step {child.display_name}"):
+    with workspace.translated(f"cannot read the log of step {child.display_name}"):
         details = workspace.client.jobs._runs_operations.get_run_details(child.run_id)  # noqa: SLF001
         urls = details.log_files or {}
         if _STEP_LOG not in urls:

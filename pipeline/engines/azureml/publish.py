@@ -68,7 +68,7 @@ def _register_environment(workspace: Workspace, conda: dict[str, Any]) -> str:
         environment = Environment(
             name=NAME, version=version, image=IMAGE, conda_file=conda, description="What scoring needs"
         )
-        with workspace.asked(f"cannot register environment {NAME}:{version}"):
+        with workspace.translated(f"cannot register environment {NAME}:{version}"):
             workspace.client.environments.create_or_update(environment)
     return f"azureml:{NAME}:{version}"
 
@@ -101,7 +101,10 @@ def _register(workspace: Workspace, document: Document, folder: Path) -> Any:
     path.write_text(yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True), "utf-8")
     # The client always prints colours for its upload. Its own validation is skipped because
     # it takes as long as the whole request: build and the service validate the documents.
-    with workspace.asked(f"cannot register component {what}"), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        workspace.translated(f"cannot register component {what}"),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         return workspace.client.components.create_or_update(load_component(path), skip_validation=True)
 
 
@@ -111,5 +114,5 @@ def _prefixed(arm_id: str) -> str:
 
 
 def _found(workspace: Workspace, operations: Any, name: str, version: str) -> bool:
-    doing = f"cannot look up {name}:{version}"
-    return workspace.found(doing, lambda: operations.get(name=name, version=version)) is not None
+    failure = f"cannot look up {name}:{version}"
+    return workspace.find(failure, lambda: operations.get(name=name, version=version)) is not None

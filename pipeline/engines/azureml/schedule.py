@@ -82,7 +82,7 @@ def create(workspace: Workspace, trigger: Trigger, request: Request) -> None:
         create_job=job,
         tags={"trigger": str(trigger), "published": request.tags["published"]},
     )
-    with workspace.asked(f"cannot create schedule {NAME!r}"):
+    with workspace.translated(f"cannot create schedule {NAME!r}"):
         workspace.client.schedules.begin_create_or_update(schedule).result()
 
 
@@ -100,7 +100,7 @@ def remove(workspace: Workspace) -> bool:
     found = _get(workspace)
     if found is None:
         return False
-    with workspace.asked(f"cannot remove schedule {NAME!r}"):
+    with workspace.translated(f"cannot remove schedule {NAME!r}"):
         if found.is_enabled:
             workspace.client.schedules.begin_disable(NAME).result()
         workspace.client.schedules.begin_delete(NAME).result()
@@ -108,7 +108,7 @@ def remove(workspace: Workspace) -> bool:
 
 
 def _get(workspace: Workspace) -> Any | None:
-    return workspace.found(f"cannot look up schedule {NAME!r}", lambda: workspace.client.schedules.get(NAME))
+    return workspace.find(f"cannot look up schedule {NAME!r}", lambda: workspace.client.schedules.get(NAME))
 
 
 def _sdk_trigger(trigger: Trigger) -> Any:

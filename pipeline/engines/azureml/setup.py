@@ -85,7 +85,7 @@ def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
             idle_time_before_scale_down=IDLE_SECONDS,
             identity=IdentityConfiguration(type="system_assigned"),
         )
-        with workspace.asked(f"cannot create compute {compute!r}"):
+        with workspace.translated(f"cannot create compute {compute!r}"):
             workspace.client.compute.begin_create_or_update(cluster).result()
         created.append(f"compute {compute}: 0 to {MAX_NODES} nodes of {CLUSTER_SIZE}, its own identity")
     found = existing(workspace)
@@ -94,7 +94,7 @@ def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
             continue
         # Without credentials: steps read and write with the cluster's identity.
         datastore = AzureBlobDatastore(name=name, account_name=account, container_name=container)
-        with workspace.asked(f"cannot create datastore {name!r}"):
+        with workspace.translated(f"cannot create datastore {name!r}"):
             workspace.client.datastores.create_or_update(datastore)
         created.append(f"datastore {name}: container {container} of {account}, no credentials")
     return created
@@ -103,7 +103,7 @@ def set_up(workspace: Workspace, datastores: Datastores) -> list[str]:
 def grants(workspace: Workspace, datastores: Datastores) -> list[str]:
     """The commands that let the cluster's identity read inputs and write results, a role assignment each."""
     compute, subscription = workspace.where.compute, workspace.where.subscription
-    with workspace.asked(f"cannot look up the identity of compute {compute!r}"):
+    with workspace.translated(f"cannot look up the identity of compute {compute!r}"):
         identity = workspace.client.compute.get(compute).identity
         registry = workspace.client.workspaces.get(workspace.where.workspace).container_registry
     principals = _principals(identity)
@@ -141,8 +141,8 @@ def processors(workspace: Workspace) -> int:
         EngineError: the workspace does not respond.
     """
     compute = workspace.where.compute
-    look = f"cannot look up compute {compute!r}"
-    found = workspace.found(look, lambda: workspace.client.compute.get(compute))
+    failure = f"cannot look up compute {compute!r}"
+    found = workspace.find(failure, lambda: workspace.client.compute.get(compute))
     if found is None:
         raise PublishError(f"there is no compute {compute!r}: {_SETUP}")
     size = str(getattr(found, "size", None))
@@ -170,13 +170,13 @@ def processors_of(size: str) -> int | None:
 def has_compute(workspace: Workspace) -> bool:
     """Whether the cluster of the settings exists."""
     name = workspace.where.compute
-    look = f"cannot look up compute {name!r}"
-    return workspace.found(look, lambda: workspace.client.compute.get(name)) is not None
+    failure = f"cannot look up compute {name!r}"
+    return workspace.find(failure, lambda: workspace.client.compute.get(name)) is not None
 
 
 def existing(workspace: Workspace) -> dict[str, tuple[str, str]]:
     """Account and container of each existing blob datastore."""
-    with workspace.asked("cannot list datastores"):
+    with workspace.translated("cannot list datastores"):
         found: list[Any] = list(workspace.client.datastores.list())
     return {
         one.name: (str(one.account_name), str(one.container_name))

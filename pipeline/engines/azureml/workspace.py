@@ -82,48 +82,48 @@ class Workspace:
         )
 
     @contextmanager
-    def asked(self, doing: str) -> Iterator[None]:
-        """Raise our exception for any of the SDK; `doing` says what was tried."""
+    def translated(self, failure: str) -> Iterator[None]:
+        """Raise our exception for any of the SDK; `failure` says what could not be done."""
         from azure.ai.ml.exceptions import MlException
         from azure.core.exceptions import AzureError, DeserializationError, SerializationError
 
         try:
             yield
         except (AzureError, MlException, DeserializationError, SerializationError) as error:
-            raise self._translated(error, doing) from safe_cause(error)
+            raise self._translate(error, failure) from safe_cause(error)
 
-    def found[Answer](self, doing: str, look: Callable[[], Answer]) -> Answer | None:
-        """What `look` requests from the SDK, or None if it does not exist in the workspace."""
+    def find[Answer](self, failure: str, request: Callable[[], Answer]) -> Answer | None:
+        """The answer of the SDK to `request`; None if what it asks for is not in the workspace."""
         from azure.core.exceptions import HttpResponseError
 
-        with self.asked(doing):
+        with self.translated(failure):
             try:
-                return look()
+                return request()
             except HttpResponseError as error:
                 if is_missing(error):
                     return None
                 raise
 
-    def _translated(self, error: Exception, doing: str) -> EngineError:
+    def _translate(self, error: Exception, failure: str) -> EngineError:
         from azure.core import exceptions as azure
 
         name = f"Azure ML workspace {self.where.workspace!r}"
         status = status_of(error)
         if isinstance(error, azure.ClientAuthenticationError) or status in {401, 403}:
-            return EngineError(f"{doing}: {name} refuses the credential ({message_of(error)}): {_SIGN_IN}")
+            return EngineError(f"{failure}: {name} refuses the credential ({message_of(error)}): {_SIGN_IN}")
         if is_missing_workspace(error):
             group, subscription = self.where.resource_group, self.where.subscription
             return EngineError(
-                f"{doing}: there is no {name} in resource group {group!r} of subscription {subscription}: "
+                f"{failure}: there is no {name} in resource group {group!r} of subscription {subscription}: "
                 "create it, or set AZUREML_WORKSPACE_NAME, AZURE_RESOURCE_GROUP and AZURE_SUBSCRIPTION_ID"
             )
         if isinstance(error, azure.ServiceRequestError | azure.ServiceResponseError):
             return EngineUnreachable(
-                f"{doing}: {name} does not respond ({root_cause(error)}); try again later"
+                f"{failure}: {name} does not respond ({root_cause(error)}); try again later"
             )
         if status in {408, 429} or status >= 500:  # noqa: PLR2004
-            return EngineUnreachable(f"{doing}: {name} keeps returning {status}; try again later")
-        return EngineError(f"{doing}: {name} returned: {message_of(error)}")
+            return EngineUnreachable(f"{failure}: {name} keeps returning {status}; try again later")
+        return EngineError(f"{failure}: {name} returned: {message_of(error)}")
 
 
 def status_of(error: Exception) -> int:

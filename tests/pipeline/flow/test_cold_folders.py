@@ -42,9 +42,9 @@ def outside(container, cold):
 
 
 def cold_in(container, server):
-    found = ColdFolders(server.now)
-    assert list(found.seen(container.list())) == list(container.list())
-    return found.found()
+    folders = ColdFolders(server.now)
+    assert list(folders.record(container.list())) == list(container.list())
+    return folders.names()
 
 
 @pytest.fixture

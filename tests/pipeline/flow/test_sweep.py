@@ -11,7 +11,7 @@ from pipeline import alerts
 from pipeline.errors import EngineError, NothingPublished, PublishError, RunDocumentError
 from pipeline.flow.context import Context
 from pipeline.flow.recover import recover
-from pipeline.flow.status import look
+from pipeline.flow.status import view_run
 from pipeline.flow.submit import Outcome, submit_landing, to_landing
 from pipeline.flow.sweep import sweep
 from pipeline.published.publish import make_current
@@ -314,7 +314,7 @@ class TestAnotherEngine:
         assert recovered.postponed == 1
         assert "is on the engine azureml, and SCORING_ENGINE is local: set it back" in caplog.text
         with pytest.raises(EngineError, match="SCORING_ENGINE"):
-            look(context, run)
+            view_run(context, run)
 
     def test_what_is_published_for_it_is_refused_before_anything_is_claimed(self, context, store, land):
         landing = land("a.csv")
@@ -428,7 +428,7 @@ class TestRetries:
         land("a.csv")
         run = str(submit_landing(context, "a.csv").run)
         context.engine.say(run, state="failed", error="no disk")
-        view = look(context, run)
+        view = view_run(context, run)
         assert (view.state, view.recorded, view.record.error) == (RunState.FAILED, False, "no disk")
         assert context.runs.load(run).state is RunState.SUBMITTED
         assert alerts.RUN_FAILED not in caplog.text

@@ -22,7 +22,7 @@ from pipeline.engine import StepState
 from pipeline.engines.local.engine import handed_over, settings_environment, worker_environment
 from pipeline.errors import EngineError
 from pipeline.flow.manual import Request, submit_manual
-from pipeline.flow.status import look
+from pipeline.flow.status import view_run
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline, version_of
 from pipeline.published.publish import load_documents
@@ -322,9 +322,9 @@ def test_watching_a_run_without_a_worker_says_what_to_do(fleet, capsys):
     fleet.publish()
     fleet.engine.submit = no_worker
     run = fleet.start(fleet.land("a.csv", "1_1"))
-    assert look(fleet.context, run).line() == f"{run}: submitted"  # it can be starting
+    assert view_run(fleet.context, run).line() == f"{run}: submitted"  # it can be starting
     fleet.ahead += timedelta(minutes=1)
-    view = look(fleet.context, run)
+    view = view_run(fleet.context, run)
     assert view.to_json()["lost"] is True
     assert view.line().endswith("or run python -m pipeline sweep")
     show(view, fleet.context.clock())
