@@ -79,7 +79,7 @@ def soak(plan: Plan, seed: int, mark: str, folder: Path, stack: contextlib.ExitS
 def _settle(context: Context, began: float) -> float | None:
     """Wait until no run is open, no landing unclaimed, no event waits; the seconds, None after a timeout."""
     while (took := time.monotonic() - began) < _SETTLING_TIMEOUT:
-        if not (context.runs.open() or _unclaimed(context) or read_state(context.store.preds).outbox):
+        if not (context.runs.markers.all() or _unclaimed(context) or read_state(context.store.preds).outbox):
             return took
         time.sleep(5)
     return None

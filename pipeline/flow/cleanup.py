@@ -100,7 +100,7 @@ def _listed(context: Context, before: datetime) -> _Listed:
     The landings come last: one that arrives in the meantime belongs to a run that has not finished long ago.
     """
     store = context.store
-    rows, skipped = {}, {marker.run for marker in context.runs.open()}
+    rows, skipped = {}, {marker.run for marker in context.runs.markers.all()}
     for run, ended, name in history.names(store.runs):
         if ended > before:
             skipped.add(run)

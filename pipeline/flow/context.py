@@ -105,7 +105,7 @@ class Context:
         self._deferral.get(lambda: last.note(self.store.runs, last.DEFERRAL))
 
     def _count_active(self) -> int:
-        return sum(not marker.failed for marker in self.runs.open())
+        return sum(not marker.failed for marker in self.runs.markers.all())
 
 
 class _Recent[Value]:

@@ -106,7 +106,7 @@ def _engine(context: Context) -> tuple[bool, str]:
 
 
 def _runs(context: Context) -> tuple[bool, str]:
-    markers = context.runs.open()
+    markers = context.runs.markers.all()
     failed = sum(marker.failed for marker in markers)
     active = f"{len(markers) - failed:,} active of {context.settings.max_active_runs:,} at most"
     return True, f"{active}, {failed:,} failed runs that the next sweep retries"

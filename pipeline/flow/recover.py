@@ -27,9 +27,10 @@ from pipeline.errors import (
 )
 from pipeline.flow.context import Context
 from pipeline.flow.submit import Outcome, next_manifest, resume, submit
+from pipeline.runs.markers import Marker
 from pipeline.runs.names import earlier_try, next_try
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState, RunStatus
-from pipeline.runs.store import Marker, log_failed
+from pipeline.runs.store import log_failed
 from pipeline.storage.account import in_parallel
 from scoring.formats import SUCCESS
 
@@ -95,7 +96,7 @@ def recover(context: Context, now: datetime) -> Recovered:
             )
             return Action.POSTPONED
 
-    markers = sorted(context.runs.open(), key=lambda marker: marker.run)
+    markers = sorted(context.runs.markers.all(), key=lambda marker: marker.run)
     # Runs to retry first: their retries can have markers already.
     counts = Counter(check(marker) for marker in markers if marker.failed)
     counts.update(in_parallel(check, (marker for marker in markers if not marker.failed)))
@@ -119,7 +120,7 @@ def conclude(context: Context, run: str, waits: Sequence[float] = CONCLUDE_WAITS
     action = Action.NONE
     for wait in (0.0, *waits):
         time.sleep(wait)
-        marker = context.runs.marker(run)
+        marker = context.runs.markers.find(run)
         if marker is None:
             return f"run {run} is concluded already, or is not one of ours"
         if marker.held:
@@ -154,7 +155,7 @@ def _recover(context: Context, marker: Marker, now: datetime) -> Action:
 def _close_without_record(context: Context, run: str) -> Action:
     """Close a run whose submitter died before it wrote the record; writing it stops one that is only slow."""
     earlier = earlier_try(run)
-    if earlier and context.runs.is_marked(earlier):
+    if earlier and context.runs.markers.exists(earlier):
         return Action.NONE  # the recovery of the earlier try submits this one
     record = RunRecord(
         run=run,
@@ -168,7 +169,7 @@ def _close_without_record(context: Context, run: str) -> Action:
     )
     with suppress(AlreadyExists):  # its submitter was only slow
         context.runs.create(record)
-        context.runs.unmark(run)
+        context.runs.markers.delete(run)
         return Action.CLOSED
     return Action.NONE
 
@@ -183,14 +184,14 @@ def _close(context: Context, record: RunRecord) -> Action:
     """Log the alert if the run has failed for good, and delete its marker."""
     if record.failed_for_good:
         log_failed(record)
-    context.runs.unmark(record.run)
+    context.runs.markers.delete(record.run)
     return Action.CLOSED
 
 
 def _retry(context: Context, record: RunRecord) -> Action:
     """Retry a run under its next name, unless it has no try left or was canceled."""
     if context.runs.cancel_requested(record.run):
-        context.runs.unmark(record.run)
+        context.runs.markers.delete(record.run)
         return Action.CLOSED
     if record.tries >= context.settings.max_tries:
         return _close(context, context.runs.give_up(record))
@@ -209,7 +210,7 @@ def _retry(context: Context, record: RunRecord) -> Action:
         sensors=manifest.sensors,
     )
     # The next try has its own marker now.
-    context.runs.unmark(record.run)
+    context.runs.markers.delete(record.run)
     what = f"lost steps ({record.missing_count})" if record.missing else "failed"
     logger.info("run %s %s and is retried: %s", record.run, what, submission, extra={"run": run})
     return Action.RETRIED if submission.outcome is Outcome.SUBMITTED else Action.CLOSED

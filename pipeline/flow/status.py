@@ -96,7 +96,7 @@ def follow_up(context: Context, record: RunRecord) -> str | None:
     """What the sweep does next about a finished run, or has done, in one line; None if it is final."""
     if not record.awaits_retry:
         return None
-    if not context.runs.is_marked(record.run):
+    if not context.runs.markers.exists(record.run):
         with suppress(UnknownRun):  # it was canceled
             again = context.runs.load(next_try(record.run))
             return f"{again.run} tried it again: {again.state}"

@@ -97,7 +97,7 @@ def _claimed(context: Context, landing: Landing) -> Submission | None:
 def _submit_landing(context: Context, landing: Landing) -> Submission:
     run, name = blob_run(context.runs.key(landing)), landing.name
     has_slot = context.acquire_slot()
-    if not has_slot and not context.runs.is_marked(run):  # a run that was interrupted counts as active
+    if not has_slot and not context.runs.markers.exists(run):  # a run that was interrupted counts as active
         context.note_deferral()
         return Submission(
             Outcome.DEFERRED,
@@ -153,7 +153,7 @@ def submit(
         tries=tries,
         claims=claims,
     )
-    marked = context.runs.mark(run)
+    marked = context.runs.markers.create(run)
     if not marked:
         try:
             known = context.runs.load(run)
@@ -165,10 +165,10 @@ def submit(
         record = context.runs.create(record)
     except AlreadyExists:
         if marked and context.runs.load(run).state.final:
-            context.runs.unmark(run)  # this marker was created after its end
+            context.runs.markers.delete(run)  # this marker was created after its end
         return _already(run, cause)
     except PipelineError:
-        context.runs.abandon(run)  # it can have been written, and only the response was lost
+        context.runs.markers.abandon(run)  # it can have been written, and only the response was lost
         raise
     try:
         manifest = Manifest(run, tuple(landings), sensors, expected_sensors(context, landings))
@@ -178,13 +178,13 @@ def submit(
             return replace(_already(run, cause), reason=f"a sweep has resumed run {run}")
         return _claim_and_submit(context, record, manifest, published)
     except PipelineError:
-        context.runs.abandon(run)
+        context.runs.markers.abandon(run)
         raise
 
 
 def _known(context: Context, record: RunRecord, landings: Sequence[Landing]) -> Submission:
     """The result of another delivery of its cause, which resumes the run if its submitter gave up."""
-    if record.state is RunState.PENDING and context.runs.is_abandoned(record.run):
+    if record.state is RunState.PENDING and context.runs.markers.is_abandoned(record.run):
         return resume(context, record, landings)
     return _already(record.run, record.cause)
 

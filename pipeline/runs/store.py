@@ -1,29 +1,23 @@
-"""Runs in storage: records, markers, manifests and claims, all written conditionally.
+"""Runs in storage: records, manifests and claims, all written conditionally.
 
 Layout of the runs container:
 
-    open/<run>           marker: the sweep checks this run; metadata state=active|left|failed ("left" means
-                         abandoned, "failed" that it waits for its retry or its alert). It is created first
-                         and deleted last. The worker of the local engine holds a lease on it while it is
-                         alive.
+    open/<run>           marker: the sweep still has to check this run (`pipeline.runs.markers`)
     <run>/record.json    what the run is, and its state (`pipeline.runs.record`)
     <run>/manifest.json  the landings that it scores (`pipeline.runs.landing`)
     <run>/result.json    how it ended, as the worker of the local engine states it (`pipeline.runs.result`)
     <run>/cancel         cancellation was requested
     landings/<32 hex>    claim on one landing: the name of the run that scores it
     ended/<time>-<run>   it has finished: its row on the page of runs (`pipeline.runs.history`)
-
-A run has its marker before it has any claim; so the sweep finds every claimed landing until its run has
-finished.
 """
 
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from pipeline import alerts
 from pipeline.errors import (
@@ -33,49 +27,19 @@ from pipeline.errors import (
     NotFound,
     PipelineError,
     RunDocumentError,
-    StorageError,
     UnknownRun,
 )
 from pipeline.redact import redacted
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing, Manifest
+from pipeline.runs.markers import Markers
 from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
 from pipeline.runs.record import RECORD_JSON, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
-from pipeline.storage.listing import BlobInfo
 from scoring.formats import MANIFEST_JSON
 
-LEASE_SECONDS = 30
-"""A worker that has not renewed its lease for this long counts as dead."""
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """The marker `open/<run>` as a listing shows it."""
-
-    run: str
-    failed: bool
-    """The run has finished, and waits for its retry or for its alert; otherwise it is active."""
-    abandoned: bool
-    """Its submitter failed and gave up: another process can resume the run at once."""
-    held: bool
-    """A worker of the local engine holds the lease."""
-    touched: datetime
-    """When it was last written, by the clock of the server."""
-
-    @classmethod
-    def of(cls, found: BlobInfo) -> Self:
-        """The marker that a blob is."""
-        return cls(
-            run=found.name.removeprefix(_marker("")),
-            failed=found.metadata.get("state") == "failed",
-            abandoned=found.metadata.get("state") == "left",
-            held=found.leased,
-            touched=found.last_modified,
-        )
 
 
 class Runs:
@@ -91,8 +55,7 @@ class Runs:
         self.store = store
         self.clock = clock
         self.add_to_fleet = add_to_fleet
-        self._abandoned: set[str] = set()
-        """Runs that this process gave up on while it could not record that."""
+        self.markers = Markers(store.runs)
 
     # Records
 
@@ -245,14 +208,12 @@ class Runs:
             self._keep_marker(record, lease)
             return
         with self._marker_of_finished(record):
-            self.unmark(record.run, lease)
+            self.markers.delete(record.run, lease)
 
     def _keep_marker(self, record: RunRecord, lease: Lease | None) -> None:
         """Leave a finished run to the sweep; it is not active any more."""
         with self._marker_of_finished(record):
-            self.store.runs.annotate(_marker(record.run), {"state": "failed"}, lease=lease)
-            if lease is not None:
-                lease.release()
+            self.markers.leave_to_sweep(record.run, lease)
 
     @contextmanager
     def _marker_of_finished(self, record: RunRecord) -> Iterator[None]:
@@ -278,7 +239,7 @@ class Runs:
         A few listings, and a request for each run that has not finished: finished ones have their rows in the
         history. The records of those that do not, such as cleaned-up ones, are read only to fill the list.
         """
-        unfinished = self._load_each(marker.run for marker in self.open())
+        unfinished = self._load_each(marker.run for marker in self.markers.all())
         rows = history.latest(self.store.runs, unfinished, limit)
         if limit is None or len(rows) < limit:
             listed = {row["run"] for row in rows}
@@ -306,52 +267,6 @@ class Runs:
                 return None
 
         return [record for record in in_parallel(load, names) if record is not None]
-
-    # Markers
-
-    def open(self) -> list[Marker]:
-        """The markers of all runs that the sweep still has to check: one listing."""
-        return [Marker.of(found) for found in self.store.runs.list(_marker(""), metadata=True)]
-
-    def marker(self, run: str) -> Marker | None:
-        """The marker of `run`; None if the sweep has no work with it, or there is no such run."""
-        found = self.store.runs.find(_marker(run))
-        return None if found is None else Marker.of(found)
-
-    def mark(self, run: str) -> bool:
-        """Create the marker of `run`; False if it exists already, also from an earlier attempt."""
-        return self.store.runs.touch(_marker(run), metadata={"state": "active"})
-
-    def is_marked(self, run: str) -> bool:
-        """Whether the sweep still has to check `run`."""
-        return self.store.runs.exists(_marker(run))
-
-    def abandon(self, run: str) -> None:
-        """Record that its submitter gave up; if that fails too, this process and later the sweep know."""
-        try:
-            self.store.runs.annotate(_marker(run), {"state": "left"})
-        except StorageError:
-            self._abandoned.add(run)
-
-    def is_abandoned(self, run: str) -> bool:
-        """Whether its submitter recorded that it gave up, or did so in this process."""
-        if run in self._abandoned:
-            return True
-        marker = self.store.runs.find(_marker(run))
-        return marker is not None and marker.metadata.get("state") == "left"
-
-    def unmark(self, run: str, lease: Lease | None = None) -> None:
-        """Delete the marker of `run`, if it exists."""
-        self.store.runs.delete(_marker(run), lease=lease)
-
-    def hold(self, run: str, seconds: int = LEASE_SECONDS) -> Lease:
-        """Lease the marker of `run`: only one worker can.
-
-        Raises:
-            LeaseHeld: another worker holds it.
-            NotFound: the run has finished, and its marker is deleted.
-        """
-        return self.store.runs.lease(_marker(run), seconds)
 
     # Manifests, cancellation
 
@@ -447,10 +362,6 @@ def _timed(record: RunRecord, now: datetime) -> RunRecord:
         started=record.started or (now if state is RunState.RUNNING else None),
         ended=record.ended or (now if state.final else None),
     )
-
-
-def _marker(run: str) -> str:
-    return f"open/{run}"
 
 
 def _record(run: str) -> str:

@@ -61,7 +61,7 @@ def logged(small_fleet, tmp_path_factory):
             host.wait_for(run)
             wait_for_end(sandbox, run)
             # The worker still holds the run for a moment, and a sweep leaves such a run alone.
-            until(lambda: not any(marker.held for marker in sandbox.context.runs.open()))
+            until(lambda: not any(marker.held for marker in sandbox.context.runs.markers.all()))
             assert host.call("score_on_timer") == 202
             host.wait_for(alerts.RUN_FAILED)
         return [message["message"] for message in messages(taken)]

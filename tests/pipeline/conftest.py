@@ -76,7 +76,7 @@ class Fleet:
 
         def over() -> RunRecord | None:
             record = self.context.runs.load(run)
-            marked = any(marker.run == run and marker.held for marker in self.context.runs.open())
+            marked = any(marker.run == run and marker.held for marker in self.context.runs.markers.all())
             return record if record.state.final and not marked else None
 
         return until(over)

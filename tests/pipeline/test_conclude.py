@@ -58,7 +58,7 @@ def test_a_finished_run_is_in_the_fleet_state_once(context, run):
     (episode,) = sensor.episodes
     assert (episode.readings, episode.peak_score, episode.state) == (26, None, "closed")
     assert context.runs.load(run).applied
-    assert not context.runs.is_marked(run)
+    assert not context.runs.markers.exists(run)
     swept(context)
     assert state(context).sensors == (sensor,)
 
@@ -70,10 +70,10 @@ def test_a_run_whose_names_have_left_the_state_is_not_added_again(context, run):
     from msgspec.structs import replace
 
     before = change_state(context.store.preds, lambda state: replace(state, runs=()))
-    context.runs.mark(run)  # as if a process had died before it deleted the marker
+    context.runs.markers.create(run)  # as if a process had died before it deleted the marker
     swept(context)
     assert state(context) == before.state
-    assert not context.runs.is_marked(run)
+    assert not context.runs.markers.exists(run)
 
 
 def test_a_process_that_dies_before_the_fleet_state_leaves_it_to_the_next_sweep(context, run):
@@ -87,12 +87,12 @@ def test_a_process_that_dies_before_the_fleet_state_leaves_it_to_the_next_sweep(
     with pytest.raises(StorageUnreachable):
         swept(context)
     assert context.runs.load(run).state is RunState.SUCCEEDED
-    assert context.runs.is_marked(run)
+    assert context.runs.markers.exists(run)
     assert state(context).sensors == ()
     context.runs.add_to_fleet = usual
     swept(context)
     assert len(state(context).sensors) == 1
-    assert not context.runs.is_marked(run)
+    assert not context.runs.markers.exists(run)
 
 
 def test_runs_that_finish_at_the_same_moment_are_all_added(context):
@@ -140,7 +140,7 @@ class TestTrigger:
         assert state(context).runs == ()
 
     def test_a_run_with_a_live_worker_is_left_to_it(self, context, run):
-        lease = context.runs.hold(run)
+        lease = context.runs.markers.hold(run)
         outcome = conclude_run(context, context.store.preds.name, f"{run}/{SUCCESS}")
         assert outcome == f"run {run} is concluded by its worker"
         lease.release()
@@ -208,7 +208,7 @@ class TestWhatOthersPlant:
         context.store.preds.put(f"{run}/{EPISODES_CSV}", b"what,is,this\n")
         finish(context, run)
         swept(context)
-        assert not context.runs.is_marked(run)
+        assert not context.runs.markers.exists(run)
         assert state(context).sensors == ()
         assert f"the fleet state leaves out run {run}" in caplog.text
 
@@ -231,5 +231,5 @@ def test_a_run_of_an_earlier_release_has_neither_file_and_finishes(context, run)
         context.store.preds.delete(f"{run}/{name}")
     finish(context, run)
     swept(context)
-    assert not context.runs.is_marked(run)
+    assert not context.runs.markers.exists(run)
     assert [sensor.model for sensor in state(context).sensors] == ["f00d"]

@@ -145,7 +145,7 @@ class Fleet(RuleBasedStateMachine):
             while any(not job.state.final for job in self.world.jobs.values()):
                 self.world.end_job(0, "succeeds")
             self.no_reading_is_scored_twice()
-        assert self.world.runs.open() == []
+        assert self.world.runs.markers.all() == []
         records = {record.run: record for record in self.world.records()}
         assert all(record.state.final for record in records.values()), records
         claims = self.world.claims()

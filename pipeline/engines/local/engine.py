@@ -102,7 +102,7 @@ class LocalEngine:
         record = self.runs.load(run)
         lost = False
         if record.state in {RunState.SUBMITTED, RunState.RUNNING}:
-            marker = next((marker for marker in self.runs.open() if marker.run == run), None)
+            marker = next((marker for marker in self.runs.markers.all() if marker.run == run), None)
             if marker is None:
                 record = self.runs.load(run)  # it has finished in the meantime
             else:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 
 from pipeline.errors import ContainerMissing, LeaseHeld, NotFound, PipelineError
-from pipeline.runs.store import LEASE_SECONDS
+from pipeline.runs.markers import LEASE_SECONDS
 from pipeline.storage.container import Lease
 
 RENEW_SECONDS = LEASE_SECONDS / 3

@@ -80,7 +80,7 @@ class Worker:
     def work(self) -> int:
         """Execute the run, unless another worker has it; returns an exit code."""
         try:
-            lease = self.runs.hold(self.run)
+            lease = self.runs.markers.hold(self.run)
         except (LeaseHeld, NotFound) as error:
             logger.info("nothing to do: another worker has run %s, or it has finished (%s)", self.run, error)
             return EXIT_DONE

@@ -22,7 +22,7 @@ def made(runs, run, state, **changes):
     """A finished run of one blob."""
     cause = Cause(CauseKind.BLOB, "a.csv")
     pending = RunRecord(run=run, cause=cause, state=RunState.PENDING, published="v1", created=utc_now())
-    runs.mark(run)
+    runs.markers.create(run)
     return runs.advance(runs.create(pending), state, **changes)
 
 
@@ -76,7 +76,7 @@ def test_runs_and_status_say_the_same_time_that_a_run_took(runs, capsys):
         published="v1",
         created=created,
     )
-    runs.mark("slow")
+    runs.markers.create("slow")
     times = {"started": created + timedelta(seconds=50), "ended": created + timedelta(seconds=61)}
     runs.advance(runs.create(pending), RunState.SUCCEEDED, **times)
     assert main(["runs"]) == 0
@@ -113,7 +113,7 @@ def test_status_shows_what_needs_attention(runs, capsys):
 
 def test_status_of_a_run_that_was_tried_again_names_the_next_try_and_its_state(runs, capsys):
     made(runs, "first", RunState.PARTLY, error="1/4 is missing", retry=True, missing=("1_4",))
-    runs.unmark("first")  # a sweep has submitted the next try, or the run was canceled
+    runs.markers.delete("first")  # a sweep has submitted the next try, or the run was canceled
     assert main(["status", "first"]) == 0
     assert "next " not in capsys.readouterr().out
     made(runs, "first-2", RunState.SUCCEEDED)

@@ -37,10 +37,10 @@ def test_a_pending_run_is_canceled_at_once_and_no_other_scores_its_landings(cont
     context.engine.refuses = "it is busy"
     with pytest.raises(EngineError):
         submit_landing(context, landing.name)
-    (marker,) = context.runs.open()
+    (marker,) = context.runs.markers.all()
     cancel(context, marker.run)
     assert context.runs.load(marker.run).state is RunState.CANCELED
-    assert context.runs.open() == []
+    assert context.runs.markers.all() == []
     assert context.runs.unclaimed([landing]) == ()
 
 

@@ -102,7 +102,7 @@ def test_a_run_that_waits_for_its_next_try_keeps_all_that_it_needs(context, cloc
 
 
 def test_one_that_never_started_is_removed_too(context, clock):
-    context.runs.mark("blob-1")
+    context.runs.markers.create("blob-1")
     recover(context, datetime.now(UTC) + timedelta(hours=1))
     assert context.runs.load("blob-1").state is RunState.EMPTY
     clock.move(days=31)

@@ -44,7 +44,7 @@ def test_on_one_machine_nothing_is_claimed_and_the_sweep_after_a_publication_sco
             submit_landing(old, landing)
         with pytest.raises(PublishError, match="published by an earlier release"):
             sweep(old, clock(), random_hex="000000")
-    assert old.runs.open() == []
+    assert old.runs.markers.all() == []
     assert old.runs.newest() == []
     context.store.runs.put(CURRENT, current)
     clock.move(seconds=6)  # the current version is reused for so long

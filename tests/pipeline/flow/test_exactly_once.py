@@ -80,7 +80,7 @@ def sweep_until_settled(context):
 
 
 def open_runs(context):
-    return [marker.run for marker in context.runs.open()]
+    return [marker.run for marker in context.runs.markers.all()]
 
 
 def assert_each_is_scored_once(context, names):

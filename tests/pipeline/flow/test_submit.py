@@ -29,7 +29,7 @@ def land(store):
 def pending(context, landing, **more):
     """A run whose submitter came no further than to its record."""
     run = f"blob-{context.runs.key(landing)}"
-    context.runs.mark(run)
+    context.runs.markers.create(run)
     cause = Cause(CauseKind.BLOB, landing.name)
     fields = {
         "run": run,
@@ -73,7 +73,7 @@ class TestLandings:
         run = submit_landing(context, land().name).run
         context.runs.advance(context.runs.load(run), RunState.SUCCEEDED)
         assert submit_landing(context, "a.csv").outcome is Outcome.ALREADY
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_a_replaced_blob_is_a_new_landing(self, context, land):
         land()
@@ -107,7 +107,7 @@ class TestLandings:
         with pytest.raises(NothingPublished, match="run python -m pipeline publish"):
             submit_landing(context, "a.csv")
         assert context.runs.unclaimed([landing]) == (landing,)
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_a_landing_that_another_run_has_claimed_is_not_scored_again(self, context, land):
         context.runs.claim([land()], "timer-20261123-050000")
@@ -116,14 +116,14 @@ class TestLandings:
         assert str(submission) == "'a.csv' is in run timer-20261123-050000 already"
         assert list(context.runs.newest()) == []
         assert context.engine.taken() == {}
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_an_error_of_the_engine_is_raised_and_the_run_stays_pending(self, context, land):
         land()
         context.engine.refuses = "the cluster is gone"
         with pytest.raises(EngineError, match="the cluster is gone"):
             submit_landing(context, "a.csv")
-        (marker,) = context.runs.open()
+        (marker,) = context.runs.markers.all()
         record = context.runs.load(marker.run)
         assert record.state is RunState.PENDING
         assert marker.abandoned
@@ -142,7 +142,7 @@ class TestLandings:
     def test_one_that_gave_up_before_it_had_a_manifest_is_continued_too(self, context, land):
         landing = land()
         record = pending(context, landing)
-        context.runs.abandon(record.run)
+        context.runs.markers.abandon(record.run)
         assert submit_landing(context, "a.csv").run == record.run
         assert scored(context) == [(landing.name, landing.etag)]
 
@@ -276,7 +276,7 @@ class TestByHand:
         assert "'gone.csv' does not exist" in str(caught.value)
         assert "'_x.csv' cannot be scored" in str(caught.value)
         assert "'empty.csv' cannot be scored: it is empty" in str(caught.value)
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_a_submission_without_blobs_is_rejected(self, context):
         with pytest.raises(InvalidRequest, match="all blobs that start with '2018/'"):
@@ -288,7 +288,7 @@ class TestByHand:
         land()
         with pytest.raises(InvalidRunName):
             submit_manual(context, Request(), name="open", random_hex=HEX)
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
 
 class TestTakingUp:
@@ -342,7 +342,7 @@ class TestTakingUp:
         assert context.runs.load(record.run).state is RunState.CANCELED
         assert context.engine.taken() == {}
         assert context.runs.unclaimed([landing]) == ()
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_a_run_that_is_canceled_while_it_is_submitted_is_canceled_in_the_engine(self, context, land):
         landing = land()

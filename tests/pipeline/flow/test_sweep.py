@@ -216,7 +216,7 @@ class TestPendingRuns:
     def pending(self, context, land, *, manifest=True):
         landing = land("a.csv")
         run = f"blob-{context.runs.key(landing)}"
-        context.runs.mark(run)
+        context.runs.markers.create(run)
         record = context.runs.create(
             RunRecord(
                 run=run,
@@ -266,14 +266,14 @@ class TestPendingRuns:
     def test_a_marker_without_a_record_is_closed_for_good(self, context, land):
         landing = land("a.csv")
         run = f"blob-{context.runs.key(landing)}"
-        context.runs.mark(run)
+        context.runs.markers.create(run)
         assert recover(context, later()).active == 1
         assert recover(context, later(hours=1)).closed == 1
         assert context.runs.load(run).state is RunState.EMPTY
         # The submitter was only slow: it finds that its name is taken, and the sweep does its work.
         assert submit_landing(context, "a.csv").outcome is Outcome.ALREADY
         assert sweep(context, TICK, random_hex=HEX).landings == 1
-        assert context.runs.open()[0].run == "timer-20261123-050000"
+        assert context.runs.markers.all()[0].run == "timer-20261123-050000"
 
     def test_one_that_the_engine_refuses_is_logged_and_the_others_continue(self, context, land, caplog):
         first = self.pending(context, land)
@@ -298,9 +298,9 @@ class TestPendingRuns:
     def test_the_marker_of_a_finished_run_is_deleted(self, context, land):
         record = self.pending(context, land)
         context.runs.advance(record, RunState.CANCELED)
-        context.runs.mark(record.run)
+        context.runs.markers.create(record.run)
         assert recover(context, later()).closed == 1
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
 
 class TestAnotherEngine:
@@ -323,7 +323,7 @@ class TestAnotherEngine:
         for submit in (lambda: submit_landing(fresh, "a.csv"), lambda: sweep(fresh, TICK, random_hex=HEX)):
             with pytest.raises(PublishError, match="run python -m pipeline publish"):
                 submit()
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
         assert context.runs.unclaimed([landing]) == (landing,)
 
 
@@ -342,7 +342,7 @@ class TestRetries:
         assert record.state is RunState.SUBMITTED
         assert context.engine.taken()[f"{run}-2"] == [(landing.name, landing.etag)]
         assert context.store.runs.read(f"landings/{context.runs.key(landing)}").data == f"{run}-2".encode()
-        assert [marker.run for marker in context.runs.open()] == [f"{run}-2"]
+        assert [marker.run for marker in context.runs.markers.all()] == [f"{run}-2"]
 
     @pytest.mark.parametrize("lost", [(), ("1_3",)], ids=["as a whole", "for what is missing"])
     def test_the_folder_of_a_run_that_is_tried_again_as_a_whole_is_not_finished(self, context, land, lost):
@@ -362,7 +362,7 @@ class TestRetries:
         assert alerts.RUN_FAILED not in caplog.text
         assert recover(context, later()).closed == 1
         assert f"{alerts.RUN_FAILED} run {run}-{settings.max_tries}: see its steps" in caplog.text
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
         assert len(context.engine.taken()) == settings.max_tries
 
     def test_one_that_no_retry_can_help_is_not_retried(self, context, land, caplog):
@@ -414,7 +414,7 @@ class TestRetries:
         assert f"{alerts.RUN_FAILED} run {last}: {reason}" in caplog.text
         record = context.runs.load(last)
         assert (record.retry, record.error) == (False, reason)
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_the_alert_about_a_run_that_was_scored_in_part_says_for_how_many_sensors(
         self, using, context, land, caplog
@@ -434,22 +434,22 @@ class TestRetries:
         assert alerts.RUN_FAILED not in caplog.text
         assert recover(context, later()).finished == 1
         assert f"{alerts.RUN_FAILED} run {run}: no disk" in caplog.text
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_a_try_that_broke_off_while_its_run_was_canceled_is_closed(self, context, land):
         _, run = self.lost(context, land, "1_3")
-        context.runs.mark(f"{run}-2")
+        context.runs.markers.create(f"{run}-2")
         context.runs.request_cancel(run)
         assert recover(context, later()).closed == 1
         assert recover(context, later(hours=1)).closed == 1
         assert context.runs.load(f"{run}-2").state is RunState.EMPTY
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_a_canceled_one_is_not_retried(self, context, land):
         _, run = self.failed(context, land)
         context.runs.request_cancel(run)
         assert recover(context, later()).closed == 1
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_one_that_scored_everything_again_does_so_without_claims(self, using, context, land):
         landing = land("a.csv")
@@ -464,7 +464,7 @@ class TestRetries:
         landing, run = self.failed(context, land)
         steps = ["marker", "record", "manifest", "claims", "submission"]
         done, again = steps[: steps.index(step) + 1], f"{run}-2"
-        context.runs.mark(again)
+        context.runs.markers.create(again)
         if "record" in done:
             record = context.runs.create(
                 RunRecord(
@@ -485,12 +485,12 @@ class TestRetries:
         recover(context, later(hours=1))
         assert context.runs.load(again).state is RunState.SUBMITTED
         assert context.engine.taken()[again] == [(landing.name, landing.etag)]
-        assert [marker.run for marker in context.runs.open()] == [again]
+        assert [marker.run for marker in context.runs.markers.all()] == [again]
 
     def test_an_interrupted_one_waits_until_it_can_continue(self, context, land, store):
         """No other run can score its landings: the failed run holds their claims."""
         landing, run = self.failed(context, land)
-        context.runs.mark(f"{run}-2")
+        context.runs.markers.create(f"{run}-2")
         current = store.runs.read("published/current").data
         store.runs.delete("published/current")
         context.clock.move(minutes=1)
@@ -511,7 +511,7 @@ class TestLostWorkers:
     def test_a_run_whose_worker_holds_its_marker_is_well(self, context, land):
         run = self.running(context, land)
         context.engine.say(run, state="running", lost=True)  # the holder of the lease knows better
-        lease = context.runs.hold(run)
+        lease = context.runs.markers.hold(run)
         assert recover(context, later(hours=1)).active == 1
         lease.release()
 
@@ -533,7 +533,7 @@ class TestLostWorkers:
         record = context.runs.load(run)
         assert record.state is RunState.FAILED
         assert "its worker died 4 times" in str(record.error)
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_the_outcome_of_a_run_that_the_engine_has_finished_is_recorded(self, context, land):
         run = self.running(context, land)
@@ -545,7 +545,7 @@ class TestLostWorkers:
             "1 of 2 sensors failed",
             {"readings": 7},
         )
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
 
     def test_many_are_looked_up_side_by_side_with_two_requests_each(
         self, settings, context, land, tmp_path, monkeypatch

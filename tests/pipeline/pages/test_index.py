@@ -250,7 +250,7 @@ class TestHarmless:
         store.runs.lease(name, 15)  # storage refuses to write it
         over = context.runs.advance(before, RunState.SUCCEEDED)
         assert over.state is RunState.SUCCEEDED
-        assert context.runs.open() == []
+        assert context.runs.markers.all() == []
         assert f"run {before.run} is not on the page of runs" in caplog.text
 
 
@@ -270,7 +270,7 @@ class TestWhoRenews:
         run = submit_landing(context, "a.csv").run
         context.runs.advance(context.runs.load(run), RunState.SUCCEEDED, counts=COUNTS)
         store.runs.delete(history.blob_name(context.runs.load(run)))
-        context.runs.mark(run)
+        context.runs.markers.create(run)
         recover(context, datetime.now(UTC))
         assert [row["run"] for row in history.newest(store.runs, 10)] == [run]
 

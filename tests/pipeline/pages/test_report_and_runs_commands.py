@@ -89,7 +89,7 @@ def test_the_report_of_a_real_run_is_written_again_with_what_is_known_of_it(
 def test_results_are_downloaded_by_a_short_name_as_they_are(here, made, store, capsys):
     made("august-1x", RunState.SUCCEEDED)
     made("august-2x", RunState.RUNNING)
-    Runs(store, utc_now).mark("august-2x")
+    Runs(store, utc_now).markers.create("august-2x")
     for name in ("summary.json", "preds_1_3.csv", "_steps/score_1_3.json", "_SUCCESS"):
         store.preds.put(f"august-1x/{name}", name.encode())
     assert main(["download", "august-1"]) == 0

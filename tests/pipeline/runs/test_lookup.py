@@ -32,7 +32,7 @@ def make(runs, *names):
         created = utc_now() + timedelta(seconds=number)
         cause = Cause(CauseKind.MANUAL, "a test")
         state = RunState.PENDING
-        runs.mark(name)
+        runs.markers.create(name)
         runs.create(RunRecord(run=name, cause=cause, state=state, published="v1", created=created))
 
 

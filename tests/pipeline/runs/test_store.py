@@ -44,7 +44,7 @@ def new(run="backfill", **more):
 
 
 def made(runs, run="backfill", **more):
-    runs.mark(run)
+    runs.markers.create(run)
     return runs.create(new(run, **more))
 
 
@@ -187,7 +187,7 @@ class TestRecords:
                 clock.now = begin + timedelta(seconds=created + took)
                 runs.advance(record, RunState.SUCCEEDED)
             elif took == 9:
-                runs.unmark(record.run)
+                runs.markers.delete(record.run)
         everything = [record.run for record in runs.newest()]
         assert [row["run"] for row in runs.newest_rows()] == everything
         shown = [row["run"] for row in runs.newest_rows(limit)]
@@ -234,9 +234,9 @@ class TestRecords:
 
 class TestMarkers:
     def test_a_marker_says_that_a_run_is_active(self, runs):
-        assert runs.mark("x")
-        assert not runs.mark("x")
-        (marker,) = runs.open()
+        assert runs.markers.create("x")
+        assert not runs.markers.create("x")
+        (marker,) = runs.markers.all()
         assert (marker.run, marker.failed, marker.held) == ("x", False, False)
 
     @pytest.mark.parametrize(
@@ -244,36 +244,38 @@ class TestMarkers:
     )
     def test_it_is_deleted_when_the_run_finishes(self, runs, state):
         runs.advance(made(runs), state)
-        assert runs.open() == []
+        assert runs.markers.all() == []
 
     @pytest.mark.parametrize(("state", "retry"), [("failed", True), ("failed", False), ("partly", True)])
     def test_it_stays_for_the_sweep_to_retry_the_run_or_to_log_its_alert(self, runs, state, retry):
         runs.advance(made(runs), RunState(state), retry=retry)
-        (marker,) = runs.open()
+        (marker,) = runs.markers.all()
         assert marker.failed
 
     @pytest.mark.parametrize("retry", [True, False])
     def test_a_worker_ends_its_lease_with_its_run(self, runs, retry):
         record = made(runs)
-        lease = runs.hold("backfill")
-        assert runs.open()[0].held
+        lease = runs.markers.hold("backfill")
+        assert runs.markers.all()[0].held
         with pytest.raises(LeaseHeld):
-            runs.hold("backfill")
+            runs.markers.hold("backfill")
         runs.advance(record, RunState.PARTLY, retry=retry, lease=lease)
-        assert [(marker.failed, marker.held) for marker in runs.open()] == ([(True, False)] if retry else [])
+        assert [(marker.failed, marker.held) for marker in runs.markers.all()] == (
+            [(True, False)] if retry else []
+        )
 
     def test_a_finished_run_cannot_be_leased(self, runs):
         runs.advance(made(runs), RunState.CANCELED)
         with pytest.raises(NotFound):
-            runs.hold("backfill")
+            runs.markers.hold("backfill")
 
     def test_who_ends_a_run_that_a_worker_holds_leaves_the_marker_to_it(self, runs):
         record = made(runs)
-        lease = runs.hold("backfill")
+        lease = runs.markers.hold("backfill")
         runs.advance(record, RunState.CANCELED)
-        assert runs.open()[0].held
+        assert runs.markers.all()[0].held
         runs.settle(runs.load("backfill"), lease)
-        assert runs.open() == []
+        assert runs.markers.all() == []
 
 
 class TestManifests:

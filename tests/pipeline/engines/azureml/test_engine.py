@@ -523,7 +523,7 @@ class TestRunning:
         recover(last, datetime.now(UTC))
         assert f"{RUN_FAILED} run {run} for 1 sensor: " in caplog.text
         assert (last.runs.load(run).state, last.runs.load(run).retry) == (RunState.PARTLY, False)
-        assert last.runs.open() == []
+        assert last.runs.markers.all() == []
 
     @pytest.mark.parametrize("summary", [None, b"{"], ids=["removed", "damaged"])
     def test_a_finished_folder_without_its_summary_is_final_and_not_asked_about_for_ever(
@@ -543,7 +543,7 @@ class TestRunning:
         assert recover(published, datetime.now(UTC)).finished == 1
         where = f"{published.store.preds.name}/{run}/summary.json"
         assert f"{RUN_FAILED} run {run}: {where}" in caplog.text
-        assert (published.runs.load(run).state, published.runs.open()) == (RunState.FAILED, [])
+        assert (published.runs.load(run).state, published.runs.markers.all()) == (RunState.FAILED, [])
 
     def test_a_run_that_lost_its_last_step_is_tried_again(self, published, emulator):
         emulator.faults.lose(Loss("collect", after=0.05, job="Completed"))

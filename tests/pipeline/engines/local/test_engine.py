@@ -85,7 +85,7 @@ def test_a_landing_is_scored_and_everything_is_where_it_belongs(fleet):
         ("score_1_2", StepState.SUCCEEDED, 1),
         ("collect", StepState.SUCCEEDED, 1),
     ]
-    assert fleet.context.runs.open() == []
+    assert fleet.context.runs.markers.all() == []
     until(lambda: not workers(record.run))
     worker_log = fleet.context.store.runs.read(f"{record.run}/logs/worker.log").data.decode()
     assert "is succeeded" in worker_log
@@ -148,7 +148,7 @@ def test_a_step_that_was_lost_is_tried_again_for_its_sensor_only(fleet):
     record = fleet.score(fleet.land("a.csv", "1_1", "1_2", "1_3"))
     assert (record.state, record.missing) == (RunState.PARTLY, ("1_2", "1_3"))
     assert "sensor 1/2 is missing: it was killed by SIGKILL" in str(record.error)
-    assert [marker.failed for marker in fleet.context.runs.open()] == [True]
+    assert [marker.failed for marker in fleet.context.runs.markers.all()] == [True]
     fleet.models(s1_2="score", s1_3="score")
     sweep(fleet.context, None, random_hex="abcdef")
     again = fleet.ended(f"{record.run}-2")
@@ -157,7 +157,7 @@ def test_a_step_that_was_lost_is_tried_again_for_its_sensor_only(fleet):
     rows = fleet.predictions(record.run) + fleet.predictions(again.run)
     assert len(rows) == len(set(rows)) == 6
     assert not [row for row in fleet.predictions(again.run) if ",1,1," in row]
-    assert fleet.context.runs.open() == []
+    assert fleet.context.runs.markers.all() == []
 
 
 def test_a_shard_that_was_lost_is_tried_again_for_its_sensors_only(fleet, environment, tmp_path):
@@ -210,7 +210,7 @@ def test_a_run_that_scored_nothing_has_failed_and_is_retried_if_that_can_help(fl
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
     assert (record.state, record.missing) == (RunState.FAILED, ("1_1",))
-    assert [marker.failed for marker in fleet.context.runs.open()] == [True]
+    assert [marker.failed for marker in fleet.context.runs.markers.all()] == [True]
     fleet.models(s1_1="score")
     sweep(fleet.context, None, random_hex="abcdef")
     again = fleet.ended(f"{record.run}-2")
@@ -342,7 +342,7 @@ def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
     assert time.monotonic() - began < 10
     assert {step.state for step in fleet.engine.steps(run)} <= {StepState.CANCELED, StepState.SUCCEEDED}
     assert not fleet.finished(run)
-    assert fleet.context.runs.open() == []
+    assert fleet.context.runs.markers.all() == []
 
 
 def test_steps_stop_with_their_worker_however_it_ends(fleet, tmp_path):
@@ -391,7 +391,7 @@ def test_a_finished_run_is_not_scored_again_by_the_next_worker(fleet):
     record = fleet.ended(run)
     predictions = fleet.predictions(run)
     fleet.context.store.data.delete("a.csv")
-    fleet.context.runs.mark(run)
+    fleet.context.runs.markers.create(run)
     fleet.context.store.runs.put(f"{run}/record.json", record.to_bytes().replace(b"succeeded", b"running"))
     fleet.engine.submit(record, fleet.context.published())
     assert fleet.ended(run).counts == record.counts
@@ -417,7 +417,7 @@ def test_a_worker_that_died_before_it_updated_the_record_is_not_repeated(fleet, 
     record, stored = fleet.ended(run), list(fleet.context.store.preds.list(f"{run}/preds_"))
     if died == "before _SUCCESS":
         fleet.context.store.preds.delete(f"{run}/{SUCCESS}")
-    fleet.context.runs.mark(run)
+    fleet.context.runs.markers.create(run)
     fleet.context.store.runs.put(f"{run}/record.json", record.to_bytes().replace(b"succeeded", b"running"))
     fleet.ahead += timedelta(minutes=1)
     sweep(fleet.context, None, random_hex="abcdef")
@@ -548,7 +548,7 @@ def test_documents_that_were_changed_are_not_executed(fleet, caplog, tmp_path, s
     with caplog.at_level("ERROR"):
         sweep(fleet.context, None, random_hex="abcdef")
     assert f"{RUN_FAILED} run {record.run}: " in caplog.text
-    assert fleet.context.runs.open() == []
+    assert fleet.context.runs.markers.all() == []
 
 
 @pytest.mark.slow
@@ -597,7 +597,7 @@ def test_a_worker_that_is_killed_anywhere_costs_only_time(fleet):
     folders = {path.name.split("/")[0] for path in fleet.context.store.preds.list()}
     assert folders - {"index.html", "fleet.html", "_fleet"} == set(runs)
     assert {row["run"] for row in newest(fleet.context.store.runs, 100)} == set(runs)
-    assert fleet.context.runs.open() == []
+    assert fleet.context.runs.markers.all() == []
     assert list((fleet.engine.folder / "runs").iterdir()) == []
 
 
@@ -611,7 +611,7 @@ def swept(fleet: Fleet, runs: list[str]) -> bool:
     """Let time pass and sweep; returns whether all runs have finished."""
     fleet.ahead += timedelta(minutes=1)
     alive = all_workers()
-    for marker in fleet.context.runs.open():
+    for marker in fleet.context.runs.markers.all():
         if marker.held and marker.run not in alive:
             break_lease(fleet, marker.run)
     sweep(fleet.context, None, random_hex="abcdef")
