@@ -28,7 +28,7 @@ from scoring.formats import (
 )
 from scoring.json_files import Document
 from scoring.keys import PREDS_PREFIX, PREDS_SUFFIX, SensorKey
-from scoring.printable import original
+from scoring.printable import counted, original
 
 if TYPE_CHECKING:
     from scoring.readings.files import FoundLanding
@@ -74,11 +74,11 @@ class Run:
 
     def __repr__(self) -> str:
         scored, readings, anomalies, rejected = (
-            f"{self.totals.get(name, 0):,}" for name in ("scored", "readings", "anomalies", "rejected")
+            self.totals.get(name, 0) for name in ("scored", "readings", "anomalies", "rejected")
         )
         return (
-            f"<Run {self.state}: {scored} of {readings} readings scored, {anomalies} anomalies, "
-            f"{rejected} rows rejected>"
+            f"<Run {self.state}: {scored:,} of {readings:,} readings scored, {anomalies:,} anomalies, "
+            f"{counted(rejected, 'row')} rejected>"
         )
 
 
@@ -206,7 +206,7 @@ def train(
         samples.keep(batches())
     rejected = len(frame) - sum(samples.counts.values())
     if rejected:
-        warnings.warn(f"{rejected:,} rows rejected: score them to see why", stacklevel=2)
+        warnings.warn(f"{counted(rejected, 'row')} rejected: score them to see why", stacklevel=2)
     recipe = Recipe(nu, gamma, min_readings)
     trained = {each.key: each.skipped for each in train_samples(samples, recipe, Path(models), jobs)}
     rows = [(*key, samples.counts[key], trained[key]) for key in sorted(trained)]

@@ -1,4 +1,4 @@
-"""Texts from outside, as a terminal, a log and a spreadsheet can show them.
+"""Texts for people: counts, and what comes from outside, as a terminal, a log or a spreadsheet can show it.
 
 A name can hold line breaks, which forge lines of a log, control characters, which a terminal obeys, and what
 a spreadsheet evaluates. Standard library only: `pipeline` uses it too.
@@ -15,6 +15,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one == "\u200d" else _escaped(one) for one in text)
+
+
+def counted(count: int, noun: str) -> str:
+    """A count of things: `1 reading`, `2,000 readings`; `noun` is one whose plural ends with `s`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def cell(text: str) -> str:

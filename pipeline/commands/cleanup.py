@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 
 from pipeline.errors import EXIT_DONE, InvalidRequest
+from scoring.printable import counted
 
 _EXAMPLE = """\
 Removes predictions, logs and records of runs that finished long ago. Readings and models are never touched.
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         count += 1
     if count and not args.dry_run:
         update_index(context.store, context.settings.late_sweep)
-    print(f"{count:,} runs {'would be' if args.dry_run else 'are'} cleaned up")
+    print(f"{'would clean up' if args.dry_run else 'cleaned up'} {counted(count, 'run')}")
     return EXIT_DONE
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.commands.run_argument import add_run, named_run
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
+from scoring.printable import counted
 
 _EXAMPLE = """\
 Downloads the results of a run (predictions, summary, rejects, report) from the preds container into OUT/RUN,
@@ -36,9 +37,10 @@ def run(args: argparse.Namespace) -> int:
     found = results(context.store, record.run)
     folder = args.out / record.run
     if found:
-        with transfer(f"downloading {len(found):,} files", sum(blob.size for blob in found)) as advance:
+        files = counted(len(found), "file")
+        with transfer(f"downloading {files}", sum(blob.size for blob in found)) as advance:
             download(context.store, found, folder, advance)
-        print(f"{len(found):,} files -> {folder}")
+        print(f"{files} -> {folder}")
     if not found or not record.state.final:
         problem = "its results are incomplete" if found else "it has no results"
         print(f"error: run {record.run} is {record.state}: {problem}", file=sys.stderr)

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.errors import EXIT_DONE
-from scoring.printable import printable
+from scoring.printable import counted, printable
 
 if TYPE_CHECKING:
     from pipeline.engines.azureml.engine import AzureMLEngine
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         print(line)
     for line in notes:
         print(printable(line), file=sys.stderr)
-    count = f"{published.steps:,} step{'' if published.steps == 1 else 's'}"
+    count = counted(published.steps, "step")
     news = "published" if changed else "already published, nothing changed"
     print(f"{published.version}: {news} ({count}, engine {published.engine})")
     if grants:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.commands.run_argument import add_run, named_run
 from pipeline.errors import EXIT_DONE, EXIT_FAILED
+from scoring.printable import counted
 
 if TYPE_CHECKING:
     from pipeline.flow.context import Context
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     count = fetch(context.store, record.run, folder)
     folder.mkdir(parents=True, exist_ok=True)
     report = write_report(record, view.steps, folder)
-    print(f"{count:,} files -> {folder}; open {report}")
+    print(f"{counted(count, 'file')} -> {folder}; open {report}")
     if args.open:
         webbrowser.open(report.resolve().as_uri())
     if not record.state.final:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import EXIT_DONE, InvalidRequest
+from scoring.printable import counted
 
 if TYPE_CHECKING:
     from pipeline.flow.context import Context
@@ -95,7 +96,7 @@ def _write_page(context: "Context", records: "list[RunRecord]", args: argparse.N
     from pipeline.pages.index import write_page
 
     write_page(context.store, records, args.html, context.settings.late_sweep)
-    print(f"{len(records):,} runs -> {args.html}")
+    print(f"{counted(len(records), 'run')} -> {args.html}")
     if args.open:
         webbrowser.open(args.html.resolve().as_uri())
     return EXIT_DONE

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import EXIT_DONE
+from scoring.printable import counted
 
 if TYPE_CHECKING:
     from pipeline.flow.context import Context
@@ -60,15 +61,15 @@ def run(args: argparse.Namespace) -> int:
     for line in selected.left_out[:_MOST_LINES]:
         print(line, file=sys.stderr)
     if len(selected.left_out) > _MOST_LINES:
-        print(f"skipped {len(selected.left_out) - _MOST_LINES:,} more files", file=sys.stderr)
+        print(f"skipped {counted(len(selected.left_out) - _MOST_LINES, 'more file')}", file=sys.stderr)
     many = len(selected.files) > _MANY or selected.size > _MANY_BYTES
-    checking = transfer(f"checking {_files(len(selected.files))}", selected.size)
+    checking = transfer(f"checking {counted(len(selected.files), 'file')}", selected.size)
     with checking if many else nullcontext(_ignore) as advance:
         compared = compare(container, selected.files, advance)
     if compared.conflicts and not args.overwrite:
         raise compared.refusal(container)
     if sent := compared.to_send:
-        with transfer(f"uploading {_files(len(sent))}", sum(file.size for file in sent)) as advance:
+        with transfer(f"uploading {counted(len(sent), 'file')}", sum(file.size for file in sent)) as advance:
             landings = upload(container, compared, advance)
     print(_result(compared, container.name))
     if sent:
@@ -80,10 +81,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _ignore(_: int) -> None:
     """Show no progress."""
-
-
-def _files(count: int) -> str:
-    return f"{count:,} file{'' if count == 1 else 's'}"
 
 
 def _next(context: "Context", landings: "list[Landing]") -> str:
@@ -106,10 +103,10 @@ def _next(context: "Context", landings: "list[Landing]") -> str:
 
 def _result(compared: "Compared", container: str) -> str:
     sent, same = compared.to_send, compared.same
-    found = [f"uploaded {_files(len(sent))}"] if sent else []
+    found = [f"uploaded {counted(len(sent), 'file')}"] if sent else []
     if compared.conflicts:
         found.append(f"{len(compared.conflicts):,} of them over different content")
     if same:
-        found.append(f"{_files(len(same))} already there")
+        found.append(f"{counted(len(same), 'file')} already there")
     names = [file.name for file in (*sent, *same)]
     return f"{', '.join(found)} -> container {container!r}: {names[0]}{', ...' if len(names) > 1 else ''}"

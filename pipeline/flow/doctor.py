@@ -8,6 +8,7 @@ from pipeline.errors import ContainerMissing, PipelineError
 from pipeline.flow.context import Context
 from pipeline.runs.last import last_sweep
 from pipeline.settings import unresolved
+from scoring.printable import counted
 
 _HOST_STORAGE = "AzureWebJobsStorage"
 
@@ -91,7 +92,7 @@ def _published(context: Context) -> tuple[bool, str]:
     if published.version != documents.version:
         found = f"{published.version} does not fit the models, or the settings of this terminal"
         return False, f"{found}: check them, such as SCORING_MAPPING, and run python -m pipeline publish"
-    return True, f"{published.version}, {published.steps:,} steps"
+    return True, f"{published.version}, {counted(published.steps, 'step')}"
 
 
 def _engine(context: Context) -> tuple[bool, str]:

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 from pipeline.clock import in_utc, utc_text
 from pipeline.json_documents import read_document, to_json
+from scoring.printable import counted
 
 VERSION = 1
 RECORD_JSON = "record.json"
@@ -160,8 +161,7 @@ class RunRecord:
     @property
     def missing_count(self) -> str:
         """How many sensors are missing, for people."""
-        count = len(self.missing)
-        return f"{count:,} sensor{'' if count == 1 else 's'}"
+        return counted(len(self.missing), "sensor")
 
     @property
     def awaits_retry(self) -> bool:

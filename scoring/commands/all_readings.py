@@ -10,6 +10,7 @@ import pyarrow as pa
 from scoring.errors import ReadingsError
 from scoring.formats import LandingStatus
 from scoring.mapping import Mappings
+from scoring.printable import counted
 from scoring.progress import progress
 from scoring.readings.files import FoundLanding, find_sources
 from scoring.readings.hints import in_brackets
@@ -59,7 +60,7 @@ class AllReadings:
     def report_rejects(self, more: str = "") -> None:
         """Report in one line how many rows were rejected, and why the first of them was."""
         if self.rejected:
-            line = f"{self.rejected:,} rows rejected, the first is {self._first_reject}{more}"
+            line = f"{counted(self.rejected, 'row')} rejected, the first is {self._first_reject}{more}"
             print(line, file=sys.stderr)
 
     def _count(self, rejects: pa.Table) -> None:

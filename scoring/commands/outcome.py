@@ -11,7 +11,7 @@ from scoring.commands.arguments import at_least, number
 from scoring.commands.failures import print_errors, print_skipped
 from scoring.errors import EXIT_DONE, EXIT_FAILED
 from scoring.formats import EXPECTED_TXT, LEAST_EPISODE, MAX_REJECTED, RunOutcome, SensorStatus
-from scoring.printable import printable
+from scoring.printable import counted, printable
 
 if TYPE_CHECKING:
     from scoring.collect.summary import Rules, Summary
@@ -80,16 +80,17 @@ def report_outcome(
 def _line(summary: "Summary", out: Path) -> str:
     totals = summary.totals
     line = (
-        f"scored {totals['scored']:,} of {totals['readings']:,} readings of {_sensors(totals['sensors'])}: "
-        f"{totals['anomalies']:,} anomalies, {totals['rejected']:,} rows rejected"
+        f"scored {totals['scored']:,} of {counted(totals['readings'], 'reading')} "
+        f"of {counted(totals['sensors'], 'sensor')}: {_found(totals['anomalies'], totals['rejected'])}"
     )
     if silent := totals["sensors_without_rows"]:
-        line += f", {_sensors(silent)} sent nothing"
+        line += f", {counted(silent, 'sensor')} sent nothing"
     if summary.outcome.reasons:
         reason = " ".join(summary.outcome.reasons[0].split())
         line = f"{summary.outcome.state}: {reason}; {line}"
     return printable(f"{line} -> {out}")
 
 
-def _sensors(count: int) -> str:
-    return f"{count:,} sensor{'' if count == 1 else 's'}"
+def _found(anomalies: int, rejected: int) -> str:
+    found = "1 anomaly" if anomalies == 1 else f"{anomalies:,} anomalies"
+    return f"{found}, {counted(rejected, 'row')} rejected"

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 
 from scoring.formats import NOT_SCORED, SensorStatus
+from scoring.printable import counted
 from scoring.report.boundary import Boundary
 from scoring.report.folder import Predictions, SensorRow
 from scoring.report.formatting import format_number, format_share
@@ -68,32 +69,27 @@ def sort_key(ranked: RankedSensor) -> tuple[int, float, tuple[tuple[bool, int, s
 def explain(ranked: RankedSensor, predictions: Predictions | None, boundary: Boundary | None) -> str:
     """Why a sensor is in its group, in one or two sentences; with its readings, in more detail."""
     sensor = ranked.sensor
+    readings = counted(sensor.readings, "reading")
     match ranked.attention:
         case Attention.UNSCORED | Attention.NO_MODEL:
-            return f"{_readings(sensor.readings)} not scored: {sensor.reason or 'no reason given'}."
+            return f"{readings} not scored: {sensor.reason or 'no reason given'}."
         case Attention.REJECTED:
             return f"No reading: all of its rows were rejected ({sensor.rejected:,})."
         case Attention.SILENT | Attention.NO_READINGS as group:
             why = group.value[1]
             return f"{why[0].upper()}{why[1:]}."
         case Attention.NORMAL:
-            all_of_them = (
-                "The only reading is" if sensor.readings == 1 else f"All {sensor.readings:,} readings are"
-            )
+            all_of_them = "The only reading is" if sensor.readings == 1 else f"All {readings} are"
             return f"{all_of_them} normal." + _normal_range(boundary)
         case Attention.ALWAYS:
-            return f"Every one of {_readings(sensor.readings)} is anomalous." + _nothing_normal(boundary)
-    parts = [f"{sensor.anomalies:,} of {_readings(sensor.readings)} anomalous ({format_share(sensor.share)})"]
+            return f"Every one of {readings} is anomalous." + _nothing_normal(boundary)
+    parts = [f"{sensor.anomalies:,} of {readings} anomalous ({format_share(sensor.share)})"]
     if predictions is not None:
         parts.append(_pattern(predictions.anomalous))
         if boundary is not None:
             parts.append(_sides(predictions, boundary))
     text = ", ".join(part for part in parts if part) + "."
     return _ending(ranked.trailing, predictions) + text + _normal_range(boundary)
-
-
-def _readings(count: int) -> str:
-    return f"{count:,} reading{'' if count == 1 else 's'}"
 
 
 def _ending(trailing: int, predictions: Predictions | None) -> str:

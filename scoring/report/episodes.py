@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scoring.errors import ScoringError
 from scoring.formats import EPISODES_CSV, LEAST_EPISODE
-from scoring.printable import original
+from scoring.printable import counted, original
 
 type Key = tuple[str, str]
 """Device and sensor."""
@@ -53,7 +53,7 @@ class Episodes:
         sensors, count = len(found), len(every)
         which = "the last " if count > 1 else ""
         return (
-            f"{sensors:,} sensor{'s' if sensors > 1 else ''} in {count:,} episode{'s' if count > 1 else ''}, "
+            f"{counted(sensors, 'sensor')} in {counted(count, 'episode')}, "
             f"{which}{'still open at' if last.open else 'until'} {at}"
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from scoring.formats import GONE, LandingStatus, RunOutcome, SensorStatus
+from scoring.printable import counted
 from scoring.report.attention import Attention
 from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder, LandingRow, RejectRow
@@ -88,7 +89,7 @@ def headline(folder: Folder, views: Sequence[SensorView]) -> str:
     else:
         parts = [_normal(counts[Attention.NORMAL], everyone=not folder.totals.models_without_readings)]
     if silent:
-        parts.append(f"{silent:,} sensor{'s' if silent > 1 else ''} sent nothing")
+        parts.append(f"{counted(silent, 'sensor')} sent nothing")
     return "; ".join(parts)
 
 
@@ -99,7 +100,7 @@ def _attention(groups: Mapping[Attention, tuple[str, str]], counts: Counter[Atte
         rest = sum(count for count, _ in found[_HEADLINE_PARTS:])
         found = [*found[:_HEADLINE_PARTS], (rest, ("more needs attention", "more need attention"))]
     total = counts.total() - counts[Attention.NO_READINGS]
-    of = f"of {total:,} sensor{'s' if total > 1 else ''} "
+    of = f"of {counted(total, 'sensor')} "
     return ", ".join(
         f"{count:,} {'' if place else of}{verbs[count > 1]}" for place, (count, verbs) in enumerate(found)
     )
@@ -126,10 +127,10 @@ def findings(folder: Folder, views: Sequence[SensorView], facts: RunFacts) -> li
         *_landings(folder, GONE),
     ]
     if total := folder.totals.rejected:
-        title = f"{total:,} row{'s' if total > 1 else ''} rejected."
+        title = f"{counted(total, 'row')} rejected."
         found.append(Finding("data", "!", title, _first([_reject(each) for each in folder.rejects])))
     if (unlisted := _unlisted(folder)) > 0:
-        title = f"{unlisted:,} more models without readings."
+        title = f"{counted(unlisted, 'more model')} without readings."
         found.append(Finding("no-readings", GLYPHS[Attention.NO_READINGS], title, "Too many to list."))
     return found
 
@@ -160,7 +161,7 @@ def _landings(folder: Folder, statuses: Container[LandingStatus]) -> Iterator[Fi
     for status in filter(statuses.__contains__, LANDING_FINDINGS):
         found = [landing for landing in folder.landings if landing.status is status]
         if found:
-            title = f"{len(found):,} landing{'s' if len(found) > 1 else ''} {LANDING_FINDINGS[status]}."
+            title = f"{counted(len(found), 'landing')} {LANDING_FINDINGS[status]}."
             yield Finding("data", "!", title, _first([_landing(each) for each in found]))
 
 
@@ -195,7 +196,7 @@ def _group(group: Attention, members: list[tuple[int, SensorView]]) -> Finding:
         (position, f"{each.ranked.sensor.device}/{each.ranked.sensor.sensor}", _note(each))
         for position, each in members[:_MOST_LINKED]
     ]
-    title = f"{count:,} sensor{'s' if count > 1 else ''}: {group.value[0].lower()}."
+    title = f"{counted(count, 'sensor')}: {group.value[0].lower()}."
     return Finding(
         group.name.lower().replace("_", "-"), GLYPHS[group], title, what, sensors, count - len(sensors)
     )

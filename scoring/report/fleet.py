@@ -15,6 +15,7 @@ from scoring.atomic_files import write_atomically
 from scoring.errors import ScoringError
 from scoring.formats import FLEET_MOST_BYTES, FLEET_VERSION
 from scoring.json_files import Document
+from scoring.printable import counted
 from scoring.report.formatting import format_time
 from scoring.report.names import natural_key
 from scoring.report.templates import escape_bidi, render
@@ -196,7 +197,7 @@ def _headline(counts: Counter[Trouble]) -> str:
     if not urgent:
         total = counts.total()
         return f"All {total:,} sensors are normal" if total > 1 else "The sensor is normal"
-    of_all = f" of {counts.total():,} sensor{'s' if counts.total() > 1 else ''}"
+    of_all = f" of {counted(counts.total(), 'sensor')}"
     return ", ".join(
         f"{counts[each]:,}{'' if place else of_all} {each.value[2][counts[each] > 1]}"
         for place, each in enumerate(urgent[:3])
@@ -224,7 +225,7 @@ def _findings(sensors: Iterable[StateSensor], troubles: dict[int, Trouble]) -> I
     for trouble in filter(alone.__contains__, _URGENT):
         members = alone[trouble]
         names = [f"{each.device}/{each.sensor}" for each in members[:_MOST_NAMED]]
-        what = f"{len(members):,} sensor{'s' if len(members) > 1 else ''}: {trouble.value[1].lower()}."
+        what = f"{counted(len(members), 'sensor')}: {trouble.value[1].lower()}."
         links = [(name, name) for name in names]
         more = len(members) - len(names)
         yield Finding(_kind(trouble), trouble.value[0], what, _since(trouble, members), links, more)
@@ -313,7 +314,7 @@ def _status(sensor: StateSensor, trouble: Trouble) -> str:
     if sensor.open:
         return f"open since {_short(sensor.open.start)}"
     if trouble is Trouble.REJECTED:
-        return f"{sensor.days[-1].rejected:,} rows rejected"
+        return f"{counted(sensor.days[-1].rejected, 'row')} rejected"
     if trouble is Trouble.RECENT:
         return f"anomaly {_short(sensor.last_anomaly)}"
     return str(trouble.value[1]).lower()

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from scoring.atomic_files import write_atomically
+from scoring.printable import counted
 from scoring.report.formatting import format_duration, format_share, format_time
 from scoring.report.templates import render
 
@@ -91,7 +92,7 @@ def write_index(
 def _headline(rows: Sequence[RunRow]) -> str:
     if not rows:
         return "No run yet"
-    count = f"{len(rows):,} run{'s' if len(rows) > 1 else ''}"
+    count = counted(len(rows), "run")
     states = Counter(row.state for row in rows)
     if len(rows) > 1 and states["succeeded"] == len(rows):
         return f"All {count} succeeded"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from scoring.printable import counted
 from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder
 from scoring.report.formatting import format_duration, format_period, format_share, format_time
@@ -22,7 +23,7 @@ def folder_tiles(folder: Folder, timeline: Timeline) -> Iterator[Tile]:
     totals = folder.totals
     share = format_share(totals.anomalies / totals.scored if totals.scored else 0)
     yield Tile("Anomalies", f"{totals.anomalies:,}", f"{share} of the readings scored")
-    readings = f"of {totals.readings:,}; {totals.rejected:,} rows rejected"
+    readings = f"of {totals.readings:,}; {counted(totals.rejected, 'row')} rejected"
     yield Tile("Readings scored", f"{totals.scored:,}", readings)
     silent = f"; {totals.sensors_without_rows:,} sent nothing" if totals.sensors_without_rows else ""
     yield Tile("Sensors scored", f"{totals.sensors_scored:,}", f"of {totals.sensors:,} with readings{silent}")

@@ -84,7 +84,7 @@ def test_what_was_not_scored_is_in_summary_and_rejects(frame, models):
     assert frame.iloc[8].isna()["Value"]
     assert run.episodes is not None
     assert list(run.episodes.columns)[:4] == ["Device", "Sensor", "start", "end"]
-    assert repr(run) == "<Run partly: 179 of 239 readings scored, 25 anomalies, 1 rows rejected>"
+    assert repr(run) == "<Run partly: 179 of 239 readings scored, 25 anomalies, 1 row rejected>"
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
@@ -137,7 +137,7 @@ def test_training_gives_the_models_of_the_command(frame, tmp_path):
     assert list(trained.columns) == ["device", "sensor", "readings", "skipped"]
     assert trained["skipped"].isna().all()
     frame.loc[frame.Device == 2, "Value"] = 7.0
-    with pytest.warns(UserWarning, match="1 rows rejected"):
+    with pytest.warns(UserWarning, match="1 row rejected"):
         trained = scoring.train(pd.concat([frame, frame.assign(Value=np.nan)[:1]]), tmp_path / "api")
     assert "are 7 or nearly so: nothing to learn" in trained.set_index("device").loc["2", "skipped"]
 

@@ -208,17 +208,17 @@ class TestTheCommand:
         context.store.data.delete("a.csv")
         assert main(["cleanup", "--older-than", "0h", "--dry-run"]) == 0
         line = f"{run}: 3 blobs of predictions, 5 of the run\n"
-        assert capsys.readouterr().out == f"{line}1 runs would be cleaned up\n"
+        assert capsys.readouterr().out == f"{line}would clean up 1 run\n"
         assert len(names(context.store.preds, run)) == 3
         assert main(["cleanup", "--older-than", "0h"]) == 0
-        assert capsys.readouterr().out == f"{line}1 runs are cleaned up\n"
+        assert capsys.readouterr().out == f"{line}cleaned up 1 run\n"
         assert names(context.store.preds) == {"index.html"}
 
     def test_it_keeps_younger_runs(self, context, clock, capsys):
         clock.now = datetime.now(UTC) - timedelta(hours=11)
         scored(context, "a.csv")
         assert main(["cleanup", "--older-than", "12h"]) == 0
-        assert capsys.readouterr().out == "0 runs are cleaned up\n"
+        assert capsys.readouterr().out == "cleaned up 0 runs\n"
 
     @pytest.mark.parametrize("age", ["30", "d", "1w", "-1d", "1.5d", ""])
     @pytest.mark.usefixtures("store")

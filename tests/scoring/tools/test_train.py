@@ -125,7 +125,7 @@ def test_sensors_that_cannot_be_trained_are_named_and_the_others_trained(tmp_pat
         "skipped sensor 1/3: all 60 readings are 4.5 or nearly so: nothing to learn",
         "skipped sensor 2/1: 1 readings are fewer than --min-readings 50",
     ]
-    assert "1 rows rejected, the first is data.csv line 183: TS 'never'" in output.err
+    assert "1 row rejected, the first is data.csv line 183: TS 'never'" in output.err
     assert json.loads(output.out) == {
         "readings": 181,
         "rejected": 1,
