@@ -146,18 +146,9 @@ class Container:
         Raises:
             Changed: it has changed, or was deleted. The same content counts as ours.
         """
-        from azure.core import MatchConditions
-
         try:
             with self._translated("replacing", name):
-                return self._upload(
-                    name,
-                    data,
-                    metadata,
-                    overwrite=True,
-                    etag=_quoted(etag),
-                    match_condition=MatchConditions.IfNotModified,
-                )
+                return self._upload(name, data, metadata, overwrite=True, **_if_unchanged(etag))
         except Changed:
             try:
                 found = self.read(name)
@@ -213,15 +204,10 @@ class Container:
             NotFound: there is no such blob.
             Changed: its ETag is no longer `etag`.
         """
-        from azure.core import MatchConditions
-
-        condition: dict[str, Any] = {}
-        if etag is not None:
-            condition = {"etag": _quoted(etag), "match_condition": MatchConditions.IfNotModified}
         part = path.with_name(f"{path.name}.part")
         try:
             with self._translated("reading", name), part.open("wb") as file:
-                self._client.download_blob(name, **condition).readinto(file)
+                self._client.download_blob(name, **_if_unchanged(etag)).readinto(file)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -246,11 +232,6 @@ class Container:
         Raises:
             Changed: it has changed, or exists already; perhaps by an earlier attempt of this request.
         """
-        from azure.core import MatchConditions
-
-        condition: dict[str, Any] = {}
-        if etag is not None:
-            condition = {"etag": _quoted(etag), "match_condition": MatchConditions.IfNotModified}
         settings = _content_settings(path.name)
         settings.content_md5 = bytearray(base64.b64decode(md5))
         sent = 0
@@ -267,7 +248,7 @@ class Container:
                 length=os.fstat(file.fileno()).st_size,
                 content_settings=settings,
                 progress_hook=report,
-                **condition,
+                **_if_unchanged(etag),
             )
             return plain_etag(answer["etag"])
 
@@ -342,5 +323,8 @@ def _with_lease(lease: Lease | None) -> dict[str, Any]:
     return {} if lease is None else {"lease": lease.id}
 
 
-def _quoted(etag: str) -> str:
-    return f'"{etag}"'
+def _if_unchanged(etag: str | None) -> dict[str, Any]:
+    """The arguments of a request on the version with `etag`, or on any version if that is None."""
+    from azure.core import MatchConditions
+
+    return {} if etag is None else {"etag": f'"{etag}"', "match_condition": MatchConditions.IfNotModified}

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from scoring.errors import EXIT_DONE, EXIT_FAILED
 from scoring.formats import GONE, NOT_READ
-from scoring.printable import printable
+from scoring.printable import counted, printable
 
 if TYPE_CHECKING:
     from scoring.step.outcome import LandingResult
 
 MOST_LINES = 20
-"""Up to this many errors are printed, a line each."""
+"""Up to this many lines of one kind are printed."""
 
 
 def report_step(failed: Mapping[str, str | None], landings: Iterable["LandingResult"]) -> int:
@@ -33,10 +33,15 @@ def report_step(failed: Mapping[str, str | None], landings: Iterable["LandingRes
 
 def print_errors(lines: Sequence[str]) -> None:
     """Print the first of these errors, a line each, and how many more there are."""
+    print_first("error: ", lines, "failure")
+
+
+def print_first(prefix: str, lines: Sequence[str], noun: str) -> None:
+    """Print the first of these lines to stderr, and how many more there are of that noun."""
     for line in lines[:MOST_LINES]:
-        print("error: " + printable(" ".join(line.split())), file=sys.stderr)
-    if len(lines) > MOST_LINES:
-        print(f"error: {len(lines) - MOST_LINES:,} more failures", file=sys.stderr)
+        print(prefix + printable(" ".join(line.split())), file=sys.stderr)
+    if (more := len(lines) - MOST_LINES) > 0:
+        print(f"{prefix}{counted(more, f'more {noun}')}", file=sys.stderr)
 
 
 def print_skipped(landings: Iterable["LandingResult"]) -> None:

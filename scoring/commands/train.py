@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from scoring.commands.arguments import at_least, number
+from scoring.commands.failures import print_first
 from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
-from scoring.printable import printable
 
 _EXAMPLE = """\
 Learns what is normal for each sensor (Device and Sensor) from readings (columns TS,Device,Sensor,Value; a
@@ -27,8 +27,6 @@ Example: learn from one simulated day
 Exit codes: 0 at least one model was trained; 1 none was, or a file cannot be read or written; 2 usage error;
 75 failed for a temporary reason, such as a full disk.
 """
-
-_MOST_LINES = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,7 +101,8 @@ def run(args: argparse.Namespace) -> int:
             if sensor.skipped:
                 skipped[str(sensor.key)] = sensor.skipped
             advance()
-    _report(skipped)
+    lines = [f"sensor {name}: {reason}" for name, reason in sorted(skipped.items())]
+    print_first("skipped ", lines, "sensor")
     sensors = len(samples.counts)
     totals = {
         "readings": readings.readings,
@@ -129,10 +128,3 @@ def _nothing(data: Path, skipped: dict[str, str], rejected: int) -> str:
         return f"no model was trained: sensor {name}{others} had to be skipped: {reason}"
     found = f"all of its rows ({rejected:,}) are rejected" if rejected else "it has no rows"
     return f"no model was trained: there are no readings in {data}, {found}; see --help for their format"
-
-
-def _report(skipped: dict[str, str]) -> None:
-    for name, reason in sorted(skipped.items())[:_MOST_LINES]:
-        print(printable(f"skipped sensor {name}: {reason}"), file=sys.stderr)
-    if len(skipped) > _MOST_LINES:
-        print(f"skipped {len(skipped) - _MOST_LINES:,} more sensors", file=sys.stderr)

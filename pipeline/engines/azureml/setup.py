@@ -137,7 +137,7 @@ def processors(workspace: Workspace) -> int:
     """The processors of all nodes that the cluster can have.
 
     Raises:
-        PublishError: there is no such cluster, or its size is unknown here.
+        PublishError: there is no such cluster, or the number of processors of its size is unknown.
         EngineError: the workspace does not respond.
     """
     compute = workspace.where.compute
@@ -148,7 +148,9 @@ def processors(workspace: Workspace) -> int:
     size = str(getattr(found, "size", None))
     count = processors_of(size)
     if count is None:
-        raise PublishError(f"compute {compute!r} is of size {size}, unknown here: set SCORING_SHARDS")
+        raise PublishError(
+            f"compute {compute!r}: the number of processors of its size {size} is unknown: set SCORING_SHARDS"
+        )
     return count * max(1, int(getattr(found, "max_instances", None) or 1))
 
 

@@ -234,7 +234,7 @@ class TestPublishing:
     def test_a_cluster_of_a_size_that_is_not_known_is_reported_with_the_setting(self, ready, emulator):
         compute = emulator.workspace.resources[emulator.workspace.id("computes", "cpu-cluster")]
         compute["properties"]["properties"]["vmSize"] = "Basic_A1"
-        with pytest.raises(PublishError, match="is of size Basic_A1, unknown here: set SCORING_SHARDS"):
+        with pytest.raises(PublishError, match="of its size Basic_A1 is unknown: set SCORING_SHARDS"):
             ready.engine.processors()
 
     @pytest.mark.parametrize(
