@@ -31,8 +31,8 @@ from pipeline.storage.account import Store
 SENSORS = 15
 FILES = SENSORS + 8
 """What a run stores for its readers: predictions, summaries, rejects, episodes, report, _SUCCESS ..."""
-BUDGET_REQUESTS = FILES + 44
-"""16 are for the fleet state and both pages; two for each two seconds that the run takes."""
+BUDGET_REQUESTS = FILES + 37
+"""11 are for the fleet state and both pages; two for each two seconds that the run takes."""
 BUDGET_RATIO = 7.0
 """Processor time of a run, in those of one process that scores everything."""
 

@@ -24,6 +24,7 @@ from pipeline.clock import utc_now
 from pipeline.flow.cleanup import old_runs
 from pipeline.flow.context import Context
 from pipeline.flow.sweep import WATERMARK, Watermark, sweep
+from pipeline.pages.index import update_index
 from pipeline.runs import claims, history
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.runs.names import blob_run, landing_key
@@ -150,24 +151,43 @@ def hourly_runs(number: int) -> Containers:
         name = f"2026/{one:06}.csv"
         run = blob_run(_key(name))
         landing = Landing(name, ETAG, 2, None)
-        record = RunRecord(
-            run=run,
-            cause=Cause(CauseKind.BLOB, name),
-            state=RunState.SUCCEEDED,
-            published="v1",
-            created=ended - timedelta(seconds=30),
-            ended=ended,
-            counts=COUNTS,
-        )
+        record = succeeded(run, name, ended)
         data[name] = Blob(b"TS")
         runs[claims.path(_key(name))] = Blob(run.encode(), {"run": run})
         runs[f"{run}/record.json"] = Blob(record.to_bytes())
         runs[f"{run}/manifest.json"] = Blob(Manifest(run, (landing,)).to_bytes())
         if NOW - ended <= timedelta(days=7):
-            row = quote(json.dumps(history.row(record)), safe="")
-            runs[str(history.blob_name(record))] = Blob(b"", {"version": history.VERSION, "row": row})
+            runs |= row(record)
             preds |= {f"{run}/{file}": Blob(b"x") for file in ("_SUCCESS", "preds_1_3.csv", "summary.json")}
     return _containers(data=data, preds=preds, runs=runs)
+
+
+def listed_runs(number: int) -> Containers:
+    """The rows of finished runs, one an hour."""
+    runs: dict[str, Blob] = {}
+    for one in range(number):
+        name = f"2026/{one:06}.csv"
+        runs |= row(succeeded(blob_run(_key(name)), name, NOW - timedelta(hours=one)))
+    return _containers(runs=runs)
+
+
+def succeeded(run: str, name: str, ended: datetime) -> RunRecord:
+    """The record of a run that scored one landing."""
+    return RunRecord(
+        run=run,
+        cause=Cause(CauseKind.BLOB, name),
+        state=RunState.SUCCEEDED,
+        published="v1",
+        created=ended - timedelta(seconds=30),
+        ended=ended,
+        counts=COUNTS,
+    )
+
+
+def row(record: RunRecord) -> dict[str, Blob]:
+    """The row of a finished run in the runs container."""
+    text = quote(json.dumps(history.row(record)), safe="")
+    return {str(history.blob_name(record)): Blob(b"", {"version": history.VERSION, "row": text})}
 
 
 def sweep_again(context: Context) -> None:
@@ -188,6 +208,12 @@ def list_newest(context: Context) -> None:
 def clean_up(context: Context) -> None:
     """A cleanup that finds nothing to remove."""
     assert not list(old_runs(context, timedelta(days=7, minutes=1), NOW))
+
+
+def renew_page(context: Context) -> None:
+    """A run ends: its row is added, and the page of runs is renewed."""
+    history.add(context.store.runs, succeeded(f"manual-{time.monotonic_ns()}", "a.csv", utc_now()))
+    update_index(context.store, context.settings.late_sweep)
 
 
 def find_unclaimed(context: Context) -> None:
@@ -215,6 +241,7 @@ CASES = (
     Case("tick with nothing new, dated blobs:", 500_000, dated_blobs, tick_again, 16, ()),
     Case("20 newest runs, of", 17_520, hourly_runs, list_newest, 2, ()),
     Case("cleanup with nothing to remove, runs:", 900, hourly_runs, clean_up, 5, ("data", "preds", "runs")),
+    Case("page of runs at the end of a run, runs:", 1_000, listed_runs, renew_page, 6, ()),
     Case("1,000 new landings, old claims:", 20_000, old_claims, find_unclaimed, 1, ("runs",)),
 )
 
