@@ -18,6 +18,7 @@ __all__ = [
     "call",
     "cast",
     "from_numpy",
+    "join",
     "matches",
     "replace",
     "strings",
@@ -99,6 +100,11 @@ def take(column: pa.Array, rows: np.ndarray) -> pa.Array:
 def trim(texts: pa.StringArray) -> pa.StringArray:
     """The texts without spaces and tabs at either end."""
     return call("ascii_trim", [texts], TrimOptions(" \t"))
+
+
+def join(columns: Sequence[pa.StringArray], separator: str) -> pa.StringArray:
+    """The texts of each row of columns without nulls, joined."""
+    return call("binary_join_element_wise", [*columns, strings([separator])[0]])
 
 
 def matches(texts: pa.StringArray, pattern: str) -> np.ndarray:

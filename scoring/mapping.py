@@ -24,7 +24,7 @@ from typing import Any
 from scoring.errors import UsageError
 
 WORDS = {
-    "ts": "column of the timestamp",
+    "ts": "column of the timestamp, or several that make it: ts=Date,Time",
     "ts-format": "day-first, month-first, year-first, unix-s, unix-ms, unix-us, unix-ns, or %d.%m.%Y %H:%M",
     "ts-zone": "zone of timestamps without one, such as Europe/Berlin or +01:00 (default: UTC)",
     "device": "column of the device",
@@ -51,6 +51,9 @@ _SAME_PART = {"y": "Y", "b": "m", "B": "m", "I": "H", "Z": "z"}
 
 OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")
 _PLACES = ("file", "folder")
+_LISTS = ("ts", "wide")
+"""The words that list columns."""
+
 _ENCODINGS = re.compile(
     r"ascii|utf-(8|8-sig|(16|32)(-[lb]e)?)|iso8859-\d+|cp\d+|mac-\w+|koi8-\w|gb18030|gbk|gb2312|big5|shift_jis|euc_\w+"
 )
@@ -70,7 +73,8 @@ class Mapping:
         InvalidMapping: a value is invalid, or two of them contradict each other.
     """
 
-    ts: str = ""
+    ts: tuple[str, ...] = ()
+    """The columns of the timestamp, whose texts are joined by a space; empty for what is found."""
     ts_format: str = ""
     ts_zone: str = ""
     device: str = ""
@@ -98,8 +102,9 @@ class Mapping:
             raise InvalidMapping(
                 "mapping: in a wide file the columns are the sensors: give wide, or sensor and value"
             )
-        if self.wide is not None and not all(self.wide):
-            raise InvalidMapping("mapping: wide lists a column without a name")
+        for word in _LISTS:
+            if not all(getattr(self, word) or ()):
+                raise InvalidMapping(f"mapping: {word} lists a column without a name")
         _one_of("decimal", self.decimal, ("comma", "point"))
         self._check_text()
         self._check_ts()
@@ -157,19 +162,17 @@ class Mapping:
 
     def to_json(self) -> dict[str, Any]:
         """The words that are given, as JSON values."""
-        found: dict[str, Any] = {}
-        for word in WORDS:
-            value = getattr(self, _field(word))
-            if value or value == ():
-                found[word] = (list(value) or True) if isinstance(value, tuple) else value
-        return found
+        found = {word: value for word in WORDS if (value := getattr(self, _field(word)))}
+        if self.ts:
+            found["ts"] = list(self.ts) if len(self.ts) > 1 else self.ts[0]
+        if self.wide is not None:
+            found["wide"] = list(self.wide) or True
+        return {word: found[word] for word in WORDS if word in found}
 
     def __str__(self) -> str:
+        texts = self.to_json() | {word: _list(names) for word in _LISTS if (names := getattr(self, word))}
         return " ".join(
-            word
-            if value is True
-            else f"{word}={shlex.quote(_list(value) if isinstance(value, list) else value)}"
-            for word, value in self.to_json().items()
+            word if value is True else f"{word}={shlex.quote(value)}" for word, value in texts.items()
         )
 
     @property
@@ -262,12 +265,9 @@ def _from_words(text: str) -> Mapping:
         word, equals, value = part.partition("=")
         if word in found:
             raise InvalidMapping(f"mapping: {word} is given twice")
-        if word == "wide":
-            found[word] = next(csv.reader([value]), []) if equals else True
-        else:
-            if not equals and word in WORDS:
-                raise InvalidMapping(f"mapping: {word} has no value: give {word}=…, {WORDS[word]}")
-            found[word] = value
+        if not equals and word in WORDS and word != "wide":
+            raise InvalidMapping(f"mapping: {word} has no value: give {word}=…, {WORDS[word]}")
+        found[word] = (next(csv.reader([value]), []) if equals else True) if word in _LISTS else value
     return _from_json(found)
 
 
@@ -280,12 +280,15 @@ def _from_json(document: Pairs[str, Any]) -> Mapping:
             near = difflib.get_close_matches(word, WORDS, 1)
             meant = f": {near[0]}?" if near else f"; the words are {', '.join(WORDS)}"
             raise InvalidMapping(f"mapping: {word[:_SHOWN]!r} is unknown{meant}")
-        if word == "wide" and (isinstance(value, bool) or _are_texts(value)):
-            values[word] = (None if value is False else ()) if isinstance(value, bool) else tuple(value)
-            if value == []:
-                raise InvalidMapping("mapping: wide lists no column: give wide alone for all others")
+        if word in _LISTS and _are_texts(value):
+            values[word] = tuple(value)
+            if not value:
+                more = ": give wide alone for all others" if word == "wide" else ""
+                raise InvalidMapping(f"mapping: {word} lists no column{more}")
+        elif word == "wide" and isinstance(value, bool):
+            values[word] = () if value else None
         elif isinstance(value, str) and value and _is_text(value):
-            values[_field(word)] = value
+            values[_field(word)] = (value,) if word == "ts" else value
         else:
             raise InvalidMapping(f"mapping: {word} is {str(value)[:_SHOWN]!r}: give {WORDS[word]}")
     return Mapping(**values)
@@ -330,7 +333,7 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _list(names: list[str]) -> str:
+def _list(names: Iterable[str]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(names)
     return text.getvalue()

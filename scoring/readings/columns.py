@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from scoring.arrow import from_numpy, strings, take, trim
+from scoring.arrow import from_numpy, join, strings, take, trim
 from scoring.errors import ReadingsError
 from scoring.formats import READING_COLUMNS
 from scoring.mapping import PLAIN, Mapping
@@ -31,10 +31,11 @@ _SHOWN = 200
 class Columns(NamedTuple):
     """The places of the columns that are read; a text instead of a place is the same for all rows.
 
-    In a wide file, `values` are several places, and `sensors` the names of their sensors.
+    `ts` are several places where the texts of several columns, joined by a space, are the timestamp. In a
+    wide file, `values` are several places, and `sensors` the names of their sensors.
     """
 
-    ts: int
+    ts: tuple[int, ...]
     device: int | str
     sensor: int | str
     values: tuple[int, ...]
@@ -44,17 +45,20 @@ class Columns(NamedTuple):
     @property
     def places(self) -> list[int]:
         """All places that are read, each once."""
-        return [*dict.fromkeys(place for place in (*self._keys, *self.values) if isinstance(place, int))]
+        read = (*self.ts, self.device, "" if self.sensors else self.sensor, *self.values)
+        return [*dict.fromkeys(place for place in read if isinstance(place, int))]
 
     @property
-    def _keys(self) -> tuple[int | str, int | str, int | str]:
-        return self.ts, self.device, "" if self.sensors else self.sensor
+    def keys(self) -> set[int | str]:
+        """The places that are read as Device or Sensor, and as nothing else."""
+        return {self.device, self.sensor} - {*self.ts, *self.values}
 
     @property
     def are_plain(self) -> bool:
         """Whether each row is one reading of four columns, as they are."""
         return (
             len(self.places) == len(READING_COLUMNS)
+            and len(self.ts) == 1
             and not self.sensors
             and self.mapping.decimal != "comma"
             and not self.mapping.converts_ts
@@ -70,7 +74,7 @@ class Columns(NamedTuple):
             found = columns[part] if isinstance(part, int) else _constant(part, count)
             return found if isinstance(found, pa.DictionaryArray) else found.dictionary_encode()
 
-        ts, times, valid = self._utc(columns[self.ts])
+        ts, times, valid = self._utc(_joined([columns[place] for place in self.ts]))
         device, first = key_part(self.device), columns[self.values[0]]
         sensor = device if self.sensors else key_part(self.sensor)
         rows = Rows(ts, device, sensor, first, lines, text_of, (times, valid), mapping=self.mapping)
@@ -123,7 +127,7 @@ def find_columns(titles: Sequence[str], mapping: Mapping, file: str) -> Columns:
         ReadingsError: one of them is missing, or there are several: the message says what was found.
     """
     find = _Finder(titles, file)
-    ts = find.column("TS", mapping.ts)
+    ts = tuple(find.column("TS", name) for name in mapping.ts or ("",))
     device = find.part("Device", mapping.device, mapping.device_is, mapping.device_from)
     if mapping.wide is None:
         sensor = find.part("Sensor", mapping.sensor, mapping.sensor_is, mapping.sensor_from)
@@ -131,7 +135,7 @@ def find_columns(titles: Sequence[str], mapping: Mapping, file: str) -> Columns:
     if mapping.wide:
         values = [find.column("Value", name) for name in mapping.wide]
     else:
-        values = [place for place, title in enumerate(titles) if title and place not in {ts, device}]
+        values = [place for place, title in enumerate(titles) if title and place not in {*ts, device}]
     sensors = tuple(titles[place] for place in values)
     if len({*sensors}) < len(sensors):
         twice = next(name for name, count in Counter(sensors).items() if count > 1)
@@ -199,6 +203,15 @@ def _hive_parts(folder: str) -> Iterable[tuple[str, str]]:
 
 def _short(title: str) -> str:
     return re.sub(r"[ _-]", "", title).casefold()
+
+
+def _joined(columns: Sequence[pa.StringArray]) -> pa.StringArray:
+    """The texts of several columns as one; empty where one of them is: a day without its time is no time."""
+    if len(columns) == 1:
+        return columns[0]
+    parts = [trim(column) for column in columns]
+    whole = np.all([_lengths(part) > 0 for part in parts], axis=0)
+    return _either(whole, join(parts, " "), strings([""] * len(whole)))
 
 
 def _constant(text: str, count: int) -> pa.DictionaryArray:

@@ -48,8 +48,7 @@ def read_header(line: bytes, number: int, mapping: Mapping, file: str, *, cr_end
         raise ReadingsError(f"a first line of more than {MAX_HEADER_BYTES:,} bytes")
     delimiter, width, columns = _find_columns(line, mapping, file)
     needed = tuple(columns.places)
-    keys = {columns.device, columns.sensor} - {columns.ts, *columns.values}
-    types = {str(place): _TEXTS if place in keys else _TEXT for place in needed}
+    types = {str(place): _TEXTS if place in columns.keys else _TEXT for place in needed}
     names = [str(place) for place in range(width)]
     return Header(Layout(width, needed, cr_ends, delimiter), columns, names, types, number)
 

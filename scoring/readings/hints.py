@@ -29,6 +29,7 @@ _MAPPINGS = {
         "slashes or dots for dashes?": "ts-format=year-first",
         "12-hour clock?": "ts-format=year-first",
         _DECIMAL_COMMA: "ts-format=year-first",
+        "a time without its day?": "ts=Date,Time",
     }.items()
 } | {(RejectKind.VALUE, _DECIMAL_COMMA): "decimal=comma"}
 """The words of a mapping that reads what a hint describes."""
@@ -47,6 +48,7 @@ _TIMESTAMPS: _Patterns = [
         (r"[2-6]\d{4}(?:[.,]\d+)?", "a spreadsheet's serial date?"),
         (r"\d{8}(?:[ T_]?\d{2}:?\d{2}(?::?\d{2})?(?:\.\d+)?Z?)?", "date without dashes?"),
         (r"\d{4}[/.]\d{1,2}[/.]\d{1,2}.*", "slashes or dots for dashes?"),
+        (r"\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[ap]\.?m\.?)?", "a time without its day?"),
         (r".*\d ?[ap]\.?m\.?", "12-hour clock?"),
         (r"\d{4}-\d\d-\d\d[ T][\d:]+,\d+.*", _DECIMAL_COMMA),
         (r"\d{4}-\d\d-\d\d[ T][\d:.]+ *(?:utc|gmt|[a-z]{3,4}|[a-z_]+/[a-z_]+)", "name of a time zone?"),

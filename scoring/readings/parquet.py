@@ -56,6 +56,10 @@ _TS = ("text or a timestamp", (*_TEXT, *_MOMENT))
 _KEY = ("text or a number", (*_TEXT, *_NUMBER))
 _VALUE = ("a number", (*_TEXT, *_NUMBER))
 _COUNTED_TS = ("text, a timestamp or a number", (*_TEXT, *_MOMENT, *_NUMBER))
+_TS_PART = (
+    "text, a date, a time or a whole number",
+    (*_TEXT, types.is_date, types.is_time, types.is_integer),
+)
 """What each column can be, in words and in types."""
 
 
@@ -103,12 +107,12 @@ def open_parquet(
 def read_sample(opened: pq.ParquetFile) -> Sample:
     """The first rows of a file as texts; a column of another type than readings can have is empty."""
     schema = opened.schema_arrow
-    kinds = (*_TEXT, *_MOMENT, *_NUMBER)
+    kinds = (*_TEXT, *_MOMENT, types.is_time, *_NUMBER)
     names = [name for name in schema.names[:_MOST_SAMPLED] if schema.names.count(name) == 1]
     readable = [name for name in names if any(test(schema.field(name).type) for test in kinds)]
     record = next(opened.iter_batches(_SAMPLED_ROWS, columns=readable, use_threads=False), None)
     columns = {name: record[name] for name in readable} if record else {}
-    texts = {name: _ts_texts(column, _texts(column)).to_pylist() for name, column in columns.items()}
+    texts = {name: _ts_texts(column, _part_texts(column)).to_pylist() for name, column in columns.items()}
     rows = record.num_rows if record else 0
     return Sample(
         schema.names, [[texts[name][row] if name in texts else "" for name in names] for row in range(rows)]
@@ -141,27 +145,30 @@ def _columns(opened: pq.ParquetFile, mapping: Mapping, file: str) -> Columns:
     roles = dict.fromkeys(columns.values, _VALUE) | {
         columns.device: _KEY,
         columns.sensor: _KEY,
-        columns.ts: _COUNTED_TS if mapping.ts_format else _TS,
     }
+    ts = _TS_PART if len(columns.ts) > 1 else _COUNTED_TS if mapping.ts_format else _TS
+    roles |= dict.fromkeys(columns.ts, ts)
     for place in columns.places:
         expected, tests = roles[place]
         kind = schema.field(place).type
         plain = kind.value_type if types.is_dictionary(kind) else kind
         if not any(test(plain) for test in tests):
             name = schema.names[place][:_SHOWN]
-            raise ReadingsError(f"expected column {name} to be {expected}, found {str(kind)[:80]}")
+            found = f"expected column {name} to be {expected}, found {str(kind)[:_SHOWN]}"
+            raise ReadingsError(advice_on(found, read_sample(opened), mapping, file))
     return columns
 
 
 def _rows(record: pa.RecordBatch, names: Sequence[str], columns: Columns) -> Rows:
     """The rows of a batch, whose columns come in the order of the file."""
-    keys = {columns.device, columns.sensor} - {columns.ts, *columns.values}
     texts = {
-        place: _distinct_texts(record[name]) if place in keys else _texts(record[name])
+        place: _distinct_texts(record[name]) if place in columns.keys else _texts(record[name])
         for place, name in zip(columns.places, names, strict=True)
     }
-    if columns.mapping.converts_ts:
-        texts[columns.ts] = _ts_texts(record[names[0]], texts[columns.ts])
+    if len(columns.ts) > 1:
+        texts |= {place: _part_texts(record[name]) for place, name in zip(columns.ts, names, strict=False)}
+    elif columns.mapping.converts_ts:
+        texts[columns.ts[0]] = _ts_texts(record[names[0]], texts[columns.ts[0]])
 
     def text_of(row: int) -> bytes:
         return b",".join(_text(column[row : row + 1]) for column in texts.values())
@@ -183,7 +190,10 @@ def _distinct_texts(column: pa.Array) -> pa.DictionaryArray:
     if not encoded:
         column = column.dictionary_encode()
     texts = _shortened(_texts(column.dictionary, whole=True)).dictionary_encode()
-    places = to_numpy(texts.indices)[to_numpy(column.indices.cast(pa.int32()))]
+    indices = to_numpy(column.indices.cast(pa.int32()))
+    if len(indices) and not 0 <= indices.min() <= indices.max() < len(texts):
+        raise pa.ArrowInvalid("a row refers to a text that is not there")
+    places = to_numpy(texts.indices)[indices]
     return pa.DictionaryArray.from_arrays(from_numpy(places), texts.dictionary)
 
 
@@ -197,6 +207,11 @@ def _ts_texts(column: pa.Array, texts: pa.StringArray) -> pa.StringArray:
     if types.is_timestamp(column.type) and column.type.tz is not None:
         return pc.if_else(pc.equal(texts, ""), "", pc.binary_join_element_wise(texts, "Z", ""))
     return texts
+
+
+def _part_texts(column: pa.Array) -> pa.StringArray:
+    """Texts of a column that is a part of TS: a date without a time."""
+    return _without_nulls(column.cast(pa.string())) if types.is_date(column.type) else _texts(column)
 
 
 def _texts(column: pa.Array, *, whole: bool = False) -> pa.StringArray:

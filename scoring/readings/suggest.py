@@ -22,17 +22,9 @@ _MOST_NAMES, _MOST_NAME = 5, 40
 
 _TS = {
     *("ts", "timestamp", "datetime", "time", "date", "dateandtime", "utc", "epoch", "unixtime", "unix"),
-    *("zeit", "zeitstempel", "datum", "eventtime", "eventenqueuedutctime", "enqueuedtime", "enqueuedtimeutc"),
-    *(
-        "recordedat",
-        "measuredat",
-        "createdat",
-        "fecha",
-        "horodatage",
-        "localtime",
-        "sampletime",
-        "readingtime",
-    ),
+    *("zeit", "uhrzeit", "zeitstempel", "datum", "tstamp", "fecha", "horodatage", "localtime", "sampletime"),
+    *("eventtime", "eventenqueuedutctime", "enqueuedtime", "enqueuedtimeutc", "readingtime"),
+    *("recordedat", "measuredat", "createdat"),
 }
 _DEVICE = {
     *("device", "deviceid", "devicename", "machine", "machineid", "host", "hostname", "station", "stationid"),
@@ -51,6 +43,10 @@ _NO_SENSOR = {
 """Columns of numbers that are not sensors: labels and row numbers."""
 
 _UNIX = {10: "unix-s", 9: "unix-s", 13: "unix-ms", 12: "unix-ms", 16: "unix-us", 19: "unix-ns"}
+_COMPACT = ("%Y%m%d", "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M", "%Y%m%dT%H%M%S", "%Y%m%d%H%M%S")
+"""Formats of timestamps that start with eight digits."""
+
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[ap]\.?m\.?)?", re.IGNORECASE)
 _SLASHED = re.compile(r"\d{1,2}[/-]\d{1,2}[/-]\d+.*")
 _COMMA = re.compile(r"[+-]?\d[\d.]*,\d+")
 
@@ -65,7 +61,12 @@ class Sample(NamedTuple):
 
     def column(self, place: int) -> list[str]:
         """The texts of a column that are not empty."""
-        return [text for row in self.rows if len(row) > place and (text := row[place].strip())]
+        return self.joined((place,))
+
+    def joined(self, places: Sequence[int]) -> list[str]:
+        """The texts of columns, joined by a space as for a timestamp; without rows where one is empty."""
+        rows = ([row[place].strip() for place in places] for row in self.rows if len(row) > max(places))
+        return [" ".join(texts) for texts in rows if all(texts)]
 
 
 class Suggestion(NamedTuple):
@@ -113,13 +114,13 @@ def suggest(sample: Sample, file: str) -> Suggestion | None:
     words: dict[str, Any] = {}
     notes: list[str] = []
     ts, ts_format = _find_ts(sample)
-    if ts is None:
+    if not ts:
         return None
-    words["ts"] = sample.titles[ts]
+    words["ts"] = tuple(sample.titles[place] for place in ts)
     if ts_format:
         words["ts_format"] = ts_format
-    if ts_format == "day-first" and _is_ambiguous(sample.column(ts)):
-        text = sample.column(ts)[0]
+    if ts_format == "day-first" and _is_ambiguous(sample.joined(ts)):
+        text = sample.joined(ts)[0]
         notes.append(f"{text!r} can also be read with ts-format=month-first: check which it is")
     device = _named(sample, _DEVICE, ts)
     sensor, value = _named(sample, _SENSOR, ts), _named(sample, _VALUE, ts)
@@ -132,7 +133,7 @@ def suggest(sample: Sample, file: str) -> Suggestion | None:
         words |= {"sensor": sample.titles[sensor], "value": sample.titles[value]}
         values = [value]
     else:
-        others = [place for place, title in enumerate(sample.titles) if title and place not in {ts, device}]
+        others = [place for place, title in enumerate(sample.titles) if title and place not in {*ts, device}]
         numbered = (place for place in others if commas[place] is not None)
         values = [place for place in numbered if _short(sample.titles[place]) not in _NO_SENSOR]
         words["wide"] = () if values == others else tuple(sample.titles[place] for place in values)
@@ -156,7 +157,7 @@ def _shortest(sample: Sample, words: dict[str, Any], file: str, notes: list[str]
     except (InvalidMapping, ReadingsError):
         return None
     for word in ("ts", "device", "device_from", "sensor", "value"):
-        without: dict[str, Any] = {word: ""}
+        without: dict[str, Any] = {word: getattr(PLAIN, word)}
         shorter = replace(mapping, **without)
         try:
             same = find_columns(sample.titles, shorter, file)[:-1] == columns[:-1]
@@ -200,15 +201,32 @@ def has_no_header(sample: Sample) -> bool:
     return has_number and any(form is not None for form in found)
 
 
-def _find_ts(sample: Sample) -> tuple[int | None, str]:
-    """The column of timestamps and their format: one that is named so, else the first that holds some."""
+def _find_ts(sample: Sample) -> tuple[tuple[int, ...], str]:
+    """The columns of timestamps and their format: one that is named so, else the first that holds some."""
     by_name = [place for place, title in enumerate(sample.titles) if _short(title) in _TS]
     others = [place for place in range(len(sample.titles)) if place not in by_name]
     for place in (*by_name, *others):
         form = _format_of(sample.column(place))
         if form is not None and (place in by_name or not form.startswith("unix")):
-            return place, form
-    return None, ""
+            return _with_time_of_day(sample, place) or ((place,), form)
+    return (), ""
+
+
+def _with_time_of_day(sample: Sample, day: int) -> tuple[tuple[int, ...], str] | None:
+    """A column of days and the one of times of day that belongs to it, and the format of both together."""
+    if any(":" in text for text in sample.column(day)):
+        return None
+    for place in range(len(sample.titles)):
+        if _holds_times_of_day(sample, place):
+            form = _format_of(sample.joined((day, place)))
+            if form is not None:
+                return (day, place), form
+    return None
+
+
+def _holds_times_of_day(sample: Sample, place: int) -> bool:
+    texts = sample.column(place)
+    return sum(map(bool, map(_TIME_OF_DAY.fullmatch, texts))) > _MOST * len(texts)
 
 
 def _format_of(texts: list[str]) -> str | None:
@@ -220,7 +238,8 @@ def _format_of(texts: list[str]) -> str | None:
     column = strings(texts)
     whole = texts[0].partition(".")[0]
     units = [_UNIX[len(whole)]] if whole.isdecimal() and len(whole) in _UNIX else []
-    formats = ("", *units, "year-first", "day-first", "month-first")
+    compact = _COMPACT if texts[0][:8].isdecimal() and not units else ()
+    formats = ("", *units, "year-first", "day-first", "month-first", *compact)
     shares = {form: float(ts_formats.parse(column, Mapping(ts_format=form))[1].mean()) for form in formats}
     best = max(formats, key=lambda form: shares[form])
     return best if shares[best] >= _MOST else None
@@ -234,14 +253,16 @@ def _is_ambiguous(texts: list[str]) -> bool:
     return _SLASHED.fullmatch(texts[0]) is not None and bool(valid.all())
 
 
-def _named(sample: Sample, names: set[str], ts: int) -> int | None:
-    found = [place for place, title in enumerate(sample.titles) if _short(title) in names and place != ts]
+def _named(sample: Sample, names: set[str], ts: Sequence[int]) -> int | None:
+    found = [place for place, title in enumerate(sample.titles) if _short(title) in names and place not in ts]
     return found[0] if found else None
 
 
-def _device_among_texts(sample: Sample, ts: int, *taken: int | None) -> tuple[int | None, list[str]]:
+def _device_among_texts(
+    sample: Sample, ts: Sequence[int], *taken: int | None
+) -> tuple[int | None, list[str]]:
     """A column of texts that is the device, as the rows show; if none is, what to check."""
-    places = [place for place, title in enumerate(sample.titles) if title and place not in {ts, *taken}]
+    places = [place for place, title in enumerate(sample.titles) if title and place not in {*ts, *taken}]
     texts = [place for place in places if sample.column(place) and _commas(sample, place) is None]
     for place in texts:
         if _separates(sample, ts, place):
@@ -253,9 +274,10 @@ def _device_among_texts(sample: Sample, ts: int, *taken: int | None) -> tuple[in
     return None, [f"not read: {names}{more}; if it names the device, device=NAME and not device-from=file"]
 
 
-def _separates(sample: Sample, ts: int, place: int) -> bool:
+def _separates(sample: Sample, ts: Sequence[int], place: int) -> bool:
     """Whether rows of one time differ in this column, and its texts recur, as names of devices do."""
-    pairs = [(row[ts], row[place]) for row in sample.rows if len(row) > max(ts, place)]
+    rows = (row for row in sample.rows if len(row) > max(*ts, place))
+    pairs = [(tuple(row[each] for each in ts), row[place]) for row in rows]
     times, names = ({pair[part] for pair in pairs} for part in (0, 1))
     return max(len(times), len(names)) < len(pairs) == len(set(pairs))
 

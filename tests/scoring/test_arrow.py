@@ -9,7 +9,18 @@ import pyarrow.compute as pc
 import pytest
 
 from scoring import arrow
-from scoring.arrow import cast, from_numpy, matches, strings, take, text_offsets, to_bytes, to_numpy, trim
+from scoring.arrow import (
+    cast,
+    from_numpy,
+    join,
+    matches,
+    strings,
+    take,
+    text_offsets,
+    to_bytes,
+    to_numpy,
+    trim,
+)
 
 
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int32, np.int64, np.float64])
@@ -68,6 +79,8 @@ def test_each_function_gives_what_the_public_function_of_pyarrow_gives():
     assert cast(from_numpy(numbers), pa.string()).equals(pc.cast(pa.array(numbers), pa.string()))
     assert take(SOME_TEXTS, np.array([2, 0])).equals(pc.take(SOME_TEXTS, pa.array([2, 0])))
     assert trim(SOME_TEXTS).equals(pc.ascii_trim(SOME_TEXTS, " \t"))
+    joined = pc.binary_join_element_wise(SOME_TEXTS, SOME_TEXTS, " ")
+    assert join([SOME_TEXTS, SOME_TEXTS], " ").equals(joined)
     pattern = r"\A[0-9.e]+\z"
     assert matches(SOME_TEXTS, pattern).tolist() == pc.match_substring_regex(SOME_TEXTS, pattern).to_pylist()
     lengths = pc.binary_length(SOME_TEXTS).to_pylist()

@@ -27,6 +27,8 @@ TIMESTAMPS = {
     "2026-01-01T00:00:00 Europe/Berlin": "name of a time zone?",
     "2026-02-30 00:00:00": "no such day or time, or a digit too few?",
     "2026-1-1 0:00": "no such day or time, or a digit too few?",
+    "08:30:00": "a time without its day?",
+    "8:30 PM": "a time without its day?",
     "yesterday": "",
     "": "",
     "9" * 1000: "",

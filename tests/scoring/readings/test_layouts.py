@@ -141,6 +141,26 @@ CASES = {
         ],
         "ts-format=unix-ms",
     ),
+    "SCADA, with the date and the time in two columns": Layout(
+        "scada.csv",
+        [
+            ("2026-02-01 08:00:00", "scada", "Druck", 1.5),
+            ("2026-02-01 08:00:00", "scada", "Temperatur", 21.25),
+            ("2026-02-01 08:00:10", "scada", "Druck", 1.6),
+            ("2026-02-13 08:00:20", "scada", "Druck", 1.7),
+            ("2026-02-13 08:00:20", "scada", "Temperatur", 21.5),
+        ],
+        "ts=Datum,Uhrzeit wide device-from=file decimal=comma ts-format=day-first",
+    ),
+    "a logger, with the date and the time in two columns": Layout(
+        "logger.csv",
+        [
+            ("2026-02-01 08:00:00", "1", "flow", 1.5),
+            ("2026-02-01 08:00:00.500", "2", "flow", 1.6),
+            ("2026-02-01 08:00:10Z", "1", "flow", 1.7),
+        ],
+        "ts=Date,Time",
+    ),
     "gzip'd folders of a data lake": Layout(
         "hive/site-a.csv", HIVE, name="date=2026-01-01/device=pump%201/part-0.csv.gz"
     ),

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -46,7 +46,7 @@ def mappings(draw):
                 st.sampled_from(["file", "folder"]) if kind == "-from" else NAMES
             )
     optional = {
-        "ts": NAMES,
+        "ts": st.lists(NAMES, max_size=3).map(tuple),
         "ts_format": st.sampled_from(FORMS),
         "ts_zone": st.sampled_from(["Europe/Berlin", "+05:30", "UTC"]),
         "value": NAMES,
@@ -65,7 +65,9 @@ def mappings(draw):
 
 
 @given(mappings())
-@example(Mapping(wide=("a,b", 'c"d', "e f"), ts="it's"))
+@example(Mapping(wide=("a,b", 'c"d', "e f"), ts=("it's",)))
+@example(Mapping(ts=("Time, UTC", "zone")))
+@example(Mapping(ts=("Time, UTC",)))
 def test_a_mapping_is_the_same_as_words_as_json_and_on_the_command_line_of_a_step(mapping):
     once = parse(json.dumps(mapping.to_json()))
     assert once.of("any") == mapping
@@ -104,6 +106,10 @@ def test_any_text_is_a_mapping_or_an_invalid_one(text):
         ("device=a device-is=b", "contradict"),
         ("ts", "ts has no value"),
         ("ts=a ts=b", "given twice"),
+        ("ts=a,", "ts lists a column without a name"),
+        ("ts=", "ts lists no column"),
+        ("wide=", "wide lists no column: give wide alone"),
+        ('{"ts": ["a", 1]}', "give column of the timestamp"),
         ("ts-format=%H:%M", "needs %Y, %m and %d"),
         ("ts-format=%Y-%m-%d-%m", "each once"),
         ("ts-format=unix-s ts-zone=UTC", "counts in UTC"),
@@ -163,6 +169,12 @@ def formatted(moment: datetime, mapping: Mapping) -> str:
     return local.strftime(forms.get(mapping.ts_format, form))
 
 
+def has_space(form: str) -> bool:
+    return not form.startswith("unix") and " " in formatted(
+        datetime(2026, 6, 1, tzinfo=UTC), Mapping(ts_format=form)
+    )
+
+
 def parse_offset(zone: str):
     return datetime.strptime(zone, "%z").tzinfo
 
@@ -170,13 +182,14 @@ def parse_offset(zone: str):
 @st.composite
 def written(draw):
     """Readings in a layout of any kind; some cells are broken or empty."""
+    splits = draw(st.booleans())  # the date and the time in two columns
     mapping = Mapping(
-        ts="when",
+        ts=("day", "o'clock") if splits else ("when",),
         device=draw(st.sampled_from(["", "where"])),
         delimiter=draw(st.sampled_from(["", "semicolon", "tab", "bar"])),
         decimal=draw(st.sampled_from(["", "comma"])),
         encoding=draw(st.sampled_from(["", "cp1252", "utf-16", "utf-8"])),
-        ts_format=draw(st.sampled_from(["", *FORMS])),
+        ts_format=draw(st.sampled_from(["", *(form for form in FORMS if not splits or has_space(form))])),
     )
     if not mapping.ts_format.startswith("unix-") and not mapping.ts_format.endswith("%z"):
         mapping = replace(mapping, ts_zone=draw(st.sampled_from(["", "America/New_York", "+05:30", "UTC"])))
@@ -184,14 +197,18 @@ def written(draw):
     is_wide = draw(st.booleans())
     sensors = draw(st.lists(st.sampled_from(["a", "b ü", "c,d", 'e"f', "g;h"]), min_size=1, unique=True))
     mapping = replace(mapping, wide=()) if is_wide else replace(mapping, sensor="what", value="much")
-    header = ["when", *(["where"] if mapping.device else []), *(sensors if is_wide else ["what", "much"])]
+    header = [
+        *mapping.ts,
+        *(["where"] if mapping.device else []),
+        *(sensors if is_wide else ["what", "much"]),
+    ]
     rows, plain, rejected = [], [], []
     start = datetime(2026, 6, 1, tzinfo=UTC)
     for number in range(draw(st.integers(0, 12))):
         moment = start + timedelta(seconds=draw(st.integers(0, 10**7)))
         ts, valid_ts = formatted(moment, mapping), True
         if draw(st.integers(0, 9)) == 0:
-            ts, valid_ts = draw(st.sampled_from(["yesterday", "", "32/13/2026"])), False
+            ts, valid_ts = draw(st.sampled_from(["yesterday ", " ", "32/13/2026 ", " 08:00"])), False
         device = draw(st.sampled_from(["1", "x ü", " 1 "])) if mapping.device else "pump ü"
         cells = []
         for sensor in sensors if is_wide else sensors[:1]:
@@ -207,7 +224,8 @@ def written(draw):
                 iso = moment.strftime("%Y-%m-%d %H:%M:%S")
                 plain.append([iso, device, sensor, value])
         place = [device] if mapping.device else []
-        rows.append([ts, *place, *(cells if is_wide else [sensors[0], *cells])])
+        parts = ts.rsplit(" ", 1) if splits else [ts.strip()]
+        rows.append([*parts, *place, *(cells if is_wide else [sensors[0], *cells])])
     return Written(header, rows, mapping, plain, rejected)
 
 
@@ -271,6 +289,46 @@ def with_sample(source: Source) -> None:
         read_sample(source)
     except ReadingsError:
         return
+
+
+def test_a_row_with_a_day_and_no_time_or_a_time_and_no_day_is_rejected(path):
+    rows = ("2026-01-01,,1", ",08:00,1", "2026-01-01, ,1", "2026-01-01,25:00,1", "2026-01-01,08:00,1")
+    path.write_text("\n".join(["Date,Time,a", *rows]))
+    [batch] = read_batches(Source("it", path, mapping=parse("ts=Date,Time wide device-is=1").of("")))
+    assert batch.ts.to_pylist() == ["2026-01-01 08:00"]
+    assert batch.rejects["reason"].to_pylist() == [
+        *["TS is missing"] * 3,
+        "TS '2026-01-01 25:00' is not a timestamp",
+    ]
+
+
+def test_dates_and_times_of_parquet_are_one_timestamp_in_local_time(path):
+    days, times = [date(2026, 7, 1), None, date(2026, 7, 2)], [time(8, 30), time(8), time(8, 30, 0, 500)]
+    table = {"Date": pa.array(days), "Time": pa.array(times), "Device": [1] * 3, "a": [1.5, 2.5, 3.5]}
+    pq.write_table(pa.table(table), path)
+    mapping = parse("ts=Date,Time wide ts-zone=Europe/Berlin").of("")
+    [batch] = read_batches(Source("it", path, mapping=mapping))
+    assert batch.ts.to_pylist() == ["2026-07-01 06:30:00", "2026-07-02 06:30:00.000500"]
+    assert batch.rejects["reason"].to_pylist() == ["TS is missing"]
+    with pytest.raises(ReadingsError, match=r"no column Sensor .*; --mapping .ts=Date,Time wide. reads it"):
+        list(read_batches(Source("it", path)))
+    pq.write_table(pa.table(table | {"Sensor": ["b"] * 3}).rename_columns({"a": "Value"}), path)
+    with pytest.raises(ReadingsError, match=r"found time64\[us\]; --mapping ts=Date,Time reads it"):
+        list(read_batches(Source("it", path)))
+
+
+def test_a_timestamp_of_parquet_is_no_part_of_another(path):
+    moments = pa.array([0], pa.timestamp("s"))
+    pq.write_table(pa.table({"Date": moments, "Time": ["08:00"], "Device": [1], "a": [1.5]}), path)
+    with pytest.raises(ReadingsError, match="expected column Date to be text, a date, a time or a"):
+        list(read_batches(Source("it", path, mapping=parse("ts=Date,Time wide").of(""))))
+
+
+def test_a_timestamp_can_be_in_more_than_two_columns(path):
+    path.write_text("year,month,day,hour,a\n2026,7,1,8,1.5\n")
+    mapping = parse("ts=year,month,day,hour ts-format='%Y %m %d %H' wide=a device-is=1").of("")
+    [batch] = read_batches(Source("it", path, mapping=mapping))
+    assert batch.ts.to_pylist() == ["2026-07-01 08:00:00"]
 
 
 @pytest.mark.parametrize("change", ["2026-03-29 02:30:00", "2026-10-25 02:30:00"])
@@ -386,6 +444,8 @@ def test_a_file_of_another_kind_is_refused_with_what_to_do(path, start, words):
     [
         ("timestamp,value\n2014-02-14 14:30:00,0.132\n", '"device-from=file wide"'),
         ("when;Device;Sensor;Value\n13.01.2026;1;2;1,5\n", '"ts=when ts-format=day-first decimal=comma"'),
+        ("Date;Time;Value\n13.02.2026;8:00;1\n", '"ts=Date,Time ts-format=day-first device-from=file wide"'),
+        ("Time,Date,a\n8:00 PM,02/13/2026,1\n", '"ts=Date,Time ts-format=month-first device-from=file wide"'),
         ("TS|Device|Sensor|Value\n2026-01-01|1|2|3\n", "delimiter=bar"),
         ("ts,host,metric,avg\n1767225600,1,2,3\n", '"ts-format=unix-s device=host sensor=metric value=avg"'),
     ],
