@@ -194,16 +194,23 @@ class Mappings:
         """The mapping of a file."""
         return next((mapping for prefix, mapping in self.by_prefix if name.startswith(prefix)), PLAIN)
 
+    def __str__(self) -> str:
+        """The text that gives these mappings, as `parse` reads it: words, or JSON for several prefixes."""
+        if [prefix for prefix, _ in self.by_prefix] == [""]:
+            return str(self.by_prefix[0][1])
+        return self._json if self.by_prefix else ""
+
     @property
     def encoded(self) -> str:
         """The text for a command line without quotes; empty where nothing is mapped."""
         from urllib.parse import quote
 
-        document = {prefix: mapping.to_json() for prefix, mapping in self.by_prefix if mapping != PLAIN}
-        text = json.dumps(
-            {prefix: document.get(prefix, {}) for prefix, _ in self.by_prefix}, ensure_ascii=False
-        )
-        return quote(text, safe="") if document else ""
+        return quote(self._json, safe="") if any(mapping != PLAIN for _, mapping in self.by_prefix) else ""
+
+    @property
+    def _json(self) -> str:
+        document = {prefix: mapping.to_json() for prefix, mapping in self.by_prefix}
+        return json.dumps(document, ensure_ascii=False)
 
 
 def parse(text: str) -> Mappings:

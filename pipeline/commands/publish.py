@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.terminal.tables import show_json
 
     context = open_context()
+    if not args.rollback and (dropped := publish.dropped_mapping(context.store, context.settings)):
+        print(printable(dropped), file=sys.stderr)
     if args.dry_run:
         documents = publish.prepare(context.settings, publish.find_fleet(context.store), context.engine)
         _show_documents({"pipeline.yml": documents.pipeline_yml, "score.yml": documents.score_yml}, args.json)

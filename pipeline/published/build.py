@@ -52,9 +52,10 @@ _COLLECT = (
 )
 """It has done its work where sensors failed too: `state` in the summary says how the run ended."""
 
+_MAPPING = re.compile(r" --mapping (%7B[A-Za-z0-9%_.~-]*)")
 _LIMITS = re.compile(
     re.escape(_COLLECT)
-    + r"(?: --mapping (%7B[A-Za-z0-9%_.~-]*))?"
+    + f"(?:{_MAPPING.pattern})?"
     + r" --max-row-mb (\d{1,9}) --max-unpacked-mb (\d{1,9}) --max-rejected ([0-9.e+-]{1,20})"
     r"(?: --episode-least (\d{1,9}))?"
 )
@@ -169,6 +170,21 @@ def check(pipeline_yml: bytes, score_yml: bytes) -> None:
             "the published documents are not those that this version of the project writes: publish again, "
             "and find out who else can write to the container of runs"
         )
+
+
+def mapping_of(score_yml: bytes) -> str:
+    """The mapping in a published score.yml, percent-encoded; empty where there is none.
+
+    Raises:
+        PublishError: it cannot be read.
+    """
+    try:
+        found = _MAPPING.search(yaml.safe_load(score_yml)["command"])
+    except (yaml.YAMLError, *DAMAGED) as error:
+        raise PublishError(
+            f"the published documents cannot be read ({damage(error)}): publish again"
+        ) from error
+    return found[1] if found else ""
 
 
 def _limits(collect: re.Match[str], gap: re.Match[str] | None) -> ReadingLimits:

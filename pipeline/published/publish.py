@@ -141,6 +141,25 @@ def prepare(settings: "Settings", fleet: FleetModels, publisher: Publisher) -> "
     )
 
 
+def dropped_mapping(store: Store, settings: "Settings") -> str | None:
+    """What to say where the current version has a mapping, and these settings have none."""
+    from pipeline.published.build import mapping_of
+    from scoring.mapping import parse
+
+    if settings.mapping:
+        return None
+    try:
+        mapping = mapping_of(load_documents(store, current(store).version)[1])
+    except (NothingPublished, PublishError):  # then there is nothing to keep
+        return None
+    if not mapping:
+        return None
+    return (
+        "SCORING_MAPPING is not set here, and the pipeline that is published has one: the next one reads no "
+        f"such files. To keep it, set SCORING_MAPPING to this, and publish again: {parse(mapping)}"
+    )
+
+
 def publish(store: Store, settings: "Settings", publisher: Publisher) -> Publication:
     """Build the documents, pass them to the engine, and make the result the current version.
 

@@ -121,6 +121,19 @@ def test_publishing_twice_changes_nothing_and_a_new_model_makes_a_new_version(in
     assert answer["steps"] == 2
 
 
+@pytest.mark.parametrize("options", [["--dry-run"], ["--json"], []])
+def test_publishing_without_the_mapping_that_was_published_says_so(in_place, monkeypatch, capsys, options):
+    in_place.models.put("model_1_1.skops", b"model")
+    monkeypatch.setenv("SCORING_MAPPING", "ts=Zeit wide")
+    assert main(["publish"]) == 0
+    assert "SCORING_MAPPING" not in output(capsys)[1]
+    monkeypatch.delenv("SCORING_MAPPING")
+    assert main(["publish", *options]) == 0
+    _, err = output(capsys)
+    assert err.startswith("SCORING_MAPPING is not set here, and the pipeline that is published has one")
+    assert err.endswith("publish again: ts=Zeit wide\n")
+
+
 def test_a_dry_run_prints_both_documents_and_stores_nothing(in_place, capsys):
     in_place.models.put("model_1_1.skops", b"model")
     assert main(["publish", "--dry-run"]) == 0

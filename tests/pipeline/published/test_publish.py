@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from pipeline.errors import NothingPublished, PublishError
 from pipeline.published import publish
 from pipeline.published.build import SCORE_FILE
+from scoring.mapping import parse
 
 
 def stored(fleet):
@@ -62,6 +65,31 @@ def test_the_current_version_is_built_from_the_latest_listing(fleet):
     fleet.engine.publish = publish_in_between
     assert fleet.publish().published.steps == 2
     assert publish.current(fleet.context.store).steps == 2
+
+
+@pytest.mark.parametrize(
+    "mapping", ["ts=Date,Time wide", '{"site-a/": {"wide": true}, "": {"delimiter": "bar"}}']
+)
+def test_a_mapping_that_was_published_and_is_not_set_any_more_is_named(fleet, mapping):
+    fleet.models(s1_1="score")
+    store, plain = fleet.context.store, fleet.context.settings
+    mapped = replace(plain, mapping=parse(mapping).encoded)
+    assert publish.dropped_mapping(store, plain) is None
+    publish.publish(store, mapped, fleet.engine)
+    assert publish.dropped_mapping(store, mapped) is None
+    said = publish.dropped_mapping(store, plain)
+    assert said is not None
+    assert said.endswith(f"To keep it, set SCORING_MAPPING to this, and publish again: {mapping}")
+    publish.publish(store, plain, fleet.engine)
+    assert publish.dropped_mapping(store, plain) is None
+
+
+def test_a_damaged_publication_has_no_mapping_to_keep(fleet):
+    fleet.models(s1_1="score")
+    mapped = replace(fleet.context.settings, mapping=parse("wide").encoded)
+    made = publish.publish(fleet.context.store, mapped, fleet.engine).published
+    fleet.context.store.runs.put(f"published/{made.version}/score.yml", b"command: [")
+    assert publish.dropped_mapping(fleet.context.store, fleet.context.settings) is None
 
 
 def test_files_that_are_not_models_are_ignored_and_listed(fleet):

@@ -71,7 +71,7 @@ def mappings(draw):
 def test_a_mapping_is_the_same_as_words_as_json_and_on_the_command_line_of_a_step(mapping):
     once = parse(json.dumps(mapping.to_json()))
     assert once.of("any") == mapping
-    assert parse(str(mapping)) == once
+    assert parse(str(mapping)) == parse(str(once)) == once
     assert parse(once.encoded) == once
     assert once.encoded == "" or set(once.encoded) <= set("%0123456789ABCDEF-_.~") | set(
         "abcdefghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ"
@@ -86,6 +86,7 @@ def test_the_mapping_of_the_longest_prefix_is_used(by_prefix):
         longer = [other for other in by_prefix if f"{prefix}\n".startswith(other)]
         assert found.of(f"{prefix}\n") == by_prefix[max(longer, key=len)]
         assert found.of(prefix) == mapping
+    assert parse(str(found)) == found
     assert parse(found.encoded) == (found if any(m != PLAIN for m in by_prefix.values()) else Mappings())
 
 
