@@ -104,7 +104,9 @@ def split_row(line: bytes, layout: Layout, open_after: list[bytes] | None = None
     while position <= len(line):
         column = len(fields)
         if column == layout.width:
-            return _Problem(RejectKind.COLUMNS, f"expected {layout.width} fields, found more")
+            # Loggers write a delimiter after the last field, too.
+            more = _Problem(RejectKind.COLUMNS, f"expected {layout.width} fields, found more")
+            return fields if position == len(line) else more
         match = pattern.match(line, position)
         if match is None:
             if closed.match(line, position):
@@ -170,10 +172,15 @@ class _Scan:
         text = self._text(line, line).rstrip(b"\r")
         if not text:
             return
-        if b'"' not in text and (found := text.count(self._delimiter) + 1) != self._layout.width:
-            reason = f"expected {self._layout.width} fields, found {found}"
-            self._reject(line, _Problem(RejectKind.COLUMNS, reason))
-            return
+        if b'"' not in text:
+            width, found = self._layout.width, text.count(self._delimiter) + 1
+            ends = found == width + 1 and text.endswith(self._delimiter)
+            if ends and b"\r" not in text:
+                self._replace(line, line, text[:-1])  # as `split_row` does, in a tenth of its time
+                return
+            if found != width and not ends:
+                self._reject(line, _Problem(RejectKind.COLUMNS, f"expected {width} fields, found {found}"))
+                return
         row = split_row(text, self._layout)
         if isinstance(row, list):
             self._rewrite(line, line, row)
@@ -227,7 +234,10 @@ class _Scan:
         fields = [b""] * self._layout.width
         for column in self._layout.needed:
             fields[column] = b'"' + row[column].replace(b'"', b'""') + b'"'
-        self._rewritten[first] = self._delimiter.join(fields)
+        self._replace(first, last, self._delimiter.join(fields))
+
+    def _replace(self, first: int, last: int, row: bytes) -> None:
+        self._rewritten[first] = row
         self._last_lines[first] = last
         self._done = last + 1
 

@@ -72,13 +72,13 @@ def split(  # noqa: C901 - it is one state machine
     """The fields of a line, or None, and the column whose quote is open at its end."""
     fields: list[bytes] = []
     state, value = "start", bytearray()
-    for byte in [*line, None]:
+    for at, byte in enumerate([*line, None]):
         char = None if byte is None else chr(byte)
         if state in {"start", "plain", "closed"} and char in {",", None}:
             fields.append(bytes(value))
             state, value = "start", bytearray()
-            if len(fields) > len(header) or (len(fields) == len(header) and char == ","):
-                return None, None
+            if len(fields) == len(header) and char == ",":
+                return (fields if at == len(line) - 1 else None), None
         elif char is None:
             return None, len(fields)
         elif state == "quoted":
