@@ -36,7 +36,8 @@ WORDS = {
     "value": "column of the value",
     "wide": "a column per sensor: all other columns, or only wide=A,B",
     "delimiter": "comma, semicolon, tab, bar, space, or one character",
-    "decimal": "comma: 1,5 is one and a half",
+    "decimal": "comma: 1,5 is one and a half; point: 1,234.5 has a comma between thousands",
+    "header": "line of the names of columns, where other text stands above it",
     "encoding": "encoding of the text, such as cp1252 or utf-16",
 }
 """The words of a mapping, each with its meaning."""
@@ -58,6 +59,7 @@ _ENCODINGS = re.compile(
     r"ascii|utf-(8|8-sig|(16|32)(-[lb]e)?)|iso8859-\d+|cp\d+|mac-\w+|koi8-\w|gb18030|gbk|gb2312|big5|shift_jis|euc_\w+"
 )
 _LONGEST = 16_000
+_LAST_HEADER = 1_000
 _SHOWN = 80
 
 
@@ -88,6 +90,8 @@ class Mapping:
     """The columns that hold values, one per sensor; empty for all others; None for a long file."""
     delimiter: str = ""
     decimal: str = ""
+    header: int = 0
+    """The line of the header; 0 for the first that is not empty, a comment, or `sep=`."""
     encoding: str = ""
 
     def __post_init__(self) -> None:
@@ -110,6 +114,8 @@ class Mapping:
         self._check_ts()
 
     def _check_text(self) -> None:
+        if not 0 <= self.header <= _LAST_HEADER:
+            raise InvalidMapping(f"mapping: header {self.header} is not a line from 1 to {_LAST_HEADER:,}")
         if self.delimiter and not _is_delimiter(self.separator):
             words = ", ".join(DELIMITERS)
             raise InvalidMapping(
@@ -172,7 +178,7 @@ class Mapping:
     def __str__(self) -> str:
         texts = self.to_json() | {word: _list(names) for word in _LISTS if (names := getattr(self, word))}
         return " ".join(
-            word if value is True else f"{word}={shlex.quote(value)}" for word, value in texts.items()
+            word if value is True else f"{word}={shlex.quote(str(value))}" for word, value in texts.items()
         )
 
     @property
@@ -292,9 +298,11 @@ def _from_json(document: Pairs[str, Any]) -> Mapping:
             if not value:
                 more = ": give wide alone for all others" if word == "wide" else ""
                 raise InvalidMapping(f"mapping: {word} lists no column{more}")
+        elif word == "header" and re.fullmatch(r"[1-9][0-9]{0,8}", str(value)):
+            values[word] = int(value)
         elif word == "wide" and isinstance(value, bool):
             values[word] = () if value else None
-        elif isinstance(value, str) and value and _is_text(value):
+        elif word != "header" and isinstance(value, str) and value and _is_text(value):
             values[_field(word)] = (value,) if word == "ts" else value
         else:
             raise InvalidMapping(f"mapping: {word} is {str(value)[:_SHOWN]!r}: give {WORDS[word]}")

@@ -140,7 +140,8 @@ def _file_lines(group: "list[FileFacts]") -> Iterator[str]:
         yield from _entry("columns", f"{len(first.titles):,}: {shown}")
     if first.refused:
         problem = first.refused.removeprefix(f"{first.name}: ").partition("; --mapping ")[0]
-        problem = problem.partition(", found ")[2] or problem
+        if problem.startswith("expected a "):
+            problem = problem.partition(", found ")[2]
         yield from _entry("problem", f"not as it is: {problem}")
     for note in first.notes:
         yield from _entry("check", note)
@@ -165,6 +166,12 @@ def _time_lines(inspection: "Inspection") -> Iterator[str]:
             if gaps
             else "no gaps"
         )
+        repeated = sum(each.repeated for each in facts)
+        if repeated:
+            readings = f"{_count(repeated, 'reading')} with the time of another of the same sensor"
+            yield from _entry(
+                "repeated", f"{readings}: several machines in one? device=NAME distinguishes them"
+            )
         yield from _entry("interval", text if inspection.timed else f"{text}, in the first readings")
 
 
@@ -217,6 +224,7 @@ def _document(inspection: "Inspection", models: "AbstractSet[SensorKey] | None")
                 "last": _moment(facts.last),
                 "interval_seconds": facts.interval and facts.interval / 1e9,
                 "gaps": facts.gaps,
+                "repeated": facts.repeated,
                 "longest_seconds": facts.longest / 1e9,
                 "model": None if models is None else key in models,
             }

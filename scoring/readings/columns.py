@@ -60,7 +60,7 @@ class Columns(NamedTuple):
             len(self.places) == len(READING_COLUMNS)
             and len(self.ts) == 1
             and not self.sensors
-            and self.mapping.decimal != "comma"
+            and not self.mapping.decimal
             and not self.mapping.converts_ts
         )
 
@@ -113,10 +113,10 @@ class Columns(NamedTuple):
         return _either(valid, timestamps.to_texts(times, timestamps.UNITS["ns"]), ts), times, valid
 
     def _with_points(self, rows: Rows) -> Rows:
-        """The rows with points in place of decimal commas, where the mapping asks for it."""
-        if self.mapping.decimal != "comma":
+        """The rows with plain numbers, where the mapping says which sign comes before decimals."""
+        if not self.mapping.decimal:
             return rows
-        texts, values, valid = numbers.parse_decimal_commas(rows.value)
+        texts, values, valid = numbers.parse_grouped(rows.value, self.mapping.decimal)
         return rows._replace(value=_either(valid, texts, rows.value), values=(values, valid))
 
 

@@ -108,7 +108,7 @@ class BlockCutter:
         if not self._rest:
             raise unexpected("an empty file")
         line = self._rest.count(b"\n", 0, blank) + 1
-        head = self._rest[blank : blank + _HEADER_BYTES]
+        head = self._rest[: blank + _HEADER_BYTES]
         header, self._rest = (
             (self._rest[blank : match.start()], self._rest[match.end() :])
             if match

@@ -17,6 +17,11 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF", "an HDF5 file: convert it to Parquet or CSV"),
     (b"SQLite format 3", "a SQLite database: export a table as CSV"),
     (b"MATLAB 5.0", "a MATLAB file: convert it to CSV"),
+    (
+        b"LabVIEW Measurement",
+        "a LabVIEW measurement file, whose times count from its start: export CSV with dates",
+    ),
+    (b"TDSm", "a LabVIEW TDMS file: convert it to Parquet or CSV"),
     (b"%PDF", "a PDF"),
     (b"\x89PNG", "an image"),
     (b"\x80\x03", "a pickle: save the DataFrame as Parquet"),

@@ -20,7 +20,7 @@ from scoring.readings.rows import Batch, shift_lines
 from scoring.readings.text_streams import ByteStream, as_csv
 
 if TYPE_CHECKING:
-    from scoring.readings.suggest import Sample
+    from scoring.readings.samples import Sample
 
 __all__ = [
     "BLOCK_BYTES",
@@ -154,14 +154,13 @@ def read_sample(source: Source) -> "Sample":
 
             with parquet.reported():
                 return parquet.read_sample(pq.ParquetFile(file))
-        from scoring.readings.suggest import sample_of
+        from scoring.readings.samples import sample_of
 
         head = bytearray(_SAMPLED_BYTES)
         filled = 0
         while filled < len(head) and (count := stream.readinto(memoryview(head)[filled:])):
             filled += count
-        mapping = source.mapping
-        return sample_of(bytes(head[:filled]), separator=mapping.separator, encoding=mapping.encoding)
+        return sample_of(bytes(head[:filled]), source.mapping)
 
 
 def check_headers(sources: Iterable[Source]) -> tuple[list[Source], list[FoundLanding]]:
@@ -197,7 +196,7 @@ def _opened(source: Source) -> Iterator[tuple[BinaryIO, ByteStream | None]]:
                 yield file, None
             else:
                 stream = _Gunzip(file, source.limits.unpacked_bytes) if start.startswith(_GZIP) else file
-                yield file, as_csv(stream, stream.peek(_PEEKED)[:_PEEKED], source.mapping.encoding)
+                yield file, as_csv(stream, stream.peek(_PEEKED)[:_PEEKED], source.mapping)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise ReadingsError(f"{source.name}: {error.strerror}") from error
     except ReadingsError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from scoring.formats import RejectKind
 
 _DAY_FIRST, _MONTH_FIRST = "day first?", "month first?"
-_DECIMAL_COMMA = "decimal comma?"
+_DECIMAL_COMMA, _THOUSANDS = "decimal comma?", "thousands separators?"
 CLOCK_CHANGE = "a change of the clocks?"
 """Of a local time that its zone has twice, or does not have."""
 
@@ -31,20 +31,27 @@ _MAPPINGS = {
         _DECIMAL_COMMA: "ts-format=year-first",
         "a time without its day?": "ts=Date,Time",
     }.items()
-} | {(RejectKind.VALUE, _DECIMAL_COMMA): "decimal=comma"}
+} | {
+    (RejectKind.VALUE, _DECIMAL_COMMA): "decimal=comma",
+    (RejectKind.VALUE, _THOUSANDS): "decimal=point",
+}
 """The words of a mapping that reads what a hint describes."""
 
 type _Patterns = Iterable[tuple[re.Pattern[str], str]]
 
+_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DATE_FIRST = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](?:\d{4}|\d{2})\b.*")
 
 _TIMESTAMPS: _Patterns = [
     (re.compile(pattern, re.IGNORECASE | re.ASCII), hint)
     for pattern, hint in (
-        (r"\d{9,10}(?:[.,]\d+)?(?:e\+?9)?|\d\.\d+e\+?0?9", "Unix seconds?"),
-        (r"\d{13}(?:\.\d+)?|\d\.\d+e\+?12", "Unix milliseconds?"),
-        (r"\d{16}|\d\.\d+e\+?15", "Unix microseconds?"),
-        (r"\d{19}|\d\.\d+e\+?18", "Unix nanoseconds?"),
+        (r"\d{9,10}(?:[.,]\d+)?", "Unix seconds?"),
+        (r"\d{13}(?:\.\d+)?", "Unix milliseconds?"),
+        (r"\d{16}", "Unix microseconds?"),
+        (r"\d{19}", "Unix nanoseconds?"),
+        (r"\d(?:\.\d+)?e\+?(?:0?9|12|15|18)", "a Unix time that lost its last digits?"),
+        (rf"\d{{1,2}}[./ -]{{0,2}}{_MONTH}[./, -].*", _DAY_FIRST),
+        (rf"{_MONTH}[./ -]{{1,2}}\d{{1,2}}\b.*", _MONTH_FIRST),
         (r"[2-6]\d{4}(?:[.,]\d+)?", "a spreadsheet's serial date?"),
         (r"\d{8}(?:[ T_]?\d{2}:?\d{2}(?::?\d{2})?(?:\.\d+)?Z?)?", "date without dashes?"),
         (r"\d{4}[/.]\d{1,2}[/.]\d{1,2}.*", "slashes or dots for dashes?"),
@@ -57,12 +64,25 @@ _TIMESTAMPS: _Patterns = [
     )
 ]
 
+_NO_VALUE = (
+    r"null|none|nil|n/?a|<na>|#[a-z/0!?]+|-+|\?+|missing|void|no[ _-]?data"
+    r"|offline|shutdown|not connected|scan off|(?:i/o timeout|comm fail|calc failed|pt created)\b.*"
+    r"|(?:bad|error|invalid|stale|uncertain)\b.*"
+)
+"""Also what historians write in place of values."""
+
 _VALUES: _Patterns = [
     (re.compile(pattern, re.IGNORECASE), hint)
     for pattern, hint in (
-        (r"[+-]?\d{1,3}(?:,\d{3})+\.\d*|[+-]?\d{1,3}(?:,\d{3}){2,}", "thousands separators?"),
-        (r"[+-]?(?:\d*|\d{1,3}(?:[. '\u00a0\u202f]\d{3})+),\d+(?:e[+-]?\d+)?", _DECIMAL_COMMA),
-        (r"null|none|nil|n/?a|<na>|#n/a|-+|\?+|missing|bad|error|offline", "a word for a missing value?"),
+        (
+            r"[+-]?\d{1,3}(?:(?:,\d{3})+\.\d*|(?:,\d{3}){2,}|(?:[ '\u00a0\u202f]\d{3})+(?:\.\d*)?)",
+            _THOUSANDS,
+        ),
+        (
+            r"[+-]?(?:\d*|\d{1,3}(?:(?:\.\d{3})+|(?:[ '\u00a0\u202f]\d{3})+)),\d+(?:e[+-]?\d+)?",
+            _DECIMAL_COMMA,
+        ),
+        (_NO_VALUE, "a word for a missing value?"),
         (r"[+-]?\d+(?:[.,]\d+)? *(?:[^\W\d_]|[%°µ\"']).*", "a unit after the number?"),
     )
 ]

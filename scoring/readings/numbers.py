@@ -7,7 +7,11 @@ from scoring.arrow import cast, matches, replace, take, to_numpy, trim
 
 _PATTERN = r"\A[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\z"
 
-_DECIMAL_COMMA = r"\A[+-]?(?:\d+(?:,\d*)?|,\d+|\d{1,3}(?:\.\d{3})+,\d*)(?:[eE][+-]?\d+)?\z"
+DECIMALS = {"comma": (",", "."), "point": (".", ",")}
+"""The sign before decimals, and the one that can group digits."""
+
+_SPACES = " \u00a0\u202f'"
+"""Signs that group digits and do nothing else."""
 
 
 def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
@@ -25,16 +29,23 @@ def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
     return values, np.isfinite(values)
 
 
-def parse_decimal_commas(texts: pa.StringArray) -> tuple[pa.StringArray, np.ndarray, np.ndarray]:
-    """Numbers with a decimal comma, as texts with a point instead, and what `parse` returns for these.
+def parse_grouped(texts: pa.StringArray, decimal: str) -> tuple[pa.StringArray, np.ndarray, np.ndarray]:
+    """Numbers with a decimal comma or point and groups of digits: as plain texts, and as from `parse`.
 
-    Points group digits, and only where a comma follows: `1.234,5` is certain, and `1.234` is not a number.
+    The other sign groups digits, and only where it is certain: with a decimal comma `1.234,5` and `1.234.567`
+    are numbers, and `1.234` is not.
     """
+    sign, group = DECIMALS[decimal]
     trimmed = trim(texts)
-    written = matches(trimmed, _DECIMAL_COMMA)
-    pointed = replace(replace(trimmed, r"\.", ""), ",", ".")
-    values, valid = parse(pointed)
-    return pointed, values, valid & written
+    written = matches(trimmed, _grouped(f"[{sign}]", f"[{group}]"))
+    plain = replace(replace(trimmed, f"[{group}{_SPACES}]", ""), f"[{sign}]", ".")
+    values, valid = parse(plain)
+    return plain, values, valid & written
+
+
+def _grouped(sign: str, group: str) -> str:
+    grouped = rf"(?:{group}\d{{3}})+{sign}\d*|(?:{group}\d{{3}}){{2,}}|(?:[{_SPACES}]\d{{3}})+(?:{sign}\d*)?"
+    return rf"\A[+-]?(?:\d+(?:{sign}\d*)?|{sign}\d+|\d{{1,3}}(?:{grouped}))(?:[eE][+-]?\d+)?\z"
 
 
 def _parse_each(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:

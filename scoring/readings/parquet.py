@@ -25,7 +25,8 @@ from scoring.readings.columns import Columns, find_columns
 from scoring.readings.csv_header import MAX_COLUMNS
 from scoring.readings.row_checks import KnownKeys, check_rows
 from scoring.readings.rows import Batch, Rows, shift_lines
-from scoring.readings.suggest import Sample, advice_on
+from scoring.readings.samples import Sample
+from scoring.readings.suggest import advice_on
 
 _ROWS = 1 << 17
 """As many as a block of CSV has: what is done once for each sensor of a batch counts."""

@@ -252,6 +252,6 @@ def _not_a_number(text: str, mapping: Mapping) -> _Fault:
         finite = True
     if not finite:
         return _Fault(RejectKind.NOT_FINITE, "not finite")
-    if mapping.decimal == "comma":
-        return _Fault(RejectKind.VALUE, "not a number with a decimal comma")
+    if mapping.decimal:
+        return _Fault(RejectKind.VALUE, f"not a number with a decimal {mapping.decimal}")
     return _Fault(RejectKind.VALUE, "not a number", hints.of_value(text))

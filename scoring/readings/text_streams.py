@@ -1,15 +1,22 @@
-"""Text of another encoding, and InfluxDB's annotated CSV, as a stream of CSV in UTF-8 with the same lines."""
+"""Files that are nearly CSV as a stream of CSV in UTF-8 with the same lines.
+
+That is: text of another encoding, lines above the header, and InfluxDB's annotated CSV.
+"""
 
 import codecs
 from typing import Protocol
 
 from scoring.errors import ReadingsError
+from scoring.mapping import Mapping
 
 _BOMS = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16"} | {
     codecs.BOM_UTF16_BE: "utf-16"
 }
 _UTF8 = {"utf-8", "utf-8-sig", "ascii"}
 _ANNOTATIONS = (b"#group,", b"#datatype,", b"#default,")
+_BEFORE_HEADER = (b"#", b"sep=")
+"""How lines above a header start: comments, and what Excel needs to know of a CSV file."""
+
 _READ_BYTES = 1 << 16
 _LONGEST_LINE = 1 << 20
 """A longer line is neither an annotation nor a header: it is passed on in parts."""
@@ -21,14 +28,21 @@ class ByteStream(Protocol):
     def readinto(self, buffer: memoryview, /) -> int | None: ...  # noqa: D102
 
 
-def as_csv(stream: ByteStream, start: bytes, encoding: str) -> ByteStream:
+def as_csv(stream: ByteStream, start: bytes, mapping: Mapping) -> ByteStream:
     """The stream itself, or one that converts it; `start` are its first bytes."""
-    known = codecs.lookup(encoding).name if encoding else ""
+    known = codecs.lookup(mapping.encoding).name if mapping.encoding else ""
     if not known:
         known = next((name for bom, name in _BOMS.items() if start.startswith(bom)), "utf-8")
     if known not in _UTF8:
-        return _Decoded(stream, known)
-    return _Unannotated(stream) if start.startswith(_ANNOTATIONS) else stream
+        return _FromHeader(_Decoded(stream, known), mapping.header)
+    if start.startswith(_ANNOTATIONS):
+        return _Unannotated(stream)
+    first = start.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
+    return _FromHeader(stream, mapping.header) if mapping.header or _is_above(first) else stream
+
+
+def _is_above(line: bytes) -> bool:
+    return line.removeprefix(codecs.BOM_UTF8).lower().startswith(_BEFORE_HEADER)
 
 
 class _Converted:
@@ -72,20 +86,54 @@ class _Decoded(_Converted):
         return text.encode("utf-8", "surrogatepass")
 
 
-class _Unannotated(_Converted):
-    """Tables of InfluxDB as one: annotations, and the headers of all but the first, become blank lines."""
+class _Lines(_Converted):
+    """A stream that is converted line by line."""
 
     def __init__(self, stream: ByteStream) -> None:
         super().__init__(stream)
         self._line = b""
-        self._header: bytes | None = None
-        self._before_header = True
 
     def _convert(self, piece: bytes) -> bytes:
         lines = (self._line + piece).splitlines(keepends=True) if piece else [self._line]
         unfinished = piece and not lines[-1].endswith(b"\n") and len(lines[-1]) <= _LONGEST_LINE
         self._line = lines.pop() if unfinished else b""
         return b"".join(map(self._kept, lines))
+
+    def _kept(self, line: bytes) -> bytes:
+        """What a line becomes."""
+        raise NotImplementedError
+
+
+class _FromHeader(_Lines):
+    """Lines above the header become blank: those before the line `header`, or comments where that is 0."""
+
+    def __init__(self, stream: ByteStream, header: int) -> None:
+        super().__init__(stream)
+        self._above, self._header, self._read = True, header, 0
+
+    def _convert(self, piece: bytes) -> bytes:
+        if self._above:
+            return super()._convert(piece)
+        rest, self._line = self._line, b""
+        return rest + piece
+
+    def _kept(self, line: bytes) -> bytes:
+        if not self._above:
+            return line
+        self._read += 1
+        if self._read < self._header or (not self._header and (_is_above(line) or not line.strip())):
+            return b"\n" if line else b""
+        self._above = False
+        return line
+
+
+class _Unannotated(_Lines):
+    """Tables of InfluxDB as one: annotations, and the headers of all but the first, become blank lines."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        super().__init__(stream)
+        self._header: bytes | None = None
+        self._before_header = True
 
     def _kept(self, line: bytes) -> bytes:
         text = line.rstrip(b"\r\n")

@@ -20,23 +20,23 @@ _FIRST, _LAST = (int(np.datetime64(f"{year}-01-01", "s").astype(np.int64)) for y
 _SCALES = {"unix-s": 0, "unix-ms": 3, "unix-us": 6, "unix-ns": 9}
 """Decimal places of a unit below the second."""
 
-_UNIX = r"\A(?P<sign>[+-]?)0*(?P<whole>\d{1,19})(?:\.(?P<part>\d*))?\z"
+_UNIX = r"\A(?P<sign>[+-]?)0*(?P<whole>\d{1,19})(?:[.,](?P<part>\d*))?\z"
 _OFFSET = r"(?P<z>Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)"
 _TIME = (
     r"(?:(?:[ T]|, ?) *(?P<H>\d{1,2}):(?P<M>\d\d)(?::(?P<S>\d\d)(?:[.,](?P<f>\d{1,9}))?)?"
     rf"(?: ?(?P<p>[AP])\.?M\.?)?(?: ?{_OFFSET})?)?"
 )
 _DAY, _MONTH, _SHORT_YEAR = r"(?P<d>\d{1,2})", r"(?P<m>\d{1,2})", r"(?:(?P<Y>\d{4})|(?P<y>\d\d))"
-_DATES = {
-    "day-first": f"{_DAY}[./-]{_MONTH}[./-]{_SHORT_YEAR}",
-    "month-first": f"{_MONTH}[./-]{_DAY}[./-]{_SHORT_YEAR}",
-    "year-first": rf"(?P<Y>\d{{4}})[./-]{_MONTH}[./-]{_DAY}",
-}
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_NAMES = (
     "(?P<b>jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t|tember)?"
     "|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
+_DATES = {
+    "day-first": rf"{_DAY}(?:[./-]{_MONTH}[./-]|\.?[/ -]?{_MONTH_NAMES}\.?,?[/ -]){_SHORT_YEAR}",
+    "month-first": rf"(?:{_MONTH}[./-]|{_MONTH_NAMES}\.?[/ -]){_DAY}(?:[./-]|,? ){_SHORT_YEAR}",
+    "year-first": rf"(?P<Y>\d{{4}})[./-]{_MONTH}[./-]{_DAY}",
+}
 _DIRECTIVES = {
     "Y": r"(?P<Y>\d{4})",
     "y": r"(?P<y>\d\d)",
@@ -109,7 +109,8 @@ def _by_pattern(texts: pa.StringArray, pattern: str) -> tuple[np.ndarray, np.nda
     month, day = number("m", 1), number("d", 1)
     if "b" in found:
         names = pc.utf8_slice_codeunits(pc.utf8_lower(found["b"]), 0, 3)
-        month = _numbers(pc.cast(pc.add(pc.index_in(names, strings(_MONTHS)), 1), pa.string()), 1)
+        named = pc.fill_null(pc.add(pc.index_in(names, strings(_MONTHS)), 1), 0)
+        month = np.where(to_numpy(named) > 0, to_numpy(named), month)
     hour, minute, second = number("H"), number("M"), number("S")
     if "p" in found:
         letter = pc.utf8_upper(found["p"])

@@ -51,6 +51,8 @@ class SensorFacts:
     gaps: int = 0
     longest: int = 0
     """The longest time between two readings."""
+    repeated: int = 0
+    """Readings that have the time of another."""
 
 
 @dataclass(slots=True)
@@ -102,7 +104,10 @@ def inspect(sources: Iterable[Source]) -> Iterator[Inspection]:
             facts.unreadable, facts.refused = True, facts.refused or str(error)
         yield found
     for key, parts in times.items():
-        _find_gaps(found.sensors[key], np.unique(np.concatenate(parts)))
+        every = np.concatenate(parts)
+        distinct = np.unique(every)
+        found.sensors[key].repeated = len(every) - len(distinct)
+        _find_gaps(found.sensors[key], distinct)
 
 
 def _described(source: Source) -> FileFacts:
@@ -117,9 +122,9 @@ def _described(source: Source) -> FileFacts:
     if problem is None:
         return facts
     facts.refused = problem
-    suggestion = suggest(sample, source.name) if sample.titles else None
-    if suggestion and suggestion.mapping != source.mapping:
-        facts.mapping, facts.notes = suggestion
+    suggestion = suggest(sample, source.name)
+    if suggestion.mapping != source.mapping:
+        facts.mapping, facts.notes = suggestion.mapping or source.mapping, suggestion.notes
     return facts
 
 

@@ -77,9 +77,9 @@ def test_a_mapping_that_was_published_and_is_not_set_any_more_is_named(fleet, ma
     assert publish.dropped_mapping(store, plain) is None
     publish.publish(store, mapped, fleet.engine)
     assert publish.dropped_mapping(store, mapped) is None
-    said = publish.dropped_mapping(store, plain)
-    assert said is not None
-    assert said.endswith(f"To keep it, set SCORING_MAPPING to this, and publish again: {mapping}")
+    message = publish.dropped_mapping(store, plain)
+    assert message is not None
+    assert message.endswith(f"To keep it, set SCORING_MAPPING to this, and publish again: {mapping}")
     publish.publish(store, plain, fleet.engine)
     assert publish.dropped_mapping(store, plain) is None
 

@@ -61,6 +61,67 @@ def test_a_column_in_which_rows_of_one_time_differ_is_suggested_as_the_device(tm
     assert "check " not in done.out
 
 
+def test_a_column_of_few_integers_in_which_rows_of_one_time_differ_is_suggested_as_the_device(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "hall.csv"
+    rows = [
+        f"2026-01-01 10:{n:02}:00,{1000 + n},{unit},{unit + n / 10}" for n in range(30) for unit in (1, 2, 3)
+    ]
+    data.write_text("\n".join(["TS,RPM,Unit,Temp", *rows]))
+    done = scoring("inspect", data)
+    assert '--mapping "device=Unit wide"' in done.out
+    assert "readings  180 of 6 sensors of 3 devices" in done.out
+    assert "check " not in done.out
+    assert "repeated" not in done.out
+
+
+def test_machines_that_are_not_distinguished_in_the_first_rows_are_not_merged_silently(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "hall.csv"
+    rows = [f"2026-01-01 {n // 60:02}:{n % 60:02}:00,{unit},{n / 10}" for unit in (1, 2) for n in range(300)]
+    data.write_text("\n".join(["TS,Unit,Temp", *rows]))
+    out = " ".join(scoring("inspect", data).out.split())
+    assert "few whole numbers in 'Unit'; if one names the device, device=NAME and not device-from=file" in out
+    assert (
+        "repeated 600 readings with the time of another of the same sensor: several machines in one?" in out
+    )
+    distinguished = scoring("inspect", data, "--mapping", "device=Unit wide")
+    assert "readings  600 of 2 sensors of 2 devices" in distinguished.out
+    assert "repeated" not in distinguished.out
+
+
+def test_rows_of_one_time_that_no_column_distinguishes_are_to_be_checked(tmp_path: Path) -> None:
+    data = tmp_path / "hall.csv"
+    rows = [f"2026-01-01 10:0{n}:00,plant,{n}.5" for n in range(5) for _ in range(2)]
+    data.write_text("\n".join(["TS,Device,Temp", *rows, ""]))
+    out = " ".join(scoring("inspect", data).out.split())
+    assert (
+        "check 5 of the first 10 rows have the time and device of another: if a column distinguishes machines"
+        in out
+    )
+
+
+def test_a_column_of_numbers_with_units_is_named_where_it_would_not_be_read(tmp_path: Path) -> None:
+    data = tmp_path / "hall.csv"
+    data.write_text("TS,Device,Temp,Flow\n2026-01-01,1,1.5 °C,2\n2026-01-02,1,1.6 °C,3\n")
+    out = " ".join(scoring("inspect", data).out.split())
+    assert (
+        "column 'Temp' holds '1.5 °C', not a number (a unit after the number?): export numbers alone" in out
+    )
+    assert "--mapping wide=Flow" in out
+
+
+def test_a_state_of_zeros_and_ones_and_a_number_that_is_measured_are_no_device(tmp_path: Path) -> None:
+    data = tmp_path / "hall.csv"
+    rows = [f"2026-01-01 10:{n:02}:00,{n % 2},{1000 + n},{n / 10}" for n in range(40)]
+    data.write_text("\n".join(["TS,Valve,RPM,Temp", *rows]))
+    out = scoring("inspect", data).out
+    assert '--mapping "device-from=file wide"' in out
+    assert "check " not in out
+
+
 def test_a_column_of_texts_that_would_not_be_read_is_to_be_checked(tmp_path: Path) -> None:
     data = tmp_path / "hall.csv"
     minutes = [f"13.01.2026 10:0{minute};West;1,5;2" for minute in range(3)]

@@ -5,12 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.arrow import strings
-from scoring.readings import hints, numbers, timestamps
+from scoring.formats import RejectKind
+from scoring.mapping import parse
+from scoring.readings import hints, numbers, timestamps, ts_formats
 
 TIMESTAMPS = {
     "1767225600": "Unix seconds?",
     "1767225600.25": "Unix seconds?",
-    "1.7672256e+09": "Unix seconds?",
+    "1.7672256e+09": "a Unix time that lost its last digits?",
+    "1767225600,25": "Unix seconds?",
     "1767225600000": "Unix milliseconds?",
     "1767225600000000": "Unix microseconds?",
     "1767225600000000000": "Unix nanoseconds?",
@@ -29,6 +32,9 @@ TIMESTAMPS = {
     "2026-1-1 0:00": "no such day or time, or a digit too few?",
     "08:30:00": "a time without its day?",
     "8:30 PM": "a time without its day?",
+    "13-Jan-26 08:00:00.5": "day first?",
+    "13 January 2026": "day first?",
+    "Jan 13, 2026 8:00:00 AM": "month first?",
     "yesterday": "",
     "": "",
     "9" * 1000: "",
@@ -43,7 +49,13 @@ VALUES = {
     "1,234.5": "thousands separators?",
     "1,234,567": "thousands separators?",
     "N/A": "a word for a missing value?",
+    "1 234.5": "thousands separators?",
+    "1'234": "thousands separators?",
     "null": "a word for a missing value?",
+    "No Data": "a word for a missing value?",
+    "Bad Input": "a word for a missing value?",
+    "I/O Timeout": "a word for a missing value?",
+    "#DIV/0!": "a word for a missing value?",
     "-": "a word for a missing value?",
     "74.99 °C": "a unit after the number?",
     "12%": "a unit after the number?",
@@ -63,6 +75,21 @@ def test_a_timestamp_that_is_rejected_has_a_hint(text: str, hint: str) -> None:
 def test_a_value_that_is_rejected_has_a_hint(text: str, hint: str) -> None:
     assert hints.of_value(text) == hint
     assert not numbers.parse(strings([text]))[1][0]
+
+
+@pytest.mark.parametrize(("text", "hint"), [*TIMESTAMPS.items(), *VALUES.items()])
+def test_the_mapping_that_a_hint_names_reads_the_text(text: str, hint: str) -> None:
+    is_value = VALUES.get(text) == hint
+    named = hints.in_brackets(RejectKind.VALUE if is_value else RejectKind.TIMESTAMP, hint)
+    _, found, option = named[1:-1].partition(" --mapping ")
+    if not found or option == "ts=Date,Time":
+        return
+    mapping = parse(option.partition(",")[0]).of("")
+    texts = strings([text])
+    read = (
+        numbers.parse_grouped(texts, mapping.decimal)[2] if is_value else ts_formats.parse(texts, mapping)[1]
+    )
+    assert read.all()
 
 
 @pytest.mark.parametrize(

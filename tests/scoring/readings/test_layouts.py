@@ -161,6 +161,69 @@ CASES = {
         ],
         "ts=Date,Time",
     ),
+    "OSIsoft PI": Layout(
+        "pi.csv",
+        [
+            ("2026-01-13 08:00:00", "pi", "SINUSOID", 1.5),
+            ("2026-01-13 08:00:00", "pi", "CDT158", 20.0),
+            ("2026-01-13 08:00:10.500", "pi", "SINUSOID", 1.6),
+        ],
+        "ts-format=day-first device-from=file sensor=Tag",
+    ),
+    "Ignition": Layout(
+        "ignition.csv",
+        [
+            ("2026-01-13 08:00:00", "ignition", "Tank/Level", 1.5),
+            ("2026-01-13 08:00:00", "ignition", "Tank/Temp [°C]", 20.0),
+            ("2026-01-13 20:00:10", "ignition", "Tank/Level", 1.6),
+        ],
+        "ts=t_stamp ts-format=month-first device-from=file wide",
+    ),
+    "Grafana, for Excel": Layout(
+        "grafana.csv",
+        [
+            ("2026-01-13T08:00:00+00:00", "grafana", "pump-1 temp", 1.5),
+            ("2026-01-13T08:00:00+00:00", "grafana", "pump-1 flow", 7.0),
+            ("2026-01-13T08:00:10+00:00", "grafana", "pump-1 temp", 1.6),
+        ],
+        "device-from=file sensor=Series",
+    ),
+    "a report with lines above the header": Layout(
+        "report.csv",
+        [
+            ("2026-01-13 08:00:00", "report", "Druck [bar]", 1234.5),
+            ("2026-01-13 08:00:00", "report", "Temp [°C]", 20.0),
+            ("2026-01-13 08:01:00", "report", "Druck [bar]", 1235.5),
+            ("2026-01-13 08:01:00", "report", "Temp [°C]", 21.0),
+            ("2026-01-14 08:02:00", "report", "Druck [bar]", 999.5),
+        ],
+        "ts=Zeit wide device-from=file header=4 decimal=comma ts-format=day-first",
+        "utf-8-sig",
+    ),
+    "comments, machines by number, and a delimiter after each row": Layout(
+        "machines.csv",
+        [
+            ("2026-02-01 08:00:00", "1", "Temp", 1.5),
+            ("2026-02-01 08:00:00", "1", "RPM", 1000.0),
+            ("2026-02-01 08:00:00", "2", "Temp", 2.5),
+            ("2026-02-01 08:00:00", "2", "RPM", 1000.0),
+            ("2026-02-01 08:00:10", "1", "Temp", 1.6),
+            ("2026-02-01 08:00:10", "1", "RPM", 1010.0),
+            ("2026-02-01 08:00:10", "2", "Temp", 2.6),
+            ("2026-02-01 08:00:10", "2", "RPM", 990.0),
+        ],
+        "device='Machine no.' wide",
+    ),
+    "Excel's CSV of an American machine": Layout(
+        "excel_us.csv",
+        [
+            ("2026-01-13 08:00:00", "1", "Pressure", 1234.5),
+            ("2026-01-13 08:00:00", "1", "Speed", 12345678.0),
+            ("2026-01-13 20:00:10", "1", "Pressure", 999.5),
+            ("2026-01-13 20:00:10", "1", "Speed", 7.0),
+        ],
+        "wide decimal=point ts-format=month-first",
+    ),
     "gzip'd folders of a data lake": Layout(
         "hive/site-a.csv", HIVE, name="date=2026-01-01/device=pump%201/part-0.csv.gz"
     ),

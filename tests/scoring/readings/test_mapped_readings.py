@@ -54,6 +54,7 @@ def mappings(draw):
         "delimiter": st.sampled_from([*DELIMITERS, "#", "~"]),
         "decimal": st.sampled_from(["comma", "point"]),
         "encoding": st.sampled_from(["cp1252", "latin-1", "utf-16", "utf-8", "gb18030"]),
+        "header": st.integers(1, 5),
     }
     for word, values in optional.items():
         if draw(st.booleans()):
@@ -118,6 +119,9 @@ def test_any_text_is_a_mapping_or_an_invalid_one(text):
         ("encoding=rot13", "'rot13' is unknown"),
         ("delimiter=0", "'0' is not one of"),
         ("decimal=dot", "'dot' is not one of comma, point"),
+        ("header=0", "give line of the names of columns"),
+        ("header=x", "give line of the names of columns"),
+        ("header=1001", "not a line from 1 to 1,000"),
         ("ts='a", "No closing quotation"),
         ('{"ts": 1}', "give column of the timestamp"),
         ('{"ts": "a", "ts": "b"}', "given twice"),
@@ -144,11 +148,16 @@ class Written:
     """The same as rows of TS, Device, Sensor and Value; cells that are no reading have None."""
     rejected: list[int]
     """The line of each cell that is no reading."""
+    above: list[str]
+    """Lines above the header."""
+    ends: bool
+    """Whether a delimiter is at the end of each row."""
 
     def content(self) -> bytes:
-        text = io.StringIO()
-        writer = csv.writer(text, delimiter=self.mapping.separator or ",", lineterminator="\n")
-        writer.writerows([self.header, *self.rows])
+        text, delimiter = io.StringIO(), self.mapping.separator or ","
+        text.writelines(f"{line}\n" for line in self.above)
+        rows = ([*row, ""] for row in self.rows) if self.ends else self.rows
+        csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows([self.header, *rows])
         return text.getvalue().encode(self.mapping.encoding or "utf-8")
 
 
@@ -188,13 +197,15 @@ def written(draw):
         ts=("day", "o'clock") if splits else ("when",),
         device=draw(st.sampled_from(["", "where"])),
         delimiter=draw(st.sampled_from(["", "semicolon", "tab", "bar"])),
-        decimal=draw(st.sampled_from(["", "comma"])),
+        decimal=draw(st.sampled_from(["", "comma", "point"])),
         encoding=draw(st.sampled_from(["", "cp1252", "utf-16", "utf-8"])),
         ts_format=draw(st.sampled_from(["", *(form for form in FORMS if not splits or has_space(form))])),
     )
     if not mapping.ts_format.startswith("unix-") and not mapping.ts_format.endswith("%z"):
         mapping = replace(mapping, ts_zone=draw(st.sampled_from(["", "America/New_York", "+05:30", "UTC"])))
-    mapping = replace(mapping, device_is="" if mapping.device else "pump ü")
+    above = draw(st.sampled_from([[], ["# logger", "", "#;a,b"], ["sep=;"], ["Plant", "", 'a;"b', "#,c"]]))
+    header_line = len(above) + 1 if above[:1] == ["Plant"] else 0
+    mapping = replace(mapping, device_is="" if mapping.device else "pump ü", header=header_line)
     is_wide = draw(st.booleans())
     sensors = draw(st.lists(st.sampled_from(["a", "b ü", "c,d", 'e"f', "g;h"]), min_size=1, unique=True))
     mapping = replace(mapping, wide=()) if is_wide else replace(mapping, sensor="what", value="much")
@@ -215,19 +226,25 @@ def written(draw):
         for sensor in sensors if is_wide else sensors[:1]:
             value = draw(st.floats(-1e6, 1e6).map(lambda found: repr(round(found, 3))))
             kind = draw(st.sampled_from(["number"] * 6 + ["broken", "empty"]))
-            text = {"number": value, "broken": "n/a", "empty": ""}[kind]
-            cells.append(text.replace(".", ",") if mapping.decimal == "comma" else text)
+            number_text = written_number(float(value), mapping.decimal)
+            cells.append({"number": number_text, "broken": "n/a", "empty": ""}[kind])
             if kind == "empty" and is_wide:
                 continue
             if kind != "number" or not valid_ts:
-                rejected.append(number + 2)
+                rejected.append(number + 2 + len(above))
             else:
                 iso = moment.strftime("%Y-%m-%d %H:%M:%S")
                 plain.append([iso, device, sensor, value])
         place = [device] if mapping.device else []
         parts = ts.rsplit(" ", 1) if splits else [ts.strip()]
         rows.append([*parts, *place, *(cells if is_wide else [sensors[0], *cells])])
-    return Written(header, rows, mapping, plain, rejected)
+    return Written(header, rows, mapping, plain, rejected, above, draw(st.booleans()))
+
+
+def written_number(value: float, decimal: str) -> str:
+    """A number as a source writes it that groups digits, where the decimal sign is known."""
+    text = f"{value:,}" if decimal else repr(value)
+    return text.translate({ord(","): ".", ord("."): ","}) if decimal == "comma" else text
 
 
 def read(path, content, mapping=PLAIN, block_bytes=4 << 20):
@@ -262,7 +279,7 @@ def test_a_mapped_parquet_file_has_the_same_readings_as_the_csv(path, file):
     pq.write_table(pa.table(columns), path)
     found, rows = read(path, path.read_bytes(), replace(file.mapping, encoding="", delimiter=""))
     assert found == expected
-    assert [row + 1 for row in rows] == lines
+    assert [row + 1 + len(file.above) for row in rows] == lines
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -318,7 +335,7 @@ def test_dates_and_times_of_parquet_are_one_timestamp_in_local_time(path):
         list(read_batches(Source("it", path)))
 
 
-def test_a_timestamp_of_parquet_is_no_part_of_another(path):
+def test_a_timestamp_of_parquet_is_not_part_of_another(path):
     moments = pa.array([0], pa.timestamp("s"))
     pq.write_table(pa.table({"Date": moments, "Time": ["08:00"], "Device": [1], "a": [1.5]}), path)
     with pytest.raises(ReadingsError, match="expected column Date to be text, a date, a time or a"):
@@ -330,6 +347,38 @@ def test_a_timestamp_can_be_in_more_than_two_columns(path):
     mapping = parse("ts=year,month,day,hour ts-format='%Y %m %d %H' wide=a device-is=1").of("")
     [batch] = read_batches(Source("it", path, mapping=mapping))
     assert batch.ts.to_pylist() == ["2026-07-01 08:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            "Time,a\n1767225600000,1.5 °C\n",
+            "column 'a' holds '1.5 °C', not a number (a unit after the number?)",
+        ),
+        ("Time,a\nMonday,1.5\n", "column 'Time' holds 'Monday', a timestamp in no known format: describe it"),
+        ("x,a\n1,1.5\n", "no column holds timestamps"),
+        (
+            "# TS,Device,Sensor,Value\n2026-01-01,1,2,3\n",
+            "no header? write the names of the columns above it",
+        ),
+    ],
+)
+def test_a_file_that_no_mapping_reads_is_refused_with_what_is_in_the_way(path, content, reason):
+    path.write_text(content)
+    with pytest.raises(ReadingsError) as caught:
+        list(read_batches(Source("it", path)))
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "above", ["sep=;\r\n", "SEP=;\n", "# a\n#\n\n", "\n\n# a\n", "\ufeff# a\n", "\ufeffsep=;\n"]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_comments_and_the_first_line_of_excel_are_no_header_and_keep_their_place(path, above, encoding):
+    text = f"{above}TS;Device;Sensor;Value\n2026-01-01;1;1;2\nx;1;1;2\n"
+    readings, lines = read(path, text.encode(encoding))
+    assert (len(readings), lines) == (1, [len(above.splitlines()) + 3])
 
 
 @pytest.mark.parametrize("change", ["2026-03-29 02:30:00", "2026-10-25 02:30:00"])
@@ -430,6 +479,7 @@ def test_columns_that_are_missing_or_ambiguous_are_refused(path, name, header, m
         (b'{"EnqueuedTimeUtc": "2026-01-01"}', "JSON: convert it"),
         (b'[{"a": 1}]', "JSON: convert it"),
         (b"<!DOCTYPE html><html>", "a web page"),
+        (b"LabVIEW Measurement\t\nWriter_Version\t2", "whose times count from its start"),
         (b"\x28\xb5\x2f\xfd\x00", "a zstd file: unpack it"),
         (b"\x80\x05\x95", "a pickle: save the DataFrame as Parquet"),
     ],
@@ -447,6 +497,13 @@ def test_a_file_of_another_kind_is_refused_with_what_to_do(path, start, words):
         ("when;Device;Sensor;Value\n13.01.2026;1;2;1,5\n", '"ts=when ts-format=day-first decimal=comma"'),
         ("Date;Time;Value\n13.02.2026;8:00;1\n", '"ts=Date,Time ts-format=day-first device-from=file wide"'),
         ("Time,Date,a\n8:00 PM,02/13/2026,1\n", '"ts=Date,Time ts-format=month-first device-from=file wide"'),
+        ("Plant 7\n\nTS,Device,Sensor,Value\n2026-01-01,1,2,3\n", "header=3"),
+        ('TS,Device,a\n2026-01-01,1,"1,234.5"\n', '"wide decimal=point"'),
+        (
+            "Tag,Timestamp,Value\nT1,13-Jan-26 08:00:00.5,3\n",
+            '"ts-format=day-first device-from=file sensor=Tag"',
+        ),
+        ('t_stamp,a\n"Jan 13, 2026 8:00 AM",3\n', '"ts=t_stamp ts-format=month-first device-from=file wide"'),
         ("TS|Device|Sensor|Value\n2026-01-01|1|2|3\n", "delimiter=bar"),
         ("ts,host,metric,avg\n1767225600,1,2,3\n", '"ts-format=unix-s device=host sensor=metric value=avg"'),
     ],

@@ -1,0 +1,74 @@
+"""Which column of a file names the devices, as its first rows show."""
+
+import re
+from collections.abc import Sequence
+
+from scoring.readings.samples import Sample, are_times_of_day, decimal_of
+
+_MOST_NAMES, _MOST_NAME = 5, 40
+"""Columns that a note lists, and characters of each."""
+
+_DEVICE = "device=NAME and not device-from=file"
+_CODE = re.compile(r"-?\d{1,9}(\.0+)?")
+_MOST_CODES = 100
+"""Machines that a column of integers can tell apart; more are numbers that were measured."""
+
+_REPEATED = 0.1
+"""Share of rows that can repeat the time of another: a logger can send a row twice."""
+
+
+def find_device(sample: Sample, keys: Sequence[int], taken: Sequence[int]) -> tuple[int | None, list[str]]:
+    """The column in which rows of one time differ, as devices do; if none does, what to check.
+
+    `keys` are the columns of the time, and of the sensor in a long file; `taken` are others that are known.
+    """
+    places = [place for place, title in enumerate(sample.titles) if title and place not in {*keys, *taken}]
+    codes = [place for place in places if _are_codes(sample.column(place))]
+    others = [place for place in places if place not in codes and sample.column(place)]
+    texts = [place for place in others if decimal_of(sample.column(place)) is None]
+    names = [place for place in texts if not are_times_of_day(sample.column(place))]
+    for place in (*names, *codes):
+        if _separates(sample, keys, place, is_code=place in codes):
+            return place, []
+    notes = []
+    if texts:
+        notes.append(f"not read: {_listed(sample, texts)}; if it names the device, {_DEVICE}")
+    if unsure := [place for place in codes if not {"0"} <= {*sample.column(place)} <= {"0", "1"}]:
+        notes.append(f"few whole numbers in {_listed(sample, unsure)}; if one names the device, {_DEVICE}")
+    return None, notes
+
+
+def repeated_note(sample: Sample, keys: Sequence[int]) -> list[str]:
+    """What to check where many rows have the same time, device and sensor: `keys` are their columns."""
+    rows = _cells(sample, keys)
+    repeated = len(rows) - len({*rows})
+    if repeated <= _REPEATED * len(rows):
+        return []
+    found = f"{repeated:,} of the first {len(rows):,} rows have the time and device of another"
+    return [f"{found}: if a column distinguishes machines, device=NAME"]
+
+
+def _separates(sample: Sample, keys: Sequence[int], place: int, *, is_code: bool) -> bool:
+    """Whether rows of one time differ in this column, and its texts recur, as names of devices do.
+
+    Numbers that were measured can differ by chance; those of machines are the same at nearly every time.
+    """
+    rows = _cells(sample, (*keys, place))
+    times, names = {row[:-1] for row in rows}, {row[-1] for row in rows}
+    differ = max(len(times), len(names)) < len(rows) == len({*rows})
+    return differ and (not is_code or len(times) * len(names) <= 2 * len(rows))
+
+
+def _cells(sample: Sample, places: Sequence[int]) -> list[tuple[str, ...]]:
+    return [tuple(row[place] for place in places) for row in sample.rows if len(row) > max(places)]
+
+
+def _are_codes(texts: Sequence[str]) -> bool:
+    """Whether these are few distinct integers, each of which recurs."""
+    distinct = {*texts}
+    return len(distinct) <= min(_MOST_CODES, len(texts) // 2) and all(map(_CODE.fullmatch, distinct))
+
+
+def _listed(sample: Sample, places: Sequence[int]) -> str:
+    names = ", ".join(repr(sample.titles[place][:_MOST_NAME]) for place in places[:_MOST_NAMES])
+    return names + (", ..." if len(places) > _MOST_NAMES else "")
