@@ -15,9 +15,11 @@ _MOST = 0.5
 """Share of the texts of a column that have to be what the column seems to hold, and of rows in a table."""
 
 _UNIX = {10: "unix-s", 9: "unix-s", 13: "unix-ms", 12: "unix-ms", 16: "unix-us", 19: "unix-ns"}
+_FORMATS = ("", "year-first", "day-first", "month-first")
 _COMPACT = ("%Y%m%d", "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M", "%Y%m%dT%H%M%S", "%Y%m%d%H%M%S")
 """Formats of timestamps that start with eight digits."""
 
+_NUMBER, _DIGIT = re.compile(r"[+-]?\d*[.,]?\d+"), re.compile(r"\d")
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[ap]\.?m\.?)?", re.IGNORECASE)
 
 
@@ -113,10 +115,29 @@ def ts_format(texts: list[str]) -> str | None:
     whole = texts[0].partition(".")[0]
     units = [_UNIX[len(whole)]] if whole.isdecimal() and len(whole) in _UNIX else []
     compact = _COMPACT if texts[0][:8].isdecimal() and not units else ()
-    formats = ("", *units, "year-first", "day-first", "month-first", *compact)
+    if not units and not compact and (_NUMBER.fullmatch(texts[0]) or not _DIGIT.search(texts[0])):
+        return None  # what nearly all columns of a wide file are; the rest takes long
+    formats = (*_FORMATS, *units, *compact)
     shares = {form: float(ts_formats.parse(column, Mapping(ts_format=form))[1].mean()) for form in formats}
     best = max(formats, key=lambda form: shares[form])
     return best if shares[best] >= _MOST else None
+
+
+def has_timestamp(texts: list[str]) -> bool:
+    """Whether one of them is a timestamp."""
+    from scoring.readings import ts_formats
+
+    if any(text.isdecimal() and len(text) in _UNIX for text in texts):
+        return True
+    column = strings([text for text in texts if _DIGIT.search(text)])
+    return any(ts_formats.parse(column, Mapping(ts_format=form))[1].any() for form in _FORMATS)
+
+
+def has_number(texts: list[str]) -> bool:
+    """Whether one of them is a number."""
+    column = strings(texts)
+    parsed = (numbers.parse_grouped(column, decimal)[2] for decimal in numbers.DECIMALS)
+    return bool(numbers.parse(column)[1].any()) or any(valid.any() for valid in parsed)
 
 
 def are_times_of_day(texts: list[str]) -> bool:
@@ -129,7 +150,10 @@ def decimal_of(texts: list[str]) -> str | None:
     if not texts:
         return None
     column = strings(texts)
-    shares = {"": numbers.parse(column)[1].mean()} | {
+    plain = numbers.parse(column)[1]
+    if plain.all():
+        return ""
+    shares = {"": plain.mean()} | {
         decimal: numbers.parse_grouped(column, decimal)[2].mean() for decimal in numbers.DECIMALS
     }
     best = max(shares, key=lambda decimal: shares[decimal])

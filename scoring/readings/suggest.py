@@ -12,7 +12,15 @@ from scoring.readings import hints
 from scoring.readings.columns import find_columns
 from scoring.readings.device_column import find_device, repeated_note
 from scoring.readings.file_kinds import kind_of
-from scoring.readings.samples import Sample, are_times_of_day, decimal_of, sample_of, ts_format
+from scoring.readings.samples import (
+    Sample,
+    are_times_of_day,
+    decimal_of,
+    has_number,
+    has_timestamp,
+    sample_of,
+    ts_format,
+)
 
 _TS = {
     *("ts", "timestamp", "datetime", "time", "date", "dateandtime", "utc", "epoch", "unixtime", "unix"),
@@ -49,6 +57,9 @@ _NO_SENSOR = {
 """Columns of numbers that are not sensors: labels and row numbers."""
 
 _SHOWN = 40
+_MOST_SEARCHED = 100
+"""Columns that are searched for timestamps where none is named so."""
+
 _SLASHED = re.compile(r"\d{1,2}[/-]\d{1,2}[/-]\d+.*")
 
 
@@ -180,17 +191,15 @@ def advice_on(found: str, sample: Sample, mapping: Mapping, file: str) -> str:
 
 def has_no_header(sample: Sample) -> bool:
     """Whether the first line holds values: a timestamp and a number."""
-    first = Sample([""] * len(sample.titles), [sample.titles])
-    found = [ts_format(first.column(place)) for place in range(len(sample.titles))]
-    has_number = any(decimal_of(first.column(place)) is not None for place in range(len(sample.titles)))
-    return has_number and any(form is not None for form in found)
+    titles = [title for title in sample.titles if title]
+    return has_timestamp(titles) and has_number(titles)
 
 
 def _find_ts(sample: Sample) -> tuple[tuple[int, ...], str]:
     """The columns of timestamps and their format: one that is named so, else the first that holds some."""
     by_name = [place for place, title in enumerate(sample.titles) if _short(title) in _TS]
     others = [place for place in range(len(sample.titles)) if place not in by_name]
-    for place in (*by_name, *others):
+    for place in (*by_name, *others[:_MOST_SEARCHED]):
         form = ts_format(sample.column(place))
         if form is not None and (place in by_name or not form.startswith("unix")):
             return _with_time_of_day(sample, place) or ((place,), form)
