@@ -158,8 +158,8 @@ def test_it_runs_alone_with_its_triggers(app, python, context, app_settings, tmp
     store = context.store
     store.data.put("a.csv", b"TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,3,1.5\n")
     run = blob_run(context.runs.key(to_landing(store.data.find("a.csv"))))
-    landed = [store.data.name, "a.csv"]
-    result = call(app, python, tmp_path, app_settings, score_on_blob=landed, score_on_timer=None)
+    arrived = [store.data.name, "a.csv"]
+    result = call(app, python, tmp_path, app_settings, score_on_blob=arrived, score_on_timer=None)
     assert result["functions"] == ["conclude_on_success", "score_on_blob", "score_on_timer"]
     assert result["errors"] == {"score_on_blob": "", "score_on_timer": ""}
     assert result["code"] == [str(app), str(app)]
