@@ -6,8 +6,9 @@ and those times is unchanged; of any other one the content is compared, and wher
 is used. The same applies if the parameters are not those that were packed of this file. A file that was
 refused has none.
 
-A pack can be hostile, and stays within memory: nothing in it is compressed, and each column of texts or bytes
-is read as its distinct values, which are no more than the file is long.
+A pack can be hostile, and stays within memory: nothing in it is compressed, a footer or a column longer than
+`write_pack` makes them is not read, and each column of texts or bytes is read as its distinct values, which
+are no more than the file is long.
 
 Stored, so it has a version: raise `VERSION` with any change of `SCHEMA`, of `encoding` or of `parameters`;
 other versions are not used.
@@ -27,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow._parquet import ParquetReader
 
-from scoring.arrow import to_numpy
+from scoring.arrow import call, to_numpy
 from scoring.atomic_files import atomic_path
 from scoring.errors import ModelError
 from scoring.formats import PACK_NAME
@@ -57,10 +58,14 @@ _STAT = ("size", "mtime", "ctime")
 
 _PARALLEL_FROM = 2_000
 """Fewer models are read faster by one process than others start."""
-_GROUP_ROWS, _GROUP_BYTES = 50_000, 8 << 20
-"""A group of rows is read at once, when one of its models is asked for."""
+_GROUP_BYTES = 8 << 20
+"""A group of rows is read at once, when one of its models is asked for; its last row can go beyond."""
+_MOST_TEXT_BYTES = _GROUP_BYTES + (1 << 20)
+"""Longest column of texts of a group: all that is beyond it is the numbers of one model."""
 _MOST_GROUP_BYTES = 24 << 20
 """A larger group holds one large model, which takes less memory from its own file."""
+_LEAST_FOOTER, _FOOTER_SHARE = 64 << 10, 1_000
+"""Longest footer, in bytes and as a part of the file: Arrow takes 25 times its length to read it."""
 _MOST_GROUPS = 32
 """Groups whose numbers are kept at a time."""
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError)
@@ -123,8 +128,8 @@ def _groups(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
     size = 0
     for row in rows:
         group.append(row)
-        size += len(row.numbers)
-        if len(group) == _GROUP_ROWS or size >= _GROUP_BYTES:
+        size += sum(map(len, (row.file, row.sha256, row.form, row.numbers))) + _LONGEST["digest"]
+        if size >= _GROUP_BYTES:
             yield group
             group, size = [], 0
     if group:
@@ -181,8 +186,10 @@ class Pack:
         try:
             # Not pyarrow.parquet, whose import costs a short step more than reading the pack.
             self._file = ParquetReader()  # kept open: a pack that is written meanwhile has other rows
-            self._file.open(path, read_dictionary=list(_TEXTS))
-            _check_schema(self._file, path.stat().st_size)
+            source = pa.OSFile(str(path))
+            _check_footer(source)
+            self._file.open(source, read_dictionary=list(_TEXTS))
+            _check_schema(self._file, source.size())
             self._read_columns()
         except _UNREADABLE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0][:120]
@@ -249,9 +256,7 @@ class Pack:
         return str(self._texts[name][group].value(place))
 
     def _is_large(self, row: int) -> bool:
-        part = self._file.metadata.row_group(self._group(row)[0]).column(SCHEMA.names.index("numbers"))
-        size: int = part.total_uncompressed_size
-        return size > _MOST_GROUP_BYTES
+        return _stored(self._file, self._group(row)[0], "numbers") > _MOST_GROUP_BYTES
 
     def _numbers_of(self, row: int) -> bytes | None:
         """The bytes of a model, None where they cannot be read."""
@@ -305,21 +310,37 @@ class _Distinct:
 
 
 def _distinct(file: ParquetReader, group: int, name: str) -> _Distinct:
+    longest = _LONGEST.get(name)
+    if longest is not None and _stored(file, group, name) > _MOST_TEXT_BYTES:
+        raise ValueError(f"{name} holds what no pack has")
     column = _whole(file.read_row_group(group, [SCHEMA.names.index(name)])[name])
     if column.type != pa.dictionary(pa.int32(), SCHEMA.field(name).type):
         raise ValueError("it is of another version; pack the models again")
     column.validate(full=True)
     found = _Distinct(column)
-    longest = _LONGEST.get(name)
-    if longest is not None and any(len(value) > longest for value in found.values.to_pylist()):
+    if longest is not None and to_numpy(call("utf8_length", [found.values])).max(initial=0) > longest:
         raise ValueError(f"{name} holds what no pack has")
     return found
+
+
+def _stored(file: ParquetReader, group: int, name: str) -> int:
+    """The bytes of a column of a group in the file: as many are read."""
+    size: int = file.metadata.row_group(group).column(SCHEMA.names.index(name)).total_compressed_size
+    return size
 
 
 def _whole(column: Any) -> Any:
     if column.num_chunks != 1 or column.null_count:
         raise ValueError("its columns are not what they should be")
     return column.chunk(0)
+
+
+def _check_footer(source: Any) -> None:
+    """Before it is read: the list of groups and columns at the end of a file can be all there is of it."""
+    size = source.size()
+    source.seek(max(0, size - 8))
+    if int.from_bytes(source.read(4), "little") > _LEAST_FOOTER + size // _FOOTER_SHARE:
+        raise ValueError("it has more groups than fit into it; pack the models again")
 
 
 def _check_schema(file: ParquetReader, size: int) -> None:

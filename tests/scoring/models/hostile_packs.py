@@ -17,6 +17,12 @@ def hostile_packs(good: bytes) -> Iterator[tuple[str, bytes]]:
     """Packs made of a good one, each with a name that says what is wrong with it."""
     table = pa_parquet.read_table(io.BytesIO(good))
     yield "rows in great number", _repeated(table)
+    yield "groups in great number", _written(*[table.slice(0, 0)] * 50_000, table)
+    yield "as much as is read of one", _written(_full(table))
+    yield (
+        "names that share their beginnings",
+        _written(_alike(table), column_encoding={"file": "DELTA_BYTE_ARRAY"}),
+    )
     for name in ("file", "sha256", "form", "digest", "numbers"):
         for what, value in (
             ("empty", ""),
@@ -64,11 +70,35 @@ def _with(table: pa.Table, name: str, column: Any) -> pa.Table:
     return _with(changed, "digest", pa.array([digest]))
 
 
-def _written(table: pa.Table, **options: Any) -> bytes:
+def _written(*groups: pa.Table, **options: Any) -> bytes:
     out = io.BytesIO()
     settings = {"compression": "none", "use_dictionary": ["form"], "write_statistics": False} | options
-    pa_parquet.write_table(table, out, **settings)
+    with pa_parquet.ParquetWriter(out, groups[0].schema, **settings) as writer:
+        for group in groups:
+            writer.write_table(group, row_group_size=1 << 20)
     return out.getvalue()
+
+
+def _full(table: pa.Table) -> pa.Table:
+    """A group of which each column is about as long as a column can be."""
+    rows = 30_000
+    columns = {
+        "file": [f"{row:0>255}" for row in range(rows)],
+        **{name: [0] * rows for name in ("size", "mtime", "ctime")},
+        "sha256": [f"{row:0>64}" for row in range(rows)],
+        "form": [f"{row:0>8000}" if row < 1000 else "" for row in range(rows)],
+        "numbers": [bytes(22 << 20)] + [b""] * (rows - 1),
+        "digest": [f"{row:0>64}" for row in range(rows)],
+    }
+    return pa.concat_tables([table, pa.table(columns, table.schema)]).combine_chunks()
+
+
+def _alike(table: pa.Table) -> pa.Table:
+    """Names of a million characters, of which each repeats all of the one before."""
+    names = pa.array([*table["file"].to_pylist(), *("x" * (1 << 20) + str(row) for row in range(100))])
+    others = pa.concat_tables([table] * (len(names) - 1))
+    whole = pa.concat_tables([table, others]).combine_chunks()
+    return whole.set_column(whole.schema.get_field_index("file"), table.schema.field("file"), names)
 
 
 def _repeated(table: pa.Table) -> bytes:

@@ -397,3 +397,18 @@ def test_a_model_too_large_for_the_pack_is_read_from_its_own_file_without_a_noti
     store = ModelStore(models)
     assert answers(store, SVM) == packed
     assert (store.notice, store.last_notice) == (None, None)
+
+
+def test_texts_of_many_models_without_numbers_are_packed_in_groups_that_are_read(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = models / REFUSED.model_name
+    for sensor in range(100, 140):
+        (models / SensorKey("1", str(sensor)).model_name).write_bytes(refused.read_bytes())
+    monkeypatch.setattr("scoring.models.pack._GROUP_BYTES", 2_000)
+    write_pack(models)
+    store = ModelStore(models)
+    assert (store.unchanged, store.notice) == (44, None)
+    metadata = pa_parquet.read_metadata(models / PACK_NAME)
+    groups = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    assert max(groups) < 20
