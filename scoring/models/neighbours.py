@@ -43,16 +43,17 @@ class NeighbourScorer:
         if self._p.features_in == 1:
             values, places = np.unique(x[:, 0], return_inverse=True)
             distinct = values[:, None]
-            neighbours, open_ = self._window(distinct)
+            neighbours, open_, furthest = self._window(distinct)
         else:
             distinct, places = x, np.arange(len(x))
-            neighbours, open_ = self._nearest(distinct)
+            neighbours, open_, furthest = self._nearest(distinct)
         if open_.any():
-            neighbours[open_] = self._search.neighbours(distinct[open_])
+            below = furthest[open_] - self._rounding(distinct[open_], furthest[open_])
+            neighbours[open_] = self._search.neighbours(distinct[open_], below)
         scores = self._score(distinct, neighbours)
         near = np.abs(scores) < _NEAR
         if near.any():  # where a label depends on the last bit: sums are made in scikit-learn's order
-            found = self._search.neighbours(distinct[near], in_order=True)
+            found = self._search.neighbours_in_order(distinct[near])
             scores[near] = self._score(distinct[near], found)
         result: Floats = scores[places]
         return result
@@ -75,18 +76,18 @@ class NeighbourScorer:
         scores: Floats = -np.mean(ratios, axis=1) - p.offset
         return scores
 
-    def _nearest(self, x: Floats) -> tuple[Places, np.ndarray]:
-        """The neighbours of readings, and of which it is open whether the search would find the same."""
+    def _nearest(self, x: Floats) -> tuple[Places, np.ndarray, Floats]:
+        """The neighbours of readings, of which the search could find others, and the rank of the furthest."""
         p, count = self._p, self._p.neighbours
         ranks = self._rank(x[:, None, :], p.readings[None, :, :])
         if count == len(p.readings):
-            return np.tile(np.arange(count), (len(x), 1)), np.zeros(len(x), bool)
+            return np.tile(np.arange(count), (len(x), 1)), np.zeros(len(x), bool), ranks.max(axis=1)
         order = np.argpartition(ranks, (count - 1, count), axis=1)
         furthest, other = np.take_along_axis(ranks, order[:, count - 1 : count + 1], axis=1).T
         tied = other <= furthest + self._rounding(x, furthest)
-        return order[:, :count], tied
+        return order[:, :count], tied, furthest
 
-    def _window(self, x: Floats) -> tuple[Places, np.ndarray]:
+    def _window(self, x: Floats) -> tuple[Places, np.ndarray, Floats]:
         """The same for one feature: neighbours are a window of the sorted readings."""
         count, total = self._p.neighbours, len(self._sorted)
         value = x[:, 0]
@@ -97,12 +98,13 @@ class NeighbourScorer:
             beyond = np.minimum(middle + count, total - 1)
             right = open_ & (value - self._sorted[middle] > self._sorted[beyond] - value)
             low, high = np.where(right, middle + 1, low), np.where(open_ & ~right, middle, high)
-        return self._order[low[:, None] + np.arange(count)], self._is_open(x, low)
+        return self._order[low[:, None] + np.arange(count)], *self._is_open(x, low)
 
-    def _is_open(self, x: Floats, low: Places) -> np.ndarray:
-        """Whether the search decides: not all readings as far as the furthest neighbour are alike.
+    def _is_open(self, x: Floats, low: Places) -> tuple[np.ndarray, Floats]:
+        """Whether the search decides, and the rank of the furthest neighbour.
 
-        They lie at one or both ends of the window, within and beyond it.
+        It does where not all readings as far as that one are alike: they lie at one or both ends of the
+        window, within and beyond it.
         """
         count = self._p.neighbours
         ends = np.stack([low - 1, low, low + count - 1, low + count])
@@ -116,8 +118,7 @@ class NeighbourScorer:
         around = self._rank_of(x, np.stack([self._run_bounds[run] - 1, self._run_bounds[run + 1]]))
         beyond = (np.abs(around - furthest) <= rounding).any(axis=0)
         several = (at_end & (runs != run)).any(axis=0) | beyond
-        result: np.ndarray = (at_end[0] | at_end[3]) & several
-        return result
+        return (at_end[0] | at_end[3]) & several, furthest
 
     def _rank_of(self, x: Floats, places: Places) -> Floats:
         """Ranks of sorted readings, shape (k, n); infinite where there is none."""

@@ -6,22 +6,19 @@ how the heap is rebuilt.
 """
 
 import math
-from collections.abc import Iterator
-from functools import cached_property
-from itertools import islice
+from collections.abc import Callable
+from functools import cached_property, lru_cache
 from operator import itemgetter
 
 import numpy as np
 
 from scoring.models.detector_parameters import Neighbours
-from scoring.models.parameter_checks import MOST_PUSHES, Floats, expect
+from scoring.models.parameter_checks import MOST_NEIGHBOURS, MOST_PUSHES, Floats, expect
 
 type Places = np.ndarray
 
 _CELLS = 1 << 20
 """Numbers that are worked on at once."""
-_BLOCK = 64
-"""Readings that are visited at once: a leaf has 30 to 60, but for brute force all are one."""
 
 
 def rank(p: Neighbours, x: Floats, y: Floats, *, exact: bool = False) -> Floats:
@@ -79,40 +76,72 @@ class Search:
             levels = int(np.log2(max(1, (len(p.order) - 1) / p.leaf_size)) + 1)
         self._bounds = _halves(len(p.order), levels)
 
-    def neighbours(self, x: Floats, *, in_order: bool = False) -> Places:
+    def neighbours(self, x: Floats, below: Floats) -> Places:
         """The places of the neighbours of readings of shape (n, f); int64, shape (n, neighbours).
 
-        With `in_order` they stand as scikit-learn sorts them, of which the last bit of a sum depends.
+        `below` has a rank for each reading, up to that of its furthest neighbour.
         """
-        leaves = len(self._bounds[-1]) - 1
-        rows = max(1, _CELLS // (2 * leaves + 2 * self._p.neighbours + _BLOCK))
-        found = [
-            heap.in_order() if in_order else heap.places
-            for start in range(0, len(x), rows)
-            for heap in self._heaps(x[start : start + rows])
-        ]
+        return self._found(x, below.tolist(), lambda heap: heap.places)
+
+    def neighbours_in_order(self, x: Floats) -> Places:
+        """The same as scikit-learn sorts them, on which the last bit of a sum depends."""
+        return self._found(x, [0.0] * len(x), _Heap.in_order)
+
+    def _found(self, x: Floats, below: list[float], places_of: "Callable[[_Heap], list[int]]") -> Places:
+        rows = max(1, _CELLS // (2 * len(self._bounds[-1])))
+        found = []
+        for start in range(0, len(x), rows):
+            chunk = slice(start, start + rows)
+            nodes = self._least(x[chunk]).tolist()
+            for row, rank_below, least in zip(x[chunk], below[chunk], nodes, strict=True):
+                heap = _Heap(self._p.neighbours, rank_below)
+                self._visit(heap, self._ranks_of(row), least)
+                found.append(places_of(heap))
         return self._p.order[np.array(found, np.int64)].astype(np.int64)
 
-    def _heaps(self, x: Floats) -> "list[_Heap]":
-        heaps = [_Heap(self._p.neighbours) for _ in x]
-        least = self._least(x).tolist()
-        visits = [_visits(heap, each) for heap, each in zip(heaps, least, strict=True)]
-        rows = list(range(len(x)))
-        while rows:  # each continues with its next leaf
-            leaves = {row: leaf for row in rows for leaf in islice(visits[row], 1)}
-            rows = list(leaves)
-            self._push([heaps[row] for row in rows], x[rows], np.array(list(leaves.values()), np.int64))
-        return heaps
+    def _visit(self, heap: "_Heap", ranks: Callable[[int, int], list[float]], least: list[float]) -> None:
+        """Visit the leaves one after the other: what is on the heap decides which are left out."""
+        first_leaf = len(least) // 2
+        bounds = self._leaves
+        nodes = [0]
+        while nodes:
+            node = nodes.pop()
+            if least[node] > heap.distances[0]:
+                continue
+            if node < first_leaf:
+                left, right = 2 * node + 1, 2 * node + 2
+                nodes += [right, left] if least[left] <= least[right] else [left, right]
+                continue
+            start, end = bounds[node - first_leaf], bounds[node - first_leaf + 1]
+            heap.push(ranks(start, end), start)
 
-    def _push(self, heaps: "list[_Heap]", x: Floats, leaves: Places) -> None:
-        """Visit the readings of a leaf for each reading of `x`."""
-        starts, ends = self._bounds[-1][leaves], self._bounds[-1][leaves + 1]
-        for offset in range(0, int((ends - starts).max(initial=0)), _BLOCK):
-            places = np.minimum(starts[:, None] + np.arange(offset, offset + _BLOCK), len(self._p.order) - 1)
-            ranks = self.ranks(x, self._p.order[places]).tolist()
-            counts = np.clip(ends - starts - offset, 0, _BLOCK).tolist()
-            for heap, near, count, start in zip(heaps, ranks, counts, starts.tolist(), strict=True):
-                heap.push(near[:count], start + offset)
+    def _ranks_of(self, x: Floats) -> Callable[[int, int], list[float]]:
+        """What gives the ranks of a part of the readings, in the order of the tree, around one of shape (f,).
+
+        Few are asked for at a time: of one feature, plain numbers are faster than arrays.
+        """
+        p = self._p
+        if p.features_in > 1 or p.search == "brute":
+            rows = x[None]
+            return lambda start, end: self.ranks(rows, p.order[None, start:end])[0].tolist()
+        value, values = x.item(), self._plain
+        match p.metric:
+            case "euclidean":
+                return lambda start, end: [(away := value - each) * away for each in values[start:end]]
+            case "minkowski":
+                return lambda start, end: [_power_of(abs(value - each), p.p) for each in values[start:end]]
+        return lambda start, end: [abs(value - each) for each in values[start:end]]
+
+    @cached_property
+    def _leaves(self) -> list[int]:
+        """Where the leaves begin, and the end of the last."""
+        leaves: list[int] = self._bounds[-1].tolist()
+        return leaves
+
+    @cached_property
+    def _plain(self) -> list[float]:
+        plain: list[float] = self._values[:, 0].tolist()
+        return plain
 
     def ranks(self, x: Floats, places: Places) -> Floats:
         """What the search compares readings by: of shape (n, f) with those it was fitted on, shape (n, k)."""
@@ -182,21 +211,6 @@ def _squares(x: Floats) -> Floats:
     return np.array([np.dot(row, row) for row in x])
 
 
-def _visits(heap: "_Heap", least: list[float]) -> Iterator[int]:
-    """The leaves to visit, one after the other: what is on the heap meanwhile decides what is left out."""
-    first_leaf = len(least) // 2
-    nodes = [0]
-    while nodes:
-        node = nodes.pop()
-        if least[node] > heap.largest:
-            continue
-        if node >= first_leaf:
-            yield node - first_leaf
-            continue
-        left, right = 2 * node + 1, 2 * node + 2
-        nodes += [right, left] if least[left] <= least[right] else [left, right]
-
-
 def _halves(count: int, levels: int) -> list[Places]:
     """Where the nodes of each level of a tree begin, and the end of the last."""
     bounds = [np.array([0, count])]
@@ -210,48 +224,65 @@ def _halves(count: int, levels: int) -> list[Places]:
 class _Heap:
     """The nearest readings so far, the one with the largest distance first.
 
-    Plain lists: each step depends on the one before, and few readings need a heap.
+    Plain lists: each step depends on the one before, and few readings need a heap. Where distances stand that
+    are not below `below` does not depend on how those below it compare: these count as equal, and move less.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, below: float) -> None:
         self.places = [0] * size
-        self._pushes = 0
         # With room for the children that the last ones do not have: less than anything.
-        self._distances = [math.inf] * size + [-math.inf] * (size + 1)
+        self.distances = [math.inf] * size + [-math.inf] * (size + 1)
+        self._below = below
+        self._free = list(_filled(size))
+        self._pushes = 0
 
     def in_order(self) -> list[int]:
         """The places by rising distance, of equal ones in the order that scikit-learn's sort leaves."""
-        found = list(zip(self._distances, self.places, strict=False))
+        found = list(zip(self.distances, self.places, strict=False))
         _sort(found)
         return [place for _, place in found]
 
-    @property
-    def largest(self) -> float:
-        """Of the distances."""
-        return self._distances[0]
-
     def push(self, distances: list[float], start: int) -> None:
         """Visit readings from the place `start` on: a smaller distance takes the place of the largest."""
-        kept, places = self._distances, self.places
+        kept, places, free, below = self.distances, self.places, self._free, self._below
+        pushes = self._pushes
         for place, distance in enumerate(distances, start):
             if distance >= kept[0]:
                 continue
-            self._pushes += 1
-            at, child = 0, 1
+            pushes += 1
+            at = free.pop() if free else 0
+            sinking = distance if distance >= below else -1.0
+            child = 2 * at + 1
             while True:  # until neither child is larger
                 larger = kept[child]
                 if kept[child + 1] > larger:
                     child += 1
                     larger = kept[child]
-                if larger <= distance:
+                if larger <= sinking:
                     break
                 kept[at], places[at] = larger, places[child]
                 at, child = child, 2 * child + 1
-            kept[at], places[at] = distance, place
+            kept[at], places[at] = sinking, place
+        self._pushes = pushes
         expect(
-            self._pushes <= MOST_PUSHES,
+            pushes <= MOST_PUSHES,
             "takes too long to choose among equally near readings: train it again with algorithm='kd_tree'",
         )
+
+
+@lru_cache(maxsize=MOST_NEIGHBOURS)
+def _filled(size: int) -> tuple[int, ...]:
+    """Where a heap is filled, the last place first.
+
+    Whatever takes the place of infinity sinks past all that is infinite, to the left before the right.
+    """
+    order, nodes = [], [0]
+    while nodes:
+        node = nodes.pop()
+        if node < size:
+            order.append(node)
+            nodes += [2 * node + 1, 2 * node + 2]
+    return tuple(order)
 
 
 _FEW = 15
