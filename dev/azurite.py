@@ -25,6 +25,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from scoring.command_line import keep_exit_code
+
 DEV = Path(__file__).parent
 
 
@@ -222,6 +224,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        keep_exit_code()
         return 0
 
 

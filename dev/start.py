@@ -32,6 +32,7 @@ from dev.azurite import (
 from dev.host.errors import HostError
 from pipeline.commands.local_settings import load_local_settings, merged
 from pipeline.errors import PipelineError
+from scoring.command_line import keep_exit_code
 
 REPO = Path(__file__).resolve().parents[1]
 LOCAL_SETTINGS = REPO / "local.settings.json"
@@ -60,6 +61,7 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        keep_exit_code()
         return 0
 
 

@@ -53,6 +53,7 @@ class CommandLine:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return EXIT_PIPE_CLOSED
         except KeyboardInterrupt:
+            keep_exit_code()
             return _fail("interrupted", EXIT_INTERRUPTED)
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
@@ -89,6 +90,15 @@ class CommandLine:
 
     def _module(self, command: str) -> str:
         return f"{self.package}.commands.{command.replace('-', '_')}"
+
+
+def keep_exit_code() -> None:
+    """After an interrupt that was caught: let this process end with its own exit code.
+
+    If the interrupt came while Python ran code from a text, as the import of a dataclass does, `python -m`
+    ends by SIGINT and not with its exit code, unless it has run another text since.
+    """
+    eval("None")  # noqa: S307 - a constant
 
 
 def _fail(error: object, code: int) -> int:

@@ -12,6 +12,7 @@ from dev.azureml import SUMMARY
 from dev.azureml.server import Emulator
 from dev.azurite import STANDARD_PORTS, Account, connection_string
 from dev.start import DATA
+from scoring.command_line import keep_exit_code
 
 CONNECTION = "ScoringStorage"
 
@@ -36,6 +37,7 @@ def main() -> int:
             print(f"# listens on {emulator.url}; Ctrl+C stops it", flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:  # anywhere above: it can come as soon as the last line is printed
+        keep_exit_code()
         return 0
     return 0
 

@@ -15,8 +15,7 @@ from dev.demo.marked_processes import MARK, kill_marked
 from dev.demo.scenario import run_demo
 from dev.host.process import HostEnded
 from pipeline.errors import PipelineError
-
-_INTERRUPTED = 130
+from scoring.command_line import EXIT_INTERRUPTED, keep_exit_code
 
 
 def main(argv: list[str]) -> int:
@@ -41,8 +40,9 @@ def main(argv: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
+        keep_exit_code()
         print("interrupted: stopping everything that was started", file=sys.stderr)
-        return _INTERRUPTED
+        return EXIT_INTERRUPTED
     finally:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_IGN)

@@ -274,7 +274,7 @@ class _Heap:
 def _filled(size: int) -> tuple[int, ...]:
     """Where a heap is filled, the last place first.
 
-    Whatever takes the place of infinity sinks past all that is infinite, to the left before the right.
+    What takes the place of infinity sinks past all that is infinite, to the left before the right.
     """
     order, nodes = [], [0]
     while nodes:
