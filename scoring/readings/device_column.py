@@ -11,7 +11,7 @@ _MOST_NAMES, _MOST_NAME = 5, 40
 _DEVICE = "device=NAME and not device-from=file"
 _CODE = re.compile(r"-?\d{1,9}(\.0+)?")
 _MOST_CODES = 100
-"""Machines that a column of integers can tell apart; more are numbers that were measured."""
+"""Machines that a column of integers can distinguish; more are numbers that were measured."""
 
 _REPEATED = 0.1
 """Share of rows that can repeat the time of another: a logger can send a row twice."""

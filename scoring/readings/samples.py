@@ -112,10 +112,11 @@ def ts_format(texts: list[str]) -> str | None:
     if not texts:
         return None
     column = strings(texts)
-    whole = texts[0].partition(".")[0]
+    typical = texts[len(texts) // 2]  # the first can be a unit
+    whole = typical.partition(".")[0]
     units = [_UNIX[len(whole)]] if whole.isdecimal() and len(whole) in _UNIX else []
-    compact = _COMPACT if texts[0][:8].isdecimal() and not units else ()
-    if not units and not compact and (_NUMBER.fullmatch(texts[0]) or not _DIGIT.search(texts[0])):
+    compact = _COMPACT if typical[:8].isdecimal() and not units else ()
+    if not units and not compact and (_NUMBER.fullmatch(typical) or not _DIGIT.search(typical)):
         return None  # what nearly all columns of a wide file are; the rest takes long
     formats = (*_FORMATS, *units, *compact)
     shares = {form: float(ts_formats.parse(column, Mapping(ts_format=form))[1].mean()) for form in formats}

@@ -407,6 +407,15 @@ def test_timestamps_of_parquet_keep_their_zone(path):
     assert batch.times.tolist() == [0, 10**9]
 
 
+def test_a_row_of_units_under_the_header_is_rejected_and_hides_no_format(path):
+    path.write_text("Time,Temp\ndd.mm.yyyy,°C\n13.01.2026 08:00,1.5\n14.01.2026 08:00,1.6\n")
+    with pytest.raises(ReadingsError, match=r"ts-format=day-first device-from=file wide. reads it"):
+        list(read_batches(Source("it", path)))
+    mapping = parse("ts-format=day-first device-from=file wide").of("")
+    [batch] = read_batches(Source("it", path, mapping=mapping))
+    assert (len(batch.codes), batch.rejects["line"].to_pylist()) == (2, [2])
+
+
 @pytest.mark.parametrize("cell", ["1.5", "n 1"])
 def test_a_file_of_thousands_of_columns_is_refused_soon(path, cell):
     path.write_text(f"x{',s1' * 9_000}\n" + f"x{f',{cell}' * 9_000}\n" * 5)
