@@ -14,18 +14,20 @@ _SPACES = " \u00a0\u202f'"
 """Signs that group digits and do nothing else."""
 
 
-def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers from their texts (an array without nulls); spaces and tabs around them are ignored.
+def parse(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers from their texts, or from int64 or float64 of arrow (an array without nulls).
 
-    Decimal numbers as Python's `float` reads them, without underscores, words and non-ASCII digits.
+    Texts are decimal numbers as Python's `float` reads them, without underscores, words and non-ASCII digits;
+    spaces and tabs around them are ignored.
 
     Returns:
         float64 values, and whether each is a finite number (bool); both of shape (n,).
     """
     try:
-        values = to_numpy(cast(texts, pa.float64()))
+        values = to_numpy(cast(column, pa.float64()) if pa.types.is_string(column.type) else column)
     except pa.ArrowInvalid:
-        return _parse_each(texts)
+        return _parse_each(column)
+    values = values.astype(np.float64, copy=False)
     return values, np.isfinite(values)
 
 

@@ -1,4 +1,7 @@
-"""Readings in Parquet: each column becomes texts, as they would be in CSV.
+"""Readings in Parquet: each column becomes texts, as they would be in CSV, or is read as if it had.
+
+Timestamps and numbers without nulls stay what they are until their texts are needed, for predictions or
+rejects: parsing these would give the same times and values.
 
 Device and Sensor can be text or numbers: a whole number reads the same whether it is stored as 1 or as 1.0,
 which is what a column of integers with a gap becomes in pandas. TS can be text, a date or a timestamp, which
@@ -20,11 +23,10 @@ from scoring.arrow import from_numpy, strings, take, to_bytes, to_numpy
 from scoring.errors import ReadingsError
 from scoring.formats import READING_COLUMNS
 from scoring.mapping import PLAIN, Mapping
-from scoring.readings import timestamps
 from scoring.readings.columns import Columns, find_columns
 from scoring.readings.csv_header import MAX_COLUMNS
 from scoring.readings.row_checks import KnownKeys, check_rows
-from scoring.readings.rows import Batch, Rows, shift_lines
+from scoring.readings.rows import Batch, Rows, as_texts, shift_lines
 from scoring.readings.samples import Sample
 from scoring.readings.suggest import advice_on
 
@@ -162,24 +164,39 @@ def _columns(opened: pq.ParquetFile, mapping: Mapping, file: str) -> Columns:
 
 def _rows(record: pa.RecordBatch, names: Sequence[str], columns: Columns) -> Rows:
     """The rows of a batch, whose columns come in the order of the file."""
-    texts = {
-        place: _distinct_texts(record[name]) if place in columns.keys else _texts(record[name])
+    read = _unparsed if columns.are_plain else _texts
+    found = {
+        place: _distinct_texts(record[name]) if place in columns.keys else read(record[name])
         for place, name in zip(columns.places, names, strict=True)
     }
     if len(columns.ts) > 1:
-        texts |= {place: _part_texts(record[name]) for place, name in zip(columns.ts, names, strict=False)}
+        found |= {place: _part_texts(record[name]) for place, name in zip(columns.ts, names, strict=False)}
     elif columns.mapping.converts_ts:
-        texts[columns.ts[0]] = _ts_texts(record[names[0]], texts[columns.ts[0]])
+        found[columns.ts[0]] = _ts_texts(record[names[0]], found[columns.ts[0]])
 
     def text_of(row: int) -> bytes:
-        return b",".join(_text(column[row : row + 1]) for column in texts.values())
+        return b",".join(_text(column[row : row + 1]) for column in found.values())
 
-    return columns.rows(texts, record.num_rows, np.arange(record.num_rows), text_of)
+    return columns.rows(found, record.num_rows, np.arange(record.num_rows), text_of)
 
 
 def _text(cell: pa.Array) -> bytes:
     """The text of a column of one row."""
-    return to_bytes(cell.dictionary.take(cell.indices) if isinstance(cell, pa.DictionaryArray) else cell)[0]
+    is_key = isinstance(cell, pa.DictionaryArray)
+    return to_bytes(cell.dictionary.take(cell.indices) if is_key else as_texts(cell))[0]
+
+
+def _unparsed(column: pa.Array) -> pa.Array:
+    """TS or Value as `Rows` has them: as texts only where they are, or where a null is an empty text."""
+    kind = column.type
+    if column.null_count == 0:
+        if types.is_timestamp(kind) or types.is_date(kind):
+            return _moments(column)
+        if types.is_floating(kind):
+            return column.cast(pa.float64())
+        if types.is_integer(kind) and kind != pa.uint64():
+            return column.cast(pa.int64())
+    return _texts(column)
 
 
 def _distinct_texts(column: pa.Array) -> pa.DictionaryArray:
@@ -220,10 +237,8 @@ def _texts(column: pa.Array, *, whole: bool = False) -> pa.StringArray:
     kind = column.type
     if types.is_dictionary(kind):
         texts = pc.take(_shortened(_texts(column.dictionary, whole=whole)), column.indices)
-    elif types.is_timestamp(kind):
-        texts = _moments(column)
-    elif types.is_date(kind):
-        texts = column.cast(pa.timestamp("ms")).cast(pa.timestamp("s"), safe=False).cast(pa.string())
+    elif types.is_timestamp(kind) or types.is_date(kind):
+        texts = _moment_texts(_moments(column))
     elif types.is_binary(kind) or types.is_large_binary(kind):
         texts = column.cast(pa.binary()).view(pa.string())
     elif types.is_decimal(kind) and whole:
@@ -257,12 +272,19 @@ def _short_decimals(column: pa.Array) -> pa.StringArray:
     return pc.replace_substring_regex(texts, r"^(-?[0-9]+(?:\.[0-9]*[1-9])?)\.?0*$", r"\1")
 
 
-def _moments(column: pa.Array) -> pa.StringArray:
+def _moments(column: pa.Array) -> pa.Array:
+    """Timestamps, or dates as timestamps."""
+    if types.is_date(column.type):
+        return column.cast(pa.timestamp("ms")).cast(pa.timestamp("s"), safe=False)
+    return column
+
+
+def _moment_texts(column: pa.Array) -> pa.StringArray:
     """Timestamps as texts in UTC, with as many digits after the second as each needs: 0, 3, 6 or 9."""
-    numbers = column.view(pa.int64())
-    ticks = to_numpy(pc.fill_null(numbers, 0) if column.null_count else numbers)
-    texts = timestamps.to_texts(ticks, timestamps.UNITS[column.type.unit])
-    return pc.if_else(column.is_valid(), texts, None) if column.null_count else texts
+    if column.null_count == 0:
+        return as_texts(column)
+    filled = pc.fill_null(column.view(pa.int64()), 0).view(column.type)
+    return pc.if_else(column.is_valid(), as_texts(filled), None)
 
 
 def _shortened(texts: pa.StringArray) -> pa.StringArray:

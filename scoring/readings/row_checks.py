@@ -14,7 +14,16 @@ from scoring.formats import RejectKind
 from scoring.keys import InvalidKey, SensorKey, invalid_part
 from scoring.mapping import Mapping
 from scoring.readings import hints, numbers, timestamps
-from scoring.readings.rows import Batch, Reject, Rows, code_type, count_dates, excerpt, reject_table
+from scoring.readings.rows import (
+    Batch,
+    Reject,
+    Rows,
+    as_texts,
+    code_type,
+    count_dates,
+    excerpt,
+    reject_table,
+)
 
 _TABLE_LIMIT = 1 << 20
 """A batch with more combinations of devices and sensors sorts them; others look them up in a table."""
@@ -223,9 +232,9 @@ def _distinct(pairs: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _unreadable(
-    what: str, texts: pa.StringArray, mapping: Mapping, fault_of: Callable[[str, Mapping], _Fault]
+    what: str, cell: pa.Array, mapping: Mapping, fault_of: Callable[[str, Mapping], _Fault]
 ) -> _Fault:
-    raw = to_bytes(texts)[0]
+    raw = to_bytes(as_texts(cell))[0]
     if not raw.strip():
         return _Fault(RejectKind.MISSING, f"{what} is missing")
     try:

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from scoring.arrow import from_numpy, strings, take, to_numpy
+from scoring.arrow import cast, from_numpy, strings, take, to_numpy
 from scoring.formats import REJECT_COLUMNS, RejectKind
 from scoring.keys import SensorKey
 from scoring.mapping import PLAIN, Mapping
 from scoring.printable import cell, printable
+from scoring.readings import timestamps
 
 TEXT_LIMIT = 200
 """Characters of a rejected row that are kept."""
@@ -24,19 +25,20 @@ type TextOf = Callable[[int], bytes]
 
 
 class Rows(NamedTuple):
-    """Rows of four texts that are not checked yet; none of the columns has nulls.
+    """Rows of four columns that are not checked yet; none of them has nulls.
 
-    `device` and `sensor` are dictionaries of int32 to string. `lines` are the line numbers of the rows,
-    counted from the first line of their block; `text_of` returns the bytes of the row of an index.
+    `ts` and `value` are texts, or the timestamps and numbers of a Parquet file (see `as_texts`). `device` and
+    `sensor` are dictionaries of int32 to string. `lines` are the line numbers of the rows, counted from the
+    first line of their block; `text_of` returns the bytes of the row of an index.
 
     Where a mapping has converted TS or Value, `times` or `values` hold the numbers and whether each is valid;
     the texts of valid ones are as they would be in a file that needs no mapping.
     """
 
-    ts: pa.StringArray
+    ts: pa.Array
     device: pa.DictionaryArray
     sensor: pa.DictionaryArray
-    value: pa.StringArray
+    value: pa.Array
     lines: np.ndarray
     text_of: TextOf
     times: tuple[np.ndarray, np.ndarray] | None = None
@@ -67,8 +69,8 @@ class Batch(NamedTuple):
     Attributes:
         keys: the distinct sensors of this batch.
         codes: index into `keys` of each reading: uint16, or int32 where there are more than 65,535 keys.
-        ts: the timestamps as they are in the file.
-        value_text: the values as they are in the file.
+        ts: the timestamps as they are in the file, as in `Rows`.
+        value: the values as they are in the file, as in `Rows`.
         values: float64, finite.
         times: the timestamps as int64 nanoseconds since 1970 in UTC.
         rejects: the columns `REJECT_COLUMNS`.
@@ -77,8 +79,8 @@ class Batch(NamedTuple):
 
     keys: list[SensorKey]
     codes: np.ndarray
-    ts: pa.StringArray
-    value_text: pa.StringArray
+    ts: pa.Array
+    value: pa.Array
     values: np.ndarray
     times: np.ndarray
     rejects: pa.Table
@@ -120,13 +122,28 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
     return Batch(
         list(places),
         np.concatenate(codes, dtype=code_type(len(places))),
-        pa.concat_arrays([batch.ts for batch in batches]),
-        pa.concat_arrays([batch.value_text for batch in batches]),
+        _joined([batch.ts for batch in batches]),
+        _joined([batch.value for batch in batches]),
         np.concatenate([batch.values for batch in batches]),
         np.concatenate([batch.times for batch in batches]),
         pa.concat_tables([batch.rejects for batch in batches]).combine_chunks(),
         sum((Counter(batch.rejected_on) for batch in batches), Counter()),
     )
+
+
+def as_texts(column: pa.Array) -> pa.StringArray:
+    """A column of `Rows` as texts: a timestamp in UTC, and a number as the shortest text that gives it."""
+    if pa.types.is_string(column.type):
+        return column
+    if pa.types.is_timestamp(column.type):
+        return timestamps.to_texts(to_numpy(column.view(pa.int64())), timestamps.UNITS[column.type.unit])
+    return cast(column, pa.string())
+
+
+def _joined(columns: Sequence[pa.Array]) -> pa.Array:
+    """Columns of several files as one; as texts where their types differ."""
+    same = len({column.type for column in columns}) == 1
+    return pa.concat_arrays(columns if same else [as_texts(column) for column in columns])
 
 
 def code_type(count: int) -> type[np.uint16 | np.int32]:

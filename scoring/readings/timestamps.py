@@ -12,6 +12,10 @@ _NAIVE = pa.timestamp("ns")
 
 DAY_NS = 86_400_000_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
+FIRST_SECOND, END_SECOND = (
+    int(np.datetime64(f"{year}-01-01", "s").astype(np.int64)) for year in (1678, 2262)
+)
+"""Seconds since 1970 of the years that fit into 64 bits of nanoseconds, 1678 to 2261; the end is excluded."""
 _FIRST_SURE = np.datetime64("1678-01-01", "ns").astype(np.int64) + 2 * DAY_NS
 _LAST_SURE = np.datetime64("2262-01-01", "ns").astype(np.int64) - 2 * DAY_NS
 """Between these, any offset leaves the year of the text within what the pattern below accepts."""
@@ -37,21 +41,23 @@ UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """Arrow's units of time, and how many of them make a second."""
 
 
-def parse(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
-    """Times from their texts (an array without nulls).
+def parse(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Times from their texts, or from timestamps of arrow (an array without nulls).
 
-    `YYYY-MM-DD`, then ` ` or `T` and `HH`, `HH:MM`, `HH:MM:SS` or `HH:MM:SS.f` (up to nine digits), then `Z`,
-    `±HH`, `±HHMM`, `±HH:MM`, a space and one of these offsets or `UTC`, or nothing; spaces and tabs around
-    them are ignored. Years 1678 to 2261.
+    Texts are `YYYY-MM-DD`, then ` ` or `T` and `HH`, `HH:MM`, `HH:MM:SS` or `HH:MM:SS.f` (up to nine digits),
+    then `Z`, `±HH`, `±HHMM`, `±HH:MM`, a space and one of these offsets or `UTC`, or nothing; spaces and tabs
+    around them are ignored. Years 1678 to 2261.
 
     Returns:
         int64 nanoseconds since 1970 in UTC, and whether each is valid (bool); both of shape (n,).
     """
-    if len(texts) == 0:
+    if len(column) == 0:
         return np.empty(0, np.int64), np.empty(0, bool)
-    if (times := _parse_all(texts)) is not None:
-        return times, np.ones(len(texts), bool)
-    times, valid, _ = parse_each(texts)
+    if pa.types.is_timestamp(column.type):
+        return _from_ticks(to_numpy(column.view(pa.int64())), UNITS[column.type.unit])
+    if (times := _parse_all(column)) is not None:
+        return times, np.ones(len(column), bool)
+    times, valid, _ = parse_each(column)
     return times, valid
 
 
@@ -63,6 +69,11 @@ def iso_texts(times: np.ndarray) -> list[str]:
 def date_of(time: int) -> str:
     """The UTC day of a time in nanoseconds since 1970, such as "2026-01-01"."""
     return date.fromordinal(_EPOCH + time // DAY_NS).isoformat()
+
+
+def _from_ticks(ticks: np.ndarray, per_second: int) -> tuple[np.ndarray, np.ndarray]:
+    valid = (ticks >= FIRST_SECOND * per_second) & (ticks < END_SECOND * per_second)
+    return np.where(valid, ticks, 0) * (UNITS["ns"] // per_second), valid
 
 
 def _parse_all(texts: pa.StringArray) -> np.ndarray | None:
@@ -106,6 +117,8 @@ def to_texts(ticks: np.ndarray, per_second: int) -> pa.StringArray:
         step = per_second // units
         now = todo & (ticks % step == 0)
         texts.append(cast(from_numpy(ticks[now] // step).view(pa.timestamp(unit)), pa.string()))
+        if now.all():
+            return texts[-1]
         places.append(np.flatnonzero(now))
         todo &= ~now
     order = np.empty(len(ticks), np.int64)

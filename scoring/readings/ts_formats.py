@@ -14,8 +14,6 @@ from scoring.mapping import OFFSET, Mapping
 from scoring.readings import timestamps
 
 _SECOND, _MINUTE = 10**9, 60 * 10**9
-_FIRST, _LAST = (int(np.datetime64(f"{year}-01-01", "s").astype(np.int64)) for year in (1678, 2262))
-"""Seconds since 1970 of the years that fit into 64 bits of nanoseconds: 1678 to 2261."""
 
 _SCALES = {"unix-s": 0, "unix-ms": 3, "unix-us": 6, "unix-ns": 9}
 """Decimal places of a unit below the second."""
@@ -80,10 +78,10 @@ def _unix(texts: pa.StringArray, places: int) -> tuple[np.ndarray, np.ndarray]:
     unit = 10**places
     whole, negative = _numbers(found["whole"]), to_numpy(pc.equal(found["sign"], "-"))
     part = _fraction(found["part"], 9 - places)
-    valid &= (whole >= 0) & (whole // unit < _LAST)  # a number beyond int64 is -1
+    valid &= (whole >= 0) & (whole // unit < timestamps.END_SECOND)  # a number beyond int64 is -1
     ticks = np.where(valid, whole, 0) * (10 ** (9 - places)) + part
     times = np.where(negative, -ticks, ticks)
-    valid &= times >= _FIRST * _SECOND
+    valid &= times >= timestamps.FIRST_SECOND * _SECOND
     return np.where(valid, times, 0), valid
 
 
@@ -129,7 +127,7 @@ def _by_pattern(texts: pa.StringArray, pattern: str) -> tuple[np.ndarray, np.nda
     valid &= (day >= 1) & (day <= last)
     offset, zoned = _offsets(found["z"]) if "z" in found else (0, np.zeros(len(texts), bool))
     seconds = (first + day - 1) * 86_400 + hour * 3_600 + minute * 60 + second - offset
-    valid &= (seconds >= _FIRST) & (seconds < _LAST)
+    valid &= (seconds >= timestamps.FIRST_SECOND) & (seconds < timestamps.END_SECOND)
     part = _fraction(found["f"], 9) if "f" in found else 0
     return np.where(valid, np.where(valid, seconds, 0) * _SECOND + part, 0), valid, zoned
 

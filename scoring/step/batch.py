@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from scoring.errors import ModelError
 from scoring.keys import SensorKey
 from scoring.models.files import LoadedModel
 from scoring.models.svm import SvmDetector, predict_together
-from scoring.readings.rows import Batch
+from scoring.readings.rows import Batch, as_texts
 from scoring.step.days import DAYS, count_days
 from scoring.step.episodes import ANOMALIES, anomalous
 from scoring.step.predictions import format_rows
@@ -99,9 +99,10 @@ def score_batch(batch: Batch, model_of: ChosenModel) -> ScoredBatch:
     facts["lowest"] = np.minimum.reduceat(np.where(labels, np.inf, values), parts.bounds[:-1])
     facts["highest"] = np.maximum.reduceat(np.where(labels, -np.inf, values), parts.bounds[:-1])
     facts["first"], facts["last"] = times[firsts], times[lasts]
-    facts["first_ts"], facts["last_ts"] = take(ts, firsts).to_pylist(), take(ts, lasts).to_pylist()
+    for name, extremes in (("first_ts", firsts), ("last_ts", lasts)):
+        facts[name] = as_texts(take(ts, extremes)).to_pylist()
     places = np.repeat(np.arange(len(parts.keys), dtype=np.int32), np.diff(parts.bounds))
-    rows, bounds = _format(parts, ts, take(batch.value_text, parts.order), labels, scores, places=places)
+    rows, bounds = _format(parts, ts, take(batch.value, parts.order), labels, scores, places=places)
     models = [failures.get(i, model) for i, model in enumerate(parts.models)]
     days, anomalies = count_days(places, times, labels), anomalous(places, times, values, labels, scores)
     return ScoredBatch(parts.keys, models, facts, days, anomalies, rows, bounds.tolist())
@@ -172,15 +173,21 @@ def _form(model: LoadedModel | ModelError) -> tuple[object, ...]:
 
 
 def _format(
-    parts: _Parts, ts: Any, value_text: Any, labels: np.ndarray, scores: np.ndarray, *, places: np.ndarray
+    parts: _Parts,
+    ts: pa.Array,
+    value: pa.Array,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    *,
+    places: np.ndarray,
 ) -> tuple[memoryview, np.ndarray]:
     devices = [csv_text(key.device) for key in parts.keys]
     sensors = [csv_text(key.sensor) for key in parts.keys]
     columns = (
-        ts,
+        as_texts(ts),
         take(strings(devices), places),
         take(strings(sensors), places),
-        value_text,
+        as_texts(value),
         take(_LABELS, labels),
         cast(from_numpy(scores), pa.string()),
     )

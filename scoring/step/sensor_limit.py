@@ -40,7 +40,7 @@ class SensorLimit:
             keys=[key for key, lists in zip(batch.keys, listed.tolist(), strict=True) if lists],
             codes=places[batch.codes[rows]],
             ts=take(batch.ts, rows),
-            value_text=take(batch.value_text, rows),
+            value=take(batch.value, rows),
             values=batch.values[rows],
             times=batch.times[rows],
         )

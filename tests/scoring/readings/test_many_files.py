@@ -31,7 +31,7 @@ def stored(folder, contents, limits=None):
 
 def rows_of(batch):
     keys = [batch.keys[code] for code in batch.codes.tolist()]
-    columns = (batch.ts.to_pylist(), batch.value_text.to_pylist(), batch.values.tolist())
+    columns = (batch.ts.to_pylist(), batch.value.to_pylist(), batch.values.tolist())
     return list(zip(keys, *columns, batch.times.tolist(), strict=True)), batch.rejects.to_pylist()
 
 

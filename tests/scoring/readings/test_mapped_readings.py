@@ -253,7 +253,7 @@ def read(path, content, mapping=PLAIN, block_bytes=4 << 20):
     readings, lines = [], []
     for batch in read_batches(Source("readings", path, mapping=mapping), block_bytes=block_bytes):
         keys = [batch.keys[code] for code in batch.codes]
-        texts = (batch.value_text.to_pylist(), batch.values.tolist(), batch.times.tolist())
+        texts = (batch.value.to_pylist(), batch.values.tolist(), batch.times.tolist())
         readings += list(zip(keys, *texts, strict=True))
         lines += batch.rejects["line"].to_pylist()
     return readings, lines
@@ -396,7 +396,7 @@ def test_a_local_time_that_is_not_certain_is_rejected_with_a_hint(path, change):
 def test_a_decimal_point_in_a_file_of_decimal_commas_is_rejected_because_it_can_group_digits(path):
     path.write_text('TS;Device;Sensor;Value\n2026-07-01;1;1;1.234\n2026-07-01;1;1;"1.234,5"\n')
     (batch,) = read_batches(Source("it", path, mapping=parse("decimal=comma").of("")))
-    assert batch.value_text.to_pylist() == ["1234.5"]
+    assert batch.value.to_pylist() == ["1234.5"]
     assert batch.rejects["reason"].to_pylist() == ["Value '1.234' is not a number with a decimal comma"]
 
 

@@ -53,7 +53,7 @@ def test_a_batch_has_unchanged_texts_and_their_numbers(path):
         " 2018-08-28T23:00+01 ",
         "2018-08-28 23:00:05.000",
     ]
-    assert batch.value_text.to_pylist() == ["10.16", " +1.50", "10.16"]
+    assert batch.value.to_pylist() == ["10.16", " +1.50", "10.16"]
     assert batch.values.tolist() == [10.16, 1.5, 10.16]
     assert [batch.keys[code] for code in batch.codes] == [
         SensorKey("1", "3"),
@@ -481,7 +481,7 @@ def test_batches_become_one_with_their_readings_and_rejects_in_order(path):
     found = concatenate(small)
     (expected,) = whole
     assert [found.keys[code] for code in found.codes] == [expected.keys[code] for code in expected.codes]
-    for name in ("ts", "value_text"):
+    for name in ("ts", "value"):
         assert getattr(found, name).to_pylist() == getattr(expected, name).to_pylist()
     assert found.values.tolist() == expected.values.tolist()
     assert found.times.tolist() == expected.times.tolist()

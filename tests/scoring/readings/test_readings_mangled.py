@@ -36,9 +36,9 @@ def read(path, content, block_bytes=4 << 20, executor=None):
         codes = batch.codes.tolist()
         assert sorted(set(codes)) == list(range(len(batch.keys)))
         assert len(codes) == len(batch.ts) == len(batch.values) == len(batch.times)
-        assert [float(text) for text in batch.value_text.to_pylist()] == batch.values.tolist()
+        assert [float(text) for text in batch.value.to_pylist()] == batch.values.tolist()
         keys = [batch.keys[code] for code in codes]
-        ts, values = batch.ts.to_pylist(), batch.value_text.to_pylist()
+        ts, values = batch.ts.to_pylist(), batch.value.to_pylist()
         readings += [(t, k.device, k.sensor, v) for t, k, v in zip(ts, keys, values, strict=True)]
         rejects += batch.rejects.to_pylist()
     assert all(reject["reason"] and "\n" not in reject["reason"] for reject in rejects)

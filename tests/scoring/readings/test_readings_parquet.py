@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scoring.errors import ReadingsError
 from scoring.keys import SensorKey
 from scoring.readings.files import FileLimits, Source, check_headers, read_batches
+from scoring.readings.rows import as_texts, concatenate
 
 TS = ["2018-08-28 23:00:05", "2018-08-28 23:00:10.250"]
 
@@ -34,7 +35,11 @@ def rows(path):
     for batch in read_batches(Source("it", path)):
         keys = [batch.keys[code] for code in batch.codes]
         readings += zip(
-            batch.ts.to_pylist(), keys, batch.value_text.to_pylist(), batch.values.tolist(), strict=True
+            as_texts(batch.ts).to_pylist(),
+            keys,
+            as_texts(batch.value).to_pylist(),
+            batch.values.tolist(),
+            strict=True,
         )
         rejects += [(reject["line"], reject["reason"]) for reject in batch.rejects.to_pylist()]
     return readings, rejects
@@ -284,3 +289,90 @@ def test_a_file_with_any_bytes_overwritten_is_read_or_refused_in_one_line(tmp_pa
             assert "\n" not in str(error)  # noqa: PT017
 
     check()
+
+
+UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+FLOATS = (pa.float16(), pa.float32(), pa.float64())
+INTEGERS = (pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())
+
+
+@st.composite
+def moments(draw, size):
+    """A column TS: dates, or timestamps of any unit and zone, some near the first and last year."""
+    unit = draw(st.sampled_from([*UNITS, "day"]))
+    if unit == "day":
+        days = st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers(-110_000, 110_000))
+        return pa.array(draw(st.lists(days, min_size=size, max_size=size)), pa.int32()).cast(pa.date32())
+    second = UNITS[unit]
+    most = (2**63 - 1) // (1000 if unit == "s" else 1)  # Parquet stores seconds as milliseconds
+    ends = [-9_214_560_000 * second, 9_214_646_400 * second]
+    near = [st.integers(end - second, end + second) for end in ends]
+    common = st.integers(0, 2_000_000_000).map(lambda seconds: seconds * second)
+    ticks = st.one_of(common, st.integers(-most, most), *near)
+    zone = draw(st.sampled_from([None, "UTC", "Europe/Berlin", "+05:30"]))
+    column = pa.array(draw(st.lists(ticks, min_size=size, max_size=size)), pa.int64())
+    return column.view(pa.timestamp(unit, zone))
+
+
+@st.composite
+def amounts(draw, size):
+    """A column Value: numbers of any type, or a dictionary of them."""
+    any_number: st.SearchStrategy[object]
+    kind = draw(st.sampled_from([*FLOATS, *INTEGERS, pa.decimal128(20, 3)]))
+    if pa.types.is_floating(kind):
+        any_number = st.floats(width=kind.bit_width)
+    elif pa.types.is_integer(kind):
+        low = 0 if str(kind).startswith("u") else -(2 ** (kind.bit_width - 1))
+        any_number = st.integers(low, low + 2**kind.bit_width - 1)
+    else:
+        any_number = st.decimals(-(10**16), 10**16, places=3)
+    numbers = draw(st.lists(any_number, min_size=size, max_size=size))
+    column = pa.array(numbers, kind) if kind != pa.float16() else pa.array(np.array(numbers, np.float16))
+    encodable = not pa.types.is_decimal(kind) and kind != pa.float16()
+    return column.dictionary_encode() if encodable and draw(st.booleans()) else column
+
+
+def batch_of(path):
+    return concatenate(list(read_batches(Source("it", path))))
+
+
+def contents(batch):
+    readings = (as_texts(batch.ts), as_texts(batch.value), batch.values, batch.times)
+    return (
+        [batch.keys[code] for code in batch.codes],
+        *(column.tolist() for column in readings),
+        [reject for reject in batch.rejects.to_pylist() if reject["sensor"] != "the last row"],
+        batch.rejected_on,
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_timestamps_and_numbers_are_read_as_their_texts_are(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("readings")
+    size = data.draw(st.integers(1, 6))
+    ts, value = data.draw(moments(size)), data.draw(amounts(size))
+    ones = pa.array(["1"] * size)
+    native = batch_of(write(folder / "native", TS=ts, Device=ones, Sensor=ones, Value=value))
+    # A null is an empty text, so a column that has one is read as texts: here of a row that is a reject.
+    more = {"TS": ts, "Device": ones, "Sensor": ones, "Value": value}
+    last = [pa.nulls(1, ts.type), pa.array(["1"]), pa.array(["the last row"]), pa.nulls(1, value.type)]
+    table = pa.concat_tables([pa.table(more), pa.table(last, list(more))])
+    pq.write_table(table, folder / "texts")
+    texts = batch_of(folder / "texts")
+    assert texts.rejects.num_rows == native.rejects.num_rows + 1
+    assert contents(native) == contents(texts)
+    rows = zip(as_texts(native.ts).to_pylist(), as_texts(native.value).to_pylist(), strict=True)
+    lines = ["TS,Device,Sensor,Value", *(f"{ts},1,1,{value}" for ts, value in rows)]
+    (folder / "csv").write_text("\n".join(lines) + "\n")
+    csv = batch_of(folder / "csv")
+    assert csv.rejects.num_rows == 0
+    assert contents(csv)[:5] == contents(native)[:5]
+
+
+def test_batches_of_files_with_other_types_become_one(tmp_path):
+    native = batch_of(write(tmp_path / "a", TS=pa.array([5, 1500], pa.timestamp("ms", "UTC"))))
+    texts = batch_of(write(tmp_path / "b"))
+    both = concatenate([native, texts])
+    assert as_texts(both.ts).to_pylist() == ["1970-01-01 00:00:00.005", "1970-01-01 00:00:01.500", *TS]
+    assert as_texts(both.value).to_pylist() == ["10.16", "-1", "10.16", "-1"]

@@ -114,7 +114,7 @@ def test_the_readings_that_are_left_keep_their_order_and_their_sensors(tmp_path)
     assert [part.readings for part in read.parts] == [3, 3]
     assert [found.keys[code].device for code in found.codes] == ["a", "x", "x", "c", "x", "a"]
     assert found.values.tolist() == [0, 1, 3, 5, 6, 7]
-    assert found.value_text.to_pylist() == ["0", "1", "3", "5", "6", "7"]
+    assert found.value.to_pylist() == ["0", "1", "3", "5", "6", "7"]
     assert [ts[-1] for ts in found.ts.to_pylist()] == ["0", "1", "3", "5", "6", "7"]
     assert len(found.times) == 6
 
