@@ -32,7 +32,8 @@ def _updated(store: Store, written: Stored | None) -> bool:
         state = written if written and written.etag == stored.etag else store.preds.read(FLEET_STATE)
     except NotFound:
         return True
-    from scoring.report.fleet import FleetState, write_fleet
+    from scoring.report.fleet import write_fleet
+    from scoring.report.fleet_state import FleetState
 
     with tempfile.TemporaryDirectory(prefix="fleet-page-") as folder:
         document, page = Path(folder) / "state.json.gz", Path(folder) / FLEET_HTML

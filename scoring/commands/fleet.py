@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the page, and print its path."""
-    from scoring.report.fleet import FleetState, write_fleet
+    from scoring.report.fleet import write_fleet
+    from scoring.report.fleet_state import FleetState
 
     print(write_fleet(FleetState.read(args.state), args.to, args.now))
     return EXIT_DONE

@@ -13,7 +13,7 @@ from scoring.report import findings
 from scoring.report.boundary_file import read_boundaries
 from scoring.report.facts import RunFacts
 from scoring.report.findings import UNSCORED_CELLS
-from scoring.report.fleet import FleetState
+from scoring.report.fleet_state import FleetState
 from scoring.report.folder import Folder
 from scoring.step.outcome import read_outcomes
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scoring.errors import ScoringError
-from scoring.report.fleet import FleetState
+from scoring.report.fleet_state import FleetState
 from tests.scoring.report.fleet_states import make_state, write_state
 from tests.scoring.run_command import scoring
 
@@ -137,7 +137,7 @@ def test_a_state_that_cannot_be_read_is_reported_in_one_line(
 
 
 def test_a_small_state_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("scoring.report.fleet.FLEET_MOST_BYTES", 1000)
+    monkeypatch.setattr("scoring.report.fleet_state.FLEET_MOST_BYTES", 1000)
     (tmp_path / "state.json.gz").write_bytes(gzip.compress(b" " * 10_000_000))
     with pytest.raises(ScoringError, match="unpacks to more than 1,000 bytes"):
         FleetState.read(tmp_path / "state.json.gz")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from scoring.report.fleet import FleetState, write_fleet
+from scoring.report.fleet import write_fleet
+from scoring.report.fleet_state import FleetState
 from tests.scoring.report.fleet_states import make_state, write_state
 from tests.scoring.report.test_report_page import HOSTILE, browser, opening
 
