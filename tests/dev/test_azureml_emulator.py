@@ -586,7 +586,7 @@ class TestRefusals:
         answer = ask(emulator, "GET", "/subscriptions/x/resourceGroups/y/providers/z/workspaces/other/jobs")
         assert answer["error"]["code"] == "ResourceNotFound"
 
-    def test_an_unsupported_call_gets_an_error_that_says_so(self, emulator):
+    def test_an_unsupported_call_is_answered_with_not_emulated(self, emulator):
         answer = ask(emulator, "GET", emulator.workspace.id("onlineEndpoints"))
         assert answer["error"]["code"] == "NotEmulated"
 

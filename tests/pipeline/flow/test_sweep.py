@@ -397,7 +397,7 @@ class TestRetries:
         assert recover(context, later()).retried == 1
         assert context.runs.manifest(f"{run}-3").sensors == ("1_3", "1_4")
 
-    def test_what_is_still_missing_after_its_tries_is_final_and_the_alert_says_so(
+    def test_what_is_still_missing_after_its_tries_is_final_and_the_alert_names_it(
         self, context, land, settings, caplog
     ):
         _, run = self.lost(context, land, "1_3")

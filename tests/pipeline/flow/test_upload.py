@@ -89,7 +89,7 @@ def test_uploading_again_changes_nothing(in_place, readings, capsys):
     assert "a blob is scored once: python -m pipeline submit NAME --again scores it again" in out
 
 
-def test_different_content_is_never_overwritten_unasked_and_then_nothing_is_sent(in_place, readings, capsys):
+def test_different_content_is_overwritten_only_on_request_else_nothing_is_sent(in_place, readings, capsys):
     in_place.data.put("site-a.csv", b"another")
     assert main(["upload", str(readings)]) == 2
     (line,) = capsys.readouterr().err.splitlines()

@@ -296,7 +296,7 @@ class TestManifests:
         with pytest.raises(UnknownRun):
             runs.manifest("x")
 
-    def test_cancelling_is_asked_for_and_seen(self, runs):
+    def test_cancellation_is_requested_and_seen(self, runs):
         assert not runs.cancel_requested("x")
         runs.request_cancel("x")
         runs.request_cancel("x")

@@ -200,7 +200,7 @@ class TestPublishing:
         assert f"/environments/{environment.NAME}/versions/v" in score["environment"]
         assert spec["jobs"]["collect"]["outputs"]["preds"]["uri"] == build.PREDS
 
-    def test_publishing_again_is_one_look(self, published, emulator):
+    def test_publishing_again_costs_one_lookup(self, published, emulator):
         assert not publish(published.store, published.settings, published.engine).changed
         assert [line.split()[0] for line in emulator.requests] == ["GET"]
 
@@ -309,7 +309,7 @@ class TestPublishing:
             rest = lock[lock.index(f"\n{requirement} ") + 1 :].splitlines()[1:]
             assert len(hashes) == len([*takewhile(lambda line: line.startswith("    --hash"), rest)])
 
-    def test_the_environment_asks_no_default_channel_and_no_image_that_is_never_patched(self):
+    def test_the_environment_uses_neither_the_default_channel_nor_an_image_that_is_never_patched(self):
         """Newer conda refuses the default channels without a licence; a tag with a date never changes."""
         assert environment.conda_file()["channels"] == ["conda-forge", "nodefaults"]
         assert not re.search(r":\d{8}", environment.IMAGE)
@@ -510,7 +510,7 @@ class TestRunning:
         assert (status.state, status.retry) == (RunState.PARTLY, False)
         assert "sensor 3/1: no step wrote a result" in str(status.error)
 
-    def test_on_its_last_try_a_run_that_lost_a_step_is_final_and_the_alert_says_so(
+    def test_on_its_last_try_a_run_that_lost_a_step_is_final_and_raises_an_alert(
         self, published, emulator, caplog
     ):
         last = Context(
@@ -526,7 +526,7 @@ class TestRunning:
         assert last.runs.markers.all() == []
 
     @pytest.mark.parametrize("summary", [None, b"{"], ids=["removed", "damaged"])
-    def test_a_finished_folder_without_its_summary_is_final_and_not_asked_about_for_ever(
+    def test_a_finished_folder_without_its_summary_is_final_and_not_polled_for_ever(
         self, published, emulator, caplog, summary
     ):
         """Why: its predictions are there, so another try would predict each reading again.
@@ -553,7 +553,7 @@ class TestRunning:
             "its job has no results: step collect: The node that the step ran on was preempted."
         )
 
-    def test_one_bad_model_fails_its_own_step_which_says_so(self, published):
+    def test_one_bad_model_fails_only_its_own_step_whose_error_names_it(self, published):
         published.store.models.put("model_1_2.skops", b"no model")
         run = submit_landing(published, "2026/a.csv").run
         status = ended(published, run)
@@ -570,7 +570,7 @@ class TestRunning:
 
 
 class TestFollowing:
-    def test_every_status_of_the_sdk_has_ours(self):
+    def test_every_status_of_the_sdk_maps_to_one_of_ours(self):
         from azure.ai.ml.operations._run_history_constants import RunHistoryConstants
 
         assert set(RunHistoryConstants.ALL_STATUSES) <= set(TABLE)
