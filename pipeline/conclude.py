@@ -1,7 +1,7 @@
 """What follows the end of a run: its results in the fleet state, messages to people, pages.
 
-A run has finished when its record says so. Its marker stays until the fleet state has it: a sweep does what a
-process that died has not done. Messages and pages are made from the fleet state, by any process.
+A run has finished when its record has a final state. Its marker stays until the fleet state has it: a sweep
+does what a process that died has not done. Messages and pages are made from the fleet state, by any process.
 """
 
 import logging
@@ -83,7 +83,7 @@ class Conclusions:
             return None
 
     def announce(self, *, runs_ended: bool = True) -> None:
-        """Send what waits in the outbox, and update the pages. Errors are logged: the next sweep does it."""
+        """Send the events in the outbox, and update the pages. Errors are logged: the next sweep does it."""
         from pipeline.notify.deliver import deliver
 
         written, self._state = self._state, None

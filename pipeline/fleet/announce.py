@@ -30,7 +30,7 @@ class Rules:
     """An episode with fewer anomalous readings is not announced."""
     least_duration: timedelta
     cool_down: timedelta
-    """So long after an announced episode of a sensor, another one is not announced."""
+    """For this time after an announced episode of a sensor, no other one is announced."""
     silent_after: timedelta
     is_muted: Callable[[Key], bool]
 

@@ -68,7 +68,7 @@ def deliver(
     *,
     written: FleetState | None = None,
 ) -> None:
-    """Send what waits in the outbox, unless another process does; it then finds our events, too.
+    """Send the events in the outbox, unless another process does; it then finds our events, too.
 
     `written` is the state as the caller has just written it: what others add later, they deliver themselves.
 
@@ -156,7 +156,7 @@ def _deliver_once(
     environ: Mapping[str, str],
     ends: float,
 ) -> set[str]:
-    """Send what waits; returns the ids of all events that it found."""
+    """Send the events in the outbox; returns the ids of all events that it found."""
     notify, state = read_notify_settings(store.runs), read_state(store.preds)
     source = _source(store)
     unreadable = {event.id for event in state.outbox if not _is_readable(event)}

@@ -110,7 +110,7 @@ class NotifySettings:
     least_seconds: float = 0
     """An episode that is shorter is not announced."""
     cool_down_seconds: float = 3600
-    """So long after an announced episode of a sensor, another one is not announced."""
+    """For this time after an announced episode of a sensor, no other one is announced."""
     mutes: tuple[Mute, ...] = ()
     sinks: tuple[Sink, ...] = ()
 

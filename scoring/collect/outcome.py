@@ -53,7 +53,7 @@ def run_outcome(
 def landing_outcome(landing: LandingCount, max_rejected: float) -> tuple[LandingStatus, str | None]:
     """The status of a landing in the summary, and the reason for it: of one that was read, by its rejects.
 
-    A compressed file can end early: what came before that place was scored, and the reason says so.
+    A compressed file can end early: the readings before that place are scored, and the reason counts them.
     """
     rows = landing.readings + landing.rejected
     if landing.status in NOT_READ and landing.readings:

@@ -30,7 +30,7 @@ MOST_POINTS, LEAST_POINTS, POINTS_IN_ALL = 4_000, 720, 800_000
 """Readings drawn of one sensor, anomalies not counted: the fewer sensors, the more of each."""
 
 MOST_MARKS = 20_000
-"""No chart is wide enough to show more marks: beyond this they are thinned, and the page says so."""
+"""No chart is wide enough to show more marks: beyond this they are thinned, and the page notes that."""
 
 MOST_BYTES = 12_500_000
 """Of the page, for charts: with everything else it stays under 15 MB."""

@@ -84,7 +84,7 @@ def score(
     """Score the selected sensors' readings of all `sources` into `files`.
 
     The `limit` applies first: neither the outcome nor the `observer` has readings beyond it.
-    A sensor that fails has a reason and no file; a source that cannot be read has a status that says so. The
+    A sensor that fails has a reason and no file; a source that cannot be read has a status of its own. The
     others are scored. Readings of an episode are up to `gap` seconds apart; None for the gap of each sensor's
     interval.
     """

@@ -56,7 +56,7 @@ def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
 
     Not every name of a blob can be the name of a file, so the file of a landing is named by its number. There
     is no file for a landing that was replaced or deleted, or that storage does not return, because it is
-    archived for example; the manifest says so.
+    archived for example.
     """
 
     def fetched(number: int, landing: Landing) -> dict[str, object]:

@@ -16,7 +16,7 @@ log = logging.getLogger("probe")
 
 
 def act(function: str, blob: BlobClient) -> None:
-    """Log the call; fail, sleep or die where the name says so."""
+    """Log the call; fail, sleep or die as the name requests."""
     log.info("called %s", json.dumps([function, blob.container_name, blob.blob_name]))
     if found := re.search(r"sleeps-([0-9.]+)", blob.blob_name):
         time.sleep(float(found[1]))
