@@ -51,17 +51,21 @@ class Conclusions:
         if record.failed_for_good:
             from pipeline.fleet.store import add_failure
 
-            self._state = add_failure(self.store.preds, record.run, record.error, self.clock())
+            self._state = add_failure(self.store.preds, record, self.clock())
             added = True
         return added
 
     def _add_results(self, record: RunRecord) -> bool:
-        from pipeline.fleet.finished import read_finished
+        from pipeline.fleet.finished import read_finished, reported_before
         from pipeline.fleet.store import add_run
         from pipeline.notify.settings import read_rules
 
         try:
-            found = read_finished(record, lambda name: self._read(record.run, name))
+            found = read_finished(
+                record,
+                lambda name: self._read(record.run, name),
+                lambda: reported_before(self.store, record),
+            )
         except RunDocumentError as error:
             # It stays as it is, however often a sweep reads it, and the predictions are there.
             what = "the fleet state leaves out run %s: %s"

@@ -15,11 +15,13 @@ from msgspec.structs import replace
 from pipeline.fleet.events import Event, EventKind, make_event
 from pipeline.fleet.finished import FinishedRun, Key
 from pipeline.fleet.state import Episode, SensorState
+from pipeline.runs.record import RunRecord
+from scoring import SensorKey
 
 STALE = timedelta(days=1)
 """An episode that ended so long before the last reading is history, not news: a backfill brings many."""
-MOST_LANDINGS = 10
-"""Landings that one event names."""
+MOST_NAMED = 10
+"""Landings or sensors that the event of a run names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,38 +73,46 @@ def announce_silence(
     return replace(sensor, silence_announced=is_silent), [event]
 
 
-def announce_without_model(
-    sensor: SensorState, run: str, rules: Rules, now: datetime
+def announce_unscored(
+    sensor: SensorState, found: FinishedRun, rules: Rules, now: datetime
 ) -> tuple[SensorState, list[Event]]:
-    """Announce a sensor that sends readings and has no model, once."""
-    if sensor.no_model_announced or rules.is_muted(sensor.key):
+    """Announce a sensor that sends readings and has no model that scores them, once until one does."""
+    is_news = sensor.model_seen is None or found.created >= sensor.model_seen
+    if sensor.no_model_announced or not is_news or rules.is_muted(sensor.key):
         return sensor, []
     event = make_event(
         EventKind.MODEL_MISSING,
         _subject(sensor.key),
-        str(sensor.model),  # None, or the model that it had
+        f"{sensor.model} {_written(sensor.model_seen)}",  # the model that scored it last, if one did
         time=now,
-        run=run,
-        data=_sensor_data(sensor),
+        run=found.run,
+        data=_sensor_data(sensor) | {"reason": found.unscored[sensor.key]},
     )
     return replace(sensor, no_model_announced=True), [event]
 
 
-def announce_rejects(found: FinishedRun, now: datetime) -> list[Event]:
-    """Announce that the share of rejected rows of some landings is above its limit: one event per run."""
-    if not found.rejects:
+def announce_lost_rows(found: FinishedRun, now: datetime) -> list[Event]:
+    """Announce the landings that were not read, or have too many rejected rows: one event per run."""
+    if not found.lost_rows:
         return []
     data = {
-        "landings": [{"name": each.landing, "reason": each.reason} for each in found.rejects[:MOST_LANDINGS]],
-        "count": len(found.rejects),
+        "landings": [
+            {"name": each.landing, "status": each.status.value, "reason": each.reason}
+            for each in found.lost_rows[:MOST_NAMED]
+        ],
+        "count": len(found.lost_rows),
     }
     return [make_event(EventKind.REJECTS, found.run, "", time=now, run=found.run, data=data)]
 
 
-def failure_event(run: str, error: str | None, now: datetime) -> Event:
+def failure_event(record: RunRecord, now: datetime) -> Event:
     """A run that failed for good, or lost steps for good."""
-    data = {"error": error or "see its steps"}
-    return make_event(EventKind.RUN_FAILED, run, "", time=now, run=run, data=data)
+    data: dict[str, Any] = {"error": record.error or "see its steps"}
+    if record.missing:
+        keys = [SensorKey.from_encoded(text) for text in record.missing[:MOST_NAMED]]
+        data["missing"] = [{"device": key.device, "sensor": key.sensor} for key in keys]
+        data["count"] = len(record.missing)
+    return make_event(EventKind.RUN_FAILED, record.run, "", time=now, run=record.run, data=data)
 
 
 def _is_news(episode: Episode, sensor: SensorState, before: Sequence[Episode], rules: Rules) -> bool:

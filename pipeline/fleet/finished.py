@@ -4,20 +4,25 @@ import csv
 import io
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from pipeline.clock import as_utc
-from pipeline.errors import RunDocumentError
+from pipeline.errors import NotFound, RunDocumentError
 from pipeline.fleet.state import LONGEST_SECONDS
-from pipeline.runs.record import RunRecord
-from pipeline.runs.summary import read_summary
+from pipeline.runs.names import earlier_try
+from pipeline.runs.record import RECORD_JSON, RunRecord, RunState
+from pipeline.runs.summary import SensorRow, Summary, find_summary, read_summary
+from pipeline.storage.account import Store
+from scoring import SensorKey
 from scoring.formats import (
     DAY_COLUMNS,
     DAYS_CSV,
     EPISODE_COLUMNS,
     EPISODES_CSV,
+    NOT_READ,
+    NOT_SCORED,
     SUMMARY_JSON,
     LandingStatus,
     SensorStatus,
@@ -59,10 +64,11 @@ class FoundDay:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejects:
-    """A landing with more rejects than a run that succeeds can have."""
+class LostRows:
+    """A landing that was not read, or has more rejects than a run that succeeds can have."""
 
     landing: str
+    status: LandingStatus
     reason: str | None
 
 
@@ -78,14 +84,28 @@ class FinishedRun:
     days: dict[Key, list[FoundDay]]
     models: dict[Key, str]
     """The SHA-256 of each model that scored."""
-    without_model: Sequence[Key]
-    rejects: Sequence[Rejects]
+    unscored: Mapping[Key, str | None]
+    """Why sensors with readings were not scored, but for those that the next try scores."""
+    lost_rows: Sequence[LostRows]
+    """The most serious first."""
 
 
-def read_finished(record: RunRecord, read: Callable[[str], bytes | None]) -> FinishedRun | None:
+_LOST = (
+    LandingStatus.UNREADABLE,
+    LandingStatus.REFUSED,
+    LandingStatus.ALL_REJECTED,
+    LandingStatus.PARTLY_REJECTED,
+)
+"""Statuses of a landing whose readings are lost, the most serious first."""
+
+
+def read_finished(
+    record: RunRecord, read: Callable[[str], bytes | None], reported: Callable[[], set[str]]
+) -> FinishedRun | None:
     """What the run says; None if it has no results, or they were cleaned up.
 
-    `read` returns the content of a file by its name in the folder of the run, None if there is none.
+    `read` returns the content of a file by its name in the folder of the run, None if there is none;
+    `reported` the landings that earlier tries of the run could not read.
 
     Raises:
         RunDocumentError: one of its files is damaged.
@@ -98,7 +118,6 @@ def read_finished(record: RunRecord, read: Callable[[str], bytes | None]) -> Fin
     if content is None:
         return None
     summary = read_summary(content, f"{record.run}/{SUMMARY_JSON}")
-    rejected = {LandingStatus.PARTLY_REJECTED, LandingStatus.ALL_REJECTED}
     return FinishedRun(
         run=record.run,
         created=record.created,
@@ -110,11 +129,45 @@ def read_finished(record: RunRecord, read: Callable[[str], bytes | None]) -> Fin
             for row in summary.sensors
             if row.model and row.status is SensorStatus.SCORED
         },
-        without_model=[
-            (row.device, row.sensor) for row in summary.sensors if row.status is SensorStatus.NO_MODEL
-        ],
-        rejects=[Rejects(row.name, row.reason) for row in summary.landings if row.status in rejected],
+        unscored={
+            (row.device, row.sensor): row.reason for row in summary.sensors if _is_unscored(row, record)
+        },
+        lost_rows=list(_lost_rows(record, summary, reported)),
     )
+
+
+def _is_unscored(row: SensorRow, record: RunRecord) -> bool:
+    """Whether its readings are lost; those of lost steps are for the next try, whose failure is an event."""
+    if not row.readings or row.status not in NOT_SCORED:
+        return False
+    return SensorKey(row.device, row.sensor).encoded not in record.missing
+
+
+def _lost_rows(record: RunRecord, summary: Summary, reported: Callable[[], set[str]]) -> Iterator[LostRows]:
+    """The landings whose rows this run lost; a run that failed for good says so itself, with its reason."""
+    if record.state is RunState.FAILED and record.failed_for_good:
+        return
+    found = [row for row in summary.landings if row.status in _LOST]
+    before = reported() if any(row.status in NOT_READ for row in found) else set()
+    for row in sorted(found, key=lambda row: (_LOST.index(row.status), row.name)):
+        if row.name not in before:
+            yield LostRows(row.name, row.status, row.reason)
+
+
+def reported_before(store: Store, record: RunRecord) -> set[str]:
+    """The landings that earlier tries of this run, which scored its other sensors, could not read either."""
+    names: set[str] = set()
+    run = earlier_try(record.run)
+    while run:
+        path = f"{run}/{RECORD_JSON}"
+        try:
+            earlier = RunRecord.from_bytes(store.runs.read(path).data, f"{store.runs.name}/{path}")
+            summary = find_summary(store.preds, run) if earlier.applied else None
+        except (NotFound, RunDocumentError):  # then a landing can be announced twice
+            break
+        names |= {row.name for row in summary.landings if row.status in NOT_READ} if summary else set()
+        run = earlier_try(run)
+    return names
 
 
 def _lines(content: bytes, where: str, columns: Sequence[str]) -> Iterator[dict[str, str]]:

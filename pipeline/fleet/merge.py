@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from pipeline.fleet.announce import (
     Rules,
     announce_episodes,
-    announce_rejects,
+    announce_lost_rows,
     announce_silence,
-    announce_without_model,
+    announce_unscored,
 )
 from pipeline.fleet.episodes import joined
 from pipeline.fleet.events import Event
@@ -50,14 +50,14 @@ def merge(state: FleetState, found: FinishedRun, rules: Rules, now: datetime) ->
         merged, swallowed = _with_run(sensor, found, rules, now)
         sensors[key], new = announce_episodes(merged, swallowed, found.run, rules, now)
         events += new
-    for key in sorted(found.without_model):
+    for key in sorted(found.unscored):
         sensor = sensors.get(key) or SensorState(device=key[0], sensor=key[1])
-        sensors[key], new = announce_without_model(sensor, found.run, rules, now)
+        sensors[key], new = announce_unscored(sensor, found, rules, now)
         events += new
     for key, sensor in _with_silence(sensors.values(), rules, now):
         sensors[key], new = announce_silence(sensor, found.run, rules, now)
         events += new
-    events += announce_rejects(found, now)
+    events += announce_lost_rows(found, now)
     return replace(
         state,
         updated=now,
@@ -124,7 +124,8 @@ def _with_model(sensor: SensorState, model: str | None, created: datetime) -> Se
         return sensor
     if model == sensor.model and sensor.model_since and sensor.model_seen:
         since, seen = min(sensor.model_since, created), max(sensor.model_seen, created)
-        return replace(sensor, model_since=since, model_seen=seen)
+        announced = sensor.no_model_announced and created < sensor.model_seen
+        return replace(sensor, model_since=since, model_seen=seen, no_model_announced=announced)
     if sensor.model_seen and created < sensor.model_seen:
         return sensor
     return replace(sensor, model=model, model_since=created, model_seen=created, no_model_announced=False)

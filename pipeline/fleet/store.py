@@ -15,6 +15,7 @@ from pipeline.fleet.announce import Rules, failure_event
 from pipeline.fleet.finished import FinishedRun
 from pipeline.fleet.merge import merge, with_events
 from pipeline.fleet.state import MOST_RUNS, FleetState
+from pipeline.runs.record import RunRecord
 from pipeline.storage.container import Container
 from scoring.formats import FLEET_STATE
 
@@ -51,14 +52,14 @@ def add_run(preds: Container, found: FinishedRun, rules: Rules, now: datetime) -
     return change_state(preds, lambda state: merge(state, found, rules, now))
 
 
-def add_failure(preds: Container, run: str, error: str | None, now: datetime) -> Stored:
+def add_failure(preds: Container, record: RunRecord, now: datetime) -> Stored:
     """Add the event that a run has failed for good, once; returns the new state."""
 
     def change(state: FleetState) -> FleetState:
-        if run in state.failed:
+        if record.run in state.failed:
             return state
-        outbox = with_events(state.outbox, [failure_event(run, error, now)])
-        return replace(state, failed=(*state.failed, run)[-MOST_RUNS:], outbox=outbox)
+        outbox = with_events(state.outbox, [failure_event(record, now)])
+        return replace(state, failed=(*state.failed, record.run)[-MOST_RUNS:], outbox=outbox)
 
     return change_state(preds, change)
 

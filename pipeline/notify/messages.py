@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.fleet.events import Event, EventKind
 from pipeline.notify.settings import Format
+from scoring.formats import NOT_READ
 
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS_BATCH = "application/cloudevents-batch+json"
@@ -26,9 +27,9 @@ _HEADLINES = {
     EventKind.EPISODE_CLOSED: ("anomalous episode has ended", "anomalous episodes have ended"),
     EventKind.SENSOR_SILENT: ("sensor is silent", "sensors are silent"),
     EventKind.SENSOR_BACK: ("sensor is back", "sensors are back"),
-    EventKind.MODEL_MISSING: ("sensor has no model", "sensors have no model"),
+    EventKind.MODEL_MISSING: ("sensor is not scored", "sensors are not scored"),
     EventKind.RUN_FAILED: ("run failed for good", "runs failed for good"),
-    EventKind.REJECTS: ("run rejected too many rows", "runs rejected too many rows"),
+    EventKind.REJECTS: ("run lost rows of landings", "runs lost rows of landings"),
     EventKind.TEST: ("test of notifications", "tests of notifications"),
 }
 
@@ -106,13 +107,13 @@ def sentence(event: Event) -> str:
         case EventKind.SENSOR_BACK:
             text = f"{name} is back, with readings until {_clock(data['last_reading'])}"
         case EventKind.MODEL_MISSING:
-            text = f"{name} has no model: its readings are not scored"
+            text = f"{name} is not scored: {data.get('reason') or 'it has no model'}"
         case EventKind.RUN_FAILED:
-            text = f"{name} failed for good: {data['error']}"
+            text = f"{name} failed for good{_lost_steps(data)}: {data['error']}"
         case EventKind.REJECTS:
-            first = data["landings"][0]
-            more = f", and {data['count'] - 1:,} more landings" if data["count"] > 1 else ""
-            text = f"{name}: too many rejected rows in {first['name']} ({first['reason']}){more}"
+            landing, more = data["landings"][0], _more(data["count"])
+            what = "not read" if landing["status"] in NOT_READ else "too many rejected rows"
+            text = f"{name}: {what}: {landing['name']} ({landing['reason']}){more}"
         case EventKind.TEST:
             text = "this is a test of notifications: nothing has happened"
     one_line = " ".join(text.split())
@@ -167,6 +168,17 @@ def _details(events: Sequence[Event]) -> list[str]:
     lines = [sentence(event) for event in events[:MOST_LINES]]
     left = len(events) - MOST_LINES
     return [*lines, f"and {left:,} more"] if left > 0 else lines
+
+
+def _lost_steps(data: dict[str, Any]) -> str:
+    if not data.get("missing"):
+        return ""
+    first = data["missing"][0]
+    return f" for sensor {first['device']}/{first['sensor']}{_more(data['count'])}"
+
+
+def _more(count: int) -> str:
+    return f" and {count - 1:,} more" if count > 1 else ""
 
 
 def _episode(data: dict[str, Any]) -> str:

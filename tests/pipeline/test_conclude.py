@@ -182,15 +182,92 @@ def test_a_run_that_fails_for_good_is_announced_once(context, run):
     assert state(context).failed == (f"{run}-3",)
 
 
-def test_rejects_and_a_sensor_without_a_model_are_announced(context, run, caplog):
-    caplog.set_level("INFO")
-    landing = {"name": "a.csv", "status": "partly-rejected", "reason": "30 of 100 rows were rejected"}
-    unknown = {"device": "9", "sensor": "9", "status": "no-model", "reason": "no model_9_9.skops"}
-    write_results(context.store.preds, run, sensors=[unknown], landings=[landing], state="partly")
-    finish(context, run, state="partly")
-    swept(context)
-    assert "sensor 9/9 has no model: its readings are not scored" in caplog.text
-    assert f"run {run}: too many rejected rows in a.csv (30 of 100 rows were rejected)" in caplog.text
+class TestReadingsThatAreLost:
+    """Each way in which they are lost is announced once, with the name and the reason."""
+
+    def announced(self, caplog):
+        """The events that were logged, without their ids."""
+        lines = (record.getMessage() for record in caplog.records)
+        return [line.split(": ", 1)[1] for line in lines if line.startswith("event ")]
+
+    @pytest.mark.parametrize(
+        ("status", "words"),
+        [
+            ("unreadable", "not read"),
+            ("refused", "not read"),
+            ("all-rejected", "too many rejected rows"),
+            ("partly-rejected", "too many rejected rows"),
+        ],
+    )
+    def test_of_a_landing_in_a_run_that_scored_others(self, context, run, caplog, status, words):
+        caplog.set_level("INFO")
+        lost, read = landing("a.csv", status, "the reason"), landing("b.csv", "read")
+        write_results(context.store.preds, run, landings=[lost, read], state="partly")
+        finish(context, run, state="partly", error="the reason")
+        swept(context)
+        swept(context)
+        lines = [line for line in self.announced(caplog) if line.startswith("run ")]
+        assert lines == [f"run {run}: {words}: a.csv (the reason) (no sink)"]
+
+    def test_of_the_only_landing_of_a_run_which_has_failed_then(self, context, run, caplog):
+        caplog.set_level("INFO")
+        lost = landing("a.csv", "unreadable", "the reason")
+        write_results(context.store.preds, run, landings=[lost], episodes=[], days=[], state="failed")
+        finish(context, run, state="failed", error="a.csv: the reason")
+        swept(context)
+        swept(context)
+        assert self.announced(caplog) == [f"run {run} failed for good: a.csv: the reason (no sink)"]
+
+    @pytest.mark.parametrize(
+        ("status", "reason"),
+        [
+            ("no-model", "there is no model_9_9.skops: train or upload it"),
+            ("failed", "the model is refused"),
+            ("missing", "no step wrote a result: the model is newer than the published pipeline"),
+        ],
+    )
+    def test_of_a_sensor_once_until_it_is_scored(self, context, run, caplog, status, reason):
+        caplog.set_level("INFO")
+        for name in (run, submitted(context, "b.csv")):
+            sensors = [sensor_row("9", status, reason)]
+            write_results(context.store.preds, name, sensors=sensors, episodes=[], days=[], state="partly")
+            finish(context, name, state="partly", error=reason)
+            swept(context)
+        assert self.announced(caplog) == [f"sensor 9/9 is not scored: {reason} (no sink)"]
+
+    def test_of_lost_steps_when_the_last_try_has_lost_them_too(self, context, run, caplog):
+        """A landing that each try cannot read is announced by the first one."""
+        caplog.set_level("INFO")
+        lost = landing("a.csv", "unreadable", "the reason")
+        sensors = [sensor_row("7", "missing", "no step"), sensor_row("8", "missing", "no step")]
+        for number in range(1, 4):
+            name = run if number == 1 else f"{run}-{number}"
+            write_results(
+                context.store.preds,
+                name,
+                sensors=sensors,
+                landings=[lost],
+                episodes=[],
+                days=[],
+                state="partly",
+            )
+            finish(context, name, state="partly", error="no step", retry=True, missing=["9_7", "9_8"])
+            swept(context)
+            swept(context)
+        swept(context)
+        why = "no step; it is not tried again after 3 tries"
+        assert self.announced(caplog) == [
+            f"run {run}: not read: a.csv (the reason) (no sink)",
+            f"run {run}-3 failed for good for sensor 9/7 and 1 more: {why} (no sink)",
+        ]
+
+
+def landing(name, status, reason=None):
+    return {"name": name, "status": status, "reason": reason}
+
+
+def sensor_row(name, status, reason):
+    return {"device": "9", "sensor": name, "status": status, "reason": reason, "readings": 10}
 
 
 class TestWhatOthersPlant:

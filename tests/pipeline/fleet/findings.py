@@ -47,8 +47,8 @@ def finished(run="a", key=("1", "2"), *, first=0, last=None, anomalies=(), gap=1
             ]
         },
         "models": {key: "f00d"},
-        "without_model": [],
-        "rejects": [],
+        "unscored": {},
+        "lost_rows": [],
     }
     return FinishedRun(run=run, created=NOW, claims=claims, **(found | changes))
 

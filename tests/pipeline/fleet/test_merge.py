@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -5,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.fleet.events import EventKind
-from pipeline.fleet.finished import Rejects
+from pipeline.fleet.finished import LostRows
 from pipeline.fleet.merge import merge
 from pipeline.fleet.state import MOST_DAYS, MOST_EPISODES, MOST_RUNS, FleetState
+from scoring.formats import LandingStatus
 from tests.pipeline.fleet.findings import NOW, at, episodes, finished, rules
 
 KEYS = [("1", "2"), ("1", "3"), ("a/b", "ö")]
@@ -222,17 +224,32 @@ class TestSilence:
         assert kinds(state) == [EventKind.SENSOR_SILENT]
 
 
-def test_a_sensor_without_a_model_is_announced_until_it_has_had_one():
-    state = merged(*(finished(f"r{n}", days={}, models={}, without_model=[("9", "9")]) for n in range(3)))
+def unscored(run, hours=0):
+    """A run in which the model of a sensor failed, created so many hours after the others."""
+    run = finished(run, days={}, models={}, unscored={("9", "9"): "the model is refused"})
+    return replace(run, created=NOW + timedelta(hours=hours))
+
+
+def test_a_sensor_that_is_not_scored_is_announced_until_a_model_scores_it_again():
+    state = merged(unscored("a"), unscored("b"), unscored("c"))
     assert kinds(state) == [EventKind.MODEL_MISSING]
-    state = merged(finished("m", ("9", "9")), state=state)
-    state = merged(finished("n", days={}, models={}, without_model=[("9", "9")]), state=state)
+    assert state.outbox[0].data["reason"] == "the model is refused"
+    state = merged(finished("m", ("9", "9")), unscored("d"), state=state)
     assert kinds(state) == [EventKind.MODEL_MISSING] * 2
+    repaired = replace(finished("n", ("9", "9")), created=NOW + timedelta(hours=1))  # with the same model
+    state = merged(repaired, unscored("e", hours=2), unscored("f", hours=3), state=state)
+    assert kinds(state) == [EventKind.MODEL_MISSING] * 3
+    assert len({event.id for event in state.outbox}) == 3
 
 
-def test_landings_with_too_many_rejects_are_one_event_of_their_run():
-    bad = [Rejects(f"{number}.csv", "30 of 100 rows were rejected") for number in range(12)]
-    (event,) = merged(finished(rejects=bad)).outbox
+def test_an_older_run_does_not_say_that_a_sensor_is_not_scored():
+    assert kinds(merged(finished("m", ("9", "9")), unscored("a", hours=-1))) == []
+
+
+def test_landings_whose_rows_are_lost_are_one_event_of_their_run():
+    why = "30 of 100 rows were rejected"
+    bad = [LostRows(f"{number}.csv", LandingStatus.PARTLY_REJECTED, why) for number in range(12)]
+    (event,) = merged(finished(lost_rows=bad)).outbox
     assert (event.kind, event.subject, event.data["count"]) == (EventKind.REJECTS, "a", 12)
     assert len(event.data["landings"]) == 10
 
