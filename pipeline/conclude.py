@@ -86,6 +86,21 @@ class Conclusions:
         except NotFound:
             return None
 
+    def note_silence(self) -> None:
+        """Notice that the whole fleet is silent: then no run ends that could say so. Errors are logged."""
+        from pipeline.fleet.store import note_silence
+        from pipeline.notify.settings import read_rules
+
+        now = self.clock()
+        try:
+            written = note_silence(
+                self.store.preds, lambda: read_rules(self.store.runs, self.settings, now), now
+            )
+        except PipelineError as error:
+            logger.warning("whether the fleet is silent waits for the next sweep: %s", error)
+            return
+        self._state = written or self._state
+
     def announce(self, *, runs_ended: bool = True) -> None:
         """Send the events in the outbox, and update the pages. Errors are logged: the next sweep does it."""
         from pipeline.notify.deliver import deliver

@@ -115,6 +115,12 @@ def failure_event(record: RunRecord, now: datetime) -> Event:
     return make_event(EventKind.RUN_FAILED, record.run, "", time=now, run=record.run, data=data)
 
 
+def fleet_event(kind: EventKind, since: datetime, last: datetime, run: str, now: datetime) -> Event:
+    """The fleet is silent, or back; `since` distinguishes its silences, `last` is its newest reading."""
+    what, data = str(_written(since)), {"last_reading": _written(last)}
+    return make_event(kind, "fleet", what, time=now, run=run, data=data)
+
+
 def _is_news(episode: Episode, sensor: SensorState, before: Sequence[Episode], rules: Rules) -> bool:
     if episode.readings < rules.least_readings or episode.end - episode.start < rules.least_duration:
         return False

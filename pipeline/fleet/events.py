@@ -20,6 +20,8 @@ class EventKind(StrEnum):
     EPISODE_CLOSED = "fleetscoring.episode.closed"
     SENSOR_SILENT = "fleetscoring.sensor.silent"
     SENSOR_BACK = "fleetscoring.sensor.back"
+    FLEET_SILENT = "fleetscoring.fleet.silent"
+    FLEET_BACK = "fleetscoring.fleet.back"
     MODEL_MISSING = "fleetscoring.sensor.no-model"
     RUN_FAILED = "fleetscoring.run.failed"
     REJECTS = "fleetscoring.run.rejects"
@@ -32,7 +34,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     kind: EventKind
     subject: str
-    """`device/sensor`, both percent-encoded, or the name of the run."""
+    """`device/sensor`, both percent-encoded, the name of the run, or `fleet`."""
     time: datetime
     """When it was noticed."""
     run: str

@@ -5,10 +5,11 @@ same. Two limits: what is older than what a sensor keeps is forgotten, and of ru
 (`all` mode, `--again`) the larger count of a day counts, because they bring the same readings.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import median
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -20,8 +21,8 @@ from pipeline.fleet.announce import (
     announce_unscored,
 )
 from pipeline.fleet.episodes import joined
-from pipeline.fleet.events import Event
-from pipeline.fleet.finished import FinishedRun, FoundDay, FoundEpisode, Key
+from pipeline.fleet.finished import FinishedRun, FoundDay, FoundEpisode
+from pipeline.fleet.silence import changed_silence, heard
 from pipeline.fleet.state import (
     MOST_ARRIVALS,
     MOST_DAYS,
@@ -31,12 +32,14 @@ from pipeline.fleet.state import (
     FleetState,
     SensorState,
     encode_days,
+    with_events,
 )
+
+if TYPE_CHECKING:
+    from pipeline.fleet.events import Event
 
 AHEAD = timedelta(days=1)
 """Readings further in the future are left out: one of them would make its sensor look alive for ever."""
-HABIT = 3
-"""Usual intervals that can pass before a sensor is silent."""
 
 
 def merge(state: FleetState, found: FinishedRun, rules: Rules, now: datetime) -> FleetState:
@@ -54,23 +57,19 @@ def merge(state: FleetState, found: FinishedRun, rules: Rules, now: datetime) ->
         sensor = sensors.get(key) or SensorState(device=key[0], sensor=key[1])
         sensors[key], new = announce_unscored(sensor, found, rules, now)
         events += new
-    for key, sensor in _with_silence(sensors.values(), rules, now):
+    after = replace(state, sensors=tuple(sensors.values()))
+    after = heard(after, found.run, rules, now)
+    for key, sensor in changed_silence(after, rules, now):
         sensors[key], new = announce_silence(sensor, found.run, rules, now)
         events += new
     events += announce_lost_rows(found, now)
     return replace(
-        state,
+        after,
         updated=now,
         runs=(*state.runs, found.run)[-MOST_RUNS:],
         sensors=tuple(sensors[key] for key in sorted(sensors)),
-        outbox=with_events(state.outbox, events),
+        outbox=with_events(after.outbox, events),
     )
-
-
-def with_events(outbox: Sequence[Event], events: Iterable[Event]) -> tuple[Event, ...]:
-    """The outbox with these events, each once."""
-    known = {event.id for event in outbox}
-    return (*outbox, *(event for event in events if event.id not in known))
 
 
 def _with_run(
@@ -129,31 +128,6 @@ def _with_model(sensor: SensorState, model: str | None, created: datetime) -> Se
     if sensor.model_seen and created < sensor.model_seen:
         return sensor
     return replace(sensor, model=model, model_since=created, model_seen=created, no_model_announced=False)
-
-
-def _with_silence(
-    sensors: Iterable[SensorState], rules: Rules, now: datetime
-) -> list[tuple[Key, SensorState]]:
-    """The sensors whose silence is news: begun, or ended.
-
-    A sensor is measured by the latest reading of its fleet, not by the clock: readings can come late, or be
-    those of another year.
-    """
-    known = list(sensors)
-    latest = _latest(*(sensor.last_reading for sensor in known))
-    if latest is None:
-        return []
-    reference = min(latest, now)
-    changed = []
-    for sensor in known:
-        last = sensor.last_reading
-        if last is None:
-            continue
-        allowed = max(rules.silent_after, timedelta(seconds=HABIT * (sensor.interval_s or 0)))
-        silent_since = last if reference - last > allowed else None
-        if silent_since != sensor.silent_since or bool(silent_since) != sensor.silence_announced:
-            changed.append((sensor.key, replace(sensor, silent_since=silent_since)))
-    return sorted(changed, key=lambda each: each[0])
 
 
 def _gap(

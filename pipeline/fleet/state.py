@@ -9,6 +9,7 @@ of the document, so they stay bytes until a run changes them.
 import gzip
 import io
 import zlib
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -135,6 +136,12 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     """The runs whose failure was announced last, oldest first."""
     sensors: tuple[SensorState, ...] = ()
     """By device and sensor."""
+    silent_at: Time | None = None
+    """When the fleet is silent, if nothing newer comes; None if it is, or if its readings were old."""
+    silent_since: Time | None = None
+    """The fleet's newest reading, if its silence was announced."""
+    back_since: Time | None = None
+    """Its newest reading when it was back."""
     outbox: tuple[Event, ...] = ()
     """Events that not all sinks have, oldest first."""
     holds: dict[str, Hold] = {}
@@ -160,6 +167,12 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     def to_bytes(self) -> bytes:
         """The stored document; the same state gives the same bytes."""
         return gzip.compress(msgspec.json.encode(self), compresslevel=_COMPRESSION, mtime=0)
+
+
+def with_events(outbox: Sequence[Event], events: Iterable[Event]) -> tuple[Event, ...]:
+    """The outbox with these events, each once."""
+    known = {event.id for event in outbox}
+    return (*outbox, *(event for event in events if event.id not in known))
 
 
 def encode_days(days: list[Day]) -> msgspec.Raw:

@@ -6,15 +6,16 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from pipeline.errors import AlreadyExists, Changed, FleetStateError, NotFound
 from pipeline.fleet.announce import Rules, failure_event
 from pipeline.fleet.finished import FinishedRun
-from pipeline.fleet.merge import merge, with_events
-from pipeline.fleet.state import MOST_RUNS, FleetState
+from pipeline.fleet.merge import merge
+from pipeline.fleet.silence import fall_silent
+from pipeline.fleet.state import MOST_RUNS, FleetState, with_events
 from pipeline.runs.record import RunRecord
 from pipeline.storage.container import Container
 from scoring.formats import FLEET_STATE
@@ -22,6 +23,8 @@ from scoring.formats import FLEET_STATE
 TRIES = 60
 """Each lost race is a win of another process: up to 60 runs can finish at the same moment."""
 _LONGEST_WAIT = 1.0
+_WAITING, _SILENT_AT = "waiting", "silent_at"
+"""Metadata of the stored state: how many events are in the outbox, and when the fleet will be silent."""
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,37 @@ def add_failure(preds: Container, record: RunRecord, now: datetime) -> Stored:
     return change_state(preds, change)
 
 
+def note_silence(preds: Container, rules: Callable[[], Rules], now: datetime) -> Stored | None:
+    """Add the event that the fleet is silent, once; returns the new state, or None if it is not time.
+
+    Raises:
+        PipelineError: storage fails, or other processes keep writing the state.
+    """
+    stored = preds.find(FLEET_STATE)
+    silent_at = stored and stored.metadata.get(_SILENT_AT)
+    if not silent_at or silent_at > _written(now):
+        return None
+    which = rules()
+    return change_state(preds, lambda state: fall_silent(state, which, now))
+
+
+def has_events(preds: Container) -> bool:
+    """Whether events can wait in the outbox: False without reading the state, if it says so."""
+    stored = preds.find(FLEET_STATE)
+    return stored is not None and stored.metadata.get(_WAITING) != "0"
+
+
+def _metadata(state: FleetState) -> dict[str, str]:
+    """What a sweep has to know of a state, so that it reads it only if there is something to do."""
+    silent_at = {_SILENT_AT: _written(state.silent_at)} if state.silent_at else {}
+    return {_WAITING: str(len(state.outbox))} | silent_at
+
+
+def _written(time: datetime) -> str:
+    """A time as text, in the order of time."""
+    return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def change_state(preds: Container, change: Callable[[FleetState], FleetState]) -> Stored:
     """Change the state, again from the start if another process was faster; returns the new state.
 
@@ -80,9 +114,9 @@ def change_state(preds: Container, change: Callable[[FleetState], FleetState]) -
         data = after.to_bytes()
         try:
             if before.etag is None:
-                etag = preds.create(FLEET_STATE, data)
+                etag = preds.create(FLEET_STATE, data, metadata=_metadata(after))
             else:
-                etag = preds.replace(FLEET_STATE, data, before.etag)
+                etag = preds.replace(FLEET_STATE, data, before.etag, metadata=_metadata(after))
         except (AlreadyExists, Changed):
             time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2 ** min(tried, 10))))  # noqa: S311
             continue

@@ -27,6 +27,8 @@ _HEADLINES = {
     EventKind.EPISODE_CLOSED: ("anomalous episode has ended", "anomalous episodes have ended"),
     EventKind.SENSOR_SILENT: ("sensor is silent", "sensors are silent"),
     EventKind.SENSOR_BACK: ("sensor is back", "sensors are back"),
+    EventKind.FLEET_SILENT: ("fleet is silent", "fleets are silent"),
+    EventKind.FLEET_BACK: ("fleet is back", "fleets are back"),
     EventKind.MODEL_MISSING: ("sensor is not scored", "sensors are not scored"),
     EventKind.RUN_FAILED: ("run failed for good", "runs failed for good"),
     EventKind.REJECTS: ("run lost rows of landings", "runs lost rows of landings"),
@@ -92,8 +94,7 @@ def headline(events: Sequence[Event]) -> str:
 
 def sentence(event: Event) -> str:
     """The event in one line, for people."""
-    data = event.data
-    name = f"sensor {data['device']}/{data['sensor']}" if "device" in data else f"run {event.run}"
+    data, name = event.data, _name(event)
     match event.kind:
         case EventKind.EPISODE_OPENED:
             text = f"{name} is anomalous since {_clock(data['start'])}: {_episode(data)}"
@@ -102,9 +103,9 @@ def sentence(event: Event) -> str:
         case EventKind.EPISODE_CLOSED:
             when = f"from {_clock(data['start'])} to {_clock(data['end'])}"
             text = f"{name} was anomalous {when}: {_episode(data)}"
-        case EventKind.SENSOR_SILENT:
+        case EventKind.SENSOR_SILENT | EventKind.FLEET_SILENT:
             text = f"{name} is silent since {_clock(data['last_reading'])}"
-        case EventKind.SENSOR_BACK:
+        case EventKind.SENSOR_BACK | EventKind.FLEET_BACK:
             text = f"{name} is back, with readings until {_clock(data['last_reading'])}"
         case EventKind.MODEL_MISSING:
             text = f"{name} is not scored: {data.get('reason') or 'it has no model'}"
@@ -168,6 +169,14 @@ def _details(events: Sequence[Event]) -> list[str]:
     lines = [sentence(event) for event in events[:MOST_LINES]]
     left = len(events) - MOST_LINES
     return [*lines, f"and {left:,} more"] if left > 0 else lines
+
+
+def _name(event: Event) -> str:
+    if event.kind in {EventKind.FLEET_SILENT, EventKind.FLEET_BACK}:
+        return "the whole fleet"
+    if "device" in event.data:
+        return f"sensor {event.data['device']}/{event.data['sensor']}"
+    return f"run {event.run}"
 
 
 def _lost_steps(data: dict[str, Any]) -> str:

@@ -14,6 +14,8 @@ from pipeline.notify.settings import NotifySettings, Sink, SinkKind, write_notif
 from pipeline.pages.fleet_page import update_fleet_page
 from pipeline.runs.record import RunState
 from scoring.formats import EPISODES_CSV, FLEET_HTML, FLEET_STATE, INDEX_HTML, SUCCESS
+from tests.pipeline.counting import CountingTransport
+from tests.pipeline.file_engine import open_context
 from tests.pipeline.fleet.stored import DAY, EPISODE, TOTALS, write_results
 from tests.pipeline.notify.receiver import Receiver, served
 
@@ -182,13 +184,61 @@ def test_a_run_that_fails_for_good_is_announced_once(context, run):
     assert state(context).failed == (f"{run}-3",)
 
 
+def announced(caplog):
+    """The events that were logged, without their ids."""
+    lines = (record.getMessage() for record in caplog.records)
+    return [line.split(": ", 1)[1] for line in lines if line.startswith("event ")]
+
+
+class TestSilenceOfTheFleet:
+    @pytest.fixture(autouse=True)
+    def scored(self, context, run, caplog):
+        """It sends each hour; the last reading is five hours old."""
+        caplog.set_level("INFO")
+        self.arrives(context, run, "2026-11-22T22:59:00Z")
+        self.arrives(context, submitted(context, "next.csv"), "2026-11-22T23:59:00Z")
+
+    def arrives(self, context, run, last_reading):
+        day = DAY | {"date": last_reading[:10], "last_reading": last_reading}
+        write_results(context.store.preds, run, days=[day], episodes=[])
+        finish(context, run)
+        swept(context)
+
+    def test_a_sweep_announces_it_once_and_the_next_run_that_it_is_back(self, context, clock, caplog):
+        for _ in range(3):
+            clock.move(hours=1)
+            swept(context)
+        clock.move(hours=4)
+        self.arrives(context, submitted(context, "b.csv"), "2026-11-23T11:59:00Z")
+        swept(context)
+        assert announced(caplog) == [
+            "the whole fleet is silent since 2026-11-22 23:59 UTC (no sink)",
+            "the whole fleet is back, with readings until 2026-11-23 11:59 UTC (no sink)",
+        ]
+
+    def test_a_sweep_reads_the_state_only_when_it_is_time(self, settings, clock, tmp_path):
+        def requests():
+            transport = CountingTransport()
+            swept(open_context(settings, tmp_path / "engine", clock, transport=transport))
+            return {each.split()[0] for each in transport.requests if each.endswith(FLEET_STATE)}
+
+        assert requests() == {"HEAD"}
+        clock.move(hours=1)
+        assert requests() == {"HEAD", "GET", "PUT"}
+        clock.move(hours=1)
+        assert requests() == {"HEAD"}
+
+    @pytest.mark.parametrize("planted", ["0", "soon", "9999-12-31T23:59:59Z"])
+    def test_a_time_that_someone_else_has_planted_makes_no_event(self, context, clock, caplog, planted):
+        context.store.preds.annotate(FLEET_STATE, {"waiting": "1", "silent_at": planted})
+        swept(context)
+        clock.move(minutes=30)
+        swept(context)
+        assert announced(caplog) == []
+
+
 class TestReadingsThatAreLost:
     """Each way in which they are lost is announced once, with the name and the reason."""
-
-    def announced(self, caplog):
-        """The events that were logged, without their ids."""
-        lines = (record.getMessage() for record in caplog.records)
-        return [line.split(": ", 1)[1] for line in lines if line.startswith("event ")]
 
     @pytest.mark.parametrize(
         ("status", "words"),
@@ -206,7 +256,7 @@ class TestReadingsThatAreLost:
         finish(context, run, state="partly", error="the reason")
         swept(context)
         swept(context)
-        lines = [line for line in self.announced(caplog) if line.startswith("run ")]
+        lines = [line for line in announced(caplog) if line.startswith("run ")]
         assert lines == [f"run {run}: {words}: a.csv (the reason) (no sink)"]
 
     def test_of_the_only_landing_of_a_run_which_has_failed_then(self, context, run, caplog):
@@ -216,7 +266,7 @@ class TestReadingsThatAreLost:
         finish(context, run, state="failed", error="a.csv: the reason")
         swept(context)
         swept(context)
-        assert self.announced(caplog) == [f"run {run} failed for good: a.csv: the reason (no sink)"]
+        assert announced(caplog) == [f"run {run} failed for good: a.csv: the reason (no sink)"]
 
     @pytest.mark.parametrize(
         ("status", "reason"),
@@ -233,7 +283,7 @@ class TestReadingsThatAreLost:
             write_results(context.store.preds, name, sensors=sensors, episodes=[], days=[], state="partly")
             finish(context, name, state="partly", error=reason)
             swept(context)
-        assert self.announced(caplog) == [f"sensor 9/9 is not scored: {reason} (no sink)"]
+        assert announced(caplog) == [f"sensor 9/9 is not scored: {reason} (no sink)"]
 
     def test_of_lost_steps_when_the_last_try_has_lost_them_too(self, context, run, caplog):
         """A landing that each try cannot read is announced by the first one."""
@@ -256,7 +306,7 @@ class TestReadingsThatAreLost:
             swept(context)
         swept(context)
         why = "no step; it is not tried again after 3 tries"
-        assert self.announced(caplog) == [
+        assert announced(caplog) == [
             f"run {run}: not read: a.csv (the reason) (no sink)",
             f"run {run}-3 failed for good for sensor 9/7 and 1 more: {why} (no sink)",
         ]

@@ -225,7 +225,7 @@ class TestSilence:
 
 
 def unscored(run, hours=0):
-    """A run in which the model of a sensor failed, created so many hours after the others."""
+    """A run in which the model of a sensor failed, created that many hours after the others."""
     run = finished(run, days={}, models={}, unscored={("9", "9"): "the model is refused"})
     return replace(run, created=NOW + timedelta(hours=hours))
 

@@ -6,8 +6,7 @@ import pytest
 
 from pipeline.errors import NotFound
 from pipeline.fleet.events import EventKind, make_event
-from pipeline.fleet.merge import with_events
-from pipeline.fleet.state import FleetState
+from pipeline.fleet.state import FleetState, with_events
 from pipeline.fleet.store import change_state, read_state
 from pipeline.notify.deliver import LOCK, OLDEST, deliver
 from pipeline.notify.settings import Format, NotifySettings, Sink, SinkKind, write_notify_settings
