@@ -86,47 +86,43 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   }
 }
 
-resource settings 'Microsoft.Web/sites/config@2025-03-01' = {
-  //checkov:skip=CKV_AZURE_222:these are app settings, not the site's properties, which the next rules look for
-  //checkov:skip=CKV_AZURE_66:as above; the app logs to Application Insights
-  //checkov:skip=CKV_AZURE_63:as above
-  //checkov:skip=CKV_AZURE_65:as above
-  //checkov:skip=CKV_AZURE_80:as above; and this is Python
-  //checkov:skip=CKV_AZURE_13:as above; the app has no page to sign in to
-  //checkov:skip=CKV_AZURE_88:as above; the app keeps nothing on a disk
-  parent: app
-  name: 'appsettings'
-  properties: {
-    // The host's own storage, by identity.
-    AzureWebJobsStorage__credential: 'managedidentity'
-    AzureWebJobsStorage__clientId: identityClientId
-    AzureWebJobsStorage__blobServiceUri: blobEndpoint
-    AzureWebJobsStorage__queueServiceUri: queueEndpoint
-    APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
-    APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
-    // The worker exports its own logs and traces, as host.json (telemetryMode) configures for the host.
-    PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
-    // DefaultAzureCredential uses this identity and this cloud's authority; azure-ai-ml uses the cloud's name.
-    AZURE_CLIENT_ID: identityClientId
-    AZURE_AUTHORITY_HOST: environment().authentication.loginEndpoint
-    AZUREML_CURRENT_CLOUD: environment().name
-    // The storage of readings, models, predictions and runs, by identity; the queue for the poison queue.
-    ScoringStorage__credential: 'managedidentity'
-    ScoringStorage__clientId: identityClientId
-    ScoringStorage__blobServiceUri: blobEndpoint
-    ScoringStorage__queueServiceUri: queueEndpoint
-    SCORING_BLOB_SOURCE: 'EventGrid'
-    SCORING_DATA_CONTAINER: containers.data
-    SCORING_MODELS_CONTAINER: containers.models
-    SCORING_PREDS_CONTAINER: containers.preds
-    SCORING_RUNS_CONTAINER: containers.runs
-    SCORING_SCHEDULE: schedule
-    SCORING_LATE_SWEEP_MINUTES: string(lateSweepMinutes)
-    SCORING_ENGINE: 'azureml'
-    AZURE_SUBSCRIPTION_ID: subscription().subscriptionId
-    AZURE_RESOURCE_GROUP: workspaceGroupName
-    AZUREML_WORKSPACE_NAME: workspaceName
-    AZUREML_COMPUTE: clusterName
+// A deployment replaces all settings of an app: those that people have set, such as NOTIFY_ addresses, stay, and
+// ours win. It is a module because a resource cannot read the settings that it writes.
+module settings 'app-settings.bicep' = {
+  params: {
+    appName: app.name
+    settings: union(list('${app.id}/config/appsettings', '2025-03-01').properties, {
+      // The host's own storage, by identity.
+      AzureWebJobsStorage__credential: 'managedidentity'
+      AzureWebJobsStorage__clientId: identityClientId
+      AzureWebJobsStorage__blobServiceUri: blobEndpoint
+      AzureWebJobsStorage__queueServiceUri: queueEndpoint
+      APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnectionString
+      APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+      // The worker exports its own logs and traces, as host.json (telemetryMode) configures for the host.
+      PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+      // DefaultAzureCredential uses this identity and this cloud's authority; azure-ai-ml uses the cloud's name.
+      AZURE_CLIENT_ID: identityClientId
+      AZURE_AUTHORITY_HOST: environment().authentication.loginEndpoint
+      AZUREML_CURRENT_CLOUD: environment().name
+      // The storage of readings, models, predictions and runs, by identity; the queue for the poison queue.
+      ScoringStorage__credential: 'managedidentity'
+      ScoringStorage__clientId: identityClientId
+      ScoringStorage__blobServiceUri: blobEndpoint
+      ScoringStorage__queueServiceUri: queueEndpoint
+      SCORING_BLOB_SOURCE: 'EventGrid'
+      SCORING_DATA_CONTAINER: containers.data
+      SCORING_MODELS_CONTAINER: containers.models
+      SCORING_PREDS_CONTAINER: containers.preds
+      SCORING_RUNS_CONTAINER: containers.runs
+      SCORING_SCHEDULE: schedule
+      SCORING_LATE_SWEEP_MINUTES: string(lateSweepMinutes)
+      SCORING_ENGINE: 'azureml'
+      AZURE_SUBSCRIPTION_ID: subscription().subscriptionId
+      AZURE_RESOURCE_GROUP: workspaceGroupName
+      AZUREML_WORKSPACE_NAME: workspaceName
+      AZUREML_COMPUTE: clusterName
+    })
   }
 }
 

@@ -80,8 +80,14 @@ def path_of(value: Any) -> str:
 
 
 def app_settings() -> dict[str, Any]:
-    settings = template("modules/function-app.bicep")["resources"]["settings"]
-    return dict(config(settings)["properties"])
+    return dict(merged_settings()["arg_2"])
+
+
+def merged_settings() -> Any:
+    """What the settings of the app are made of: those that it has, and over them ours."""
+    union = config(template("modules/function-app.bicep")["modules"]["settings"])["params"]["settings"]
+    assert union["function"]["type"] == "union"
+    return union["function"]["parameters"]
 
 
 def settings_read_by_the_code() -> set[str]:
@@ -115,10 +121,11 @@ def test_every_parameter_and_variable_is_used(path: Path) -> None:
         assert len(re.findall(rf"\b{name}\b", text)) > 1, f"{name} is declared and never used"
 
 
-def test_every_module_gets_just_the_parameters_that_it_declares() -> None:
-    for name, module in template("main.bicep")["modules"].items():
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_gets_just_the_parameters_that_it_declares(path: Path) -> None:
+    for name, module in parsed(path).get("modules", {}).items():
         given = set(config(module)["params"])
-        declared = template(module["detail"]["path"])["parameters"]
+        declared = parsed(path.parent / module["detail"]["path"])["parameters"]
         assert given <= set(declared), name
         required = {key for key, value in declared.items() if value.get("default") is None}
         assert required <= given, name
@@ -168,10 +175,29 @@ def test_the_app_may_submit_jobs_and_register_nothing() -> None:
     assert writes == {"workspaces/jobs/*", "workspaces/metadata/artifacts/write"}
 
 
-def test_no_parameter_has_an_unspecific_type() -> None:
-    for path in TEMPLATES:
-        for name, parameter in parsed(path).get("parameters", {}).items():
-            assert parameter["type"] not in {"object", "array"}, f"{path.name}: {name}"
+def test_no_parameter_has_an_unspecific_type_but_the_settings_whose_names_people_choose() -> None:
+    unspecific = {
+        (path.name, name)
+        for path in TEMPLATES
+        for name, parameter in parsed(path).get("parameters", {}).items()
+        if parameter["type"] in {"object", "array"}
+    }
+    assert unspecific == {("app-settings.bicep", "settings")}
+
+
+def test_settings_that_people_have_set_stay_and_are_a_secret_to_deployments() -> None:
+    operands = merged_settings()["arg_1"]["operator"]["operands"]
+    assert operands["operand_2"] == "properties"
+    listed = operands["operand_1"]["function"]
+    assert (listed["type"], listed["parameters"]["arg_1"]) == ("list", "${app.id}/config/appsettings")
+    child = template("modules/app-settings.bicep")
+    decorators = {decorator["type"] for decorator in child["parameters"]["settings"]["decorators"]}
+    assert "secure" in decorators
+    values = config(child["resources"]["values"])
+    assert (values["name"], values["properties"]) == ("appsettings", "settings")
+    # A resource that lists itself is refused as a circular dependency.
+    assert "values" not in template("modules/function-app.bicep")["resources"]
+    assert "list(" not in (ROOT / "infra" / "modules" / "app-settings.bicep").read_text()
 
 
 def test_every_setting_that_the_code_reads_is_set_or_has_a_good_default() -> None:
