@@ -8,7 +8,7 @@ same. Two limits: what is older than what a sensor keeps is forgotten, and of ru
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from statistics import median
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -139,8 +139,9 @@ def _gap(
 
 
 def _usual_interval(arrivals: Sequence[datetime]) -> float | None:
+    """The low median: of two intervals, the longer one is more often an outage than a habit."""
     between = [(later - earlier).total_seconds() for earlier, later in pairwise(arrivals)]
-    return median(between) if between else None
+    return median_low(between) if between else None
 
 
 def _is_past(day: FoundDay, limit: datetime) -> bool:

@@ -81,7 +81,7 @@ class SensorState(msgspec.Struct, frozen=True, kw_only=True):
     last_reading: Time | None = None
     last_anomaly: Time | None = None
     interval_s: Seconds | None = None
-    """How far apart its arrivals usually are: the median of the last ones, in seconds of its readings."""
+    """How far apart its arrivals usually are: the low median of the last ones, in seconds of its readings."""
     gap_s: Seconds | None = None
     model: str | None = None
     """The SHA-256 of the model that last scored it."""

@@ -223,6 +223,15 @@ class TestSilence:
         state = merged(finished("c", ("1", "3"), first=1001, last=3 * 1440 + 1), state=state)
         assert kinds(state) == [EventKind.SENSOR_SILENT]
 
+    def test_an_early_outage_does_not_make_a_sensor_seem_to_send_seldom(self):
+        """It sends each hour, and sent nothing for ten days after its first landing."""
+        first, back = -11 * 1440, -1440
+        hourly = [finished(f"h{minute}", ("1", "2"), first=minute) for minute in (first, back, back + 60)]
+        state = merged(*hourly, finished("b", ("1", "3"), first=back + 60 + 360))
+        assert kinds(state) == []
+        state = merged(finished("c", ("1", "3"), first=back + 60 + 361), state=state)
+        assert kinds(state) == [EventKind.SENSOR_SILENT]
+
 
 def unscored(run, hours=0):
     """A run in which the model of a sensor failed, created that many hours after the others."""
