@@ -28,6 +28,11 @@ class EventKind(StrEnum):
     TEST = "fleetscoring.test"
 
 
+OF_FLEET = frozenset({EventKind.FLEET_SILENT, EventKind.FLEET_BACK})
+FLEET = ("*", "*")
+"""What a mute must match to mute the fleet as a whole, such as the pattern `*`."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to a sensor or a run."""
 
@@ -42,6 +47,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
     done: tuple[str, ...] = ()
     """The sinks that have it, or have given it up."""
+
+    @property
+    def key(self) -> tuple[str, str] | None:
+        """The sensor that it is about, or `FLEET`; None for a run."""
+        if self.kind in OF_FLEET:
+            return FLEET
+        return (self.data["device"], self.data["sensor"]) if "device" in self.data else None
 
 
 def make_event(

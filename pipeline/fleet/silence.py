@@ -11,14 +11,12 @@ from statistics import median_low
 from msgspec.structs import replace
 
 from pipeline.fleet.announce import Rules, fleet_event
-from pipeline.fleet.events import EventKind
+from pipeline.fleet.events import FLEET, EventKind
 from pipeline.fleet.finished import Key
 from pipeline.fleet.state import FleetState, SensorState, with_events
 
 HABIT = 3
 """Usual intervals that can pass before a sensor, or the fleet, is silent."""
-FLEET: Key = ("*", "*")
-"""What a mute must match to mute the fleet, such as the pattern `*`."""
 
 
 def changed_silence(state: FleetState, rules: Rules, now: datetime) -> list[tuple[Key, SensorState]]:

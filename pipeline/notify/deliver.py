@@ -2,7 +2,8 @@
 
 One process delivers at a time: it holds a lease. Sinks are served at the same time, each in the order of the
 outbox, so the events of a sensor arrive in order. A sink that fails is left alone for a while, and the
-others continue. What a sink refuses, or fails to accept within a day, is kept as a dead letter:
+others continue. Events of a muted sensor wait. What a sink refuses, or fails to accept within a day, is kept
+as a dead letter:
 
     runs/undelivered/<sink>/<id of the event>.json
 """
@@ -161,8 +162,13 @@ def _deliver_once(
     """Send the events in the outbox; returns the ids of all events that it found."""
     notify, state = read_notify_settings(store.runs), read_state(store.preds)
     source = _source(store)
+    is_muted = notify.muted(clock())
     unreadable = {event.id for event in state.outbox if not _is_readable(event)}
-    events = [event for event in state.outbox if event.id not in unreadable]
+    events = [
+        event
+        for event in state.outbox
+        if event.id not in unreadable and not (event.key and is_muted(event.key))
+    ]
 
     def serve(sink: Sink) -> Progress:
         progress = Progress(sink)
@@ -186,11 +192,10 @@ def _deliver_once(
     for each in progress:
         for event_id, reason in each.dead.items():
             _keep_dead_letter(store, each.sink, by_id[event_id], source, reason)
-    found = {event.id for event in state.outbox}
     change_state(
-        store.preds, partial(_settled, notify=notify, progress=progress, found=found, drop=unreadable)
+        store.preds, partial(_settled, notify=notify, progress=progress, found=set(by_id), drop=unreadable)
     )
-    return found
+    return {event.id for event in state.outbox}
 
 
 def _serve(

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from pipeline.fleet.events import Event, EventKind
+from pipeline.fleet.events import FLEET, Event, EventKind
 from pipeline.notify.settings import Format
 from scoring.formats import NOT_READ
 
@@ -172,11 +172,9 @@ def _details(events: Sequence[Event]) -> list[str]:
 
 
 def _name(event: Event) -> str:
-    if event.kind in {EventKind.FLEET_SILENT, EventKind.FLEET_BACK}:
-        return "the whole fleet"
-    if "device" in event.data:
-        return f"sensor {event.data['device']}/{event.data['sensor']}"
-    return f"run {event.run}"
+    if event.key is None:
+        return f"run {event.run}"
+    return "the whole fleet" if event.key == FLEET else f"sensor {'/'.join(event.key)}"
 
 
 def _lost_steps(data: dict[str, Any]) -> str:

@@ -156,14 +156,18 @@ class NotifySettings:
         """What is worth a message now."""
         from pipeline.fleet.announce import Rules
 
-        mutes = [mute for mute in self.mutes if mute.until > now]
         return Rules(
             least_readings=settings.episode_least,
             least_duration=timedelta(seconds=self.least_seconds),
             cool_down=timedelta(seconds=self.cool_down_seconds),
             silent_after=settings.silent_after,
-            is_muted=lambda key: any(mute.matches(key) for mute in mutes),
+            is_muted=self.muted(now),
         )
+
+    def muted(self, now: datetime) -> Callable[[tuple[str, str]], bool]:
+        """Which sensors are muted now."""
+        mutes = [mute for mute in self.mutes if mute.until > now]
+        return lambda key: any(mute.matches(key) for mute in mutes)
 
 
 def read_notify_settings(runs: Container) -> NotifySettings:

@@ -3,15 +3,14 @@ from itertools import groupby
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.fleet.events import EventKind
+from pipeline.fleet.events import FLEET, OF_FLEET, EventKind
 from pipeline.fleet.merge import merge
-from pipeline.fleet.silence import FLEET, fall_silent
+from pipeline.fleet.silence import fall_silent
 from pipeline.fleet.state import FleetState
 from tests.pipeline.fleet.findings import at, finished, rules
 
 USUAL = rules()
 HOUR, DAY = 60, 1440
-FLEET_KINDS = {EventKind.FLEET_SILENT, EventKind.FLEET_BACK}
 
 
 class Fleet:
@@ -159,7 +158,7 @@ def test_silent_and_back_alternate_whatever_arrives_and_whenever_a_sweep_looks(s
             fleet.rules = USUAL if fleet.rules is not USUAL else rules(muted={FLEET})
         else:
             fleet.arrives(minute, last=minute - 40 * DAY if what == "late" else None)
-    kinds = [kind for kind in fleet.kinds() if kind in FLEET_KINDS]
+    kinds = [kind for kind in fleet.kinds() if kind in OF_FLEET]
     assert kinds[:1] in ([], [EventKind.FLEET_SILENT])
     assert all(len(list(same)) == 1 for _, same in groupby(kinds))
     # Whatever happened: without a mute it is silent in the end, if anything was new when it arrived.
@@ -167,4 +166,4 @@ def test_silent_and_back_alternate_whatever_arrives_and_whenever_a_sweep_looks(s
     fleet.arrives(minute + 1)
     fleet.arrives(minute + 2)
     fleet.swept(minute + 10_000 * DAY)
-    assert [kind for kind in fleet.kinds() if kind in FLEET_KINDS][-1] is EventKind.FLEET_SILENT
+    assert [kind for kind in fleet.kinds() if kind in OF_FLEET][-1] is EventKind.FLEET_SILENT

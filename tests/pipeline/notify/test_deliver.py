@@ -5,11 +5,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline.errors import NotFound
+from pipeline.fleet.announce import fleet_event
 from pipeline.fleet.events import EventKind, make_event
 from pipeline.fleet.state import FleetState, with_events
 from pipeline.fleet.store import change_state, read_state
 from pipeline.notify.deliver import LOCK, OLDEST, deliver
-from pipeline.notify.settings import Format, NotifySettings, Sink, SinkKind, write_notify_settings
+from pipeline.notify.settings import (
+    Format,
+    Mute,
+    NotifySettings,
+    Sink,
+    SinkKind,
+    add_mute,
+    remove_mute,
+    write_notify_settings,
+)
 from tests.pipeline.conftest import until
 from tests.pipeline.file_engine import Clock
 from tests.pipeline.notify.receiver import SECRET, Receiver, dripping, served
@@ -237,6 +247,42 @@ def test_a_planted_event_that_is_damaged_is_dropped(post, caplog):
     assert receiver.ids() == ids[1:]
     assert post.waiting() == []
     assert "is damaged (IndexError)" in caplog.text
+
+
+@pytest.mark.parametrize("has_sink", [True, False])
+def test_events_of_a_muted_sensor_wait_until_the_mute_has_ended_and_keep_their_order(post, has_sink, caplog):
+    caplog.set_level(logging.INFO)
+    with served(Receiver()) as receiver:
+        post.sinks(*([post.webhook(receiver)] if has_sink else []))
+        muted = post.put(event(0), event(1))
+        mute = Mute(pattern="1/2", until=NOON + timedelta(hours=30), reason="its fan is being replaced")
+        add_mute(post.store.runs, mute, NOON)
+        other = post.put(event(2, sensor="3"))
+        post.deliver()
+        assert post.waiting() == muted
+        later = post.put(event(3))
+        post.deliver(OLDEST + timedelta(hours=1))
+        assert post.waiting() == muted + later
+        post.deliver(timedelta(hours=6))
+    assert post.waiting() == []
+    assert post.dead() == []
+    logged = [record.args[0] for record in caplog.records if record.getMessage().startswith("event ")]
+    assert logged == other + muted + later
+    assert receiver.ids() == (logged if has_sink else [])
+
+
+def test_a_mute_of_everything_holds_the_silence_of_the_fleet_and_no_event_of_a_run(post):
+    silent = fleet_event(EventKind.FLEET_SILENT, NOON, NOON, "run-1", NOON)
+    failed = make_event(EventKind.RUN_FAILED, "run-1", "", time=NOON, run="run-1", data={"error": "no disk"})
+    with served(Receiver()) as receiver:
+        post.sinks(post.webhook(receiver))
+        post.put(silent, failed)
+        add_mute(post.store.runs, Mute(pattern="*", until=NOON + timedelta(hours=1), reason="moved"), NOON)
+        post.deliver()
+        assert post.waiting() == [silent.id]
+        assert remove_mute(post.store.runs, "*")
+        post.deliver()
+    assert receiver.ids() == [failed.id, silent.id]
 
 
 def test_a_queue_gets_cloud_events_and_is_made_if_it_is_missing(post):
