@@ -191,6 +191,7 @@ def _data(sensors: Sequence[StateSensor], groups: Sequence[int], today: date) ->
         of_runs.add(names)
         marked.append(marks)
     devices: dict[str, int] = {}
+    since: dict[str, int] = {}
     return {
         "dates": dates,
         "runs": list(runs),
@@ -203,6 +204,9 @@ def _data(sensors: Sequence[StateSensor], groups: Sequence[int], today: date) ->
             _status(sensor, list(Trouble)[group]) for sensor, group in zip(sensors, groups, strict=True)
         ],
         "last": [format_time(sensor.last_reading) for sensor in sensors],
+        "model": [sensor.model and sensor.model[:12] for sensor in sensors],
+        "model_since": [since.setdefault(format_time(sensor.model_since), len(since)) for sensor in sensors],
+        "times": list(since),
         "readings": {"rows": rows.distinct, "of": rows.places},
         "run": {"rows": of_runs.distinct, "of": of_runs.places},
         "marks": marked,

@@ -42,6 +42,7 @@ class StateSensor:
     last_reading: str | None = None
     last_anomaly: str | None = None
     model: str | None = None
+    model_since: str | None = None
     silent_since: str | None = None
     episodes: tuple[StateEpisode, ...] = ()
     days: tuple[StateDay, ...] = ()

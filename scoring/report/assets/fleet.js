@@ -30,6 +30,9 @@ function describe(i, day) {
   return `${start}${count(day.anomalies)} of ${plural(day.readings, 'reading')} anomalous${rejected}`;
 }
 
+/** What scored a sensor last, and since when. */
+const modelOf = (i) => (page.model[i] ? `model ${page.model[i]} since ${page.times[page.model_since[i]] || 'an unknown time'}` : 'no model');
+
 /** The report of a run at a sensor. */
 function address(run, i) {
   const at = [page.devices[page.device[i]], page.sensor[i]].map(encodeURIComponent).join('/');
@@ -134,7 +137,7 @@ class FleetMap {
     const group = page.groups[page.group[i]];
     const days = daysOf(i);
     const latest = days.findLast((day) => day.run !== undefined);
-    const name = make('a', latest ? { href: address(latest.run, i), tabindex: '-1', title: `Last reading ${page.last[i] || 'unknown'}` } : { tabindex: '-1' }, bdi(nameOf(i)));
+    const name = make('a', latest ? { href: address(latest.run, i), tabindex: '-1', title: `Last reading ${page.last[i] || 'unknown'}, ${modelOf(i)}` } : { tabindex: '-1' }, bdi(nameOf(i)));
     const cells = days.slice(-this.days).map((day) => this.cell(i, day));
     const row = make('div', { class: 'row', role: 'row', id: `row-${at}`, 'data-at': at, 'data-group': page.group[i], 'aria-rowindex': at + 1 },
       make('span', { class: 'glyph', 'aria-hidden': 'true' }, group.glyph), name, make('span', { class: 'status', role: 'gridcell' }, page.status[i]), make('span', { class: 'cells', role: 'presentation' }, ...cells));
@@ -154,7 +157,7 @@ class FleetMap {
   listen() {
     addEventListener('scroll', () => this.draw(), { passive: true });
     new ResizeObserver(() => { if (this.host.clientWidth !== this.width && !this.printing) this.layout(); }).observe(this.host);
-    this.host.addEventListener('mouseover', ({ target }) => { const cell = target.closest('[data-date]'); if (cell) this.pointed.textContent = cell.getAttribute('aria-label'); });
+    this.host.addEventListener('mouseover', ({ target }) => { const cell = target.closest('[data-date]'); if (cell) this.show(Number(cell.closest('.row').dataset.at), cell); });
     this.host.addEventListener('click', ({ target }) => {
       const cell = target.closest('[data-date]');
       if (cell) this.open(Number(cell.closest('.row').dataset.at), cell.dataset.date);
@@ -199,7 +202,12 @@ class FleetMap {
     row.classList.add('current');
     cell.classList.add('current');
     this.host.setAttribute('aria-activedescendant', row.id);
-    this.pointed.textContent = cell.getAttribute('aria-label');
+    this.show(this.row, cell);
+  }
+
+  /** Describe a cell, and the model of its sensor. */
+  show(at, cell) {
+    this.pointed.textContent = `${cell.getAttribute('aria-label')} · ${modelOf(this.shown[at])}`;
   }
 }
 

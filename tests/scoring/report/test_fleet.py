@@ -93,6 +93,14 @@ def test_each_trouble_has_its_words(
     assert data["status"] == [status]
 
 
+def test_each_sensor_has_its_model_and_since_when(tmp_path: Path) -> None:
+    _, data = page_of(tmp_path, one(model="0123456789abcdef", model_since="2026-10-01T05:00:00Z"))
+    assert data["model"] == ["0123456789ab"]
+    assert [data["times"][place] for place in data["model_since"]] == ["2026-10-01 05:00:00 UTC"]
+    _, data = page_of(tmp_path, one(model=None))
+    assert data["model"] == [None]
+
+
 def test_a_fleet_without_sensors_has_a_page(tmp_path: Path) -> None:
     page, _ = page_of(tmp_path, {"version": 1, "sensors": []})
     assert "<h1>No sensor has been scored yet</h1>" in page

@@ -59,6 +59,7 @@ def test_a_name_and_a_cell_link_to_the_report_at_the_sensor(browser: Browser, fl
         opened.page.get_by_label("Filter by device or sensor").fill("script")
         (row,) = opened.page.locator(".row[data-at]").all()
         name = row.locator("a")
+        assert "model abababababab since 2026-10-01 00:00:00 UTC" in (name.get_attribute("title") or "")
         assert name.text_content() == f"{HOSTILE[0]}/{HOSTILE[2]}"
         href = name.get_attribute("href") or ""
         assert href.startswith("timer-20261128-050000/report.html#%3Cscript%3E")
@@ -87,13 +88,14 @@ def test_all_cells_can_be_reached_by_keyboard(browser: Browser, fleet: Path) -> 
     pointed = page.locator(".pointed")
     assert pointed.text_content() == (
         "Device site-7, sensor flow-0, 2026-11-27: 144 of 288 readings anomalous"
+        " · model abababababab since 2026-10-01 00:00:00 UTC"
     )
     page.keyboard.press("End")
     page.locator('.row.current[data-at="999"]').wait_for()
     page.keyboard.press("Home")
     page.locator('.row.current[data-at="0"]').wait_for()
     page.keyboard.press("ArrowRight")
-    assert (pointed.text_content() or "").endswith("2026-11-28: no readings")
+    assert "2026-11-28: no readings · model" in (pointed.text_content() or "")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     with page.expect_request("**/timer-20261128-050000/report.html**") as asked:
