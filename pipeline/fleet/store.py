@@ -26,6 +26,12 @@ _LONGEST_WAIT = 1.0
 _WAITING, _SILENT_AT = "waiting", "silent_at"
 """Metadata of the stored state: how many events are in the outbox, and when the fleet will be silent."""
 
+_BEGINS_ANEW = (
+    "%s. The state begins anew without its days and episodes, and the old one is kept as %s. To have it "
+    "back, such as after a rollback: stop the app, deploy the release that wrote it, and copy that file over "
+    "%s; runs of the meantime are not in it"
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -129,8 +135,8 @@ def change_state(preds: Container, change: Callable[[FleetState], FleetState]) -
 def _changed(preds: Container, change: Callable[[FleetState], FleetState]) -> tuple[Stored, FleetState]:
     """The state as it is stored, and the changed state.
 
-    A damaged state is kept beside it, and the state begins anew: who writes predictions can write this file
-    too, and that must not keep runs from finishing.
+    A damaged state, or that of a newer release, is kept beside it, and the state begins anew: who writes
+    predictions can write this file too, and that must not keep runs from finishing.
     """
     try:
         content = preds.read(FLEET_STATE)
@@ -144,6 +150,6 @@ def _changed(preds: Container, change: Callable[[FleetState], FleetState]) -> tu
     except FleetStateError as error:
         aside = f"{FLEET_STATE}.damaged-{hashlib.sha256(content.data).hexdigest()[:16]}"
         preds.put(aside, content.data)
-        logger.error("%s; it begins anew, and the old one is kept as %s/%s", error, preds.name, aside)  # noqa: TRY400
+        logger.error(_BEGINS_ANEW, error, f"{preds.name}/{aside}", where)  # noqa: TRY400
         anew = Stored(FleetState(), etag=content.etag)
         return anew, change(anew.state)

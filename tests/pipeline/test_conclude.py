@@ -1,3 +1,4 @@
+import gzip
 import threading
 from datetime import UTC, datetime
 
@@ -329,6 +330,22 @@ class TestWhatOthersPlant:
         assert state(context).runs == (run,)
         (aside,) = context.store.preds.list(f"{FLEET_STATE}.damaged-")
         assert context.store.preds.read(aside.name).data == b"not gzip"
+
+    def test_the_state_of_a_newer_release_is_kept_aside_and_the_log_says_how_to_have_it_back(
+        self, context, run, caplog
+    ):
+        newer = gzip.compress(b'{"version": 999, "sensors": []}')
+        context.store.preds.put(FLEET_STATE, newer)
+        write_results(context.store.preds, run)
+        finish(context, run)
+        swept(context)
+        (aside,) = context.store.preds.list(f"{FLEET_STATE}.damaged-")
+        assert context.store.preds.read(aside.name).data == newer
+        (line,) = (record.getMessage() for record in caplog.records if "begins anew" in record.getMessage())
+        where = f"{context.store.preds.name}/{FLEET_STATE}"
+        assert f"{where} is a fleet state of version 999" in line
+        assert f"kept as {context.store.preds.name}/{aside.name}" in line
+        assert f"deploy the release that wrote it, and copy that file over {where}" in line
 
     def test_a_damaged_file_leaves_its_run_out_and_lets_it_finish(self, context, run, caplog):
         write_results(context.store.preds, run)

@@ -1,5 +1,6 @@
 """A stored sample of each document and version: code of today must still read what was stored before."""
 
+import gzip
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from pipeline.engines import summary
 from pipeline.engines.local import step_states
 from pipeline.errors import PipelineError
+from pipeline.fleet.state import FleetState
 from pipeline.flow import sweep
 from pipeline.published import publish
 from pipeline.runs import record, result
@@ -25,6 +27,7 @@ READERS: dict[str, tuple[int, Callable[[bytes, str], object]]] = {
     "steps": (step_states.VERSION, step_states.from_bytes),
     "published": (publish.VERSION, publish.from_bytes),
     "watermark": (sweep.VERSION, sweep.read_watermark),
+    "fleet": (formats.FLEET_VERSION, lambda data, where: FleetState.from_bytes(gzip.compress(data), where)),
 }
 
 
@@ -52,6 +55,9 @@ def test_samples_hold_what_was_stored():
     steps, _ = step_states.from_bytes(sample("steps"), "it")
     assert (steps[0].started, steps[0].tries) == (datetime(2026, 11, 23, 5, 0, 0, 250000, tzinfo=UTC), 2)
     assert publish.from_bytes(sample("published"), "it").steps == 15
+    fleet = FleetState.from_bytes(gzip.compress(sample("fleet")), "it")
+    assert fleet.sensors[0].read_days() == [("2026-11-27", 121, 2, 0, "timer-20261127-130000")]
+    assert (fleet.silent_since, fleet.outbox[0].key) == (datetime(2026, 11, 27, 14, tzinfo=UTC), ("9", "9"))
     watermark = sweep.read_watermark(sample("watermark"), "it")
     assert watermark == sweep.Watermark("account/data", datetime(2026, 11, 23, 5, tzinfo=UTC))
     assert summary.read_status(sample("summary"), "it", ()).error == "sensor 1/2 failed: the model is refused"

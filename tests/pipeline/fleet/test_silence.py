@@ -148,7 +148,7 @@ def test_a_fleet_that_is_back_while_it_is_muted_is_back_when_the_mute_has_ended(
         )
     )
 )
-def test_silent_and_back_alternate_whatever_arrives_and_whenever_a_sweep_looks(steps):
+def test_silent_and_back_alternate_in_any_order_of_runs_sweeps_and_mutes(steps):
     fleet, minute = Fleet(), 0
     for what, wait in steps:
         minute += wait
@@ -161,7 +161,7 @@ def test_silent_and_back_alternate_whatever_arrives_and_whenever_a_sweep_looks(s
     kinds = [kind for kind in fleet.kinds() if kind in OF_FLEET]
     assert kinds[:1] in ([], [EventKind.FLEET_SILENT])
     assert all(len(list(same)) == 1 for _, same in groupby(kinds))
-    # Whatever happened: without a mute it is silent in the end, if anything was new when it arrived.
+    # In the end it is silent: it is not muted, and its last readings were new when they arrived.
     fleet.rules = USUAL
     fleet.arrives(minute + 1)
     fleet.arrives(minute + 2)
