@@ -3,17 +3,31 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from pipeline.fleet.events import EventKind
+from pipeline.fleet.store import read_state
 from pipeline.flow.cold_folders import COLD_AFTER, WHOLE_EVERY
 from pipeline.pages import shared_page
 from pipeline.runs import claims
 from pipeline.runs.names import split_try
 from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.summary import find_summary
 from pipeline.storage import account
-from tests.simulation.world import SENSORS, SETTINGS, Call, Disturbance, Plan, World, blob_name
+from scoring.formats import LandingStatus
+from tests.simulation.world import (
+    CUT_SHORT,
+    SENSORS,
+    SETTINGS,
+    Call,
+    Disturbance,
+    Plan,
+    World,
+    blob_name,
+)
 
 NAMES = 4
 LATEST = SETTINGS.grace - timedelta(minutes=1)
@@ -56,10 +70,10 @@ class Fleet(RuleBasedStateMachine):
         self.world = World()
         self.number = 0
 
-    @rule(which=st.integers(0, NAMES - 1))
-    def blob_is_uploaded(self, which: int) -> None:
+    @rule(which=st.integers(0, NAMES - 1), begins=st.sampled_from([b"", CUT_SHORT]))
+    def blob_is_uploaded(self, which: int, begins: bytes) -> None:
         self.number += 1
-        self.world.upload(blob_name(which), f"{self.number}".encode())
+        self.world.upload(blob_name(which), b"%s %d" % (begins, self.number))
 
     @rule(which=st.integers(0, NAMES - 1))
     def blob_is_removed(self, which: int) -> None:
@@ -156,6 +170,7 @@ class Fleet(RuleBasedStateMachine):
                 scored = self.world.scored_by(key, sensor)
                 assert len(scored) == 1 or self.is_given_up(last, sensor), (name, sensor, last, scored)
         self.every_alert_was_logged(records.values())
+        self.every_loss_is_one_event(records.values())
         total.update(
             {
                 "requests": self.world.steps,
@@ -180,3 +195,26 @@ class Fleet(RuleBasedStateMachine):
         for record in records:
             has_failed = not record.retry and (record.state is RunState.FAILED or bool(record.missing))
             assert has_failed == (record.run in self.world.alerts.runs), record
+
+    def every_loss_is_one_event(self, records: Iterable[RunRecord]) -> None:
+        """A run that failed for good, and a landing that all tries of a run together could not read."""
+        preds: Any = self.world.store.preds
+        outbox = read_state(preds).outbox  # nothing leaves it: no process can lease the lock
+        failed, lost = set(), set()
+        for record in records:
+            if record.failed_for_good:
+                failed.add(record.run)
+            if record.applied and not (record.failed_for_good and not record.missing):
+                summary = find_summary(preds, record.run)
+                rows = summary.landings if summary else ()
+                unreadable = (row.name for row in rows if row.status is LandingStatus.UNREADABLE)
+                lost |= {(split_try(record.run)[0], name) for name in unreadable}
+        announced = [event.subject for event in outbox if event.kind is EventKind.RUN_FAILED]
+        assert sorted(announced) == sorted(failed), ("events of failed runs", announced, failed)
+        named = [
+            (split_try(event.subject)[0], landing["name"])
+            for event in outbox
+            if event.kind is EventKind.REJECTS
+            for landing in event.data["landings"]
+        ]
+        assert sorted(named) == sorted(lost), ("events of lost rows", named, lost)

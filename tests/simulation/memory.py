@@ -116,6 +116,10 @@ class MemoryContainer:
 
         self._change(effect)
 
+    def set_content_type(self, name: str) -> None:
+        """Raises NotFound; nothing reads the type here."""
+        self._change(lambda: self._found(name))
+
     def list(
         self,
         prefix: str = "",

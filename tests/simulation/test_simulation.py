@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from pipeline.fleet import finished
 from pipeline.runs.record import RunRecord, RunState
 from scoring.formats import SUCCESS
 from tests.simulation.machine import FIXED, Fleet
@@ -63,4 +64,13 @@ def test_the_search_finds_that_a_run_keeps_its_success_mark_when_it_is_tried_aga
 
     monkeypatch.setattr(MemoryContainer, "delete", delete_all_else)
     with pytest.raises(AssertionError):
+        run_state_machine_as_test(Fleet, settings=BROKEN)
+
+
+@pytest.mark.slow
+def test_the_search_finds_that_each_try_of_a_run_announces_a_landing_that_it_cannot_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finished, "reported_before", lambda store, record: set())  # noqa: ARG005
+    with pytest.raises(AssertionError, match="events of lost rows"):
         run_state_machine_as_test(Fleet, settings=BROKEN)

@@ -4,9 +4,10 @@ A job scores pairs of a landing and a sensor, of those that its manifest lists. 
 its end is reported when a sweep asks, as on Azure ML, or it is recorded at once, as a local worker does.
 """
 
+import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 from unittest.mock import patch
 
 from pipeline.alerts import RUN_FAILED
+from pipeline.conclude import Conclusions
 from pipeline.errors import (
     EngineUnreachable,
     IllegalTransition,
@@ -36,7 +38,8 @@ from pipeline.runs.landing import Landing
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Connection, Settings
-from scoring.formats import SUCCESS
+from scoring import SensorKey
+from scoring.formats import SUCCESS, SUMMARY_JSON, SUMMARY_VERSION, LandingStatus, SensorStatus
 from tests.simulation.memory import MemoryStore, Process, Server
 
 SETTINGS = Settings(connection=Connection(connection_string="UseDevelopmentStorage=true"), max_active_runs=3)
@@ -85,6 +88,8 @@ class Plan:
 
 SENSORS = ("1_1", "1_2", "2_1")
 """Encoded keys of the fleet: every landing has readings of each."""
+CUT_SHORT = b"cut short"
+"""How the content of a landing begins that cannot be read to its end: the readings before that are scored."""
 
 
 @dataclass
@@ -204,7 +209,9 @@ class World:
         """Jobs that lost steps, by how their end is recorded."""
         self.quiet = Host(self, Plan())
         self.store = MemoryStore(self.server, self.quiet)
-        self.runs = Runs(self.store, lambda: self.server.now)  # type: ignore[arg-type]
+        store: Any = self.store
+        conclusions = Conclusions(SETTINGS, store, lambda: self.server.now)
+        self.runs = Runs(store, lambda: self.server.now, conclusions.add_to_fleet)
         self.tick = self.server.now
         self.publish("v1")
 
@@ -292,19 +299,31 @@ class World:
     def _score(self, run: str, job: Job, lost: int) -> None:
         manifest = self.runs.manifest(run)
         sensors = SENSORS if manifest.sensors is None else manifest.sensors
-        keys = [self.runs.key(landing) for landing in manifest.landings if self.is_there(landing)]
+        there = [landing for landing in manifest.landings if self.is_there(landing)]
+        cut_short = {landing.name for landing in there if self.is_cut_short(landing.name)}
+        keys = [self.runs.key(landing) for landing in there]
         missing = tuple(
             name for bit, name in enumerate(SENSORS) if name in sensors and lost >> bit & 1 and keys
         )
         scored = [name for name in sensors if name not in missing]
         job.scored = frozenset((key, name) for key in keys for name in scored)
+        totals = {"readings": len(sensors) * len(keys), "rejected": 0, "scored": len(job.scored)}
+        summary = {
+            "version": SUMMARY_VERSION,
+            "run": run,
+            "totals": totals,
+            "sensors": [_sensor_row(name, is_lost=name in missing) for name in sensors if keys],
+            "landings": [_landing_row(landing, cut_short) for landing in manifest.landings],
+        }
+        self.store.preds.put(f"{run}/{SUMMARY_JSON}", json.dumps(summary).encode())
         self.store.preds.put(f"{run}/{SUCCESS}", b"")
         state = RunState.PARTLY if job.scored else RunState.FAILED
         job.status = RunStatus(
-            state=state if missing else RunState.SUCCEEDED,
+            state=state if missing or cut_short else RunState.SUCCEEDED,
             retry=bool(missing),
             missing=missing,
             error="steps were lost" if missing else None,
+            counts=totals,
         )
 
     # State
@@ -315,6 +334,9 @@ class World:
     def is_there(self, landing: Landing) -> bool:
         blob = self.server.blobs["data"].get(landing.name)
         return blob is not None and blob.etag == landing.etag
+
+    def is_cut_short(self, name: str) -> bool:
+        return self.server.blobs["data"][name].data.startswith(CUT_SHORT)
 
     def existing(self) -> dict[str, str]:
         """Names of all existing landings by key."""
@@ -349,3 +371,14 @@ class World:
         except UnknownRun:
             return f"open/{run}" in self.server.blobs["runs"]
         return True
+
+
+def _sensor_row(name: str, *, is_lost: bool) -> dict[str, Any]:
+    key = SensorKey.from_encoded(name)
+    status = SensorStatus.MISSING if is_lost else SensorStatus.SCORED
+    return {"device": key.device, "sensor": key.sensor, "status": status, "reason": None, "readings": 1}
+
+
+def _landing_row(landing: Landing, cut_short: Collection[str]) -> dict[str, Any]:
+    status = LandingStatus.UNREADABLE if landing.name in cut_short else LandingStatus.READ
+    return {"name": landing.name, "status": status, "reason": "it ends early"}
