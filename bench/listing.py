@@ -31,6 +31,7 @@ from pipeline.runs.names import blob_run, landing_key
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.settings import Settings
 from pipeline.storage.account import Store
+from scoring.formats import FLEET_HTML, FLEET_STATE, INDEX_HTML
 
 if TYPE_CHECKING:
     from pipeline.engine import Engine
@@ -121,7 +122,7 @@ def old_blobs(number: int) -> Containers:
     """Blobs that arrived before the watermark."""
     watermark = Watermark(f"{ACCOUNT}/data", datetime(2026, 11, 1, tzinfo=UTC))
     data = {f"2025/{one // 100:06}/{one:08}.csv": Blob(b"TS") for one in range(number)}
-    return _containers(data=data, runs={WATERMARK: Blob(watermark.to_bytes())})
+    return _containers(data=data, preds=_pages(), runs={WATERMARK: Blob(watermark.to_bytes())})
 
 
 def dated_blobs(number: int) -> Containers:
@@ -132,7 +133,7 @@ def dated_blobs(number: int) -> Containers:
         arrived = now - timedelta(days=one // DAILY, hours=2)
         data[f"site-a/{arrived:%Y/%m/%d}/{one:08}.csv"] = Blob(b"TS", modified=arrived)
     watermark = Watermark(f"{ACCOUNT}/data", now - timedelta(hours=1))
-    return _containers(data=data, runs={WATERMARK: Blob(watermark.to_bytes())})
+    return _containers(data=data, preds=_pages(), runs={WATERMARK: Blob(watermark.to_bytes())})
 
 
 def old_claims(number: int) -> Containers:
@@ -222,6 +223,16 @@ def find_unclaimed(context: Context) -> None:
     assert len(context.runs.unclaimed(landings)) == len(landings)
 
 
+def _pages() -> dict[str, Blob]:
+    """The fleet state and the pages after a sweep, none outdated; their content is not read."""
+    state = Blob(b"", {"waiting": "0"})
+    return {
+        FLEET_STATE: state,
+        FLEET_HTML: Blob(b"", {"state": state.etag}),
+        INDEX_HTML: Blob(b"", {"swept": utc_now().isoformat()}),
+    }
+
+
 def _containers(**containers: dict[str, Blob]) -> Containers:
     return {"data": {}, "models": {}, "preds": {}, "runs": {}} | containers
 
@@ -237,8 +248,8 @@ def _processor(work: Callable[[], object]) -> float:
 
 
 CASES = (
-    Case("sweep with nothing new, old blobs:", 50_000, old_blobs, sweep_again, 6, ("data",)),
-    Case("tick with nothing new, dated blobs:", 500_000, dated_blobs, tick_again, 16, ()),
+    Case("sweep with nothing new, old blobs:", 50_000, old_blobs, sweep_again, 8, ("data",)),
+    Case("tick with nothing new, dated blobs:", 500_000, dated_blobs, tick_again, 14, ()),
     Case("20 newest runs, of", 17_520, hourly_runs, list_newest, 2, ()),
     Case("cleanup with nothing to remove, runs:", 900, hourly_runs, clean_up, 5, ("data", "preds", "runs")),
     Case("page of runs at the end of a run, runs:", 1_000, listed_runs, renew_page, 6, ()),

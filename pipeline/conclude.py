@@ -86,29 +86,26 @@ class Conclusions:
         except NotFound:
             return None
 
-    def note_silence(self) -> None:
-        """Notice that the whole fleet is silent: then no run ends that could say so. Errors are logged."""
-        from pipeline.fleet.store import note_silence
+    def announce(self, *, runs_ended: bool = True) -> None:
+        """Send the events in the outbox, and update the pages. Errors are logged: the next sweep does it.
+
+        If this process has added no run to the fleet state, that can be because nothing comes: then the fleet
+        is silent. Without anything to do, the state is not read.
+        """
+        from pipeline.fleet.store import find_properties, note_silence
+        from pipeline.notify.deliver import deliver
         from pipeline.notify.settings import read_rules
 
-        now = self.clock()
-        try:
-            written = note_silence(
-                self.store.preds, lambda: read_rules(self.store.runs, self.settings, now), now
-            )
-        except PipelineError as error:
-            logger.warning("whether the fleet is silent waits for the next sweep: %s", error)
-            return
-        self._state = written or self._state
-
-    def announce(self, *, runs_ended: bool = True) -> None:
-        """Send the events in the outbox, and update the pages. Errors are logged: the next sweep does it."""
-        from pipeline.notify.deliver import deliver
-
         written, self._state = self._state, None
+        stored, now = None, self.clock()
         try:
-            deliver(self.store, self.settings, self.clock, written=written.state if written else None)
+            if written is None and (stored := find_properties(self.store.preds)) and stored.is_silent(now):
+                rules = read_rules(self.store.runs, self.settings, now)
+                written = note_silence(self.store.preds, rules, now)
+            if written or (stored and stored.has_events):
+                deliver(self.store, self.settings, self.clock, written=written.state if written else None)
         except PipelineError as error:
             logger.warning("messages wait for the next sweep: %s", error)
-        update_fleet_page(self.store, written)  # first: the page of runs has a link to it
+        if current := written or stored:  # first: the page of runs has a link to that of the fleet
+            update_fleet_page(self.store, current.etag, written.data if written else None)
         update_index(self.store, self.settings.late_sweep, runs_ended=runs_ended)

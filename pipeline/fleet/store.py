@@ -73,28 +73,37 @@ def add_failure(preds: Container, record: RunRecord, now: datetime) -> Stored:
     return change_state(preds, change)
 
 
-def note_silence(preds: Container, rules: Callable[[], Rules], now: datetime) -> Stored | None:
-    """Add the event that the fleet is silent, once; returns the new state, or None if it is not time.
+def note_silence(preds: Container, rules: Rules, now: datetime) -> Stored:
+    """Add the event that the fleet is silent, once; returns the new state."""
+    return change_state(preds, lambda state: fall_silent(state, rules, now))
 
-    Raises:
-        PipelineError: storage fails, or other processes keep writing the state.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """Of the stored state: what is to be done about it, found without reading it."""
+
+    etag: str
+    has_events: bool
+    """Whether events can wait in the outbox."""
+    silent_at: str
+    """When the fleet is silent, if nothing newer comes; empty if it cannot fall silent."""
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether the fleet has sent nothing for so long that it is silent."""
+        return bool(self.silent_at) and self.silent_at <= _written(now)
+
+
+def find_properties(preds: Container) -> Properties | None:
+    """The properties of the stored state; None if there is no state."""
     stored = preds.find(FLEET_STATE)
-    silent_at = stored and stored.metadata.get(_SILENT_AT)
-    if not silent_at or silent_at > _written(now):
+    if stored is None:
         return None
-    which = rules()
-    return change_state(preds, lambda state: fall_silent(state, which, now))
-
-
-def has_events(preds: Container) -> bool:
-    """Whether events can wait in the outbox: False without reading the state, if it says so."""
-    stored = preds.find(FLEET_STATE)
-    return stored is not None and stored.metadata.get(_WAITING) != "0"
+    metadata = stored.metadata
+    return Properties(stored.etag, metadata.get(_WAITING) != "0", metadata.get(_SILENT_AT, ""))
 
 
 def _metadata(state: FleetState) -> dict[str, str]:
-    """What a sweep has to know of a state, so that it reads it only if there is something to do."""
+    """What `Properties` says of a state."""
     silent_at = {_SILENT_AT: _written(state.silent_at)} if state.silent_at else {}
     return {_WAITING: str(len(state.outbox))} | silent_at
 

@@ -129,7 +129,6 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
     if done and not everything:
         _move_watermark(context, start, folders)
     last.note(context.store.runs, last.SWEEP)
-    context.conclusions.note_silence()
     ended = bool(recovered.finished or recovered.closed)
     context.conclusions.announce(runs_ended=ended)
     return report

@@ -24,7 +24,7 @@ from pipeline.clock import utc_text
 from pipeline.errors import LeaseHeld, NotifyError
 from pipeline.fleet.events import Event, EventKind, make_event
 from pipeline.fleet.state import FleetState, Hold
-from pipeline.fleet.store import change_state, has_events, read_state
+from pipeline.fleet.store import change_state, read_state
 from pipeline.json_documents import DAMAGED
 from pipeline.notify.messages import Message, cloud_event, sentence
 from pipeline.notify.settings import NotifySettings, Sink, read_notify_settings
@@ -76,8 +76,6 @@ def deliver(
     Raises:
         PipelineError: storage fails, or the settings of notifications are wrong. The events wait.
     """
-    if written is None and not has_events(store.preds):
-        return
     ends = time.monotonic() + BUDGET
     tried: set[str] = set()
     while time.monotonic() < ends:

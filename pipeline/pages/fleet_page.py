@@ -8,36 +8,42 @@ import tempfile
 from pathlib import Path
 
 from pipeline.errors import NotFound
-from pipeline.fleet.store import Stored
 from pipeline.pages.shared_page import keep_updated, write_over
 from pipeline.storage.account import Store
 from scoring.formats import FLEET_HTML, FLEET_STATE
 
 
-def update_fleet_page(store: Store, written: Stored | None = None) -> None:
+def update_fleet_page(store: Store, current: str | None, data: bytes | None = None) -> None:
     """Update the page of the fleet, if it is outdated. An error is logged and harms no run.
 
-    `written` is the state as the caller has just written it: if it is the current one, it is not read again.
+    `current` is the ETag of the state as the caller has just found or written it, `data` what it has written:
+    neither is asked for again, unless another process has changed it since.
     """
-    keep_updated(store.preds, FLEET_HTML, lambda: _updated(store, written))
+    keep_updated(store.preds, FLEET_HTML, lambda: _updated(store, current, data))
 
 
-def _updated(store: Store, written: Stored | None) -> bool:
+def _updated(store: Store, current: str | None, data: bytes | None) -> bool:
     """Write the page once, if it is outdated; False if another process was faster."""
     before = store.preds.find(FLEET_HTML)
-    stored = store.preds.find(FLEET_STATE)
-    if stored is None or (before and before.metadata.get("state") == stored.etag):
+    shown = before.metadata.get("state") if before else None
+    if shown and shown == current:
         return True
-    try:
-        state = written if written and written.etag == stored.etag else store.preds.read(FLEET_STATE)
-    except NotFound:
+    stored = store.preds.find(FLEET_STATE)  # after the page: it can have changed since the caller looked
+    if stored is None or shown == stored.etag:
         return True
+    etag = stored.etag
+    if data is None or etag != current:
+        try:
+            content = store.preds.read(FLEET_STATE)
+        except NotFound:
+            return True
+        etag, data = content.etag, content.data
     from scoring.report.fleet import write_fleet
     from scoring.report.fleet_state import FleetState
 
     with tempfile.TemporaryDirectory(prefix="fleet-page-") as folder:
         document, page = Path(folder) / "state.json.gz", Path(folder) / FLEET_HTML
-        document.write_bytes(state.data)
+        document.write_bytes(data)
         write_fleet(FleetState.read(document), page)
-        data = page.read_bytes()
-    return write_over(store.preds, FLEET_HTML, before, data, {"state": state.etag or ""})
+        html = page.read_bytes()
+    return write_over(store.preds, FLEET_HTML, before, html, {"state": etag})

@@ -169,7 +169,7 @@ def test_the_page_of_the_fleet_shows_the_run_and_is_written_once(context, run):
 
 def test_a_page_of_the_fleet_that_cannot_be_written_harms_no_run(context, run, caplog):
     context.store.preds.put(FLEET_STATE, b"not gzip")
-    update_fleet_page(context.store)
+    update_fleet_page(context.store, None)
     assert f"{FLEET_HTML} is not updated" in caplog.text
 
 
