@@ -23,7 +23,7 @@ from pipeline.errors import (
     NotFound,
 )
 from pipeline.storage.etag import plain_etag
-from pipeline.storage.listing import PAGE, BlobInfo, list_blobs
+from pipeline.storage.listing import PAGE, BlobInfo, list_blobs, pages_of
 from pipeline.storage.sdk_errors import translated
 from scoring.printable import printable
 
@@ -194,8 +194,10 @@ class Container:
         from azure.storage.blob import BlobPrefix
 
         with self._translated("listing", prefix):
-            for found in self._client.walk_blobs(prefix or None, delimiter="/", results_per_page=page):
-                yield found.name if isinstance(found, BlobPrefix) else _info(found)
+            listing = self._client.walk_blobs(prefix or None, delimiter="/", results_per_page=page)
+            for blobs in pages_of(listing):
+                for found in blobs:
+                    yield found.name if isinstance(found, BlobPrefix) else _info(found)
 
     def download(self, name: str, path: Path, *, etag: str | None = None) -> None:
         """Download a blob of any size into a file, which appears when it is complete.

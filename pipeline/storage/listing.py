@@ -17,6 +17,7 @@ from pipeline.storage.etag import plain_etag
 if TYPE_CHECKING:
     import xml.etree.ElementTree as ET
 
+    from azure.core.paging import ItemPaged
     from azure.storage.blob import ContainerClient
 
 PAGE = 5000
@@ -64,19 +65,32 @@ def list_blobs(client: "ContainerClient", prefix: str, *, metadata: bool, page: 
             _check(response.http_response)
             responses.append(response)
 
-    pages = client.list_blob_names(
+    listing = client.list_blob_names(
         name_starts_with=prefix or None,
         include=["metadata"] if metadata else None,
         results_per_page=page,
         raw_response_hook=keep,
-    ).by_page()
-    for _ in pages:
+    )
+    for _ in pages_of(listing):
         root: ET.Element = responses.pop().context[ContentDecodePolicy.CONTEXT_NAME]
         try:
             blobs = [_info(blob) for blob in root.iterfind("Blobs/Blob")]
         except (KeyError, ValueError) as error:
             raise DecodeError(f"{_OTHER}: a blob without a valid {error}") from error
         yield from blobs
+
+
+def pages_of(listing: "ItemPaged[Any]") -> Iterator[Iterator[Any]]:
+    """The pages of a listing of the SDK; frees the last one at the end.
+
+    The SDK's iterator refers to itself and to its page, tens of megabytes of small objects: without this,
+    pages pile up until Python's next full collection.
+    """
+    pages = listing.by_page()
+    try:
+        yield from pages
+    finally:
+        vars(pages).clear()
 
 
 def _check(response: Any) -> None:

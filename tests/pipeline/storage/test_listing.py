@@ -1,6 +1,7 @@
 """Listings: the same as those of the SDK, in fewer requests and without its objects."""
 
 import base64
+import gc
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +127,19 @@ def page_of(*names: str, marker: str = "") -> bytes:
         f"<NextMarker>{escape(marker)}</NextMarker></EnumerationResults>"
     )
     return b"\xef\xbb\xbf" + text.encode()
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_listing_leaves_no_page_to_the_garbage_collector(store, folder):
+    for number in range(60):
+        store.data.put(f"x/{number}", b"1")
+    gc.collect()
+    gc.disable()
+    try:
+        assert len(list(store.data.list_folder("x/") if folder else store.data.list("x/"))) == 60
+        assert gc.collect() < 60  # some objects of the client, and not one for each blob
+    finally:
+        gc.enable()
 
 
 def test_encoded_names_empty_properties_and_the_next_page_are_read():
