@@ -105,14 +105,18 @@ class Markers:
         """
         self._container.delete(_path(run), lease=lease)
 
-    def hold(self, run: str, seconds: int = LEASE_SECONDS) -> Lease:
-        """Lease the marker of `run`: only one worker can.
+    def hold(self, run: str, lease_id: str | None = None) -> Lease:
+        """Lease the marker of `run`: only one worker can. With a known id, others can release it.
 
         Raises:
             LeaseHeld: another worker holds it.
             NotFound: the run has finished, and its marker is deleted.
         """
-        return self._container.lease(_path(run), seconds)
+        return self._container.lease(_path(run), LEASE_SECONDS, lease_id)
+
+    def release(self, run: str, lease_id: str) -> None:
+        """Release the lease of a worker that is known to be dead; no error if another worker holds one."""
+        self._container.lease_of(_path(run), lease_id).release()
 
 
 def _path(run: str) -> str:

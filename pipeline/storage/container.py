@@ -46,7 +46,7 @@ class Content:
 
 
 class Lease:
-    """A lease on a blob that this process holds until it releases it or renews it too late."""
+    """A lease on a blob, held until it is released or renewed too late."""
 
     def __init__(self, client: "BlobLeaseClient", what: str, address: str) -> None:
         self._client = client
@@ -57,6 +57,11 @@ class Lease:
     def id(self) -> str:
         """Its id, for requests that change the leased blob."""
         return self._client.id
+
+    def acquire(self, seconds: int) -> None:
+        """Take it for this time. Raises LeaseHeld, NotFound."""
+        with translated(f"leasing {self._what}", self._address):
+            self._client.acquire(lease_duration=seconds)
 
     def renew(self) -> None:
         """Extend it to its full time from now.
@@ -254,14 +259,18 @@ class Container:
             )
             return plain_etag(answer["etag"])
 
-    def lease(self, name: str, seconds: int) -> Lease:
-        """Lease a blob. Raises LeaseHeld, NotFound."""
+    def lease(self, name: str, seconds: int, lease_id: str | None = None) -> Lease:
+        """Lease a blob, with an id of its own or with this one. Raises LeaseHeld, NotFound."""
+        # With our own id, a second attempt after a lost response finds that it holds the lease.
+        lease = self.lease_of(name, lease_id or str(uuid.uuid4()))
+        lease.acquire(seconds)
+        return lease
+
+    def lease_of(self, name: str, lease_id: str) -> Lease:
+        """The lease with this id, whoever holds it; sends nothing."""
         from azure.storage.blob import BlobLeaseClient
 
-        # With our own id, a second attempt after a lost response finds that it holds the lease.
-        client = BlobLeaseClient(self._client.get_blob_client(name), lease_id=str(uuid.uuid4()))
-        with self._translated("leasing", name):
-            client.acquire(lease_duration=seconds)
+        client = BlobLeaseClient(self._client.get_blob_client(name), lease_id=lease_id)
         return Lease(client, f"{self.name}/{name}", self._address)
 
     def ensure(self) -> bool:

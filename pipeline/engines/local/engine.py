@@ -1,15 +1,18 @@
 """The engine for one machine: a detached worker process for each run.
 
-submit   starts a worker and does not wait; a worker exits at once if another one works on the run
+submit   starts a worker and does not wait; a worker exits at once if another one works on the run. The first
+         worker that is killed is replaced at once, if this process is still alive, and otherwise by a sweep
 status   the record of the run, which the worker updates, and whether a worker holds the lease of the run
 cancel   stores a request that the worker finds within a second or two
 """
 
 import json
+import logging
 import os
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +23,7 @@ from typing import TYPE_CHECKING
 from pipeline.engine import StepStatus
 from pipeline.engines.local import step_states
 from pipeline.engines.local.machine import Machine, default_folder
-from pipeline.errors import EngineError, IllegalTransition, NotFound
+from pipeline.errors import EngineError, IllegalTransition, NotFound, PipelineError
 from pipeline.published.documents import PublishedPipeline
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
 NAME = "local"
 START = timedelta(seconds=30)
 """Longest time from the start of a worker to its lease."""
+
+_WITH_WORKER = frozenset({RunState.SUBMITTED, RunState.RUNNING})
+
+logger = logging.getLogger(__name__)
 
 
 class LocalEngine:
@@ -75,13 +82,13 @@ class LocalEngine:
                 "run python -m pipeline publish"
             )
         hide_process()  # before there is a step: the settings can be in this process's environment
-        log = Machine(self.folder).log(record.run)
+        log, lease_id = Machine(self.folder).log(record.run), str(uuid.uuid4())
         try:
             with log.open("ab") as log_file:
                 worker = subprocess.Popen(
                     [
                         *(sys.executable, "-m", "pipeline.engines.local.worker", record.run),
-                        *("--folder", str(self.folder), "--code", str(self.code)),
+                        *("--lease", lease_id, "--folder", str(self.folder), "--code", str(self.code)),
                     ],
                     cwd=ROOT,
                     env=worker_environment(os.environ),
@@ -95,13 +102,13 @@ class LocalEngine:
         with suppress(BrokenPipeError):  # it has ended already: its log says why
             _write(worker, handed_over(os.environ, self.settings))
         # It outlives this process; if this process lives longer, it must reap the worker.
-        threading.Thread(target=worker.wait, daemon=True).start()
+        threading.Thread(target=self._watch, args=(worker, record, published, lease_id), daemon=True).start()
 
     def status(self, run: str) -> RunStatus:
         """The state in the record of the run, and whether a worker is alive."""
         record = self.runs.load(run)
         lost = False
-        if record.state in {RunState.SUBMITTED, RunState.RUNNING}:
+        if record.state in _WITH_WORKER:
             marker = next((marker for marker in self.runs.markers.all() if marker.run == run), None)
             if marker is None:
                 record = self.runs.load(run)  # it has finished in the meantime
@@ -137,6 +144,39 @@ class LocalEngine:
                 self.runs.advance(self.runs.load(run), RunState.CANCELED)
             except IllegalTransition:  # it has finished in the meantime
                 return
+
+    def _watch(
+        self,
+        worker: "subprocess.Popen[bytes]",
+        record: RunRecord,
+        published: PublishedPipeline,
+        lease_id: str,
+    ) -> None:
+        """Wait until a worker ends. If it was killed, end its lease, and replace the first one of a run.
+
+        What kills a second one too, such as too little memory, needs time to pass: until the next sweep.
+        """
+        if worker.wait() >= 0:
+            return
+        try:
+            self.runs.markers.release(record.run, lease_id)
+            if not record.restarts:
+                self._replace(record, published)
+        except PipelineError as error:
+            what = "run %s: its worker was killed, and the next sweep replaces it: %s"
+            logger.warning(what, record.run, error, extra={"run": record.run})
+
+    def _replace(self, record: RunRecord, published: PublishedPipeline) -> None:
+        """Start another worker for a run, unless another process has done that or canceled it."""
+        marker, current = self.runs.markers.find(record.run), self.runs.load(record.run)
+        is_ours = current.restarts == record.restarts and current.state in _WITH_WORKER
+        if marker is None or marker.held or not is_ours or self.runs.cancel_requested(record.run):
+            return
+        if restarted := self.runs.restart(current):
+            logger.warning(
+                "run %s: its worker was killed and is replaced", record.run, extra={"run": record.run}
+            )
+            self.submit(restarted, published)
 
     def _may_be_starting(self, record: RunRecord) -> bool:
         if record.state is RunState.RUNNING:

@@ -67,20 +67,23 @@ logger = logging.getLogger("pipeline.worker")
 class Worker:
     """Executes one run."""
 
-    def __init__(self, settings: Settings, store: Store, machine: Machine, run: str, code: Path) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, machine: Machine, run: str, *, lease_id: str, code: Path
+    ) -> None:
         self.settings = settings
         self.store = store
         self.conclusions = Conclusions(settings, store, utc_now)
         self.runs = Runs(store, utc_now, self.conclusions.add_to_fleet)
         self.machine = machine
         self.run = run
+        self.lease_id = lease_id
         self.code = code
         self.stop = Stop()
 
     def work(self) -> int:
         """Execute the run, unless another worker has it; returns an exit code."""
         try:
-            lease = self.runs.markers.hold(self.run)
+            lease = self.runs.markers.hold(self.run, self.lease_id)
         except (LeaseHeld, NotFound) as error:
             logger.info("nothing to do: another worker has run %s, or it has finished (%s)", self.run, error)
             return EXIT_DONE
@@ -266,6 +269,9 @@ def main(argv: Sequence[str]) -> int:
     """Execute one run; returns 0 also if another worker executes it."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.engines.local.worker", description=main.__doc__)
     parser.add_argument("run")
+    parser.add_argument(
+        "--lease", required=True, help="id of its lease, known to the process that started it"
+    )
     parser.add_argument("--folder", type=Path, required=True, help="folder of all workers of this machine")
     parser.add_argument("--code", type=Path, required=True, help="where steps find their code")
     args = parser.parse_args(argv)
@@ -276,7 +282,8 @@ def main(argv: Sequence[str]) -> int:
     logging.getLogger("azure").setLevel(logging.WARNING)
     try:
         with _connected() as (settings, store):
-            worker = Worker(settings, store, Machine(args.folder), args.run, args.code)
+            machine = Machine(args.folder)
+            worker = Worker(settings, store, machine, args.run, lease_id=args.lease, code=args.code)
             signal.signal(signal.SIGTERM, lambda *_: worker.stop(StopReason.TERMINATED))
             return worker.work()
     except PipelineError as error:

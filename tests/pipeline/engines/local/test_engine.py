@@ -356,6 +356,65 @@ def test_steps_stop_with_their_worker_however_it_ends(fleet, tmp_path):
     until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
 
 
+def test_the_first_worker_that_is_killed_is_replaced_at_once_and_the_second_by_the_next_sweep(fleet):
+    fleet.models(s1_1="sleep 600")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    killed = kill_worker(fleet, run)
+    until(lambda: [worker.pid for worker in workers(run)] not in ([], [killed]))
+    kill_worker(fleet, run)
+    until(lambda: fleet.engine.status(run).lost)  # without waiting for its lease to expire
+    assert fleet.context.runs.load(run).restarts == 1
+    assert workers(run) == []
+    fleet.models(s1_1="score")
+    sweep(fleet.context, None, random_hex="abcdef")
+    record = fleet.ended(run)
+    assert (record.state, record.restarts) == (RunState.SUCCEEDED, 2)
+
+
+def test_a_killed_worker_is_not_replaced_while_another_one_has_its_run(fleet):
+    fleet.models(s1_1="sleep 600")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    until(lambda: fleet.context.runs.markers.all()[0].held)
+    (first,) = workers(run)
+    first.suspend()
+    break_lease(fleet, run)
+    lease = fleet.context.runs.markers.hold(run)
+    first.kill()
+    with suppress(psutil.NoSuchProcess):
+        first.wait(10)
+    time.sleep(1)  # in which it would be replaced
+    assert (workers(run), fleet.context.runs.load(run).restarts) == ([], 0)
+    assert fleet.context.runs.markers.all()[0].held
+    lease.release()
+    fleet.engine.cancel(run)
+
+
+def test_a_canceled_run_gets_no_other_worker(fleet):
+    fleet.models(s1_1="sleep 600")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    (worker,) = workers(run)
+    worker.suspend()
+    fleet.engine.cancel(run)
+    worker.kill()
+    until(lambda: not fleet.context.runs.markers.all()[0].held)
+    fleet.engine.cancel(run)
+    assert fleet.ended(run).state is RunState.CANCELED
+    assert workers(run) == []
+
+
+def kill_worker(fleet: Fleet, run: str) -> int:
+    """Kill the worker of a run, when its step runs; returns its id."""
+    until(lambda: fleet.context.runs.markers.all()[0].held)
+    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    (worker,) = workers(run)
+    worker.kill()
+    return worker.pid
+
+
 def test_a_worker_that_is_asked_to_stop_leaves_its_run_to_the_next_sweep(fleet):
     fleet.models(s1_1="sleep 600")
     fleet.publish()
