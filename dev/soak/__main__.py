@@ -12,6 +12,7 @@ from pathlib import Path
 from dev.demo.marked_processes import kill_marked, temporary_folder
 from dev.soak.chaos import Hosts, StorageFaults
 from dev.soak.check import Findings, check
+from dev.soak.latency import PARTS
 from dev.soak.leaks import growth
 from dev.soak.load import Load, Plan
 from dev.soak.repeater import Repeater
@@ -104,12 +105,14 @@ def _print_figures(title: str, figures: Mapping[str, int]) -> None:
 def _print_times(findings: Findings, settled: float | None) -> None:
     if settled is not None:
         print(f"All runs finished {settled:.0f} s after load and faults stopped.")
-    if found := sorted(findings.latencies):
+    if found := sorted(sum(parts.values()) for parts in findings.latencies):
         worst, ninety_fifth = found[-1], found[int(0.95 * (len(found) - 1))]
         print(
             f"From landing to predictions: median {statistics.median(found):.0f} s, "
             f"95th percentile {ninety_fifth:.0f} s, maximum {worst:.0f} s."
         )
+        means = {part: statistics.fmean(each[part] for each in findings.latencies) for part in PARTS}
+        print("On average: " + ", ".join(f"{seconds:.1f} s {part}" for part, seconds in means.items()) + ".")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from dev.soak.answers import wrong_answers
 from dev.soak.contents import Blob, Run, read_blobs, read_claims, read_runs
 from dev.soak.fleet import fleet_differences, read_fleet
+from dev.soak.latency import parts
 from dev.soak.readings import ROWS, Row, parse_name, parse_stamp
 from dev.soak.receiver import EventReceiver
 
@@ -41,8 +42,8 @@ class Findings:
 
     violations: list[str] = field(default_factory=list)
     figures: dict[str, int] = field(default_factory=dict)
-    latencies: list[float] = field(default_factory=list)
-    """Seconds from landing to `_SUCCESS`, for scored landings that still exist."""
+    latencies: list[dict[str, float]] = field(default_factory=list)
+    """Seconds from landing to `_SUCCESS`, by part, for scored landings that still exist."""
 
     def add(self, kind: str, cases: Iterable[str]) -> None:
         """Record violations of one kind: the first cases by name, the rest as a count."""
@@ -209,7 +210,8 @@ def _check_landing(
     for row, (value, run) in zip(blob.rows, filter(None, found), strict=True):
         if value != row.value:
             findings.add("wrong value", [f"{value} for {row} of {blob.name} in {run.name}"])
-    ends = [run.finished for _value, run in filter(None, found) if run.finished]
-    findings.latencies.append((max(ends) - blob.arrived).total_seconds())
+    scoring = {run.name for _value, run in filter(None, found)}
+    count = max(number for number, run in enumerate(tries, 1) if run.name in scoring)
+    findings.latencies.append(parts(blob, tries[:count]))
     if sorted(line for run in tries for name, line in run.rejects if name == blob.name) != list(blob.bad):
         findings.add("rejected lines", [f"of {blob.name} in {tries[-1].name}, expected {blob.bad}"])

@@ -142,6 +142,8 @@ def test_a_consistent_state_has_no_violations(soak, containers):
     assert findings.figures["claims"] == 9
     assert (findings.figures["further tries"], findings.figures["tries for lost steps"]) == (1, 1)
     assert len(findings.latencies) == 4
+    assert all(seconds >= -1 for parts in findings.latencies for seconds in parts.values())
+    assert sum(parts["waiting for a retry"] > 0 for parts in findings.latencies) == 1  # of the lost step
 
 
 def without_a_row(containers, run):
