@@ -16,7 +16,8 @@ def parts(blob: Blob, tries: Sequence[Run]) -> dict[str, float]:
             datetime.fromisoformat(run.record[name] or run.record["created"])
             for name in ("created", "submitted", "started", "ended")
         )
-        begun = max(submitted, started)  # a restart sets the first anew, and not the second
+        # A restart sets the first anew, and not the second. A worker killed before that counts as a start.
+        begun = max(submitted, started)
         ended = run.finished or ended
         times = (created, started, begun, ended)
         for part, time in zip((waiting, *PARTS[1:4]), times, strict=True):

@@ -267,7 +267,7 @@ class Container:
         return lease
 
     def lease_of(self, name: str, lease_id: str) -> Lease:
-        """The lease with this id, whoever holds it; sends nothing."""
+        """The lease with this id, of any process; sends nothing."""
         from azure.storage.blob import BlobLeaseClient
 
         client = BlobLeaseClient(self._client.get_blob_client(name), lease_id=lease_id)
