@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -570,7 +571,7 @@ def test_a_worker_without_storage_reports_it_in_one_line(fleet):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pipeline.engines.local.worker", "some-run"),
-            *("--folder", str(machine), "--code", str(machine)),
+            *("--lease", str(uuid.uuid4()), "--folder", str(machine), "--code", str(machine)),
         ],
         env=worker_environment(os.environ),
         input=handed_over(os.environ, settings).decode(),
