@@ -14,7 +14,7 @@ import numpy as np
 from scoring.errors import ScoringError
 from scoring.models.detector import Detector
 from scoring.report import downsample, encoding
-from scoring.report.attention import Attention, RankedSensor, explain, side, sort_key
+from scoring.report.attention import NOW_READINGS, Attention, RankedSensor, explain, side, sort_key
 from scoring.report.boundary import Boundary, from_model, from_readings
 from scoring.report.boundary_file import FindBoundary
 from scoring.report.folder import Folder, Predictions, SensorRow, trailing_anomalies
@@ -67,7 +67,10 @@ def view_sensors(
 
 
 def _rank(path: Path, sensor: SensorRow) -> RankedSensor:
-    trailing = trailing_anomalies(path / sensor.file) if sensor.file and sensor.anomalies else 0
+    trailing = 0
+    # With fewer anomalies a sensor is never anomalous at the end: its file need not be opened.
+    if sensor.file and sensor.anomalies >= NOW_READINGS:
+        trailing = trailing_anomalies(path / sensor.file)
     return RankedSensor(sensor, Attention.of(sensor, trailing), trailing)
 
 
@@ -98,8 +101,10 @@ def _views(
 def _affordable(path: Path, ranked: Iterable[RankedSensor]) -> Iterator[RankedSensor]:
     budget, count = MOST_BYTES_READ, 0
     for each in ranked:
+        if count == MOST_DRAWN:
+            return
         file = each.sensor.file and path / each.sensor.file
-        if file and file.is_file() and count < MOST_DRAWN:
+        if file and file.is_file():
             budget -= file.stat().st_size
             count += 1
             if budget < 0:

@@ -338,6 +338,22 @@ def test_sensors_without_a_chart_are_listed(tmp_path: Path, monkeypatch: pytest.
     assert "2 sensors further down are listed without a chart" in page.text
 
 
+def test_sensors_without_a_chart_are_anomalous_at_the_end_from_the_fifth_reading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor_views, "MOST_DRAWN", 0)
+    run = MadeRun(
+        [
+            MadeSensor("four", "1", with_spikes(20, range(16, 20))),
+            MadeSensor("five", "1", with_spikes(100, range(95, 100))),
+        ]
+    )
+    sensors = report(run, tmp_path).data["sensors"]
+    assert sensors["device"] == ["five", "four"]
+    assert sensors["why"][0].startswith("Anomalous until the end: at least the last 5 readings. ")
+    assert sensors["why"][1] == "4 of 20 readings anomalous (20 %)."
+
+
 def test_a_page_keeps_to_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sensor_views, "MOST_BYTES", 25_000)
     run = MadeRun([MadeSensor("1", str(i), [99.0 + i] * 2000) for i in range(4)])
