@@ -16,6 +16,7 @@ from pipeline.flow.context import Context
 from pipeline.flow.submit import to_landing
 from pipeline.published.publish import publish
 from pipeline.runs.names import blob_run
+from pipeline.runs.record import RunState
 from scoring.formats import FLEET_HTML, INDEX_HTML, SUCCESS
 from tests.pipeline import small_fleet
 from tests.pipeline.conftest import until
@@ -156,7 +157,7 @@ def context(azureml_settings, store):
 
 def test_it_runs_alone_with_its_triggers(app, python, context, app_settings, tmp_path):
     store = context.store
-    store.data.put("a.csv", b"TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,3,1.5\n")
+    store.data.put("a.csv", small_fleet.readings())
     run = blob_run(context.runs.key(to_landing(store.data.find("a.csv"))))
     arrived = [store.data.name, "a.csv"]
     result = call(app, python, tmp_path, app_settings, score_on_blob=arrived, score_on_timer=None)
@@ -169,7 +170,8 @@ def test_it_runs_alone_with_its_triggers(app, python, context, app_settings, tmp
     ended = [store.preds.name, f"{run}/{SUCCESS}"]
     result = call(app, python, tmp_path, app_settings, conclude_on_success=ended)
     assert result["errors"] == {"conclude_on_success": ""}
-    assert context.runs.load(run).state.final
+    record = context.runs.load(run)
+    assert record.state is RunState.SUCCEEDED, record.error
     assert run in store.preds.read(INDEX_HTML).data.decode()
     assert run in store.preds.read(FLEET_HTML).data.decode()
 
