@@ -10,7 +10,7 @@ from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
 from scoring.errors import EXIT_DONE, UsageError
-from scoring.formats import SUMMARY_JSON, SUMMARY_LINE
+from scoring.formats import SUMMARY_LINE
 from scoring.printable import printable
 
 _EXAMPLE = """\
@@ -82,5 +82,5 @@ def run(args: argparse.Namespace) -> int:
     code = report_outcome(summary, args.preds, as_json=args.json)
     if not args.exit_zero:
         return code
-    print(SUMMARY_LINE + hashlib.sha256((args.preds / SUMMARY_JSON).read_bytes()).hexdigest())
+    print(SUMMARY_LINE + hashlib.sha256(summary.to_bytes()).hexdigest())
     return EXIT_DONE
