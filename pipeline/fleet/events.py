@@ -8,9 +8,13 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+type Time = Annotated[datetime, msgspec.Meta(tz=True)]
+type EventId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+"""It is part of the name of a blob."""
 
 
 class EventKind(StrEnum):
@@ -36,11 +40,11 @@ FLEET = ("*", "*")
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happened to a sensor or a run."""
 
-    id: str
+    id: EventId
     kind: EventKind
     subject: str
     """`device/sensor`, both percent-encoded, the name of the run, or `fleet`."""
-    time: datetime
+    time: Time
     """When it was noticed."""
     run: str
     """The run that showed it: one message for people holds all events of a run."""

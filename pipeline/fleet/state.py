@@ -10,13 +10,13 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC
 from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 
 from pipeline.errors import FleetStateError
-from pipeline.fleet.events import Event
+from pipeline.fleet.events import Event, Time
 from pipeline.json_documents import DAMAGED, damage, read_document
 from scoring.formats import FLEET_MOST_BYTES, FLEET_VERSION
 
@@ -34,7 +34,6 @@ _COMPRESSION = 1
 LONGEST_SECONDS = 1e9
 """Longest interval or gap: 30 years."""
 
-type Time = Annotated[datetime, msgspec.Meta(tz=True)]
 type Seconds = Annotated[float, msgspec.Meta(ge=0, le=LONGEST_SECONDS)]
 
 _NO_DAYS = msgspec.Raw(b"[]")
@@ -145,6 +144,11 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     outbox: tuple[Event, ...] = ()
     """Events that not all sinks have, oldest first."""
     holds: dict[str, Hold] = {}
+
+    def __post_init__(self) -> None:
+        for time in (self.updated, self.silent_at, self.silent_since, self.back_since):
+            if time is not None:
+                time.astimezone(UTC)  # OverflowError: a planted time that UTC does not have
 
     @classmethod
     def from_bytes(cls, data: bytes, where: str) -> "FleetState":

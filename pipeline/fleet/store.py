@@ -124,7 +124,8 @@ def change_state(preds: Container, change: Callable[[FleetState], FleetState]) -
     """
     for tried in range(TRIES):
         before, after = _changed(preds, change)
-        if after is before.state:
+        is_anew = before.etag is not None and not before.data
+        if after is before.state and not is_anew:
             return before
         data = after.to_bytes()
         try:

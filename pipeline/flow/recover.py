@@ -95,6 +95,9 @@ def recover(context: Context, now: datetime) -> Recovered:
                 "run %s is postponed to the next sweep: %s", marker.run, error, extra={"run": marker.run}
             )
             return Action.POSTPONED
+        except Exception:  # whatever is wrong with one run, the others and new landings do not wait for it
+            logger.exception("run %s is postponed to the next sweep", marker.run, extra={"run": marker.run})
+            return Action.POSTPONED
 
     markers = sorted(context.runs.markers.all(), key=lambda marker: marker.run)
     # Runs to retry first: their retries can have markers already.

@@ -26,8 +26,8 @@ from pipeline.fleet.events import Event, EventKind, make_event
 from pipeline.fleet.state import FleetState, Hold
 from pipeline.fleet.store import change_state, read_state
 from pipeline.json_documents import DAMAGED
-from pipeline.notify.messages import Message, cloud_event, sentence
-from pipeline.notify.settings import NotifySettings, Sink, read_notify_settings
+from pipeline.notify.messages import Message, cloud_event, messages, sentence
+from pipeline.notify.settings import Format, NotifySettings, Sink, read_notify_settings
 from pipeline.notify.sinks import Answer, Fate, OpenSink, open_sink
 from pipeline.settings import Settings
 from pipeline.storage.account import Store, in_parallel
@@ -300,9 +300,13 @@ def _keep_dead_letter(store: Store, sink: Sink, event: Event, source: str, reaso
 
 
 def _is_readable(event: Event) -> bool:
-    """Whether it is an event of ours: who can write predictions can write the outbox, too."""
+    """Whether it is an event of ours: who can write predictions can write the outbox, too.
+
+    Such an event must not keep others from being sent, in whichever form.
+    """
     try:
-        sentence(event)
+        for form in Format:
+            list(messages([event], form, source=""))
     except (*DAMAGED, LookupError) as error:
         logger.error("event %s in the outbox is damaged (%s) and is dropped", event.id, type(error).__name__)  # noqa: TRY400
         return False

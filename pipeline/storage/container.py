@@ -21,6 +21,7 @@ from pipeline.errors import (
     ContainerMissing,
     LeaseHeld,
     NotFound,
+    StorageError,
 )
 from pipeline.storage.etag import plain_etag
 from pipeline.storage.listing import PAGE, BlobInfo, list_blobs, pages_of
@@ -297,7 +298,10 @@ class Container:
         return plain_etag(answer["etag"])
 
     def _translated(self, doing: str, name: str) -> Any:
-        return translated(f"{doing} {self.name}/{printable(name)}", self._address)
+        what = f"{doing} {self.name}/{printable(name)}"
+        if not {".", ".."}.isdisjoint(name.split("/")):  # in an address these can lead to another container
+            raise StorageError(f"{what} is refused: '.' and '..' cannot be parts of a name")
+        return translated(what, self._address)
 
 
 def _content_settings(name: str) -> "ContentSettings":

@@ -1,4 +1,5 @@
 import gzip
+import json
 import threading
 from datetime import UTC, datetime
 
@@ -321,6 +322,16 @@ def sensor_row(name, status, reason):
     return {"device": "9", "sensor": name, "status": status, "reason": reason, "readings": 10}
 
 
+PLANTED = {
+    "id": "1" * 32,
+    "kind": "fleetscoring.run.failed",
+    "subject": "r",
+    "time": "2026-01-01T00:00:00Z",
+    "run": "r",
+    "data": {"error": "x"},
+}
+
+
 class TestWhatOthersPlant:
     def test_a_damaged_state_is_kept_aside_and_begins_anew(self, context, run):
         context.store.preds.put(FLEET_STATE, b"not gzip")
@@ -330,6 +341,41 @@ class TestWhatOthersPlant:
         assert state(context).runs == (run,)
         (aside,) = context.store.preds.list(f"{FLEET_STATE}.damaged-")
         assert context.store.preds.read(aside.name).data == b"not gzip"
+
+    @pytest.mark.parametrize(
+        "planted",
+        [
+            {"silent_at": "0001-01-01T00:00:00+14:00"},
+            {"silent_at": "9999-12-31T23:59:59-14:00"},
+            {"outbox": [PLANTED | {"id": "../../open/evil"}]},
+            {"outbox": [PLANTED | {"time": "2026-01-01T00:00:00"}]},
+        ],
+    )
+    def test_no_planted_state_keeps_runs_from_finishing_and_landings_from_being_scored(
+        self, context, run, planted
+    ):
+        document = gzip.compress(json.dumps({"version": 1} | planted).encode())
+        context.store.preds.put(FLEET_STATE, document, metadata={"waiting": "1"})
+        write_results(context.store.preds, run)
+        finish(context, run)
+        context.store.data.put("new.csv", b"TS")
+        assert swept(context).landings == 1
+        assert state(context).runs == (run,)
+        assert not context.runs.markers.exists(run)
+        (aside,) = context.store.preds.list(f"{FLEET_STATE}.damaged-")
+        assert context.store.preds.read(aside.name).data == document
+
+    def test_an_error_that_nobody_expects_of_one_run_does_not_end_the_sweep(self, context, run, caplog):
+        def fails(record):
+            raise RuntimeError("a bug")
+
+        context.runs.add_to_fleet = fails
+        finish(context, run)
+        context.store.data.put("new.csv", b"TS")
+        report = swept(context)
+        assert (report.landings, report.recovered.postponed) == (1, 1)
+        assert f"run {run} is postponed to the next sweep" in caplog.text
+        assert "RuntimeError: a bug" in caplog.text
 
     def test_the_state_of_a_newer_release_is_kept_aside_and_the_log_says_how_to_have_it_back(
         self, context, run, caplog

@@ -249,6 +249,27 @@ def test_a_planted_event_that_is_damaged_is_dropped(post, caplog):
     assert "is damaged (IndexError)" in caplog.text
 
 
+@pytest.mark.parametrize("form", list(Format))
+def test_a_planted_event_that_one_form_cannot_show_is_dropped_in_each(post, form):
+    data = {
+        "device": "1",
+        "sensor": "3",
+        "start": "2026-01-01T00:00:00Z",
+        "end": "2026-01-01T00:00:00Z",
+        "readings": 1,
+        "direction": "high",
+        "peak": {"value": 1.0},
+        "episode": [],
+    }
+    with served(Receiver()) as receiver:
+        post.sinks(post.webhook(receiver, format=form))
+        planted = make_event(EventKind.EPISODE_CLOSED, "1/3", "", time=NOON, run="x", data=data)
+        post.put(planted, event(0))
+        post.deliver()
+    assert len(receiver.accepted) == 1
+    assert post.waiting() == []
+
+
 @pytest.mark.parametrize("has_sink", [True, False])
 def test_events_of_a_muted_sensor_wait_until_the_mute_has_ended_and_keep_their_order(post, has_sink, caplog):
     caplog.set_level(logging.INFO)

@@ -372,3 +372,15 @@ class TestBadDays:
         with pytest.raises(StorageDenied, match="ScoringStorage") as caught:
             denied.runs.read("a")
         assert "AAAA" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["../preds/x", "a/../../preds/x", "..", "a/./b"])
+def test_no_name_leads_to_another_container(store, name):
+    for request in (
+        store.runs.read,
+        store.runs.find,
+        store.runs.delete,
+        lambda name: store.runs.put(name, b"x"),
+    ):
+        with pytest.raises(StorageError, match="cannot be parts of a name"):
+            request(name)
