@@ -35,7 +35,7 @@ TRAINED, READINGS = 15, 800
 STEPS = 20
 """Readings of each sensor that are written at once."""
 ANOMALOUS = 100
-"""One reading in so many is an anomaly."""
+"""One reading in this number is an anomaly."""
 BUDGETS = {"files": 3.0, "shards": 1.5, "wide": 9.0, "parquet": 1.1}
 ROUNDS = 2
 

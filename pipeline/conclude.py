@@ -106,7 +106,7 @@ class Conclusions:
                 deliver(self.store, self.settings, self.clock, written=written.state if written else None)
         except PipelineError as error:
             logger.warning("messages wait for the next sweep: %s", error)
-        except Exception:  # whatever someone has written into the state, sweeps go on
+        except Exception:  # someone can have written anything into the state: the sweep continues
             logger.exception("messages wait for the next sweep")
         if current := written or stored:  # first: the page of runs has a link to that of the fleet
             update_fleet_page(self.store, current.etag, written.data if written else None)

@@ -95,7 +95,7 @@ def recover(context: Context, now: datetime) -> Recovered:
                 "run %s is postponed to the next sweep: %s", marker.run, error, extra={"run": marker.run}
             )
             return Action.POSTPONED
-        except Exception:  # whatever is wrong with one run, the others and new landings do not wait for it
+        except Exception:  # one run must not keep the others and new landings waiting
             logger.exception("run %s is postponed to the next sweep", marker.run, extra={"run": marker.run})
             return Action.POSTPONED
 
