@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scoring.errors import UsageError
+from scoring.printable import unknown
 
 WORDS = {
     "ts": "column of the timestamp, or several that make it: ts=Date,Time",
@@ -288,11 +289,7 @@ def _from_json(document: Pairs[str, Any]) -> Mapping:
     values: dict[str, Any] = {}
     for word, value in document.items():
         if word not in WORDS:
-            import difflib
-
-            near = difflib.get_close_matches(word, WORDS, 1)
-            meant = f": {near[0]}?" if near else f"; the words are {', '.join(WORDS)}"
-            raise InvalidMapping(f"mapping: {word[:_SHOWN]!r} is unknown{meant}")
+            raise InvalidMapping(f"mapping: {unknown(word, WORDS, 'words')}")
         if word in _LISTS and _are_texts(value):
             values[word] = tuple(value)
             if not value:

@@ -5,9 +5,11 @@ a spreadsheet evaluates. Standard library only: `pipeline` uses it too.
 """
 
 import re
+from collections.abc import Collection
 
 _FORMULA = re.compile(r"'*[=+\-@]")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_SHOWN = 80
 
 
 def printable(text: str) -> str:
@@ -20,6 +22,18 @@ def printable(text: str) -> str:
 def counted(count: int, noun: str) -> str:
     """A count of things: `1 reading`, `2,000 readings`; `noun` is one whose plural ends with `s`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def unknown(name: str, known: Collection[str], what: str) -> str:
+    """That a name is not a known one: `'devise' is unknown: device?`, or with all of them if none is near.
+
+    `what` is what the known ones are, in the plural.
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name[:_SHOWN], known, 1)
+    meant = f": {near[0]}?" if near else f"; the {what} are {', '.join(known)}"
+    return f"{name[:_SHOWN]!r} is unknown{meant}"
 
 
 def cell(text: str) -> str:

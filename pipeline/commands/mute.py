@@ -1,9 +1,14 @@
 """`python -m pipeline mute`."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from pipeline.commands.time_argument import utc_time
-from pipeline.errors import EXIT_DONE, InvalidRequest
+from pipeline.errors import EXIT_DONE, FleetStateError, InvalidRequest
+
+if TYPE_CHECKING:
+    from pipeline.fleet.finished import Key
+    from pipeline.storage.container import Container
 
 _EXAMPLE = """\
 Sends no messages about some sensors until a time. An episode that is still open then is announced by the
@@ -40,6 +45,20 @@ def run(args: argparse.Namespace) -> int:
     now = context.clock()
     if args.until <= now:
         raise InvalidRequest(f"--until: {args.until:%Y-%m-%d %H:%M} UTC is in the past")
-    add_mute(context.store.runs, Mute(pattern=args.pattern, until=args.until, reason=args.reason), now)
+    mute = Mute(pattern=args.pattern, until=args.until, reason=args.reason)
+    add_mute(context.store.runs, mute, now)
     print(f"no messages about {args.pattern} until {args.until:%Y-%m-%d %H:%M} UTC")
+    sensors = _sensors(context.store.preds)
+    if sensors and not any(map(mute.matches, sensors)):
+        print(f"no sensor matches {args.pattern} now: patterns are DEVICE/SENSOR")
     return EXIT_DONE
+
+
+def _sensors(preds: "Container") -> "list[Key]":
+    """The sensors of the fleet state; none if there is none that can be read: `doctor` reports that."""
+    from pipeline.fleet.store import read_state
+
+    try:
+        return [sensor.key for sensor in read_state(preds).sensors]
+    except FleetStateError:
+        return []

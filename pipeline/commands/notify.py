@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from pipeline.errors import EXIT_DONE, EXIT_FAILED, NotifyError
+from scoring.printable import counted
 
 _EXAMPLE = """\
 Shows what is worth a message, what is muted, and where messages go. The settings are one document,
@@ -21,7 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--set", type=Path, metavar="FILE", help="replace the settings by this file")
+    what.add_argument(
+        "--set",
+        type=Path,
+        metavar="FILE",
+        help="replace the settings by this file; without mutes in it, the stored ones are kept",
+    )
     what.add_argument("--test", action="store_true", help="send a test message to each sink")
 
 
@@ -32,8 +38,10 @@ def run(args: argparse.Namespace) -> int:
 
     context = open_context()
     if args.set is not None:
-        settings = write_notify_settings(context.store.runs, _content(args.set), str(args.set))
-        print(f"{len(settings.sinks):,} sinks: try them with python -m pipeline notify --test")
+        settings, kept = write_notify_settings(context.store.runs, _content(args.set), str(args.set))
+        if kept:
+            print(f"{counted(kept, 'mute')} kept: python -m pipeline unmute PATTERN ends one")
+        print(f"{counted(len(settings.sinks), 'sink')}: try them with python -m pipeline notify --test")
         return EXIT_DONE
     settings = read_notify_settings(context.store.runs)
     if not args.test:

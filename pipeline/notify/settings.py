@@ -31,6 +31,11 @@ PREFIX = "NOTIFY_"
 
 _LONGEST_SECONDS = 366 * 24 * 3600
 _TRIES = 10
+_CORRECT = "correct it; the stored settings stay as they are"
+_WRITE_AGAIN = (
+    "write it again with python -m pipeline notify --set FILE, where FILE also lists the mutes: "
+    "those that are stored cannot be kept"
+)
 
 
 class SinkKind(StrEnum):
@@ -123,8 +128,8 @@ class NotifySettings:
             raise ValueError("two sinks have the same name")
 
     @classmethod
-    def from_bytes(cls, data: bytes, where: str) -> Self:
-        """The settings in `data`, which was read from `where`.
+    def from_bytes(cls, data: bytes, where: str, *, by_hand: bool = False) -> Self:
+        """The settings in `data`, which was read from `where`; `by_hand` is a file that a person wrote.
 
         Raises:
             NotifyError: the document is damaged or wrong.
@@ -137,8 +142,9 @@ class NotifySettings:
             version=VERSION,
             where=where,
             what="a document of notification settings",
-            hint="write it again with python -m pipeline notify --set FILE",
+            hint=_CORRECT if by_hand else _WRITE_AGAIN,
             error=NotifyError,
+            by_hand=by_hand,
         )
         known = {kind.value for kind in EventKind}
         for sink in found.sinks:
@@ -188,15 +194,21 @@ def read_rules(runs: Container, settings: Settings, now: datetime) -> "Rules":
     return found.rules(settings, now)
 
 
-def write_notify_settings(runs: Container, data: bytes, where: str) -> NotifySettings:
-    """Replace the settings by a document, which was read from `where`.
+def write_notify_settings(runs: Container, data: bytes, where: str) -> tuple[NotifySettings, int]:
+    """Replace the settings by a document, which was read from `where`; returns what is stored now.
+
+    A document without a list of mutes keeps the stored ones; the number is how many.
 
     Raises:
-        NotifyError: it is wrong; the stored one stays.
+        NotifyError: it is wrong, or does not list mutes and the stored ones cannot be read; the stored
+            document stays.
     """
-    found = NotifySettings.from_bytes(data, where)
-    runs.put(PATH, found.to_bytes())
-    return found
+    found = NotifySettings.from_bytes(data, where, by_hand=True)
+    if "mutes" in json.loads(data):
+        runs.put(PATH, found.to_bytes())
+        return found, 0
+    written = _change(runs, lambda stored: replace(found, mutes=stored.mutes))
+    return written, len(written.mutes)
 
 
 def add_mute(runs: Container, mute: Mute, now: datetime) -> None:
@@ -246,10 +258,11 @@ def _read(runs: Container) -> tuple[NotifySettings, str | None]:
     return NotifySettings.from_bytes(content.data, f"{runs.name}/{PATH}"), content.etag
 
 
-def _change(runs: Container, change: Callable[[NotifySettings], NotifySettings]) -> None:
+def _change(runs: Container, change: Callable[[NotifySettings], NotifySettings]) -> NotifySettings:
     for _ in range(_TRIES):
         settings, etag = _read(runs)
-        data = change(settings).to_bytes()
+        changed = change(settings)
+        data = changed.to_bytes()
         try:
             if etag is None:
                 runs.create(PATH, data)
@@ -257,5 +270,5 @@ def _change(runs: Container, change: Callable[[NotifySettings], NotifySettings])
                 runs.replace(PATH, data, etag)
         except (AlreadyExists, Changed):
             continue
-        return
+        return changed
     raise NotifyError(f"{runs.name}/{PATH} is not updated: other processes keep writing it; try again")

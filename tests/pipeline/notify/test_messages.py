@@ -128,6 +128,20 @@ WEBHOOK = {"name": "ops", "kind": "webhook", "url": "https://example.com/"}
         ({"version": 1, "sinks": [{"name": "q", "kind": "queue"}]}, "the name of a queue"),
         ({"version": 1, "cool_down_seconds": -1}, "must be from 0"),
         (
+            {"version": 1, "least_secs": 300},
+            "notify.json: 'least_secs' is unknown: least_seconds[?]: correct it",
+        ),
+        (
+            {"version": 1, "x": 1},
+            "'x' is unknown; the fields are least_seconds, cool_down_seconds, mutes, sinks",
+        ),
+        ({"version": 1, "sinks": [WEBHOOK | {"urls": "x"}]}, r"sinks\[0\]: 'urls' is unknown: url[?]"),
+        ({"version": 1, "mutes": [{"patern": "*"}]}, r"mutes\[0\]: 'patern' is unknown: pattern[?]"),
+        (
+            {"version": 1, "sinks": [WEBHOOK, WEBHOOK | {"kind": "webhok", "format": "team"}]},
+            "'webhok' is not one of webhook, queue, event-grid; .*'team' is not one of cloudevents, teams",
+        ),
+        (
             {"version": 1, "mutes": [{"pattern": "*", "until": "2026-11-27T00:00:00", "reason": ""}]},
             "time zone",
         ),
@@ -143,8 +157,23 @@ def test_wrong_settings_are_refused_and_the_stored_ones_stay(store, document, wh
 def test_settings_read_as_they_were_written(store):
     sink = Sink(name="ops", kind=SinkKind.WEBHOOK, format=Format.TEAMS, url_setting="NOTIFY_URL")
     written = NotifySettings(cool_down_seconds=60, sinks=(sink,))
-    assert write_notify_settings(store.runs, written.to_bytes(), "it") == written
+    assert write_notify_settings(store.runs, written.to_bytes(), "it") == (written, 0)
     assert read_notify_settings(store.runs) == written
+
+
+def test_a_stored_document_of_a_newer_release_with_more_fields_is_read(store):
+    stored = {"version": 1, "colour": "red", "sinks": [WEBHOOK | {"colour": "red"}]}
+    store.runs.put("notify.json", json.dumps(stored).encode())
+    assert [sink.name for sink in read_notify_settings(store.runs).sinks] == ["ops"]
+
+
+def test_mutes_that_cannot_be_read_are_not_dropped_unless_the_file_lists_some(store):
+    store.runs.put("notify.json", b"{")
+    with pytest.raises(NotifyError, match="where FILE also lists the mutes: those that are stored cannot be"):
+        write_notify_settings(store.runs, b'{"version": 1}', "it")
+    assert store.runs.read("notify.json").data == b"{"
+    write_notify_settings(store.runs, b'{"version": 1, "mutes": []}', "it")
+    assert read_notify_settings(store.runs) == NotifySettings()
 
 
 def test_a_mute_ends_by_itself_and_by_hand(store, settings):
