@@ -97,7 +97,7 @@ def _published(context: Context) -> tuple[bool, str]:
 
 def _engine(context: Context) -> tuple[bool, str]:
     if context.settings.engine == "local":
-        return True, f"local, {context.settings.local_processes} steps at once on this machine"
+        return True, f"local, {counted(context.settings.local_processes, 'step')} at once on this machine"
     from pipeline.engines.azureml.engine import AzureMLEngine
     from pipeline.engines.azureml.setup import check
 
@@ -110,7 +110,7 @@ def _runs(context: Context) -> tuple[bool, str]:
     markers = context.runs.markers.all()
     failed = sum(marker.failed for marker in markers)
     active = f"{len(markers) - failed:,} active of {context.settings.max_active_runs:,} at most"
-    return True, f"{active}, {failed:,} failed runs that the next sweep retries"
+    return True, f"{active}, {counted(failed, 'failed run')} that the next sweep retries"
 
 
 def _last_sweep(context: Context) -> tuple[bool, str]:

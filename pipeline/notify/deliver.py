@@ -31,6 +31,7 @@ from pipeline.notify.settings import Format, NotifySettings, Sink, read_notify_s
 from pipeline.notify.sinks import Answer, Fate, OpenSink, open_sink
 from pipeline.settings import Settings
 from pipeline.storage.account import Store, in_parallel
+from scoring.printable import counted
 
 LOCK = "notify.lock"
 DEAD_LETTERS = "undelivered"
@@ -141,7 +142,8 @@ def summarize_delivery(
                 f"the next try is after {utc_text(hold.until)}"
             )
     mutes = sum(mute.until > now for mute in notify.mutes)
-    counts = f"{len(notify.sinks):,} sinks, {mutes:,} mutes, {len(state.outbox):,} events wait"
+    numbers = {"sink": len(notify.sinks), "mute": mutes, "waiting event": len(state.outbox)}
+    counts = ", ".join(counted(number, what) for what, number in numbers.items())
     return not problems, "; ".join([counts, *problems])
 
 

@@ -171,7 +171,7 @@ def test_sinks_that_cannot_be_reached_are_reported_without_their_address(setting
     assert "sink ops: the setting NOTIFY_OPS_URL has no value" in found.found
     monkeypatch.setenv("NOTIFY_OPS_URL", "https://example.com/secret-path")
     found = findings(context)["notifications"]
-    assert found == CheckResult("notifications", good=True, found="1 sinks, 0 mutes, 0 events wait")
+    assert found == CheckResult("notifications", good=True, found="1 sink, 0 mutes, 0 waiting events")
     hold = Hold(context.clock() + timedelta(minutes=1), 1, "the setting NOTIFY_OPS_URL has no value")
     change_state(store.preds, lambda state: msgspec.structs.replace(state, holds={"ops": hold}))
     found = findings(context)["notifications"]
