@@ -40,6 +40,17 @@ HOST_RESOLVES = {
 The host knows no default: where one has no value, the function that names it does not start.
 """
 
+DEPLOYMENT_PARAMETERS = (
+    *("EXISTING_STORAGE", "EXISTING_STORAGE_GROUP", "EXISTING_WORKSPACE", "EXISTING_WORKSPACE_GROUP"),
+    *("CLUSTER_VM_SIZE", "CLUSTER_MAX_NODES", "CLUSTER_PRIORITY", "CLUSTER_IDLE_TIME"),
+    *("STORAGE_REDUNDANCY", "ALERT_EMAIL"),
+)
+"""Parameters of infra/main.parameters.json that are no settings, less their prefix SCORING_.
+
+They stand beside the settings in the environment of azd.
+"""
+
+_PREFIX = "SCORING_"
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_-]*)?/?")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -136,10 +147,18 @@ class Settings:
         Raises:
             SettingsError: some are missing or invalid; the message names all of them.
         """
-        reader, default = _Reader(environ), cls(connection=Connection())
+        reader = _Reader(environ)
+        settings = cls._read(reader)
+        if reader.problems:
+            raise SettingsError(f"invalid settings: {'; '.join(sorted(reader.problems))}")
+        return settings
+
+    @classmethod
+    def _read(cls, reader: "_Reader") -> Self:
+        default = cls(connection=Connection())
         engine = reader.choice("SCORING_ENGINE", ENGINES, default.engine)
         silent_after = int(default.silent_after.total_seconds())
-        settings = cls(
+        return cls(
             connection=reader.connection(),
             containers=reader.containers(),
             engine=engine,
@@ -169,9 +188,13 @@ class Settings:
             max_unpacked_mb=reader.number("SCORING_MAX_UNPACKED_MB", default.max_unpacked_mb, 1, 10_000_000),
             mapping=reader.mapping(),
         )
-        if reader.problems:
-            raise SettingsError(f"invalid settings: {'; '.join(sorted(reader.problems))}")
-        return settings
+
+    @classmethod
+    def names(cls) -> set[str]:
+        """The environment variables that are read, less those of the workspace."""
+        reader = _Reader({})
+        cls._read(reader)
+        return reader.names
 
 
 def unresolved(environ: Mapping[str, str]) -> list[str]:
@@ -183,12 +206,26 @@ def unresolved(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
+def unknown(environ: Mapping[str, str]) -> list[str]:
+    """Which names look like settings and are not, each with the nearest that is."""
+    known = Settings.names() | {f"{_PREFIX}{name}" for name in DEPLOYMENT_PARAMETERS}
+    problems = []
+    for name in sorted(name for name in environ if name.startswith(_PREFIX) and name not in known):
+        from difflib import get_close_matches
+
+        (nearest,) = get_close_matches(name, sorted(known), n=1, cutoff=0)
+        problems.append(f"{name} is not a setting, so it is ignored: did you mean {nearest}?")
+    return problems
+
+
 class _Reader:
     """Reads single settings and collects all problems, instead of stopping at the first."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self.problems: list[str] = []
+        self.names: set[str] = set()
+        """All names that were asked for."""
 
     def wrong(self, name: str, expected: str, found: str | None) -> None:
         shown = "nothing" if found is None else repr(found[:_SHOWN]) + ("..." if len(found) > _SHOWN else "")
@@ -196,6 +233,7 @@ class _Reader:
 
     def text(self, name: str) -> str | None:
         """The value; None if it is unset or blank: a blank app setting means its default."""
+        self.names.add(name)
         return self.environ.get(name, "").strip() or None
 
     def choice[Choice: str](self, name: str, choices: tuple[Choice, ...], default: Choice) -> Choice:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipeline.errors import ContainerMissing, PipelineError
 from pipeline.flow.context import Context
 from pipeline.runs.last import last_sweep
-from pipeline.settings import unresolved
+from pipeline.settings import unknown, unresolved
 from scoring.printable import counted
 
 _HOST_STORAGE = "AzureWebJobsStorage"
@@ -27,12 +27,9 @@ def examine(context: Context) -> Iterator[CheckResult]:
     """Run all checks, in the order in which to fix problems; stops if storage does not respond."""
     settings = context.settings
     how = "a connection string" if settings.connection.connection_string else "an identity"
-    yield CheckResult(
-        "settings",
-        good=True,
-        found=f"engine {settings.engine}, schedule {settings.schedule}, "
-        f"storage {context.store.address} by {how}",
-    )
+    used = f"engine {settings.engine}, schedule {settings.schedule}, storage {context.store.address} by {how}"
+    misspelt = unknown(os.environ)
+    yield CheckResult("settings", good=not misspelt, found="; ".join([used, *misspelt]))
     if any(name.startswith(_HOST_STORAGE) for name in os.environ):  # the settings are those of a function app
         problems = unresolved(os.environ)
         yield CheckResult(

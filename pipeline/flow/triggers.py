@@ -16,7 +16,7 @@ from pipeline.flow.hold import hold
 from pipeline.flow.recover import conclude
 from pipeline.flow.submit import Outcome, Submission, submit_landing
 from pipeline.runs.names import RUN_NAME
-from pipeline.settings import BLOB_SOURCES, Settings, unresolved
+from pipeline.settings import BLOB_SOURCES, Settings, unknown, unresolved
 from scoring.formats import SUCCESS
 
 _EARLY = timedelta(seconds=2)
@@ -53,7 +53,7 @@ def report_settings() -> None:
         settings()
     except SettingsError as error:
         logger.error("%s", error)  # noqa: TRY400 - the message says all of it
-    for problem in unresolved(os.environ):
+    for problem in (*unresolved(os.environ), *unknown(os.environ)):
         logger.error("%s", problem)
 
 

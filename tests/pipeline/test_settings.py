@@ -1,4 +1,6 @@
+import re
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -6,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import PipelineError, SettingsError
-from pipeline.settings import Settings
+from pipeline.settings import DEPLOYMENT_PARAMETERS, Settings, unknown
 
+ROOT = Path(__file__).resolve().parents[2]
 KEY = "c2VjcmV0LWtleS1vZi10aGUtYWNjb3VudA=="
 CONNECTION = (
     f"DefaultEndpointsProtocol=https;AccountName=fleet;AccountKey={KEY};EndpointSuffix=core.windows.net"
@@ -157,6 +160,34 @@ class TestWrongSettings:
             Settings.from_environment(environ | {"ScoringStorage": CONNECTION})
         except PipelineError as error:
             assert isinstance(error, SettingsError)  # noqa: PT017 - most texts are wrong, some are not
+
+
+class TestUnknownNames:
+    def test_a_misspelt_name_is_reported_with_the_nearest_setting(self):
+        assert unknown({"SCORING_MAX_STEP": "5", "SCORING_SHEDULE": "", "SHEDULE": "", "NOTIFY_X": ""}) == [
+            "SCORING_MAX_STEP is not a setting, so it is ignored: did you mean SCORING_MAX_STEPS?",
+            "SCORING_SHEDULE is not a setting, so it is ignored: did you mean SCORING_SCHEDULE?",
+        ]
+        (far,) = unknown({"SCORING_": "x"})
+        assert "did you mean SCORING_" in far
+
+    def test_every_name_that_is_read_is_known(self):
+        asked = set()
+
+        class Asked(dict[str, str]):
+            def get(self, name, default=None):
+                asked.add(name)
+                return super().get(name, default)
+
+        Settings.from_environment(Asked(ScoringStorage="UseDevelopmentStorage=true"))
+        assert len([name for name in asked if name.startswith("SCORING_")]) > 25
+        assert unknown(dict.fromkeys(asked, "")) == []
+
+    def test_the_parameters_of_a_deployment_are_no_misspelt_settings(self):
+        parameters = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
+        names = set(re.findall(r"\$\{(SCORING_\w+)=", parameters))
+        assert unknown(dict.fromkeys(names, "")) == []
+        assert {f"SCORING_{name}" for name in DEPLOYMENT_PARAMETERS} == names - Settings.names()
 
 
 class TestConnection:

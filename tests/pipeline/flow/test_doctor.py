@@ -121,6 +121,22 @@ def test_it_names_the_account_and_the_identity_that_it_uses(settings, store):
     context.store.close()
 
 
+def test_each_misspelt_setting_is_reported_with_the_nearest_name(settings, store, monkeypatch):
+    context = Context.open(settings)
+    assert findings(context)["settings"].good
+    monkeypatch.setenv("SCORING_MAX_STEP", "5")
+    monkeypatch.setenv("SCORING_SHEDULE", "0 0 * * * *")
+    monkeypatch.setenv("SCORING_CLUSTER_MAX_NODES", "4")
+    found = findings(context)["settings"]
+    assert not found.good
+    assert (
+        "SCORING_MAX_STEP is not a setting, so it is ignored: did you mean SCORING_MAX_STEPS?" in found.found
+    )
+    assert "did you mean SCORING_SCHEDULE?" in found.found
+    assert "CLUSTER" not in found.found
+    context.store.close()
+
+
 def test_a_late_sweep_is_reported_with_what_to_do(settings, store):
     context = Context.open(replace(settings, late_sweep=timedelta(minutes=15)))
     assert findings(context)["last sweep"] == CheckResult(

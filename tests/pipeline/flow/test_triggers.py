@@ -40,11 +40,14 @@ def test_settings_that_are_wrong_or_missing_are_logged_when_the_app_is_loaded(mo
     monkeypatch.setenv("SCORING_DATA_CONTAINER", "data")
     monkeypatch.setenv("SCORING_PREDS_CONTAINER", "preds")
     monkeypatch.setenv("SCORING_BLOB_SOURCE", "pigeons")
+    monkeypatch.setenv("SCORING_SHEDULE", "0 0 * * * *")
     report_settings()
-    wrong, missing = caplog.messages
+    wrong, missing, misspelt = caplog.messages
     assert wrong.startswith("invalid settings: SCORING_BLOB_SOURCE: expected EventGrid")
     assert missing.startswith("SCORING_SCHEDULE has no value")
     assert "'0 0 * * * *'" in missing
+    assert misspelt.startswith("SCORING_SHEDULE is not a setting")
+    assert misspelt.endswith("did you mean SCORING_SCHEDULE?")
     assert blob_source() == "EventGrid"
 
 
