@@ -137,8 +137,11 @@ class Settings:
     """A sensor whose last reading lags its fleet by more is silent, unless it usually sends less often."""
     max_unpacked_mb: int = 10_240
     """A compressed file of readings that holds more cannot be read."""
-    mapping: str = ""
-    """How files that are not `TS,Device,Sensor,Value` are read, encoded for a command line."""
+    mapping: str | None = None
+    """How files that are not `TS,Device,Sensor,Value` are read, encoded for a command line.
+
+    Empty if it was set to a mapping of nothing, `{}`; None if it was not set.
+    """
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -278,17 +281,17 @@ class _Reader:
         self.wrong(name, "a share from 0 to 1, such as 0.01", value)
         return default
 
-    def mapping(self) -> str:
+    def mapping(self) -> str | None:
         value = self.text("SCORING_MAPPING")
         if value is None:
-            return ""
+            return None
         from scoring import mapping
 
         try:
             return mapping.parse(value).encoded
         except mapping.InvalidMapping as error:
             self.problems.append(f"SCORING_MAPPING: {str(error).removeprefix('mapping: ')}")
-            return ""
+            return None
 
     def schedule(self, name: str, default: str) -> str:
         if self.text(name) is None:

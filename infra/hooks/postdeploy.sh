@@ -82,6 +82,7 @@ echo "Blob events reach $FUNCTION_APP_NAME."
 
 make setup
 . .venv/bin/activate
+# Its settings, such as SCORING_MAPPING, come from azd's environment; those of the app are not read here.
 if output=$(python -m pipeline publish 2>&1); then
     echo "$output"
     python -m pipeline doctor

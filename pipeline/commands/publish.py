@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline.errors import EXIT_DONE
+from pipeline.errors import EXIT_DONE, PublishError
 from scoring.printable import counted, printable
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ Publishes a pipeline with a step per model. For more than SCORING_MAX_STEPS mode
 processor of the engine (or SCORING_SHARDS steps), each for a share of the sensors.
 Publishing the same content again changes nothing. A new model makes a new version; active runs finish with
 the version that they started with.
+If the published pipeline has a mapping, SCORING_MAPPING must be set: to a mapping, or to {} for none.
 
 Example:
   python -m pipeline publish
@@ -50,8 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from pipeline.terminal.tables import show_json
 
     context = open_context()
-    if not args.rollback and (dropped := publish.dropped_mapping(context.store, context.settings)):
-        print(printable(dropped), file=sys.stderr)
+    if not args.rollback:
+        _check_mapping(context, dry_run=args.dry_run)
     if args.dry_run:
         documents = publish.prepare(context.settings, publish.find_fleet(context.store), context.engine)
         _show_documents({"pipeline.yml": documents.pipeline_yml, "score.yml": documents.score_yml}, args.json)
@@ -86,6 +87,17 @@ def run(args: argparse.Namespace) -> int:
         print("Steps need these roles. Assigning them needs an Owner; assigned again they stay as they are:")
         print("\n".join(grants))
     return EXIT_DONE
+
+
+def _check_mapping(context: "Context", *, dry_run: bool) -> None:
+    """Refuse to drop the mapping that is published; a dry run drops nothing, so it only warns."""
+    from pipeline.published.publish import dropped_mapping
+
+    dropped = dropped_mapping(context.store, context.settings)
+    if dropped and not dry_run:
+        raise PublishError(dropped)
+    if dropped:
+        print(f"warning: {printable(dropped)}", file=sys.stderr)
 
 
 def _set_up(azureml: "AzureMLEngine") -> tuple[list[str], list[str]]:

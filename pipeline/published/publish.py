@@ -132,7 +132,7 @@ def prepare(settings: "Settings", fleet: FleetModels, publisher: Publisher) -> "
             settings.max_row_mb,
             settings.max_unpacked_mb,
             settings.max_rejected,
-            settings.mapping,
+            settings.mapping or "",
             settings.episode_gap,
             settings.episode_least,
         ),
@@ -142,11 +142,11 @@ def prepare(settings: "Settings", fleet: FleetModels, publisher: Publisher) -> "
 
 
 def dropped_mapping(store: Store, settings: "Settings") -> str | None:
-    """What to say where the current version has a mapping, and these settings have none."""
+    """What to say where the current version has a mapping, and these settings do not say which to use."""
     from pipeline.published.build import mapping_of
     from scoring.mapping import parse
 
-    if settings.mapping:
+    if settings.mapping is not None:
         return None
     try:
         mapping = mapping_of(load_documents(store, current(store).version)[1])
@@ -155,8 +155,9 @@ def dropped_mapping(store: Store, settings: "Settings") -> str | None:
     if not mapping:
         return None
     return (
-        "SCORING_MAPPING is not set here, and the pipeline that is published has one: the next one reads no "
-        f"such files. To keep it, set SCORING_MAPPING to this, and publish again: {parse(mapping)}"
+        "SCORING_MAPPING is not set here, and the published pipeline has a mapping: without it, a new one "
+        "reads no such files. To publish without a mapping, set SCORING_MAPPING to {}; to keep it, set "
+        f"SCORING_MAPPING to this, and publish again: {parse(mapping)}"
     )
 
 

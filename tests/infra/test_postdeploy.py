@@ -114,6 +114,23 @@ def test_it_subscribes_to_events_publishes_the_pipeline_and_checks_everything(
     }
 
 
+@pytest.mark.slow
+def test_a_deployment_that_lost_the_mapping_fails_and_keeps_what_is_published(
+    hook, store, emulator, azureml_settings
+):
+    put_models(store)
+    set_up(azureml_settings)
+    done = hook(AZ_HAS_KEY="yes", SCORING_MAPPING="ts=Zeit wide")
+    assert done.returncode == 0, done.stderr
+    published = store.runs.read("published/current").etag
+    done = hook(AZ_HAS_KEY="yes", SCORING_MAPPING="")  # as the workflow passes a variable that nobody set
+    assert done.returncode == 1
+    assert "set SCORING_MAPPING to this, and publish again: ts=Zeit wide" in done.stderr
+    assert store.runs.read("published/current").etag == published
+    assert hook(AZ_HAS_KEY="yes", SCORING_MAPPING="{}").returncode == 0
+    assert store.runs.read("published/current").etag != published
+
+
 def test_the_webhooks_key_is_on_no_command_line_and_in_no_file_afterwards(hook, store, tmp_path):
     done = hook(AZ_HAS_KEY="yes")
     assert (tmp_path / "calls.mode").read_text() == "600\n"

@@ -1,7 +1,9 @@
 """The GitHub workflow: it runs what developers run, with as few rights and with no secret."""
 
+import contextlib
 import hashlib
 import io
+import itertools
 import os
 import re
 import subprocess
@@ -11,6 +13,12 @@ from typing import Any
 
 import pytest
 import yaml
+
+from pipeline.errors import SettingsError
+from pipeline.published.documents import Documents, PublishedPipeline
+from pipeline.published.publish import FleetModels, prepare
+from pipeline.settings import Settings
+from scoring import SensorKey
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
@@ -68,10 +76,46 @@ def test_it_tests_with_the_projects_version_of_python(jobs: dict[str, Any]) -> N
     assert versions == {required[1]}
 
 
-def test_the_workflow_passes_every_parameter_that_azd_can_set(jobs: dict[str, Any]) -> None:
+class FourProcessors:
+    """What publishing asks of an engine before it has documents."""
+
+    def processors(self) -> int:
+        return 4
+
+    def publish(self, documents: Documents) -> PublishedPipeline:
+        raise NotImplementedError
+
+
+def documents_with(**environ: str) -> Documents:
+    settings = Settings.from_environment({"ScoringStorage": "UseDevelopmentStorage=true", **environ})
+    fleet = FleetModels(tuple(SensorKey("1", str(number)) for number in range(30)), ())
+    return prepare(settings, fleet, FourProcessors())
+
+
+def settings_that_a_published_pipeline_depends_on() -> set[str]:
+    """Found by trying values of all kinds on each setting."""
+    usual, found = documents_with(), set()
+    for name, value in itertools.product(Settings.names(), ("7", "99", "0.5", "wide")):
+        if name.startswith("SCORING_"):
+            with contextlib.suppress(SettingsError):
+                if documents_with(**{name: value}) != usual:
+                    found.add(name)
+    return found
+
+
+def test_the_workflow_passes_every_parameter_and_every_setting_that_publishing_uses(
+    jobs: dict[str, Any],
+) -> None:
+    """Otherwise each deployment would publish a pipeline without them."""
     parameters = (ROOT / "infra" / "main.parameters.json").read_text(encoding="utf-8")
     chosen = set(re.findall(r"\$\{(SCORING_\w+)=", parameters))
     assert len(chosen) == 12
+    published = settings_that_a_published_pipeline_depends_on()
+    assert "SCORING_MAPPING" in published
+    docs = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = docs.partition("| parameter (`azd env set NAME VALUE`)")[2].partition("\n\n")[0]
+    chosen |= published
+    assert set(re.findall(r"`(SCORING_\w+)`", table)) == chosen
     assert {name for name in jobs["deploy"]["env"] if name.startswith("SCORING_")} == chosen
     azure = yaml.safe_load((ROOT / "azure.yaml").read_text(encoding="utf-8"))
     assert set(azure["pipeline"]["variables"]) == chosen

@@ -121,17 +121,44 @@ def test_publishing_twice_changes_nothing_and_a_new_model_makes_a_new_version(in
     assert answer["steps"] == 2
 
 
-@pytest.mark.parametrize("options", [["--dry-run"], ["--json"], []])
-def test_publishing_without_the_mapping_that_was_published_says_so(in_place, monkeypatch, capsys, options):
+def stored(container):
+    return {blob.name: blob.etag for blob in container.list()}
+
+
+@pytest.mark.parametrize("value", [None, "", " "], ids=["missing", "empty", "blank"])
+def test_publishing_without_the_mapping_that_was_published_is_refused(in_place, monkeypatch, capsys, value):
     in_place.models.put("model_1_1.skops", b"model")
     monkeypatch.setenv("SCORING_MAPPING", "ts=Zeit wide")
     assert main(["publish"]) == 0
     assert "SCORING_MAPPING" not in output(capsys)[1]
+    before = stored(in_place.runs)
+    in_place.models.put("model_1_2.skops", b"model")
+    if value is None:
+        monkeypatch.delenv("SCORING_MAPPING")
+    else:
+        monkeypatch.setenv("SCORING_MAPPING", value)
+    says = "SCORING_MAPPING is not set here, and the published pipeline has a mapping"
+    assert main(["publish", "--dry-run"]) == 0
+    warning = output(capsys)[1]
+    assert warning.startswith(f"warning: {says}")
+    assert main(["publish", "--json"]) == 1
+    error = output(capsys)[1]
+    assert error.startswith(f"error: {says}")
+    assert error.removeprefix("error: ") == warning.removeprefix("warning: ")
+    assert error.endswith("publish again: ts=Zeit wide\n")
+    assert stored(in_place.runs) == before
+
+
+@pytest.mark.parametrize("value", ["{}", "ts=Time"], ids=["none", "another"])
+def test_a_mapping_is_replaced_by_the_one_that_is_set(in_place, monkeypatch, capsys, value):
+    in_place.models.put("model_1_1.skops", b"model")
+    monkeypatch.setenv("SCORING_MAPPING", "ts=Zeit wide")
+    main(["publish"])
+    monkeypatch.setenv("SCORING_MAPPING", value)
+    assert main(["publish"]) == 0
+    assert output(capsys)[1] == ""
     monkeypatch.delenv("SCORING_MAPPING")
-    assert main(["publish", *options]) == 0
-    _, err = output(capsys)
-    assert err.startswith("SCORING_MAPPING is not set here, and the pipeline that is published has one")
-    assert err.endswith("publish again: ts=Zeit wide\n")
+    assert main(["publish"]) == (0 if value == "{}" else 1)
 
 
 def test_a_dry_run_prints_both_documents_and_stores_nothing(in_place, capsys):

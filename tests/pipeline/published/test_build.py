@@ -162,7 +162,7 @@ def test_a_mapping_reaches_a_step_unchanged_through_a_shell_and_through_the_loca
     settings = Settings.from_environment(
         {"ScoringStorage": "UseDevelopmentStorage=true", "SCORING_MAPPING": text}
     )
-    limits = ReadingLimits(4, 10_240, 0.01, settings.mapping)
+    limits = ReadingLimits(4, 10_240, 0.01, settings.mapping or "")
     pipeline, score = read(documents(fleet(3), limits=limits))
     values = {name: name for name in placeholders(score["command"])}
     for command in (score["command"], pipeline["jobs"]["collect"]["component"]["command"]):

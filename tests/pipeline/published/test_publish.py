@@ -5,6 +5,7 @@ import pytest
 from pipeline.errors import NothingPublished, PublishError
 from pipeline.published import publish
 from pipeline.published.build import SCORE_FILE
+from pipeline.settings import Settings
 from scoring.mapping import parse
 
 
@@ -70,7 +71,7 @@ def test_the_current_version_is_built_from_the_latest_listing(fleet):
 @pytest.mark.parametrize(
     "mapping", ["ts=Date,Time wide", '{"site-a/": {"wide": true}, "": {"delimiter": "bar"}}']
 )
-def test_a_mapping_that_was_published_and_is_not_set_any_more_is_named(fleet, mapping):
+def test_a_mapping_that_was_published_is_named_until_settings_say_which_to_use(fleet, mapping):
     fleet.models(s1_1="score")
     store, plain = fleet.context.store, fleet.context.settings
     mapped = replace(plain, mapping=parse(mapping).encoded)
@@ -79,7 +80,11 @@ def test_a_mapping_that_was_published_and_is_not_set_any_more_is_named(fleet, ma
     assert publish.dropped_mapping(store, mapped) is None
     message = publish.dropped_mapping(store, plain)
     assert message is not None
-    assert message.endswith(f"To keep it, set SCORING_MAPPING to this, and publish again: {mapping}")
+    assert message.endswith(f"to keep it, set SCORING_MAPPING to this, and publish again: {mapping}")
+    none = Settings.from_environment(
+        {"ScoringStorage": "UseDevelopmentStorage=true", "SCORING_MAPPING": "{}"}
+    )
+    assert publish.dropped_mapping(store, replace(plain, mapping=none.mapping)) is None
     publish.publish(store, plain, fleet.engine)
     assert publish.dropped_mapping(store, plain) is None
 
