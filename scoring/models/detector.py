@@ -24,7 +24,10 @@ NO_MEMORY = "needs more memory than there is; train a smaller one"
 
 
 class Detector(Protocol):
-    """What a model does: labels (1 is an anomaly) and scores (below zero is anomalous) of shape (n,)."""
+    """What a model does: labels (1 is an anomaly) and scores of shape (n,).
+
+    A score below zero is anomalous; of a OneClassSVM also zero, as in scikit-learn.
+    """
 
     def predict(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...  # noqa: D102
 

@@ -64,7 +64,7 @@ class SvmDetector:
 
         Returns:
             Labels, shape (n,): 1 is an anomaly, 0 is normal. Scores, shape (n,): the decision function,
-            below zero is anomalous. A reading so large that arithmetic fails is an anomaly of score -inf.
+            zero and below is anomalous. A reading so large that arithmetic fails is an anomaly of score -inf.
         """
         p = self.parameters
         terms = list(zip(p.support.tolist(), p.dual.tolist(), strict=True))

@@ -30,11 +30,12 @@ from sklearn.svm import OneClassSVM
 
 from scoring.errors import ModelError
 from scoring.models.detector import Detector, detector_of
-from scoring.models.detector_parameters import Neighbours
+from scoring.models.detector_parameters import Hyperplane, Neighbours, SupportVectors
 from scoring.models.files import parameters_from
 from scoring.models.normal import normal_quantiles
 from scoring.models.parameter_checks import MOST_PUSHES
 from scoring.models.parameters import ModelParameters
+from scoring.models.transformer_parameters import Polynomial
 from scoring.models.write import model_bytes
 
 DETECTORS = {
@@ -145,6 +146,19 @@ def test_labels_are_scikit_learns_on_both_sides_of_every_boundary(detector: str)
     assert edges
     values = np.array(edges)
     assert (read(model).predict(values)[0] == (model.predict(values[:, None]) == -1)).all()
+
+
+@pytest.mark.parametrize("features", [1, 2])
+def test_a_score_of_zero_is_an_anomaly_of_a_one_class_svm_only(features: int) -> None:
+    """With one feature an SVM has an evaluator of its own."""
+    powers = Polynomial(1, 1, features, interaction_only=False, bias=False)
+    ones = np.ones(features)
+    svm = SupportVectors("linear", 1.0, 0.0, 3, ones[None, :], np.ones(1), 0.0)
+    for detector, label in ((svm, 1), (Hyperplane(ones, 0.0), 0)):
+        labels, scores = detector_of(ModelParameters((powers,) if features > 1 else (), detector)).predict(
+            np.zeros(1)
+        )
+        assert (labels.tolist(), scores.tolist()) == ([label], [0.0])
 
 
 @pytest.mark.parametrize("search", ["kd_tree", "ball_tree"])
