@@ -11,8 +11,6 @@ from scoring.formats import RejectKind
 
 _DAY_FIRST, _MONTH_FIRST = "day first?", "month first?"
 _DECIMAL_COMMA, _THOUSANDS = "decimal comma?", "thousands separators?"
-CLOCK_CHANGE = "a change of the clocks?"
-"""Of a local time that its zone has twice, or does not have."""
 
 _LONGEST = 100
 """Characters of a longer text are not a timestamp or a number in any notation."""

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -162,9 +163,21 @@ class _Checks:
             date=timestamps.date_of(int(self._times[row])) if self._ts_valid[row] else "",
         )
 
+    @cached_property
+    def _has_no_offset(self) -> np.ndarray:
+        """Rows whose TS is invalid although it is a time without an offset: its zone rejects it."""
+        found = np.zeros(len(self._ts_valid), bool)
+        if self._rows.mapping.converts_ts:
+            from scoring.readings import ts_formats
+
+            invalid = ~self._ts_valid
+            found[invalid] = ts_formats.are_local(take(self._rows.ts, invalid), self._rows.mapping)
+        return found
+
     def _fault(self, row: int, device: int, sensor: int) -> "_Fault":
         if not self._ts_valid[row]:
-            return _unreadable("TS", self._rows.ts[row : row + 1], self._rows.mapping, _not_a_timestamp)
+            fault_of = _a_change_of_clocks if self._has_no_offset[row] else _not_a_timestamp
+            return _unreadable("TS", self._rows.ts[row : row + 1], self._rows.mapping, fault_of)
         for name, kind, part, code in (
             ("Device", RejectKind.DEVICE, self._device, device),
             ("Sensor", RejectKind.SENSOR, self._sensor, sensor),
@@ -250,8 +263,12 @@ def _not_a_timestamp(text: str, mapping: Mapping) -> _Fault:
         return _Fault(RejectKind.TIMESTAMP, "not a timestamp", hints.of_timestamp(text))
     words = {"ts-format": mapping.ts_format, "ts-zone": mapping.ts_zone}
     given = " ".join(f"{word}={value}" for word, value in words.items() if value)
-    hint = hints.CLOCK_CHANGE if timestamps.parse(strings([text]))[1][0] and mapping.ts_format == "" else ""
-    return _Fault(RejectKind.TIMESTAMP, f"not a timestamp by {given}", hint)
+    return _Fault(RejectKind.TIMESTAMP, f"not a timestamp by {given}")
+
+
+def _a_change_of_clocks(_: str, mapping: Mapping) -> _Fault:
+    twice = f"a local time that {mapping.ts_zone} has twice or not at all, because clocks change"
+    return _Fault(RejectKind.TIMESTAMP, twice)
 
 
 def _not_a_number(text: str, mapping: Mapping) -> _Fault:

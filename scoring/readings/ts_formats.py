@@ -60,20 +60,31 @@ def parse(texts: pa.StringArray, mapping: Mapping) -> tuple[np.ndarray, np.ndarr
 
     A local time that its zone does not have, or has twice, is not valid.
     """
-    if mapping.ts_format in {"", "iso"}:
-        times, valid, zoned = timestamps.parse_each(texts)
-    elif mapping.ts_format in _SCALES:
-        return _unix(texts, _SCALES[mapping.ts_format])
-    else:
-        times, valid, zoned = _by_pattern(texts, _pattern(mapping.ts_format))
+    times, valid, zoned = _as_written(texts, mapping.ts_format)
     if mapping.ts_zone and (local := valid & ~zoned).any():
         times[local], valid[local] = _to_utc(times[local], mapping.ts_zone)
         times[~valid] = 0
     return times, valid
 
 
-def _unix(texts: pa.StringArray, places: int) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds, or parts of them, since 1970; computed with whole numbers, so that no digit is lost."""
+def are_local(texts: pa.StringArray, mapping: Mapping) -> np.ndarray:
+    """Which texts are times without an offset or a zone, whether the zone of the mapping has them or not."""
+    _, valid, zoned = _as_written(texts, mapping.ts_format)
+    local: np.ndarray = valid & ~zoned
+    return local
+
+
+def _as_written(texts: pa.StringArray, form: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times, whether each is valid, and whether its text has an offset or a zone."""
+    if form in {"", "iso"}:
+        return timestamps.parse_each(texts)
+    if form in _SCALES:
+        return _unix(texts, _SCALES[form])
+    return _by_pattern(texts, _pattern(form))
+
+
+def _unix(texts: pa.StringArray, places: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Seconds, or parts of them, since 1970 in UTC; computed with whole numbers, so that no digit is lost."""
     found, valid = _groups(texts, _UNIX)
     unit = 10**places
     whole, negative = _numbers(found["whole"]), to_numpy(pc.equal(found["sign"], "-"))
@@ -82,7 +93,7 @@ def _unix(texts: pa.StringArray, places: int) -> tuple[np.ndarray, np.ndarray]:
     ticks = np.where(valid, whole, 0) * (10 ** (9 - places)) + part
     times = np.where(negative, -ticks, ticks)
     valid &= times >= timestamps.FIRST_SECOND * _SECOND
-    return np.where(valid, times, 0), valid
+    return np.where(valid, times, 0), valid, valid
 
 
 @cache

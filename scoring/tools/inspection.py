@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from scoring.arrow import strings
 from scoring.errors import ReadingsError
 from scoring.keys import SensorKey
 from scoring.mapping import PLAIN, Mapping
+from scoring.readings.columns import find_columns
 from scoring.readings.files import Source, read_batches, read_sample
 from scoring.readings.hints import in_brackets
 from scoring.readings.rows import Batch
+from scoring.readings.samples import Sample
 from scoring.readings.suggest import suggest
+from scoring.readings.ts_formats import are_local
 
 MOST_TIMES = 20_000_000
 """Up to this many readings are kept to find intervals and gaps: 160 MB."""
@@ -119,13 +123,33 @@ def _described(source: Source) -> FileFacts:
         return facts
     facts.titles, facts.delimiter = tuple(sample.titles), sample.delimiter
     problem = _problem(source)
-    if problem is None:
-        return facts
-    facts.refused = problem
-    suggestion = suggest(sample, source.name)
-    if suggestion.mapping != source.mapping:
-        facts.mapping, facts.notes = suggestion.mapping or source.mapping, suggestion.notes
+    if problem is not None:
+        facts.refused = problem
+        suggestion = suggest(sample, source.name)
+        if suggestion.mapping != source.mapping:
+            facts.mapping, facts.notes = suggestion.mapping or source.mapping, suggestion.notes
+    facts.notes += _assumptions(sample, facts.mapping, source.name)
     return facts
+
+
+def _assumptions(sample: Sample, mapping: Mapping, file: str) -> tuple[str, ...]:
+    """What is read without being in the file: the device from its name, and UTC."""
+    try:
+        columns = find_columns(sample.titles, mapping, file)
+    except ReadingsError:
+        return ()
+    notes = []
+    if mapping.device_from == "file":
+        notes.append(
+            f"the device is {columns.device!r}, the name of the file: "
+            "device-is=NAME if files of other names are of the same machine"
+        )
+    if not mapping.ts_zone and are_local(strings(sample.joined(columns.ts)), mapping).any():
+        notes.append(
+            "times without an offset are read as UTC: "
+            "ts-zone=NAME, such as Europe/Berlin, if they are local times"
+        )
+    return tuple(notes)
 
 
 def _problem(source: Source) -> str | None:

@@ -1,8 +1,11 @@
 """`inspect` shows what files hold, at 80 columns, and the option that reads them."""
 
 import json
+import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from scoring.keys import SensorKey
@@ -14,6 +17,22 @@ HEADER = "TS,Device,Sensor,Value\n"
 def minutes(count: int, *, sensor: str = "1", skip: range = range(0)) -> str:
     rows = (f"2026-01-01 {n // 60:02}:{n % 60:02}:00,1,{sensor},{n}\n" for n in range(count) if n not in skip)
     return "".join(rows)
+
+
+READ_AS_UTC = (
+    "times without an offset are read as UTC: ts-zone=NAME, such as Europe/Berlin, if they are local times"
+)
+
+
+def named_after_the_file(device: str) -> str:
+    what = f"the device is '{device}', the name of the file"
+    return f"{what}: device-is=NAME if files of other names are of the same machine"
+
+
+def checks(out: str) -> list[str]:
+    """What is to be checked, each in one line."""
+    found = re.findall(r"^  check +(.*(?:\n {12}.*)*)", out, re.MULTILINE)
+    return [" ".join(text.split()) for text in found]
 
 
 def test_sensors_times_gaps_rejects_and_models_are_shown(tmp_path: Path) -> None:
@@ -58,7 +77,7 @@ def test_a_column_in_which_rows_of_one_time_differ_is_suggested_as_the_device(tm
     done = scoring("inspect", data)
     assert '--mapping "ts=Zeit ts-format=day-first device=Aggregat wide decimal=comma"' in done.out
     assert "readings  12 of 4 sensors of 2 devices" in done.out
-    assert "check " not in done.out
+    assert checks(done.out) == [READ_AS_UTC]
 
 
 def test_a_column_of_few_integers_in_which_rows_of_one_time_differ_is_suggested_as_the_device(
@@ -72,7 +91,7 @@ def test_a_column_of_few_integers_in_which_rows_of_one_time_differ_is_suggested_
     done = scoring("inspect", data)
     assert '--mapping "device=Unit wide"' in done.out
     assert "readings  180 of 6 sensors of 3 devices" in done.out
-    assert "check " not in done.out
+    assert checks(done.out) == [READ_AS_UTC]
     assert "repeated" not in done.out
 
 
@@ -119,7 +138,53 @@ def test_a_state_of_zeros_and_ones_and_a_number_that_is_measured_are_no_device(t
     data.write_text("\n".join(["TS,Valve,RPM,Temp", *rows]))
     out = scoring("inspect", data).out
     assert '--mapping "device-from=file wide"' in out
-    assert "check " not in out
+    assert checks(out) == [named_after_the_file("hall"), READ_AS_UTC]
+
+
+@pytest.mark.parametrize("given", [(), ("--mapping", "ts=Zeit ts-format=day-first device-from=file wide")])
+def test_a_device_from_the_name_of_the_file_is_to_be_checked(tmp_path: Path, given: tuple[str, ...]) -> None:
+    data = tmp_path / "press-train.csv"
+    data.write_text("Zeit;a\n13.01.2026 10:00;1\n13.01.2026 10:01;2\n")
+    done = scoring("inspect", data, *given)
+    assert "device-from=file" in done.out
+    assert named_after_the_file("press-train") in checks(done.out)
+    assert max(map(len, done.out.splitlines()[:-1])) <= 80
+    distinct = scoring("inspect", data, "--mapping", "ts=Zeit ts-format=day-first device-is=press wide")
+    assert checks(distinct.out) == [READ_AS_UTC]
+
+
+@pytest.mark.parametrize(
+    ("ts", "mapping", "found"),
+    [
+        ("2026-01-13 10:00:00", "", [READ_AS_UTC]),
+        ("2026-01-13 10:00:00Z", "", []),
+        ("2026-01-13 10:00:00+01:00", "", []),
+        ("2026-01-13 10:00:00", "ts-zone=Europe/Berlin", []),
+        ("2026-01-13 10:00:00", "ts-zone=UTC", []),
+        ("13.01.2026 10:00", "ts-format=day-first", [READ_AS_UTC]),
+        ("13.01.2026 10:00 +01:00", "ts-format=day-first", []),
+        ("1767225600", "ts-format=unix-s", []),
+    ],
+)
+def test_times_without_an_offset_and_a_zone_are_noted_as_read_as_utc(
+    tmp_path: Path, ts: str, mapping: str, found: list[str]
+) -> None:
+    data = tmp_path / "a.csv"
+    data.write_text(f"{HEADER}{ts},1,1,5\n")
+    done = scoring("inspect", data, "--mapping", mapping)
+    assert (done.code, checks(done.out)) == (0, found)
+    [file] = json.loads(scoring("inspect", data, "--mapping", mapping, "--json").out)["files"]
+    assert file["check"] == found
+
+
+@pytest.mark.parametrize(("zone", "found"), [(None, [READ_AS_UTC]), ("UTC", []), ("Europe/Berlin", [])])
+def test_timestamps_of_parquet_without_a_zone_are_noted_as_read_as_utc(
+    tmp_path: Path, zone: str | None, found: list[str]
+) -> None:
+    times = pa.array([0, 1_000], pa.timestamp("ms", zone))
+    data = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"TS": times, "Device": [1, 1], "Sensor": [1, 1], "Value": [1, 2]}), data)
+    assert checks(scoring("inspect", data).out) == found
 
 
 def test_a_column_of_texts_that_would_not_be_read_is_to_be_checked(tmp_path: Path) -> None:

@@ -382,15 +382,34 @@ def test_comments_and_the_first_line_of_excel_are_no_header_and_keep_their_place
     assert (len(readings), lines) == (1, [len(above.splitlines()) + 3])
 
 
-@pytest.mark.parametrize("change", ["2026-03-29 02:30:00", "2026-10-25 02:30:00"])
-def test_a_local_time_that_is_not_certain_is_rejected_with_a_hint(path, change):
-    path.write_text(f"TS,Device,Sensor,Value\n{change},1,1,1\n2026-07-01,1,1,1\n2026-07-01Z,1,1,1\n")
-    mapping = parse("ts-zone=Europe/Berlin").of("")
+@pytest.mark.parametrize(
+    ("change", "form"),
+    [
+        ("2026-03-29 02:30:00", ""),
+        ("2026-10-25 02:30:00", ""),
+        ("2026-10-25 02:30", "ts-format=year-first"),
+        ("2026-03-29 02:30", "'ts-format=%Y-%m-%d %H:%M'"),
+    ],
+)
+def test_a_local_time_that_a_zone_has_twice_or_not_at_all_is_rejected_for_that_reason(path, change, form):
+    good = "2026-07-01 00:00" if form else "2026-07-01"
+    path.write_text(f"TS,Device,Sensor,Value\n{change},1,1,1\n{good},1,1,1\n2026-07-01Z,1,1,1\n")
+    mapping = parse(f"ts-zone=Europe/Berlin {form}").of("")
     (batch,) = read_batches(Source("it", path, mapping=mapping))
     assert batch.ts.to_pylist() == ["2026-06-30 22:00:00"]
     first, second = batch.rejects.to_pylist()
-    assert first["reason"] == f"TS '{change}' is not a timestamp by ts-zone=Europe/Berlin"
-    assert (first["hint"], second["line"]) == ("a change of the clocks?", 4)
+    twice = f"TS '{change}' is a local time that Europe/Berlin has twice or not at all, because clocks change"
+    assert (first["reason"], first["kind"]) == (twice, "timestamp")
+    assert second["line"] == 4
+    assert second["reason"].startswith("TS '2026-07-01Z' is not a timestamp by ")
+
+
+def test_in_a_wide_file_each_cell_of_an_uncertain_local_time_has_that_reason(path):
+    path.write_text("TS,a,b\n2026-10-25 02:30:00,1,2\nx,1,2\n2026-10-25 03:30:00,1,2\n")
+    mapping = parse("ts-zone=Europe/Berlin device-is=1 wide").of("")
+    (batch,) = read_batches(Source("it", path, mapping=mapping))
+    uncertain = ["has twice or not at all" in reason for reason in batch.rejects["reason"].to_pylist()]
+    assert (len(batch.codes), uncertain) == (2, [True, True, False, False])
 
 
 def test_a_decimal_point_in_a_file_of_decimal_commas_is_rejected_because_it_can_group_digits(path):
