@@ -1,5 +1,6 @@
 """The demo's readings and models: simulated and trained, or your own."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _REFUSED = ("refused ", "error: ", "skipped ")
 """How lines of commands begin that say what is wrong with single models or sensors."""
+
+_OPTION = re.compile(r"""--mapping ((?:'[^']*'|"[^"]*"|[^\s'"])+)""")
 
 READINGS = (".csv", ".csv.gz", ".tsv", ".parquet")
 
@@ -121,10 +124,15 @@ def find_input(data: Path, models: Path | None, mapping: str = "") -> UserInput:
         raise DemoError("; ".join(refused))
     filled = (landing for landing in landings if landing.file.stat().st_size)
     found = ((landing.name, _problem(landing, mappings.of(landing.name))) for landing in filled)
-    problems = {name: problem for name, problem in found if problem}
+    problems = {name: for_make(problem) for name, problem in found if problem}
     if len(problems) == len(landings):
         raise DemoError(f"nothing can be scored: {next(iter(problems.values()))}")
     return UserInput(data, landings, models, problems, mapping)
+
+
+def for_make(text: str) -> str:
+    """A message of `scoring` or `pipeline` with the option for a mapping as `make run` takes it."""
+    return _OPTION.sub(lambda found: f"MAPPING={found[1].replace('$', '$$')}", text)
 
 
 def _no_models(folder: Path) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dev.demo.fleet import for_make
 from pipeline.engines.summary import read_status
 from pipeline.errors import RunDocumentError
 from pipeline.flow.context import Context
@@ -57,6 +58,11 @@ class Results:
         return f"{count:,} blobs" if count != 1 else self.landings[0]
 
     @property
+    def error(self) -> str | None:
+        """Why the run did not succeed."""
+        return for_make(self.record.error) if self.record.error else None
+
+    @property
     def is_complete(self) -> bool:
         """Whether everything was scored."""
         return self.record.state is RunState.SUCCEEDED and not self.problems
@@ -77,8 +83,8 @@ class Results:
             if landing["status"] != LandingStatus.READ
         ]
         if landings or sensors or self.record.state is RunState.SUCCEEDED:
-            return landings + sensors
-        return [self.record.error or f"the run is {self.record.state}"]
+            return [for_make(problem) for problem in landings + sensors]
+        return [self.error or f"the run is {self.record.state}"]
 
 
 def fetch_results(context: Context, view: View, out: Path) -> Results:
@@ -95,12 +101,15 @@ def fetch_results(context: Context, view: View, out: Path) -> Results:
     return Results(record, folder, landings, summary)
 
 
-def write_page(out: Path, swept: LastSweep) -> None:
-    """Write `out`/index.html, which lists every run in `out`, the newest first; `swept` is the last sweep."""
+def write_page(out: Path, swept: LastSweep, fleet: str | None) -> None:
+    """Write `out`/index.html, which lists every run in `out`, the newest first.
+
+    `swept` is the last sweep, and `fleet` the name of the page of the fleet in `out`.
+    """
     folders = [folder for folder in out.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
     rows = [row for folder in sorted(folders, reverse=True) if (row := _index_row(folder))]
     rows.sort(key=lambda row: row.get("started") or "", reverse=True)
-    write_index(rows, out / INDEX_HTML, swept)
+    write_index(rows, out / INDEX_HTML, swept, fleet=fleet)
 
 
 def _index_row(folder: Path) -> dict[str, Any] | None:

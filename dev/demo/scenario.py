@@ -12,6 +12,7 @@ from dev.demo.messages import printed_messages, wait_for_messages
 from dev.demo.results import Results, fetch_results, table, write_page
 from dev.demo.sandbox import Sandbox, open_sandbox
 from dev.demo.wait import wait_for_runs
+from pipeline.pages.fleet_page import fetch_fleet_page, update_fleet_page
 from pipeline.runs.landing import skipped_because
 from pipeline.runs.last import last_sweep
 
@@ -58,7 +59,9 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
     host.stop()
     if results:
         context = sandbox.context
-        write_page(args.out, last_sweep(context.store.runs, context.settings.late_sweep))
+        update_fleet_page(context.store, None)  # a worker that has just sent its messages may not have yet
+        swept = last_sweep(context.store.runs, context.settings.late_sweep)
+        write_page(args.out, swept, fetch_fleet_page(context.store, args.out))
         _print_results(results, args.out, log)
     if unclaimed := keys.keys() - sandbox.claims(keys).keys():
         names = ", ".join(sorted(keys[key] for key in unclaimed))
@@ -103,7 +106,7 @@ def _print_results(results: Sequence[Results], out: Path, log: Log) -> None:
                 f"{totals['rejected']:,} rows rejected"
             )
         if not result.is_complete:
-            why = result.record.error or result.problems[0]
+            why = result.error or result.problems[0]
             why = why if why.startswith(result.what) else f"{result.what}: {why}"
             log(
                 f"  {result.record.state}: {why}"

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from pipeline.runs.record import RunRecord
 
 _EXAMPLE = """\
-With --html: writes a page, and downloads the reports of these runs beside it. The page of all finished runs
-is index.html in the preds container, which is updated as runs finish.
+With --html: writes a page, and downloads the reports of these runs and fleet.html, the page of all sensors,
+beside it. The page of all finished runs is index.html in the preds container, which is updated as runs
+finish.
 
 Example:
   python -m pipeline runs --limit 50

@@ -22,6 +22,15 @@ def update_fleet_page(store: Store, current: str | None, data: bytes | None = No
     keep_updated(store.preds, FLEET_HTML, lambda: _updated(store, current, data))
 
 
+def fetch_fleet_page(store: Store, folder: Path) -> str | None:
+    """Download the page to `folder`; returns its name there, or None if no run has made it yet."""
+    if not store.preds.exists(FLEET_HTML):
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    store.preds.download(FLEET_HTML, folder / FLEET_HTML)
+    return FLEET_HTML
+
+
 def _updated(store: Store, current: str | None, data: bytes | None) -> bool:
     """Write the page once, if it is outdated; False if another process was faster."""
     before = store.preds.find(FLEET_HTML)

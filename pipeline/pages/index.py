@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import NotFound, ReportError
+from pipeline.pages.fleet_page import fetch_fleet_page
 from pipeline.pages.shared_page import keep_updated, write_over
 from pipeline.runs import history
 from pipeline.runs.last import LastSweep, last_sweep
@@ -37,13 +38,15 @@ def update_index(store: Store, late_sweep: timedelta, *, runs_ended: bool = True
 
 
 def write_page(store: Store, records: Sequence[RunRecord], page: Path, late_sweep: timedelta) -> None:
-    """Write a page of these runs to a file, and download their reports beside it.
+    """Write a page of these runs to a file, and download their reports and the page of the fleet beside it.
 
     A report that exists already is downloaded again only if it is older than the end of its run.
 
     Raises:
         ReportError: it cannot be written.
     """
+    if page.name.casefold() == FLEET_HTML:
+        raise ReportError(f"{page}: the page of the fleet has this name: give another to the page of runs")
 
     def with_report(record: RunRecord) -> dict[str, Any]:
         row = history.row(record)
@@ -52,7 +55,8 @@ def write_page(store: Store, records: Sequence[RunRecord], page: Path, late_swee
 
     rows = in_parallel(with_report, records)
     page.parent.mkdir(parents=True, exist_ok=True)
-    write_index(rows, page, last_sweep(store.runs, late_sweep))
+    fleet = fetch_fleet_page(store, page.parent)
+    write_index(rows, page, last_sweep(store.runs, late_sweep), fleet=fleet)
 
 
 def write_index(

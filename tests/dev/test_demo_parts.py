@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import uuid
@@ -40,7 +41,7 @@ def test_a_file_without_readings_is_found_before_anything_starts(tmp_path):
     assert own.problems["epoch.csv"].startswith(
         "epoch.csv: all of its rows (1) are rejected, the first is line 2: "
     )
-    hint = "(Unix seconds? --mapping ts-format=unix-s)"
+    hint = "(Unix seconds? MAPPING=ts-format=unix-s)"
     assert own.problems["epoch.csv"].endswith(f" is not a timestamp {hint}")
     assert own.problems["late.parquet"].startswith("late.parquet: ")
     assert [landing.name for landing in own.landings] == ["epoch.csv", "good.csv", "late.parquet"]
@@ -50,10 +51,25 @@ def test_a_mapping_says_how_the_files_are_read(tmp_path):
     (tmp_path / "pump.csv").write_text("Zeit;a\n2026-01-01;1,5\n")
     own = find_input(tmp_path, None, "ts=Zeit wide device-from=file decimal=comma")
     assert (own.problems, own.mapping) == ({}, "ts=Zeit wide device-from=file decimal=comma")
-    with pytest.raises(DemoError, match=r"pump\.csv: .*--mapping"):
+    with pytest.raises(DemoError, match='MAPPING="ts=Zeit device-from=file wide decimal=comma" reads it'):
         find_input(tmp_path, None)
     with pytest.raises(DemoError, match="MAPPING: 'zt' is unknown"):
         find_input(tmp_path, None, "zt=Zeit")
+
+
+@pytest.mark.parametrize("ts", ["Time (UTC)", "US$", "it's $(now) `now`"])
+def test_make_takes_the_mapping_as_it_is_suggested(tmp_path, ts):
+    (tmp_path / "pump.csv").write_text(f"{ts},a\n2026-01-01,1\n")
+    with pytest.raises(DemoError) as caught:
+        find_input(tmp_path, None)
+    text = str(caught.value)
+    assert "--mapping" not in text
+    given = text.partition("; ")[2].partition(" reads it")[0]
+    makefile = tmp_path / "Makefile"
+    makefile.write_text('run:\n\t@printf %s "$$MAPPING"\n')
+    command = f"make -s -f {shlex.quote(str(makefile))} {given}"
+    mapping = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True).stdout
+    assert find_input(tmp_path, None, mapping).problems == {}
 
 
 def test_where_no_file_has_readings_nothing_starts(tmp_path):
@@ -136,6 +152,14 @@ def results(folder, summary, state=RunState.SUCCEEDED, error=None):
     return Results(record, folder, ["a.csv"], summary)
 
 
+def test_a_mapping_that_a_run_suggests_is_given_as_make_takes_it(tmp_path):
+    reason = 'a.csv: no column TS; --mapping "ts=Zeit wide" reads it'
+    summary = {"landings": [{"name": "a.csv", "status": "unreadable", "reason": reason}]}
+    found = results(tmp_path, summary, RunState.FAILED, f"collect: {reason}")
+    assert found.problems == ['a.csv: unreadable, no column TS; MAPPING="ts=Zeit wide" reads it']
+    assert found.error == 'collect: a.csv: no column TS; MAPPING="ts=Zeit wide" reads it'
+
+
 def test_a_failed_run_without_a_summary_says_why(tmp_path):
     failed = results(tmp_path, {}, RunState.FAILED, "collect: no space left")
     assert failed.problems == ["collect: no space left"]
@@ -166,8 +190,9 @@ def test_the_page_lists_every_run_in_the_folder(tmp_path):
     document = {"version": 1, "run": "fetched", "totals": totals, "sensors": [], "landings": []}
     (tmp_path / "fetched" / "summary.json").write_text(json.dumps(document))
     (tmp_path / "notes").mkdir()
-    write_page(tmp_path, LastSweep(None, timedelta(hours=3)))
+    write_page(tmp_path, LastSweep(None, timedelta(hours=3)), "fleet.html")
     page = (tmp_path / "index.html").read_text()
+    assert 'href="fleet.html"' in page
     assert "3 runs: 1 failed, 2 succeeded" in page
     assert all(name in page for name in ("first", "second", "fetched"))
 

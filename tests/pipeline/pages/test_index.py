@@ -307,6 +307,21 @@ def test_a_page_in_a_file_has_the_reports_beside_it(store, tmp_path):
     assert (tmp_path / "out" / "over" / "report.html").read_bytes() == b"the report"
 
 
+def test_a_page_in_a_file_has_the_page_of_the_fleet_beside_it(store, tmp_path):
+    index = tmp_path / "out" / "index.html"
+    write_page(store, [record()], index, LATE)
+    assert "fleet.html" not in index.read_text()
+    assert not (tmp_path / "out" / "fleet.html").exists()
+    for page in (b"the fleet", b"the fleet of today"):
+        store.preds.put("fleet.html", page)
+        write_page(store, [record()], index, LATE)
+        assert 'href="fleet.html"' in index.read_text()
+        assert (tmp_path / "out" / "fleet.html").read_bytes() == page
+    with pytest.raises(ReportError, match="give another"):
+        write_page(store, [record()], tmp_path / "out" / "fleet.html", LATE)
+    assert (tmp_path / "out" / "fleet.html").read_bytes() == page
+
+
 def test_a_report_older_than_the_end_of_its_run_is_downloaded_again(store, tmp_path):
     over = record("over")
     path = tmp_path / "over" / "report.html"
