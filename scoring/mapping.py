@@ -110,6 +110,8 @@ class Mapping:
         for word in _LISTS:
             if not all(getattr(self, word) or ()):
                 raise InvalidMapping(f"mapping: {word} lists a column without a name")
+        if twice := [name for name in self.ts if self.ts.count(name) > 1]:
+            raise InvalidMapping(f"mapping: ts lists {twice[0][:_SHOWN]!r} twice: give each column once")
         _one_of("decimal", self.decimal, ("comma", "point"))
         self._check_text()
         self._check_ts()

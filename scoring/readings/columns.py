@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Pairs
 from typing import NamedTuple
 
@@ -148,6 +148,8 @@ def find_columns(titles: Sequence[str], mapping: Mapping, file: str) -> Columns:
 class _Finder:
     def __init__(self, titles: Sequence[str], file: str) -> None:
         self._titles, self._file = titles, file
+        self._exact = _places_by(titles)
+        self._folded = _places_by(title.casefold() for title in titles)
         self.shown = repr(",".join(titles)[:_SHOWN])
 
     def column(self, what: str, given: str) -> int:
@@ -183,12 +185,18 @@ class _Finder:
     def _places(self, what: str, given: str) -> list[int]:
         """Columns of exactly this name; else in other letters; else of a name that means the same."""
         name = given or what
-        exact = self._where(lambda title: title == name)
-        same = exact or self._where(lambda title: title.casefold() == name.casefold())
-        return same or ([] if given else self._where(lambda title: _short(title) in _SYNONYMS[what]))
+        same = self._exact.get(name) or self._folded.get(name.casefold())
+        if same or given:
+            return same or []
+        return [place for place, title in enumerate(self._titles) if _short(title) in _SYNONYMS[what]]
 
-    def _where(self, test: Callable[[str], bool]) -> list[int]:
-        return [place for place, title in enumerate(self._titles) if test(title)]
+
+def _places_by(titles: Iterable[str]) -> dict[str, list[int]]:
+    """The places of each title; a wide file has thousands, and a mapping can name each."""
+    found: dict[str, list[int]] = {}
+    for place, title in enumerate(titles):
+        found.setdefault(title, []).append(place)
+    return found
 
 
 def _hive_parts(folder: str) -> Iterable[tuple[str, str]]:

@@ -47,8 +47,8 @@ def read_header(line: bytes, number: int, mapping: Mapping, file: str, *, cr_end
     if len(line) > MAX_HEADER_BYTES:
         raise ReadingsError(f"a first line of more than {MAX_HEADER_BYTES:,} bytes")
     delimiter, width, columns = _find_columns(line, mapping, file)
-    needed = tuple(columns.places)
-    types = {str(place): _TEXTS if place in columns.keys else _TEXT for place in needed}
+    needed, keys = tuple(columns.places), columns.keys
+    types = {str(place): _TEXTS if place in keys else _TEXT for place in needed}
     names = [str(place) for place in range(width)]
     return Header(Layout(width, needed, cr_ends, delimiter), columns, names, types, number)
 

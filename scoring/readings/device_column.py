@@ -23,7 +23,7 @@ def find_device(sample: Sample, keys: Sequence[int], taken: Sequence[int]) -> tu
     `keys` are the columns of the time, and of the sensor in a long file; `taken` are others that are known.
     """
     places = [place for place, title in enumerate(sample.titles) if title and place not in {*keys, *taken}]
-    codes = [place for place in places if _are_codes(sample.column(place))]
+    codes = dict.fromkeys(place for place in places if _are_codes(sample.column(place)))
     others = [place for place in places if place not in codes and sample.column(place)]
     texts = [place for place in others if decimal_of(sample.column(place)) is None]
     names = [place for place in texts if not are_times_of_day(sample.column(place))]

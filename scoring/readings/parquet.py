@@ -9,6 +9,7 @@ reads `YYYY-MM-DD HH:MM:SS` in UTC with 3, 6 or 9 digits where there are fractio
 text or any number, which reads as the shortest text that gives the same float64. A null is an empty text.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import types
 
-from scoring.arrow import from_numpy, strings, take, to_bytes, to_numpy
+from scoring.arrow import from_numpy, matches, replace, strings, take, to_bytes, to_numpy
 from scoring.errors import ReadingsError
 from scoring.formats import READING_COLUMNS
 from scoring.mapping import PLAIN, Mapping
@@ -36,8 +37,6 @@ _READ_BYTES = 1 << 20
 _LONGEST_TEXT = 1000
 """Longer texts are cut: in a file of a few bytes, every row can hold a text of a gigabyte."""
 
-_LONGEST_COUNT = 1e20
-"""Seconds, or parts of them, since 1970: a larger number is no time."""
 _SHOWN = 80
 _SAMPLED_ROWS = 200
 _MOST_SAMPLED = 1000
@@ -75,7 +74,8 @@ def read_parquet(file: BinaryIO, name: str, most: int, mapping: Mapping = PLAIN)
     """
     first, known = 1, KnownKeys()
     opened, columns = open_parquet(file, name, most, mapping)
-    names = [opened.schema_arrow.names[place] for place in columns.places]
+    titles = opened.schema_arrow.names  # arrow makes the list anew each time
+    names = [titles[place] for place in columns.places]
     with reported():
         parquet = pq.ParquetFile(
             file,
@@ -111,14 +111,19 @@ def read_sample(opened: pq.ParquetFile) -> Sample:
     """The first rows of a file as texts; a column of another type than readings can have is empty."""
     schema = opened.schema_arrow
     kinds = (*_TEXT, *_MOMENT, types.is_time, *_NUMBER)
-    names = [name for name in schema.names[:_MOST_SAMPLED] if schema.names.count(name) == 1]
-    readable = [name for name in names if any(test(schema.field(name).type) for test in kinds)]
+    titles = schema.names
+    counts, names = Counter(titles), titles[:_MOST_SAMPLED]
+    unique = [name for name in names if counts[name] == 1]
+    readable = [name for name in unique if any(test(schema.field(name).type) for test in kinds)]
     record = next(opened.iter_batches(_SAMPLED_ROWS, columns=readable, use_threads=False), None)
     columns = {name: record[name] for name in readable} if record else {}
-    texts = {name: _ts_texts(column, _part_texts(column)).to_pylist() for name, column in columns.items()}
+    texts = {
+        name: (_part_texts if types.is_date(column.type) else _ts_texts)(column).to_pylist()
+        for name, column in columns.items()
+    }
     rows = record.num_rows if record else 0
     return Sample(
-        schema.names, [[texts[name][row] if name in texts else "" for name in names] for row in range(rows)]
+        titles, [[texts[name][row] if name in texts else "" for name in names] for row in range(rows)]
     )
 
 
@@ -137,8 +142,8 @@ def reported() -> Iterator[None]:
 
 def _columns(opened: pq.ParquetFile, mapping: Mapping, file: str) -> Columns:
     schema = opened.schema_arrow
-    if len(schema.names) > MAX_COLUMNS:
-        raise ReadingsError(f"expected at most {MAX_COLUMNS:,} columns, found {len(schema.names):,}")
+    if len(schema) > MAX_COLUMNS:
+        raise ReadingsError(f"expected at most {MAX_COLUMNS:,} columns, found {len(schema):,}")
     try:
         columns = find_columns(schema.names, mapping, file)
     except ReadingsError as error:
@@ -163,16 +168,16 @@ def _columns(opened: pq.ParquetFile, mapping: Mapping, file: str) -> Columns:
 
 
 def _rows(record: pa.RecordBatch, names: Sequence[str], columns: Columns) -> Rows:
-    """The rows of a batch, whose columns come in the order of the file."""
-    read = _unparsed if columns.are_plain else _texts
-    found = {
-        place: _distinct_texts(record[name]) if place in columns.keys else read(record[name])
-        for place, name in zip(columns.places, names, strict=True)
-    }
+    """The rows of a batch, whose columns come in the order of the file; `names` are of `columns.places`."""
+    places = columns.places
+    read: dict[int | str, Callable[[pa.Array], pa.Array]] = {}
+    read |= dict.fromkeys(places, _unparsed if columns.are_plain else _texts)
+    read |= dict.fromkeys(columns.keys, _distinct_texts)
     if len(columns.ts) > 1:
-        found |= {place: _part_texts(record[name]) for place, name in zip(columns.ts, names, strict=False)}
+        read |= dict.fromkeys(columns.ts, _part_texts)
     elif columns.mapping.converts_ts:
-        found[columns.ts[0]] = _ts_texts(record[names[0]], found[columns.ts[0]])
+        read |= dict.fromkeys(columns.ts, _ts_texts)
+    found = {place: read[place](record[name]) for place, name in zip(places, names, strict=True)}
 
     def text_of(row: int) -> bytes:
         return b",".join(_text(column[row : row + 1]) for column in found.values())
@@ -215,13 +220,16 @@ def _distinct_texts(column: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(from_numpy(places), texts.dictionary)
 
 
-def _ts_texts(column: pa.Array, texts: pa.StringArray) -> pa.StringArray:
-    """Texts of TS as a mapping converts them: numbers in full, and UTC marked where the column is in UTC."""
+def _ts_texts(column: pa.Array) -> pa.StringArray:
+    """Texts of TS as a mapping converts them: numbers in full, and UTC marked where it is the zone."""
+    texts = _texts(column, whole=True)
     if types.is_floating(column.type):
-        exact = pc.less(pc.abs(column.cast(pa.float64())), _LONGEST_COUNT)
-        number = pc.if_else(exact, column.cast(pa.float64()), None)
-        full = number.cast(pa.decimal128(38, 9), safe=False).cast(pa.string())
-        return pc.coalesce(full, texts)
+        rows = np.flatnonzero(matches(texts, "e"))  # arrow writes an exponent where others do not
+        numbers = to_numpy(take(column.cast(pa.float64()), rows))
+        full = strings([np.format_float_positional(number, trim="-") for number in numbers])
+        places = np.arange(len(texts))
+        places[rows] = len(texts) + np.arange(len(rows))
+        return take(pa.concat_arrays([texts, full]), places) if len(rows) else texts
     if types.is_timestamp(column.type) and column.type.tz is not None:
         return pc.if_else(pc.equal(texts, ""), "", pc.binary_join_element_wise(texts, "Z", ""))
     return texts
@@ -239,6 +247,8 @@ def _texts(column: pa.Array, *, whole: bool = False) -> pa.StringArray:
         texts = pc.take(_shortened(_texts(column.dictionary, whole=whole)), column.indices)
     elif types.is_timestamp(kind) or types.is_date(kind):
         texts = _moment_texts(_moments(column))
+    elif types.is_time(kind):  # with the digits that it needs, as a timestamp
+        texts = replace(column.cast(pa.string()), r"\.?(?:000)+\z", "")
     elif types.is_binary(kind) or types.is_large_binary(kind):
         texts = column.cast(pa.binary()).view(pa.string())
     elif types.is_decimal(kind) and whole:

@@ -211,7 +211,7 @@ def _with_time_of_day(sample: Sample, day: int) -> tuple[tuple[int, ...], str] |
     if any(":" in text for text in sample.column(day)):
         return None
     for place in range(len(sample.titles)):
-        if are_times_of_day(sample.column(place)):
+        if sample.titles[place] != sample.titles[day] and are_times_of_day(sample.column(place)):
             form = ts_format(sample.joined((day, place)))
             if form is not None:
                 return (day, place), form

@@ -5,12 +5,14 @@ import io
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 from scoring.errors import ReadingsError
 from scoring.mapping import DELIMITERS, FORMATS, PLAIN, InvalidMapping, Mapping, Mappings, parse
 from scoring.readings.files import Source, check_headers, read_batches, read_sample
+from scoring.readings.rows import as_texts
 from tests.scoring.run_command import scoring
 
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=8)
@@ -111,6 +114,8 @@ def test_any_text_is_a_mapping_or_an_invalid_one(text):
         ("ts=a ts=b", "given twice"),
         ("ts=a,", "ts lists a column without a name"),
         ("ts=", "ts lists no column"),
+        ("ts=Date,Date", "ts lists 'Date' twice: give each column once"),
+        ('{"ts": ["a", "b", "a"]}', "ts lists 'a' twice"),
         ("wide=", "wide lists no column: give wide alone"),
         ('{"ts": ["a", 1]}', "give column of the timestamp"),
         ("ts-format=%H:%M", "needs %Y, %m and %d"),
@@ -336,6 +341,68 @@ def test_dates_and_times_of_parquet_are_one_timestamp_in_local_time(path):
         list(read_batches(Source("it", path)))
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_one_column_under_two_names_of_ts_is_joined_with_itself_and_not_with_another(path, kind):
+    table = pa.table({"Date": ["2026-01-01"], "Device": ["08:00"], "a": ["1.5"]})
+    pa_csv.write_csv(table, path) if kind == "csv" else pq.write_table(table, path)
+    [batch] = read_batches(Source("it", path, mapping=parse("ts=Date,date wide").of("")))
+    assert batch.rejects["reason"].to_pylist() == ["TS '2026-01-01 2026-01-01' is not a timestamp"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from([("unix-s", 1), ("unix-ms", 10**3), ("unix-us", 10**6)]),
+    st.lists(
+        st.one_of(
+            st.floats(-1e9, 9e9),
+            st.decimals(0, 4_000_000_000, places=6, allow_nan=False).map(float),
+            st.sampled_from([1767225600.1, 1767225600.123456, 0.0, 123456789.0123456]),
+        ),
+        min_size=1,
+    ),
+)
+def test_unix_times_that_are_floats_are_read_from_their_shortest_text_as_in_csv(path, unit, seconds):
+    form, scale = unit
+    numbers = [second * scale for second in seconds]
+    mapping = parse(f"ts-format={form} wide device-is=1").of("")
+    text = "TS,a\n" + "".join(f"{Decimal(repr(number)):f},1\n" for number in numbers)
+    expected = read(path, text.encode(), mapping)
+    pq.write_table(pa.table({"TS": numbers, "a": ["1"] * len(numbers)}), path)
+    readings, rows = read(path, path.read_bytes(), mapping)
+    assert (readings, [row + 1 for row in rows]) == expected
+
+
+def test_a_unix_time_that_is_a_float_keeps_the_digits_that_were_written(path):
+    pq.write_table(pa.table({"TS": [1767225600.1, 1767225600.123456, None], "a": [1, 2, 3]}), path)
+    mapping = parse("ts-format=unix-s wide device-is=1").of("")
+    [batch] = read_batches(Source("it", path, mapping=mapping))
+    assert batch.ts.to_pylist() == ["2026-01-01 00:00:00.100", "2026-01-01 00:00:00.123456"]
+    assert batch.rejects["reason"].to_pylist() == ["TS is missing"]
+
+
+@given(
+    st.sampled_from([pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns")]),
+    st.lists(st.times(), min_size=1),
+)
+def test_a_time_of_parquet_has_the_digits_that_a_timestamp_would_have(path, kind, times):
+    moments = pa.array([datetime.combine(date(2026, 7, 1), each) for each in times], pa.timestamp("us"))
+    exact = moments.cast(pa.timestamp(kind.unit), safe=False)
+    day, ones = pa.array([date(2026, 7, 1)] * len(times)), pa.array(["1"] * len(times))
+    pq.write_table(pa.table({"TS": exact, "a": ones}), path)
+    [whole] = read_batches(Source("it", path, mapping=parse("wide device-is=1").of("")))
+    pq.write_table(pa.table({"Date": day, "Time": exact.cast(kind), "a": ones}), path)
+    [parts] = read_batches(Source("it", path, mapping=parse("ts=Date,Time wide device-is=1").of("")))
+    assert as_texts(parts.ts).to_pylist() == as_texts(whole.ts).to_pylist()
+    assert parts.times.tolist() == whole.times.tolist()
+
+
+def test_a_sample_of_parquet_has_each_column_under_its_own_title(path):
+    columns = [pa.array([text]) for text in ("x", "y", "2026-01-01", "1.5")]
+    pq.write_table(pa.Table.from_arrays(columns, ["note", "note", "when", "a"]), path)
+    sample = read_sample(Source("it", path))
+    assert [sample.column(place) for place in range(4)] == [[], [], ["2026-01-01"], ["1.5"]]
+
+
 def test_a_timestamp_of_parquet_is_not_part_of_another(path):
     moments = pa.array([0], pa.timestamp("s"))
     pq.write_table(pa.table({"Date": moments, "Time": ["08:00"], "Device": [1], "a": [1.5]}), path)
@@ -442,6 +509,22 @@ def test_a_file_of_thousands_of_columns_is_refused_soon(path, cell):
     with pytest.raises(ReadingsError, match="no column holds timestamps"):
         list(read_batches(Source("it", path)))
     assert monotonic() - start < 60, "it took minutes when each column was searched in each format"
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(
+    "wide",
+    ["wide", f"wide={','.join(f'C{number}' for number in range(2_500))}"],
+    ids=["all", "listed"],
+)
+def test_a_wide_file_of_thousands_of_columns_is_read_soon(path, kind, wide):
+    columns = {f"c{number}": [1.5, 2.5] for number in range(9_000)}
+    table = pa.table({"TS": ["2026-01-01", "2026-01-02"], **columns})
+    pa_csv.write_csv(table, path) if kind == "csv" else pq.write_table(table, path)
+    start = monotonic()
+    [batch] = read_batches(Source("it", path, mapping=parse(f"device-is=q {wide}").of("")))
+    assert len(batch.codes) == 2 * (9_000 if wide == "wide" else 2_500)
+    assert monotonic() - start < 30, "it took a minute when the names were listed again for each column"
 
 
 def test_a_wide_file_of_many_columns_is_cut_into_blocks_of_few_lines(path):
