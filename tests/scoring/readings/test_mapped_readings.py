@@ -426,6 +426,7 @@ def test_a_timestamp_can_be_in_more_than_two_columns(path):
         ),
         ("Time,a\nMonday,1.5\n", "column 'Time' holds 'Monday', a timestamp in no known format: describe it"),
         ("x,a\n1,1.5\n", "no column holds timestamps"),
+        ("Time,Time,a\n2026-01-01,08:00,1.5\n", "2 columns Time (TS) in 'Time,Time,a'"),
         (
             "# TS,Device,Sensor,Value\n2026-01-01,1,2,3\n",
             "no header? write the names of the columns above it",
