@@ -172,6 +172,8 @@ def _rows(record: pa.RecordBatch, names: Sequence[str], columns: Columns) -> Row
     places = columns.places
     read: dict[int | str, Callable[[pa.Array], pa.Array]] = {}
     read |= dict.fromkeys(places, _unparsed if columns.are_plain else _texts)
+    if columns.mapping.decimal == "comma":
+        read |= dict.fromkeys(columns.values, _comma_texts)
     read |= dict.fromkeys(columns.keys, _distinct_texts)
     if len(columns.ts) > 1:
         read |= dict.fromkeys(columns.ts, _part_texts)
@@ -202,6 +204,14 @@ def _unparsed(column: pa.Array) -> pa.Array:
         if types.is_integer(kind) and kind != pa.uint64():
             return column.cast(pa.int64())
     return _texts(column)
+
+
+def _comma_texts(column: pa.Array) -> pa.StringArray:
+    """Texts of Value; numbers with the decimal comma that the mapping gives to texts."""
+    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
+    texts = _texts(column)
+    is_number = types.is_floating(kind) or types.is_decimal(kind)
+    return pc.replace_substring(texts, ".", ",") if is_number else texts
 
 
 def _distinct_texts(column: pa.Array) -> pa.DictionaryArray:

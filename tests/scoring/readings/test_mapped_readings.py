@@ -638,3 +638,13 @@ def test_a_header_that_is_refused_comes_with_the_option_that_reads_it(path, cont
     words = parse(mapping.strip('"')).of("")
     [batch] = read_batches(Source("it", path, mapping=words))
     assert (len(batch.codes), batch.rejects.num_rows) == (1, 0)
+
+
+@pytest.mark.parametrize("number", [1234.5, 2.0, 1.5e300, -0.125])
+def test_a_number_of_parquet_is_one_beside_texts_with_a_decimal_comma(tmp_path, number):
+    path = tmp_path / "a.parquet"
+    columns = {"TS": ["2026-01-01 00:00:00"], "Number": [number], "Text": ["1.234,5"]}
+    pq.write_table(pa.table(columns), path)
+    source = Source("a", path, mapping=parse("wide device-is=1 decimal=comma").of(""))
+    values = [float(value) for batch in read_batches(source) for value in batch.values]
+    assert sorted(values) == sorted([number, 1234.5])
