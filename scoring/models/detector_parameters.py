@@ -157,8 +157,13 @@ class Neighbours:
 
     features_in = FeaturesOf("readings")
 
+    @property
+    def multiplies_out(self) -> bool:
+        """Whether squared distances are x² - 2xy + y², which rounds: by this name of the metric alone."""
+        return self.search == "brute" and self.metric == "euclidean"
 
-METRICS = ("chebyshev", "euclidean", "manhattan", "minkowski")
+
+METRICS = ("chebyshev", "euclidean", "l2", "manhattan", "minkowski")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

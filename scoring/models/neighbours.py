@@ -31,7 +31,9 @@ class NeighbourScorer:
         if p.features_in == 1:
             self._order = np.argsort(p.readings[:, 0], kind="stable")
             self._sorted = p.readings[self._order, 0]
-            self._runs, self._run_bounds = _runs(p.densities[self._order], p.distances[self._order])
+            alike = [p.densities[self._order], p.distances[self._order]]
+            # Multiplied out, readings apart can be equally near, and then their distances still differ.
+            self._runs, self._run_bounds = _runs(*alike, *([self._sorted] if p.multiplies_out else []))
 
     def scores(self, x: Floats) -> Floats:
         """Scores of readings of shape (n, f)."""
@@ -63,7 +65,7 @@ class NeighbourScorer:
         p, epsilon = self._p, np.finfo(np.float64).eps
         if p.metric == "minkowski":
             return 1e3 * epsilon * ranks
-        if p.metric == "euclidean" and p.search == "brute":
+        if p.multiplies_out:
             return 16 * epsilon * ((x * x).sum(axis=1) + self._largest_square)
         return np.zeros(len(x))
 
@@ -127,8 +129,8 @@ class NeighbourScorer:
         return np.where(there, ranks, np.inf)
 
 
-def _runs(densities: Floats, distances: Floats) -> tuple[Places, Places]:
+def _runs(*alike: Floats) -> tuple[Places, Places]:
     """Of sorted readings, the number of the run of equal ones that each belongs to, and where runs begin."""
-    changes = (np.diff(densities) != 0) | (np.diff(distances) != 0)
+    changes = np.any([np.diff(each) != 0 for each in alike], axis=0)
     runs = np.concatenate([[0], np.cumsum(changes)])
     return runs, np.searchsorted(runs, np.arange(runs[-1] + 2))

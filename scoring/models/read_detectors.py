@@ -6,6 +6,7 @@ import numpy as np
 
 from scoring.errors import ModelRefused
 from scoring.models.detector_parameters import (
+    METRICS,
     DetectorParameters,
     Ellipse,
     Hyperplane,
@@ -60,7 +61,7 @@ def ellipse(fields: Fields) -> Ellipse:
     return Ellipse(fields.array("location_"), fields.array("precision_"), offset)
 
 
-_ONE_METRIC = {"cityblock": "manhattan", "l1": "manhattan", "l2": "euclidean"}
+_ONE_METRIC = {"cityblock": "manhattan", "l1": "manhattan"}
 
 
 def neighbours(fields: Fields) -> Neighbours:
@@ -71,7 +72,7 @@ def neighbours(fields: Fields) -> Neighbours:
         )
     metric = fields.value("effective_metric_")
     metric = _ONE_METRIC.get(metric, metric) if isinstance(metric, str) else None
-    if metric not in {"chebyshev", "euclidean", "manhattan", "minkowski"}:
+    if metric not in METRICS:
         raise ModelRefused(
             "is a LocalOutlierFactor with a metric of its own, which is not supported: "
             "train it again with minkowski, euclidean, manhattan or chebyshev"

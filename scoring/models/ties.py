@@ -31,7 +31,7 @@ def rank(p: Neighbours, x: Floats, y: Floats, *, exact: bool = False) -> Floats:
     for j in range(p.features_in):
         away = np.abs(x[..., j] - y[..., j])
         match p.metric:
-            case "euclidean":
+            case "euclidean" | "l2":
                 total += away * away
             case "manhattan":
                 total += away
@@ -57,7 +57,7 @@ def _power_of(base: float, exponent: float) -> float:
 def distance(p: Neighbours, ranks: Floats, *, exact: bool = False) -> Floats:
     """The distances of these ranks; `exact` as for them."""
     match p.metric:
-        case "euclidean":
+        case "euclidean" | "l2":
             return np.sqrt(ranks)
         case "minkowski":
             result: Floats = (_exact_power if exact else np.power)(ranks, 1.0 / p.p)
@@ -126,7 +126,7 @@ class Search:
             return lambda start, end: self.ranks(rows, p.order[None, start:end])[0].tolist()
         value, values = x.item(), self._plain
         match p.metric:
-            case "euclidean":
+            case "euclidean" | "l2":
                 return lambda start, end: [(away := value - each) * away for each in values[start:end]]
             case "minkowski":
                 return lambda start, end: [_power_of(abs(value - each), p.p) for each in values[start:end]]
@@ -146,7 +146,7 @@ class Search:
     def ranks(self, x: Floats, places: Places) -> Floats:
         """What the search compares readings by: of shape (n, f) with those it was fitted on, shape (n, k)."""
         p = self._p
-        if p.search != "brute" or p.metric != "euclidean":
+        if not p.multiplies_out:
             return rank(p, x[:, None, :], p.readings[places], exact=True)
         # Multiplied out, which rounds otherwise; distances are made of it as well.
         if p.features_in == 1:
@@ -173,7 +173,7 @@ class Search:
         distances = distance(p, rank(p, x[:, None, :], centres, exact=True), exact=True)
         apart: Floats = np.maximum(0.0, distances - radii)
         match p.metric:
-            case "euclidean":
+            case "euclidean" | "l2":
                 return apart * apart
             case "minkowski":
                 return _exact_power(apart, p.p)

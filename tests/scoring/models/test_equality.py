@@ -173,6 +173,21 @@ def test_a_score_exactly_at_the_boundary_is_summed_up_like_scikit_learns(
         assert read(factor).predict(np.array([value]))[0] == (factor.predict([[value]]) == -1), value
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev"])
+def test_brute_force_multiplies_out_by_the_name_euclidean_only(metric: str) -> None:
+    factor = LocalOutlierFactor(novelty=True, metric=metric, n_neighbors=1, contamination=0.5)
+    factor.fit([[49.7], [52.07], [58.16]])
+    assert_equal(factor, np.array([55.114999999999995, 53.93, 50.885, 49.7]))
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "l2"])
+@pytest.mark.parametrize("neighbours", [1, 3, 8])
+def test_readings_whose_squares_nearly_cancel_get_scikit_learns_labels(neighbours: int, metric: str) -> None:
+    seen = 1e8 + np.random.default_rng(0).permutation(20) * 1e-8
+    factor = LocalOutlierFactor(novelty=True, n_neighbors=neighbours, metric=metric, algorithm="brute")
+    assert_equal(factor.fit(seen[:, None]), 1e8 + np.arange(-18, 38) * 1e-8)
+
+
 @given(shares=st.lists(st.floats(1e-7, 1 - 1e-7), min_size=1, max_size=50))
 def test_normal_quantiles_are_scipys_to_the_last_bit(shares: list[float]) -> None:
     assert normal_quantiles(np.array(shares)).tolist() == ndtri(shares).tolist()
@@ -218,7 +233,7 @@ FACTORS = st.builds(
     leaf_size=st.integers(1, 12),
     n_neighbors=st.integers(1, 12),
     algorithm=st.sampled_from(["auto", "kd_tree", "ball_tree", "brute"]),
-    metric=st.sampled_from(["euclidean", "manhattan", "chebyshev"]),
+    metric=st.sampled_from(["euclidean", "l2", "manhattan", "chebyshev"]),
 )
 
 
