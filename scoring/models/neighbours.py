@@ -53,7 +53,7 @@ class NeighbourScorer:
             below = furthest[open_] - self._rounding(distinct[open_], furthest[open_])
             neighbours[open_] = self._search.neighbours(distinct[open_], below)
         scores = self._score(distinct, neighbours)
-        near = np.abs(scores) < _NEAR
+        near = np.abs(scores) < _NEAR * max(1.0, abs(self._p.offset))
         if near.any():  # where a label depends on the last bit: sums are made in scikit-learn's order
             found = self._search.neighbours_in_order(distinct[near])
             scores[near] = self._score(distinct[near], found)

@@ -173,6 +173,23 @@ def test_a_score_exactly_at_the_boundary_is_summed_up_like_scikit_learns(
         assert read(factor).predict(np.array([value]))[0] == (factor.predict([[value]]) == -1), value
 
 
+@pytest.mark.parametrize("search", ["kd_tree", "brute"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_score_exactly_at_a_boundary_far_from_zero_is_summed_up_like_scikit_learns(
+    seed: int, search: str
+) -> None:
+    random = np.random.default_rng(seed)
+    seen = np.concatenate([random.normal(50, 4, 120).round(), random.normal(50, 4, 30)])
+    factor = LocalOutlierFactor(novelty=True, algorithm=search, n_neighbors=8).fit(seen[:, None])
+    values = np.unique(np.concatenate([seen, random.normal(50, 4, 150)]))
+    scores = factor.score_samples(values[:, None])
+    far = scores < -1e5  # around equal readings the density is next to infinite
+    assert far.any()
+    for value, score in list(zip(values[far], scores[far], strict=True))[:20]:
+        factor.offset_ = score
+        assert read(factor).predict(np.array([value]))[0] == 0, value
+
+
 @pytest.mark.parametrize("metric", ["euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev"])
 def test_brute_force_multiplies_out_by_the_name_euclidean_only(metric: str) -> None:
     factor = LocalOutlierFactor(novelty=True, metric=metric, n_neighbors=1, contamination=0.5)
