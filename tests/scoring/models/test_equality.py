@@ -173,6 +173,22 @@ def test_a_score_exactly_at_the_boundary_is_summed_up_like_scikit_learns(
         assert read(factor).predict(np.array([value]))[0] == (factor.predict([[value]]) == -1), value
 
 
+@pytest.mark.parametrize("count", [200, 400])
+@pytest.mark.parametrize(
+    "metric", ["euclidean", "l2", "manhattan", "l1", "cityblock", "chebyshev", "minkowski"]
+)
+def test_a_score_exactly_at_the_boundary_by_brute_force_is_that_of_more_readings_than_were_fitted(
+    metric: str, count: int
+) -> None:
+    seen = np.random.default_rng(0).normal(50, 10, (count, 1)).round()
+    factor = LocalOutlierFactor(novelty=True, algorithm="brute", metric=metric, p=3).fit(seen)
+    values = np.unique(seen)
+    many = np.resize(values, count + len(values))
+    for offset in np.unique(factor.score_samples(many[:, None])):
+        factor.offset_ = offset
+        assert (read(factor).predict(many)[0] == (factor.predict(many[:, None]) == -1)).all(), offset
+
+
 @pytest.mark.parametrize("search", ["kd_tree", "brute"])
 @pytest.mark.parametrize("seed", range(6))
 def test_a_score_exactly_at_a_boundary_far_from_zero_is_summed_up_like_scikit_learns(
