@@ -70,6 +70,24 @@ def break_lease(fleet: Fleet, run: str) -> None:
     BlobLeaseClient(client).break_lease(lease_break_period=0)
 
 
+def start_sleeping(fleet: Fleet) -> str:
+    """Start a run whose only step sleeps; returns the run when the step runs."""
+    fleet.models(s1_1="sleep 600")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    return run
+
+
+def kill_worker(fleet: Fleet, run: str) -> int:
+    """Kill the worker of a run, when its step runs; returns its id."""
+    until(lambda: fleet.context.runs.markers.all()[0].held)
+    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    (worker,) = workers(run)
+    worker.kill()
+    return worker.pid
+
+
 def test_a_landing_is_scored_and_everything_is_where_it_belongs(fleet):
     fleet.models(s1_1="score", s1_2="score")
     fleet.publish()
@@ -358,9 +376,7 @@ def test_steps_stop_with_their_worker_however_it_ends(fleet, tmp_path):
 
 
 def test_the_first_worker_that_is_killed_is_replaced_at_once_and_the_second_by_the_next_sweep(fleet):
-    fleet.models(s1_1="sleep 600")
-    fleet.publish()
-    run = fleet.start(fleet.land("a.csv", "1_1"))
+    run = start_sleeping(fleet)
     killed = kill_worker(fleet, run)
     until(lambda: [worker.pid for worker in workers(run)] not in ([], [killed]))
     kill_worker(fleet, run)
@@ -374,10 +390,7 @@ def test_the_first_worker_that_is_killed_is_replaced_at_once_and_the_second_by_t
 
 
 def test_a_killed_worker_is_not_replaced_while_another_one_has_its_run(fleet):
-    fleet.models(s1_1="sleep 600")
-    fleet.publish()
-    run = fleet.start(fleet.land("a.csv", "1_1"))
-    until(lambda: fleet.context.runs.markers.all()[0].held)
+    run = start_sleeping(fleet)
     (first,) = workers(run)
     first.suspend()
     break_lease(fleet, run)
@@ -393,10 +406,7 @@ def test_a_killed_worker_is_not_replaced_while_another_one_has_its_run(fleet):
 
 
 def test_a_canceled_run_gets_no_other_worker(fleet):
-    fleet.models(s1_1="sleep 600")
-    fleet.publish()
-    run = fleet.start(fleet.land("a.csv", "1_1"))
-    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    run = start_sleeping(fleet)
     (worker,) = workers(run)
     worker.suspend()
     fleet.engine.cancel(run)
@@ -407,20 +417,8 @@ def test_a_canceled_run_gets_no_other_worker(fleet):
     assert workers(run) == []
 
 
-def kill_worker(fleet: Fleet, run: str) -> int:
-    """Kill the worker of a run, when its step runs; returns its id."""
-    until(lambda: fleet.context.runs.markers.all()[0].held)
-    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
-    (worker,) = workers(run)
-    worker.kill()
-    return worker.pid
-
-
 def test_a_worker_that_is_asked_to_stop_leaves_its_run_to_the_next_sweep(fleet):
-    fleet.models(s1_1="sleep 600")
-    fleet.publish()
-    run = fleet.start(fleet.land("a.csv", "1_1"))
-    until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
+    run = start_sleeping(fleet)
     for worker in workers(run):
         worker.send_signal(signal.SIGTERM)
     until(lambda: fleet.engine.status(run).lost)
