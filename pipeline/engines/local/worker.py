@@ -236,6 +236,7 @@ class Worker:
         names = {folder + file.name for file in files}
         old = {blob.name for blob in preds.list(folder)} - names
         if folder + SUCCESS in old:
+            old.remove(folder + SUCCESS)
             preds.delete(folder + SUCCESS)
         in_parallel(preds.delete, sorted(old))
         in_parallel(lambda file: preds.upload(folder + file.name, file), sorted(files))
