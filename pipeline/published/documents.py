@@ -23,7 +23,12 @@ class Documents:
 
 def version_of(pipeline_yml: bytes, score_yml: bytes) -> str:
     """The version of two documents."""
-    return f"v{hashlib.sha256(score_yml + b'\0' + pipeline_yml).hexdigest()[:16]}"
+    return f"v{hashlib.sha256(joined(pipeline_yml, score_yml)).hexdigest()[:16]}"
+
+
+def joined(pipeline_yml: bytes, score_yml: bytes) -> bytes:
+    """Two documents as one; YAML has no NUL."""
+    return score_yml + b"\0" + pipeline_yml
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

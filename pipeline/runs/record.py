@@ -135,7 +135,7 @@ class RunRecord:
     note: str | None = None
     """What is worth knowing but not a failure, in one line."""
     applied: bool = False
-    """Whether the fleet state has its results."""
+    """Whether the fleet state has its results; not recorded where its marker ends at once."""
     token: str = ""
     """Random text of each write: distinguishes our own write, whose response was lost, from an equal one."""
     etag: str | None = field(default=None, compare=False)

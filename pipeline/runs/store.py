@@ -101,16 +101,31 @@ class Runs:
         while True:
             if not record.state.leads_to(state):
                 raise IllegalTransition(f"run {record.run} is {record.state}, it cannot become {state}")
-            new = _timed(replace(record, state=state, token=_token(), **changes), now)
-            try:
-                etag = self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
-                break
-            except Changed:
-                record = self.load(record.run)
-        why = f": {new.error}" if new.error else ""
-        logger.info("run %s is %s%s", new.run, state, why, extra={"run": new.run})
-        new = replace(new, etag=etag)
-        return self._conclude(new, lease) if state.final else new
+            new = self._swap(_timed(replace(record, state=state, **changes), now))
+            if new:
+                return self._advanced(new, lease)
+            record = self.load(record.run)
+
+    def cancel_unstarted(self, record: RunRecord) -> bool:
+        """Cancel a run that no worker has started; False if another process has changed its record."""
+        new = self._swap(_timed(replace(record, state=RunState.CANCELED), self.clock()))
+        if new:
+            self._advanced(new, None)
+        return new is not None
+
+    def _advanced(self, record: RunRecord, lease: Lease | None) -> RunRecord:
+        why = f": {record.error}" if record.error else ""
+        logger.info("run %s is %s%s", record.run, record.state, why, extra={"run": record.run})
+        return self._conclude(record, lease) if record.state.final else record
+
+    def _swap(self, record: RunRecord, **changes: Any) -> RunRecord | None:
+        """Write a changed record over the version that it was read from; None if that is no longer stored."""
+        new = replace(record, token=_token(), **changes)
+        try:
+            etag = self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
+        except Changed:
+            return None
+        return replace(new, etag=etag)
 
     def advance_to(self, record: RunRecord, status: RunStatus, *, lease: Lease | None = None) -> RunRecord:
         """Bring a run to the state that its engine or summary reports, with its counts and error.
@@ -136,13 +151,9 @@ class Runs:
             PipelineError: the fleet state does not have it; it must be tried again.
         """
         self._add_to_history(record, by_worker=by_worker)
-        if self.add_to_fleet(record) and not record.applied:
-            new = replace(record, applied=True, token=_token())
-            try:
-                etag = self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
-            except Changed:  # the names in the fleet state keep it from being applied twice
-                return self.load(record.run)
-            return replace(new, etag=etag)
+        if self.add_to_fleet(record) and record.needs_sweep and not record.applied:
+            # If others are faster: the names in the fleet state keep it from being applied twice.
+            return self._swap(record, applied=True) or self.load(record.run)
         return record
 
     def _conclude(self, record: RunRecord, lease: Lease | None) -> RunRecord:
@@ -173,34 +184,15 @@ class Runs:
 
     def restart(self, record: RunRecord) -> RunRecord | None:
         """Record that the dead worker of a run is replaced; None if another process was faster."""
-        new = replace(
-            record,
-            state=RunState.SUBMITTED,
-            submitted=self.clock(),
-            restarts=record.restarts + 1,
-            token=_token(),
+        return self._swap(
+            record, state=RunState.SUBMITTED, submitted=self.clock(), restarts=record.restarts + 1
         )
-        try:
-            etag = self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
-        except Changed:
-            return None
-        return replace(new, etag=etag)
 
     def give_up(self, record: RunRecord) -> RunRecord:
         """Record that a finished run is not tried again, because it has no try left."""
-        new = replace(
-            record,
-            retry=False,
-            error=f"{record.error or 'see its steps'}; it is not tried again after {record.tries:,} tries",
-            token=_token(),
-        )
-        try:
-            new = replace(
-                new, etag=self.store.runs.replace(_record(record.run), new.to_bytes(), record.etag or "")
-            )
-        except Changed:  # another sweep was faster
-            return self.load(record.run)
-        return self.publish_end(new)
+        error = f"{record.error or 'see its steps'}; it is not tried again after {record.tries:,} tries"
+        new = self._swap(record, retry=False, error=error)
+        return self.publish_end(new) if new else self.load(record.run)  # another sweep was faster
 
     def settle(self, record: RunRecord, lease: Lease | None = None) -> None:
         """Delete the marker of a finished run, or set it to `failed` if the sweep still has work with it."""

@@ -23,6 +23,7 @@ from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
 from tests.e2e.conftest import wait_for_end
 from tests.pipeline.conftest import until
+from tests.pipeline.workers import all_workers
 
 LOST = blob_name(Kind.GOOD, 50)
 """A landing whose run loses a step."""
@@ -62,8 +63,8 @@ def soak(tmp_path_factory):
         soak.receiver.stopped = True
         until(lambda: delivered(context), 300)
         runs = context.runs.newest()
-        until(lambda: all(context.store.runs.exists(f"{record.run}/logs/worker.log") for record in runs))
-        yield soak  # the workers have exited: a worker's own log is the last thing it writes
+        until(lambda: not all_workers().keys() & {record.run for record in runs})
+        yield soak
 
 
 def delivered(context):

@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import sys
-import time
 import traceback
 import uuid
 from dataclasses import replace
@@ -24,6 +23,8 @@ from pipeline.redact import redacted
 from pipeline.runs.record import RunState
 from pipeline.settings import Connection
 from pipeline.storage.account import Store
+from tests.pipeline.conftest import until
+from tests.pipeline.workers import workers
 
 PLANTED = "UExBTlRFRHNlY3JldA"
 SIGNED = f"sv=2025-01-05&ss=b&sig={PLANTED}%3D"
@@ -75,14 +76,11 @@ def test_everything_that_a_run_stores_is_free_of_secrets(fleet, azurite, monkeyp
         connection = Connection(connection_string(proxy.port))
         fleet.engine.settings = replace(fleet.engine.settings, connection=connection)
         record = fleet.score(fleet.land("a.csv", "1_1", "1_2"))
-        deadline = time.monotonic() + 60
-        while not runs.exists(f"{record.run}/logs/worker.log"):  # written last, after the record
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: not workers(record.run))
         assert sum(proxy.faults.values()) > 0
     assert record.state is RunState.PARTLY
     stored = {blob.name: runs.read(blob.name).data.decode() for blob in runs.list()}
-    assert {f"{record.run}/record.json", f"{record.run}/logs/worker.log"} <= stored.keys()
+    assert {f"{record.run}/record.json", f"{record.run}/steps.json"} <= stored.keys()
     for name, text in stored.items():
         assert KEY not in text, name
         assert PLANTED not in text, name

@@ -3,7 +3,7 @@
 submit   starts a worker and does not wait; a worker exits at once if another one works on the run. The first
          worker that is killed is replaced at once, if this process is still alive, and otherwise by a sweep
 status   the record of the run, which the worker updates, and whether a worker holds the lease of the run
-cancel   stores a request that the worker finds within a second or two
+cancel   ends a run that has not started; otherwise the worker finds the request within a second or two
 """
 
 import json
@@ -135,15 +135,15 @@ class LocalEngine:
 
     def cancel(self, run: str) -> None:
         """Request that the worker stops; a run without a worker is canceled at once."""
-        status = self.status(run)
-        if status.state.final:
+        record = self.runs.load(run)
+        if record.state.final:
             return
         self.runs.request_cancel(run)
-        if status.lost:
-            try:
+        if record.state is RunState.SUBMITTED and self.runs.cancel_unstarted(record):
+            return
+        if self.status(run).lost:
+            with suppress(IllegalTransition):  # it has finished in the meantime
                 self.runs.advance(self.runs.load(run), RunState.CANCELED)
-            except IllegalTransition:  # it has finished in the meantime
-                return
 
     def _watch(
         self,

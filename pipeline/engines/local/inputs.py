@@ -1,4 +1,4 @@
-"""Downloads the inputs of a run to this machine: landings, their manifest, and models."""
+"""Downloads what a run needs to this machine: its pipeline, landings, their manifest, and models."""
 
 import hashlib
 import json
@@ -16,6 +16,8 @@ from pipeline.errors import (
     StorageUnreachable,
 )
 from pipeline.json_documents import to_json
+from pipeline.published.documents import joined, version_of
+from pipeline.published.publish import load_documents
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.listing import BlobInfo
@@ -49,6 +51,27 @@ def fetch(store: Store, manifest: Manifest, cache: Path, folder: Path) -> Inputs
     local = folder / MANIFEST_JSON
     local.write_bytes(fetch_landings(store, manifest, data))
     return Inputs(data, local, models, fetch_models(store, cache, models))
+
+
+def fetch_documents(store: Store, version: str, cache: Path) -> tuple[bytes, bytes]:
+    """pipeline.yml and score.yml of a published version; `cache` keeps them for the next run.
+
+    Raises:
+        PublishError: there is no such version, or the documents are no longer those that were published.
+    """
+    kept = cache / version
+    with suppress(FileNotFoundError, ValueError):
+        score_yml, pipeline_yml = kept.read_bytes().split(b"\0")
+        if version_of(pipeline_yml, score_yml) == version:
+            return pipeline_yml, score_yml
+    pipeline_yml, score_yml = load_documents(store, version)
+    for old in cache.iterdir():
+        old.unlink(missing_ok=True)
+    part = cache / f"{version}.{os.getpid()}"
+    part.write_bytes(joined(pipeline_yml, score_yml))
+    with suppress(FileNotFoundError):  # another worker has just removed what it did not know
+        part.replace(kept)
+    return pipeline_yml, score_yml
 
 
 def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:

@@ -43,13 +43,13 @@ class Stop:
 def renewed(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[Callable[[], None]]:
     """Renew `lease` inside this block; if that fails for too long, the lease is lost, and `stop` is set.
 
-    Yields a function that renews it at once.
+    Yields a function that renews it at once, unless that was done within the last `every` seconds.
     """
-    last = time.monotonic()
+    last = _now()
 
     def renew() -> None:
         nonlocal last
-        asked = time.monotonic()
+        asked = _now()
         try:
             lease.renew()
             last = asked
@@ -57,11 +57,20 @@ def renewed(lease: Lease, stop: Stop, every: float = RENEW_SECONDS) -> Iterator[
             stop(StopReason.LOST)
         except PipelineError as error:
             logger.warning("the lease could not be renewed: %s", error)
-            if time.monotonic() - last > LEASE_SECONDS:
+            if _now() - last > LEASE_SECONDS:
                 stop(StopReason.LOST)
 
+    def renew_old() -> None:
+        if _now() - last > every:
+            renew()
+
     with _repeatedly(renew, every):
-        yield renew
+        yield renew_old
+
+
+def _now() -> float:
+    """Seconds of a clock that continues while the machine sleeps, as the lease does."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
     slots/<n>            locked with flock while a step runs: limits the steps of all workers together
     models/<container>/  downloaded models, by name and ETag
+    published/<version>  the documents of a published pipeline, which never change
     runs/<run>-<random>/ work folder of a worker; it locks `alive` with flock, so that the next worker
                          detects and removes the folders of dead workers
     logs/<run>.log       log of a worker, until it is stored with the run
@@ -46,7 +47,7 @@ class Machine:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
                 raise EngineError(f"{folder} belongs to another user: set TMPDIR to a folder of your own")
-            for part in ("slots", "models", "runs", "logs"):
+            for part in ("slots", "models", "published", "runs", "logs"):
                 (folder / part).mkdir(exist_ok=True)
         except OSError as error:
             raise EngineError(
@@ -61,6 +62,11 @@ class Machine:
     def models(self) -> Path:
         """Folder of downloaded models."""
         return self.folder / "models"
+
+    @property
+    def published(self) -> Path:
+        """Folder of downloaded documents."""
+        return self.folder / "published"
 
     @contextmanager
     def slot(self, count: int, stop: threading.Event) -> Iterator[bool]:

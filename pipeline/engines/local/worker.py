@@ -44,7 +44,6 @@ from pipeline.errors import (
 )
 from pipeline.log_lines import keep_one_line
 from pipeline.published.build import COLLECT, SCORE_FILE, check
-from pipeline.published.publish import load_documents
 from pipeline.redact import redacted
 from pipeline.runs import result
 from pipeline.runs.record import RunRecord, RunState, RunStatus
@@ -124,15 +123,17 @@ class Worker:
         """Execute the run; no status if another worker has it, or is to get it."""
         if record.state.final:
             return record, RunStatus(state=record.state)
-        if self.runs.cancel_requested(self.run):
-            return record, RunStatus(state=RunState.CANCELED)
         is_first = record.state is not RunState.RUNNING and not record.restarts
+        if not is_first and self.runs.cancel_requested(self.run):
+            return record, RunStatus(state=RunState.CANCELED)
         if record.state is not RunState.RUNNING:
-            with suppress(IllegalTransition):
+            try:
                 record = self.runs.advance(record, RunState.RUNNING)
+            except IllegalTransition:  # canceled in the meantime
+                record = self.runs.load(self.run)
+                return record, RunStatus(state=record.state)
         try:
-            finished = None if is_first else self._finished()
-            status = finished or self._execute(record, renew_lease)
+            status = (None if is_first else self._finished()) or self._execute(record, renew_lease)
         except StorageError as error:
             status = RunStatus(state=RunState.FAILED, error=str(error), retry=True)
         except PipelineError as error:
@@ -146,15 +147,18 @@ class Worker:
     def _finished(self) -> RunStatus | None:
         """The result of an earlier worker, if it stored the predictions and did not update the record.
 
-        Landings can have been replaced since, so a second execution could score fewer of them.
+        Landings can have been replaced since, so a second execution could score fewer of them. Without a
+        result, what the earlier worker has stored is deleted.
         """
         status = result.find(self.store.runs, self.run)
-        if status is not None:
+        if status is None:
+            self._clear()
+        else:
             self._mark()  # it can have died before that
         return status
 
     def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> RunStatus | None:
-        pipeline_yml, score_yml = load_documents(self.store, record.published)
+        pipeline_yml, score_yml = inputs.fetch_documents(self.store, record.published, self.machine.published)
         check(pipeline_yml, score_yml)
         pipeline = Pipeline.read(pipeline_yml, {SCORE_FILE: score_yml})
         states = StepStates((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
@@ -226,26 +230,23 @@ class Worker:
             self._mark()
         return status
 
-    def _store(self, out: Path) -> None:
-        """Upload the results; delete what else is in the folder, first of all a `_SUCCESS`.
+    def _clear(self) -> None:
+        """Delete what a worker that died has stored, first of all a `_SUCCESS`."""
+        preds, mark = self.store.preds, f"{self.run}/{SUCCESS}"
+        old = {blob.name for blob in preds.list(f"{self.run}/")}
+        if mark in old:
+            preds.delete(mark)
+        in_parallel(preds.delete, sorted(old - {mark}))
 
-        No worker has stated a result, so it is from one that died, or from someone else.
-        """
-        preds, folder = self.store.preds, f"{self.run}/"
+    def _store(self, out: Path) -> None:
         files = [file for file in out.iterdir() if file.is_file() and not file.name.startswith(("_", "."))]
-        names = {folder + file.name for file in files}
-        old = {blob.name for blob in preds.list(folder)} - names
-        if folder + SUCCESS in old:
-            old.remove(folder + SUCCESS)
-            preds.delete(folder + SUCCESS)
-        in_parallel(preds.delete, sorted(old))
-        in_parallel(lambda file: preds.upload(folder + file.name, file), sorted(files))
+        in_parallel(lambda file: self.store.preds.upload(f"{self.run}/{file.name}", file), sorted(files))
 
     def _mark(self) -> None:
         self.store.preds.put(f"{self.run}/{SUCCESS}", b"")
 
     def _keep_log(self, log: Path, states: StepStates | None = None) -> None:
-        """Store a log with the run, and remove it here; an error is logged and does not fail the run.
+        """Store a log with the run unless it is empty, and remove it here; an error fails no run.
 
         The short log of a step goes into the document of its `states`; the worker's own has none.
         """
@@ -257,7 +258,7 @@ class Worker:
                 text = redacted(file.read().decode(errors="replace"))
             if states and size <= step_states.LONGEST_LOG:
                 states.keep_log(log.stem, text)
-            else:
+            elif size:
                 self.store.runs.put(f"{self.run}/logs/{name}", text.encode())
             log.unlink()
         except FileNotFoundError:
@@ -280,7 +281,8 @@ def main(argv: Sequence[str]) -> int:
     hide_process()
     os.environ.update(json.load(sys.stdin))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    logging.getLogger("azure").setLevel(logging.WARNING)
+    for name in ("azure", "pipeline.runs.store"):  # the record says which states the run had
+        logging.getLogger(name).setLevel(logging.WARNING)
     try:
         with _connected() as (settings, store):
             machine = Machine(args.folder)

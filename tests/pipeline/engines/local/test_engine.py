@@ -21,6 +21,7 @@ from dev.proxy import FaultProxy, at_random
 from pipeline.alerts import RUN_FAILED
 from pipeline.engine import StepState
 from pipeline.engines.local.engine import handed_over, settings_environment, worker_environment
+from pipeline.engines.local.lease import RENEW_SECONDS
 from pipeline.errors import EngineError
 from pipeline.flow.manual import Request, submit_manual
 from pipeline.flow.status import view_run
@@ -34,23 +35,10 @@ from pipeline.step_environment import ROOT
 from pipeline.terminal.watch import show
 from scoring.formats import SUCCESS
 from tests.pipeline.conftest import Fleet, plant_end, until
+from tests.pipeline.workers import all_workers, workers
 from tests.scoring.run_command import scoring
 
 pytestmark = pytest.mark.usefixtures("measured")
-
-
-def all_workers() -> dict[str, list[psutil.Process]]:
-    """Workers that are alive, by run."""
-    found: dict[str, list[psutil.Process]] = {}
-    for process in psutil.process_iter(["cmdline"]):
-        words = process.info["cmdline"] or []
-        if "pipeline.engines.local.worker" in words:
-            found.setdefault(words[words.index("pipeline.engines.local.worker") + 1], []).append(process)
-    return found
-
-
-def workers(run: str) -> list[psutil.Process]:
-    return all_workers().get(run, [])
 
 
 def no_worker(record: RunRecord, published: PublishedPipeline) -> None:
@@ -106,19 +94,18 @@ def test_a_landing_is_scored_and_everything_is_where_it_belongs(fleet):
     ]
     assert fleet.context.runs.markers.all() == []
     until(lambda: not workers(record.run))
-    worker_log = fleet.context.store.runs.read(f"{record.run}/logs/worker.log").data.decode()
-    assert "is succeeded" in worker_log
+    logs = [blob.name for blob in fleet.context.store.runs.list(f"{record.run}/logs/")]
+    assert logs == []  # the record and the document of step states say it all
 
 
-def test_only_the_models_stay_on_the_machine(fleet, tmp_path):
+def test_only_the_models_and_the_pipeline_stay_on_the_machine(fleet, tmp_path):
     fleet.models(s1_1="score")
     fleet.publish()
     record = fleet.score(fleet.land("a.csv", "1_1"))
     until(lambda: not workers(record.run))
     left = {path.name for path in (tmp_path / "machine").rglob("*") if path.is_file()}
-    assert left - {"runs.lock", "0", "1"} == {
-        path.name for path in (tmp_path / "machine" / "models").rglob("*") if path.is_file()
-    }
+    models = {path.name for path in (tmp_path / "machine" / "models").rglob("*") if path.is_file()}
+    assert left - {"runs.lock", "0", "1"} == models | {record.published}
 
 
 def test_models_are_fetched_once_for_all_runs_and_again_when_they_change(fleet, tmp_path):
@@ -137,6 +124,24 @@ def test_models_are_fetched_once_for_all_runs_and_again_when_they_change(fleet, 
     assert record.error == "sensor 1/2 failed: it is new"
     assert len(kept()) == 2
     assert len(kept().items() & first.items()) == 1
+
+
+def test_the_documents_of_a_pipeline_are_fetched_once_and_again_if_they_are_damaged_here(fleet, tmp_path):
+    fleet.models(s1_1="score")
+    version = fleet.publish().published.version
+    assert fleet.score(fleet.land("a.csv", "1_1")).state is RunState.SUCCEEDED
+    runs, kept = fleet.context.store.runs, tmp_path / "machine" / "published" / version
+    documents = kept.read_bytes()
+    names = [f"published/{version}/{name}" for name in ("pipeline.yml", "score.yml")]
+    stored = {name: runs.read(name).data for name in names}
+    for name in names:
+        runs.delete(name)
+    assert fleet.score(fleet.land("b.csv", "1_1")).state is RunState.SUCCEEDED
+    for name, data in stored.items():
+        runs.put(name, data)
+    kept.write_bytes(documents[:-1])
+    assert fleet.score(fleet.land("c.csv", "1_1")).state is RunState.SUCCEEDED
+    assert kept.read_bytes() == documents
 
 
 def test_a_failing_step_fails_only_its_sensor_and_gives_the_reason(fleet):
@@ -311,7 +316,8 @@ def test_results_of_an_earlier_worker_are_deleted_and_a_long_log_keeps_its_end(f
     submit, fleet.engine.submit = fleet.engine.submit, no_worker
     run = fleet.start(fleet.land("a.csv", "1_1"))
     fleet.context.store.preds.put(f"{run}/preds_9_9.csv", b"of a sensor that had a model then")
-    submit(fleet.context.runs.load(run), fleet.context.published())
+    restarted = fleet.context.runs.restart(fleet.context.runs.load(run))
+    submit(restarted, fleet.context.published())
     assert fleet.ended(run).state is RunState.SUCCEEDED
     assert not fleet.context.store.preds.exists(f"{run}/preds_9_9.csv")
     log = fleet.context.store.runs.read(f"{run}/logs/score_1_1.log").data
@@ -330,6 +336,7 @@ def test_a_worker_that_was_frozen_until_another_took_its_run_changes_nothing(fle
     fleet.engine.submit(fleet.context.runs.load(run), fleet.context.published())
     assert fleet.ended(run).state is RunState.SUCCEEDED
     stored = list(fleet.context.store.preds.list(run))
+    time.sleep(RENEW_SECONDS)  # a lease that was renewed less long ago is not lost
     frozen.resume()
     until(lambda: not workers(run))
     assert list(fleet.context.store.preds.list(run)) == stored
@@ -362,6 +369,32 @@ def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
     assert {step.state for step in fleet.engine.steps(run)} <= {StepState.CANCELED, StepState.SUCCEEDED}
     assert not fleet.finished(run)
     assert fleet.context.runs.markers.all() == []
+
+
+def test_a_run_that_is_canceled_before_its_worker_starts_ends_at_once_and_scores_nothing(fleet):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    submit, fleet.engine.submit = fleet.engine.submit, no_worker
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    record = fleet.context.runs.load(run)
+    fleet.engine.cancel(run)
+    assert fleet.context.runs.load(run).state is RunState.CANCELED
+    fleet.context.runs.markers.create(run)  # as if the worker had found it just before
+    submit(record, fleet.context.published())
+    until(lambda: not workers(run))
+    assert fleet.predictions(run) == []
+    assert fleet.context.runs.markers.all() == []
+
+
+def test_a_run_that_its_worker_has_just_started_is_not_canceled_as_if_it_had_none(fleet):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    fleet.engine.submit = no_worker
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    seen = fleet.context.runs.load(run)
+    fleet.context.runs.advance(seen, RunState.RUNNING)
+    assert not fleet.context.runs.cancel_unstarted(seen)
+    assert fleet.context.runs.load(run).state is RunState.RUNNING
 
 
 def test_steps_stop_with_their_worker_however_it_ends(fleet, tmp_path):
@@ -558,7 +591,8 @@ def test_a_worker_gets_through_storage_that_fails_one_request_in_ten(fleet, azur
         assert sum(proxy.faults.values()) > 5
     assert [record.state for record in records] == [RunState.SUCCEEDED] * 3
     assert [len(fleet.predictions(run)) for run in runs] == [4] * 3
-    logs = [fleet.context.store.runs.read(f"{run}/logs/worker.log").data.decode() for run in runs]
+    kept = [blob.name for run in runs for blob in fleet.context.store.runs.list(f"{run}/logs/worker.log")]
+    logs = [fleet.context.store.runs.read(name).data.decode() for name in kept]
     assert any("trying again" in log for log in logs)
     assert not any("Traceback" in log for log in logs)
 
