@@ -214,7 +214,7 @@ def clean_up(context: Context) -> None:
 def renew_page(context: Context) -> None:
     """A run ends: its row is added, and the page of runs is renewed."""
     history.add(context.store.runs, succeeded(f"manual-{time.monotonic_ns()}", "a.csv", utc_now()))
-    update_index(context.store, context.settings.late_sweep)
+    update_index(context.store, context.settings.late_sweep, utc_now())
 
 
 def find_unclaimed(context: Context) -> None:

@@ -103,11 +103,11 @@ class Conclusions:
                 rules = read_rules(self.store.runs, self.settings, now)
                 written = note_silence(self.store.preds, rules, now)
             if written or (stored and stored.has_events):
-                deliver(self.store, self.settings, self.clock, written=written.state if written else None)
+                written = deliver(self.store, self.settings, self.clock, written=written).after(written)
         except PipelineError as error:
             logger.warning("messages wait for the next sweep: %s", error)
         except Exception:  # someone can have written anything into the state: the sweep continues
             logger.exception("messages wait for the next sweep")
         if current := written or stored:  # first: the page of runs has a link to that of the fleet
-            update_fleet_page(self.store, current.etag, written.data if written else None)
-        update_index(self.store, self.settings.late_sweep, runs_ended=runs_ended)
+            update_fleet_page(self.store, current.etag, written)
+        update_index(self.store, self.settings.late_sweep, now, runs_ended=runs_ended)

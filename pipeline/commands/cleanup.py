@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         print(removal)
         count += 1
     if count and not args.dry_run:
-        update_index(context.store, context.settings.late_sweep)
+        update_index(context.store, context.settings.late_sweep, context.clock())
     print(f"{'would clean up' if args.dry_run else 'cleaned up'} {counted(count, 'run')}")
     return EXIT_DONE
 

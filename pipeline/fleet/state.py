@@ -26,8 +26,8 @@ MOST_EPISODES = 8
 """Closed episodes that are kept for each sensor, and as many that are too short for a message."""
 MOST_ARRIVALS = 6
 """Last readings of runs that are kept for each sensor: they show how often it sends."""
-MOST_RUNS = 100
-"""Names of runs that are kept; the record of an older one says that it was applied."""
+MOST_RUNS = 1_000
+"""Names of runs that are kept: a run is added by its worker or by the next sweep, so this is enough."""
 
 _COMPRESSION = 1
 """Days compress well at any level, and a higher one takes several times as long."""

@@ -1,11 +1,11 @@
 """The fleet state in storage: read, changed, and written if nobody else has changed it in the meantime."""
 
+import dataclasses
 import hashlib
 import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -35,25 +35,42 @@ _BEGINS_ANEW = (
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Stored:
     """A state with its document in storage; an empty state can have none."""
 
     state: FleetState
     data: bytes = b""
     etag: str | None = None
+    replaced: str | None = None
+    """The ETag of the version that this process has just replaced by this one, if it was not the first."""
+
+    def after(self, earlier: "Stored | None") -> "Stored":
+        """This state, which replaced what `earlier` has replaced if this process wrote both."""
+        if earlier is None or earlier.etag is None:
+            return self
+        if self.etag == earlier.etag:
+            return earlier
+        return dataclasses.replace(self, replaced=earlier.replaced) if self.replaced == earlier.etag else self
 
 
-def read_state(preds: Container) -> FleetState:
+def read_stored(preds: Container) -> Stored:
     """The state as it is stored; an empty one if there is none.
 
     Raises:
         FleetStateError: it is damaged, or of another version.
     """
     try:
-        return FleetState.from_bytes(preds.read(FLEET_STATE).data, f"{preds.name}/{FLEET_STATE}")
+        content = preds.read(FLEET_STATE)
     except NotFound:
-        return FleetState()
+        return Stored(FleetState())
+    state = FleetState.from_bytes(content.data, f"{preds.name}/{FLEET_STATE}")
+    return Stored(state, content.data, content.etag)
+
+
+def read_state(preds: Container) -> FleetState:
+    """The same, without its document."""
+    return read_stored(preds).state
 
 
 def add_run(preds: Container, found: FinishedRun, rules: Rules, now: datetime) -> Stored:
@@ -78,7 +95,7 @@ def note_silence(preds: Container, rules: Rules, now: datetime) -> Stored:
     return change_state(preds, lambda state: fall_silent(state, rules, now))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Properties:
     """Of the stored state: what is to be done about it, found without reading it."""
 
@@ -113,17 +130,20 @@ def _written(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def change_state(preds: Container, change: Callable[[FleetState], FleetState]) -> Stored:
+def change_state(
+    preds: Container, change: Callable[[FleetState], FleetState], found: Stored | None = None
+) -> Stored:
     """Change the state, again from the start if another process was faster; returns the new state.
 
     `change` returns the state that it got if there is nothing to write, and raises FleetStateError for a
-    damaged one.
+    damaged one. `found` is the state as the caller has just read it.
 
     Raises:
         FleetStateError: other processes keep changing it.
     """
     for tried in range(TRIES):
-        before, after = _changed(preds, change)
+        before, after = (found, change(found.state)) if found else _changed(preds, change)
+        found = None
         is_anew = before.etag is not None and not before.data
         if after is before.state and not is_anew:
             return before
@@ -136,7 +156,7 @@ def change_state(preds: Container, change: Callable[[FleetState], FleetState]) -
         except (AlreadyExists, Changed):
             time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2 ** min(tried, 10))))  # noqa: S311
             continue
-        return Stored(after, data, etag)
+        return Stored(after, data, etag, before.etag)
     raise FleetStateError(
         f"{preds.name}/{FLEET_STATE} is not updated: other processes keep writing it; try again later"
     )

@@ -29,5 +29,5 @@ def cancel(context: Context, run: str) -> str:
         record = context.runs.load(run)
     if not record.state.final:  # otherwise another process has submitted and finished it
         context.engine.cancel(run)
-    update_index(context.store, context.settings.late_sweep)  # it can finish at once
+    update_index(context.store, context.settings.late_sweep, context.clock())  # it can finish at once
     return f"run {run} was asked to stop"

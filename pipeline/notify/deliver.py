@@ -21,16 +21,17 @@ from functools import partial
 from msgspec.structs import replace
 
 from pipeline.clock import utc_text
-from pipeline.errors import LeaseHeld, NotifyError
+from pipeline.errors import LeaseHeld, NotFound, NotifyError
 from pipeline.fleet.events import Event, EventKind, make_event
 from pipeline.fleet.state import FleetState, Hold
-from pipeline.fleet.store import change_state, read_state
+from pipeline.fleet.store import Stored, change_state, find_properties, read_state, read_stored
 from pipeline.json_documents import DAMAGED
 from pipeline.notify.messages import Message, cloud_event, messages, sentence
 from pipeline.notify.settings import Format, NotifySettings, Sink, read_notify_settings
 from pipeline.notify.sinks import Answer, Fate, OpenSink, open_sink
 from pipeline.settings import Settings
 from pipeline.storage.account import Store, in_parallel
+from pipeline.storage.container import Lease
 from scoring.printable import counted
 
 LOCK = "notify.lock"
@@ -68,30 +69,33 @@ def deliver(
     clock: Callable[[], datetime],
     environ: Mapping[str, str] = os.environ,
     *,
-    written: FleetState | None = None,
-) -> None:
+    written: Stored | None = None,
+) -> Stored:
     """Send the events in the outbox, unless another process does; it then finds our events, too.
 
     `written` is the state as the caller has just written it: what others add later, they deliver themselves.
+    Returns the state as it was read or written last.
 
     Raises:
         PipelineError: storage fails, or the settings of notifications are wrong. The events wait.
     """
     ends = time.monotonic() + BUDGET
     tried: set[str] = set()
-    while time.monotonic() < ends:
-        state, written = written or read_state(store.preds), None
-        if all(event.id in tried for event in state.outbox):
-            return
-        store.runs.touch(LOCK, metadata={})
+    stored = written or read_stored(store.preds)
+    while time.monotonic() < ends and not all(event.id in tried for event in stored.state.outbox):
+        lease = _lock(store)
+        if lease is None:
+            return stored
         try:
-            lease = store.runs.lease(LOCK, LEASE_SECONDS)
-        except LeaseHeld:
-            return
-        try:
-            tried |= _deliver_once(store, settings, clock, environ, ends)
+            found = read_stored(store.preds)
+            tried |= {event.id for event in found.state.outbox}
+            stored = _deliver_once(store, settings, clock, environ, ends=ends, found=found)
         finally:
             lease.release()
+        current = find_properties(store.preds)  # who found the lease held relies on this
+        if current and current.etag != stored.etag:
+            stored = read_stored(store.preds)
+    return stored
 
 
 def try_sinks(
@@ -152,15 +156,28 @@ def _source(store: Store) -> str:
     return f"{store.address}/{store.preds.name}"
 
 
+def _lock(store: Store) -> Lease | None:
+    """The right to deliver; None if another process has it."""
+    try:
+        return store.runs.lease(LOCK, LEASE_SECONDS)
+    except NotFound:  # the first delivery
+        store.runs.touch(LOCK, metadata={})
+        return _lock(store)
+    except LeaseHeld:
+        return None
+
+
 def _deliver_once(
     store: Store,
     settings: Settings,
     clock: Callable[[], datetime],
     environ: Mapping[str, str],
+    *,
     ends: float,
-) -> set[str]:
-    """Send the events in the outbox; returns the ids of all events that it found."""
-    notify, state = read_notify_settings(store.runs), read_state(store.preds)
+    found: Stored,
+) -> Stored:
+    """Send the events in the outbox of the state that was found; returns the new state."""
+    notify, state = read_notify_settings(store.runs), found.state
     source = _source(store)
     is_muted = notify.muted(clock())
     unreadable = {event.id for event in state.outbox if not _is_readable(event)}
@@ -192,10 +209,8 @@ def _deliver_once(
     for each in progress:
         for event_id, reason in each.dead.items():
             _keep_dead_letter(store, each.sink, by_id[event_id], source, reason)
-    change_state(
-        store.preds, partial(_settled, notify=notify, progress=progress, found=set(by_id), drop=unreadable)
-    )
-    return {event.id for event in state.outbox}
+    settle = partial(_settled, notify=notify, progress=progress, found=set(by_id), drop=unreadable)
+    return change_state(store.preds, settle, found)
 
 
 def _serve(

@@ -9,10 +9,12 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipeline.clock import in_utc
 from pipeline.errors import NotFound, ReportError
 from pipeline.pages.fleet_page import fetch_fleet_page
 from pipeline.pages.shared_page import keep_updated, write_over
@@ -26,15 +28,12 @@ from scoring.formats import FLEET_HTML, INDEX_HTML
 MOST_RUNS = 1000
 
 
-def update_index(store: Store, late_sweep: timedelta, *, runs_ended: bool = True) -> None:
-    """Update the page of finished runs. An error is logged and harms no run."""
+def update_index(store: Store, late_sweep: timedelta, now: datetime, *, runs_ended: bool = True) -> None:
+    """Update the page of finished runs. An error is logged and harms no run.
 
-    def update() -> bool:
-        if not runs_ended and _shows_sweep(store.preds.find(INDEX_HTML), last_sweep(store.runs, late_sweep)):
-            return True  # an unchanged page, which does not report a finished sweep as late
-        return _updated(store, late_sweep)
-
-    keep_updated(store.preds, INDEX_HTML, update)
+    If no run has ended, it changes only if it would soon call the last sweep late.
+    """
+    keep_updated(store.preds, INDEX_HTML, lambda: _updated(store, late_sweep, now, runs_ended=runs_ended))
 
 
 def write_page(store: Store, records: Sequence[RunRecord], page: Path, late_sweep: timedelta) -> None:
@@ -85,15 +84,19 @@ def write_index(
         raise ReportError(str(error)) from error
 
 
-def _updated(store: Store, late_sweep: timedelta) -> bool:
+def _updated(store: Store, late_sweep: timedelta, now: datetime, *, runs_ended: bool) -> bool:
     """Write the page once, if it is outdated; False if another process was faster."""
     page_before = store.preds.find(INDEX_HTML)  # before the listing: see above
-    swept = last_sweep(store.runs, late_sweep)
+    shown = _shown_sweep(page_before, late_sweep)
+    is_recent = shown.finished is not None and now - shown.finished < late_sweep / 3
+    if not runs_ended and (is_recent or page_before is None):
+        return True
+    swept = shown if is_recent else last_sweep(store.runs, late_sweep)
     rows = history.newest(store.runs, MOST_RUNS)
     linked = page_before and page_before.metadata.get("fleet")  # once written, the page of the fleet stays
     fleet = FLEET_HTML if linked or store.preds.find(FLEET_HTML) else None
     version = hashlib.sha256(json.dumps([fleet, rows]).encode()).hexdigest()
-    if page_before and page_before.metadata.get("rows") == version and _shows_sweep(page_before, swept):
+    if page_before and page_before.metadata.get("rows") == version and shown == swept:
         return True
     with tempfile.TemporaryDirectory(prefix="fleet-runs-") as folder:
         page = Path(folder) / INDEX_HTML
@@ -106,12 +109,12 @@ def _updated(store: Store, late_sweep: timedelta) -> bool:
     return write_over(store.preds, INDEX_HTML, page_before, data, metadata)
 
 
-def _shows_sweep(page: BlobInfo | None, swept: LastSweep) -> bool:
-    """Whether the page, if there is one, shows a sweep that is recent enough not to be called late."""
-    if page is None or swept.finished is None:
-        return True
-    shown = page.metadata.get("swept", "")
-    return shown != "" and swept.finished - datetime.fromisoformat(shown) < swept.late_after / 3
+def _shown_sweep(page: BlobInfo | None, late_sweep: timedelta) -> LastSweep:
+    """The last sweep as the page shows it; none if it shows no such time."""
+    shown = None
+    with suppress(ValueError, OverflowError):
+        shown = in_utc(datetime.fromisoformat(page.metadata.get("swept", "") if page else ""))
+    return LastSweep(shown, late_sweep)
 
 
 def _fetched(store: Store, report: str, ended: datetime, folder: Path) -> bool:

@@ -44,5 +44,5 @@ def finish(fleet: Fleet, run: str) -> RunState:
     until(lambda: view_run(fleet.context, run).state.final)
     if not fleet.context.runs.load(run).state.final:
         recover(fleet.context, datetime.now(UTC))
-    update_index(fleet.context.store, fleet.context.settings.late_sweep)
+    update_index(fleet.context.store, fleet.context.settings.late_sweep, fleet.context.clock())
     return fleet.context.runs.load(run).state

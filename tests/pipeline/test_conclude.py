@@ -4,6 +4,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.errors import StorageUnreachable
 from pipeline.fleet.events import EventKind
@@ -61,23 +62,23 @@ def test_a_finished_run_is_in_the_fleet_state_once(context, run):
     assert sensor.read_days() == [("2026-11-22", 1440, 26, 2, run)]
     (episode,) = sensor.episodes
     assert (episode.readings, episode.peak_score, episode.state) == (26, None, "closed")
-    assert context.runs.load(run).applied
     assert not context.runs.markers.exists(run)
-    swept(context)
-    assert state(context).sensors == (sensor,)
-
-
-def test_a_run_whose_names_have_left_the_state_is_not_added_again(context, run):
-    write_results(context.store.preds, run)
-    finish(context, run)
-    swept(context)
-    from msgspec.structs import replace
-
-    before = change_state(context.store.preds, lambda state: replace(state, runs=()))
     context.runs.markers.create(run)  # as if a process had died before it deleted the marker
     swept(context)
-    assert state(context) == before.state
+    assert state(context).sensors == (sensor,)
     assert not context.runs.markers.exists(run)
+
+
+def test_a_run_that_waits_for_its_retry_is_not_added_again_when_its_name_has_left_the_state(context, run):
+    write_results(context.store.preds, run, state="partly")
+    finish(context, run, state="partly", retry=True, missing=["1_4"])
+    swept(context)
+    assert context.runs.load(run).applied
+    before = change_state(context.store.preds, lambda state: replace(state, runs=()))
+    context.engine.refuses = "no quota"
+    swept(context)
+    assert state(context) == before.state
+    assert context.runs.markers.exists(run)
 
 
 def test_a_process_that_dies_before_the_fleet_state_leaves_it_to_the_next_sweep(context, run):

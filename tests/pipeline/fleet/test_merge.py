@@ -166,7 +166,7 @@ def test_the_state_after_ten_thousand_runs_is_no_larger_than_after_a_hundred():
             state = merge(state, run, muted, NOW)
         return len(state.to_bytes())
 
-    assert size(10_000) < size(100) * 1.02
+    assert size(10_000) < size(MOST_RUNS) * 1.02
 
 
 def test_the_names_of_runs_are_bounded():

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dev.azurite import connection_string
+from pipeline.clock import utc_now
 from pipeline.errors import InvalidRunName, ReportError
 from pipeline.flow.cleanup import old_runs, remove
 from pipeline.flow.recover import recover
@@ -74,7 +75,7 @@ def test_a_cause_is_shown_as_a_sentence(kind, detail, sentence):
 
 def test_a_finished_run_is_on_the_page_with_all_its_facts(store):
     history.add(store.runs, record(error="sensor 1/2 failed: no <b>model</b>"))
-    update_index(store, LATE)
+    update_index(store, LATE, utc_now())
     text = page(store)
     for fact in (
         "1 run: 1 partly scored",
@@ -93,7 +94,7 @@ def test_a_finished_run_is_on_the_page_with_all_its_facts(store):
 
 
 def test_a_browser_shows_the_page_and_does_not_save_it(store):
-    update_index(store, LATE)
+    update_index(store, LATE, utc_now())
     client = store.preds._client.get_blob_client(INDEX_HTML)
     assert client.get_blob_properties().content_settings.content_type == "text/html"
     assert "No run yet" in page(store)
@@ -102,7 +103,7 @@ def test_a_browser_shows_the_page_and_does_not_save_it(store):
 def test_the_run_that_ended_last_comes_first(store):
     for run, minutes in (("b", 2), ("a", 3), ("c", 1)):
         history.add(store.runs, record(run, minutes=minutes))
-    update_index(store, LATE)
+    update_index(store, LATE, utc_now())
     assert order(store, "a", "b", "c") == ["a", "b", "c"]
 
 
@@ -110,14 +111,14 @@ def test_the_page_omits_the_oldest_beyond_the_limit_and_says_so(store, monkeypat
     monkeypatch.setattr(index, "MOST_RUNS", 2)
     for minutes, run in enumerate("abc"):
         history.add(store.runs, record(run, minutes=minutes))
-    update_index(store, LATE)
+    update_index(store, LATE, utc_now())
     assert order(store, "a", "b", "c") == ["c", "b"]
     assert "The 2 runs that finished last." in page(store)
 
 
 def test_a_run_without_a_summary_has_its_error_and_no_link(store):
     history.add(store.runs, record(state=RunState.FAILED, counts={}, error="cannot start a worker"))
-    update_index(store, LATE)
+    update_index(store, LATE, utc_now())
     assert "<a " not in page(store)
     assert "cannot start a worker" in page(store)
 
@@ -125,9 +126,9 @@ def test_a_run_without_a_summary_has_its_error_and_no_link(store):
 def test_a_run_that_is_noted_again_is_listed_once_and_the_page_stays_as_it_is(store):
     for _ in range(2):
         history.add(store.runs, record())
-        update_index(store, LATE)
+        update_index(store, LATE, utc_now())
     before = store.preds.find(INDEX_HTML)
-    update_index(store, LATE)
+    update_index(store, LATE, utc_now())
     assert store.preds.find(INDEX_HTML).etag == before.etag
     assert len(history.newest(store.runs, 10)) == 1
 
@@ -181,7 +182,7 @@ def test_names_from_data_come_out_of_storage_as_they_went_in(store):
     history.add(store.runs, record(cause=cause))
     (row,) = history.newest(store.runs, 10)
     assert row["cause"] == cause.sentence
-    update_index(store, LATE)
+    update_index(store, LATE, utc_now())
     assert b"<script>alert" not in store.preds.read(INDEX_HTML).data
 
 
@@ -195,7 +196,7 @@ class TestManyAtOnce:
         def end(number: int) -> None:
             own = Store.connect(settings)
             history.add(own.runs, record(f"run-{number}", minutes=number))
-            update_index(own, LATE)
+            update_index(own, LATE, utc_now())
             own.close()
 
         in_parallel(end, range(8))
@@ -210,11 +211,11 @@ class TestManyAtOnce:
             calls.append([row["run"] for row in rows])
             if len(calls) == 1:
                 history.add(store.runs, record("theirs", minutes=2))
-                update_index(store, LATE)
+                update_index(store, LATE, utc_now())
             write(rows, *rest)
 
         monkeypatch.setattr(index, "write_index", slow)
-        update_index(store, LATE)
+        update_index(store, LATE, utc_now())
         assert calls == [["ours"], ["theirs", "ours"]]
         assert order(store, "ours", "theirs") == ["theirs", "ours"]
 
@@ -222,7 +223,7 @@ class TestManyAtOnce:
 class TestHarmless:
     def test_a_row_of_another_release_is_logged_in_one_line(self, store, monkeypatch, caplog):
         monkeypatch.setattr(history, "newest", lambda *_: [{"run": 1}])
-        update_index(store, LATE)
+        update_index(store, LATE, utc_now())
         (line,) = caplog.messages
         assert line.startswith(f"{store.preds.name}/index.html is not updated: Expected `str`, got `int`")
 
@@ -233,12 +234,12 @@ class TestHarmless:
 
     def test_a_missing_preds_container_harms_no_run(self, store, caplog):
         store.preds._client.delete_container()
-        update_index(store, LATE)
+        update_index(store, LATE, utc_now())
         assert "is not updated" in caplog.text
 
     def test_storage_that_is_down_harms_no_run(self, settings, caplog):
         store = Store.connect(replace(settings, connection=Connection(connection_string(1))))
-        update_index(store, LATE)
+        update_index(store, LATE, utc_now())
         assert "is not updated" in caplog.text
         store.close()
 
@@ -347,14 +348,14 @@ def swept_at(store) -> datetime:
 def test_the_page_says_when_the_last_sweep_finished(store, context):
     history.add(store.runs, record())
     sweep(context, None, random_hex="3fa94c")
-    update_index(store, LATE)
+    update_index(store, LATE, utc_now())
     assert f"Last sweep: {swept_at(store):%Y-%m-%d %H:%M:%S} UTC" in page(store)
     assert '"late_after_seconds":10800.0' in page(store)
 
 
 def test_a_sweep_renews_a_page_that_would_soon_call_it_late_and_no_other(store, context):
     history.add(store.runs, record())
-    update_index(store, LATE)
+    update_index(store, LATE, utc_now())
     assert "Last sweep" not in page(store)
     sweep(context, None, random_hex="3fa94c")
     first = store.preds.find(INDEX_HTML).etag
@@ -363,8 +364,18 @@ def test_a_sweep_renews_a_page_that_would_soon_call_it_late_and_no_other(store, 
     assert store.preds.find(INDEX_HTML).etag == first
     until(lambda: datetime.now(UTC) - swept_at(store) > timedelta(seconds=2))
     last.note(store.runs, last.SWEEP)
-    update_index(store, timedelta(seconds=3), runs_ended=False)
+    update_index(store, timedelta(seconds=3), utc_now(), runs_ended=False)
     assert store.preds.find(INDEX_HTML).etag != first
+
+
+def test_a_page_that_shows_a_damaged_time_is_made_again(store, context):
+    history.add(store.runs, record())
+    sweep(context, None, random_hex="3fa94c")
+    update_index(store, LATE, utc_now())
+    for damaged in ("yesterday", "2026-11-28T05:00:00", "9999-12-31T23:59:59-23:59"):
+        store.preds.annotate(INDEX_HTML, {"swept": damaged})
+        update_index(store, LATE, utc_now(), runs_ended=False)
+        assert store.preds.find(INDEX_HTML).metadata["swept"] == swept_at(store).isoformat()
 
 
 def test_a_sweep_creates_no_page_before_a_run_has_finished(store, context):
