@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.test:
         print(settings.to_bytes().decode(), end="")
         return EXIT_DONE
-    from pipeline.notify.deliver import try_sinks
+    from pipeline.notify.check import try_sinks
     from pipeline.notify.sinks import Fate
 
     if not settings.sinks:

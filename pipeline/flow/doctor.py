@@ -116,6 +116,6 @@ def _last_sweep(context: Context) -> tuple[bool, str]:
 
 
 def _notifications(context: Context) -> tuple[bool, str]:
-    from pipeline.notify.deliver import summarize_delivery
+    from pipeline.notify.check import summarize_delivery
 
     return summarize_delivery(context.store, context.settings, context.clock())

@@ -22,17 +22,16 @@ from msgspec.structs import replace
 
 from pipeline.clock import utc_text
 from pipeline.errors import LeaseHeld, NotFound, NotifyError
-from pipeline.fleet.events import Event, EventKind, make_event
+from pipeline.fleet.events import Event
 from pipeline.fleet.state import FleetState, Hold
-from pipeline.fleet.store import Stored, change_state, find_properties, read_state, read_stored
+from pipeline.fleet.store import Stored, change_state, find_properties, read_stored
 from pipeline.json_documents import DAMAGED
-from pipeline.notify.messages import Message, cloud_event, messages, sentence
+from pipeline.notify.messages import Message, cloud_event, messages, sentence, source_of
 from pipeline.notify.settings import Format, NotifySettings, Sink, read_notify_settings
 from pipeline.notify.sinks import Answer, Fate, OpenSink, open_sink
 from pipeline.settings import Settings
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
-from scoring.printable import counted
 
 LOCK = "notify.lock"
 DEAD_LETTERS = "undelivered"
@@ -98,64 +97,6 @@ def deliver(
     return stored
 
 
-def try_sinks(
-    store: Store,
-    settings: Settings,
-    notify: NotifySettings,
-    now: datetime,
-    environ: Mapping[str, str] = os.environ,
-) -> list[tuple[Sink, Answer]]:
-    """Send a test event to each sink; returns what became of it."""
-    event = make_event(EventKind.TEST, "test", now.isoformat(), time=now, run="none", data={})
-
-    def attempt(sink: Sink) -> tuple[Sink, Answer]:
-        try:
-            opened = open_sink(sink, settings.connection, _source(store), environ)
-        except NotifyError as error:
-            return sink, Answer(Fate.FAILED, str(error))
-        try:
-            (message,) = opened.messages([event])
-            return sink, opened.send(message, now)
-        finally:
-            opened.close()
-
-    return in_parallel(attempt, notify.sinks)
-
-
-def summarize_delivery(
-    store: Store, settings: Settings, now: datetime, environ: Mapping[str, str] = os.environ
-) -> tuple[bool, str]:
-    """Whether messages go out, and in one line what keeps them; sends nothing.
-
-    Raises:
-        PipelineError: the settings of notifications or the fleet state cannot be read.
-    """
-    notify, state = read_notify_settings(store.runs), read_state(store.preds)
-    if not notify.sinks:
-        return True, "no sink is set: anomalies are on the pages and in the log only"
-    problems: list[str] = []
-    for sink in notify.sinks:
-        try:
-            open_sink(sink, settings.connection, _source(store), environ).close()
-        except NotifyError as error:
-            problems.append(str(error))
-        hold = state.holds.get(sink.name)
-        if hold and hold.until > now:
-            problems.append(
-                f"sink {sink.name} failed in the app ({hold.reason or 'see its log'}): "
-                f"the next try is after {utc_text(hold.until)}"
-            )
-    mutes = sum(mute.until > now for mute in notify.mutes)
-    numbers = {"sink": len(notify.sinks), "mute": mutes, "waiting event": len(state.outbox)}
-    counts = ", ".join(counted(number, what) for what, number in numbers.items())
-    return not problems, "; ".join([counts, *problems])
-
-
-def _source(store: Store) -> str:
-    """The `source` of all events of this fleet."""
-    return f"{store.address}/{store.preds.name}"
-
-
 def _lock(store: Store) -> Lease | None:
     """The right to deliver; None if another process has it."""
     try:
@@ -178,7 +119,7 @@ def _deliver_once(
 ) -> Stored:
     """Send the events in the outbox of the state that was found; returns the new state."""
     notify, state = read_notify_settings(store.runs), found.state
-    source = _source(store)
+    source = source_of(store)
     is_muted = notify.muted(clock())
     unreadable = {event.id for event in state.outbox if not _is_readable(event)}
     events = [

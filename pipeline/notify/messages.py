@@ -7,11 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.fleet.events import FLEET, Event, EventKind
 from pipeline.notify.settings import Format
 from scoring.formats import NOT_READ
+
+if TYPE_CHECKING:
+    from pipeline.storage.account import Store
 
 CLOUD_EVENT = "application/cloudevents+json"
 CLOUD_EVENTS_BATCH = "application/cloudevents-batch+json"
@@ -45,6 +48,11 @@ class Message:
     content_type: str
     body: bytes
     events: tuple[Event, ...]
+
+
+def source_of(store: "Store") -> str:
+    """The `source` of all events of this fleet."""
+    return f"{store.address}/{store.preds.name}"
 
 
 def messages(events: Sequence[Event], form: Format, source: str) -> Iterator[Message]:
