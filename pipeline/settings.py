@@ -5,13 +5,13 @@ Plain code, because importing a validation library would cost a cold start more 
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal, Self
 
 from pipeline.errors import SettingsError
-from pipeline.ncrontab import Schedule, WrongSchedule
+from pipeline.setting_values import SettingValues
 from scoring.formats import LEAST_EPISODE, MAX_REJECTED
 
 CONNECTION = "ScoringStorage"
@@ -54,8 +54,6 @@ _PREFIX = "SCORING_"
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9_-]*)?/?")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_SHOWN = 60
-"""Longest part of an invalid value that a message repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,65 +219,8 @@ def unknown(environ: Mapping[str, str]) -> list[str]:
     return problems
 
 
-class _Reader:
-    """Reads single settings and collects all problems, instead of stopping at the first."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-        self.problems: list[str] = []
-        self.names: set[str] = set()
-        """All names that were asked for."""
-
-    def wrong(self, name: str, expected: str, found: str | None) -> None:
-        shown = "nothing" if found is None else repr(found[:_SHOWN]) + ("..." if len(found) > _SHOWN else "")
-        self.problems.append(f"{name}: expected {expected}, found {shown}")
-
-    def text(self, name: str) -> str | None:
-        """The value; None if it is unset or blank: a blank app setting means its default."""
-        self.names.add(name)
-        return self.environ.get(name, "").strip() or None
-
-    def choice[Choice: str](self, name: str, choices: tuple[Choice, ...], default: Choice) -> Choice:
-        value = self.text(name)
-        if value is not None and value not in choices:
-            self.wrong(name, " or ".join(choices), value)
-        return next((choice for choice in choices if choice == value), default)
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        value = self.text(name)
-        if value is None:
-            return default
-        if re.fullmatch(r"[0-9]{1,15}", value) and least <= int(value) <= most:
-            return int(value)
-        self.wrong(name, f"a whole number from {least:,} to {most:,}", value)
-        return default
-
-    def minutes(self, name: str, default: timedelta, most: int = 14 * 24 * 60) -> timedelta:
-        value = self.text(name)
-        if value is None:
-            return default
-        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) and 0 < float(value) <= most:
-            return timedelta(minutes=float(value))
-        self.wrong(name, f"a number of minutes above 0, up to {most:,}", value)
-        return default
-
-    def seconds(self, name: str, most: int = 100_000_000) -> float | None:
-        value = self.text(name)
-        if value is None:
-            return None
-        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", value) and 0 < float(value) <= most:
-            return float(value)
-        self.wrong(name, f"a number of seconds above 0, up to {most:,}, with up to 3 decimals", value)
-        return None
-
-    def share(self, name: str, default: float) -> float:
-        value = self.text(name)
-        if value is None:
-            return default
-        if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) and float(value) <= 1:
-            return float(value)
-        self.wrong(name, "a share from 0 to 1, such as 0.01", value)
-        return default
+class _Reader(SettingValues):
+    """Reads the settings that have more than one value or a meaning of their own."""
 
     def mapping(self) -> str | None:
         value = self.text("SCORING_MAPPING")
@@ -292,19 +233,6 @@ class _Reader:
         except mapping.InvalidMapping as error:
             self.problems.append(f"SCORING_MAPPING: {str(error).removeprefix('mapping: ')}")
             return None
-
-    def schedule(self, name: str, default: str) -> str:
-        if self.text(name) is None:
-            return default
-        value = self.environ[name]  # the host does not strip it: a newline at its end is refused
-        try:
-            Schedule.parse(value)
-        except WrongSchedule as error:
-            what = "an NCRONTAB expression such as '0 0 * * * *' (second minute hour day month weekday)"
-            self.wrong(name, what, value)
-            self.problems[-1] += f" ({error})"
-            return default
-        return " ".join(value.split())
 
     def containers(self) -> Containers:
         names: dict[str, str] = {}
@@ -351,12 +279,6 @@ class _Reader:
             managed_identity=bool(credential),
             client_id=client_id,
         )
-
-    def matching(self, name: str, matches: Callable[[str], object], expected: str) -> str | None:
-        value = self.text(name)
-        if value is not None and not matches(value):
-            self.wrong(name, expected, value)
-        return value
 
     def workspace(self) -> AzureMLWorkspace:
         values = []
