@@ -55,8 +55,8 @@ def wait_for_messages(context: Context, runs: list[str]) -> None:
 
     ends = time.monotonic() + _PATIENCE
     while time.monotonic() < ends:
-        records = [context.runs.load(run) for run in runs]
-        added = all(record.applied or not record.counts for record in records)
-        if added and not read_state(context.store.preds).outbox:
+        records, state = [context.runs.load(run) for run in runs], read_state(context.store.preds)
+        added = all(record.run in state.runs or not record.counts for record in records)
+        if added and not state.outbox:
             return
         time.sleep(0.2)

@@ -125,7 +125,6 @@ def test_success_concludes_its_run_at_once_without_a_sweep(sandbox, host, upload
     run = upload("seen.csv")
     preds = sandbox.context.store.preds
     host.wait_for(f"run {run}: finished", 120)
-    assert sandbox.context.runs.load(run).applied
     assert run in read_state(preds).runs
     link = f'<a href="{run}/report.html">'
     until(lambda: preds.exists("index.html") and link in preds.read("index.html").data.decode())

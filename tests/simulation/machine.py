@@ -199,12 +199,13 @@ class Fleet(RuleBasedStateMachine):
     def every_loss_is_one_event(self, records: Iterable[RunRecord]) -> None:
         """A run that failed for good, and a landing that all tries of a run together could not read."""
         preds: Any = self.world.store.preds
-        outbox = read_state(preds).outbox  # nothing leaves it: no process can lease the lock
+        state = read_state(preds)
+        outbox = state.outbox  # nothing leaves it: no process can lease the lock
         failed, lost = set(), set()
         for record in records:
             if record.failed_for_good:
                 failed.add(record.run)
-            if record.applied and not (record.failed_for_good and not record.missing):
+            if record.run in state.runs and not (record.failed_for_good and not record.missing):
                 summary = find_summary(preds, record.run)
                 rows = summary.landings if summary else ()
                 unreadable = (row.name for row in rows if row.status is LandingStatus.UNREADABLE)
