@@ -8,7 +8,7 @@ listings, which take a request for each 5,000 blobs.
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 PAGE = 5000
 DAILY = 1000
 """Blobs that arrive in a day."""
+SENSORS = 12
+"""Sensors that send into one folder."""
 SDK_BUDGET = 0.5
 """Largest part of the processor time that the SDK takes to list the same blobs."""
 NOW = datetime(2026, 11, 23, 5, tzinfo=UTC)
@@ -132,6 +134,28 @@ def dated_blobs(number: int) -> Containers:
     for one in range(number):
         arrived = now - timedelta(days=one // DAILY, hours=2)
         data[f"site-a/{arrived:%Y/%m/%d}/{one:08}.csv"] = Blob(b"TS", modified=arrived)
+    watermark = Watermark(f"{ACCOUNT}/data", now - timedelta(hours=1))
+    return _containers(data=data, preds=_pages(), runs={WATERMARK: Blob(watermark.to_bytes())})
+
+
+def blobs_in_one_folder(number: int) -> Containers:
+    """Blobs whose names grow with time; all were swept before."""
+    return _growing(["readings"], number, timedelta(days=1) / DAILY)
+
+
+def sensors_in_one_folder(number: int) -> Containers:
+    """A blob an hour of each sensor, whose names grow with time; all were swept before."""
+    return _growing([f"pump-{sensor}" for sensor in range(SENSORS)], number, timedelta(hours=1))
+
+
+def _growing(sensors: Sequence[str], number: int, interval: timedelta) -> Containers:
+    now = datetime.now(UTC)
+    data: dict[str, Blob] = {}
+    for one in range(number // len(sensors)):
+        arrived = now - one * interval - timedelta(hours=2)
+        data |= {
+            f"{sensor}-{arrived:%Y-%m-%dT%H%M%S}.csv": Blob(b"TS", modified=arrived) for sensor in sensors
+        }
     watermark = Watermark(f"{ACCOUNT}/data", now - timedelta(hours=1))
     return _containers(data=data, preds=_pages(), runs={WATERMARK: Blob(watermark.to_bytes())})
 
@@ -249,7 +273,16 @@ def _processor(work: Callable[[], object]) -> float:
 
 CASES = (
     Case("sweep with nothing new, old blobs:", 50_000, old_blobs, sweep_again, 8, ("data",)),
-    Case("tick with nothing new, dated blobs:", 500_000, dated_blobs, tick_again, 14, ()),
+    Case("tick with nothing new, dated blobs:", 500_000, dated_blobs, tick_again, 10, ()),
+    Case("tick with nothing new, blobs in one folder:", 50_000, blobs_in_one_folder, tick_again, 10, ()),
+    Case(
+        "tick with nothing new, a dozen sensors in one folder:",
+        100_000,
+        sensors_in_one_folder,
+        tick_again,
+        21,
+        (),
+    ),
     Case("20 newest runs, of", 17_520, hourly_runs, list_newest, 2, ()),
     Case("cleanup with nothing to remove, runs:", 900, hourly_runs, clean_up, 5, ("data", "preds", "runs")),
     Case("page of runs at the end of a run, runs:", 1_000, listed_runs, renew_page, 6, ()),

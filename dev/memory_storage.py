@@ -11,7 +11,7 @@ import hashlib
 import multiprocessing
 from base64 import b64encode
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -67,19 +67,28 @@ class _State:
 
     def __init__(self, containers: Mapping[str, Mapping[str, Blob]]) -> None:
         self.blobs = {name: dict(blobs) for name, blobs in containers.items()}
-        self.names = {name: sorted(blobs) for name, blobs in containers.items()}
+        self.names = {name: sorted(blobs, key=_order) for name, blobs in containers.items()}
         self.etags = count(2)
         self.lock = Lock()
 
     def put(self, container: str, name: str, blob: Blob) -> None:
         blobs, names = self.blobs[container], self.names[container]
         if name not in blobs:
-            names.insert(bisect_left(names, name), name)
+            names.insert(_place(names, name), name)
         blobs[name] = blob
 
     def delete(self, container: str, name: str) -> None:
         del self.blobs[container][name]
-        del self.names[container][bisect_left(self.names[container], name)]
+        del self.names[container][_place(self.names[container], name)]
+
+
+def _order(name: str) -> bytes:
+    """What Azurite sorts names by, and Azure without a hierarchical namespace."""
+    return name.encode("utf-16-be")
+
+
+def _place(names: Sequence[str], name: str) -> int:
+    return bisect_left(names, _order(name), key=_order)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -189,7 +198,8 @@ def _page(state: _State, container: str, query: Mapping[str, str]) -> bytes:
     prefix, most = query.get("prefix", ""), int(query.get("maxresults", _MOST))
     listed: list[str] = []
     last, marker = "", ""
-    for name in names[bisect_left(names, max(prefix, query.get("marker", ""))) :]:
+    first = max(prefix, query.get("marker", ""), query.get("startFrom", ""), key=_order)
+    for name in names[_place(names, first) :]:
         if not name.startswith(prefix):
             break
         folder = prefix + name.removeprefix(prefix).partition("/")[0] + "/"

@@ -4,8 +4,8 @@ First the runs that have markers: it resumes abandoned ones, retries failed ones
 closes finished ones. Then the data container: all unclaimed landings since the watermark become one run. Only
 the clock of the server counts: the watermark is the time of its response to the last complete sweep, minus a
 grace period for clock differences and long listings. Claims decide what is new; the watermark only saves
-checking old blobs. Where the container has cold folders, most sweeps list the others, and have a watermark of
-their own.
+checking old blobs. Where the container has cold ranges of names, most sweeps list what is outside of them,
+and have a watermark of their own.
 """
 
 import json
@@ -18,7 +18,7 @@ from datetime import datetime
 from pipeline import alerts
 from pipeline.clock import in_utc, utc_text
 from pipeline.errors import AlreadyExists, Changed, NotFound
-from pipeline.flow.cold_folders import WHOLE_EVERY, ColdFolders, list_outside
+from pipeline.flow.cold_ranges import WHOLE_EVERY, ColdRange, ColdRanges, list_outside
 from pipeline.flow.context import FRESH, Context
 from pipeline.flow.recover import Recovered, recover
 from pipeline.flow.submit import Outcome, submit, to_landing
@@ -54,11 +54,11 @@ class SweepReport:
 
 @dataclass(frozen=True, slots=True)
 class OutsideCold:
-    """What sweeps between two whole listings list: all but the cold folders."""
+    """What sweeps between two whole listings list: all but the cold ranges."""
 
     watermark: datetime
-    """All landings outside the cold folders until this time are claimed."""
-    cold: tuple[str, ...]
+    """All landings outside the cold ranges until this time are claimed."""
+    cold: tuple[ColdRange, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "watermark", in_utc(self.watermark))
@@ -71,8 +71,12 @@ class Watermark:
     source: str
     watermark: datetime | None
     """All landings of the whole container until this time are claimed; None before the first such sweep."""
-    outside_cold: OutsideCold | None = None
-    """None where there are no cold folders."""
+    outside_ranges: OutsideCold | None = None
+    """None where there are no cold ranges.
+
+    Releases that noted cold folders have another field, `outside_cold`: each ignores that of the other, and
+    lists the whole container first.
+    """
 
     def __post_init__(self) -> None:
         if self.watermark is not None:
@@ -81,8 +85,8 @@ class Watermark:
     def to_bytes(self) -> bytes:
         """The stored document."""
         document = {"version": VERSION, **to_json(self)}
-        if self.outside_cold is None:
-            del document["outside_cold"]
+        if self.outside_ranges is None:
+            del document["outside_ranges"]
         return json.dumps(document).encode() + b"\n"
 
 
@@ -98,7 +102,7 @@ class _Start:
 
     @property
     def since(self) -> datetime | None:
-        """All that arrived before is claimed, in the folders that this sweep lists."""
+        """All that arrived before is claimed, in what this sweep lists."""
         return self.listed.watermark if self.listed else self.watermark.watermark
 
 
@@ -112,9 +116,9 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
     everything = context.settings.timer_mode == "all"
     start = _start(context, whole=everything or tick is None)
     recovered = recover(context, start.now)
-    folders = ColdFolders(start.now)
+    ranges = ColdRanges(start.now)
     data = context.store.data
-    blobs = list_outside(data, start.listed.cold) if start.listed else folders.record(data.list())
+    blobs = list_outside(data, start.listed.cold) if start.listed else ranges.record(data.list())
     arrived = _arrived(blobs, None if everything else start.since)
     landings = list(arrived)
     if not everything:
@@ -127,7 +131,7 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
         what = "nothing to score" if everything else "nothing new"
         report = SweepReport(run=None, landings=0, recovered=recovered, reason=what)
     if done and not everything:
-        _move_watermark(context, start, folders)
+        _move_watermark(context, start, ranges)
     last.note(context.store.runs, last.SWEEP)
     ended = bool(recovered.finished or recovered.closed)
     context.conclusions.announce(runs_ended=ended)
@@ -206,7 +210,7 @@ def _start(context: Context, *, whole: bool) -> _Start:
         watermark = Watermark(source, None)
     swept = watermark.watermark
     whole = whole or swept is None or content.served - swept > WHOLE_EVERY
-    return _Start(watermark, content.etag, content.served, None if whole else watermark.outside_cold)
+    return _Start(watermark, content.etag, content.served, None if whole else watermark.outside_ranges)
 
 
 def _source(context: Context) -> str:
@@ -224,18 +228,18 @@ def read_watermark(data: bytes, where: str) -> Watermark:
     return read_document(data, Watermark, version=VERSION, where=where, what="a watermark", hint=hint)
 
 
-def _move_watermark(context: Context, start: _Start, folders: ColdFolders) -> None:
+def _move_watermark(context: Context, start: _Start, ranges: ColdRanges) -> None:
     """Save that all landings from before this sweep are claimed, so that the next one skips them.
 
-    If it listed the whole container, `folders` has found the cold ones.
+    If it listed the whole container, `ranges` has found the cold ones.
     """
     moved = start.now - context.settings.grace
     if start.since is not None and moved <= start.since:
         return
     if start.listed:
-        new = replace(start.watermark, outside_cold=replace(start.listed, watermark=moved))
+        new = replace(start.watermark, outside_ranges=replace(start.listed, watermark=moved))
     else:
-        cold = tuple(folders.names())
+        cold = ranges.found()
         new = Watermark(start.watermark.source, moved, OutsideCold(moved, cold) if cold else None)
     try:
         context.store.runs.replace(WATERMARK, new.to_bytes(), start.etag)

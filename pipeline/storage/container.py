@@ -187,10 +187,15 @@ class Container:
             with self._translated("setting the content type of", name):
                 client.set_http_headers(settings)
 
-    def list(self, prefix: str = "", *, metadata: bool = False, page: int = PAGE) -> Iterator[BlobInfo]:
-        """All blobs whose names start with `prefix`, by name, requested page by page."""
+    def list(
+        self, prefix: str = "", *, start_from: str = "", metadata: bool = False, page: int = PAGE
+    ) -> Iterator[BlobInfo]:
+        """All blobs whose names start with `prefix`, by name, requested page by page.
+
+        Those from `start_from` on, itself included; a server can ignore that.
+        """
         with self._translated("listing", prefix):
-            yield from list_blobs(self._client, prefix, metadata=metadata, page=page)
+            yield from list_blobs(self._client, prefix, start_from=start_from, metadata=metadata, page=page)
 
     def list_folder(self, prefix: str = "", *, page: int = PAGE) -> Iterator[BlobInfo | str]:
         """The blobs directly in a folder and the names of its folders, which end with '/'; in any order.

@@ -53,7 +53,9 @@ class BlobInfo:
         return self.metadata.get("hdi_isfolder") == "true"
 
 
-def list_blobs(client: "ContainerClient", prefix: str, *, metadata: bool, page: int) -> Iterator[BlobInfo]:
+def list_blobs(
+    client: "ContainerClient", prefix: str, *, start_from: str, metadata: bool, page: int
+) -> Iterator[BlobInfo]:
     """All blobs whose names start with `prefix`, by name; requests a page when its first blob is needed."""
     from azure.core.exceptions import DecodeError
     from azure.core.pipeline.policies import ContentDecodePolicy
@@ -67,6 +69,7 @@ def list_blobs(client: "ContainerClient", prefix: str, *, metadata: bool, page: 
 
     listing = client.list_blob_names(
         name_starts_with=prefix or None,
+        start_from=start_from or None,
         include=["metadata"] if metadata else None,
         results_per_page=page,
         raw_response_hook=keep,

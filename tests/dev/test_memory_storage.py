@@ -8,7 +8,16 @@ from pipeline.settings import Settings
 from pipeline.storage.account import Store
 from pipeline.storage.container import Container
 
-NAMES = ["a/1", "a/2", "a/b/3", "a0", "c & d/é", "e"]
+NAMES = [
+    "a/1",
+    "a/2",
+    "a/b/3",
+    "a0",
+    "c & d/é",
+    "e",
+    "z/\U0001f321",
+    "z/\uff5e",
+]  # the last two sorted by UTF-16
 
 
 @pytest.fixture
@@ -56,6 +65,17 @@ def test_its_listings_are_those_of_azurite(in_memory, store, page):
         assert listed == [blob.name for blob in store.data.list(prefix, page=page)]
     for folder in ("", "a/", "none/"):
         assert children(in_memory.data, folder) == children(store.data, folder)
+
+
+@pytest.mark.parametrize("page", [1, 2, 5])
+@pytest.mark.parametrize(
+    "start_from", ["", "a/2", "a/3", "b", "c & d/é", "e?x=1&y", "z/\uff5e", "z/\uff5e\uff5e"]
+)
+@pytest.mark.parametrize("prefix", ["", "a/", "c & d/", "z"])
+def test_its_listings_can_start_from_a_name(in_memory, page, start_from, prefix):
+    listed = [blob.name for blob in in_memory.data.list(prefix, start_from=start_from, page=page)]
+    behind = [name for name in NAMES if name.encode("utf-16-be") >= start_from.encode("utf-16-be")]
+    assert listed == [name for name in behind if name.startswith(prefix)]
 
 
 def children(container, folder):

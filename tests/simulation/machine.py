@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from pipeline.fleet.events import EventKind
 from pipeline.fleet.store import read_state
-from pipeline.flow.cold_folders import COLD_AFTER, WHOLE_EVERY
+from pipeline.flow.cold_ranges import COLD_AFTER, WHOLE_EVERY
 from pipeline.pages import shared_page
 from pipeline.runs import claims
 from pipeline.runs.names import split_try

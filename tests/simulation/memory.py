@@ -16,6 +16,11 @@ from pipeline.storage.container import Content
 from pipeline.storage.listing import PAGE, BlobInfo
 
 
+def utf_16(name: str) -> bytes:
+    """What Azurite sorts names by, and Azure without a hierarchical namespace."""
+    return name.encode("utf-16-be")
+
+
 @dataclass
 class Server:
     """What all processes share: blobs by container and name, and the server's clock."""
@@ -23,6 +28,9 @@ class Server:
     now: datetime = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
     blobs: dict[str, dict[str, "Blob"]] = field(default_factory=dict)
     etags: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    order: Callable[[str], Any] = utf_16
+    """What listings are sorted by."""
+    ignores_start_from: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,18 +132,20 @@ class MemoryContainer:
         self,
         prefix: str = "",
         *,
+        start_from: str = "",
         metadata: bool = False,
         page: int = PAGE,  # noqa: ARG002 - one request takes all of them
     ) -> Iterator[BlobInfo]:
         """All blobs, or those only that are older than the process is late."""
         limit = self._server.now - self._process.late()
+        order = self._server.order
+        first = order("" if self._server.ignores_start_from else start_from)
 
         def effect() -> list[BlobInfo]:
-            found = sorted(self._blobs.items())
             return [
                 _info(name, blob if metadata else replace(blob, metadata={}))
-                for name, blob in found
-                if name.startswith(prefix) and blob.modified <= limit
+                for name, blob in sorted(self._blobs.items(), key=lambda named: order(named[0]))
+                if name.startswith(prefix) and order(name) >= first and blob.modified <= limit
             ]
 
         yield from self._ask(effect)

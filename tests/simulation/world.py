@@ -25,7 +25,7 @@ from pipeline.errors import (
     StorageUnreachable,
     UnknownRun,
 )
-from pipeline.flow import cold_folders
+from pipeline.flow import cold_ranges
 from pipeline.flow.cancel import cancel
 from pipeline.flow.context import Context
 from pipeline.flow.hold import hold
@@ -48,7 +48,7 @@ LOG = logging.getLogger("pipeline")
 
 
 def blob_name(which: int) -> str:
-    """The name of a blob; some have folders, which can become cold."""
+    """The name of a blob; some have folders; ranges of names can become cold."""
     return f"{'a/b/' * (which % 3)}{which}.csv"
 
 
@@ -244,7 +244,7 @@ class World:
         self.depth += 1  # one call can interrupt another
         LOG.addHandler(self.alerts)
         try:
-            with suppress(PipelineError, Crash), patch.object(cold_folders, "PAGE", 1):
+            with suppress(PipelineError, Crash), patch.object(cold_ranges, "LEAST", 1):
                 self._do(context, call)
         finally:
             self.depth -= 1

@@ -9,11 +9,12 @@ import pytest
 
 from pipeline import alerts
 from pipeline.errors import EngineError, NothingPublished, PublishError, RunDocumentError
+from pipeline.flow.cold_ranges import ColdRange
 from pipeline.flow.context import Context
 from pipeline.flow.recover import recover
 from pipeline.flow.status import view_run
 from pipeline.flow.submit import Outcome, submit_landing, to_landing
-from pipeline.flow.sweep import sweep
+from pipeline.flow.sweep import OutsideCold, Watermark, read_watermark, sweep
 from pipeline.published.publish import make_current
 from pipeline.runs.landing import Manifest
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
@@ -166,6 +167,33 @@ class TestWatermark:
         land("b.csv")  # as if it had come while the first listing was under way
         assert sweep(patient, TICK + timedelta(hours=1), random_hex=HEX).landings == 1
         assert scored(context) == ["a.csv", "b.csv"]
+
+    def test_cold_folders_that_an_earlier_release_noted_are_listed(self, context, store, land):
+        land("site-a/2026/01/late.csv")
+        before = later(hours=-1).isoformat()
+        document = {
+            "version": 1,
+            "source": f"{store.account}/{store.data.name}",
+            "watermark": before,
+            "outside_cold": {"watermark": before, "cold": ["site-a/2026/01/"]},
+        }
+        store.runs.put("sweep.json", json.dumps(document).encode())
+        assert sweep(context, TICK, random_hex=HEX).landings == 1
+        assert "outside_cold" not in json.loads(store.runs.read("sweep.json").data)
+
+    def test_cold_ranges_are_stored_in_a_field_that_an_earlier_release_does_not_read(self):
+        moved = datetime(2026, 11, 23, 5, tzinfo=UTC)
+        stored = Watermark("account/data", moved, OutsideCold(moved, (ColdRange("a", "b", 3),)))
+        assert json.loads(stored.to_bytes()) == {
+            "version": 1,
+            "source": "account/data",
+            "watermark": "2026-11-23T05:00:00Z",
+            "outside_ranges": {
+                "watermark": "2026-11-23T05:00:00Z",
+                "cold": [{"first": "a", "last": "b", "before": 3}],
+            },
+        }
+        assert read_watermark(stored.to_bytes(), "it") == stored
 
     def test_a_failed_submission_leaves_it_where_it_is(self, context, land):
         land("a.csv")
