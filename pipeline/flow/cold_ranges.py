@@ -13,12 +13,14 @@ are compared only as far as all orders that it is known to use agree, and names 
 listing begins at the name from which it was requested.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nlargest
 from itertools import islice
 
+from pipeline.errors import StorageError
 from pipeline.storage.container import Container
 from pipeline.storage.listing import PAGE, BlobInfo
 
@@ -35,6 +37,8 @@ MOST = 1_000
 _SPARE = 200
 """Names to request beyond those that are expected."""
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class ColdRange:
@@ -50,12 +54,12 @@ def list_outside(container: Container, cold: Sequence[ColdRange]) -> Iterator[Bl
     """All blobs that are not in one of the ranges.
 
     All blobs of the container follow, some a second time, if a listing does not begin with the last name of a
-    range: the blob was deleted, or the server ignores `startFrom`, as Azurite does before 3.37.
+    range: the blob was deleted, or the server refuses `startFrom`, or ignores it as Azurite does before 3.37.
     """
     start = ""
     for part in (*cold, None):
         blobs = container.list(start_from=start, page=_page(part))
-        if start and not any(blob.name == start for blob in islice(blobs, 1)):
+        if start and not _begins(blobs, start):
             yield from container.list()
             return
         for blob in blobs:
@@ -65,6 +69,15 @@ def list_outside(container: Container, cold: Sequence[ColdRange]) -> Iterator[Bl
             yield blob
         else:
             return
+
+
+def _begins(blobs: Iterator[BlobInfo], name: str) -> bool:
+    """Whether the first blob, which is taken, has this name; if storage fails, so does the whole listing."""
+    try:
+        return any(blob.name == name for blob in islice(blobs, 1))
+    except StorageError as error:
+        logger.info("a listing from a name has failed: %s", error)
+        return False
 
 
 def _page(part: ColdRange | None) -> int:

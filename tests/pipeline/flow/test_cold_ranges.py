@@ -247,6 +247,23 @@ class TestRequests:
         assert len(listed) == 3 * 48
         assert pages.pages == [200, 296, 296, 5000]
 
+    def test_a_server_that_refuses_where_to_start_is_asked_once_and_listed_whole(self, store, settings):
+        class Refusing(CountingTransport):
+            def send(self, request, **kwargs):
+                if "startFrom" in request.url:
+                    request.url = request.url.replace("comp=list", "comp=refused")
+                return super().send(request, **kwargs)
+
+        names = [f"{number:02}.csv" for number in range(30)]
+        for name in names:
+            store.data.put(name, b"TS")
+        cold = [ColdRange(names[at], names[at + 4], before=5) for at in range(5, 30, 10)]
+        refusing = Refusing()
+        behind = Store.connect(settings, transport=refusing)
+        assert set(outside(behind.data, cold)) == set(names)
+        behind.close()
+        assert len(refusing.requests) == 3
+
     def test_azurite_which_ignores_where_to_start_is_listed_once_for_all_ranges(self, settings, store):
         names = [f"{number:02}.csv" for number in range(60)]
         for name in names:
