@@ -2,7 +2,12 @@
 
 A landing of 15 sensors is submitted, once to an engine that has no model on its machine yet, and once more.
 Requests to storage are counted by a proxy in front of Azurite. Processor time is that of the worker with all
-of its steps. Returns 1 if a run exceeds its budget.
+of its steps.
+
+A machine fetches 1,000 models, once as a new one and once more, with a pack beside them and without one.
+Storage is in memory; processor time is that of the machine and of the process that reads the pack.
+
+Returns 1 if a budget is exceeded.
 """
 
 import os
@@ -16,10 +21,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from bench.listing import Counting
 from dev.azurite import Azurite, connection_string
+from dev.memory_storage import Blob, MemoryStorage
 from dev.proxy import FaultProxy
 from pipeline.clock import utc_now
 from pipeline.engines.local.engine import LocalEngine
+from pipeline.engines.local.models import fetch_models
 from pipeline.flow.context import Context
 from pipeline.flow.submit import submit_landing
 from pipeline.flow.sweep import sweep
@@ -27,7 +35,9 @@ from pipeline.published.publish import publish
 from pipeline.runs.record import RunState
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
+from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
+from scoring.formats import PACK_NAME
 
 SENSORS = 15
 FILES = SENSORS + 8
@@ -40,8 +50,15 @@ BUDGET_RATIO = 7.0
 """Processor time of a run, in those of one process that scores everything."""
 
 
+MODELS = 1_000
+BUDGET_NEW, BUDGET_KNOWN = 2, 1
+"""Requests of a fetch with a pack: a listing, and the pack where the machine is new."""
+BUDGET_NEW_RATIO, BUDGET_KNOWN_RATIO = 0.5, 1.25
+"""Processor time of a fetch with a pack, in that of one without."""
+
+
 def main() -> int:
-    """Measure and print; returns 1 if a run exceeds its budget."""
+    """Measure and print; returns 1 if a budget is exceeded."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         make_fleet(place)
@@ -64,7 +81,49 @@ def main() -> int:
                     f"long as one process (budget {BUDGET_RATIO:g})"
                 )
             context.store.close()
+        kept &= fetches(place)
     return 0 if kept else 1
+
+
+def fetches(place: Path) -> bool:
+    """Measure and print what models cost that a machine fetches; False if a budget is exceeded."""
+    fleet = place / "fleet"
+    fleet.mkdir()
+    content = next((place / "models").glob("*.skops")).read_bytes()
+    for sensor in range(MODELS):
+        (fleet / f"model_1_{sensor}.skops").write_bytes(content)
+    scoring("pack", "--models", str(fleet))
+    blobs = {path.name: Blob(path.read_bytes()) for path in fleet.iterdir()}
+    with_pack = fetch_twice(blobs, place / "with")
+    del blobs[PACK_NAME]
+    without = fetch_twice(blobs, place / "without")
+    kept = True
+    budgets = (BUDGET_NEW, BUDGET_NEW_RATIO), (BUDGET_KNOWN, BUDGET_KNOWN_RATIO)
+    lines = zip(("new", "known"), with_pack, without, budgets, strict=True)
+    for what, one, other, (most, most_ratio) in lines:
+        ratio = one[1] / other[1]
+        kept &= one[0] <= most and ratio <= most_ratio
+        print(
+            f"{MODELS:,} {what} models with a pack: {one[0]} requests (budget {most}), without {other[0]}; "
+            f"{ratio:.2f} of the processor time (budget {most_ratio:g})"
+        )
+    return kept
+
+
+def fetch_twice(blobs: dict[str, Blob], place: Path) -> list[tuple[int, float]]:
+    """Requests and processor seconds of a new machine, and of the same one for its next run."""
+    counting, found = Counting(), []
+    with MemoryStorage({"models": blobs}) as storage:
+        settings = Settings.from_environment({"ScoringStorage": storage.connection_string})
+        store = Store.connect(settings, transport=counting)
+        store.models.exists(PACK_NAME)  # connects
+        for which in ("new", "known"):
+            (models := place / which).mkdir(parents=True)
+            counting.count, own = 0, time.process_time()
+            child = processor_seconds(partial(fetch_models, store, place / "cache", models, ROOT))
+            found.append((counting.count, time.process_time() - own + child))
+        store.close()
+    return found
 
 
 def make_fleet(place: Path) -> None:
@@ -112,7 +171,7 @@ def scoring(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "scoring", *words], check=True, capture_output=True)
 
 
-def processor_seconds(work: Callable[[], None]) -> float:
+def processor_seconds(work: Callable[[], object]) -> float:
     """Processor seconds of the processes that `work` starts and waits for, with those that they wait for."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     work()

@@ -132,6 +132,10 @@ class NothingPublished(PublishError):
         super().__init__("no pipeline is published: run python -m pipeline publish")
 
 
+class ScoringProcessError(PipelineError):
+    """`python -m scoring` could not be run as a process of its own."""
+
+
 class ReportError(PipelineError):
     """An HTML page, a report or the list of runs, cannot be written."""
 

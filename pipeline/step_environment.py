@@ -6,9 +6,13 @@ environment that another process of its user was started with.
 
 import ctypes
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from pipeline.errors import ScoringProcessError
 
 ROOT = Path(__file__).parents[1]
 """The project's folder: `scoring` and requirements.txt are deployed side by side."""
@@ -17,6 +21,8 @@ _SHOWN = ("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "USER", "LOGNAME", "VIRTUAL_
 _SHOWN_BEGINNINGS = ("LC_", "LD_", "DYLD_", "PYTHON")
 """The only variables that they see: a list of secrets to hide would never be complete."""
 
+
+_LONGEST_SECONDS = 900
 
 _SET_DUMPABLE = 4
 """`PR_SET_DUMPABLE` of Linux."""
@@ -55,3 +61,26 @@ def step_environment(
     # is forked must have one thread.
     threads["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
     return {**kept, **threads, "PYTHONPATH": os.pathsep.join(path), "TMPDIR": str(temporary)}
+
+
+def run_scoring(*arguments: str | Path, code: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Run `python -m scoring` with these arguments, whose paths are absolute: its numerics stay out of here.
+
+    Raises:
+        ScoringProcessError: it cannot be started, or does not end.
+    """
+    with tempfile.TemporaryDirectory(prefix="fleet-scoring-") as temporary:
+        try:
+            return subprocess.run(
+                [sys.executable, "-m", "scoring", *map(str, arguments)],
+                cwd=code,
+                env=step_environment(os.environ, code, Path(temporary)),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_LONGEST_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ScoringProcessError(f"python -m scoring {arguments[0]} did not run: {error}") from error

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import EXIT_DONE
-from scoring.printable import counted
+from scoring.formats import PACK_NAME
+from scoring.printable import counted, printable
 
 if TYPE_CHECKING:
     from pipeline.flow.context import Context
@@ -19,8 +20,11 @@ Uploads readings to the data container, or models with --models to the models co
 of its file; below a folder, with the folders in between. With --by-date it begins with the day on which the
 file was last changed, such as 2026/11/28/ (UTC).
 
+100 models of a folder or more are packed first, unless the container has models that the folder does not
+have: a machine fetches the pack, models.parquet, with one request.
+
 A blob with the same content is left as it is. If a blob exists with different content, nothing is uploaded:
---overwrite replaces it. Replaced readings are scored again.
+--overwrite replaces it. A pack is always replaced. Replaced readings are scored again.
 
 Example:
   python -m pipeline upload --models models
@@ -51,12 +55,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Upload, with progress, and print the result and what follows from it."""
     from pipeline.commands.local_settings import open_context
-    from pipeline.flow.upload import compare, select_models, select_readings, upload
+    from pipeline.flow.upload import compare, fleet_folder, pack, select_models, select_readings, upload
     from pipeline.terminal.progress import transfer
 
     context = open_context()
     store = context.store
     container = store.models if args.models else store.data
+    if args.models and (folder := fleet_folder(container, args.paths)):
+        print(f"packing the models of {folder} ...", file=sys.stderr, flush=True)
+        for line in pack(folder):
+            print(printable(line), file=sys.stderr)
     selected = select_models(args.paths) if args.models else select_readings(args.paths, by_date=args.by_date)
     for line in selected.left_out[:_MOST_LINES]:
         print(line, file=sys.stderr)
@@ -66,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
     checking = transfer(f"checking {counted(len(selected.files), 'file')}", selected.size)
     with checking if many else nullcontext(_ignore) as advance:
         compared = compare(container, selected.files, advance)
-    if compared.conflicts and not args.overwrite:
-        raise compared.refusal(container)
+    if not args.overwrite:
+        compared.require_consent(container, free=frozenset({PACK_NAME} if args.models else ()))
     if sent := compared.to_send:
         with transfer(f"uploading {counted(len(sent), 'file')}", sum(file.size for file in sent)) as advance:
             landings = upload(container, compared, advance)

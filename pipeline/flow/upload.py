@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.errors import Changed, InvalidRequest
+from pipeline.errors import Changed, InvalidRequest, ScoringProcessError
 from pipeline.runs.landing import Landing, skipped_because
+from pipeline.step_environment import run_scoring
 from pipeline.storage.account import in_parallel
 from pipeline.storage.container import Container
 from pipeline.storage.listing import BlobInfo
 from scoring import BESIDE_MODELS, InvalidKey, SensorKey, describe_others
 from scoring.printable import printable
 
+_PACKED_FROM = 100
+"""Fewer models are fetched as fast without a pack."""
 _SHOWN = 5
 """Names that a message repeats."""
 
@@ -61,9 +64,14 @@ class Compared:
         """What the container does not have."""
         return [*self.new, *(file for file, _ in self.conflicts)]
 
-    def refusal(self, container: Container) -> InvalidRequest:
-        """The error if conflicts must not be overwritten."""
-        return _conflict(container, [file.name for file, _ in self.conflicts])
+    def require_consent(self, container: Container, *, free: frozenset[str] = frozenset()) -> None:
+        """Check that nothing would be overwritten, except for blobs with the names in `free`.
+
+        Raises:
+            InvalidRequest: something would be.
+        """
+        if names := [file.name for file, _ in self.conflicts if file.name not in free]:
+            raise _conflict(container, names)
 
 
 def select_readings(paths: Sequence[Path], *, by_date: bool) -> Selected:
@@ -104,6 +112,31 @@ def select_models(paths: Sequence[Path]) -> Selected:
         found = f": {'; '.join(left_out)}" if left_out else ""
         raise InvalidRequest(f"no models in {', '.join(map(str, paths))}{found}")
     return _checked(files, left_out)
+
+
+def fleet_folder(container: Container, paths: Sequence[Path]) -> Path | None:
+    """The folder to pack before its models are uploaded, so that a machine fetches them with one request.
+
+    None where models are few, and where the folder is not the whole fleet: its pack would replace one of
+    more models.
+    """
+    folder = paths[0]
+    if len(paths) > 1 or not folder.is_dir():
+        return None
+    names = {path.name for path in folder.iterdir() if _is_model(path.name)}
+    if len(names) < _PACKED_FROM or any(
+        _is_model(blob.name) for blob in container.list() if blob.name not in names
+    ):
+        return None
+    return folder
+
+
+def pack(folder: Path) -> list[str]:
+    """Pack the models of a folder; returns what is wrong, such as models that scoring refuses."""
+    try:
+        return run_scoring("pack", "--models", folder.resolve()).stderr.splitlines()
+    except ScoringProcessError as error:  # the models are as good without it
+        return [str(error)]
 
 
 def compare(

@@ -1,9 +1,6 @@
 """The report of a run: written by `python -m scoring report`, whose numerics stay out of this process."""
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -11,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engine import StepState, StepStatus
-from pipeline.errors import ReportError
+from pipeline.errors import ReportError, ScoringProcessError
 from pipeline.runs.record import RunRecord
-from pipeline.step_environment import ROOT, step_environment
+from pipeline.step_environment import run_scoring
 from scoring.formats import FACTS_VERSION, REPORT_HTML
 
-_REPORT_SECONDS = 900
 _TROUBLE = (StepState.FAILED, StepState.CANCELED)
 
 
@@ -29,7 +25,7 @@ def write_report(record: RunRecord, steps: Sequence[StepStatus], folder: Path) -
     with tempfile.TemporaryDirectory(prefix="fleet-report-") as temporary:
         document = Path(temporary) / "facts.json"
         document.write_text(json.dumps(facts(record, steps)))
-        _run_scoring("--preds", folder.resolve(), "--facts", document)
+        _run_report("--preds", folder.resolve(), "--facts", document)
     return folder / REPORT_HTML
 
 
@@ -62,23 +58,11 @@ def _step_count(succeeded: int, steps: int) -> str:
     return f"{steps:,} steps" if succeeded == steps else f"{succeeded:,} of {steps:,} steps succeeded"
 
 
-def _run_scoring(*arguments: str | Path) -> None:
-    """Run `python -m scoring report` with these arguments."""
-    with tempfile.TemporaryDirectory(prefix="fleet-scoring-") as temporary:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "scoring", "report", *map(str, arguments)],
-                cwd=ROOT,
-                env=step_environment(os.environ, ROOT, Path(temporary)),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=_REPORT_SECONDS,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ReportError(f"python -m scoring report did not run: {error}") from error
+def _run_report(*arguments: str | Path) -> None:
+    try:
+        done = run_scoring("report", *arguments)
+    except ScoringProcessError as error:
+        raise ReportError(str(error)) from error
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         why = lines[-1].removeprefix("error: ") if lines else f"exit code {done.returncode}"

@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     sources, not_read = find_sources(args.data, manifest, limits_of(args), mappings_of(args))
     if not args.preds.is_dir():
         raise UsageError(f"--preds {args.preds} does not exist: give the folder that the steps wrote to")
-    models, outcomes = ModelCache(ModelStore(args.models)), read_outcomes(args.preds)
+    store = ModelStore(args.models, packed=manifest.packed if manifest else None)
+    models, outcomes = ModelCache(store), read_outcomes(args.preds)
     if duplicates := duplicate_sensors(outcomes):
         print(printable(duplicates), file=sys.stderr)
     unmark(args.preds)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from scoring.errors import EXIT_DONE
+from scoring.formats import PACK_NAME
 from scoring.printable import printable
 
 _EXAMPLE = """\
@@ -26,13 +27,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
     parser.add_argument("--models", type=Path, required=True, help="folder of model_{device}_{sensor}.skops")
+    parser.add_argument(
+        "--list",
+        action="store_true",
+        help="write nothing: print the files whose models the pack holds, with their MD5, as JSON",
+    )
     parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Pack, name what is refused, and say in one line what came out."""
-    from scoring.models.pack import write_pack
+    """Pack, name what is refused, and say in one line what came out; or list what a pack holds."""
+    from scoring.models.pack import Pack, write_pack
     from scoring.models.store import ModelStore
+
+    if args.list:
+        print(json.dumps(Pack(args.models / PACK_NAME).held()))
+        return EXIT_DONE
 
     ModelStore(args.models, use_pack=False).require_models()
     report = write_pack(args.models)

@@ -99,7 +99,8 @@ def run(args: argparse.Namespace) -> int:
             return _nothing_to_score(args, selection)
         selection = narrowed
     sources, not_read = find_sources(args.data, manifest, limits_of(args), mappings_of(args))
-    store = ModelStore(args.models, use_pack=not args.key)
+    packed = manifest.packed if manifest else None
+    store = ModelStore(args.models, use_pack=not args.key, packed=packed)
     _warn(store.notice)
     if isinstance(selection, Everything):
         if not sources and not not_read and not manifest:

@@ -1,10 +1,10 @@
 """Many models in one Parquet file, as data: `models.parquet` beside the single files.
 
-A pack is an index of the single files, never a second truth. Each row names its file with size, times, and
-SHA-256, and holds the parameters of the model with a SHA-256 of their own. A file that still has that size
-and those times is unchanged; of any other one the content is compared, and where it differs the single file
-is used. The same applies if the parameters are not those that were packed of this file. A file that was
-refused has none.
+A pack is an index of the single files, never a second truth. Each row names its file with size, times,
+SHA-256 and MD5, and holds the parameters of the model with a SHA-256 of their own. A file that still has that
+size and those times is unchanged; of any other one the content is compared, and where it differs the single
+file is used. The same applies if the parameters are not those that were packed of this file. A file that was
+refused has none. Of a file that was not downloaded, the MD5 is known from the listing of its container.
 
 A pack can be hostile, and stays within memory: nothing in it is compressed, a footer or a column longer than
 `write_pack` makes them is not read, and each column of texts or bytes is read as its distinct values, which
@@ -14,11 +14,13 @@ Stored, so it has a version: raise `VERSION` with any change of `SCHEMA`, of `en
 other versions are not used.
 """
 
+import base64
 import hashlib
 import os
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -37,7 +39,7 @@ from scoring.models.encoding import MOST_FORM, decode, encode
 from scoring.models.files import parameters_from, read_file, scan
 from scoring.models.parameters import ModelParameters
 
-VERSION = b"3"
+VERSION = b"4"
 _VERSION_KEY = b"fleet-scoring-pack"
 
 SCHEMA = pa.schema(
@@ -47,13 +49,14 @@ SCHEMA = pa.schema(
         "mtime": pa.int64(),  # nanoseconds, as stat gives them
         "ctime": pa.int64(),
         "sha256": pa.string(),  # of the file
+        "md5": pa.string(),  # of the file, in base64, as storage has it
         "form": pa.string(),  # empty where the file was refused
         "numbers": pa.binary(),
-        "digest": pa.string(),  # of file, sha256, form and numbers: that they belong together
+        "digest": pa.string(),  # of file, sha256, md5, form and numbers: that they belong together
     },
     metadata={_VERSION_KEY: VERSION},
 )
-_TEXTS = ("file", "sha256", "form", "numbers", "digest")
+_TEXTS = ("file", "sha256", "md5", "form", "numbers", "digest")
 _STAT = ("size", "mtime", "ctime")
 
 _PARALLEL_FROM = 2_000
@@ -71,7 +74,7 @@ _MOST_GROUPS = 32
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError)
 _LEAST_ROW_BYTES = 100
 """A row has a name of its own, which repeats nothing, and two digests of 64 characters."""
-_LONGEST = {"file": 255, "sha256": 64, "digest": 64, "form": MOST_FORM}
+_LONGEST = {"file": 255, "sha256": 64, "md5": 24, "digest": 64, "form": MOST_FORM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class _Row:
     file: str
     stat: tuple[int, int, int]
     sha256: str
+    md5: str
     form: str
     numbers: bytes
     refusal: str
@@ -128,7 +132,7 @@ def _groups(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
     size = 0
     for row in rows:
         group.append(row)
-        size += sum(map(len, (row.file, row.sha256, row.form, row.numbers))) + _LONGEST["digest"]
+        size += sum(map(len, (row.file, row.sha256, row.md5, row.form, row.numbers))) + _LONGEST["digest"]
         if size >= _GROUP_BYTES:
             yield group
             group, size = [], 0
@@ -141,9 +145,10 @@ def _table(rows: list[_Row]) -> Any:
         "file": [row.file for row in rows],
         **{name: [row.stat[i] for row in rows] for i, name in enumerate(_STAT)},
         "sha256": [row.sha256 for row in rows],
+        "md5": [row.md5 for row in rows],
         "form": [row.form for row in rows],
         "numbers": [row.numbers for row in rows],
-        "digest": [_digest(row.file, row.sha256, row.form, row.numbers) for row in rows],
+        "digest": [_digest(row.file, row.sha256, row.md5, row.form, row.numbers) for row in rows],
     }
     return pa.table(columns, SCHEMA)
 
@@ -151,20 +156,24 @@ def _table(rows: list[_Row]) -> Any:
 def _row(name: str) -> _Row:
     path = Path(name)
     stat = _stat(path)  # before reading: a change in between shows as a difference later
-    sha256 = ""
+    sha256 = md5 = ""
     try:
         content = read_file(path)
-        sha256 = hashlib.sha256(content).hexdigest()
+        sha256, md5 = hashlib.sha256(content).hexdigest(), _md5(content)
         form, numbers = encode(parameters_from(content))
     except ModelError as error:
-        return _Row(path.name, stat, sha256, "", b"", str(error))
+        return _Row(path.name, stat, sha256, md5, "", b"", str(error))
     except MemoryError:
-        return _Row(path.name, stat, sha256, "", b"", NO_MEMORY)
-    return _Row(path.name, stat, sha256, form, numbers, "")
+        return _Row(path.name, stat, sha256, md5, "", b"", NO_MEMORY)
+    return _Row(path.name, stat, sha256, md5, form, numbers, "")
 
 
-def _digest(file: str, sha256: str, form: str, numbers: bytes) -> str:
-    return hashlib.sha256(f"{file}\n{sha256}\n{form}\n".encode() + numbers).hexdigest()
+def _md5(content: bytes) -> str:
+    return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
+
+
+def _digest(file: str, sha256: str, md5: str, form: str, numbers: bytes) -> str:
+    return hashlib.sha256(f"{file}\n{sha256}\n{md5}\n{form}\n".encode() + numbers).hexdigest()
 
 
 def _stat(file: Path | os.DirEntry[str]) -> tuple[int, int, int]:
@@ -218,6 +227,22 @@ class Pack:
         self.unchanged[rows[same]] = True
         return int(same.sum())
 
+    def compare_md5(self, files: Mapping[str, str]) -> int:
+        """Find out which of these files, which have an MD5 each, were packed as they are, and how many."""
+        rows, packed = self._rows(), self._all("md5")
+        same = [row for name, md5 in files.items() if (row := rows.get(name, -1)) >= 0 and packed[row] == md5]
+        self.unchanged[same] = True
+        return len(same)
+
+    def held(self) -> dict[str, str]:
+        """The MD5 of each file whose model can be taken from here: those of others are not needed."""
+        found, packed = {}, self._all("md5")
+        for name, row in self._rows().items():
+            with suppress(ModelError, MemoryError):
+                if self.parameters(row) is not None:
+                    found[name] = packed[row]
+        return found
+
     def row(self, name: str) -> int | None:
         """Where a file's row is."""
         return self._rows().get(name)
@@ -236,16 +261,18 @@ class Pack:
         if not form or self._is_large(row):
             return None
         numbers = self._numbers_of(row)
-        known = (self._text("file", row), self._text("sha256", row))
+        known = (self._text("file", row), self._text("sha256", row), self._text("md5", row))
         if numbers is None or _digest(*known, form, numbers) != self._text("digest", row):
             raise ModelError("its row in the pack is not what was packed; pack the models again")
         return decode(form, numbers)
 
     def _rows(self) -> dict[str, int]:
         if self._by_name is None:
-            names = (name for part in self._texts["file"] for name in part.all())
-            self._by_name = {name: row for row, name in enumerate(names)}
+            self._by_name = {name: row for row, name in enumerate(self._all("file"))}
         return self._by_name
+
+    def _all(self, name: str) -> list[str]:
+        return [text for part in self._texts[name] for text in part.all()]
 
     def _group(self, row: int) -> tuple[int, int]:
         group = bisect_right(self._starts, row) - 1
@@ -284,7 +311,7 @@ class _Group:
         if len(names.values) != self.rows:
             raise ValueError("it names a file twice")
         self.texts = {"file": names}
-        for name in ("sha256", "form", "digest"):
+        for name in ("sha256", "md5", "form", "digest"):
             self.texts[name] = _distinct(file, group, name)
         table = file.read_row_group(group, [SCHEMA.names.index(name) for name in _STAT])
         if any(table[name].type != pa.int64() for name in _STAT):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from pathlib import Path
@@ -18,15 +19,21 @@ from scoring.models.pack import Pack
 class ModelStore:
     """The models of a folder.
 
+    `packed` are models that it has no files of, because its pack holds them; each with the MD5 of its file,
+    in base64. They are taken from the pack, also without `use_pack`.
+
     Raises:
         UsageError: there is no such folder.
     """
 
-    def __init__(self, directory: Path, *, use_pack: bool = True) -> None:
+    def __init__(
+        self, directory: Path, *, use_pack: bool = True, packed: Mapping[str, str] | None = None
+    ) -> None:
         if not directory.is_dir():
             raise UsageError(f"{directory} is not a folder of models")
         self._directory = directory
         self._entries = scan(directory) if use_pack else []
+        self._packed = packed or {}
         self._pack: Pack | None = None
         self.unchanged = 0
         """How many models are taken from the pack without reading their files."""
@@ -34,7 +41,7 @@ class ModelStore:
         """Why there is a pack that is not used, or not for all models."""
         self.changed: set[str] = set()
         """The files whose parameters in the pack are not those that were packed: their own are used."""
-        if use_pack and (directory / PACK_NAME).is_file():
+        if (use_pack or self._packed) and (directory / PACK_NAME).is_file():
             try:
                 self._pack = Pack(directory / PACK_NAME)
             except ModelError as error:
@@ -42,6 +49,7 @@ class ModelStore:
             else:
                 self.unchanged = self._pack.compare(self._entries)
                 self.notice = _outdated(self.unchanged, len(self._entries))
+                self.unchanged += self._pack.compare_md5(self._packed)
 
     def keys(self) -> AbstractSet[SensorKey]:
         """The keys of all models, by the names of their files."""
@@ -50,9 +58,10 @@ class ModelStore:
     @cached_property
     def _keys(self) -> frozenset[SensorKey]:
         keys = []
-        for entry in self._entries or scan(self._directory):
+        files = [entry.name for entry in self._entries or scan(self._directory)]
+        for name in (*files, *self._packed):
             try:
-                keys.append(SensorKey.from_model_name(entry.name))
+                keys.append(SensorKey.from_model_name(name))
             except InvalidKey:
                 continue  # a file of another program
         return frozenset(keys)
@@ -82,11 +91,11 @@ class ModelStore:
         if self._pack is None or row is None:
             return load_model(self._directory, key)
         try:
-            return self._packed(self._pack, row, key) or load_model(self._directory, key)
+            return self._from_pack(self._pack, row, key) or load_model(self._directory, key)
         except MemoryError as error:
             raise ModelError(f"{key.model_name}: {NO_MEMORY}") from error
 
-    def _packed(self, pack: Pack, row: int, key: SensorKey) -> LoadedModel | None:
+    def _from_pack(self, pack: Pack, row: int, key: SensorKey) -> LoadedModel | None:
         """A model as the pack has it; None where only its own file can be used, or can say what is wrong."""
         sha256 = pack.sha256(row)
         if not pack.unchanged[row]:

@@ -5,8 +5,9 @@
 `md5` is base64 or null. An engine that fetches landings adds `file`, the path below the data folder where
 that is not the landing's name, and, for one that it could not fetch, `found`: "superseded", "vanished" or
 "unreadable", the last with its `reason`. In a try for the sensors whose steps were lost, `sensors` lists
-their encoded keys, such as "1_3": steps and `collect` work on these only. New fields can be added within a
-version; a field that changes its meaning needs a new version.
+their encoded keys, such as "1_3": steps and `collect` work on these only. An engine that fetched a pack in
+place of models lists their names as `packed`, each with the MD5 of its file. New fields can be added within
+a version; a field that changes its meaning needs a new version.
 
 `expected` lists the encoded keys of the sensors that the last landing like this one brought: `collect`
 reports those of them that sent nothing.
@@ -17,7 +18,8 @@ import errno
 import hashlib
 import stat
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scoring.errors import ManifestError
@@ -68,6 +70,8 @@ class RunManifest:
     """Encoded keys of the only sensors to score; None for all."""
     expected: tuple[str, ...] = ()
     """Encoded keys of the sensors that the last landing like this one brought, if that is known."""
+    packed: Mapping[str, str] = field(default_factory=dict)
+    """Models that this machine has in a pack only: names of their files, with the MD5 in base64."""
 
     @property
     def brought(self) -> frozenset[SensorKey]:

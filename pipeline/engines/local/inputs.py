@@ -1,12 +1,13 @@
-"""Downloads what a run needs to this machine: its pipeline, landings, their manifest, and models."""
+"""Downloads what a run needs to this machine: pipeline, landings, models, and a manifest of what is here."""
 
-import hashlib
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.engines.local.models import fetch_models
 from pipeline.errors import (
     Changed,
     ContainerMissing,
@@ -20,12 +21,8 @@ from pipeline.published.documents import joined, version_of
 from pipeline.published.publish import load_documents
 from pipeline.runs.landing import Landing, Manifest
 from pipeline.storage.account import Store, in_parallel
-from pipeline.storage.listing import BlobInfo
-from scoring import InvalidKey, SensorKey
-from scoring.formats import BESIDE_MODELS, MANIFEST_JSON, MANIFEST_VERSION, LandingStatus
-
-_TRIES = 5
-"""Tries to download a model that keeps changing."""
+from scoring import SensorKey
+from scoring.formats import MANIFEST_JSON, MANIFEST_VERSION, LandingStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +40,16 @@ class Inputs:
         return {"data": str(self.data), "manifest": str(self.manifest), "models": str(self.models)}
 
 
-def fetch(store: Store, manifest: Manifest, cache: Path, folder: Path) -> Inputs:
-    """Download everything into `folder`; `cache` keeps models for the next run."""
+def fetch(store: Store, manifest: Manifest, cache: Path, folder: Path, code: Path) -> Inputs:
+    """Download everything into `folder`; `cache` keeps models for the next run, and `code` reads packs."""
     data, models = folder / "data", folder / "models"
     data.mkdir()
     models.mkdir()
     local = folder / MANIFEST_JSON
-    local.write_bytes(fetch_landings(store, manifest, data))
-    return Inputs(data, local, models, fetch_models(store, cache, models))
+    landings = fetch_landings(store, manifest, data)
+    fetched = fetch_models(store, cache, models, code)
+    local.write_bytes(_local_manifest(manifest, landings, fetched.packed))
+    return Inputs(data, local, models, fetched.keys)
 
 
 def fetch_documents(store: Store, version: str, cache: Path) -> tuple[bytes, bytes]:
@@ -74,8 +73,8 @@ def fetch_documents(store: Store, version: str, cache: Path) -> tuple[bytes, byt
     return pipeline_yml, score_yml
 
 
-def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
-    """Download each landing that has not changed; returns the manifest for this machine.
+def fetch_landings(store: Store, manifest: Manifest, data: Path) -> list[dict[str, object]]:
+    """Download each landing that has not changed; returns them as the manifest for this machine has them.
 
     Not every name of a blob can be the name of a file, so the file of a landing is named by its number. There
     is no file for a landing that was replaced or deleted, or that storage does not return, because it is
@@ -96,65 +95,17 @@ def fetch_landings(store: Store, manifest: Manifest, data: Path) -> bytes:
         return {"file": file}
 
     more = in_parallel(lambda pair: fetched(*pair), list(enumerate(manifest.landings)))
-    entries = [to_json(landing) | how for landing, how in zip(manifest.landings, more, strict=True)]
-    document = {"version": MANIFEST_VERSION, "run": manifest.run, "landings": entries}
+    return [to_json(landing) | how for landing, how in zip(manifest.landings, more, strict=True)]
+
+
+def _local_manifest(
+    manifest: Manifest, landings: list[dict[str, object]], packed: Mapping[str, str]
+) -> bytes:
+    document = {"version": MANIFEST_VERSION, "run": manifest.run, "landings": landings}
     if manifest.sensors is not None:
         document["sensors"] = manifest.sensors
     if manifest.expected:
         document["expected"] = manifest.expected
+    if packed:
+        document["packed"] = packed
     return json.dumps(document, ensure_ascii=False).encode()
-
-
-def fetch_models(store: Store, cache: Path, models: Path) -> tuple[SensorKey, ...]:
-    """Download all models, their pack and the list of expected sensors; returns the keys of the models.
-
-    Models that were downloaded before are linked from `cache`, where a hash of name and ETag names each file.
-    Files of old versions are removed from there.
-    """
-    own = cache / _digest(store.address, store.account, store.models.name)
-    own.mkdir(parents=True, exist_ok=True)
-    wanted: dict[str, BlobInfo] = {}
-    keys = []
-    for blob in store.models.list():
-        with suppress(InvalidKey):
-            if blob.name not in BESIDE_MODELS:
-                keys.append(SensorKey.from_model_name(blob.name))
-            wanted[blob.name] = blob
-    here = {entry.name for entry in os.scandir(own)}
-    todo = []
-    for blob in wanted.values():
-        kept = _digest(blob.name, blob.etag)
-        try:
-            (models / blob.name).hardlink_to(own / kept)
-        except FileNotFoundError:
-            todo.append(blob)
-        here.discard(kept)
-    gone = set(in_parallel(lambda blob: _fetch_model(store, blob, own, models), todo))
-    for old in here:
-        (own / old).unlink(missing_ok=True)
-    return tuple(sorted(key for key in keys if key.model_name not in gone))
-
-
-def _fetch_model(store: Store, blob: BlobInfo, cache: Path, models: Path) -> str | None:
-    """Download one model and keep it in the cache; returns its name if it was deleted."""
-    path = models / blob.name
-    for _ in range(_TRIES):
-        try:
-            store.models.download(blob.name, path, etag=blob.etag)
-        except NotFound:
-            return blob.name
-        except Changed:
-            found = store.models.find(blob.name)
-            if found is None:
-                return blob.name
-            blob = found
-        else:
-            # Link it when it is complete, so that another worker never finds a part of it.
-            with suppress(FileExistsError):
-                (cache / _digest(blob.name, blob.etag)).hardlink_to(path)
-            return None
-    raise Changed(f"{store.models.name}/{blob.name} keeps changing while it is downloaded; try again later")
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """The folder that the workers of one machine share: slots for steps, downloaded models and logs.
 
     slots/<n>            locked with flock while a step runs: limits the steps of all workers together
-    models/<container>/  downloaded models, by name and ETag
+    models/<container>/  downloaded models, by name and ETag; their pack, and what it holds
     published/<version>  the documents of a published pipeline, which never change
     runs/<run>-<random>/ work folder of a worker; it locks `alive` with flock, so that the next worker
                          detects and removes the folders of dead workers

@@ -197,7 +197,8 @@ class Worker:
 
     def _workplace(self, folder: Path, environment: Mapping[str, str]) -> Workplace:
         """Download the inputs of the run, and create the folders for its output."""
-        fetched = inputs.fetch(self.store, self.runs.manifest(self.run), self.machine.models, folder)
+        manifest = self.runs.manifest(self.run)
+        fetched = inputs.fetch(self.store, manifest, self.machine.models, folder, self.code)
         for name in ("preds", "logs"):
             (folder / name).mkdir()
         return Workplace(

@@ -6,15 +6,21 @@ import os
 import re
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
+from sklearn.svm import OneClassSVM
 
 from pipeline.cli import main
+from pipeline.engines.local.models import fetch_models
 from pipeline.errors import InvalidRequest
 from pipeline.flow.submit import submit_landing
 from pipeline.flow.upload import compare, select_models, select_readings, upload
 from pipeline.runs.lookup import find_run
+from pipeline.step_environment import ROOT
 from pipeline.storage.account import Store
 from pipeline.storage.connect import SINGLE_PUT_BYTES
+from scoring.formats import PACK_NAME
+from scoring.models.write import model_bytes
 from tests.pipeline.counting import CountingTransport, InterruptingTransport
 
 ROW = b"TS,Device,Sensor,Value\n2026-01-01 00:00:00,1,3,4.5\n"
@@ -180,6 +186,57 @@ def test_models_go_to_their_container_and_other_files_of_the_folder_stay(in_plac
     assert "1 legacy pickle (model_1_4.pkl): run python -m scoring import-models" in err
     assert "as in 'a_b%5Fc' or 'a%5Fb_c'" in err
     assert "ignored, not models: README.md" in err
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    """A folder with a model for each of 100 sensors."""
+    folder = tmp_path / "fleet"
+    folder.mkdir()
+    readings = np.random.default_rng(0).normal(50, 10, (50, 1))
+    content = model_bytes(OneClassSVM(nu=0.1, gamma=0.3).fit(readings))
+    for sensor in range(100):
+        (folder / f"model_1_{sensor}.skops").write_bytes(content)
+    return folder
+
+
+def test_the_models_of_a_fleet_are_packed_and_a_machine_fetches_one_file(in_place, fleet, tmp_path, capsys):
+    assert main(["upload", "--models", str(fleet)]) == 0
+    out, err = capsys.readouterr()
+    assert "uploaded 101 files" in out
+    assert f"packing the models of {fleet} ..." in err
+    models = tmp_path / "models"
+    models.mkdir()
+    fetched = fetch_models(in_place, tmp_path / "cache", models, ROOT)
+    assert len(fetched.keys) == len(fetched.packed) == 100
+    assert [path.name for path in models.iterdir()] == [PACK_NAME]
+
+
+def test_a_new_model_needs_no_consent_to_replace_the_pack(in_place, fleet, capsys):
+    assert main(["upload", "--models", str(fleet)]) == 0
+    before = in_place.models.find(PACK_NAME)
+    assert main(["upload", "--models", str(fleet)]) == 0
+    assert in_place.models.find(PACK_NAME) == before
+    (fleet / "model_2_1.skops").write_bytes((fleet / "model_1_1.skops").read_bytes())
+    capsys.readouterr()
+    assert main(["upload", "--models", str(fleet)]) == 0
+    assert "uploaded 2 files, 1 of them over different content, 100 files already" in capsys.readouterr().out
+    assert in_place.models.find(PACK_NAME).etag != before.etag
+    (fleet / "model_2_1.skops").write_bytes(b"another")
+    assert main(["upload", "--models", str(fleet)]) == 2
+    err = capsys.readouterr().err
+    assert "refused model_2_1.skops: " in err
+    assert "different content under model_2_1.skops: it is not overwritten" in err
+
+
+def test_a_part_of_a_fleet_is_not_packed(in_place, fleet, capsys):
+    in_place.models.put("model_2_1.skops", b"a model of another folder")
+    assert main(["upload", "--models", str(fleet)]) == 0
+    assert in_place.models.find(PACK_NAME) is None
+    in_place.models.delete("model_2_1.skops")
+    (fleet / "model_1_0.skops").rename(fleet.parent / "model_1_0.skops")
+    assert main(["upload", "--models", str(fleet), str(fleet.parent / "model_1_0.skops")]) == 0
+    assert in_place.models.find(PACK_NAME) is None
 
 
 def test_models_among_readings_are_refused_before_anything_is_sent(in_place, readings, capsys):

@@ -23,7 +23,7 @@ def hostile_packs(good: bytes) -> Iterator[tuple[str, bytes]]:
         "names that share their beginnings",
         _written(_alike(table), column_encoding={"file": "DELTA_BYTE_ARRAY"}),
     )
-    for name in ("file", "sha256", "form", "digest", "numbers"):
+    for name in ("file", "sha256", "md5", "form", "digest", "numbers"):
         for what, value in (
             ("empty", ""),
             ("long", "x" * 100_000),
@@ -65,8 +65,10 @@ def _with(table: pa.Table, name: str, column: Any) -> pa.Table:
     changed = table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
     if name not in {"form", "numbers"}:
         return changed
-    file, sha256, form, numbers = (changed[part][0].as_py() for part in ("file", "sha256", "form", "numbers"))
-    digest = hashlib.sha256(f"{file}\n{sha256}\n{form}\n".encode() + numbers).hexdigest()
+    file, sha256, md5, form, numbers = (
+        changed[part][0].as_py() for part in ("file", "sha256", "md5", "form", "numbers")
+    )
+    digest = hashlib.sha256(f"{file}\n{sha256}\n{md5}\n{form}\n".encode() + numbers).hexdigest()
     return _with(changed, "digest", pa.array([digest]))
 
 
@@ -86,6 +88,7 @@ def _full(table: pa.Table) -> pa.Table:
         "file": [f"{row:0>255}" for row in range(rows)],
         **{name: [0] * rows for name in ("size", "mtime", "ctime")},
         "sha256": [f"{row:0>64}" for row in range(rows)],
+        "md5": [f"{row:0>24}" for row in range(rows)],
         "form": [f"{row:0>8000}" if row < 1000 else "" for row in range(rows)],
         "numbers": [bytes(22 << 20)] + [b""] * (rows - 1),
         "digest": [f"{row:0>64}" for row in range(rows)],

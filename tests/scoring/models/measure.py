@@ -3,6 +3,7 @@
     python -m tests.scoring.models.measure model FILES    a model: read it and predict
     python -m tests.scoring.models.measure pickle FILES   a legacy file: read its parameters
     python -m tests.scoring.models.measure pack FILES     a pack: predict with each model beside it
+    python -m tests.scoring.models.measure list FILES     a pack: list what it holds
 
 It prints a line of JSON for each: its name, the error or null, seconds of the processor, and megabytes of the
 whole process at its peak.
@@ -45,7 +46,7 @@ def measured(kind: str, paths: list[Path]) -> list[dict[str, Any]]:
 def main() -> None:
     """Try each file."""
     kind, *names = sys.argv[1:]
-    attempt = {"model": predict, "pack": predict_by_pack, "pickle": unpickle}[kind]
+    attempt = {"model": predict, "pack": predict_by_pack, "list": list_pack, "pickle": unpickle}[kind]
     _tried(attempt, Path(names[0]))  # imports are not measured
     for name in names:
         print(json.dumps(_tried(attempt, Path(name))), flush=True)
@@ -65,6 +66,13 @@ def predict_by_pack(path: Path) -> None:
     store = ModelStore(path.parent)
     for key in sorted(store.keys()):
         store.get(key).detector.predict(PROBE)
+
+
+def list_pack(path: Path) -> None:
+    """List the models that a pack holds."""
+    from scoring.models.pack import Pack
+
+    Pack(path).held()
 
 
 def unpickle(path: Path) -> None:

@@ -1,5 +1,8 @@
 """Packs: the same answers as the single files, and never older ones."""
 
+import base64
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -20,10 +23,11 @@ from sklearn.svm import OneClassSVM
 from scoring import SensorKey
 from scoring.errors import ModelError, ModelMissing, ModelRefused, UsageError
 from scoring.formats import PACK_NAME
-from scoring.models.pack import write_pack
+from scoring.models.pack import SCHEMA, Pack, write_pack
 from scoring.models.store import ModelStore
 from scoring.models.svm import SvmDetector
 from scoring.models.write import save_model
+from tests.scoring.run_command import scoring
 
 ROOT = Path(__file__).resolve().parents[3]
 SVM, FOREST, REFUSED, OTHER = (SensorKey("1", sensor) for sensor in "1234")
@@ -80,8 +84,8 @@ def written(table: pa.Table, path: Path) -> None:
 
 
 def test_a_fresh_pack_is_used_for_all_models_without_a_word(models: Path) -> None:
-    def seen(**options: bool) -> tuple[int, str | None]:
-        store = ModelStore(models, **options)
+    def seen(*, use_pack: bool = True) -> tuple[int, str | None]:
+        store = ModelStore(models, use_pack=use_pack)
         return store.unchanged, store.notice
 
     assert seen() == (4, None)
@@ -106,7 +110,7 @@ def test_models_are_taken_from_the_pack_while_their_files_are_unchanged(models: 
     assert answers(store, SVM) == expected
 
 
-WHOLE = ("sha256", "form", "numbers", "digest")
+WHOLE = ("sha256", "md5", "form", "numbers", "digest")
 
 
 @pytest.mark.parametrize("names", [["numbers"], ["form"], ["digest"], WHOLE, WHOLE[1:]], ids=" ".join)
@@ -155,6 +159,36 @@ def test_a_copied_folder_gives_the_same_answers_after_comparing_content(models: 
     assert (store.unchanged, store.notice) == (0, None)
     for key in (SVM, FOREST, OTHER):
         assert answers(store, key) == single(models, key)
+
+
+def md5(path: Path) -> str:
+    return base64.b64encode(hashlib.md5(path.read_bytes(), usedforsecurity=False).digest()).decode()
+
+
+def test_models_without_files_are_taken_from_the_pack_where_it_has_them_in_that_version(models: Path) -> None:
+    expected = {key: single(models, key) for key in (SVM, FOREST)}
+    packed = {key.model_name: md5(models / key.model_name) for key in (SVM, FOREST, OTHER)}
+    packed[OTHER.model_name] = md5(models / SVM.model_name)
+    for name in packed:
+        (models / name).unlink()
+    for use_pack in (True, False):
+        store = ModelStore(models, use_pack=use_pack, packed=packed)
+        assert store.keys() == {SVM, FOREST, OTHER, REFUSED}
+        assert {key: answers(store, key) for key in expected} == expected
+        with pytest.raises(ModelMissing):
+            store.get(OTHER)
+        assert store.notice is None
+
+
+def test_a_pack_holds_the_models_that_can_be_taken_from_it_and_no_others(models: Path) -> None:
+    def change(rows: list[dict[str, Any]]) -> None:
+        rows[1]["numbers"] = rows[0]["numbers"]
+        rows[3]["md5"] = rows[0]["md5"]
+
+    found = {key.model_name: md5(models / key.model_name) for key in (SVM, FOREST, OTHER)}
+    assert Pack(models / PACK_NAME).held() == found  # and not the one that was refused
+    rewritten(models, change)
+    assert Pack(models / PACK_NAME).held() == {SVM.model_name: found[SVM.model_name]}
 
 
 def test_models_added_and_removed_since_packing_are_seen(models: Path) -> None:
@@ -311,7 +345,7 @@ def test_a_malformed_pack_is_not_used_and_says_why(models: Path, damage: Callabl
 def test_with_damaged_numbers_the_single_files_are_used(models: Path) -> None:
     path = models / PACK_NAME
     metadata = pa_parquet.ParquetFile(path).metadata
-    place = [metadata.row_group(0).column(i).path_in_schema for i in range(8)].index("numbers")
+    place = SCHEMA.names.index("numbers")
     chunk = metadata.row_group(0).column(place)
     content = bytearray(path.read_bytes())
     end = chunk.data_page_offset + chunk.total_compressed_size
@@ -326,7 +360,7 @@ def test_with_damaged_numbers_the_single_files_are_used(models: Path) -> None:
 def test_a_column_of_numbers_that_cannot_be_read_leaves_the_single_files(models: Path) -> None:
     path = models / PACK_NAME
     metadata = pa_parquet.ParquetFile(path).metadata
-    place = [metadata.row_group(0).column(i).path_in_schema for i in range(8)].index("numbers")
+    place = SCHEMA.names.index("numbers")
     chunk = metadata.row_group(0).column(place)
     content = bytearray(path.read_bytes())
     start = chunk.data_page_offset
@@ -373,6 +407,17 @@ def test_the_command_reports_what_it_packed_and_rejects_what_scoring_rejects_in_
     with pytest.raises(ModelRefused) as refused:
         ModelStore(models).get(REFUSED)
     assert (done.returncode, done.stderr) == (0, f"refused {refused.value}\n")
+
+
+def test_the_command_lists_what_a_pack_holds_and_writes_nothing(models: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in models.iterdir()}
+    done = scoring("pack", "--models", models, "--list")
+    assert (done.code, json.loads(done.out)) == (0, Pack(models / PACK_NAME).held())
+    assert {path.name: path.stat().st_mtime_ns for path in models.iterdir()} == before
+    damaged(models / PACK_NAME)
+    done = scoring("pack", "--models", models, "--list")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"error: {PACK_NAME} is not used: it cannot be read")
 
 
 def test_packed_models_need_neither_scikit_learn_nor_skops(models: Path) -> None:
