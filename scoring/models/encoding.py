@@ -26,6 +26,9 @@ MOST_FORM = 8 << 10
 """Longest form, in bytes."""
 MOST_NUMBERS = 1 << 24
 
+type Content = bytes | memoryview
+"""The bytes of a model, also as a part of others: of a large model, a copy would take as much again."""
+
 _KINDS = {kind.__name__: kind for kind in (*TRANSFORMER_KINDS, *DETECTOR_KINDS, ModelParameters)}
 _TYPES: dict[str, Any] = {"float": np.dtype("<f8"), "int": np.dtype("<i4")}
 
@@ -67,7 +70,7 @@ def _form(value: Any, parts: list[bytes]) -> Any:
     return value
 
 
-def decode(form: str, content: bytes) -> ModelParameters:
+def decode(form: str, content: Content) -> ModelParameters:
     """The model of a form and bytes.
 
     Raises:
@@ -83,7 +86,7 @@ def decode(form: str, content: bytes) -> ModelParameters:
     raise ModelError("its row in the pack is broken; pack the models again")
 
 
-type _Make = Callable[[bytes], Any]
+type _Make = Callable[[Content], Any]
 
 
 @lru_cache(maxsize=512)

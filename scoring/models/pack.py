@@ -35,7 +35,7 @@ from scoring.atomic_files import atomic_path
 from scoring.errors import ModelError
 from scoring.formats import PACK_NAME
 from scoring.models.detector import NO_MEMORY
-from scoring.models.encoding import MOST_FORM, decode, encode
+from scoring.models.encoding import MOST_FORM, Content, decode, encode
 from scoring.models.files import parameters_from, read_file, scan
 from scoring.models.parameters import ModelParameters
 
@@ -172,8 +172,10 @@ def _md5(content: bytes) -> str:
     return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
-def _digest(file: str, sha256: str, md5: str, form: str, numbers: bytes) -> str:
-    return hashlib.sha256(f"{file}\n{sha256}\n{md5}\n{form}\n".encode() + numbers).hexdigest()
+def _digest(file: str, sha256: str, md5: str, form: str, numbers: Content) -> str:
+    digest = hashlib.sha256(f"{file}\n{sha256}\n{md5}\n{form}\n".encode())
+    digest.update(numbers)
+    return digest.hexdigest()
 
 
 def _stat(file: Path | os.DirEntry[str]) -> tuple[int, int, int]:
@@ -203,7 +205,7 @@ class Pack:
         except _UNREADABLE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0][:120]
             raise ModelError(f"{path.name} is not used: it cannot be read ({reason})") from error
-        self._numbers: OrderedDict[int, Any] = OrderedDict()
+        self._numbers: OrderedDict[int, _Distinct] = OrderedDict()
         self._by_name: dict[str, int] | None = None
         self.unchanged = np.zeros(self._starts[-1], np.bool_)
 
@@ -285,7 +287,7 @@ class Pack:
     def _is_large(self, row: int) -> bool:
         return _stored(self._file, self._group(row)[0], "numbers") > _MOST_GROUP_BYTES
 
-    def _numbers_of(self, row: int) -> bytes | None:
+    def _numbers_of(self, row: int) -> Content | None:
         """The bytes of a model, None where they cannot be read."""
         group, place = self._group(row)
         column = self._numbers.get(group)
@@ -297,8 +299,7 @@ class Pack:
             self._numbers[group] = column
             if len(self._numbers) > _MOST_GROUPS:
                 self._numbers.popitem(last=False)
-        found: bytes = column.value(place)
-        return found
+        return column.view(place)
 
 
 class _Group:
@@ -329,6 +330,10 @@ class _Distinct:
     def value(self, row: int) -> Any:
         """Of one row."""
         return self.values[int(self.places[row])].as_py()
+
+    def view(self, row: int) -> memoryview:
+        """The bytes of one row, not copied."""
+        return memoryview(self.values[int(self.places[row])].as_buffer())
 
     def all(self) -> list[Any]:
         """Of all rows."""
