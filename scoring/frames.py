@@ -104,6 +104,7 @@ def score(
         UsageError: there is no such folder, or no model in it.
         OutputError: `out` cannot be written.
     """
+    from scoring.collect.replace import new_results, replace_results
     from scoring.collect.summary import Rules
     from scoring.collect.whole_run import score_everything
     from scoring.models.store import ModelStore
@@ -114,17 +115,20 @@ def score(
     rules = Rules(max_rejected, frozenset(SensorKey(*key) for key in expected))
     with _stored(frame) as readings, tempfile.TemporaryDirectory() as folder:
         to = Path(folder) if out is None else Path(out)
-        score_everything(
-            [Source("frame", readings)],
-            [],
-            store,
-            to,
-            run=None,
-            rules=rules,
-            report_unreadable=_raise_unreadable,
-        )
-        run = read_run(to)
-    for notice in filter(None, (store.notice, store.last_notice)):
+        with new_results(to) as new:
+            summary = score_everything(
+                [Source("frame", readings)],
+                [],
+                store,
+                new,
+                run=None,
+                rules=rules,
+                report_unreadable=_raise_unreadable,
+            )
+            run = read_run(new)
+            replaced = replace_results(to, new, summary.outcome.state)
+    kept = None if replaced else f"nothing was scored: {to} keeps its earlier results"
+    for notice in filter(None, (store.notice, store.last_notice, kept)):
         warnings.warn(notice, stacklevel=2)
     return _with_moments(run, frame["TS"])
 

@@ -8,7 +8,6 @@ from scoring.collect.rejects import RowCounter
 from scoring.collect.summary import Rules, Summary
 from scoring.models.store import ModelStore
 from scoring.readings.files import FoundLanding, Source, check_headers
-from scoring.step.leftovers import begin, remove_old_predictions
 from scoring.step.predictions import PredictionFiles
 from scoring.step.score import ModelCache, score
 from scoring.step.selection import Everything
@@ -26,7 +25,7 @@ def score_everything(
     gap: float | None = None,
     report_unreadable: Callable[[list[FoundLanding]], None],
 ) -> Summary:
-    """Score all readings of `sources` into the folder `out`, and finish the run there.
+    """Score all readings of `sources` into the empty folder `out`, and finish the run there.
 
     `gap` is the longest time between two anomalous readings of an episode in seconds; the default depends on
     the sensor. `report_unreadable` is called with the files that are not files of readings, before anything
@@ -36,7 +35,6 @@ def score_everything(
         OutputError: the folder cannot be written.
     """
     everything = Everything()
-    begin(out, everything)
     usable, unreadable = check_headers(sources)
     report_unreadable(unreadable)
     not_read = [*not_read, *unreadable]
@@ -44,7 +42,6 @@ def score_everything(
     limit = SensorLimit(models.keys() | frozenset(rules.expected))
     with PredictionFiles(out, everything.step) as files, RowCounter(out, limit) as counter:
         outcome = score(usable, models, everything, files, limit=limit, observer=counter, gap=gap)
-    remove_old_predictions(out, everything, files.written)
     for found in not_read:
         counter.add_landing(found)
     outcome.landings.extend(not_read)

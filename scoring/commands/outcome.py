@@ -57,11 +57,11 @@ def rules_of(args: argparse.Namespace, manifest: "RunManifest | None") -> "Rules
 
 
 def report_outcome(
-    summary: "Summary", out: Path, *, as_json: bool = False, reported: Collection[str] = ()
+    summary: "Summary", out: Path | None, *, as_json: bool = False, reported: Collection[str] = ()
 ) -> int:
     """Print the totals with the first reason, and each reason as an error; returns the exit code.
 
-    Reasons that were `reported` before are not printed again.
+    Reasons that were `reported` before are not printed again. `out` is where the results are, if anywhere.
     """
     state, reasons = summary.outcome
     if as_json:
@@ -77,7 +77,7 @@ def report_outcome(
     return EXIT_DONE if state is RunOutcome.SUCCEEDED else EXIT_FAILED
 
 
-def _line(summary: "Summary", out: Path) -> str:
+def _line(summary: "Summary", out: Path | None) -> str:
     totals = summary.totals
     line = (
         f"scored {totals['scored']:,} of {counted(totals['readings'], 'reading')} "
@@ -88,7 +88,7 @@ def _line(summary: "Summary", out: Path) -> str:
     if summary.outcome.reasons:
         reason = " ".join(summary.outcome.reasons[0].split())
         line = f"{summary.outcome.state}: {reason}; {line}"
-    return printable(f"{line} -> {out}")
+    return printable(f"{line} -> {out}" if out else line)
 
 
 def _found(anomalies: int, rejected: int) -> str:

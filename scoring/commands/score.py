@@ -27,9 +27,10 @@ _EXAMPLE = """\
 Without --key or --shard, everything is scored and summed up: preds_*.csv, rejects.csv, summary.json,
 summary.csv, episodes.csv, days.csv, report.html, boundaries.json and, last, _SUCCESS. A step of a pipeline
 scores its part only; `collect` sums up later.
-In a folder that has earlier results, predictions of sensors that have none now are removed; a step removes
-_SUCCESS and the predictions of its own sensors only. A file that is not a file of readings, as its header
-shows, is reported before anything is scored.
+Earlier results in the folder stay until the new ones are complete, and where nothing was scored; then all of
+them are replaced, also predictions of sensors that have none now. A step removes _SUCCESS and the predictions
+of its own sensors only. A file that is not a file of readings, as its header shows, is reported before
+anything is scored.
 
 Example:
   python -m scoring score --data readings.csv --models models --out out
@@ -165,6 +166,7 @@ def _score_everything(
     store: "ModelStore",
     rules: "Rules",
 ) -> int:
+    from scoring.collect.replace import new_results, replace_results
     from scoring.collect.whole_run import score_everything
     from scoring.step.outcome import landing_line
 
@@ -177,18 +179,23 @@ def _score_everything(
         reported.extend(landing_line(found) for found in unreadable)
         print_errors(reported)
 
-    summary = score_everything(
-        sources,
-        not_read,
-        store,
-        args.out,
-        run=args.run,
-        rules=rules,
-        gap=args.episode_gap,
-        report_unreadable=report,
-    )
+    with new_results(args.out) as new:
+        summary = score_everything(
+            sources,
+            not_read,
+            store,
+            new,
+            run=args.run,
+            rules=rules,
+            gap=args.episode_gap,
+            report_unreadable=report,
+        )
+        replaced = replace_results(args.out, new, summary.outcome.state)
     _warn(store.last_notice)
-    return report_outcome(summary, args.out, as_json=args.json, reported=reported)
+    code = report_outcome(summary, args.out if replaced else None, as_json=args.json, reported=reported)
+    if not replaced:
+        _warn(f"{args.out} keeps its earlier results: give another --out for the report of this failure")
+    return code
 
 
 def _selection(args: argparse.Namespace) -> "Selection":

@@ -15,7 +15,7 @@ from scoring.atomic_files import writing
 from scoring.formats import OUTCOMES_FOLDER
 from scoring.keys import PREDS_PREFIX, PREDS_SUFFIX, InvalidKey, SensorKey
 from scoring.step.predictions import PARTIAL_PREFIX
-from scoring.step.selection import Everything, OneSensor, Selection
+from scoring.step.selection import OneSensor, Selection
 from scoring.success_mark import unmark
 
 _PARTIAL_FILE = re.compile(r"\.[0-9a-f]{16}\.partial")
@@ -28,12 +28,7 @@ def begin(out: Path, selection: Selection) -> None:
         OutputError: the folder cannot be written.
     """
     unmark(out)
-    if isinstance(selection, Everything):
-        remove_partials(out)
-        for path in (out / OUTCOMES_FOLDER).glob("*.json"):
-            _remove(path)
-    else:
-        _remove(out / OUTCOMES_FOLDER / f"{selection.step}.json")
+    remove(out / OUTCOMES_FOLDER / f"{selection.step}.json")
 
 
 def remove_old_predictions(out: Path, selection: Selection, written: Collection[str]) -> None:
@@ -44,13 +39,13 @@ def remove_old_predictions(out: Path, selection: Selection, written: Collection[
     """
     if isinstance(selection, OneSensor):
         if selection.key.preds_name not in written:
-            _remove(out / selection.key.preds_name)
+            remove(out / selection.key.preds_name)
         return
-    old = [name for name in _predictions(out) if name not in written]
+    old = [name for name in predictions_in(out) if name not in written]
     for name in old:
         with suppress(InvalidKey):  # named like predictions, but not by this project
             if selection.covers(_key(name)):
-                _remove(out / name)
+                remove(out / name)
 
 
 def remove_unscored_predictions(out: Path, scored: Collection[str]) -> None:
@@ -59,11 +54,11 @@ def remove_unscored_predictions(out: Path, scored: Collection[str]) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    for name in [name for name in _predictions(out) if name not in scored]:
+    for name in [name for name in predictions_in(out) if name not in scored]:
         with suppress(InvalidKey):  # named like predictions, but not by this project
             _key(name)
             if (out / name).is_file():
-                _remove(out / name)
+                remove(out / name)
 
 
 def remove_partials(out: Path) -> None:
@@ -73,26 +68,33 @@ def remove_partials(out: Path) -> None:
         OutputError: the folder cannot be written.
     """
     for folder in (out, out / OUTCOMES_FOLDER):
-        for name in _names(folder):
+        for name in names_in(folder):
             if _PARTIAL_FILE.fullmatch(name):
-                _remove(folder / name)
+                remove(folder / name)
             elif name.startswith(PARTIAL_PREFIX):
                 shutil.rmtree(folder / name, ignore_errors=True)
 
 
-def _predictions(out: Path) -> Iterator[str]:
-    return (name for name in _names(out) if name.startswith(PREDS_PREFIX) and name.endswith(PREDS_SUFFIX))
+def predictions_in(out: Path) -> Iterator[str]:
+    """The names of the files of predictions in a folder."""
+    return (name for name in names_in(out) if name.startswith(PREDS_PREFIX) and name.endswith(PREDS_SUFFIX))
 
 
 def _key(name: str) -> SensorKey:
     return SensorKey.from_encoded(name[len(PREDS_PREFIX) : -len(PREDS_SUFFIX)])
 
 
-def _names(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
+    """The names of all files in a folder; none if it does not exist."""
     # Plain texts: objects for a fleet's files take longer than the listing.
     return os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file if it exists.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
     with writing(path):
         path.unlink(missing_ok=True)

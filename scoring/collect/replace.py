@@ -1,0 +1,60 @@
+"""Replaces the results in a folder as a whole, once the new ones are complete.
+
+New results are written to a hidden folder below. Until they are complete the earlier ones stay; while they
+are exchanged the folder has neither `_SUCCESS` nor a summary, so a mix of both never looks like a result.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scoring.atomic_files import writing
+from scoring.formats import OUTCOMES_FOLDER, SUCCESS, SUMMARY_JSON, RunOutcome
+from scoring.step.leftovers import names_in, predictions_in, remove, remove_old_predictions, remove_partials
+from scoring.step.predictions import PARTIAL_PREFIX
+from scoring.step.selection import Everything
+from scoring.success_mark import unmark
+
+_EVERYTHING = Everything()
+
+
+@contextmanager
+def new_results(out: Path) -> Iterator[Path]:
+    """A hidden folder below `out`, created if missing, for new results; removed when the block ends.
+
+    Raises:
+        OutputError: `out` cannot be written.
+    """
+    remove_partials(out)
+    folder = out / f"{PARTIAL_PREFIX}{_EVERYTHING.step}"
+    with writing(out):
+        folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def replace_results(out: Path, new: Path, state: RunOutcome) -> bool:
+    """Move the finished results in `new` to `out`, in place of those there; returns whether it did.
+
+    Of a run that has `failed` nothing was scored: it does not replace predictions of a finished one.
+
+    Raises:
+        OutputError: `out` cannot be written.
+    """
+    if state is RunOutcome.FAILED and (out / SUCCESS).exists() and any(predictions_in(out)):
+        return False
+    unmark(out)
+    for path in (out / SUMMARY_JSON, *(out / OUTCOMES_FOLDER).glob("*.json")):
+        remove(path)
+    files = [name for name in names_in(new) if name not in {OUTCOMES_FOLDER, SUMMARY_JSON, SUCCESS}]
+    remove_old_predictions(out, _EVERYTHING, set(files))
+    with writing(out):
+        (out / OUTCOMES_FOLDER).mkdir(exist_ok=True)
+    for name in (*files, f"{OUTCOMES_FOLDER}/{_EVERYTHING.step}.json", SUMMARY_JSON, SUCCESS):
+        with writing(out / name):
+            os.replace(f"{new}/{name}", f"{out}/{name}")  # noqa: PTH105 - plain texts, as in PredictionFiles
+    return True
