@@ -226,11 +226,12 @@ class _Reader(SettingValues):
         value = self.text("SCORING_MAPPING")
         if value is None:
             return None
-        from scoring import mapping
+        from scoring.mapping import InvalidMapping
+        from scoring.mapping_text import parse
 
         try:
-            return mapping.parse(value).encoded
-        except mapping.InvalidMapping as error:
+            return parse(value).encoded
+        except InvalidMapping as error:
             self.problems.append(f"SCORING_MAPPING: {str(error).removeprefix('mapping: ')}")
             return None
 

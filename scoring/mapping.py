@@ -1,11 +1,6 @@
-"""How a file of readings is to be read where it is not `TS,Device,Sensor,Value`: one text for all commands.
+"""How a file of readings is to be read where it is not `TS,Device,Sensor,Value`.
 
-    ts=Zeit wide decimal=comma ts-format=day-first device-from=file
-
-The same text is the option `--mapping`, the setting SCORING_MAPPING and MAPPING of `make run`. JSON has the
-same words, `{"ts": "Zeit", "wide": true}`; or a mapping for each prefix of the names of files, of which the
-longest that fits is used: `{"site-a/": "wide", "": ""}`. Steps get the JSON percent-encoded. docs/formats.md
-explains each word.
+`mapping_text` has the one text for it that all commands take. docs/formats.md explains each word.
 
 Importing this module is cheap: the function app checks its settings with it.
 """
@@ -17,12 +12,10 @@ import json
 import re
 import shlex
 from collections.abc import Iterable
-from collections.abc import Mapping as Pairs
 from dataclasses import dataclass
 from typing import Any
 
 from scoring.errors import UsageError
-from scoring.printable import unknown
 
 WORDS = {
     "ts": "column of the timestamp, or several that make it: ts=Date,Time",
@@ -36,6 +29,7 @@ WORDS = {
     "sensor-from": "file or folder: its name is the sensor",
     "value": "column of the value",
     "wide": "a column per sensor: all other columns, or only wide=A,B",
+    "missing": "texts in place of a value that are no reading: missing=Bad,null",
     "delimiter": "comma, semicolon, tab, bar, space, or one character",
     "decimal": "comma: 1,5 is one and a half; point: 1,234.5 has a comma between thousands",
     "header": "line of the names of columns, where other text stands above it",
@@ -53,15 +47,15 @@ _SAME_PART = {"y": "Y", "b": "m", "B": "m", "I": "H", "Z": "z"}
 
 OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])")
 _PLACES = ("file", "folder")
-_LISTS = ("ts", "wide")
-"""The words that list columns."""
+LISTS = {"ts": "name", "wide": "name", "missing": "text"}
+"""The words that have a list, and of what."""
 
 _ENCODINGS = re.compile(
     r"ascii|utf-(8|8-sig|(16|32)(-[lb]e)?)|iso8859-\d+|cp\d+|mac-\w+|koi8-\w|gb18030|gbk|gb2312|big5|shift_jis|euc_\w+"
 )
-_LONGEST = 16_000
 _LAST_HEADER = 1_000
-_SHOWN = 80
+SHOWN = 80
+"""Characters of a wrong value in a message."""
 
 
 class InvalidMapping(UsageError):
@@ -89,6 +83,8 @@ class Mapping:
     value: str = ""
     wide: tuple[str, ...] | None = None
     """The columns that hold values, one per sensor; empty for all others; None for a long file."""
+    missing: tuple[str, ...] = ()
+    """Texts in place of a value: such a cell, and an empty one, is no reading, in a long file too."""
     delimiter: str = ""
     decimal: str = ""
     header: int = 0
@@ -97,7 +93,9 @@ class Mapping:
 
     def __post_init__(self) -> None:
         for part in ("device", "sensor"):
-            given = [f"{part}{end}" for end in ("", "-is", "-from") if getattr(self, _field(f"{part}{end}"))]
+            given = [
+                f"{part}{end}" for end in ("", "-is", "-from") if getattr(self, field_of(f"{part}{end}"))
+            ]
             if len(given) > 1:
                 raise InvalidMapping(
                     f"mapping: {' and '.join(given)} contradict each other: give one of them"
@@ -107,11 +105,11 @@ class Mapping:
             raise InvalidMapping(
                 "mapping: in a wide file the columns are the sensors: give wide, or sensor and value"
             )
-        for word in _LISTS:
-            if not all(getattr(self, word) or ()):
-                raise InvalidMapping(f"mapping: {word} lists a column without a name")
+        for word, item in LISTS.items():
+            if not all(text.strip() for text in getattr(self, word) or ()):
+                raise InvalidMapping(f"mapping: {word} lists an empty {item}")
         if twice := [name for name in self.ts if self.ts.count(name) > 1]:
-            raise InvalidMapping(f"mapping: ts lists {twice[0][:_SHOWN]!r} twice: give each column once")
+            raise InvalidMapping(f"mapping: ts lists {twice[0][:SHOWN]!r} twice: give each column once")
         _one_of("decimal", self.decimal, ("comma", "point"))
         self._check_text()
         self._check_ts()
@@ -122,7 +120,7 @@ class Mapping:
         if self.delimiter and not _is_delimiter(self.separator):
             words = ", ".join(DELIMITERS)
             raise InvalidMapping(
-                f"mapping: delimiter {self.delimiter[:_SHOWN]!r} is not one of {words}, or one character"
+                f"mapping: delimiter {self.delimiter[:SHOWN]!r} is not one of {words}, or one character"
             )
         if self.encoding:
             try:
@@ -130,7 +128,7 @@ class Mapping:
             except (LookupError, ValueError):
                 known = None
             if not known:
-                shown = self.encoding[:_SHOWN]
+                shown = self.encoding[:SHOWN]
                 raise InvalidMapping(
                     f"mapping: encoding {shown!r} is unknown: give one such as cp1252, latin-1 or utf-16"
                 )
@@ -144,13 +142,13 @@ class Mapping:
             has_day = "Y" in parts and ("j" in parts or {"m", "d"} <= parts)
             if not has_day or len(parts) != len(kinds) or not {*found} <= {*DIRECTIVES}:
                 raise InvalidMapping(
-                    f"mapping: ts-format {form[:_SHOWN]!r} needs %Y, %m and %d, each once, "
+                    f"mapping: ts-format {form[:SHOWN]!r} needs %Y, %m and %d, each once, "
                     "as in '%d.%m.%Y %H:%M:%S'"
                 )
         else:
             _one_of("ts-format", form, FORMATS, " or a format such as '%d.%m.%Y %H:%M'")
         if self.ts_zone and not OFFSET.fullmatch(self.ts_zone) and not _is_zone(self.ts_zone):
-            shown = self.ts_zone[:_SHOWN]
+            shown = self.ts_zone[:SHOWN]
             raise InvalidMapping(
                 f"mapping: ts-zone {shown!r} is unknown here: give one such as Europe/Berlin or +01:00"
             )
@@ -171,15 +169,16 @@ class Mapping:
 
     def to_json(self) -> dict[str, Any]:
         """The words that are given, as JSON values."""
-        found = {word: value for word in WORDS if (value := getattr(self, _field(word)))}
-        if self.ts:
-            found["ts"] = list(self.ts) if len(self.ts) > 1 else self.ts[0]
+        found = {word: value for word in WORDS if (value := getattr(self, field_of(word)))}
+        for word in LISTS:
+            if names := getattr(self, word):
+                found[word] = list(names) if len(names) > 1 else names[0]
         if self.wide is not None:
             found["wide"] = list(self.wide) or True
         return {word: found[word] for word in WORDS if word in found}
 
     def __str__(self) -> str:
-        texts = self.to_json() | {word: _list(names) for word in _LISTS if (names := getattr(self, word))}
+        texts = self.to_json() | {word: _list(names) for word in LISTS if (names := getattr(self, word))}
         return " ".join(
             word if value is True else f"{word}={shlex.quote(str(value))}" for word, value in texts.items()
         )
@@ -222,115 +221,14 @@ class Mappings:
         return json.dumps(document, ensure_ascii=False)
 
 
-def parse(text: str) -> Mappings:
-    """The mappings that a text describes: words, JSON, or percent-encoded JSON.
-
-    Raises:
-        InvalidMapping: it describes no mapping; the message says what is wrong.
-    """
-    text = text.strip()
-    if len(text) > _LONGEST:
-        raise InvalidMapping(f"mapping: {len(text):,} characters, more than {_LONGEST:,}")
-    if text.startswith("%7B"):
-        from urllib.parse import unquote
-
-        text = unquote(text)
-    if not text.startswith("{"):
-        return _only(_from_words(text))
-    try:
-        document = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise InvalidMapping(f"mapping: not JSON ({str(error)[:_SHOWN]})") from error
-    # No word has an object as its value; so a document with one, or with none of the words, has prefixes.
-    if (
-        document
-        and not any(isinstance(value, dict) for value in document.values())
-        and {*document} & {*WORDS}
-    ):
-        return _only(_from_json(document))
-    found = {prefix: _mapping_of(prefix, value) for prefix, value in document.items()}
-    return Mappings(tuple(sorted(found.items(), key=lambda item: (-len(item[0]), item[0]))))
-
-
-def _only(mapping: Mapping) -> Mappings:
-    return Mappings() if mapping == PLAIN else Mappings((("", mapping),))
-
-
-def _mapping_of(prefix: str, value: Any) -> Mapping:
-    try:
-        if isinstance(value, str):
-            return _from_words(value)
-        if isinstance(value, dict):
-            return _from_json(value)
-    except InvalidMapping as error:
-        raise InvalidMapping(
-            f"{error}, in the mapping for names that start with {prefix[:_SHOWN]!r}"
-        ) from error
-    raise InvalidMapping(
-        f"mapping: {prefix[:_SHOWN]!r} is not one of the words {', '.join(WORDS)}, nor has it a mapping"
-    )
-
-
-def _from_words(text: str) -> Mapping:
-    try:
-        parts = shlex.split(text)
-    except ValueError as error:
-        raise InvalidMapping(f"mapping: {text[:_SHOWN]!r}: {error}") from error
-    found: dict[str, Any] = {}
-    for part in parts:
-        word, equals, value = part.partition("=")
-        if word in found:
-            raise InvalidMapping(f"mapping: {word} is given twice")
-        if not equals and word in WORDS and word != "wide":
-            raise InvalidMapping(f"mapping: {word} has no value: give {word}=…, {WORDS[word]}")
-        found[word] = (next(csv.reader([value]), []) if equals else True) if word in _LISTS else value
-    return _from_json(found)
-
-
-def _from_json(document: Pairs[str, Any]) -> Mapping:
-    values: dict[str, Any] = {}
-    for word, value in document.items():
-        if word not in WORDS:
-            raise InvalidMapping(f"mapping: {unknown(word, WORDS, 'words')}")
-        if word in _LISTS and _are_texts(value):
-            values[word] = tuple(value)
-            if not value:
-                more = ": give wide alone for all others" if word == "wide" else ""
-                raise InvalidMapping(f"mapping: {word} lists no column{more}")
-        elif word == "header" and re.fullmatch(r"[1-9][0-9]{0,8}", str(value)):
-            values[word] = int(value)
-        elif word == "wide" and isinstance(value, bool):
-            values[word] = () if value else None
-        elif word != "header" and isinstance(value, str) and value and _is_text(value):
-            values[_field(word)] = (value,) if word == "ts" else value
-        else:
-            raise InvalidMapping(f"mapping: {word} is {str(value)[:_SHOWN]!r}: give {WORDS[word]}")
-    return Mapping(**values)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name is given twice")
-    return found
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) and _is_text(item) for item in value)
-
-
-def _is_text(value: str) -> bool:
-    """Whether a text can be printed, and stored as UTF-8; a tab can be a delimiter."""
-    return value == "\t" or value.isprintable()
-
-
-def _field(word: str) -> str:
+def field_of(word: str) -> str:
+    """The field of `Mapping` that a word fills."""
     return word.replace("-", "_")
 
 
 def _one_of(word: str, value: str, choices: Iterable[str], more: str = "") -> None:
     if value and value not in choices:
-        raise InvalidMapping(f"mapping: {word} {value[:_SHOWN]!r} is not one of {', '.join(choices)}{more}")
+        raise InvalidMapping(f"mapping: {word} {value[:SHOWN]!r} is not one of {', '.join(choices)}{more}")
 
 
 def _is_delimiter(text: str) -> bool:

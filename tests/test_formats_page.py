@@ -8,7 +8,8 @@ import pytest
 
 from scoring import formats
 from scoring.arrow import strings
-from scoring.mapping import DELIMITERS, FORMATS, WORDS, parse
+from scoring.mapping import DELIMITERS, FORMATS, WORDS
+from scoring.mapping_text import parse
 from scoring.readings import timestamps, ts_formats
 
 PAGE = (Path(__file__).parents[1] / "docs" / "formats.md").read_text("utf-8")

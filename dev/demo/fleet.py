@@ -106,7 +106,8 @@ def find_input(data: Path, models: Path | None, mapping: str = "") -> UserInput:
     Raises:
         DemoError: one of them does not exist, no file has readings, or the mapping is invalid.
     """
-    from scoring.mapping import InvalidMapping, parse
+    from scoring.mapping import InvalidMapping
+    from scoring.mapping_text import parse
 
     landings: list[Landing] = []
     refused: list[str] = []

@@ -144,7 +144,7 @@ def prepare(settings: "Settings", fleet: FleetModels, publisher: Publisher) -> "
 def dropped_mapping(store: Store, settings: "Settings") -> str | None:
     """What to say where the current version has a mapping, and these settings do not say which to use."""
     from pipeline.published.build import mapping_of
-    from scoring.mapping import parse
+    from scoring.mapping_text import parse
 
     if settings.mapping is not None:
         return None

@@ -26,7 +26,8 @@ def mappings_of(args: argparse.Namespace) -> "Mappings":
         UsageError: they are invalid, or their file cannot be read.
     """
     from scoring.errors import UsageError
-    from scoring.mapping import Mappings, parse
+    from scoring.mapping import Mappings
+    from scoring.mapping_text import parse
 
     text: str = args.mapping
     if not text:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from scoring.arrow import from_numpy, join, strings, take, trim
+from scoring.arrow import from_numpy, join, matches, strings, take, trim
 from scoring.errors import ReadingsError
 from scoring.formats import READING_COLUMNS
 from scoring.mapping import PLAIN, Mapping
@@ -61,11 +61,14 @@ class Columns(NamedTuple):
             and len(self.ts) == 1
             and not self.sensors
             and not self.mapping.decimal
+            and not self.mapping.missing
             and not self.mapping.converts_ts
         )
 
     def rows(self, columns: Pairs[int, pa.Array], count: int, lines: np.ndarray, text_of: TextOf) -> Rows:
         """The readings of `count` rows of a file, as unchecked rows: in a wide file, one for each full cell.
+
+        With `missing` in the mapping, a row of a long file whose value is missing is no reading either.
 
         `columns` are texts, or dictionaries of texts for Device and Sensor, by their places.
         """
@@ -78,7 +81,7 @@ class Columns(NamedTuple):
         device, first = key_part(self.device), columns[self.values[0]]
         sensor = device if self.sensors else key_part(self.sensor)
         rows = Rows(ts, device, sensor, first, lines, text_of, (times, valid), mapping=self.mapping)
-        if self.sensors:
+        if self.sensors or self.mapping.missing:
             rows = self._melted(rows, pa.concat_arrays([columns[place] for place in self.values]))
         return self._with_points(rows)
 
@@ -86,8 +89,8 @@ class Columns(NamedTuple):
         """A row for each cell that is not empty, row by row; `cells` come column by column."""
         count, width = len(rows.lines), len(self.values)
         order = np.arange(width * count, dtype=np.int64).reshape(width, count).T.ravel()
-        full = order[_lengths(trim(cells))[order] > 0]
-        row, sensor = full % count, full // count
+        full = order[self._are_full(trim(cells))[order]]
+        row, column = full % count, full // count
         times, valid = rows.times or timestamps.parse(rows.ts)
 
         def text_of(cell: int) -> bytes:
@@ -96,12 +99,19 @@ class Columns(NamedTuple):
         return rows._replace(
             ts=take(rows.ts, row),
             device=take(rows.device, row),
-            sensor=pa.DictionaryArray.from_arrays(from_numpy(sensor.astype(np.int32)), strings(self.sensors)),
+            sensor=_dictionary(column, self.sensors) if self.sensors else take(rows.sensor, row),
             value=take(cells, full),
             lines=rows.lines[row],
             text_of=text_of,
             times=(times[row], valid[row]),
         )
+
+    def _are_full(self, cells: pa.StringArray) -> np.ndarray:
+        """Which cells hold a value, or a text that is rejected in its place."""
+        full: np.ndarray = _lengths(cells) > 0
+        if self.mapping.missing:
+            full &= ~matches(cells, rf"\A(?:{'|'.join(map(_literal, self.mapping.missing))})\z")
+        return full
 
     def _utc(self, ts: pa.StringArray) -> tuple[pa.StringArray, np.ndarray, np.ndarray]:
         """Timestamps as texts, as times, and which are valid: in UTC where the mapping converts them."""
@@ -223,7 +233,16 @@ def _joined(columns: Sequence[pa.StringArray]) -> pa.StringArray:
 
 
 def _constant(text: str, count: int) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(from_numpy(np.zeros(count, np.int32)), strings([text]))
+    return _dictionary(np.zeros(count, np.int32), [text])
+
+
+def _dictionary(codes: np.ndarray, texts: Sequence[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(from_numpy(codes.astype(np.int32)), strings(texts))
+
+
+def _literal(text: str) -> str:
+    """The pattern of a text that is compared without the spaces around it."""
+    return re.escape(text.strip(" \t"))
 
 
 def _lengths(texts: pa.StringArray) -> np.ndarray:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from scoring.formats import RejectKind
 
 _DAY_FIRST, _MONTH_FIRST = "day first?", "month first?"
+MISSING = "a word for a missing value?"
 _DECIMAL_COMMA, _THOUSANDS = "decimal comma?", "thousands separators?"
 
 _LONGEST = 100
@@ -32,6 +33,8 @@ _MAPPINGS = {
 } | {
     (RejectKind.VALUE, _DECIMAL_COMMA): "decimal=comma",
     (RejectKind.VALUE, _THOUSANDS): "decimal=point",
+    (RejectKind.VALUE, MISSING): "missing=WORD",
+    (RejectKind.NOT_FINITE, MISSING): "missing=WORD",
 }
 """The words of a mapping that reads what a hint describes."""
 
@@ -63,7 +66,7 @@ _TIMESTAMPS: _Patterns = [
 ]
 
 _NO_VALUE = (
-    r"null|none|nil|n/?a|<na>|#[a-z/0!?]+|-+|\?+|missing|void|no[ _-]?data"
+    r"null|none|nil|nan|n/?a|<na>|#[a-z/0!?]+|-+|\?+|missing|void|no[ _-]?data"
     r"|offline|shutdown|not connected|scan off|(?:i/o timeout|comm fail|calc failed|pt created)\b.*"
     r"|(?:bad|error|invalid|stale|uncertain)\b.*"
 )
@@ -80,7 +83,7 @@ _VALUES: _Patterns = [
             r"[+-]?(?:\d*|\d{1,3}(?:(?:\.\d{3})+|(?:[ '\u00a0\u202f]\d{3})+)),\d+(?:e[+-]?\d+)?",
             _DECIMAL_COMMA,
         ),
-        (_NO_VALUE, "a word for a missing value?"),
+        (_NO_VALUE, MISSING),
         (r"[+-]?\d+(?:[.,]\d+)? *(?:[^\W\d_]|[%°µ\"']).*", "a unit after the number?"),
     )
 ]

@@ -277,7 +277,7 @@ def _not_a_number(text: str, mapping: Mapping) -> _Fault:
     except ValueError:
         finite = True
     if not finite:
-        return _Fault(RejectKind.NOT_FINITE, "not finite")
+        return _Fault(RejectKind.NOT_FINITE, "not finite", hints.of_value(text))
     if mapping.decimal:
         return _Fault(RejectKind.VALUE, f"not a number with a decimal {mapping.decimal}")
     return _Fault(RejectKind.VALUE, "not a number", hints.of_value(text))

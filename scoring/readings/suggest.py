@@ -12,6 +12,7 @@ from scoring.readings import hints
 from scoring.readings.columns import find_columns
 from scoring.readings.device_column import find_device, repeated_note
 from scoring.readings.file_kinds import kind_of
+from scoring.readings.missing_words import find_missing_words
 from scoring.readings.samples import (
     Sample,
     are_times_of_day,
@@ -106,6 +107,9 @@ def suggest(sample: Sample, file: str) -> Suggestion:
     if not values:
         return Suggestion(None, tuple(notes) or ("no column holds numbers",))
     words |= _of_text(sample, [decimals[place] for place in values], notes)
+    if missing := find_missing_words(sample, values):
+        words["missing"] = missing
+        notes.append(f"{Mapping(missing=missing)}: check that these words mean that there is no reading")
     return _shortest(sample, words, file, notes)
 
 

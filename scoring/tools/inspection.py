@@ -15,6 +15,7 @@ from scoring.mapping import PLAIN, Mapping
 from scoring.readings.columns import find_columns
 from scoring.readings.files import Source, read_batches, read_sample
 from scoring.readings.hints import in_brackets
+from scoring.readings.missing_words import find_missing_words
 from scoring.readings.rows import Batch
 from scoring.readings.samples import Sample
 from scoring.readings.suggest import suggest
@@ -133,12 +134,17 @@ def _described(source: Source) -> FileFacts:
 
 
 def _assumptions(sample: Sample, mapping: Mapping, file: str) -> tuple[str, ...]:
-    """What is read without being in the file: the device from its name, and UTC."""
+    """What a person should check: words in place of values, the device from the file's name, and UTC."""
     try:
         columns = find_columns(sample.titles, mapping, file)
     except ReadingsError:
         return ()
     notes = []
+    if missing := [
+        word for word in find_missing_words(sample, columns.values) if word not in mapping.missing
+    ]:
+        option = Mapping(missing=(*mapping.missing, *missing))
+        notes.append(f"words in place of values are rejects: {option} if they mean that there is no reading")
     if mapping.device_from == "file":
         notes.append(
             f"the device is {columns.device!r}, the name of the file: "

@@ -35,7 +35,8 @@ from pipeline.settings import Settings
 from scoring import SensorKey
 from scoring.errors import ReadingsError, ScoringError
 from scoring.formats import PACK_NAME
-from scoring.mapping import PLAIN, Mapping, parse
+from scoring.mapping import PLAIN, Mapping
+from scoring.mapping_text import parse
 from scoring.models.pack import write_pack
 from scoring.models.store import ModelStore
 from scoring.readings.files import Source, read_batches, read_sample

@@ -14,7 +14,7 @@ from pipeline.errors import PublishError
 from pipeline.published.build import MOST_AFTER, SCORE_FILE, ReadingLimits, build, check, step_name
 from pipeline.settings import Settings
 from scoring import InvalidKey, SensorKey
-from scoring.mapping import parse
+from scoring.mapping_text import parse
 
 MAPPED = ReadingLimits(1, 1, 0.01, parse("ts='Zeit (UTC)' wide").encoded)
 HOSTILE = [

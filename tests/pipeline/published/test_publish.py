@@ -6,7 +6,7 @@ from pipeline.errors import NothingPublished, PublishError
 from pipeline.published import publish
 from pipeline.published.build import SCORE_FILE
 from pipeline.settings import Settings
-from scoring.mapping import parse
+from scoring.mapping_text import parse
 
 
 def stored(fleet):

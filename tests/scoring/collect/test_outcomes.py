@@ -163,8 +163,9 @@ CASE = {
     "rows are rejected for several reasons": Case(
         {"a.csv": HEALTHY + "x,1,1,74.99\n" + rows(["n/a"] * 3, "2")},
         PARTLY,
-        "a.csv: 4 of 204 rows rejected: Value 'n/a' is not a number (a word for a missing value?), first in "
-        "line 203; 1 of them for other reasons",
+        "a.csv: 4 of 204 rows rejected: Value 'n/a' is not a number "
+        "(a word for a missing value? --mapping missing=WORD), first in line 203"
+        "; 1 of them for other reasons",
         landings=(MANY,),
     ),
     "a sensor has no model": Case(

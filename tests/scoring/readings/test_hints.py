@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from scoring.arrow import strings
 from scoring.formats import RejectKind
-from scoring.mapping import parse
+from scoring.mapping_text import parse
 from scoring.readings import hints, numbers, timestamps, ts_formats
 
 TIMESTAMPS = {
@@ -52,6 +52,7 @@ VALUES = {
     "1 234.5": "thousands separators?",
     "1'234": "thousands separators?",
     "null": "a word for a missing value?",
+    "NaN": "a word for a missing value?",
     "No Data": "a word for a missing value?",
     "Bad Input": "a word for a missing value?",
     "I/O Timeout": "a word for a missing value?",
@@ -83,6 +84,9 @@ def test_the_mapping_that_a_hint_names_reads_the_text(text: str, hint: str) -> N
     named = hints.in_brackets(RejectKind.VALUE if is_value else RejectKind.TIMESTAMP, hint)
     _, found, option = named[1:-1].partition(" --mapping ")
     if not found or option == "ts=Date,Time":
+        return
+    if option == "missing=WORD":
+        assert parse(f"missing='{text}'").of("").missing == (text,)
         return
     mapping = parse(option.partition(",")[0]).of("")
     texts = strings([text])

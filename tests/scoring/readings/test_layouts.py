@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring.mapping import parse
+from scoring.mapping_text import parse
 from scoring.readings.files import find_sources, read_batches
 from tests.scoring.run_command import scoring
 

@@ -19,7 +19,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from scoring.errors import ReadingsError
-from scoring.mapping import DELIMITERS, FORMATS, PLAIN, InvalidMapping, Mapping, Mappings, parse
+from scoring.mapping import DELIMITERS, FORMATS, PLAIN, InvalidMapping, Mapping, Mappings
+from scoring.mapping_text import parse
 from scoring.readings.files import Source, check_headers, read_batches, read_sample
 from scoring.readings.rows import as_texts
 from tests.scoring.run_command import scoring
@@ -55,6 +56,7 @@ def mappings(draw):
         "ts_zone": st.sampled_from(["Europe/Berlin", "+05:30", "UTC"]),
         "value": NAMES,
         "wide": st.lists(NAMES, max_size=3).map(tuple),
+        "missing": st.lists(NAMES, max_size=3).map(tuple),
         "delimiter": st.sampled_from([*DELIMITERS, "#", "~"]),
         "decimal": st.sampled_from(["comma", "point"]),
         "encoding": st.sampled_from(["cp1252", "latin-1", "utf-16", "utf-8", "gb18030"]),
@@ -85,7 +87,7 @@ def test_a_mapping_is_the_same_as_words_as_json_and_on_the_command_line_of_a_ste
 
 @given(st.dictionaries(NAMES, mappings(), min_size=1))
 def test_the_mapping_of_the_longest_prefix_is_used(by_prefix):
-    assume(not set(by_prefix) <= {"ts", "wide"})
+    assume(not set(by_prefix) <= {"ts", "wide", "missing"})
     found = parse(json.dumps({prefix: mapping.to_json() for prefix, mapping in by_prefix.items()}))
     for prefix, mapping in by_prefix.items():
         longer = [other for other in by_prefix if f"{prefix}\n".startswith(other)]
@@ -112,11 +114,16 @@ def test_any_text_is_a_mapping_or_an_invalid_one(text):
         ("device=a device-is=b", "contradict"),
         ("ts", "ts has no value"),
         ("ts=a ts=b", "given twice"),
-        ("ts=a,", "ts lists a column without a name"),
-        ("ts=", "ts lists no column"),
+        ("ts=a,", "ts lists an empty name"),
+        ("ts=", "ts lists no name"),
         ("ts=Date,Date", "ts lists 'Date' twice: give each column once"),
         ('{"ts": ["a", "b", "a"]}', "ts lists 'a' twice"),
-        ("wide=", "wide lists no column: give wide alone"),
+        ("missing=", "missing lists no text"),
+        ("missing=Bad,", "missing lists an empty text"),
+        ("missing='Bad, '", "missing lists an empty text"),
+        ("missing", "missing has no value: give missing="),
+        ('{"missing": 1}', "missing is '1'"),
+        ("wide=", "wide lists no name: give wide alone"),
         ('{"ts": ["a", 1]}', "give column of the timestamp"),
         ("ts-format=%H:%M", "needs %Y, %m and %d"),
         ("ts-format=%Y-%m-%d-%m", "each once"),
