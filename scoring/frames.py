@@ -6,8 +6,7 @@ other, so the answers are the same.
 
 import tempfile
 import warnings
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -20,12 +19,12 @@ from scoring.formats import (
     EPISODES_CSV,
     MAX_REJECTED,
     PREDICTION_COLUMNS,
-    READING_COLUMNS,
     REJECTS_CSV,
     SUMMARY_CSV,
     SUMMARY_JSON,
     SUMMARY_VERSION,
 )
+from scoring.frame_readings import FRAME, GivenMapping, GivenReadings, opened_readings
 from scoring.json_files import Document
 from scoring.keys import PREDS_PREFIX, PREDS_SUFFIX, SensorKey
 from scoring.printable import counted, original
@@ -83,54 +82,56 @@ class Run:
 
 
 def score(
-    frame: pd.DataFrame,
+    readings: GivenReadings,
     models: str | PathLike[str],
     *,
+    mapping: GivenMapping = "",
     out: str | PathLike[str] | None = None,
     max_rejected: float = MAX_REJECTED,
     expected: Collection[tuple[str, str]] = (),
 ) -> Run:
-    """Score a frame of readings with the models of a folder, as `python -m scoring score` does.
+    """Score readings with the models of a folder, as `python -m scoring score` does.
 
     Args:
-        frame: readings with the columns TS, Device, Sensor and Value; others are ignored.
+        readings: a frame with the columns TS, Device, Sensor and Value, of which others are ignored; or the
+            path of a file or of a folder of files.
         models: a folder of `model_{device}_{sensor}.skops` files.
+        mapping: how readings with other columns are read: what `--mapping` takes, or its JSON as a dict.
         out: a folder for the files of the run, report.html among them; without one they are not kept.
         max_rejected: share of the rows that can be rejected in a run that succeeds.
         expected: device and sensor of those that should have sent readings.
 
     Raises:
-        ReadingsError: the frame has no such columns, or they have other types.
-        UsageError: there is no such folder, or no model in it.
+        ReadingsError: the frame has no such columns, or they have other types; or a folder has no file.
+        UsageError: there is no such file or folder, or no model in it, or the mapping is invalid.
         OutputError: `out` cannot be written.
     """
     from scoring.collect.replace import new_results, replace_results
     from scoring.collect.summary import Rules
     from scoring.collect.whole_run import score_everything
     from scoring.models.store import ModelStore
-    from scoring.readings.files import Source
 
     store = ModelStore(Path(models))
     store.require_models()
     rules = Rules(max_rejected, frozenset(SensorKey(*key) for key in expected))
-    with _stored(frame) as readings, tempfile.TemporaryDirectory() as folder:
+    with opened_readings(readings, mapping) as opened, tempfile.TemporaryDirectory() as folder:
         to = Path(folder) if out is None else Path(out)
         with new_results(to) as new:
             summary = score_everything(
-                [Source("frame", readings)],
-                [],
+                opened.sources,
+                opened.not_read,
                 store,
                 new,
                 run=None,
                 rules=rules,
-                report_unreadable=_raise_unreadable,
+                report_unreadable=_raise_if_frame,
             )
             run = read_run(new)
             replaced = replace_results(to, new, summary.outcome.state)
     kept = None if replaced else f"nothing was scored: {to} keeps its earlier results"
     for notice in filter(None, (store.notice, store.last_notice, kept)):
         warnings.warn(notice, stacklevel=2)
-    return _with_moments(run, frame["TS"])
+    return run if opened.ts is None else _with_moments(run, opened.ts)
 
 
 def read_run(folder: str | PathLike[str]) -> Run:
@@ -167,20 +168,22 @@ def read_run(folder: str | PathLike[str]) -> Run:
 
 
 def train(
-    frame: pd.DataFrame,
+    readings: GivenReadings,
     models: str | PathLike[str],
     *,
+    mapping: GivenMapping = "",
     nu: float = 0.0001,
     gamma: float = 0.01,
     min_readings: int = 50,
     max_readings: int = 10_000,
     jobs: int = 1,
 ) -> pd.DataFrame:
-    """Train a model for each sensor of a frame, as `python -m scoring train` does, into the folder `models`.
+    """Train a model for each sensor of some readings, as `python -m scoring train` does.
 
     Args:
-        frame: normal readings with the columns TS, Device, Sensor and Value; others are ignored.
-        models: the folder, created if it does not exist; models of other sensors in it stay.
+        readings: normal readings, as for `score`.
+        models: the folder of the models, created if it does not exist; models of other sensors in it stay.
+        mapping: as for `score`.
         nu: approximate share of the readings outside the boundary.
         gamma: how closely the boundary follows the readings.
         min_readings: sensors with fewer are skipped.
@@ -191,25 +194,18 @@ def train(
         A row per sensor: device, sensor, readings, and `skipped`, the reason why it has no new model.
 
     Raises:
-        ReadingsError: the frame has no such columns, or they have other types.
-        UsageError: scikit-learn or skops is not installed.
+        ReadingsError: the frame has no such columns, or they have other types; or a file cannot be read.
+        UsageError: scikit-learn or skops is not installed, there is no such file, or the mapping is invalid.
     """
-    from scoring.readings.files import Source, read_batches
-    from scoring.readings.rows import Batch
     from scoring.tools.train import Recipe, Samples, check_packages
     from scoring.tools.train import train as train_samples
 
     check_packages()
     samples = Samples(max_readings)
-    with _stored(frame) as readings:
-
-        def batches() -> Iterator[Batch]:
-            return read_batches(Source("frame", readings))
-
-        samples.count(batches())
-        samples.keep(batches())
-    rejected = len(frame) - sum(samples.counts.values())
-    if rejected:
+    with opened_readings(readings, mapping) as opened:
+        samples.count(opened.batches())
+        samples.keep(opened.batches())
+    if rejected := opened.rejected:
         warnings.warn(f"{counted(rejected, 'row')} rejected: score them to see why", stacklevel=2)
     recipe = Recipe(nu, gamma, min_readings)
     trained = {each.key: each.skipped for each in train_samples(samples, recipe, Path(models), jobs)}
@@ -217,39 +213,11 @@ def train(
     return pd.DataFrame(rows, columns=["device", "sensor", "readings", "skipped"])
 
 
-@contextmanager
-def _stored(frame: pd.DataFrame) -> Iterator[Path]:
-    """The readings of a frame as a Parquet file.
-
-    Raises:
-        ReadingsError: it has no such columns, or they cannot be stored.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if not isinstance(frame, pd.DataFrame):
-        found = type(frame).__name__
-        raise ReadingsError(f"expected a DataFrame, found {found}: pandas.read_csv reads a file")
-    names = [str(name) for name in frame.columns]
-    if wrong := [name for name in READING_COLUMNS if names.count(name) != 1]:
-        raise ReadingsError(
-            f"expected a frame with one column of each name {', '.join(READING_COLUMNS)}, found none or "
-            f"several of {', '.join(wrong)} among {', '.join(names)[:200]!r}: use frame.rename(columns=...)"
-        )
-    try:
-        table = pa.Table.from_pandas(frame[list(READING_COLUMNS)], preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        line = " ".join(map(str, error.args))[:200]
-        raise ReadingsError(f"a column of the frame mixes types: {line}; use astype") from error
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "frame.parquet"
-        pq.write_table(table, path)
-        yield path
-
-
-def _raise_unreadable(unreadable: "list[FoundLanding]") -> None:
+def _raise_if_frame(unreadable: "list[FoundLanding]") -> None:
+    """A frame of other columns is an error; a file is a reason why its run did not succeed."""
     for found in unreadable:
-        raise ReadingsError(str(found.reason))
+        if found.name == FRAME:
+            raise ReadingsError(str(found.reason))
 
 
 def _with_moments(run: Run, ts: Any) -> Run:

@@ -14,12 +14,29 @@ import json
 import re
 import shlex
 from collections.abc import Mapping as Pairs
+from pathlib import Path
 from typing import Any
 
 from scoring.mapping import LISTS, PLAIN, SHOWN, WORDS, InvalidMapping, Mapping, Mappings, field_of
 from scoring.printable import unknown
 
 _LONGEST = 16_000
+
+
+def read_mappings(text: str) -> Mappings:
+    """The mappings of a text as `parse` reads it, or of the .json file that it names.
+
+    Raises:
+        InvalidMapping: it describes no mapping, or its file cannot be read.
+    """
+    if text.endswith(".json") and "=" not in text:
+        try:
+            content = Path(text).read_text("utf-8-sig")
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "it is not text in UTF-8"
+            raise InvalidMapping(f"mapping: {text}: {why}") from error
+        return parse(content)
+    return parse(text)
 
 
 def parse(text: str) -> Mappings:

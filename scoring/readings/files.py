@@ -92,7 +92,7 @@ def find_sources(
         UsageError: `data` does not exist, or is a single file although there is a manifest.
     """
     if not data.exists():
-        raise UsageError(f"--data {data}: there is no such file or folder")
+        raise UsageError(f"{data}: there is no such file or folder")
     if manifest is None:
         if not data.is_dir():
             name = _readable(data.name)

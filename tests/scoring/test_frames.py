@@ -1,6 +1,7 @@
 """DataFrames in and out give what the commands give."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -158,13 +159,101 @@ def test_training_gives_the_models_of_the_command(frame, tmp_path):
             "expected column Value to be a number, found bool",
         ),
         (lambda frame: frame.assign(Device=[1, "a"] * 120), "a column of the frame mixes types: .*Device"),
-        (lambda _: "readings.csv", r"expected a DataFrame, found str: pandas\.read_csv reads a file"),
+        (lambda _: ["readings.csv"], "expected a DataFrame, or the path of a file, found list"),
     ],
 )
 def test_a_frame_that_is_none_of_readings_is_refused(frame, models, change, complaint):
     for act in (scoring.score, scoring.train):
         with pytest.raises(ReadingsError, match=complaint):
             act(change(frame), models)
+
+
+def wide_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """The sensors of device 1 as columns, with names that need a mapping."""
+    own = frame[frame.Device == 1].dropna()
+    wide = own.pivot_table(index="TS", columns="Sensor", values="Value").reset_index()
+    return wide.set_axis(["When", "1", "2"], axis=1).assign(Note="off")
+
+
+MAPPING = "ts=When device-is=1 wide=1,2"
+
+
+@pytest.mark.parametrize("mapping", [MAPPING, {"ts": "When", "device-is": "1", "wide": ["1", "2"]}])
+def test_a_mapping_reads_a_frame_and_a_file_of_other_columns(frame, models, tmp_path, mapping):
+    wide, path = wide_of(frame), tmp_path / "readings.csv"
+    wide.to_csv(path, index=False)
+    expected = scoring.score(frame[frame.Device == 1].dropna(), models)
+    for given in (wide, path, str(path)):
+        run = scoring.score(given, models, mapping=mapping)
+        assert run.predictions.drop(columns="TS").equals(expected.predictions.drop(columns="TS"))
+        assert list(pd.to_datetime(run.predictions["TS"])) == list(expected.predictions["TS"])
+        assert run.summary["readings"].equals(expected.summary["readings"])
+    assert scoring.score(wide, models, mapping=mapping).predictions["TS"].dtype == wide["When"].dtype
+    trained = scoring.train(wide, tmp_path / "a", mapping=mapping)
+    assert trained.equals(scoring.train(path, tmp_path / "b", mapping=mapping))
+    assert files(tmp_path / "a") == files(tmp_path / "b") != {}
+
+
+def test_times_that_a_mapping_converts_come_back_as_texts_in_utc(frame, models):
+    wide = wide_of(frame)
+    run = scoring.score(wide, models, mapping=f"{MAPPING} ts-zone=Europe/Berlin")
+    assert run.predictions["TS"].iloc[0] == "2026-11-22 23:00:00"
+    parts = wide.assign(Day=wide.When.dt.date, Time=wide.When.dt.time)
+    run = scoring.score(parts, models, mapping="ts=Day,Time device-is=1 wide=1,2")
+    assert run.predictions["TS"].iloc[1] == "2026-11-23 00:01:30"
+
+
+def test_a_folder_is_scored_with_a_mapping_per_prefix_and_names_what_it_cannot_read(frame, models, tmp_path):
+    data, document = tmp_path / "data", tmp_path / "mapping.json"
+    (data / "site-a").mkdir(parents=True)
+    wide_of(frame).to_csv(data / "site-a" / "a.csv", index=False)
+    frame[frame.Device == 2].to_csv(data / "b.csv", index=False)
+    (data / "c.csv").write_text("x\n1\n")
+    document.write_text(json.dumps({"site-a/": MAPPING}))
+    run = scoring.score(data, models, mapping=str(document), out=tmp_path / "api")
+    command("score", "--data", data, "--models", models, "--out", tmp_path / "command", "--mapping", document)
+    assert files(tmp_path / "api") == files(tmp_path / "command")
+    assert run.state == "partly"
+    assert run.reasons[0].startswith("c.csv: expected a CSV file")
+    assert set(run.predictions["Device"]) == {"1", "2"}
+    with pytest.raises(ReadingsError, match=r"c\.csv: expected a CSV file"):
+        scoring.train(data, tmp_path / "m", mapping={"site-a/": MAPPING})
+
+
+def test_a_file_that_cannot_be_read_keeps_what_was_scored_before(frame, models, tmp_path):
+    scoring.score(frame, models, out=tmp_path / "out")
+    before = files(tmp_path / "out")
+    (tmp_path / "c.csv").write_text("x\n1\n")
+    with pytest.warns(UserWarning, match="keeps its earlier results"):
+        run = scoring.score(tmp_path / "c.csv", models, out=tmp_path / "out")
+    assert run.state == "failed"
+    assert files(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize(
+    ("mapping", "complaint"),
+    [
+        ("wid", "'wid' is unknown: wide"),
+        ("none.json", r"none\.json: No such file"),
+        ({"header": [1]}, "header is"),
+        ("device-from=file wide", "no file that names its device: give device-is=NAME"),
+    ],
+)
+def test_a_mapping_that_reads_no_frame_is_refused(frame, models, mapping, complaint):
+    for act in (scoring.score, scoring.train):
+        with pytest.raises(UsageError, match=complaint):
+            act(frame, models, mapping=mapping)
+
+
+def test_readings_that_are_not_there_are_refused(frame, models, tmp_path):
+    with pytest.raises(ReadingsError, match=r"the frame has no column When \(TS\)"):
+        scoring.score(frame, models, mapping=MAPPING)
+    for act in (scoring.score, scoring.train):
+        with pytest.raises(UsageError, match=r"none\.csv: there is no such file"):
+            act(tmp_path / "none.csv", models)
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with pytest.raises(ReadingsError, match="there is no file in this folder"):
+            act(tmp_path / "empty", models)
 
 
 def test_a_wrong_folder_is_refused(frame, tmp_path):

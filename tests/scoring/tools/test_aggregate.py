@@ -204,7 +204,7 @@ def test_rejected_rows_are_listed_on_request(tmp_path: Path, capsys):
         (
             ["--window", "5s", "--data", "nothing.csv"],
             2,
-            "--data nothing.csv: there is no such file or folder",
+            "nothing.csv: there is no such file or folder",
         ),
         (["--window", "5s", "--data", "empty"], 1, "--data empty: there is no file in this folder"),
         (["--window", "5s", "--data", "other.csv"], 1, "other.csv"),
