@@ -4,11 +4,14 @@ import atexit
 import gc
 import sys
 
-from pipeline.cli import main
+from scoring.interrupts import exit_on_interrupt
 
 
 def run() -> None:
     """Run this process's command line, and end it with the exit code."""
+    exit_on_interrupt()
+    from pipeline.cli import main
+
     # The SDKs are imported once and stay: looking through them for cycles takes a fifth of a command's time.
     gc.set_threshold(100_000)
     atexit.register(gc.freeze)

@@ -1,9 +1,11 @@
 """What one pipeline step does: readings and models in, predictions out. It does not depend on Azure.
 
-Importing this package is cheap: the function app does it at every cold start. In a notebook, `score`, `train`
+Importing this package is cheap: the function app does it at every cold start, and a command before it can be
+interrupted without a traceback. In a notebook, `score`, `train`
 and `read_run` take and return DataFrames.
 """
 
+import importlib
 import sys
 
 if sys.version_info < (3, 13):  # noqa: UP036 - before anything is imported that an older one cannot import
@@ -15,14 +17,13 @@ if sys.version_info < (3, 13):  # noqa: UP036 - before anything is imported that
         sys.exit("error: " + _need)
     raise ImportError(_need)
 
-from typing import TYPE_CHECKING, Any
-
-from scoring.formats import BESIDE_MODELS
-from scoring.keys import InvalidKey, SensorKey
-from scoring.model_names import describe_others
+TYPE_CHECKING = False  # that of `typing`, whose import takes longer than the rest
 
 if TYPE_CHECKING:
+    from scoring.formats import BESIDE_MODELS
     from scoring.frames import Run, read_run, score, train
+    from scoring.keys import InvalidKey, SensorKey
+    from scoring.model_names import describe_others
 
 __version__ = "0.1.0"
 
@@ -38,8 +39,18 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """The names for notebooks, imported when they are used."""
+_MODULES = {
+    "BESIDE_MODELS": "formats",
+    "InvalidKey": "keys",
+    "SensorKey": "keys",
+    "describe_others": "model_names",
+}
+
+
+def __getattr__(name: str) -> object:
+    """The public names, imported when they are used."""
+    if module := _MODULES.get(name):
+        return getattr(importlib.import_module(f"scoring.{module}"), name)
     if name in {"Run", "read_run", "score", "train"}:
         try:
             from scoring import frames

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from scoring.interrupts import EXIT_INTERRUPTED, raise_on_interrupt
 from scoring.printable import printable
 
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 
 _EXTRAS = {"scoring": "scoring,train", "pipeline": "pipeline"}
@@ -47,7 +47,9 @@ class CommandLine:
             sys.stdout.reconfigure(errors="backslashreplace")  # a path can hold what a terminal cannot show
         try:
             args = self._parser(argv).parse_args(argv)
-            code: int = importlib.import_module(self._module(args.command)).run(args)
+            command = importlib.import_module(self._module(args.command))
+            raise_on_interrupt()
+            code: int = command.run(args)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader has closed the pipe: write nothing more, not even at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,79 @@
+"""Ctrl-C while a command starts: it ends with 130, and shows a word at most."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = {"", "error: interrupted", "interrupted: stopping everything that was started"}
+
+
+def command(line: str) -> list[str]:
+    return [sys.executable, "-X", "importtime", *line.split()]
+
+
+def interrupt(line: str, module: str, folder: Path) -> tuple[int, str]:
+    """Interrupt a command when it has imported a module; its exit code, and what it writes to stderr."""
+    with subprocess.Popen(
+        command(line),
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        written = []
+        for text in process.stderr:
+            written.append(text)
+            if text.split()[-1:] == [module]:
+                process.send_signal(signal.SIGINT)
+                break
+        else:
+            pytest.fail(f"{module} is not imported")
+        written += process.stderr
+        code = process.wait()
+    return code, "".join(text for text in written if not text.startswith("import time:"))
+
+
+@pytest.mark.parametrize(
+    ("line", "module"),
+    [
+        ("-m scoring score --data a.csv --models m --out out", "scoring.errors"),
+        ("-m scoring score --data a.csv --models m --out out", "argparse"),
+        ("-m scoring score --data a.csv --models m --out out", "scoring.command_line"),
+        ("-m scoring score --data a.csv --models m --out out", "scoring.commands.limits"),
+        ("-m scoring score --data a.csv --models m --out out", "scoring.models.store"),
+        ("-m scoring inspect a.csv", "scoring.commands.mapping"),
+        ("-m pipeline runs", "logging"),
+        ("-m pipeline runs", "pipeline.cli"),
+        ("-m pipeline runs", "pipeline.settings"),
+        ("-m dev.demo", "tempfile"),
+        ("-m dev.demo", "pipeline.conclude"),
+        ("-m dev.demo", "dev.demo.command"),
+    ],
+)
+def test_a_command_that_is_interrupted_while_it_imports_ends_with_130_and_no_traceback(
+    tmp_path: Path, line: str, module: str
+) -> None:
+    code, written = interrupt(line, module, tmp_path)
+    assert (code, written.strip() in WORDS) == (130, True), written
+
+
+def test_a_command_in_the_background_is_not_interrupted(tmp_path: Path) -> None:
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code, written = interrupt("-m scoring --help", "argparse", tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert (code, written) == (0, "")
+
+
+def test_the_package_imports_next_to_nothing() -> None:
+    code = "import sys; old = {*sys.modules}; import scoring; print(*{*sys.modules} - old)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "typing" not in done.stdout.split()
+    assert "scoring.keys" not in done.stdout.split()
