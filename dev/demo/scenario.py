@@ -15,6 +15,7 @@ from dev.demo.wait import wait_for_runs
 from pipeline.pages.fleet_page import fetch_fleet_page, update_fleet_page
 from pipeline.runs.landing import skipped_because
 from pipeline.runs.last import last_sweep
+from scoring.commands.failures import print_first
 
 
 def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextlib.ExitStack) -> int:
@@ -95,24 +96,18 @@ def _wait_and_fetch(
 
 
 def _print_results(results: Sequence[Results], out: Path, log: Log) -> None:
-    """Print the results and what to do next."""
+    """Print the results, what was not scored, and what to do next."""
     for result in results:
         totals = result.totals
         log("")
-        if totals:
-            log(
-                f"Run {result.run}: {totals['scored']:,} of {totals['readings']:,} readings of "
-                f"{totals['sensors']:,} sensors scored, {totals['anomalies']:,} anomalies, "
-                f"{totals['rejected']:,} rows rejected"
-            )
-        if not result.is_complete:
-            why = result.error or result.problems[0]
-            why = why if why.startswith(result.what) else f"{result.what}: {why}"
-            log(
-                f"  {result.record.state}: {why}"
-                if totals
-                else f"Run {result.run}: {result.record.state}: {why}"
-            )
+        log(
+            f"Run {result.run}: {totals['scored']:,} of {totals['readings']:,} readings of "
+            f"{totals['sensors']:,} sensors scored, {totals['anomalies']:,} anomalies, "
+            f"{totals['rejected']:,} rows rejected"
+            if totals
+            else f"Run {result.run} of {result.what}: {result.record.state}"
+        )
+        print_first("  not scored: ", result.problems, "failure")
         for line in table(result.anomalous):
             log(line)
         log(f"  Predictions, summary and report: {result.folder}/report.html")
@@ -124,12 +119,9 @@ def _print_results(results: Sequence[Results], out: Path, log: Log) -> None:
 
 
 def print_end(results: Sequence[Results], seconds: float, log: Log) -> int:
-    """Print what was not scored; returns the exit code."""
+    """Print whether everything was scored; returns the exit code."""
     if not results:
         raise DemoError("no run was submitted")
-    problems = [f"run {result.run}: {problem}" for result in results for problem in result.problems]
-    for problem in problems:
-        print(f"not scored: {problem}", file=sys.stderr)
     complete = all(result.is_complete for result in results)
     if complete and not any(result.totals.get("readings") for result in results):
         log(f"There were no readings to score, in {seconds:.0f} s.")

@@ -118,13 +118,12 @@ def follow(
         UnknownRun: there is no such run.
     """
     step_logs = StepLogs(context.engine, run) if logs else None
-    view = (
-        _follow_live(context, run, sleep, step_logs)
-        if is_interactive()
-        else _follow_in_lines(context, run, sleep, step_logs)
-    )
+    live = is_interactive()
+    view = (_follow_live if live else _follow_in_lines)(context, run, sleep, step_logs)
+    shown = tuple(step.error for step in view.steps if step.error) if live else ()
     for line in filter(None, (view.record.error, view.record.note)):
-        print(printable(line), file=sys.stderr)
+        if not line.endswith(shown):  # above the bars, when its step failed
+            print(printable(line), file=sys.stderr)
     if scored := view.record.counts.get("scored"):
         anomalies = view.record.counts.get("anomalies", 0)
         print(

@@ -169,7 +169,10 @@ def test_missing_models_are_reported_and_two_demos_at_once_do_not_interfere(two_
     _, (run, out) = two_at_once
     assert run.end() == 1
     assert "Not everything was scored" in "\n".join(run.lines)
-    assert [line for line in run.lines if re.search(r"not scored: run blob-\w+: sensor 2/1: no-model", line)]
+    assert [line for line in run.lines if "no-model" in line] == [
+        f"  not scored: sensor 2/{number}: no-model, there is no model_2_{number}.skops: train or upload it"
+        for number in (1, 2)
+    ]
     assert len(list(out.glob("blob-*/preds_*.csv"))) == 2
 
 
