@@ -12,13 +12,19 @@ help: ## list all targets
 setup: $(VENV)/.done ## install Python packages and Azurite
 
 $(VENV)/.done: requirements-dev.txt dev/package-lock.json dev/setup.sh
-	@bash dev/setup.sh $(VENV)
+	@bash dev/setup.sh $(VENV) requirements-dev.txt
+	@touch $(VENV)/.run $@
+
+# What `run` and `start` need is half of it. uv removes the rest: then `setup` has to install it again.
+$(VENV)/.run: requirements-run.txt dev/package-lock.json dev/setup.sh
+	@rm -f $(VENV)/.done
+	@bash dev/setup.sh $(VENV) requirements-run.txt
 	@touch $@
 
-run: setup ## run the main job on this machine (DATA=... MODELS=... MAPPING=... for your own)
+run: $(VENV)/.run ## run the main job on this machine (DATA=... MODELS=... MAPPING=... for your own)
 	@$(PY) -m dev.demo $(if $(DATA),--data "$(DATA)") $(if $(MODELS),--models "$(MODELS)") $(if $(MAPPING),--mapping "$$MAPPING") $(if $(ENGINE),--engine $(ENGINE))
 
-start: setup ## keep the function app running, with func if it is installed, else with dev.host
+start: $(VENV)/.run ## keep the function app running, with func if it is installed, else with dev.host
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m dev.start
 
 app: setup ## assemble what is deployed to Azure: out/app, out/app.zip

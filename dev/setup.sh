@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Creates the virtual environment in $1 from the lock file, with a Python 3.13 or newer from this machine,
-# and installs Azurite.
+# Creates the virtual environment in $1 from the lock file $2, by default that of `make run`, with a Python 3.13 or
+# newer from this machine, and installs Azurite.
 set -euo pipefail
 venv=$1
 here=$(cd "$(dirname "$0")" && pwd)
-lock=$here/../requirements-dev.txt
+lock=${2:-$here/../requirements-run.txt}
 
 works() { "$@" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 13))' >/dev/null 2>&1; }
 
@@ -26,7 +26,7 @@ if ! works "$venv/bin/python"; then
     rm -rf "$venv"
     "$python" -m venv "$venv"
 fi
-echo "Installing Python packages into $venv: about 260 MB to download, 1.1 GB on disk ..."
+echo "Installing $(basename "$lock") into $venv ..."
 if command -v uv >/dev/null; then
     uv pip sync --compile-bytecode --require-hashes --python "$venv/bin/python" "$lock"
     pip=(uv pip install --quiet --python "$venv/bin/python")

@@ -57,7 +57,7 @@ ALLOWED = {
 """Exceptions with their reason, by file and text: terms of a field and quotations."""
 
 THIS_FILE = "tests/test_language.py"
-LOCK_FILES = {"package-lock.json", "requirements.txt", "requirements-dev.txt"}
+LOCK_FILES = {"package-lock.json", "requirements.txt", "requirements-run.txt", "requirements-dev.txt"}
 
 _GAP = r"""[\s_#*/|"'-]+(?:[fr]+["'])?"""
 """Between two words: also the start of a comment line, or of the next string of a long text."""
