@@ -15,7 +15,7 @@ from scoring.formats import OUTCOMES_FOLDER, SUCCESS, SUMMARY_JSON, RunOutcome
 from scoring.step.leftovers import names_in, predictions_in, remove, remove_old_predictions, remove_partials
 from scoring.step.predictions import PARTIAL_PREFIX
 from scoring.step.selection import Everything
-from scoring.success_mark import unmark
+from scoring.success_mark import mark, unmark
 
 _EVERYTHING = Everything()
 
@@ -54,7 +54,8 @@ def replace_results(out: Path, new: Path, state: RunOutcome) -> bool:
     remove_old_predictions(out, _EVERYTHING, set(files))
     with writing(out):
         (out / OUTCOMES_FOLDER).mkdir(exist_ok=True)
-    for name in (*files, f"{OUTCOMES_FOLDER}/{_EVERYTHING.step}.json", SUMMARY_JSON, SUCCESS):
+    for name in (*files, f"{OUTCOMES_FOLDER}/{_EVERYTHING.step}.json", SUMMARY_JSON):
         with writing(out / name):
             os.replace(f"{new}/{name}", f"{out}/{name}")  # noqa: PTH105 - plain texts, as in PredictionFiles
+    mark(out)
     return True
