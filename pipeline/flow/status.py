@@ -18,7 +18,9 @@ from pipeline.runs.record import RunRecord, RunState
 from pipeline.runs.summary import SensorRow, Summary
 from scoring.formats import NOT_SCORED, SensorStatus
 
-LOST = "its worker or job is lost: the next sweep restarts it, or run python -m pipeline sweep"
+_RESTART = "the next sweep restarts it, or run python -m pipeline sweep"
+_LOST = f"its worker or job is lost: {_RESTART}"
+_NOT_STARTED = f"no worker or job has started it yet: a slow machine may still do so; if not, {_RESTART}"
 
 URGENCY = (StepState.FAILED, StepState.RUNNING, StepState.CANCELED, StepState.WAITING, StepState.SUCCEEDED)
 """States of steps, the most important first."""
@@ -44,12 +46,19 @@ class View:
         """Run and steps for scripts."""
         return {**self.record.to_json(), "lost": self.lost, "steps": to_json(self.steps)}
 
+    @property
+    def warning(self) -> str:
+        """Why the run will not finish by itself, or an empty text; one that has not begun still may."""
+        if not self.lost:
+            return ""
+        return _NOT_STARTED if self.state is RunState.SUBMITTED else _LOST
+
     def line(self) -> str:
         """The status in one line."""
         counts = Counter(step.state for step in self.steps)
         steps = ", ".join(f"{counts[state]:,} {state}" for state in URGENCY if counts[state])
-        lost = f", but {LOST}" if self.lost else ""
-        return f"{self.record.run}: {self.state}" + (f" ({steps})" if steps else "") + lost
+        but = f", but {self.warning}" if self.warning else ""
+        return f"{self.record.run}: {self.state}" + (f" ({steps})" if steps else "") + but
 
 
 def view_run(context: Context, run: str) -> View:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pipeline.engine import Engine, StepStatus
 from pipeline.flow.context import Context
-from pipeline.flow.status import LOST, URGENCY, View, needing_attention, view_run
+from pipeline.flow.status import URGENCY, View, needing_attention, view_run
 from pipeline.runs.summary import RejectsRow, Summary
 from pipeline.terminal.tables import format_duration, format_time, is_interactive, show_table
 from scoring.formats import SUMMARY_CSV
@@ -28,8 +28,8 @@ def show(view: View, now: datetime, *, summary: Summary | None = None, next_try:
     record = view.record
     print(f"run        {record.run}")
     print(f"state      {record.state}" + (f": {printable(record.error)}" if record.error else ""))
-    if view.lost:
-        print(f"           {LOST}")
+    if view.warning:
+        print(f"           {view.warning}")
     if not view.recorded:
         print("           as its engine reports; the next sweep records it")
     if record.note:
@@ -154,13 +154,13 @@ def _follow_live(
     from pipeline.terminal.progress import StepBars
 
     shown: set[str] = set()
-    was_lost = False
+    warning = ""
     with StepBars() as bars:
         while True:
             view = view_run(context, run)
-            if view.lost and not was_lost:
-                bars.print(f"{run}: {LOST}")
-            was_lost = view.lost
+            if view.warning not in {"", warning}:
+                bars.print(f"{run}: {view.warning}")
+            warning = view.warning
             finished = [step for step in view.steps if step.state.final]
             bars.show(run, view.state, len(finished), len(view.steps))
             for step in finished:

@@ -354,7 +354,9 @@ def test_watching_a_run_without_a_worker_says_what_to_do(fleet, capsys):
     assert view.to_json()["lost"] is True
     assert view.line().endswith("or run python -m pipeline sweep")
     show(view, fleet.context.clock())
-    assert "its worker or job is lost" in capsys.readouterr().out
+    assert "no worker or job has started it yet: a slow machine may still do so" in capsys.readouterr().out
+    running = replace(view, record=replace(view.record, state=RunState.RUNNING))
+    assert ": running, but its worker or job is lost: the next sweep" in running.line()
 
 
 def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
