@@ -1,8 +1,7 @@
 """What one pipeline step does: readings and models in, predictions out. It does not depend on Azure.
 
 Importing this package is cheap: the function app does it at every cold start, and a command before it can be
-interrupted without a traceback. In a notebook, `score`, `train`
-and `read_run` take and return DataFrames.
+interrupted without a traceback. In a notebook, `score`, `train` and `read_run` take and return DataFrames.
 """
 
 import importlib
