@@ -13,10 +13,13 @@ import numpy as np
 import pyarrow as pa
 from pyarrow._compute import CastOptions, MatchSubstringOptions, ReplaceSubstringOptions, TrimOptions
 from pyarrow._compute import call_function as call
+from pyarrow._parquet import ParquetReader
 
 __all__ = [
+    "ParquetReader",
     "call",
     "cast",
+    "encode",
     "from_numpy",
     "join",
     "matches",
@@ -82,13 +85,18 @@ def text_offsets(texts: pa.StringArray, rows: np.ndarray) -> np.ndarray:
     return starts
 
 
-def cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+def cast(column: pa.Array, kind: pa.DataType, *, safe: bool = True) -> pa.Array:
     """`column` as another type.
 
     Raises:
-        pyarrow.ArrowInvalid: one of its values cannot be converted.
+        pyarrow.ArrowInvalid: one of its values cannot be converted; without `safe` it becomes another one.
     """
-    return call("cast", [column], CastOptions.safe(kind))
+    return call("cast", [column], CastOptions.safe(kind) if safe else CastOptions.unsafe(kind))
+
+
+def encode(column: pa.Array) -> pa.DictionaryArray:
+    """The distinct values of `column`, and the index into them of each row: null for a null."""
+    return call("dictionary_encode", [column])
 
 
 def take(column: pa.Array, rows: np.ndarray) -> pa.Array:

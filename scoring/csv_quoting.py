@@ -1,12 +1,14 @@
 """Texts that need quotes in CSV."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from scoring.printable import cell
 
 _STRUCTURAL = frozenset(',"\r\n')
 
 
+@lru_cache(1 << 16)  # each sensor in each batch
 def csv_text(text: str) -> str:
     """A Device or a Sensor as a CSV field: no formula, and in quotes only where it needs them."""
     text = cell(text)

@@ -9,7 +9,6 @@ import locale  # noqa: F401 - by argparse
 import jinja2  # noqa: F401
 import markupsafe  # noqa: F401
 import msgspec  # noqa: F401
-import numpy.ma  # noqa: F401 - by numpy.unique
 
 import scoring.cli
 import scoring.collect.expected

@@ -28,9 +28,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyarrow._parquet import ParquetReader
 
-from scoring.arrow import call, to_numpy
+from scoring.arrow import ParquetReader, call, to_numpy
 from scoring.atomic_files import atomic_path
 from scoring.errors import ModelError
 from scoring.formats import PACK_NAME

@@ -148,12 +148,10 @@ def read_sample(source: Source) -> "Sample":
     """
     with _opened(source) as (file, stream):
         if stream is None:
-            import pyarrow.parquet as pq
-
             from scoring.readings import parquet
 
             with parquet.reported():
-                return parquet.read_sample(pq.ParquetFile(file))
+                return parquet.read_sample(parquet.open_reader(file))
         from scoring.readings.samples import sample_of
 
         head = bytearray(_SAMPLED_BYTES)

@@ -10,24 +10,34 @@ text or any number, which reads as the shortest text that gives the same float64
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pyarrow import types
 
-from scoring.arrow import from_numpy, matches, replace, strings, take, to_bytes, to_numpy
+from scoring.arrow import (
+    ParquetReader,
+    call,
+    cast,
+    encode,
+    from_numpy,
+    matches,
+    replace,
+    strings,
+    take,
+    to_bytes,
+    to_numpy,
+)
 from scoring.errors import ReadingsError
 from scoring.formats import READING_COLUMNS
 from scoring.mapping import PLAIN, Mapping
 from scoring.readings.columns import Columns, find_columns
 from scoring.readings.csv_header import MAX_COLUMNS
 from scoring.readings.row_checks import KnownKeys, check_rows
-from scoring.readings.rows import Batch, Rows, as_texts, shift_lines
+from scoring.readings.rows import Batch, Rows, as_texts, joined, shift_lines
 from scoring.readings.samples import Sample
 from scoring.readings.suggest import advice_on
 
@@ -77,7 +87,7 @@ def read_parquet(file: BinaryIO, name: str, most: int, mapping: Mapping = PLAIN)
     titles = opened.schema_arrow.names  # arrow makes the list anew each time
     names = [titles[place] for place in columns.places]
     with reported():
-        parquet = pq.ParquetFile(
+        reader = open_reader(
             file,
             metadata=opened.metadata,
             read_dictionary=names,  # a repeated text is stored once
@@ -85,21 +95,49 @@ def read_parquet(file: BinaryIO, name: str, most: int, mapping: Mapping = PLAIN)
             pre_buffer=False,
         )
         rows = max(1, _ROWS // len(columns.values))
-        for record in parquet.iter_batches(rows, columns=names, use_threads=False):
-            yield shift_lines(check_rows(_rows(record, names, columns), [], known, name), first)
-            first += record.num_rows
+        for records in _together(_records(reader, rows, names), rows):
+            yield shift_lines(check_rows(_rows(records, names, columns), [], known, name), first)
+            first += sum(record.num_rows for record in records)
+
+
+def open_reader(file: BinaryIO, **options: object) -> ParquetReader:
+    """Open a Parquet file without `pyarrow.parquet`, whose import takes as long as reading a million rows."""
+    reader = ParquetReader()
+    reader.open(file, arrow_extensions_enabled=True, **options)
+    return reader
+
+
+def _records(reader: ParquetReader, rows: int, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """These columns, none of them nested, in batches of at most that many rows, and of one row group each."""
+    leaves = {path[0]: leaf for leaf, path in enumerate(reader.column_paths) if len(path) == 1}
+    groups, wanted = range(reader.num_row_groups), [leaves[name] for name in names]
+    yield from reader.iter_batches(rows, row_groups=groups, column_indices=wanted, use_threads=False)
+
+
+def _together(records: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
+    """Lists of at least that many rows, but for the last: row groups can be small."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for record in records:
+        waiting.append(record)
+        count += record.num_rows
+        if count >= rows:
+            yield waiting
+            waiting, count = [], 0
+    if waiting:
+        yield waiting
 
 
 def open_parquet(
     file: BinaryIO, name: str, most: int, mapping: Mapping = PLAIN
-) -> tuple[pq.ParquetFile, Columns]:
+) -> tuple[ParquetReader, Columns]:
     """Open a Parquet file, find its columns, and check its declared size.
 
     Raises:
         ReadingsError: as `read_parquet`.
     """
     with reported():
-        opened = pq.ParquetFile(file)
+        opened = open_reader(file)
         groups = (opened.metadata.row_group(number) for number in range(opened.num_row_groups))
         if sum(group.total_byte_size for group in groups) > most:
             raise ReadingsError(f"it unpacks to more than {most:,} bytes: split it, or raise that limit")
@@ -107,7 +145,7 @@ def open_parquet(
     return opened, columns
 
 
-def read_sample(opened: pq.ParquetFile) -> Sample:
+def read_sample(opened: ParquetReader) -> Sample:
     """The first rows of a file as texts; a column of another type than readings can have is empty."""
     schema = opened.schema_arrow
     kinds = (*_TEXT, *_MOMENT, types.is_time, *_NUMBER)
@@ -115,7 +153,7 @@ def read_sample(opened: pq.ParquetFile) -> Sample:
     counts, names = Counter(titles), titles[:_MOST_SAMPLED]
     unique = [name for name in names if counts[name] == 1]
     readable = [name for name in unique if any(test(schema.field(name).type) for test in kinds)]
-    record = next(opened.iter_batches(_SAMPLED_ROWS, columns=readable, use_threads=False), None)
+    record = next(_records(opened, _SAMPLED_ROWS, readable), None)
     columns = {name: record[name] for name in readable} if record else {}
     texts = {
         name: (_part_texts if types.is_date(column.type) else _ts_texts)(column).to_pylist()
@@ -140,7 +178,7 @@ def reported() -> Iterator[None]:
         raise _damaged(error) from error
 
 
-def _columns(opened: pq.ParquetFile, mapping: Mapping, file: str) -> Columns:
+def _columns(opened: ParquetReader, mapping: Mapping, file: str) -> Columns:
     schema = opened.schema_arrow
     if len(schema) > MAX_COLUMNS:
         raise ReadingsError(f"expected at most {MAX_COLUMNS:,} columns, found {len(schema):,}")
@@ -167,8 +205,8 @@ def _columns(opened: pq.ParquetFile, mapping: Mapping, file: str) -> Columns:
     return columns
 
 
-def _rows(record: pa.RecordBatch, names: Sequence[str], columns: Columns) -> Rows:
-    """The rows of a batch, whose columns come in the order of the file; `names` are of `columns.places`."""
+def _rows(records: Sequence[pa.RecordBatch], names: Sequence[str], columns: Columns) -> Rows:
+    """The rows of batches, whose columns come in the order of the file; `names` are of `columns.places`."""
     places = columns.places
     read: dict[int | str, Callable[[pa.Array], pa.Array]] = {}
     read |= dict.fromkeys(places, _unparsed if columns.are_plain else _texts)
@@ -179,18 +217,22 @@ def _rows(record: pa.RecordBatch, names: Sequence[str], columns: Columns) -> Row
         read |= dict.fromkeys(columns.ts, _part_texts)
     elif columns.mapping.converts_ts:
         read |= dict.fromkeys(columns.ts, _ts_texts)
-    found = {place: read[place](record[name]) for place, name in zip(places, names, strict=True)}
+    found = {
+        place: joined([read[place](record[name]) for record in records])
+        for place, name in zip(places, names, strict=True)
+    }
+    count = sum(record.num_rows for record in records)
 
     def text_of(row: int) -> bytes:
         return b",".join(_text(column[row : row + 1]) for column in found.values())
 
-    return columns.rows(found, record.num_rows, np.arange(record.num_rows), text_of)
+    return columns.rows(found, count, np.arange(count), text_of)
 
 
 def _text(cell: pa.Array) -> bytes:
     """The text of a column of one row."""
     is_key = isinstance(cell, pa.DictionaryArray)
-    return to_bytes(cell.dictionary.take(cell.indices) if is_key else as_texts(cell))[0]
+    return to_bytes(take(cell.dictionary, to_numpy(cell.indices)) if is_key else as_texts(cell))[0]
 
 
 def _unparsed(column: pa.Array) -> pa.Array:
@@ -200,9 +242,9 @@ def _unparsed(column: pa.Array) -> pa.Array:
         if types.is_timestamp(kind) or types.is_date(kind):
             return _moments(column)
         if types.is_floating(kind):
-            return column.cast(pa.float64())
+            return cast(column, pa.float64())
         if types.is_integer(kind) and kind != pa.uint64():
-            return column.cast(pa.int64())
+            return cast(column, pa.int64())
     return _texts(column)
 
 
@@ -211,7 +253,7 @@ def _comma_texts(column: pa.Array) -> pa.StringArray:
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
     texts = _texts(column)
     is_number = types.is_floating(kind) or types.is_decimal(kind)
-    return pc.replace_substring(texts, ".", ",") if is_number else texts
+    return replace(texts, r"\.", ",") if is_number else texts
 
 
 def _distinct_texts(column: pa.Array) -> pa.DictionaryArray:
@@ -219,11 +261,11 @@ def _distinct_texts(column: pa.Array) -> pa.DictionaryArray:
     encoded = types.is_dictionary(column.type)
     nulls = column.null_count or (encoded and column.dictionary.null_count)
     if nulls or types.is_decimal(column.type):  # arrow does not encode every decimal
-        return _texts(column, whole=True).dictionary_encode()
+        return encode(_texts(column, whole=True))
     if not encoded:
-        column = column.dictionary_encode()
-    texts = _shortened(_texts(column.dictionary, whole=True)).dictionary_encode()
-    indices = to_numpy(column.indices.cast(pa.int32()))
+        column = encode(column)
+    texts = encode(_shortened(_texts(column.dictionary, whole=True)))
+    indices = to_numpy(cast(column.indices, pa.int32()))
     if len(indices) and not 0 <= indices.min() <= indices.max() < len(texts):
         raise pa.ArrowInvalid("a row refers to a text that is not there")
     places = to_numpy(texts.indices)[indices]
@@ -235,81 +277,80 @@ def _ts_texts(column: pa.Array) -> pa.StringArray:
     texts = _texts(column, whole=True)
     if types.is_floating(column.type):
         rows = np.flatnonzero(matches(texts, "e"))  # arrow writes an exponent where others do not
-        numbers = to_numpy(take(column.cast(pa.float64()), rows))
+        numbers = to_numpy(take(cast(column, pa.float64()), rows))
         full = strings([np.format_float_positional(number, trim="-") for number in numbers])
         places = np.arange(len(texts))
         places[rows] = len(texts) + np.arange(len(rows))
         return take(pa.concat_arrays([texts, full]), places) if len(rows) else texts
     if types.is_timestamp(column.type) and column.type.tz is not None:
-        return pc.if_else(pc.equal(texts, ""), "", pc.binary_join_element_wise(texts, "Z", ""))
+        return replace(texts, r"(.)\z", r"\1Z")
     return texts
 
 
 def _part_texts(column: pa.Array) -> pa.StringArray:
     """Texts of a column that is a part of TS: a date without a time."""
-    return _without_nulls(column.cast(pa.string())) if types.is_date(column.type) else _texts(column)
+    return _without_nulls(cast(column, pa.string())) if types.is_date(column.type) else _texts(column)
 
 
 def _texts(column: pa.Array, *, whole: bool = False) -> pa.StringArray:
     """A column as texts without nulls; `whole` numbers read as integers, and NaN as an empty text."""
     kind = column.type
     if types.is_dictionary(kind):
-        texts = pc.take(_shortened(_texts(column.dictionary, whole=whole)), column.indices)
+        texts = call("take", [_shortened(_texts(column.dictionary, whole=whole)), column.indices])
     elif types.is_timestamp(kind) or types.is_date(kind):
-        texts = _moment_texts(_moments(column))
+        texts = _where_valid(_moments(column), as_texts)
     elif types.is_time(kind):  # with the digits that it needs, as a timestamp
-        texts = replace(column.cast(pa.string()), r"\.?(?:000)+\z", "")
+        texts = replace(cast(column, pa.string()), r"\.?(?:000)+\z", "")
     elif types.is_binary(kind) or types.is_large_binary(kind):
-        texts = column.cast(pa.binary()).view(pa.string())
+        texts = cast(column, pa.binary()).view(pa.string())
     elif types.is_decimal(kind) and whole:
         texts = _short_decimals(column)
     elif types.is_floating(kind):
-        texts = _whole_texts(column) if whole else column.cast(pa.float64()).cast(pa.string())
+        texts = _whole_texts(column) if whole else cast(cast(column, pa.float64()), pa.string())
     else:
-        texts = column.cast(pa.string())
+        texts = cast(column, pa.string())
     return _without_nulls(texts)
 
 
 def _without_nulls(texts: pa.StringArray) -> pa.StringArray:
     """A null as an empty text; arrow's own `fill_null` imports pandas."""
-    if texts.null_count == 0:
-        return texts
-    valid = to_numpy(texts.is_valid())
-    return take(pa.concat_arrays([texts, strings([""])]), np.where(valid, np.arange(len(texts)), len(texts)))
+    return _where_valid(texts, lambda valid: valid)
+
+
+def _where_valid(column: pa.Array, to_texts: Callable[[pa.Array], pa.StringArray]) -> pa.StringArray:
+    """Texts of what is not null, and an empty text for each null."""
+    if column.null_count == 0:
+        return to_texts(column)
+    valid = to_numpy(call("is_valid", [column]))
+    texts = to_texts(take(column, valid))
+    places = np.where(valid, np.cumsum(valid) - 1, len(texts))
+    return take(pa.concat_arrays([texts, strings([""])]), places)
 
 
 def _whole_texts(column: pa.Array) -> pa.StringArray:
-    numbers = column.cast(pa.float64())
-    integers = pc.cast(numbers, pa.int64(), safe=False)
-    same = pc.equal(pc.cast(integers, pa.float64(), safe=False), numbers)
-    texts = pc.if_else(same, integers.cast(pa.string()), numbers.cast(pa.string()))
-    return pc.if_else(pc.is_finite(numbers), texts, None)
+    numbers = cast(column, pa.float64())
+    integers = cast(numbers, pa.int64(), safe=False)
+    same = call("equal", [cast(integers, pa.float64(), safe=False), numbers])
+    texts = call("if_else", [same, cast(integers, pa.string()), cast(numbers, pa.string())])
+    return call("if_else", [call("is_finite", [numbers]), texts, pa.nulls(1, pa.string())[0]])
 
 
 def _short_decimals(column: pa.Array) -> pa.StringArray:
     """Decimals without the trailing zeros that their type adds."""
-    texts = pc.replace_substring_regex(column.cast(pa.string()), r"^0E-[0-9]+$", "0")
-    return pc.replace_substring_regex(texts, r"^(-?[0-9]+(?:\.[0-9]*[1-9])?)\.?0*$", r"\1")
+    texts = replace(cast(column, pa.string()), r"^0E-[0-9]+$", "0")
+    return replace(texts, r"^(-?[0-9]+(?:\.[0-9]*[1-9])?)\.?0*$", r"\1")
 
 
 def _moments(column: pa.Array) -> pa.Array:
     """Timestamps, or dates as timestamps."""
     if types.is_date(column.type):
-        return column.cast(pa.timestamp("ms")).cast(pa.timestamp("s"), safe=False)
+        return cast(cast(column, pa.timestamp("ms")), pa.timestamp("s"), safe=False)
     return column
-
-
-def _moment_texts(column: pa.Array) -> pa.StringArray:
-    """Timestamps as texts in UTC, with as many digits after the second as each needs: 0, 3, 6 or 9."""
-    if column.null_count == 0:
-        return as_texts(column)
-    filled = pc.fill_null(column.view(pa.int64()), 0).view(column.type)
-    return pc.if_else(column.is_valid(), as_texts(filled), None)
 
 
 def _shortened(texts: pa.StringArray) -> pa.StringArray:
     """Texts that are too long to be valid, cut so that it shows."""
-    if len(texts) == 0 or pc.max(pc.binary_length(texts)).as_py() <= _LONGEST_TEXT:
+    if len(texts) == 0 or to_numpy(call("binary_length", [texts])).max() <= _LONGEST_TEXT:
         return texts
     return strings([_short(text) for text in to_bytes(texts)])
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from scoring.arrow import cast, from_numpy, strings, take, to_numpy
+from scoring.arrow import cast, encode, from_numpy, strings, take, to_numpy
 from scoring.formats import REJECT_COLUMNS, RejectKind
 from scoring.keys import SensorKey
 from scoring.mapping import PLAIN, Mapping
@@ -19,6 +19,10 @@ from scoring.readings import timestamps
 TEXT_LIMIT = 200
 """Characters of a rejected row that are kept."""
 
+
+_SAMPLED = 4096
+_MOST_DISTINCT = 0.9
+"""Of a sample. If more of it are, more than a fifth of a block is, and looking numbers up saves nothing."""
 
 type TextOf = Callable[[int], bytes]
 """The bytes of the row of an index."""
@@ -122,8 +126,8 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
     return Batch(
         list(places),
         np.concatenate(codes, dtype=code_type(len(places))),
-        _joined([batch.ts for batch in batches]),
-        _joined([batch.value for batch in batches]),
+        joined([batch.ts for batch in batches]),
+        joined([batch.value for batch in batches]),
         np.concatenate([batch.values for batch in batches]),
         np.concatenate([batch.times for batch in batches]),
         pa.concat_tables([batch.rejects for batch in batches]).combine_chunks(),
@@ -132,16 +136,29 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
 
 
 def as_texts(column: pa.Array) -> pa.StringArray:
-    """A column of `Rows` as texts: a timestamp in UTC, and a number as the shortest text that gives it."""
+    """A column of `Rows` as texts: a timestamp in UTC, and a number as the shortest text that gives it.
+
+    Where many rows repeat another one, as the times of a fleet and rounded values do, each text is made once:
+    looking a number up takes a tenth of the time.
+    """
     if pa.types.is_string(column.type):
         return column
+    numbers = column.view(pa.int64())  # bits, because 0.0 is equal to -0.0
+    sample = to_numpy(numbers)[:: len(numbers) // _SAMPLED + 1]
+    if len(encode(from_numpy(sample)).dictionary) > _MOST_DISTINCT * len(sample):
+        return _texts(column)
+    distinct = encode(numbers)
+    return take(_texts(distinct.dictionary.view(column.type)), to_numpy(distinct.indices))
+
+
+def _texts(column: pa.Array) -> pa.StringArray:
     if pa.types.is_timestamp(column.type):
         return timestamps.to_texts(to_numpy(column.view(pa.int64())), timestamps.UNITS[column.type.unit])
     return cast(column, pa.string())
 
 
-def _joined(columns: Sequence[pa.Array]) -> pa.Array:
-    """Columns of several files as one; as texts where their types differ."""
+def joined(columns: Sequence[pa.Array]) -> pa.Array:
+    """Columns of several batches as one; as texts where their types differ."""
     same = len({column.type for column in columns}) == 1
     return pa.concat_arrays(columns if same else [as_texts(column) for column in columns])
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from scoring.arrow import cast, from_numpy, strings, take
+from scoring.arrow import from_numpy, strings, take
 from scoring.csv_quoting import csv_text
 from scoring.errors import ModelError
 from scoring.keys import SensorKey
@@ -189,7 +189,7 @@ def _format(
         take(strings(sensors), places),
         as_texts(value),
         take(_LABELS, labels),
-        cast(from_numpy(scores), pa.string()),
+        as_texts(from_numpy(scores)),
     )
     return format_rows(columns, parts.bounds, quoted=any('"' in text for text in (*devices, *sensors)))
 

@@ -89,7 +89,7 @@ def _days(days: np.ndarray) -> list[Day]:
     latest = iso_texts(days["last_anomaly"][with_anomalies])
     for row, text in zip(with_anomalies.tolist(), latest, strict=True):
         last_anomaly[row] = text
-    dates = {day: date_of(day * DAY_NS) for day in np.unique(days["day"]).tolist()}
+    dates = {day: date_of(day * DAY_NS) for day in set(days["day"].tolist())}
     columns = (
         map(dates.__getitem__, days["day"].tolist()),
         days["readings"].tolist(),

@@ -35,13 +35,15 @@ def format_rows(
 
     Args:
         columns: the six columns in their order, as texts; Device and Sensor as `csv_text` gives them.
-        bounds: rows whose offsets in the bytes are wanted; one can be past the last.
+        bounds: rows whose offsets in the bytes are wanted, the last of them one past the last row.
         quoted: whether a Device or Sensor has quotes. arrow's CSV writer either quotes every text or refuses
             these, so the columns are joined instead, which takes a little longer.
 
     Returns:
         The bytes, and the offsets of the rows of `bounds` in them: int64.
     """
+    # Each text of a row is followed by one comma or newline.
+    offsets = sum((text_offsets(column, bounds) for column in columns), bounds * len(columns))
     if quoted:
         import pyarrow.compute as pc
 
@@ -49,11 +51,9 @@ def format_rows(
         buffer = pc.binary_join_element_wise(rows, "", "\n").buffers()[2]
     else:
         options = pa_csv.WriteOptions(include_header=False, batch_size=16384, quoting_style="none")
-        sink = pa.BufferOutputStream()
+        buffer = pa.allocate_buffer(offsets[-1])
+        sink = pa.FixedSizeBufferWriter(buffer)  # one that grows takes memory twice, and copies
         pa_csv.write_csv(pa.table(list(columns), names=list(PREDICTION_COLUMNS)), sink, options)
-        buffer = sink.getvalue()
-    # Each text of a row is followed by one comma or newline.
-    offsets = sum((text_offsets(column, bounds) for column in columns), bounds * len(columns))
     return memoryview(buffer), offsets
 
 

@@ -376,3 +376,34 @@ def test_batches_of_files_with_other_types_become_one(tmp_path):
     both = concatenate([native, texts])
     assert as_texts(both.ts).to_pylist() == ["1970-01-01 00:00:00.005", "1970-01-01 00:00:01.500", *TS]
     assert as_texts(both.value).to_pylist() == ["10.16", "-1", "10.16", "-1"]
+
+
+FEW = st.sampled_from(["1", "2", "1.0", "", "é"])
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.none() | st.integers(0, 10**10), FEW, FEW, st.none() | st.floats()), min_size=1),
+    st.integers(1, 7),
+)
+def test_small_row_groups_are_read_together_as_one_large_is(tmp_path_factory, readings, size):
+    folder = tmp_path_factory.mktemp("readings")
+    types = {"TS": pa.timestamp("ms"), "Device": pa.string(), "Sensor": pa.string(), "Value": pa.float64()}
+    columns = zip(types.items(), zip(*readings, strict=True), strict=True)
+    table = pa.table({name: pa.array(column, kind) for (name, kind), column in columns})
+    pq.write_table(table, folder / "small", row_group_size=size)
+    pq.write_table(table, folder / "large")
+    (small,) = read_batches(Source("it", folder / "small"))
+    (large,) = read_batches(Source("it", folder / "large"))
+    assert contents(small) == contents(large)
+
+
+def test_row_groups_are_read_together_up_to_as_many_rows_as_a_block_has(path):
+    count = 300_000
+    ones = pa.array(["1"] * count)
+    ts = pa.array(np.arange(count), pa.timestamp("s"))
+    table = pa.table({"TS": ts, "Device": ones, "Sensor": ones, "Value": np.arange(count) / 4})
+    pq.write_table(table, path, row_group_size=40_000)
+    batches = list(read_batches(Source("it", path)))
+    assert [len(batch.values) for batch in batches] == [131_072, 131_072, 37_856]
+    assert np.concatenate([batch.values for batch in batches]).tolist() == (np.arange(count) / 4).tolist()

@@ -57,7 +57,7 @@ def test_each_row_starts_at_its_offset(table: list[tuple[str, str]], data: st.Da
     devices, sensors = ([csv_text(text) for text in column] for column in zip(*table, strict=True))
     numbers = [str(number) for number in range(len(table))]
     columns = [pa.array(column) for column in (numbers, devices, sensors, numbers, numbers, numbers)]
-    bounds = np.array(sorted(data.draw(st.sets(st.integers(0, len(table)), min_size=1))))
+    bounds = np.array(sorted({*data.draw(st.sets(st.integers(0, len(table)))), len(table)}))
     rows, places = format_rows(columns, bounds, quoted='"' in "".join(devices + sensors))
     for bound, place in zip(bounds.tolist(), places.tolist(), strict=True):
         rest = bytes(rows[place:]).decode()
