@@ -15,6 +15,7 @@ import scoring.collect.expected
 import scoring.collect.finish
 import scoring.commands.collect
 import scoring.commands.score
+import scoring.mapping_text
 import scoring.readings.parquet
 import scoring.shards
 import scoring.step.leftovers
