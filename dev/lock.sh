@@ -10,8 +10,7 @@ compile() {
 }
 compile pyproject.toml --extra scoring --extra pipeline --extra app -o requirements.txt
 compile pyproject.toml --all-extras --group dev --group bench -c requirements.txt -o requirements-dev.txt
-compile pyproject.toml --extra scoring --extra train --extra pipeline --extra app --group run \
-    -c requirements-dev.txt -o requirements-run.txt
+compile pyproject.toml --all-extras --group run -c requirements-dev.txt -o requirements-run.txt
 compile pyproject.toml --extra pipeline --extra app -c requirements.txt -o requirements-app.txt
 compile infra/checkov.in -o infra/requirements.txt
 compile dev/uv.in -o dev/uv.txt

@@ -117,7 +117,7 @@ def score(
     with opened_readings(readings, mapping) as opened, tempfile.TemporaryDirectory() as folder:
         to = Path(folder) if out is None else Path(out)
         with new_results(to) as new:
-            summary = score_everything(
+            score_everything(
                 opened.sources,
                 opened.not_read,
                 store,
@@ -127,7 +127,7 @@ def score(
                 report_unreadable=_raise_if_frame,
             )
             run = read_run(new)
-            replaced = replace_results(to, new, summary.outcome.state)
+            replaced = replace_results(to, new)
     kept = None if replaced else f"nothing was scored: {to} keeps its earlier results"
     for notice in filter(None, (store.notice, store.last_notice, kept)):
         warnings.warn(notice, stacklevel=2)
@@ -196,18 +196,18 @@ def train(
     Raises:
         ReadingsError: the frame has no such columns, or they have other types; or a file cannot be read.
         UsageError: scikit-learn or skops is not installed, there is no such file, or the mapping is invalid.
+        ValueError: nu, gamma or a number of readings is out of range.
     """
     from scoring.tools.train import Recipe, Samples, check_packages
     from scoring.tools.train import train as train_samples
 
     check_packages()
-    samples = Samples(max_readings)
+    recipe, samples = Recipe(nu, gamma, min_readings), Samples(max_readings)
     with opened_readings(readings, mapping) as opened:
         samples.count(opened.batches())
         samples.keep(opened.batches())
     if rejected := opened.rejected:
         warnings.warn(f"{counted(rejected, 'row')} rejected: score them to see why", stacklevel=2)
-    recipe = Recipe(nu, gamma, min_readings)
     trained = {each.key: each.skipped for each in train_samples(samples, recipe, Path(models), jobs)}
     rows = [(*key, samples.counts[key], trained[key]) for key in sorted(trained)]
     return pd.DataFrame(rows, columns=["device", "sensor", "readings", "skipped"])

@@ -23,7 +23,8 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
     began = time.monotonic()
 
     def log(line: str) -> None:
-        print(line, flush=True)
+        sys.stdout.write(f"{line}\n")  # at once: messages are printed by another thread
+        sys.stdout.flush()
 
     own = find_input(args.data, args.models, args.mapping) if args.data else None
     for problem in own.problems.values() if own else ():

@@ -18,7 +18,7 @@ def cancel(context: Context, run: str) -> str:
     record = context.runs.load(run)
     if record.state.final:
         if not (record.awaits_retry and context.runs.markers.exists(run)):
-            raise InvalidRequest(f"run {run} is {record.state} already")
+            raise InvalidRequest(f"run {run} has ended already: {record.state}")
         context.runs.request_cancel(run)
         what = "has failed" if record.state is RunState.FAILED else "has lost steps"
         return f"run {run} {what}, and will not be retried"

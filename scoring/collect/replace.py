@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scoring.atomic_files import writing
-from scoring.formats import OUTCOMES_FOLDER, SUCCESS, SUMMARY_JSON, RunOutcome
+from scoring.formats import OUTCOMES_FOLDER, SUCCESS, SUMMARY_JSON
 from scoring.step.leftovers import names_in, predictions_in, remove, remove_old_predictions, remove_partials
 from scoring.step.predictions import PARTIAL_PREFIX
 from scoring.step.selection import Everything
@@ -37,15 +37,15 @@ def new_results(out: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def replace_results(out: Path, new: Path, state: RunOutcome) -> bool:
+def replace_results(out: Path, new: Path) -> bool:
     """Move the finished results in `new` to `out`, in place of those there; returns whether it did.
 
-    Of a run that has `failed` nothing was scored: it does not replace predictions of a finished one.
+    A run that has scored nothing does not replace predictions of a finished one.
 
     Raises:
         OutputError: `out` cannot be written.
     """
-    if state is RunOutcome.FAILED and (out / SUCCESS).exists() and any(predictions_in(out)):
+    if not any(predictions_in(new)) and (out / SUCCESS).exists() and any(predictions_in(out)):
         return False
     unmark(out)
     for path in (out / SUMMARY_JSON, *(out / OUTCOMES_FOLDER).glob("*.json")):

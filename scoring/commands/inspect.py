@@ -142,7 +142,7 @@ def _file_lines(group: "list[FileFacts]") -> Iterator[str]:
         problem = first.refused.removeprefix(f"{first.name}: ").partition("; --mapping ")[0]
         if problem.startswith("expected a "):
             problem = problem.partition(", found ")[2]
-        yield from _entry("problem", f"not as it is: {problem}")
+        yield from _entry("problem", f"it cannot be read as it is: {problem}")
     for note in first.notes:
         yield from _entry("check", note)
     option = first.mapping.option if str(first.mapping) else "none is needed"

@@ -190,11 +190,11 @@ def _score_everything(
             gap=args.episode_gap,
             report_unreadable=report,
         )
-        replaced = replace_results(args.out, new, summary.outcome.state)
+        replaced = replace_results(args.out, new)
     _warn(store.last_notice)
     code = report_outcome(summary, args.out if replaced else None, as_json=args.json, reported=reported)
     if not replaced:
-        _warn(f"{args.out} keeps its earlier results: give another --out for the report of this failure")
+        _warn(f"{args.out} keeps its earlier results: give another --out for the report of this run")
     return code
 
 

@@ -38,14 +38,15 @@ def find_device(sample: Sample, keys: Sequence[int], taken: Sequence[int]) -> tu
     return None, notes
 
 
-def repeated_note(sample: Sample, keys: Sequence[int]) -> list[str]:
+def repeated_note(sample: Sample, keys: Sequence[int], *, is_wide: bool) -> list[str]:
     """What to check where many rows have the same time, device and sensor: `keys` are their columns."""
     rows = _cells(sample, keys)
     repeated = len(rows) - len({*rows})
     if repeated <= _REPEATED * len(rows):
         return []
     found = f"{repeated:,} of the first {len(rows):,} rows have the time and device of another"
-    return [f"{found}: if a column distinguishes machines, device=NAME"]
+    sensors = "; if one names sensors, sensor=NAME value=NAME in place of wide=" if is_wide else ""
+    return [f"{found}: if a column distinguishes machines, device=NAME{sensors}"]
 
 
 def _separates(sample: Sample, keys: Sequence[int], place: int, *, is_code: bool) -> bool:

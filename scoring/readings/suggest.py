@@ -92,7 +92,7 @@ def suggest(sample: Sample, file: str) -> Suggestion:
     if device is None:
         device, unread = find_device(sample, keys, long)
         notes += unread
-    notes += repeated_note(sample, [*keys, *([device] if device is not None else [])])
+    notes += repeated_note(sample, [*keys, *([device] if device is not None else [])], is_wide=not long)
     words |= {"device_from": "file"} if device is None else {"device": sample.titles[device]}
     others = long[1:] or [
         place for place, title in enumerate(sample.titles) if title and place not in {*ts, device}

@@ -4,6 +4,7 @@ Readings are read twice: first to count them per sensor, then to keep a limited 
 the memory needed is known in advance. Of a sensor with more, every second, third, ... reading is kept.
 """
 
+import math
 import signal
 import sys
 import warnings
@@ -20,6 +21,7 @@ import numpy as np
 
 from scoring.errors import UsageError
 from scoring.keys import SensorKey
+from scoring.printable import counted
 from scoring.readings.rows import Batch
 
 _TASK_SENSORS, _TASK_VALUES = 64, 1 << 16
@@ -43,6 +45,10 @@ class Recipe:
     nu: float
     gamma: float
     min_readings: int
+
+    def __post_init__(self) -> None:
+        if not (0 < self.nu <= 1 and 0 < self.gamma < math.inf and self.min_readings >= 2):  # noqa: PLR2004
+            raise ValueError(f"expected nu above 0, up to 1, gamma above 0, min_readings from 2: {self}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +139,9 @@ def fit(values: np.ndarray, recipe: Recipe) -> Any:
     from sklearn.svm import OneClassSVM
 
     if len(values) < recipe.min_readings:
-        raise Untrainable(f"{len(values):,} readings are fewer than --min-readings {recipe.min_readings:,}")
+        raise Untrainable(
+            f"{counted(len(values), 'reading')}, fewer than {recipe.min_readings:,} (min-readings)"
+        )
     svm = OneClassSVM(
         kernel="rbf",
         nu=recipe.nu,

@@ -126,6 +126,15 @@ def test_the_folder_of_a_run_is_read_with_texts_that_look_like_missing_values(mo
     assert list(episodes["Sensor"]) == ["007"]
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"nu": 2}, {"nu": 0}, {"gamma": -3}, {"gamma": np.inf}, {"min_readings": 1}]
+)
+def test_training_refuses_what_the_command_refuses(frame, tmp_path, wrong):
+    with pytest.raises(ValueError, match="expected nu above 0"):
+        scoring.train(frame, tmp_path / "api", **wrong)
+    assert not (tmp_path / "api").exists()
+
+
 def test_training_gives_the_models_of_the_command(frame, tmp_path):
     frame = frame[frame.index > 9]
     frame.to_parquet(tmp_path / "frame")

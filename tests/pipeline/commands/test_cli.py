@@ -251,7 +251,7 @@ def test_cancel_shows_the_state_of_a_finished_run(in_place, context, capsys):
     (over,) = context.runs.newest()
     context.runs.advance(over, RunState.SUCCEEDED)
     assert main(["cancel", over.run]) == 2
-    assert f"run {over.run} is succeeded already" in output(capsys)[1]
+    assert f"run {over.run} has ended already: succeeded" in output(capsys)[1]
 
 
 def test_settings_of_the_function_host_are_used_if_the_environment_has_none(

@@ -87,6 +87,14 @@ def test_a_run_that_scores_nothing_leaves_the_earlier_results_as_they_are(place:
     assert f"{place.out} keeps its earlier results" in result.err.splitlines()[-1]
 
 
+def test_a_file_without_rows_leaves_the_earlier_results_as_they_are(place: Place) -> None:
+    assert place.score(place.lay("50")).code == 0
+    before = place.files()
+    result = place.score(place.lay("50", []))
+    assert (result.code, place.files()) == (0, before)
+    assert f"{place.out} keeps its earlier results" in result.err.splitlines()[-1]
+
+
 @pytest.mark.parametrize("failure", FAILURES)
 def test_a_run_that_scores_nothing_is_reported_in_a_folder_that_has_no_predictions(
     place: Place, failure

@@ -63,7 +63,7 @@ def test_a_file_of_another_layout_is_shown_as_its_mapping_reads_it(tmp_path: Pat
     assert done.code == 0
     option = '--mapping "ts=Zeit ts-format=day-first device-from=file wide decimal=comma"'
     assert option in done.out
-    assert "not as it is: no column TS in 'Zeit,a,b'" in done.out
+    assert "it cannot be read as it is: no column TS in 'Zeit,a,b'" in done.out
     assert "readings  3 of 2 sensors of 1 device" in done.out
     assert (
         done.out.splitlines()[-1] == f"next: python -m scoring train --data {data} --models models {option}"
@@ -117,8 +117,8 @@ def test_rows_of_one_time_that_no_column_distinguishes_are_to_be_checked(tmp_pat
     data.write_text("\n".join(["TS,Device,Temp", *rows, ""]))
     out = " ".join(scoring("inspect", data).out.split())
     assert (
-        "check 5 of the first 10 rows have the time and device of another: if a column distinguishes machines"
-        in out
+        "check 5 of the first 10 rows have the time and device of another: if a column distinguishes "
+        "machines, device=NAME; if one names sensors, sensor=NAME value=NAME in place of wide=" in out
     )
 
 

@@ -85,7 +85,7 @@ def test_a_wrong_folder_is_refused_before_anything_is_written(here, words, compl
         ("constant.csv", "sensor 1/1 had to be skipped: all 100 readings are 7 or nearly so"),
         (
             "readings.csv",
-            "sensor 1/1 and 2 others had to be skipped: 40 readings are fewer than --min-readings 50",
+            "sensor 1/1 and 2 others had to be skipped: 40 readings, fewer than 50 (min-readings)",
         ),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_detector_calls_few_of_the_readings_it_learnt_anomalies(count, outlier
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ([5.0], "1 readings are fewer than --min-readings 2"),
+        ([5.0], r"1 reading, fewer than 2 \(min-readings\)"),
         ([5.0] * 100, "all 100 readings are 5 or nearly so: nothing to learn"),
         ([1e10, 1e10 + 1e-6] * 50, "all 100 readings are 1e\\+10 or nearly so"),
         ([1e308, -1e308] * 50, "too large to be scaled"),
@@ -123,7 +123,7 @@ def test_sensors_that_cannot_be_trained_are_named_and_the_others_trained(tmp_pat
     output = capsys.readouterr()
     assert output.err.splitlines()[-2:] == [
         "skipped sensor 1/3: all 60 readings are 4.5 or nearly so: nothing to learn",
-        "skipped sensor 2/1: 1 readings are fewer than --min-readings 50",
+        "skipped sensor 2/1: 1 reading, fewer than 50 (min-readings)",
     ]
     assert "1 row rejected, the first is data.csv line 183: TS 'never'" in output.err
     assert json.loads(output.out) == {
@@ -230,7 +230,7 @@ def test_files_that_change_between_the_two_passes_mix_no_sensors(counted, kept, 
         (["--data", "nothing"], 2, "nothing: there is no such file or folder"),
         (["--data", "empty"], 1, "--data empty: there is no file in this folder"),
         (["--data", "/dev/null"], 2, "--data /dev/null is read twice, and a pipe cannot be"),
-        (["--data", "few.csv"], 1, "1 readings are fewer than --min-readings 50"),
+        (["--data", "few.csv"], 1, "1 reading, fewer than 50 (min-readings)"),
     ],
     ids=lambda mistake: " ".join(mistake[0]),
 )
