@@ -90,12 +90,17 @@ def files_ratio(place: Path, models: Path) -> float:
 
 def shards_ratio(place: Path, models: Path) -> float:
     """A fleet in two shards with `collect`, beside all of it at once, with its summary and report too."""
-    data, parts = place / "large.csv", place / "parts"
+    data = place / "large.csv"
     write_fleet(data, devices=100, sensors=100, readings=720)
-    steps = [score(data, models, parts, "--shard", shard) for shard in ("0/2", "1/2")]
-    paths = {"--data": data, "--models": models, "--preds": parts / "out"}
-    collect = [*module("collect"), *(str(word) for option in paths.items() for word in option)]
-    return sum(map(least, [*steps, collect])) / least(score(data, models, place))
+    in_parts, at_once = [], []
+    for number in range(ROUNDS):
+        parts = place / f"parts-{number}"  # a new folder: see `parquet_ratio`
+        steps = [score(data, models, parts, "--shard", shard) for shard in ("0/2", "1/2")]
+        paths = {"--data": data, "--models": models, "--preds": parts / "out"}
+        collect = [*module("collect"), *(str(word) for option in paths.items() for word in option)]
+        in_parts.append(sum(map(processor_seconds, [*steps, collect])))
+        at_once.append(processor_seconds(score(data, models, place / f"at-once-{number}")))
+    return min(in_parts) / min(at_once)
 
 
 def wide_ratio(place: Path, models: Path) -> float:
