@@ -4,6 +4,8 @@ New results are written to a hidden folder below. Until they are complete the ea
 are exchanged the folder has neither `_SUCCESS` nor a summary, so a mix of both never looks like a result.
 """
 
+import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scoring.atomic_files import writing
+from scoring.errors import OutputError
 from scoring.formats import OUTCOMES_FOLDER, SUCCESS, SUMMARY_JSON
 from scoring.step.leftovers import names_in, predictions_in, remove, remove_old_predictions, remove_partials
 from scoring.step.predictions import PARTIAL_PREFIX
@@ -25,16 +28,37 @@ def new_results(out: Path) -> Iterator[Path]:
     """A hidden folder below `out`, created if missing, for new results; removed when the block ends.
 
     Raises:
-        OutputError: `out` cannot be written.
+        OutputError: `out` cannot be written, or another process has new results for it.
     """
-    remove_partials(out)
-    folder = out / f"{PARTIAL_PREFIX}{_EVERYTHING.step}"
     with writing(out):
-        folder.mkdir(parents=True)
+        out.mkdir(parents=True, exist_ok=True)
+    with _alone_in(out):
+        remove_partials(out)
+        folder = out / f"{PARTIAL_PREFIX}{_EVERYTHING.step}"
+        with writing(out):
+            folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _alone_in(out: Path) -> Iterator[None]:
+    """Lock the folder: two that replace its results at once would leave neither."""
+    with writing(out):
+        handle = os.open(out, os.O_RDONLY)
     try:
-        yield folder
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # any other one: the file system has no locks
+        if error.errno == errno.EWOULDBLOCK:
+            os.close(handle)
+            why = "another command is writing its results there; wait for it, or choose another path"
+            raise OutputError(f"cannot write {out}: {why}") from error
+    try:
+        yield
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
 
 
 def replace_results(out: Path, new: Path) -> bool:
@@ -47,10 +71,11 @@ def replace_results(out: Path, new: Path) -> bool:
     """
     if not any(predictions_in(new)) and (out / SUCCESS).exists() and any(predictions_in(out)):
         return False
+    files = [name for name in names_in(new) if name not in {OUTCOMES_FOLDER, SUMMARY_JSON, SUCCESS}]
+    _require_no_folders(out, {*files, SUMMARY_JSON})
     unmark(out)
     for path in (out / SUMMARY_JSON, *(out / OUTCOMES_FOLDER).glob("*.json")):
         remove(path)
-    files = [name for name in names_in(new) if name not in {OUTCOMES_FOLDER, SUMMARY_JSON, SUCCESS}]
     remove_old_predictions(out, _EVERYTHING, set(files))
     with writing(out):
         (out / OUTCOMES_FOLDER).mkdir(exist_ok=True)
@@ -59,3 +84,11 @@ def replace_results(out: Path, new: Path) -> bool:
             os.replace(f"{new}/{name}", f"{out}/{name}")  # noqa: PTH105 - plain texts, as in PredictionFiles
     mark(out)
     return True
+
+
+def _require_no_folders(out: Path, files: set[str]) -> None:
+    """Check that each file can be moved to `out`, before anything there changes."""
+    with os.scandir(out) as entries:
+        for entry in entries:
+            if entry.name in files and entry.is_dir(follow_symlinks=False):
+                raise OutputError(f"cannot write {entry.path}: it is a folder; choose another path")

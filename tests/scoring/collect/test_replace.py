@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from scoring import SensorKey
+from scoring.collect.replace import new_results
 from scoring.models.write import save_model
 from tests.scoring.run_command import CommandResult, scoring
 
@@ -178,3 +179,24 @@ def test_a_process_that_is_stopped_while_it_reads_leaves_the_earlier_results(pla
         process.communicate()
     assert process.returncode in {130, -signal.SIGKILL}
     assert {name: content for name, content in place.files().items() if not name.startswith(".")} == before
+
+
+def test_of_two_commands_at_once_the_second_is_refused_and_disturbs_nothing(place: Place) -> None:
+    place.score(place.lay("50"))
+    with new_results(place.out) as new:
+        (new / "begun").touch()
+        before = place.files()
+        second = place.score(place.lay("95", KEYS[:1]))
+        assert (second.code, "another command is writing its results there" in second.err) == (1, True)
+        assert place.files() == before
+    assert place.score(place.folder / "readings.csv").code == 0
+
+
+def test_a_folder_in_the_way_of_a_file_is_reported_before_anything_is_replaced(place: Place) -> None:
+    place.score(place.lay("50"))
+    (place.out / "report.html").unlink()
+    (place.out / "report.html").mkdir()
+    before = place.files()
+    result = place.score(place.lay("95", KEYS[:1]))
+    assert (result.code, "report.html: it is a folder" in result.err) == (1, True)
+    assert place.files() == before
