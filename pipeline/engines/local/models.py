@@ -73,26 +73,28 @@ class _Cache:
         """Have these in the folder of models; returns them in their latest version, without deleted ones."""
         found, todo = [], []
         for blob in blobs:
-            try:
-                (self._models / blob.name).hardlink_to(self._place(blob.name, blob.etag))
-            except FileNotFoundError:
-                todo.append(blob)
-            else:
-                found.append(blob)
+            place = self._place(blob.name, blob.etag)
+            with suppress(FileNotFoundError):
+                if place.stat().st_size == blob.size:  # a machine that lost power can have kept a part
+                    (self._models / blob.name).hardlink_to(place)
+                    found.append(blob)
+                    continue
+                place.unlink()
+            todo.append(blob)
         return found + [blob for blob in in_parallel(self._download, todo) if blob]
 
     def held(self, pack: BlobInfo, code: Path) -> dict[str, str]:
         """The MD5 of each file whose model the pack has; this is kept, too, as long as code and pack stay."""
         place = self._place(pack.name, pack.etag, code_hash(code))
-        try:
-            content = place.read_text("utf-8")
-        except FileNotFoundError:
-            listed = _list_pack(self._models, code)
-            if listed is None:
-                return {}
-            content = listed
-            self._keep(content, place)
-        found: dict[str, str] = json.loads(content)
+        found: dict[str, str]
+        with suppress(FileNotFoundError, ValueError):
+            found = json.loads(place.read_text("utf-8"))
+            return found
+        content = _list_pack(self._models, code)
+        if content is None:
+            return {}
+        self._keep(content, place)
+        found = json.loads(content)
         return found
 
     def remove_old(self) -> None:
@@ -118,7 +120,9 @@ class _Cache:
                     return None
                 blob = found
             else:
-                self._link(path, self._place(blob.name, blob.etag))
+                # When it is complete, so that another worker never finds a part of it.
+                with suppress(FileExistsError):
+                    self._place(blob.name, blob.etag).hardlink_to(path)
                 return blob
         raise Changed(
             f"{self._container.name}/{blob.name} keeps changing while it is downloaded; try again later"
@@ -127,13 +131,7 @@ class _Cache:
     def _keep(self, content: str, place: Path) -> None:
         path = self._models / place.name
         path.write_text(content, "utf-8")
-        self._link(path, place)
-        path.unlink()
-
-    def _link(self, path: Path, place: Path) -> None:
-        # When it is complete, so that another worker never finds a part of it.
-        with suppress(FileExistsError):
-            place.hardlink_to(path)
+        path.replace(place)
 
 
 def _list_pack(models: Path, code: Path) -> str | None:

@@ -261,6 +261,20 @@ def test_code_that_reads_no_packs_gets_files(store, uploaded, tmp_path, code):
     assert files(models) == [*(key.model_name for key in KEYS), PACK_NAME]
 
 
+@pytest.mark.parametrize("damaged", [b"", b"{", b"\xff"])
+def test_what_is_cut_in_the_cache_is_fetched_again(settings, store, uploaded, machine, damaged):
+    """As by a machine that loses power."""
+    store.models.put(SECOND, model(77))
+    machine.fetch()
+    for kept in (machine.place / "cache").rglob("*"):
+        if kept.is_file():
+            kept.unlink()
+            kept.write_bytes(damaged)
+    assert counted(settings, machine) == ["", PACK_NAME, SECOND]
+    assert machine.answers() == of_files(store)
+    assert counted(settings, machine) == [""]
+
+
 def test_a_machine_keeps_no_files_of_earlier_versions(store, uploaded, machine):
     store.models.delete(PACK_NAME)
     machine.fetch()
