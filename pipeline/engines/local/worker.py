@@ -129,9 +129,9 @@ class Worker:
         if record.state is not RunState.RUNNING:
             try:
                 record = self.runs.advance(record, RunState.RUNNING)
-            except IllegalTransition:  # canceled in the meantime
+            except IllegalTransition:  # canceled in the meantime, or another worker is faster than this one
                 record = self.runs.load(self.run)
-                return record, RunStatus(state=record.state)
+                return record, RunStatus(state=record.state) if record.state.final else None
         try:
             status = (None if is_first else self._finished()) or self._execute(record, renew_lease)
         except StorageError as error:

@@ -22,6 +22,8 @@ from pipeline.alerts import RUN_FAILED
 from pipeline.engine import StepState
 from pipeline.engines.local.engine import handed_over, settings_environment, worker_environment
 from pipeline.engines.local.lease import RENEW_SECONDS
+from pipeline.engines.local.machine import Machine
+from pipeline.engines.local.worker import Worker
 from pipeline.errors import EngineError
 from pipeline.flow.manual import Request, submit_manual
 from pipeline.flow.status import view_run
@@ -341,6 +343,28 @@ def test_a_worker_that_was_frozen_until_another_took_its_run_changes_nothing(fle
     until(lambda: not workers(run))
     assert list(fleet.context.store.preds.list(run)) == stored
     assert fleet.finished(run)
+
+
+def test_a_worker_that_was_frozen_before_it_started_its_run_leaves_it_to_the_one_that_has_it(fleet, tmp_path):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    fleet.engine.submit = no_worker
+    run, context = fleet.start(fleet.land("a.csv", "1_1")), fleet.context
+    frozen = Worker(
+        context.settings, context.store, Machine(tmp_path / "m"), run, lease_id=str(uuid.uuid4()), code=ROOT
+    )
+    load = frozen.runs.load
+
+    def freeze(run: str) -> RunRecord:
+        seen = load(run)
+        if seen.state is RunState.SUBMITTED:
+            context.runs.advance(seen, RunState.RUNNING)
+        return seen
+
+    frozen.runs.load = freeze
+    frozen.work()
+    assert context.runs.load(run).state is RunState.RUNNING
+    assert [marker.run for marker in context.runs.markers.all()] == [run]
 
 
 def test_watching_a_run_without_a_worker_says_what_to_do(fleet, capsys):
