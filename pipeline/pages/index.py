@@ -88,7 +88,7 @@ def _updated(store: Store, late_sweep: timedelta, now: datetime, *, runs_ended: 
     """Write the page once, if it is outdated; False if another process was faster."""
     page_before = store.preds.find(INDEX_HTML)  # before the listing: see above
     shown = _shown_sweep(page_before, late_sweep)
-    is_recent = shown.finished is not None and now - shown.finished < late_sweep / 3
+    is_recent = shown.finished is not None and abs(now - shown.finished) < late_sweep / 3
     if not runs_ended and (is_recent or page_before is None):
         return True
     swept = shown if is_recent else last_sweep(store.runs, late_sweep)

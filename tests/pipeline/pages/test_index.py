@@ -372,7 +372,8 @@ def test_a_page_that_shows_a_damaged_time_is_made_again(store, context):
     history.add(store.runs, record())
     sweep(context, None, random_hex="3fa94c")
     update_index(store, LATE, utc_now())
-    for damaged in ("yesterday", "2026-11-28T05:00:00", "9999-12-31T23:59:59-23:59"):
+    never = ("9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59+00:00")  # the second one is no sweep so far
+    for damaged in ("yesterday", "2026-11-28T05:00:00", *never):
         store.preds.annotate(INDEX_HTML, {"swept": damaged})
         update_index(store, LATE, utc_now(), runs_ended=False)
         assert store.preds.find(INDEX_HTML).metadata["swept"] == swept_at(store).isoformat()
