@@ -405,6 +405,8 @@ def test_a_run_that_is_canceled_before_its_worker_starts_ends_at_once_and_scores
     record = fleet.context.runs.load(run)
     fleet.engine.cancel(run)
     assert fleet.context.runs.load(run).state is RunState.CANCELED
+    assert fleet.context.runs.markers.all() == []
+    assert [row["run"] for row in newest(fleet.context.store.runs, 2)] == [run]
     fleet.context.runs.markers.create(run)  # as if the worker had found it just before
     submit(record, fleet.context.published())
     until(lambda: not workers(run))
