@@ -178,6 +178,7 @@ def test_a_process_that_is_stopped_while_it_reads_leaves_the_earlier_results(pla
         process.send_signal(how)
         process.communicate()
     assert process.returncode in {130, -signal.SIGKILL}
+    assert (place.out / ".partial-all").exists() is (how is signal.SIGKILL)
     assert {name: content for name, content in place.files().items() if not name.startswith(".")} == before
 
 

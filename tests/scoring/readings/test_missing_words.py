@@ -19,7 +19,18 @@ from scoring.readings.samples import Sample
 from scoring.readings.suggest import suggest
 from tests.scoring.run_command import scoring
 
-HISTORIANS = ["Bad", "null", "No Data", "I/O Timeout", "#N/A", "---", "NaN", "[-11059] No Good Data", "a|b"]
+HISTORIANS = [
+    "Bad",
+    "null",
+    "No Data",
+    "I/O Timeout",
+    "#N/A",
+    "---",
+    "NaN",
+    "[-11059] No Good Data",
+    "a|b",
+    "99",
+]
 type Found = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
 """Readings, and rejects."""
 
@@ -43,11 +54,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tables(draw) -> tuple[list[str], list[list[str]], bool]:
     """Words, rows of TS, Device, and a value or several, and whether the file is wide.
 
-    The values are numbers, rejects, empty, or one of the words.
+    The values are numbers, rejects, empty, or one of the words, also as a part of a longer one.
     """
     words = draw(WORDS)
     spaced = st.builds("{}{}".format, st.sampled_from(["", " "]), st.sampled_from(words))
-    value = st.one_of(st.floats(-100, 100).map(repr), st.sampled_from(["", " ", "other", "1e"]), spaced)
+    longer = st.builds(
+        "{}{}{}".format, st.sampled_from("1x"), st.sampled_from(words), st.sampled_from(["", "5"])
+    )
+    longer |= st.builds("{}{}".format, st.sampled_from(words), st.sampled_from("1x"))
+    number = st.floats(-100, 100).map(repr)
+    value = st.one_of(number, st.sampled_from(["", " ", "other", "1e"]), spaced, longer)
     is_wide = draw(st.booleans())
     ts = st.sampled_from(["2026-01-01", "2026-01-01 00:00:05", "yesterday", ""])
     row = st.tuples(ts, st.sampled_from(["1", "pump", ""]), st.sampled_from("ab"), value, value)
