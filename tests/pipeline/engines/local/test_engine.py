@@ -345,7 +345,9 @@ def test_a_worker_that_was_frozen_until_another_took_its_run_changes_nothing(fle
     assert fleet.finished(run)
 
 
-def test_a_worker_that_was_frozen_before_it_started_its_run_leaves_it_to_the_one_that_has_it(fleet, tmp_path):
+def test_a_worker_that_was_frozen_before_it_started_its_run_leaves_it_to_the_one_that_has_it(
+    fleet, tmp_path, monkeypatch
+):
     fleet.models(s1_1="score")
     fleet.publish()
     fleet.engine.submit = no_worker
@@ -361,7 +363,7 @@ def test_a_worker_that_was_frozen_before_it_started_its_run_leaves_it_to_the_one
             context.runs.advance(seen, RunState.RUNNING)
         return seen
 
-    frozen.runs.load = freeze
+    monkeypatch.setattr(frozen.runs, "load", freeze)
     frozen.work()
     assert context.runs.load(run).state is RunState.RUNNING
     assert [marker.run for marker in context.runs.markers.all()] == [run]
