@@ -35,9 +35,9 @@ def new_results(out: Path) -> Iterator[Path]:
     with _alone_in(out):
         remove_partials(out)
         folder = out / f"{PARTIAL_PREFIX}{_EVERYTHING.step}"
-        with writing(out):
-            folder.mkdir()
         try:
+            with writing(out):
+                folder.mkdir()
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
