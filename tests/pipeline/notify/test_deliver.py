@@ -3,6 +3,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.core.pipeline.transport import RequestsTransport
 
 from pipeline.errors import NotFound
 from pipeline.fleet.announce import fleet_event
@@ -20,9 +21,25 @@ from pipeline.notify.settings import (
     remove_mute,
     write_notify_settings,
 )
+from pipeline.storage.account import Store
 from tests.pipeline.conftest import until
 from tests.pipeline.file_engine import Clock
 from tests.pipeline.notify.receiver import SECRET, Receiver, dripping, served
+
+
+class BeforeRelease(RequestsTransport):  # type: ignore[misc]  # exported by a module __getattr__
+    """Calls `between` once, when a lease is about to be released."""
+
+    def __init__(self, between):
+        super().__init__()
+        self.between = between
+
+    def send(self, request, **kwargs):
+        if request.headers.get("x-ms-lease-action") == "release" and (between := self.between):
+            self.between = None
+            between()
+        return super().send(request, **kwargs)
+
 
 NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -322,3 +339,15 @@ def test_a_queue_gets_cloud_events_and_is_made_if_it_is_missing(post):
     assert sorted(found) == sorted(ids)
     with pytest.raises(NotFound):
         post.store.runs.read("undelivered/queue/x.json")
+
+
+def test_the_events_of_a_process_that_found_the_lease_held_are_sent_by_its_holder(post):
+    with served(Receiver()) as receiver:
+        post.sinks(post.webhook(receiver))
+        ids = post.put(event(1))
+        transport = BeforeRelease(lambda: ids.extend(post.put(event(2))))
+        own = Store.connect(post.settings, transport=transport)
+        deliver(own, post.settings, post.clock, post.environ)
+        own.close()
+        assert [one.document["id"] for one in receiver.accepted] == ids
+        assert len(ids) == 2
