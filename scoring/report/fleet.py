@@ -26,6 +26,9 @@ _SITE = 3
 """From this many sensors of a device with the same trouble, the device is named instead of them."""
 
 
+_RECENTLY = "had anomalies in the last 7 days of readings"
+
+
 class Trouble(Enum):
     """Groups of sensors, the most urgent first. Value: glyph, name, and the words of the headline."""
 
@@ -33,7 +36,7 @@ class Trouble(Enum):
     OPEN = "▲", "Open episode", ("has an open episode", "have an open episode")
     REJECTED = "✕", "Rows rejected", ("has rows rejected", "have rows rejected")
     NO_MODEL = "?", "No model", ("has no model", "have no model")
-    RECENT = "●", "Anomalies this week", ("had anomalies this week", "had anomalies this week")
+    RECENT = "●", "Recent anomalies", (_RECENTLY, _RECENTLY)
     NONE = "✓", "Normal", ("is normal", "are normal")
 
 
@@ -61,8 +64,8 @@ def write_fleet(state: FleetState, path: Path, now: datetime | None = None) -> P
     """
     try:
         today = (now or _last_day(state)).date()
-        first_weekday = (today - timedelta(days=6)).isoformat()
-        troubles = {id(sensor): _trouble(sensor, first_weekday) for sensor in state.sensors}
+        first_recent = (today - timedelta(days=6)).isoformat()
+        troubles = {id(sensor): _trouble(sensor, first_recent) for sensor in state.sensors}
     except ValueError as error:
         raise ScoringError(f"the fleet state has a time that cannot be read: {error}") from error
     per_device = Counter((each.device, troubles[id(each)]) for each in state.sensors)
@@ -98,7 +101,7 @@ def _last_day(state: FleetState) -> datetime:
     return min([max(read), *written]) if read else max(written, default=datetime(1970, 1, 1))  # noqa: DTZ001 - only its day counts
 
 
-def _trouble(sensor: StateSensor, first_weekday: str) -> Trouble:
+def _trouble(sensor: StateSensor, first_recent: str) -> Trouble:
     if sensor.silent_since:
         return Trouble.SILENT
     if sensor.open:
@@ -108,7 +111,7 @@ def _trouble(sensor: StateSensor, first_weekday: str) -> Trouble:
         return Trouble.REJECTED
     if not sensor.model:
         return Trouble.NO_MODEL
-    if any(day.anomalies and day.date >= first_weekday for day in sensor.days):
+    if any(day.anomalies and day.date >= first_recent for day in sensor.days):
         return Trouble.RECENT
     return Trouble.NONE
 

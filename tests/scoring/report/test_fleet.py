@@ -79,7 +79,7 @@ def test_what_needs_attention_comes_first(tmp_path: Path) -> None:
         ({"model": None}, "1 of 1 sensor has no model", "no model"),
         (
             {"days": [["2026-11-22", 9, 1, 0, "a"]], "last_anomaly": "2026-11-22T01:02:03Z"},
-            "1 of 1 sensor had anomalies this week",
+            "1 of 1 sensor had anomalies in the last 7 days of readings",
             "anomaly 11-22 01:02",
         ),
         ({"days": [["2026-11-21", 9, 1, 0, "a"]]}, "The sensor is normal", "normal"),
@@ -117,7 +117,7 @@ def test_old_readings_are_on_the_page_and_a_clock_that_runs_ahead_does_not_move_
     old = one(days=[["2026-01-03", 10, 2, 0, "a"]], last_reading="2026-01-03T23:59:00Z")
     page, data = page_of(tmp_path, old)
     assert data["dates"] == ["2026-01-03"]
-    assert "1 of 1 sensor had anomalies this week" in page
+    assert "1 of 1 sensor had anomalies in the last 7 days of readings" in page
     ahead = one(last_reading="2099-01-01T00:00:00Z")
     assert page_of(tmp_path, ahead)[1]["dates"] == ["2026-11-28"]
 
