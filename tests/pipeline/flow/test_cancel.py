@@ -67,7 +67,7 @@ def test_one_that_has_failed_is_not_tried_again(context, run):
     context.runs.advance(context.runs.load(run), RunState.FAILED, retry=True)
     assert cancel(context, run) == f"run {run} has failed, and will not be retried"
     assert recover(context, datetime.now(UTC)).retried == 0
-    with pytest.raises(InvalidRequest, match="failed already"):
+    with pytest.raises(InvalidRequest, match="has ended already: failed"):
         cancel(context, run)
 
 
@@ -79,5 +79,5 @@ def test_one_that_lost_steps_is_not_tried_again(context, run):
 
 def test_a_finished_run_cannot_be_canceled(context, run):
     context.runs.advance(context.runs.load(run), RunState.SUCCEEDED)
-    with pytest.raises(InvalidRequest, match="succeeded already"):
+    with pytest.raises(InvalidRequest, match="has ended already: succeeded"):
         cancel(context, run)
