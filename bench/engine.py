@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.listing import Counting
+from bench.score import packed_copies
 from dev.azurite import Azurite, connection_string
 from dev.memory_storage import Blob, MemoryStorage
 from dev.proxy import FaultProxy
@@ -88,11 +89,7 @@ def main() -> int:
 def fetches(place: Path) -> bool:
     """Measure and print what models cost that a machine fetches; False if a budget is exceeded."""
     fleet = place / "fleet"
-    fleet.mkdir()
-    content = next((place / "models").glob("*.skops")).read_bytes()
-    for sensor in range(MODELS):
-        (fleet / f"model_1_{sensor}.skops").write_bytes(content)
-    scoring("pack", "--models", str(fleet))
+    packed_copies(place / "models", fleet, MODELS)
     blobs = {path.name: Blob(path.read_bytes()) for path in fleet.iterdir()}
     with_pack = fetch_twice(blobs, place / "with")
     del blobs[PACK_NAME]

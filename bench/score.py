@@ -126,14 +126,19 @@ def make_fleet(place: Path) -> tuple[Path, Path, Path]:
     return data, models, pickles
 
 
+def packed_copies(models: Path, copies: Path, number: int) -> None:
+    """Fill a new folder with copies of one of these models, and pack it."""
+    copies.mkdir()
+    source = next(models.glob("*.skops")).read_bytes()
+    for each in range(number):
+        (copies / f"model_{each}_1.skops").write_bytes(source)
+    quiet([*module("pack"), "--models", str(copies)])
+
+
 def load_pack(place: Path) -> float:
     """Seconds to open a pack of many models and read all of them."""
     models = place / "many"
-    models.mkdir()
-    source = next((place / "models").glob("*.skops")).read_bytes()
-    for number in range(PACKED):
-        (models / f"model_{number}_1.skops").write_bytes(source)
-    quiet([*module("pack"), "--models", str(models)])
+    packed_copies(place / "models", models, PACKED)
     code = (
         "import gc, sys, time, pathlib, numpy, pyarrow.parquet; from scoring.models.store import ModelStore\n"
         "gc.set_threshold(100_000)  # as in python -m scoring\n"

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nlargest
-from itertools import islice
 
 from pipeline.errors import StorageError
 from pipeline.storage.container import Container
@@ -74,10 +73,11 @@ def list_outside(container: Container, cold: Sequence[ColdRange]) -> Iterator[Bl
 def _begins(blobs: Iterator[BlobInfo], name: str) -> bool:
     """Whether the first blob, which is taken, has this name; if storage fails, so does the whole listing."""
     try:
-        return any(blob.name == name for blob in islice(blobs, 1))
+        first = next(blobs, None)
     except StorageError as error:
         logger.info("a listing from a name has failed: %s", error)
         return False
+    return first is not None and first.name == name
 
 
 def _page(part: ColdRange | None) -> int:

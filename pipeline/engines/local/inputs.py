@@ -1,7 +1,6 @@
 """Downloads what a run needs to this machine: pipeline, landings, models, and a manifest of what is here."""
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,8 +51,10 @@ def fetch(store: Store, manifest: Manifest, cache: Path, folder: Path, code: Pat
     return Inputs(data, local, models, fetched.keys)
 
 
-def fetch_documents(store: Store, version: str, cache: Path) -> tuple[bytes, bytes]:
+def fetch_documents(store: Store, version: str, cache: Path, folder: Path) -> tuple[bytes, bytes]:
     """pipeline.yml and score.yml of a published version; `cache` keeps them for the next run.
+
+    They are written in `folder` first, so that another worker never finds a part of them.
 
     Raises:
         PublishError: there is no such version, or the documents are no longer those that were published.
@@ -66,10 +67,9 @@ def fetch_documents(store: Store, version: str, cache: Path) -> tuple[bytes, byt
     pipeline_yml, score_yml = load_documents(store, version)
     for old in cache.iterdir():
         old.unlink(missing_ok=True)
-    part = cache / f"{version}.{os.getpid()}"
+    part = folder / version
     part.write_bytes(joined(pipeline_yml, score_yml))
-    with suppress(FileNotFoundError):  # another worker has just removed what it did not know
-        part.replace(kept)
+    part.replace(kept)
     return pipeline_yml, score_yml
 
 

@@ -158,12 +158,10 @@ class Worker:
         return status
 
     def _execute(self, record: RunRecord, renew_lease: Callable[[], None]) -> RunStatus | None:
-        pipeline_yml, score_yml = inputs.fetch_documents(self.store, record.published, self.machine.published)
-        check(pipeline_yml, score_yml)
-        pipeline = Pipeline.read(pipeline_yml, {SCORE_FILE: score_yml})
-        states = StepStates((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
         canceled = self.runs.cancel_requested
         with self.machine.work_folder(self.run) as folder:
+            pipeline = self._pipeline(record.published, folder)
+            states = StepStates((node.name for node in pipeline.nodes), self.store.runs, self.run, utc_now)
             environment = self._step_environment(folder, len(pipeline.nodes) - 1)
             warmed = Warmed.where_possible(sys.executable, self.code, environment)
             with (
@@ -187,6 +185,13 @@ class Worker:
                 states.write()
             renew_lease()  # a suspended worker can have lost it, and another stored everything
             return None if self.stop.why else self._conclude(execution, place.out)
+
+    def _pipeline(self, version: str, folder: Path) -> Pipeline:
+        """The published pipeline, if its documents are those that this project would publish."""
+        documents = inputs.fetch_documents(self.store, version, self.machine.published, folder)
+        check(*documents)
+        pipeline_yml, score_yml = documents
+        return Pipeline.read(pipeline_yml, {SCORE_FILE: score_yml})
 
     def _step_environment(self, folder: Path, steps: int) -> dict[str, str]:
         """The environment of all steps, of which `steps` score."""

@@ -76,6 +76,14 @@ def cold_in(container, now):
     return ranges.found()
 
 
+def with_ranges(container, number):
+    """The names of as many new blobs, and a range of five behind each five of them."""
+    names = [f"{place:02}.csv" for place in range(number)]
+    for name in names:
+        container.put(name, b"TS")
+    return names, [ColdRange(names[at], names[at + 4], before=5) for at in range(5, number, 10)]
+
+
 def ends(cold):
     return [(part.first, part.last) for part in cold]
 
@@ -254,10 +262,7 @@ class TestRequests:
                     request.url = request.url.replace("comp=list", "comp=refused")
                 return super().send(request, **kwargs)
 
-        names = [f"{number:02}.csv" for number in range(30)]
-        for name in names:
-            store.data.put(name, b"TS")
-        cold = [ColdRange(names[at], names[at + 4], before=5) for at in range(5, 30, 10)]
+        names, cold = with_ranges(store.data, 30)
         refusing = Refusing()
         behind = Store.connect(settings, transport=refusing)
         assert set(outside(behind.data, cold)) == set(names)
@@ -265,10 +270,7 @@ class TestRequests:
         assert len(refusing.requests) == 3
 
     def test_azurite_which_ignores_where_to_start_is_listed_once_for_all_ranges(self, settings, store):
-        names = [f"{number:02}.csv" for number in range(60)]
-        for name in names:
-            store.data.put(name, b"TS")
-        cold = [ColdRange(names[at], names[at + 4], before=5) for at in range(5, 60, 10)]
+        names, cold = with_ranges(store.data, 60)
         counting = CountingTransport()
         behind = Store.connect(settings, transport=counting)
         listed = outside(behind.data, cold)
