@@ -88,10 +88,9 @@ def _updated(store: Store, late_sweep: timedelta, now: datetime, *, runs_ended: 
     """Write the page once, if it is outdated; False if another process was faster."""
     page_before = store.preds.find(INDEX_HTML)  # before the listing: see above
     shown = _shown_sweep(page_before, late_sweep)
-    is_recent = shown.finished is not None and abs(now - shown.finished) < late_sweep / 3
-    if not runs_ended and (is_recent or page_before is None):
+    swept = shown if _is_near(shown, now) else last_sweep(store.runs, late_sweep)
+    if not runs_ended and (page_before is None or _is_near(shown, swept.finished)):
         return True
-    swept = shown if is_recent else last_sweep(store.runs, late_sweep)
     rows = history.newest(store.runs, MOST_RUNS)
     linked = page_before and page_before.metadata.get("fleet")  # once written, the page of the fleet stays
     fleet = FLEET_HTML if linked or store.preds.find(FLEET_HTML) else None
@@ -107,6 +106,13 @@ def _updated(store: Store, late_sweep: timedelta, now: datetime, *, runs_ended: 
     if fleet:
         metadata["fleet"] = fleet
     return write_over(store.preds, INDEX_HTML, page_before, data, metadata)
+
+
+def _is_near(shown: LastSweep, time: datetime | None) -> bool:
+    """Whether the page shows a sweep so close to that time that it will not soon call it late."""
+    if shown.finished is None or time is None:
+        return False
+    return abs(time - shown.finished) < shown.late_after / 3
 
 
 def _shown_sweep(page: BlobInfo | None, late_sweep: timedelta) -> LastSweep:
