@@ -195,7 +195,9 @@ class Pack:
     def __init__(self, path: Path) -> None:
         try:
             # Not pyarrow.parquet, whose import costs a short step more than reading the pack.
-            self._file = ParquetReader()  # kept open: a pack that is written meanwhile has other rows
+            # Arrow's own pool keeps what was freed, which doubles the memory that a large group takes.
+            self._file = ParquetReader(pa.system_memory_pool())
+            # Kept open: a pack that is written meanwhile has other rows.
             source = pa.OSFile(str(path))
             _check_footer(source)
             self._file.open(source, read_dictionary=list(_TEXTS))
