@@ -2,6 +2,7 @@
 
 import functools
 import io
+from datetime import UTC, datetime, timedelta
 
 SENSORS = (("1", "1"), ("1", "2"), ("2", "1"))
 ROWS = 40
@@ -25,11 +26,12 @@ def models() -> dict[str, bytes]:
 
 
 def readings(rows: int = ROWS) -> bytes:
-    """A landing with that many readings of each sensor; the last reading of each is an anomaly."""
+    """A landing with that many readings of each sensor, one a second; the last of each is an anomaly."""
+    start = datetime(2026, 11, 23, 5, tzinfo=UTC)
     text = io.StringIO()
     text.write("TS,Device,Sensor,Value\n")
     for row in range(rows):
         for shift, (device, sensor) in enumerate(SENSORS):
             value = 99.5 if row == rows - 1 else 20 + shift + (row % 7 - 3) / 4
-            text.write(f"2026-11-23 05:{row // 60:02}:{row % 60:02},{device},{sensor},{value}\n")
+            text.write(f"{start + timedelta(seconds=row):%Y-%m-%d %H:%M:%S},{device},{sensor},{value}\n")
     return text.getvalue().encode()
