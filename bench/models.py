@@ -34,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 from scoring.keys import SensorKey  # noqa: E402
 from scoring.models.detector import detector_of  # noqa: E402
 from scoring.models.files import parameters_from  # noqa: E402
-from scoring.models.pack import write_pack  # noqa: E402
+from scoring.models.pack_writer import write_pack  # noqa: E402
 from scoring.models.store import ModelStore  # noqa: E402
 from scoring.models.write import model_bytes  # noqa: E402
 

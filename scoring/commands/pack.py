@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Pack, name what is refused, and say in one line what came out; or list what a pack holds."""
-    from scoring.models.pack import Pack, write_pack
+    from scoring.models.pack import Pack
+    from scoring.models.pack_writer import write_pack
     from scoring.models.store import ModelStore
 
     if args.list:

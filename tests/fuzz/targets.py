@@ -37,7 +37,7 @@ from scoring.errors import ReadingsError, ScoringError
 from scoring.formats import PACK_NAME
 from scoring.mapping import PLAIN, Mapping
 from scoring.mapping_text import parse
-from scoring.models.pack import write_pack
+from scoring.models.pack_writer import write_pack
 from scoring.models.store import ModelStore
 from scoring.readings.files import Source, read_batches, read_sample
 from scoring.readings.manifest import RunManifest

@@ -32,7 +32,7 @@ from sklearn.svm import SVC, OneClassSVM
 from scoring import SensorKey
 from scoring.errors import ModelError, ModelMissing, ModelRefused
 from scoring.models.files import load_model
-from scoring.models.pack import write_pack
+from scoring.models.pack_writer import write_pack
 from scoring.models.store import ModelStore
 from scoring.models.svm import SvmDetector
 from scoring.models.write import save_model

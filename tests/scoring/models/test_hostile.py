@@ -11,7 +11,7 @@ from scoring import SensorKey
 from scoring.errors import ModelError
 from scoring.formats import PACK_NAME
 from scoring.models.files import load_model, model_from
-from scoring.models.pack import write_pack
+from scoring.models.pack_writer import write_pack
 from scoring.models.store import ModelStore
 from tests.scoring.models.documents import Document
 from tests.scoring.models.hostile import FIELDS, fitted, harmless, hostile

@@ -23,7 +23,9 @@ from sklearn.svm import OneClassSVM
 from scoring import SensorKey
 from scoring.errors import ModelError, ModelMissing, ModelRefused, UsageError
 from scoring.formats import PACK_NAME
-from scoring.models.pack import SCHEMA, Pack, write_pack
+from scoring.models.pack import Pack
+from scoring.models.pack_format import SCHEMA
+from scoring.models.pack_writer import write_pack
 from scoring.models.store import ModelStore
 from scoring.models.svm import SvmDetector
 from scoring.models.write import save_model
@@ -450,7 +452,7 @@ def test_texts_of_many_models_without_numbers_are_packed_in_groups_that_are_read
     refused = models / REFUSED.model_name
     for sensor in range(100, 140):
         (models / SensorKey("1", str(sensor)).model_name).write_bytes(refused.read_bytes())
-    monkeypatch.setattr("scoring.models.pack._GROUP_BYTES", 2_000)
+    monkeypatch.setattr("scoring.models.pack_writer.GROUP_BYTES", 2_000)
     write_pack(models)
     store = ModelStore(models)
     assert (store.unchanged, store.notice) == (44, None)

@@ -21,7 +21,7 @@ from pipeline.storage.account import Store
 from scoring import SensorKey
 from scoring.formats import EXPECTED_TXT, PACK_NAME
 from scoring.models.files import LoadedModel, model_from
-from scoring.models.pack import write_pack
+from scoring.models.pack_writer import write_pack
 from scoring.models.store import ModelStore
 from scoring.models.write import model_bytes
 from tests.pipeline.counting import CountingTransport, InterruptingTransport
