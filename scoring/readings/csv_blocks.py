@@ -17,8 +17,10 @@ import pyarrow.csv as pa_csv
 from scoring.errors import ReadingsError
 from scoring.formats import RejectKind
 from scoring.mapping import PLAIN, Mapping
+from scoring.readings.csv_bounds import is_regular, line_bounds
 from scoring.readings.csv_header import MAX_HEADER_BYTES, Header, read_header, unexpected
-from scoring.readings.csv_lines import Layout, is_regular, line_bounds, read_lines
+from scoring.readings.csv_lines import read_lines
+from scoring.readings.csv_row import Layout
 from scoring.readings.row_checks import KnownKeys, check_rows, is_reading
 from scoring.readings.rows import TEXT_LIMIT, Batch, Reject, Rows, TextOf, excerpt, only_rejects
 from scoring.readings.text_streams import ByteStream

@@ -10,7 +10,7 @@ from scoring.errors import ReadingsError
 from scoring.formats import READING_COLUMNS
 from scoring.mapping import Mapping
 from scoring.readings.columns import Columns, find_columns
-from scoring.readings.csv_lines import Layout
+from scoring.readings.csv_row import Layout
 from scoring.readings.rows import excerpt
 
 MAX_HEADER_BYTES = 1 << 20

@@ -5,65 +5,19 @@ with the lines after it only where that makes a well-formed row whose line break
 not read, and where none of those lines is a reading by itself.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
 from scoring.formats import RejectKind
 from scoring.readings import hints
+from scoring.readings.csv_bounds import line_bounds, plain_lines
+from scoring.readings.csv_row import Layout, Problem, split_row
 from scoring.readings.rows import Reject, excerpt
 
 MAX_JOINED_LINES = 64
 MAX_JOINED_BYTES = 1 << 20
-
-_PART_BYTES = 256 << 10
-
-_QUOTE, _CR, _LF = b'"\r\n'
-
-
-@cache
-def _besides_quotes(delimiter: str) -> np.ndarray:
-    """Which bytes can stand beside a quote."""
-    found = np.zeros(256, bool)
-    found[[ord(delimiter), _QUOTE, _CR, _LF]] = True
-    return found
-
-
-class _Patterns:
-    """Compiled when the first line needs them: nearly all files have no such line."""
-
-    def __init__(self, delimiter: str) -> None:
-        end = re.escape(delimiter.encode())
-        self.field = re.compile(
-            rb'"((?:[^"]++|"")*+)"(?=%b|\Z)|((?:[^"%b][^%b]*+)?)(?=%b|\Z)' % (end, end, end, end)
-        )
-        self.closed = re.compile(rb'"(?:[^"]++|"")*+"')
-        self.rest = re.compile(rb'((?:[^"]++|"")*+)"(?=%b|\Z)|(?!)()' % end)
-        self.rest_closed = re.compile(rb'(?:[^"]++|"")*+"')
-
-
-_patterns = cache(_Patterns)
-
-
-class Layout(NamedTuple):
-    """Where the columns of a CSV file are.
-
-    Attributes:
-        width: the number of columns.
-        needed: the places of the columns that are read: TS, Device, Sensor and Value, or those of a mapping.
-        cr_ends: a carriage return alone ends a row, as the header shows; elsewhere it is part of a field.
-        delimiter: separates fields, one ASCII character.
-    """
-
-    width: int
-    needed: tuple[int, ...]
-    cr_ends: bool = False
-    delimiter: str = ","
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,47 +36,6 @@ class Lines:
     tail: bytes
 
 
-class _Problem(NamedTuple):
-    """Why a line is not a row; `open_after` are the fields before an unclosed quote."""
-
-    kind: RejectKind
-    reason: str
-    open_after: list[bytes] | None = None
-
-
-def split_row(line: bytes, layout: Layout, open_after: list[bytes] | None = None) -> list[bytes] | _Problem:
-    """The fields of one row, or what is wrong with it.
-
-    With `open_after`, the line continues a quoted field that an earlier line opened after those fields.
-    """
-    fields = [] if open_after is None else open_after.copy()
-    known = _patterns(layout.delimiter)
-    pattern, closed = known.field, known.closed
-    if open_after is not None:
-        pattern, closed = known.rest, known.rest_closed
-    position = 0
-    while position <= len(line):
-        column = len(fields)
-        if column == layout.width:
-            # Loggers write a delimiter after the last field, too.
-            more = _Problem(RejectKind.COLUMNS, f"expected {layout.width} fields, found more")
-            return fields if position == len(line) else more
-        match = pattern.match(line, position)
-        if match is None:
-            if closed.match(line, position):
-                return _Problem(RejectKind.QUOTE, f"text after the closing quote of column {column + 1}")
-            return _Problem(RejectKind.QUOTE, f"quote in column {column + 1} is never closed", fields)
-        quoted, plain = match.groups()
-        if quoted is None and b'"' in plain and column in layout.needed:
-            return _Problem(RejectKind.QUOTE, f"stray quote in column {column + 1}")
-        fields.append(plain if quoted is None else quoted.replace(b'""', b'"'))
-        position = match.end() + 1
-        pattern, closed = known.field, known.closed
-    if len(fields) != layout.width:
-        return _Problem(RejectKind.COLUMNS, f"expected {layout.width} fields, found {len(fields)}")
-    return fields
-
-
 def read_lines(
     data: bytes | memoryview, layout: Layout, *, final: bool, is_reading: Callable[[list[bytes]], bool]
 ) -> Lines:
@@ -137,7 +50,7 @@ def read_lines(
     content = np.frombuffer(data, np.uint8)
     starts, ends = line_bounds(content, cr_ends=layout.cr_ends)
     scan = _Scan(bytes(data), layout, starts, ends, is_reading)
-    plain = _plain_lines(content, starts, ends, layout)
+    plain = plain_lines(content, starts, ends, layout)
     for line in np.flatnonzero(~plain & (ends > starts)).tolist():
         scan.check(line, plain, final=final)
         if scan.tail is not None:
@@ -179,7 +92,7 @@ class _Scan:
                 self._replace(line, line, text[:-1])  # as `split_row` does, in a tenth of its time
                 return
             if found != width and not ends:
-                self._reject(line, _Problem(RejectKind.COLUMNS, f"expected {width} fields, found {found}"))
+                self._reject(line, Problem(RejectKind.COLUMNS, f"expected {width} fields, found {found}"))
                 return
         row = split_row(text, self._layout)
         if isinstance(row, list):
@@ -189,14 +102,14 @@ class _Scan:
         else:
             self._join(line, row, plain, final=final)
 
-    def _can_continue(self, problem: _Problem) -> bool:
+    def _can_continue(self, problem: Problem) -> bool:
         return problem.open_after is not None and len(problem.open_after) not in self._layout.needed
 
-    def _join(self, line: int, problem: _Problem, plain: np.ndarray, *, final: bool) -> None:
+    def _join(self, line: int, problem: Problem, plain: np.ndarray, *, final: bool) -> None:
         """Find the end of a field that continues in the next lines."""
-        row: list[bytes] | _Problem = problem
+        row: list[bytes] | Problem = problem
         last = line
-        while isinstance(row, _Problem) and self._can_continue(row):
+        while isinstance(row, Problem) and self._can_continue(row):
             last += 1
             if last == len(self._starts) and not final:
                 self.tail = line
@@ -222,7 +135,7 @@ class _Scan:
     def _text(self, first: int, last: int) -> bytes:
         return self._data[self._starts[first] : self._ends[last]]
 
-    def _reject(self, line: int, problem: _Problem) -> None:
+    def _reject(self, line: int, problem: Problem) -> None:
         text = excerpt(self._text(line, line))
         hint = ""
         if problem.kind is RejectKind.COLUMNS:
@@ -262,82 +175,3 @@ class _Scan:
             count=count,
             tail=b"" if self.tail is None else self._data[self._starts[self.tail] :],
         )
-
-
-def line_bounds(content: np.ndarray, *, cr_ends: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Where lines start, and where they end, without their line breaks."""
-    breaks = content == _LF
-    if cr_ends:
-        alone = content == _CR
-        alone[:-1] &= ~breaks[1:]
-        breaks = breaks | alone
-    stops = np.flatnonzero(breaks)
-    starts = np.concatenate([[0], stops + 1])
-    ends = np.append(stops, len(content))
-    if starts[-1] == len(content):
-        starts, ends = starts[:-1], ends[:-1]
-    crlf = (ends > starts) & (ends < len(content)) & (content[ends - 1] == _CR)
-    return starts, ends - crlf
-
-
-def is_regular(content: np.ndarray, delimiter: str = ",") -> bool:
-    """Whether quotes open and close fields, and each carriage return is followed by a newline.
-
-    Where no field spans lines, arrow then reads the same as `read_lines`.
-    """
-    quotes = np.flatnonzero(content == _QUOTE)
-    returns = np.flatnonzero(content == _CR)
-    opening, closing = quotes[0::2], quotes[1::2]
-    return (
-        len(opening) == len(closing)
-        and bool((content.take(returns + 1, mode="clip") == _LF).all())
-        and bool(_besides(content, opening - 1, delimiter).all())
-        and bool(_besides(content, closing + 1, delimiter).all())
-    )
-
-
-def _besides(content: np.ndarray, neighbours: np.ndarray, delimiter: str) -> np.ndarray:
-    """Whether the neighbour of a quote lets it open or close a field, or makes it one of a pair.
-
-    Before the first byte and after the last one, clipping finds the quote itself, which counts as valid.
-    """
-    found: np.ndarray = _besides_quotes(delimiter)[content.take(neighbours, mode="clip")]
-    return found
-
-
-def _plain_lines(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, layout: Layout) -> np.ndarray:
-    """Which lines are, each by itself, rows with every field and with every quote in place.
-
-    In parts, because the positions of all delimiters and quotes can take many times the memory of the lines;
-    so a line that is longer than a part is never plain.
-    """
-    plain = np.zeros(len(starts), bool)
-    firsts = np.searchsorted(starts, np.arange(0, len(content) + _PART_BYTES, _PART_BYTES)).tolist()
-    for first, stop in pairwise(firsts):
-        lines = slice(first, stop - 1 if stop and ends[stop - 1] - starts[stop - 1] > _PART_BYTES else stop)
-        if lines.start < lines.stop:
-            base, end = starts[lines][0], ends[lines][-1]
-            plain[lines] = _plain_part(content[base:end], starts[lines] - base, ends[lines] - base, layout)
-    return plain
-
-
-def _plain_part(content: np.ndarray, starts: np.ndarray, ends: np.ndarray, layout: Layout) -> np.ndarray:
-    commas = np.flatnonzero(content == ord(layout.delimiter))
-    quotes = np.flatnonzero(content == _QUOTE)
-    odd = np.flatnonzero(content == _CR)
-    line_of_comma = np.searchsorted(starts, commas, "right") - 1
-    flawed = np.zeros(len(starts), bool)
-    if len(quotes):
-        first_quotes = np.searchsorted(quotes, np.append(starts, len(content)))
-        line_of_quote = np.searchsorted(starts, quotes, "right") - 1
-        opening = (np.arange(len(quotes)) - first_quotes[line_of_quote]) % 2 == 0
-        flawed |= np.diff(first_quotes) % 2 == 1
-        well_placed = _besides(content, np.where(opening, quotes - 1, quotes + 1), layout.delimiter)
-        flawed[line_of_quote[~well_placed]] = True
-        before = np.searchsorted(quotes, commas) - first_quotes[line_of_comma]
-        line_of_comma = line_of_comma[before % 2 == 0]
-    if len(odd):
-        line_of_odd = np.searchsorted(starts, odd, "right") - 1
-        flawed[line_of_odd[odd < ends[line_of_odd]]] = True
-    complete: np.ndarray = np.bincount(line_of_comma, minlength=len(starts)) == layout.width - 1
-    return complete & ~flawed

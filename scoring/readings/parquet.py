@@ -2,11 +2,6 @@
 
 Timestamps and numbers without nulls stay what they are until their texts are needed, for predictions or
 rejects: parsing these would give the same times and values.
-
-Device and Sensor can be text or numbers: a whole number reads the same whether it is stored as 1 or as 1.0,
-which is what a column of integers with a gap becomes in pandas. TS can be text, a date or a timestamp, which
-reads `YYYY-MM-DD HH:MM:SS` in UTC with 3, 6 or 9 digits where there are fractions of a second. Value can be
-text or any number, which reads as the shortest text that gives the same float64. A null is an empty text.
 """
 
 from collections import Counter
@@ -18,24 +13,20 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import types
 
-from scoring.arrow import (
-    ParquetReader,
-    call,
-    cast,
-    encode,
-    from_numpy,
-    matches,
-    replace,
-    strings,
-    take,
-    to_bytes,
-    to_numpy,
-)
+from scoring.arrow import ParquetReader, cast, take, to_bytes, to_numpy
 from scoring.errors import ReadingsError
 from scoring.formats import READING_COLUMNS
 from scoring.mapping import PLAIN, Mapping
 from scoring.readings.columns import Columns, find_columns
 from scoring.readings.csv_header import MAX_COLUMNS
+from scoring.readings.parquet_texts import (
+    comma_texts,
+    distinct_texts,
+    moments,
+    part_texts,
+    plain_texts,
+    ts_texts,
+)
 from scoring.readings.row_checks import KnownKeys, check_rows
 from scoring.readings.rows import Batch, Rows, as_texts, joined, shift_lines
 from scoring.readings.samples import Sample
@@ -44,8 +35,6 @@ from scoring.readings.suggest import advice_on
 _ROWS = 1 << 17
 """As many as a block of CSV has: what is done once for each sensor of a batch counts."""
 _READ_BYTES = 1 << 20
-_LONGEST_TEXT = 1000
-"""Longer texts are cut: in a file of a few bytes, every row can hold a text of a gigabyte."""
 
 _SHOWN = 80
 _SAMPLED_ROWS = 200
@@ -156,7 +145,7 @@ def read_sample(opened: ParquetReader) -> Sample:
     record = next(_records(opened, _SAMPLED_ROWS, readable), None)
     columns = {name: record[name] for name in readable} if record else {}
     texts = {
-        name: (_part_texts if types.is_date(column.type) else _ts_texts)(column).to_pylist()
+        name: (part_texts if types.is_date(column.type) else ts_texts)(column).to_pylist()
         for name, column in columns.items()
     }
     rows = record.num_rows if record else 0
@@ -209,14 +198,14 @@ def _rows(records: Sequence[pa.RecordBatch], names: Sequence[str], columns: Colu
     """The rows of batches, whose columns come in the order of the file; `names` are of `columns.places`."""
     places = columns.places
     read: dict[int | str, Callable[[pa.Array], pa.Array]] = {}
-    read |= dict.fromkeys(places, _unparsed if columns.are_plain else _texts)
+    read |= dict.fromkeys(places, _unparsed if columns.are_plain else plain_texts)
     if columns.mapping.decimal == "comma":
-        read |= dict.fromkeys(columns.values, _comma_texts)
-    read |= dict.fromkeys(columns.keys, _distinct_texts)
+        read |= dict.fromkeys(columns.values, comma_texts)
+    read |= dict.fromkeys(columns.keys, distinct_texts)
     if len(columns.ts) > 1:
-        read |= dict.fromkeys(columns.ts, _part_texts)
+        read |= dict.fromkeys(columns.ts, part_texts)
     elif columns.mapping.converts_ts:
-        read |= dict.fromkeys(columns.ts, _ts_texts)
+        read |= dict.fromkeys(columns.ts, ts_texts)
     found = {
         place: joined([read[place](record[name]) for record in records])
         for place, name in zip(places, names, strict=True)
@@ -240,124 +229,12 @@ def _unparsed(column: pa.Array) -> pa.Array:
     kind = column.type
     if column.null_count == 0:
         if types.is_timestamp(kind) or types.is_date(kind):
-            return _moments(column)
+            return moments(column)
         if types.is_floating(kind):
             return cast(column, pa.float64())
         if types.is_integer(kind) and kind != pa.uint64():
             return cast(column, pa.int64())
-    return _texts(column)
-
-
-def _comma_texts(column: pa.Array) -> pa.StringArray:
-    """Texts of Value; numbers with the decimal comma that the mapping gives to texts."""
-    kind = column.type.value_type if types.is_dictionary(column.type) else column.type
-    texts = _texts(column)
-    is_number = types.is_floating(kind) or types.is_decimal(kind)
-    return replace(texts, r"\.", ",") if is_number else texts
-
-
-def _distinct_texts(column: pa.Array) -> pa.DictionaryArray:
-    """A column of keys as its distinct texts, each made once; different numbers can have the same text."""
-    encoded = types.is_dictionary(column.type)
-    nulls = column.null_count or (encoded and column.dictionary.null_count)
-    if nulls or types.is_decimal(column.type):  # arrow does not encode every decimal
-        return encode(_texts(column, whole=True))
-    if not encoded:
-        column = encode(column)
-    texts = encode(_shortened(_texts(column.dictionary, whole=True)))
-    indices = to_numpy(cast(column.indices, pa.int32()))
-    if len(indices) and not 0 <= indices.min() <= indices.max() < len(texts):
-        raise pa.ArrowInvalid("a row refers to a text that is not there")
-    places = to_numpy(texts.indices)[indices]
-    return pa.DictionaryArray.from_arrays(from_numpy(places), texts.dictionary)
-
-
-def _ts_texts(column: pa.Array) -> pa.StringArray:
-    """Texts of TS as a mapping converts them: numbers in full, and UTC marked where it is the zone."""
-    texts = _texts(column, whole=True)
-    if types.is_floating(column.type):
-        rows = np.flatnonzero(matches(texts, "e"))  # arrow writes an exponent where others do not
-        numbers = to_numpy(take(cast(column, pa.float64()), rows))
-        full = strings([np.format_float_positional(number, trim="-") for number in numbers])
-        places = np.arange(len(texts))
-        places[rows] = len(texts) + np.arange(len(rows))
-        return take(pa.concat_arrays([texts, full]), places) if len(rows) else texts
-    if types.is_timestamp(column.type) and column.type.tz is not None:
-        return replace(texts, r"(.)\z", r"\1Z")
-    return texts
-
-
-def _part_texts(column: pa.Array) -> pa.StringArray:
-    """Texts of a column that is a part of TS: a date without a time."""
-    return _without_nulls(cast(column, pa.string())) if types.is_date(column.type) else _texts(column)
-
-
-def _texts(column: pa.Array, *, whole: bool = False) -> pa.StringArray:
-    """A column as texts without nulls; `whole` numbers read as integers, and NaN as an empty text."""
-    kind = column.type
-    if types.is_dictionary(kind):
-        texts = call("take", [_shortened(_texts(column.dictionary, whole=whole)), column.indices])
-    elif types.is_timestamp(kind) or types.is_date(kind):
-        texts = _where_valid(_moments(column), as_texts)
-    elif types.is_time(kind):  # with the digits that it needs, as a timestamp
-        texts = replace(cast(column, pa.string()), r"\.?(?:000)+\z", "")
-    elif types.is_binary(kind) or types.is_large_binary(kind):
-        texts = cast(column, pa.binary()).view(pa.string())
-    elif types.is_decimal(kind) and whole:
-        texts = _short_decimals(column)
-    elif types.is_floating(kind):
-        texts = _whole_texts(column) if whole else cast(cast(column, pa.float64()), pa.string())
-    else:
-        texts = cast(column, pa.string())
-    return _without_nulls(texts)
-
-
-def _without_nulls(texts: pa.StringArray) -> pa.StringArray:
-    """A null as an empty text; arrow's own `fill_null` imports pandas."""
-    return _where_valid(texts, lambda valid: valid)
-
-
-def _where_valid(column: pa.Array, to_texts: Callable[[pa.Array], pa.StringArray]) -> pa.StringArray:
-    """Texts of what is not null, and an empty text for each null."""
-    if column.null_count == 0:
-        return to_texts(column)
-    valid = to_numpy(call("is_valid", [column]))
-    texts = to_texts(take(column, valid))
-    places = np.where(valid, np.cumsum(valid) - 1, len(texts))
-    return take(pa.concat_arrays([texts, strings([""])]), places)
-
-
-def _whole_texts(column: pa.Array) -> pa.StringArray:
-    numbers = cast(column, pa.float64())
-    integers = cast(numbers, pa.int64(), safe=False)
-    same = call("equal", [cast(integers, pa.float64(), safe=False), numbers])
-    texts = call("if_else", [same, cast(integers, pa.string()), cast(numbers, pa.string())])
-    return call("if_else", [call("is_finite", [numbers]), texts, pa.nulls(1, pa.string())[0]])
-
-
-def _short_decimals(column: pa.Array) -> pa.StringArray:
-    """Decimals without the trailing zeros that their type adds."""
-    texts = replace(cast(column, pa.string()), r"^0E-[0-9]+$", "0")
-    return replace(texts, r"^(-?[0-9]+(?:\.[0-9]*[1-9])?)\.?0*$", r"\1")
-
-
-def _moments(column: pa.Array) -> pa.Array:
-    """Timestamps, or dates as timestamps."""
-    if types.is_date(column.type):
-        return cast(cast(column, pa.timestamp("ms")), pa.timestamp("s"), safe=False)
-    return column
-
-
-def _shortened(texts: pa.StringArray) -> pa.StringArray:
-    """Texts that are too long to be valid, cut so that it shows."""
-    if len(texts) == 0 or to_numpy(call("binary_length", [texts])).max() <= _LONGEST_TEXT:
-        return texts
-    return strings([_short(text) for text in to_bytes(texts)])
-
-
-def _short(text: bytes) -> str:
-    cut = text[:_LONGEST_TEXT].decode(errors="replace")
-    return cut if len(text) <= _LONGEST_TEXT else f"{cut}…"
+    return plain_texts(column)
 
 
 def _damaged(error: Exception) -> ReadingsError:

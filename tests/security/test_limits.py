@@ -12,7 +12,7 @@ from scoring.commands import limits
 from scoring.legacy import compression
 from scoring.models import files as model_files
 from scoring.models import skops
-from scoring.readings import csv_header, files, parquet
+from scoring.readings import csv_header, files, parquet_texts
 from scoring.step import history_limit, predictions, sensor_limit
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
@@ -43,7 +43,7 @@ def test_the_documented_limits_of_files_are_those_of_the_code():
         least,
     ]
     assert numbers("days with rejects of a sensor in `days.csv`") == [history_limit.MOST_DAYS]
-    assert numbers("text in Parquet") == [parquet._LONGEST_TEXT]
+    assert numbers("text in Parquet") == [parquet_texts._LONGEST_TEXT]
     assert numbers("model, compressed or not") == [model_files.MOST_BYTES // MB]
     assert numbers("model, compressed or not") == [skops.MOST_ARRAY_BYTES // MB]
     assert numbers("legacy model, compressed or not") == [compression.MOST_BYTES // MB]
