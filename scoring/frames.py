@@ -106,7 +106,6 @@ def score(
         UsageError: there is no such file or folder, or no model in it, or the mapping is invalid.
         OutputError: `out` cannot be written.
     """
-    from scoring.collect.replace import new_results, replace_results
     from scoring.collect.summary import Rules
     from scoring.collect.whole_run import score_everything
     from scoring.models.store import ModelStore
@@ -116,18 +115,16 @@ def score(
     rules = Rules(max_rejected, frozenset(SensorKey(*key) for key in expected))
     with opened_readings(readings, mapping) as opened, tempfile.TemporaryDirectory() as folder:
         to = Path(folder) if out is None else Path(out)
-        with new_results(to) as new:
-            score_everything(
-                opened.sources,
-                opened.not_read,
-                store,
-                new,
-                run=None,
-                rules=rules,
-                report_unreadable=_raise_if_frame,
-            )
-            run = read_run(new)
-            replaced = replace_results(to, new)
+        run, replaced = score_everything(
+            opened.sources,
+            opened.not_read,
+            store,
+            to,
+            run=None,
+            rules=rules,
+            report_unreadable=_raise_if_frame,
+            results_of=lambda new, _: read_run(new),
+        )
     kept = None if replaced else f"nothing was scored: {to} keeps its earlier results"
     for notice in filter(None, (store.notice, store.last_notice, kept)):
         warnings.warn(notice, stacklevel=2)

@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from scoring.commands.arguments import duration
+from scoring.commands.arguments import add_data, duration
 from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from scoring.printable import printable
@@ -31,9 +31,7 @@ be read or written; 2 usage error; 75 failed for a temporary reason, such as a f
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument(
-        "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
-    )
+    add_data(parser)
     add_mapping(parser)
     parser.add_argument(
         "--window", type=duration, required=True, help="length of a window: 500ms, 5s, 1m, 1h, 1d, ..."

@@ -1,13 +1,21 @@
-"""Types for the values of options; argparse names the option whose value is wrong."""
+"""Options of several commands, and types for the values of options; argparse names the one that is wrong."""
 
 import argparse
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _LONGEST_MS = 36_500 * _UNITS["d"]
 _DURATION = re.compile(r"([0-9]{1,15})(ms|s|m|h|d)")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the readings."""
+    parser.add_argument(
+        "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
+    )
 
 
 def duration(text: str) -> int:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scoring.commands.arguments import number, plain_text
+from scoring.commands.arguments import add_data, number, plain_text
 from scoring.commands.failures import print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.mapping import add_mapping, mappings_of
@@ -48,9 +48,7 @@ _GAP = 0.001, 100_000_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument(
-        "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
-    )
+    add_data(parser)
     parser.add_argument("--models", type=Path, required=True, help="folder of model_{device}_{sensor}.skops")
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the predictions, created if missing"
@@ -166,7 +164,6 @@ def _score_everything(
     store: "ModelStore",
     rules: "Rules",
 ) -> int:
-    from scoring.collect.replace import new_results, replace_results
     from scoring.collect.whole_run import score_everything
     from scoring.step.outcome import landing_line
 
@@ -179,18 +176,17 @@ def _score_everything(
         reported.extend(landing_line(found) for found in unreadable)
         print_errors(reported)
 
-    with new_results(args.out) as new:
-        summary = score_everything(
-            sources,
-            not_read,
-            store,
-            new,
-            run=args.run,
-            rules=rules,
-            gap=args.episode_gap,
-            report_unreadable=report,
-        )
-        replaced = replace_results(args.out, new)
+    summary, replaced = score_everything(
+        sources,
+        not_read,
+        store,
+        args.out,
+        run=args.run,
+        rules=rules,
+        gap=args.episode_gap,
+        report_unreadable=report,
+        results_of=lambda _, summary: summary,
+    )
     _warn(store.last_notice)
     code = report_outcome(summary, args.out if replaced else None, as_json=args.json, reported=reported)
     if not replaced:

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from scoring.commands.arguments import at_least, number
+from scoring.commands.arguments import add_data, at_least, number
 from scoring.commands.failures import print_first
 from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.errors import EXIT_DONE, EXIT_FAILED, UsageError
@@ -32,9 +32,7 @@ Exit codes: 0 at least one model was trained; 1 none was, or a file cannot be re
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument(
-        "--data", type=Path, required=True, help="CSV, CSV.gz or Parquet file, or a folder of them"
-    )
+    add_data(parser)
     add_mapping(parser)
     parser.add_argument(
         "--models", type=Path, required=True, help="folder for the models, created if missing"

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -92,13 +92,9 @@ class RunTotals:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
-    """What a run wrote; `read` reads everything but the predictions.
+class _Summary:
+    """Those of earlier versions of this project have no `state`, `reasons`, `rejects` and `least_episode`."""
 
-    Summaries of earlier versions of this project have no `state`, `reasons`, `rejects` and `least_episode`.
-    """
-
-    path: Path
     run: str | None
     totals: RunTotals
     sensors: list[SensorRow]
@@ -107,6 +103,13 @@ class Folder:
     reasons: tuple[str, ...] = ()
     rejects: tuple[RejectRow, ...] = ()
     least_episode: int = LEAST_EPISODE
+
+
+@dataclass(frozen=True, slots=True)
+class Folder(_Summary):
+    """What a run wrote; `read` reads everything but the predictions."""
+
+    path: Path = field(kw_only=True)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -121,19 +124,7 @@ class Folder:
             raise ScoringError(
                 f"{path} holds no {SUMMARY_JSON}: run `python -m scoring collect` first"
             ) from error
-        return cls(path, **{name: getattr(summary, name) for name in _Summary.__slots__})
-
-
-@dataclass(frozen=True, slots=True)
-class _Summary:
-    run: str | None
-    totals: RunTotals
-    sensors: list[SensorRow]
-    landings: list[LandingRow]
-    state: RunOutcome | None = None
-    reasons: tuple[str, ...] = ()
-    rejects: tuple[RejectRow, ...] = ()
-    least_episode: int = LEAST_EPISODE
+        return cls(path=path, **{name: getattr(summary, name) for name in _Summary.__slots__})
 
 
 _SUMMARY = Document(_Summary, SUMMARY_VERSION, "the summary of a run", "collect it again")
