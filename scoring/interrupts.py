@@ -1,4 +1,4 @@
-"""Ctrl-C while a command starts: it ends with its exit code and no traceback, wherever its imports are.
+"""Ctrl-C while a command or its processes start: it ends with its exit code and no traceback.
 
 It imports little, because an interrupt before that still shows a traceback.
 """
@@ -20,6 +20,20 @@ def raise_on_interrupt() -> None:
     """From now on an interrupt raises KeyboardInterrupt again: call this where it is caught."""
     if signal.getsignal(signal.SIGINT) is _exit:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class HeldInterrupts:
+    """Holds an interrupt until the block ends; processes that are started in the block never get one.
+
+    A terminal sends Ctrl-C to all of them, and one that still imports would show a traceback. The
+    process that started them ends them.
+    """
+
+    def __enter__(self) -> None:
+        self._before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def __exit__(self, *_: object) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._before)
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from dev.azureml import SUMMARY
 from dev.azureml.server import Emulator
 from dev.azurite import STANDARD_PORTS, Account, connection_string
-from dev.start import DATA
+from dev.start.command import DATA
 from scoring.command_line import keep_exit_code
 
 CONNECTION = "ScoringStorage"

@@ -18,6 +18,7 @@ from typing import Any
 from dev.host.errors import HostError
 from dev.host.functions import Function, Input, Outcome
 from dev.host.logs import log_from_worker
+from scoring.interrupts import HeldInterrupts
 
 _log = logging.getLogger("Host")
 
@@ -243,10 +244,11 @@ class WorkerProcess:
 
 
 def _start_worker(app: Path, connection: socket.socket) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-P", str(_WORKER_SCRIPT), str(app), str(connection.fileno())],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        pass_fds=[connection.fileno()],
-    )
+    with HeldInterrupts():  # a Ctrl-C reaches the whole group, and the host says when to exit
+        return subprocess.Popen(
+            [sys.executable, "-P", str(_WORKER_SCRIPT), str(app), str(connection.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[connection.fileno()],
+        )

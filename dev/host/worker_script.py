@@ -37,6 +37,7 @@ def main() -> None:
     args = parser.parse_args()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: None)  # a Ctrl-C reaches the whole group; the host says when to exit
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # held until now; the app's processes get it
     os.set_inheritable(args.socket, False)  # processes that the app starts do not inherit it
     host = _Host(socket.socket(fileno=args.socket))
     logging.basicConfig(level=logging.INFO, handlers=[_ToHost(host)])

@@ -5,7 +5,6 @@ the memory needed is known in advance. Of a sensor with more, every second, thir
 """
 
 import math
-import signal
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -14,12 +13,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scoring.errors import UsageError
+from scoring.interrupts import HeldInterrupts
 from scoring.keys import SensorKey
 from scoring.printable import counted
 from scoring.readings.rows import Batch
@@ -198,18 +199,22 @@ def train(samples: Samples, recipe: Recipe, models: Path, jobs: int) -> Iterator
             yield from _train_some(_values(samples, task), recipe, models)
         return
     # Not forked: pyarrow's threads can hold locks that a forked process would wait for forever.
-    pool = ProcessPoolExecutor(min(jobs, len(tasks)), get_context("spawn"), _ignore_interrupts)
+    context = get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _end_tasks_on, (stop,))
     running: set[Future[list[Trained]]] = set()
     try:
         while tasks or running:
             while tasks and len(running) < 2 * jobs:  # more would only hold copies of their values
-                running.add(pool.submit(_train_some, _values(samples, tasks.pop(0)), recipe, models))
+                with HeldInterrupts():  # a process starts, where one is missing
+                    running.add(pool.submit(_train_some, _values(samples, tasks.pop(0)), recipe, models))
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 yield from future.result()
     except BrokenProcessPool as error:
         raise OSError("a training process was killed (out of memory?): try --jobs 1") from error
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)
 
 
@@ -235,6 +240,8 @@ def _train_some(task: list[tuple[SensorKey, np.ndarray]], recipe: Recipe, models
 
     done = []
     for key, values in task:
+        if _stop is not None and _stop.is_set():
+            break
         try:
             save_model(fit(values, recipe), models, key)
             done.append(Trained(key, None))
@@ -243,5 +250,10 @@ def _train_some(task: list[tuple[SensorKey, np.ndarray]], recipe: Recipe, models
     return done
 
 
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+_stop: Event | None = None
+"""In a process of the pool: set when nobody waits for its results any more."""
+
+
+def _end_tasks_on(stop: Event) -> None:
+    global _stop  # noqa: PLW0603 - a task cannot be given an event, only a process can
+    _stop = stop

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from dev.host.__main__ import load_settings
+from dev.host.command import load_settings
 from dev.host.listeners import HOSTS_CONTAINER
 from dev.host.process import HostEnded, HostProcess
 from tests.dev.hosts import BOTH, settings_for, unique
@@ -219,6 +219,20 @@ class TestTheHostItself:
             assert host.wait() == 0
         assert host.lines[-1].endswith("Host stopped")
         assert not [line for line in host.lines if "Traceback" in line or "never retrieved" in line]
+
+    def test_a_second_ctrl_c_does_not_wait_for_calls(self, azurite):
+        with HostProcess(BOTH, settings_for(azurite, "none")) as host:
+            worker = psutil.Process(host.wait_until_started().worker_pid)
+            with host.worker_held():
+                ask(host, "POST", "/admin/functions/on_blob", b'{"input": "other/in/slow.csv"}', JSON)
+                os.kill(host.pid, signal.SIGINT)
+                host.wait_for("Stopping")
+                time.sleep(1.2)
+                os.kill(host.pid, signal.SIGINT)
+                assert host.wait() == 130
+            psutil.wait_procs([worker], 5)
+        assert not worker.is_running()
+        assert not [line for line in host.lines if "Traceback" in line]
 
     def test_it_exits_with_the_program_that_started_it(self, azurite):
         with HostProcess(BOTH, settings_for(azurite, "none")) as host:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,14 +15,14 @@ import pytest
 
 from dev.azurite import SERVICES, STANDARD_PORTS, Account, connection_string
 from dev.children import end_child, start_child
-from dev.start import connect_to_own_azurite, server_on
+from dev.start.command import connect_to_own_azurite, server_on
 
 REPO = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def started(environment, azurite, tmp_path):
-    """The app on the test's own containers, and its output up to the line "Host started"."""
+def started(request, environment, azurite, tmp_path):
+    """The app on the test's own containers, and its output up to a line, by default "Host started"."""
     values = json.loads((REPO / "local.settings.example.json").read_text(encoding="utf-8"))["Values"]
     values |= environment | {"AzureWebJobsStorage": azurite.connection_string}
     file = tmp_path / "local.settings.json"
@@ -32,7 +33,7 @@ def started(environment, azurite, tmp_path):
     lines = []
     for line in child.stdout:
         lines.append(line)
-        if "Host started" in line:
+        if getattr(request, "param", "Host started") in line:
             break
     yield child, lines, command
     child.stdout.close()
@@ -59,6 +60,18 @@ def test_a_signal_stops_it_and_everything_that_it_started(started, to_group):
     assert child.wait(15) == 0
     assert "Host stopped" in rest
     assert "Traceback" not in rest
+
+
+@pytest.mark.parametrize("started", ["Development host", "Worker process started"], indirect=True)
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.2])
+def test_ctrl_c_while_it_starts_shows_no_traceback(started, seconds):
+    child, *_ = started
+    time.sleep(seconds)
+    os.killpg(child.pid, signal.SIGINT)
+    rest = child.stdout.read()
+    assert child.wait(15) in {0, 130}, rest
+    assert "Traceback" not in rest
+    assert "error:" not in rest
 
 
 def test_a_second_one_reports_that_one_is_running(started):

@@ -1,8 +1,10 @@
 """Ctrl-C while a command starts: it ends with 130, and shows a word at most."""
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,11 @@ def interrupt(line: str, module: str, folder: Path) -> tuple[int, str]:
         ("-m dev.demo", "tempfile"),
         ("-m dev.demo", "pipeline.conclude"),
         ("-m dev.demo", "dev.demo.command"),
+        ("-m dev.start", "http.client"),
+        ("-m dev.start", "dev.azurite"),
+        ("-m dev.start", "pipeline.conclude"),
+        ("-m dev.host", "asyncio"),
+        ("-m dev.host", "dev.host.app"),
     ],
 )
 def test_a_command_that_is_interrupted_while_it_imports_ends_with_130_and_no_traceback(
@@ -70,6 +77,39 @@ def test_a_command_in_the_background_is_not_interrupted(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGINT, handler)
     assert (code, written) == (0, "")
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.2, 0.4])
+def test_processes_that_train_show_nothing_when_they_are_interrupted(tmp_path: Path, seconds: float) -> None:
+    readings = [f"2026-01-01 00:00:{n:02},1,{sensor},{n % 7}\n" for sensor in range(640) for n in range(60)]
+    (tmp_path / "a.csv").write_text("TS,Device,Sensor,Value\n" + "".join(readings))
+    line = "-m scoring train --jobs 2 --data a.csv --models m"
+    code, written = interrupt_all(line, tmp_path, "training:", seconds)
+    assert (code, written[-1]) == (130, "error: interrupted")
+    assert not [text for text in written if text.startswith(("Traceback", "KeyboardInterrupt"))]
+
+
+def interrupt_all(line: str, folder: Path, after: str, seconds: float) -> tuple[int, list[str]]:
+    """Interrupt a command and its processes, as a terminal does, some time after a line of its stderr."""
+    with subprocess.Popen(
+        [sys.executable, *line.split()],
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr
+        written = []
+        for text in process.stderr:
+            written.append(text)
+            if text.startswith(after):
+                break
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
+        written += process.stderr
+        return process.wait(), [text.rstrip() for text in written]
 
 
 def test_the_package_imports_next_to_nothing() -> None:

@@ -15,6 +15,7 @@ from scoring.cli import main
 from scoring.models.files import load_model
 from scoring.models.store import ModelStore
 from scoring.readings.rows import Batch
+from scoring.tools import train as training
 from scoring.tools.simulate import Fleet, simulate
 from scoring.tools.train import Recipe, Samples, Untrainable, fit, train
 
@@ -183,12 +184,21 @@ def test_a_killed_training_process_is_reported(tmp_path: Path):
     samples = Samples(1000)
     samples.count(batches(rows, []))
     samples.keep(batches(rows, []))
-    training = train(samples, RECIPE, tmp_path, jobs=2)
-    next(training)
+    results = train(samples, RECIPE, tmp_path, jobs=2)
+    next(results)
     for process in multiprocessing.active_children():
         process.kill()
     with pytest.raises(OSError, match="a training process was killed"):
-        list(training)
+        list(results)
+
+
+def test_a_training_process_ends_its_task_early_where_nobody_waits_for_it(tmp_path: Path, monkeypatch):
+    stop = multiprocessing.Event()
+    monkeypatch.setattr(training, "_stop", stop)
+    task = [(SensorKey("1", str(sensor)), np.arange(50.0)) for sensor in range(3)]
+    assert len(training._train_some(task, RECIPE, tmp_path)) == 3
+    stop.set()
+    assert training._train_some(task, RECIPE, tmp_path) == []
 
 
 ROWS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 1000)), max_size=60)

@@ -33,8 +33,9 @@ from dev.host.errors import HostError
 from pipeline.commands.local_settings import load_local_settings, merged
 from pipeline.errors import PipelineError
 from scoring.command_line import keep_exit_code
+from scoring.interrupts import raise_on_interrupt
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 LOCAL_SETTINGS = REPO / "local.settings.json"
 DATA = REPO / ".azurite"
 
@@ -48,6 +49,7 @@ def main(argv: list[str]) -> int:
     file = parser.parse_args(argv).settings.absolute()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        raise_on_interrupt()
         with contextlib.ExitStack() as stack:
             _lock(file.parent, stack)
             own = connect_to_own_azurite(file)
@@ -168,7 +170,3 @@ def _run_app(settings: Path, *, void: Collection[str]) -> int:
                 return app.wait()
             except KeyboardInterrupt:
                 continue
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Keeps the function app running on this machine."""
