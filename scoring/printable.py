@@ -24,6 +24,13 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def all_of(count: int, noun: str) -> str:
+    """All of some things: `The run`, `Both runs`, `All 3 runs`."""
+    if count == 1:
+        return f"The {noun}"
+    return f"Both {noun}s" if count == 2 else f"All {counted(count, noun)}"  # noqa: PLR2004 - a pair
+
+
 def unknown(name: str, known: Collection[str], what: str) -> str:
     """That a name is not a known one: `'devise' is unknown: device?`, or with all of them if none is near.
 

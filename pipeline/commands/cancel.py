@@ -1,6 +1,7 @@
 """`python -m pipeline cancel`."""
 
 import argparse
+import sys
 
 from pipeline.commands.run_argument import add_run, named_run
 from pipeline.errors import EXIT_DONE
@@ -26,7 +27,9 @@ def run(args: argparse.Namespace) -> int:
     """Request that a run stops."""
     from pipeline.commands.local_settings import open_context
     from pipeline.flow.cancel import cancel
+    from pipeline.flow.status import LANDINGS_STAY_CLAIMED
 
     context = open_context()
     print(cancel(context, named_run(context, args)))
+    print(f"next: {LANDINGS_STAY_CLAIMED}", file=sys.stderr)
     return EXIT_DONE

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Download the results with progress, and print where they are."""
     from pipeline.commands.local_settings import open_context
-    from pipeline.pages.fetch import download, results
+    from pipeline.pages.fetch import download, results, shortfall
     from pipeline.terminal.progress import transfer
 
     context = open_context()
@@ -41,8 +41,7 @@ def run(args: argparse.Namespace) -> int:
         with transfer(f"downloading {files}", sum(blob.size for blob in found)) as advance:
             download(context.store, found, folder, advance)
         print(f"{files} -> {folder}")
-    if not found or not record.state.final:
-        problem = "its results are incomplete" if found else "it has no results"
-        print(f"error: run {record.run} is {record.state}: {problem}", file=sys.stderr)
+    if missing := shortfall(record, len(found)):
+        print(f"error: {missing}", file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     import webbrowser
 
     from pipeline.commands.local_settings import open_context
-    from pipeline.pages.fetch import fetch
+    from pipeline.pages.fetch import fetch, shortfall
     from pipeline.pages.report import write_report
 
     context = open_context()
@@ -48,11 +48,15 @@ def run(args: argparse.Namespace) -> int:
     count = fetch(context.store, record.run, folder)
     folder.mkdir(parents=True, exist_ok=True)
     report = write_report(record, view.steps, folder)
-    print(f"{counted(count, 'file')} -> {folder}; open {report}")
+    missing = shortfall(record, count)
+    if count:
+        print(f"{counted(count, 'file')} -> {folder}; open {report}")
+    else:
+        print(f"{missing}; open {report}" if record.state.final else f"its state: open {report}")
     if args.open:
         webbrowser.open(report.resolve().as_uri())
     if not record.state.final:
-        print(f"error: run {record.run} is {record.state}: its results are incomplete", file=sys.stderr)
+        print(f"error: {missing}", file=sys.stderr)
         return EXIT_FAILED
     return EXIT_DONE
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.commands.run_argument import NO_RUNS
 from pipeline.errors import EXIT_DONE, InvalidRequest
 from scoring.printable import counted
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_DONE
     rows = context.runs.newest_rows(limit)
     if not rows:
-        print("no runs yet: upload readings; python -m pipeline sweep scores those that are there")
+        print(NO_RUNS)
         print(_last_sweep(context))
         return EXIT_DONE
     show_table(_COLUMNS, map(_cells, rows))

@@ -22,6 +22,8 @@ _RESTART = "the next sweep restarts it, or run python -m pipeline sweep"
 _LOST = f"its worker or job is lost: {_RESTART}"
 _NOT_STARTED = f"no worker or job has started it yet: a slow machine may still do so; if not, {_RESTART}"
 
+LANDINGS_STAY_CLAIMED = "its landings stay claimed: python -m pipeline submit NAME --again scores them"
+
 URGENCY = (StepState.FAILED, StepState.RUNNING, StepState.CANCELED, StepState.WAITING, StepState.SUCCEEDED)
 """States of steps, the most important first."""
 
@@ -102,7 +104,9 @@ def needing_attention(summary: Summary) -> list[SensorRow]:
 
 
 def follow_up(context: Context, record: RunRecord) -> str | None:
-    """What the sweep does next about a finished run, or has done, in one line; None if it is final."""
+    """What the sweep does next about a finished run, or has done, or who can, in one line; else None."""
+    if record.state is RunState.CANCELED:
+        return LANDINGS_STAY_CLAIMED
     if not record.awaits_retry:
         return None
     if not context.runs.markers.exists(record.run):

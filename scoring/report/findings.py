@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from scoring.formats import GONE, LandingStatus, RunOutcome, SensorStatus
-from scoring.printable import counted
+from scoring.printable import all_of, counted
 from scoring.report.attention import Attention
 from scoring.report.facts import RunFacts
 from scoring.report.folder import Folder, LandingRow, RejectRow
@@ -111,7 +111,7 @@ def _normal(count: int, *, everyone: bool) -> str:
         return "There are no readings"
     if not everyone:
         return f"{count:,} sensor{'s are' if count > 1 else ' is'} normal"
-    return f"All {count:,} sensors are normal" if count > 1 else "The sensor is normal"
+    return f"{all_of(count, 'sensor')} {'are' if count > 1 else 'is'} normal"
 
 
 def findings(folder: Folder, views: Sequence[SensorView], facts: RunFacts) -> list[Finding]:
@@ -220,6 +220,10 @@ def infer_cause(run: str | None, landings: Sequence[LandingRow]) -> str | None:
         with suppress(ValueError):
             cause += f" at {datetime.strptime(found['day'], '%Y%m%d-%H%M%S'):%Y-%m-%d %H:%M:%S} UTC"  # noqa: DTZ007
     return f"{cause}; try {found['tries']}" if found["tries"] else cause
+
+
+UNFINISHED = frozenset({"pending", "submitted", "running"})
+"""States of a run that will have results."""
 
 
 def headline_without_summary(state: str | None) -> str:

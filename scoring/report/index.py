@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from scoring.atomic_files import write_atomically
-from scoring.printable import counted
+from scoring.printable import all_of, counted
 from scoring.report.formatting import format_duration, format_share, format_time
 from scoring.report.templates import render
 
@@ -92,13 +92,12 @@ def write_index(
 def _headline(rows: Sequence[RunRow]) -> str:
     if not rows:
         return "No run yet"
-    count = counted(len(rows), "run")
     states = Counter(row.state for row in rows)
-    if len(rows) > 1 and states["succeeded"] == len(rows):
-        return f"All {count} succeeded"
+    if states["succeeded"] == len(rows):
+        return f"{all_of(len(rows), 'run')} succeeded"
     order = [*_STATES, *states]
     parts = (f"{states[state]:,} {_word(state)}" for state in sorted(states, key=order.index))
-    return f"{count}: {', '.join(parts)}"
+    return f"{counted(len(rows), 'run')}: {', '.join(parts)}"
 
 
 def _word(state: str) -> str:

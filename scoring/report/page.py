@@ -15,6 +15,7 @@ from scoring.report.facts import RunFacts
 from scoring.report.findings import (
     GLYPHS,
     MOST_NAMED,
+    UNFINISHED,
     UNSCORED_CELLS,
     findings,
     headline,
@@ -86,6 +87,8 @@ def _unfinished_page(facts: RunFacts) -> bytes:
         "findings": list(run_findings(facts)),
         "steps": facts.troubles if len(facts.troubles) > MOST_NAMED else (),
         "run": facts.run or "RUN",
+        "state": facts.state,
+        "unfinished": facts.state in UNFINISHED,
     }
     return render("unfinished.html", f"{facts.run or 'Run'}: {title}", context, {}, _STYLES)
 

@@ -110,7 +110,7 @@ def test_one_command_leads_from_nothing_to_predictions(two_at_once):
     assert "\x1b" not in output
     assert len(list(out.glob("blob-*/preds_*.csv"))) == 15
     assert list(out.glob("timer-*/_SUCCESS"))
-    assert "All 2 runs succeeded" in (out / "index.html").read_text()
+    assert "Both runs succeeded" in (out / "index.html").read_text()
     assert 'href="fleet.html"' in (out / "index.html").read_text()
     assert "15 sensors of 3 devices" in (out / "fleet.html").read_text()
     (report,) = out.glob("timer-*/report.html")

@@ -241,7 +241,9 @@ def test_cancel_asks_a_pending_run_to_stop(in_place, context, capsys):
         submit_landing(context, "a.csv")
     (pending,) = context.runs.newest()
     assert main(["cancel", pending.run]) == 0
-    assert output(capsys)[0] == f"run {pending.run} was asked to stop\n"
+    out, err = output(capsys)
+    assert out == f"run {pending.run} was asked to stop\n"
+    assert err == "next: its landings stay claimed: python -m pipeline submit NAME --again scores them\n"
     assert context.runs.load(pending.run).state is RunState.CANCELED
 
 

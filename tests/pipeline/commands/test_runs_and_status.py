@@ -1,7 +1,9 @@
 """What `runs` and `status` say of runs that need attention, and that looking changes nothing."""
 
 import json
+import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from pipeline.clock import utc_now
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from pipeline.runs.store import Runs
 from scoring.formats import SUMMARY_JSON
+from tests.pipeline import small_fleet
 
 
 @pytest.fixture
@@ -119,6 +122,55 @@ def test_status_of_a_run_that_was_tried_again_names_the_next_try_and_its_state(r
     made(runs, "first-2", RunState.SUCCEEDED)
     assert main(["status", "first"]) == 0
     assert "next       first-2 tried it again: succeeded" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["status", "watch"])
+def test_a_canceled_run_says_how_its_landings_are_scored(runs, capsys, command):
+    made(runs, "first", RunState.CANCELED)
+    main([command, "first"])
+    output = " ".join("".join(capsys.readouterr()).split())
+    assert "its landings stay claimed: python -m pipeline submit NAME --again scores them" in output
+
+
+def publish(store, capsys):
+    for name, content in small_fleet.models().items():
+        store.models.put(name, content)
+    assert main(["publish"]) == 0
+    capsys.readouterr()
+
+
+@pytest.fixture
+def seconds(monkeypatch):
+    """What happens in each second that `watch` waits."""
+    events: list[Any] = []
+    monkeypatch.setattr(time, "sleep", lambda _: events.pop(0)() if events else None)
+    return events
+
+
+@pytest.mark.parametrize("given", ["latest", "blob-00"])
+def test_watch_waits_for_a_run_that_a_trigger_is_about_to_make(runs, capsys, seconds, given):
+    publish(runs.store, capsys)
+    seconds += [lambda: None, lambda: made(runs, "blob-00ab", RunState.SUCCEEDED)]
+    assert main(["watch", given]) == 0
+    out, err = capsys.readouterr()
+    assert out == "blob-00ab: succeeded\n"
+    assert err == "waiting 60 s for the run ...\n"
+
+
+def test_watch_says_what_to_do_where_no_run_is_made(runs, capsys, seconds):
+    del seconds
+    assert main(["watch", "latest"]) == 1
+    assert capsys.readouterr().err == "error: no pipeline is published: run python -m pipeline publish\n"
+    publish(runs.store, capsys)
+    assert main(["watch", "latest"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: no runs yet: upload readings; python")
+
+
+@pytest.mark.parametrize("command", ["status", "report", "download", "cancel"])
+def test_before_the_first_run_latest_says_what_to_do(runs, capsys, command):
+    del runs
+    assert main([command, "latest"]) == 1
+    assert capsys.readouterr().err.startswith("error: no runs yet: upload readings; python -m pipeline sweep")
 
 
 def test_status_names_a_deleted_blob(runs, capsys):

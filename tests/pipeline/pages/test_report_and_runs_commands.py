@@ -100,7 +100,10 @@ def test_results_are_downloaded_by_a_short_name_as_they_are(here, made, store, c
     assert out == "3 files -> out/august-1x\n"
     assert err.startswith("downloading 3 files, 0.0 MB ...\n")
     assert main(["download", "latest"]) == 1
-    assert capsys.readouterr().err == "error: run august-2x is running: it has no results\n"
+    assert capsys.readouterr().err == (
+        "error: run august-2x is running: it has no results yet; "
+        "python -m pipeline watch august-2x follows it\n"
+    )
     assert main(["download", "august"]) == 2
     assert "several runs start with 'august': august-1x, august-2x" in capsys.readouterr().err
 
@@ -139,8 +142,27 @@ def test_the_process_that_writes_a_report_gets_no_setting_and_no_secret(made, mo
 def test_an_unfinished_run_has_a_report_that_says_so(here, made, capsys, state):
     made("blob-1", state)
     assert main(["report", "blob-1"]) == 1
-    assert "still running" in text_of(here / "out/blob-1/report.html") or state is RunState.PENDING
-    assert capsys.readouterr().err == f"error: run blob-1 is {state}: its results are incomplete\n"
+    page = text_of(here / "out/blob-1/report.html")
+    assert "still running" in page or state is RunState.PENDING
+    assert "Follow it, and fetch its report" in page
+    assert "sweep" not in page
+    assert capsys.readouterr() == (
+        "its state: open out/blob-1/report.html\n",
+        f"error: run blob-1 is {state}: it has no results yet; python -m pipeline watch blob-1 follows it\n",
+    )
+
+
+def test_a_canceled_run_has_a_report_that_says_how_to_score_its_landings(here, made, capsys):
+    made("blob-1", RunState.CANCELED)
+    assert main(["report", "blob-1"]) == 0
+    page = text_of(here / "out/blob-1/report.html")
+    assert "No sweep retries a canceled run" in page
+    assert "python -m pipeline submit NAME --again" in page
+    assert "The next sweep retries" not in page
+    assert capsys.readouterr() == (
+        "run blob-1 is canceled: it has no results; open out/blob-1/report.html\n",
+        "",
+    )
 
 
 def test_a_damaged_summary_is_reported_in_one_line(here, made, store, capsys):

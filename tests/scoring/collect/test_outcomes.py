@@ -116,7 +116,7 @@ READ, ALL, MANY = LandingStatus.READ, LandingStatus.ALL_REJECTED, LandingStatus.
 DECIMAL_COMMAS = HEADER + rows("75" if i < 12 else "74,99" for i in range(1999))
 
 CASE = {
-    "healthy": Case({"a.csv": HEALTHY}, SUCCEEDED, headline="All 2 sensors are normal"),
+    "healthy": Case({"a.csv": HEALTHY}, SUCCEEDED, headline="Both sensors are normal"),
     "nearly all rows have a decimal comma": Case(
         {"a.csv": DECIMAL_COMMAS},
         PARTLY,
@@ -158,7 +158,7 @@ CASE = {
         landings=(ALL,),
     ),
     "few rows are rejected": Case(
-        {"a.csv": HEALTHY + "x,1,1,74.99\n" * 2}, SUCCEEDED, headline="All 2 sensors are normal"
+        {"a.csv": HEALTHY + "x,1,1,74.99\n" * 2}, SUCCEEDED, headline="Both sensors are normal"
     ),
     "rows are rejected for several reasons": Case(
         {"a.csv": HEALTHY + "x,1,1,74.99\n" + rows(["n/a"] * 3, "2")},

@@ -119,11 +119,15 @@ def test_a_run_that_failed_before_its_summary_shows_the_error(tmp_path: Path) ->
         ("pending", "has not started"),
         ("running", "is still running"),
         ("canceled", "was canceled"),
+        ("empty", "had nothing to score"),
         ("x", "no summary"),
     ],
 )
 def test_a_run_without_a_summary_shows_its_state(tmp_path: Path, state: str, expected: str) -> None:
-    assert expected in Words(write_report(tmp_path, RunFacts(run="r", state=state))).text
+    text = Words(write_report(tmp_path, RunFacts(run="r", state=state))).text
+    assert expected in text
+    assert "What happened" not in text, "nothing stands under it"
+    assert "next sweep retries" not in text, "it is not retried"
 
 
 def test_without_summary_and_facts_there_is_no_page(tmp_path: Path) -> None:
