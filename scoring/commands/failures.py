@@ -16,19 +16,30 @@ MOST_LINES = 20
 
 
 def report_step(failed: Mapping[str, str | None], landings: Iterable["LandingResult"]) -> int:
-    """Report each sensor and landing that failed in a step, a line each; returns the exit code.
+    """Report each sensor that failed in a step, and each fault of a landing; returns the exit code.
 
     A landing that was replaced or deleted meanwhile is reported too, but is not a failure: a run of its own
     scores the new version. Rejected rows are not the step's failure: `collect` counts them for the run.
     """
-    from scoring.step.outcome import landing_line
-
     landings = list(landings)
     lines = [f"sensor {name}: {reason}" for name, reason in sorted(failed.items())]
-    lines += [landing_line(found) for found in landings if found.status in NOT_READ]
+    lines += landing_lines([found for found in landings if found.status in NOT_READ])
     print_errors(lines)
     print_skipped(landings)
     return EXIT_FAILED if lines else EXIT_DONE
+
+
+def landing_lines(landings: Sequence["LandingResult"]) -> list[str]:
+    """A line for each fault of landings; of those that share one, the first is named."""
+    from scoring.step.outcome import landing_line
+
+    alike: dict[str, list[str]] = {}
+    for found in landings:
+        alike.setdefault(landing_line(found).removeprefix(found.name), []).append(found.name)
+    return [
+        f"{first}{f' and {counted(len(more), "more file")} like it' if more else ''}{fault}"
+        for fault, (first, *more) in alike.items()
+    ]
 
 
 def print_errors(lines: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from scoring.commands.arguments import at_least, number
 from scoring.commands.failures import print_errors, print_skipped
 from scoring.errors import EXIT_DONE, EXIT_FAILED
-from scoring.formats import EXPECTED_TXT, LEAST_EPISODE, MAX_REJECTED, RunOutcome, SensorStatus
+from scoring.formats import EXPECTED_TXT, LEAST_EPISODE, MAX_REJECTED, LandingStatus, RunOutcome, SensorStatus
 from scoring.printable import counted, printable
 
 if TYPE_CHECKING:
@@ -61,14 +61,16 @@ def report_outcome(
 ) -> int:
     """Print the totals with the first reason, and each reason as an error; returns the exit code.
 
-    Reasons that were `reported` before are not printed again. `out` is where the results are, if anywhere.
+    If all unreadable landings were `reported` before, they are not reported again. `out` is where the results
+    are, if anywhere.
     """
     state, reasons = summary.outcome
+    unreadable = {found.name for found in summary.landings if found.status is LandingStatus.UNREADABLE}
     if as_json:
         print(json.dumps({"state": state, "reasons": reasons, **summary.totals}))
     else:
         print(_line(summary, out))
-    print_errors([reason for reason in reasons if reason not in reported])
+    print_errors(reasons[1:] if unreadable and unreadable.issubset(reported) else reasons)
     print_skipped(summary.landings)
     if silent := [row for row in summary.sensors if row["status"] == SensorStatus.SILENT]:
         first = f"{silent[0]['device']}/{silent[0]['sensor']}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scoring.commands.arguments import add_data, number, plain_text
-from scoring.commands.failures import print_errors, report_step
+from scoring.commands.failures import landing_lines, print_errors, report_step
 from scoring.commands.limits import add_limits, limits_of
 from scoring.commands.mapping import add_mapping, mappings_of
 from scoring.commands.outcome import add_rules, report_outcome, rules_of
@@ -89,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--out {args.out} lies in --data {args.data}: predictions would be read as readings"
         )
+    if args.out.resolve() == args.models.resolve():
+        raise UsageError(f"--out {args.out} is the folder of models, too: give another")
     manifest = RunManifest.read(args.manifest) if args.manifest else None
     if manifest and manifest.listed is not None:
         if isinstance(selection, Everything):
@@ -165,16 +167,15 @@ def _score_everything(
     rules: "Rules",
 ) -> int:
     from scoring.collect.whole_run import score_everything
-    from scoring.step.outcome import landing_line
 
     store.require_models()
     for line in store.notes():
         print(printable(line), file=sys.stderr)
-    reported: list[str] = []
+    reported: set[str] = set()
 
     def report(unreadable: "list[FoundLanding]") -> None:
-        reported.extend(landing_line(found) for found in unreadable)
-        print_errors(reported)
+        reported.update(found.name for found in unreadable)
+        print_errors(landing_lines(unreadable))
 
     summary, replaced = score_everything(
         sources,

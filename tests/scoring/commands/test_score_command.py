@@ -227,6 +227,31 @@ def test_one_unreadable_file_does_not_stop_the_others(
     assert found["totals"]["scored"] == len(rows())
 
 
+@pytest.mark.parametrize("step", [[], ["--shard", "0/2"]])
+def test_files_with_the_same_fault_are_one_error(
+    tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str], step: list[str]
+) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("a.csv", "b.csv", "c.csv"):
+        write_csv(folder / name, [["a"]], header="Time")
+    write_csv(folder / "d.csv", [["a"]], header="Date")
+    assert score(folder, models, tmp_path / "out", *step) == 1
+    same, other, *more = capsys.readouterr().err.splitlines()
+    assert same.startswith("error: a.csv and 2 more files like it: expected a CSV file with the columns TS, ")
+    assert other.startswith("error: d.csv: expected a CSV file with the columns TS, ")
+    assert not [line for line in more if "expected a CSV file" in line]
+
+
+def test_predictions_are_not_written_among_the_models(
+    tmp_path: Path, models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(models.iterdir())
+    assert score(write_csv(tmp_path / "a.csv", rows()), models, models) == 2
+    assert "is the folder of models, too: give another" in capsys.readouterr().err
+    assert sorted(models.iterdir()) == before
+
+
 def test_a_manifest_reports_replaced_and_deleted_landings(tmp_path: Path, models: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
