@@ -44,7 +44,8 @@ def _explain(error: Exception) -> tuple[object, int] | None:
     if isinstance(error, ScoringError):
         return error, EXIT_FAILED
     if isinstance(error, OSError):
-        return error, EXIT_RETRY
+        named = error.filename is not None and error.strerror
+        return f"{error.filename}: {error.strerror}" if named else error, EXIT_RETRY
     if isinstance(error, MemoryError):
         return "out of memory: give this step more memory, or use more shards", EXIT_RETRY
     return None

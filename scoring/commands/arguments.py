@@ -31,6 +31,14 @@ def duration(text: str) -> int:
     return milliseconds
 
 
+def existing_file(text: str) -> Path:
+    """The path of a file that is there."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text}: there is no such file")
+    return path
+
+
 def plain_text(text: str) -> str:
     """Printable text: a command line can hold other bytes."""
     if not text.isprintable():

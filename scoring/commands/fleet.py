@@ -4,6 +4,7 @@ import argparse
 from datetime import datetime
 from pathlib import Path
 
+from scoring.commands.arguments import existing_file
 from scoring.errors import EXIT_DONE
 
 _EXAMPLE = """\
@@ -25,7 +26,7 @@ Exit codes: 0 done; 1 the state cannot be read; 2 usage error.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
-    parser.add_argument("state", type=Path, metavar="STATE", help="the state of the fleet, as JSON")
+    parser.add_argument("state", type=existing_file, metavar="STATE", help="the state of the fleet, as JSON")
     parser.add_argument("--to", type=Path, required=True, help="the page to write")
     parser.add_argument(
         "--now",

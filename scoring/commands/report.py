@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from scoring.commands.arguments import existing_file
 from scoring.errors import EXIT_DONE
 
 _EXAMPLE = """\
@@ -27,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     parser.epilog = _EXAMPLE
     parser.add_argument("--preds", type=Path, required=True, help="the folder of a run")
-    parser.add_argument("--facts", type=Path, help="facts about the run, as JSON")
+    parser.add_argument("--facts", type=existing_file, help="facts about the run, as JSON")
     parser.add_argument("--models", type=Path, help="the folder of models, for exact boundaries")
 
 

@@ -122,7 +122,7 @@ class Folder(_Summary):
             summary = _SUMMARY.read(path / SUMMARY_JSON)
         except FileNotFoundError as error:
             raise ScoringError(
-                f"{path} holds no {SUMMARY_JSON}: run `python -m scoring collect` first"
+                f"{path} holds no {SUMMARY_JSON}: name the folder that `score` or `collect` has written to"
             ) from error
         return cls(path=path, **{name: getattr(summary, name) for name in _Summary.__slots__})
 

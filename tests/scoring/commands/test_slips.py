@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scoring.cli import _explain, main
 from tests.pipeline import small_fleet
 from tests.scoring.run_command import scoring
 
@@ -186,3 +187,29 @@ def test_an_interpreter_without_the_packages_is_named_with_what_to_do(here, word
     assert "make setup" in line
     assert ".venv/bin/python" in line
     assert "pip install '.[" in line
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("fleet nothing --to f.html", "argument STATE: nothing: there is no such file; see "),
+        ("report --preds empty --facts nothing", "argument --facts: nothing: there is no such file; see "),
+    ],
+)
+def test_a_file_that_is_not_there_is_a_usage_error(here, capsys, line, error):
+    with pytest.raises(SystemExit, match="2"):
+        main(line.split())
+    assert capsys.readouterr().err.startswith(f"error: {error}")
+
+
+def test_an_error_of_the_operating_system_names_the_file_first():
+    explained = _explain(FileNotFoundError(2, "No such file or directory", "gone.csv"))
+    assert explained == ("gone.csv: No such file or directory", 75)
+
+
+def test_a_folder_without_results_is_named_as_such(here):
+    done = scoring("report", "--preds", "good")
+    assert done.code == 1
+    assert done.err == (
+        "error: good holds no summary.json: name the folder that `score` or `collect` has written to\n"
+    )
