@@ -101,6 +101,7 @@ def test_the_readme_example_of_scoring_from_a_shell_works(tmp_path: Path):
     run_in(tmp_path, "\n".join(lines[1:]))
     assert (tmp_path / "preds" / "_SUCCESS").exists()
     assert len(list((tmp_path / "preds").glob("preds_*.csv"))) == 15
+    assert json.loads((tmp_path / "preds" / "summary.json").read_bytes())["totals"]["anomalies"] > 0
 
     [snippet] = blocks(README, "python")
     (tmp_path / "out").mkdir()
