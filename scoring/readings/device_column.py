@@ -1,7 +1,8 @@
-"""Which column of a file names the devices, as its first rows show."""
+"""Which columns of a file name the devices and the sensors, as its first rows show."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import combinations
 
 from scoring.readings.samples import Sample, are_times_of_day, decimal_of
 
@@ -13,6 +14,9 @@ _CODE = re.compile(r"-?\d{1,9}(\.0+)?")
 _MOST_CODES = 100
 """Machines that a column of integers can distinguish; more are numbers that were measured."""
 
+_MOST_PAIRED = 10
+"""Columns of which two together can be device and sensor."""
+
 _REPEATED = 0.1
 """Share of rows that can repeat the time of another: a logger can send a row twice."""
 
@@ -22,13 +26,9 @@ def find_device(sample: Sample, keys: Sequence[int], taken: Sequence[int]) -> tu
 
     `keys` are the columns of the time, and of the sensor in a long file; `taken` are others that are known.
     """
-    places = [place for place, title in enumerate(sample.titles) if title and place not in {*keys, *taken}]
-    codes = dict.fromkeys(place for place in places if _are_codes(sample.column(place)))
-    others = [place for place in places if place not in codes and sample.column(place)]
-    texts = [place for place in others if decimal_of(sample.column(place)) is None]
-    names = [place for place in texts if not are_times_of_day(sample.column(place))]
+    names, codes, texts = _candidates(sample, {*keys, *taken})
     for place in (*names, *codes):
-        if _separates(sample, keys, place, is_code=place in codes):
+        if _separates(sample, keys, (place,), are_names=place in names):
             return place, []
     notes = []
     if texts:
@@ -38,26 +38,61 @@ def find_device(sample: Sample, keys: Sequence[int], taken: Sequence[int]) -> tu
     return None, notes
 
 
+def find_sensor(sample: Sample, keys: Sequence[int]) -> int | None:
+    """The column in which rows of one time and device differ, as sensors do; `keys` are those columns."""
+    if not _is_repeated(sample, keys):
+        return None
+    names, codes, _ = _candidates(sample, {*keys})
+    found = (one for one in (*names, *codes) if _separates(sample, keys, (one,), are_names=one in names))
+    return next(found, None)
+
+
+def find_both(sample: Sample, keys: Sequence[int]) -> tuple[int, int] | None:
+    """The two columns in which rows of one time differ, as devices and their sensors do, from the left."""
+    if not _is_repeated(sample, keys):
+        return None
+    names, codes, _ = _candidates(sample, {*keys})
+    pairs = combinations(sorted((*names, *codes))[:_MOST_PAIRED], 2)
+    found = (pair for pair in pairs if _separates(sample, keys, pair, are_names={*pair} <= {*names}))
+    return next(found, None)
+
+
+def _candidates(sample: Sample, taken: Collection[int]) -> tuple[list[int], list[int], list[int]]:
+    """Columns of names, of few whole numbers, and all of texts."""
+    places = [place for place, title in enumerate(sample.titles) if title and place not in taken]
+    codes = [place for place in places if _are_codes(sample.column(place))]
+    others = [place for place in places if place not in codes and sample.column(place)]
+    texts = [place for place in others if decimal_of(sample.column(place)) is None]
+    return [place for place in texts if not are_times_of_day(sample.column(place))], codes, texts
+
+
 def repeated_note(sample: Sample, keys: Sequence[int], *, is_wide: bool) -> list[str]:
     """What to check where many rows have the same time, device and sensor: `keys` are their columns."""
-    rows = _cells(sample, keys)
-    repeated = len(rows) - len({*rows})
-    if repeated <= _REPEATED * len(rows):
+    if not _is_repeated(sample, keys):
         return []
-    found = f"{repeated:,} of the first {len(rows):,} rows have the time and device of another"
+    rows = _cells(sample, keys)
+    found = (
+        f"{len(rows) - len({*rows}):,} of the first {len(rows):,} rows have the time and device of another"
+    )
     sensors = "; if one names sensors, sensor=NAME value=NAME in place of wide=" if is_wide else ""
     return [f"{found}: if a column distinguishes machines, device=NAME{sensors}"]
 
 
-def _separates(sample: Sample, keys: Sequence[int], place: int, *, is_code: bool) -> bool:
-    """Whether rows of one time differ in this column, and its texts recur, as names of devices do.
+def _is_repeated(sample: Sample, keys: Sequence[int]) -> bool:
+    """Whether many rows are the same in these columns."""
+    rows = _cells(sample, keys)
+    return len(rows) - len({*rows}) > _REPEATED * len(rows)
+
+
+def _separates(sample: Sample, keys: Sequence[int], places: Sequence[int], *, are_names: bool) -> bool:
+    """Whether rows of one time differ in these columns, and their texts recur, as names of devices do.
 
     Numbers that were measured can differ by chance; those of machines are the same at nearly every time.
     """
-    rows = _cells(sample, (*keys, place))
-    times, names = {row[:-1] for row in rows}, {row[-1] for row in rows}
+    rows = _cells(sample, (*keys, *places))
+    times, names = {row[: len(keys)] for row in rows}, {row[len(keys) :] for row in rows}
     differ = max(len(times), len(names)) < len(rows) == len({*rows})
-    return differ and (not is_code or len(times) * len(names) <= 2 * len(rows))
+    return differ and (are_names or len(times) * len(names) <= 2 * len(rows))
 
 
 def _cells(sample: Sample, places: Sequence[int]) -> list[tuple[str, ...]]:

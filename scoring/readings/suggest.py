@@ -10,7 +10,7 @@ from scoring.errors import ReadingsError
 from scoring.mapping import DELIMITERS, PLAIN, InvalidMapping, Mapping
 from scoring.readings import hints
 from scoring.readings.columns import find_columns
-from scoring.readings.device_column import find_device, repeated_note
+from scoring.readings.device_column import find_both, find_device, find_sensor, repeated_note
 from scoring.readings.file_kinds import kind_of
 from scoring.readings.missing_words import find_missing_words
 from scoring.readings.samples import (
@@ -89,9 +89,13 @@ def suggest(sample: Sample, file: str) -> Suggestion:
     long = [place for place in named if place is not None] if None not in named else []
     keys = [*ts, *long[:1]]
     device = _named(sample, _DEVICE, keys)
+    unread: list[str] = []
     if device is None:
         device, unread = find_device(sample, keys, long)
-        notes += unread
+    if not long and (found := _sensors_in_rows(sample, ts, device, decimals)):
+        device, *long = found.places
+        keys, unread = [*ts, long[0]], found.notes
+    notes += unread
     notes += repeated_note(sample, [*keys, *([device] if device is not None else [])], is_wide=not long)
     words |= {"device_from": "file"} if device is None else {"device": sample.titles[device]}
     others = long[1:] or [
@@ -102,6 +106,8 @@ def suggest(sample: Sample, file: str) -> Suggestion:
         words |= dict(zip(("sensor", "value"), (sample.titles[place] for place in long), strict=True))
     else:
         values = [place for place in values if _short(sample.titles[place]) not in _NO_SENSOR]
+        if unread and len(values) == 1:
+            notes.append("only one column holds numbers: if another names sensors, sensor=NAME value=NAME")
         words["wide"] = () if values == others else tuple(sample.titles[place] for place in values)
     notes += _not_numbers(sample, [place for place in others if decimals[place] is None])
     if not values:
@@ -111,6 +117,31 @@ def suggest(sample: Sample, file: str) -> Suggestion:
         words["missing"] = missing
         notes.append(f"{Mapping(missing=missing)}: check that these words mean that there is no reading")
     return _shortest(sample, words, file, notes)
+
+
+class _Rows(NamedTuple):
+    """Columns of device, sensor and value, and what to check of them."""
+
+    places: tuple[int, int, int]
+    notes: list[str]
+
+
+def _sensors_in_rows(
+    sample: Sample, ts: Sequence[int], device: int | None, decimals: Sequence[str | None]
+) -> _Rows | None:
+    """The columns of a file whose rows of one time differ by the sensor, in a column of any name."""
+    notes: list[str] = []
+    sensor = None if device is None else find_sensor(sample, [*ts, device])
+    if device is None and (both := find_both(sample, ts)):
+        device, sensor = both
+        names = " and ".join(repr(sample.titles[place][:_SHOWN]) for place in both)
+        notes.append(f"only {names} together distinguish rows of one time: check which names the device")
+    if device is None or sensor is None:
+        return None
+    numbers = [place for place, decimal in enumerate(decimals) if decimal is not None]
+    values = [place for place in numbers if place not in {*ts, device, sensor}]
+    value = values[0] if len(values) == 1 else _named(sample, _VALUE, [*ts, device, sensor])
+    return None if value is None else _Rows((device, sensor, value), notes)
 
 
 def _of_text(sample: Sample, decimals: Iterable[str | None], notes: list[str]) -> dict[str, Any]:

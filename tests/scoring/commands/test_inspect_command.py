@@ -95,6 +95,44 @@ def test_a_column_of_few_integers_in_which_rows_of_one_time_differ_is_suggested_
     assert "repeated" not in done.out
 
 
+SENSORS_IN_ROWS = {
+    "texts": ("Device,Punkt,Wert", "sensor=Punkt value=Wert", "{d},P{s},{v}.5"),
+    "whole numbers": ("Device,Nr,Wert", "sensor=Nr value=Wert", "{d},{s},{v}.5"),
+    "the value beside others": ("Device,Punkt,Status,Wert", "sensor=Punkt value=Wert", "{d},P{s},0,{v}.5"),
+    "both without a name": ("Name,Punkt,Wert", "device=Name sensor=Punkt value=Wert", "m{d},P{s},{v}.5"),
+    "both as whole numbers": ("A,B,Wert", "device=A sensor=B value=Wert", "{d},{s},{v}.5"),
+}
+
+
+@pytest.mark.parametrize("case", SENSORS_IN_ROWS)
+def test_sensors_in_rows_are_found_in_a_column_of_any_name(tmp_path: Path, case: str) -> None:
+    titles, words, row = SENSORS_IN_ROWS[case]
+    data = tmp_path / "hall.csv"
+    rows = [
+        f"2026-01-01 00:{n:02}:00," + row.format(d=d, s=s, v=n + 10 * s)
+        for n in range(30)
+        for d in (1, 2)
+        for s in (1, 2, 3)
+    ]
+    data.write_text("\n".join([f"TS,{titles}", *rows]))
+    out = " ".join(scoring("inspect", data).out.split())
+    assert f'--mapping "{words}"' in out
+    assert "readings 180 of 6 sensors of 2 devices" in out
+    assert "repeated" not in out
+    unnamed = (
+        "check only 'Name' and 'Punkt' together distinguish rows of one time: check which names the device"
+    )
+    assert (unnamed in out) == ("Name" in titles)
+
+
+def test_one_column_of_numbers_beside_texts_is_to_be_checked(tmp_path: Path) -> None:
+    data = tmp_path / "hall.csv"
+    rows = [f"2026-01-01 00:{n:02}:{s:02},P{s},{n}.5" for n in range(30) for s in (1, 2, 3)]
+    data.write_text("\n".join(["TS,Punkt,Wert", *rows]))
+    out = " ".join(scoring("inspect", data).out.split())
+    assert "only one column holds numbers: if another names sensors, sensor=NAME value=NAME" in out
+
+
 def test_machines_that_are_not_distinguished_in_the_first_rows_are_not_merged_silently(
     tmp_path: Path,
 ) -> None:
