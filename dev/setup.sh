@@ -36,6 +36,5 @@ else
 fi
 "${pip[@]}" --no-deps --no-build-isolation --editable "$here/.." # the commands work from any folder
 if [ -f "$here/package-lock.json" ]; then
-    echo "Installing Azurite: about 200 MB on disk ..."
     bash "$here/install-azurite.sh" "$venv"
 fi
