@@ -43,8 +43,8 @@ from scoring.formats import PACK_NAME
 SENSORS = 15
 FILES = SENSORS + 8
 """What a run stores for its readers: predictions, summaries, rejects, episodes, report, _SUCCESS ..."""
-BUDGET_REQUESTS = FILES + 28
-"""26, of which 8 are for the fleet state and both pages; and two for each two seconds that the run takes."""
+BUDGET_REQUESTS = FILES + 27
+"""25, of which 8 are for the fleet state and both pages; and two for each two seconds that the run takes."""
 FIRST = 8
 """More that the first run of a fleet takes, beside its models: documents, pages that do not exist yet."""
 BUDGET_RATIO = 7.0

@@ -5,7 +5,7 @@ Layout of the runs container:
     open/<run>           marker: the sweep still has to check this run (`pipeline.runs.markers`)
     <run>/record.json    what the run is, and its state (`pipeline.runs.record`)
     <run>/manifest.json  the landings that it scores (`pipeline.runs.landing`)
-    <run>/result.json    how it ended, as the worker of the local engine states it (`pipeline.runs.result`)
+    <run>/steps.json     its steps and its result, by the worker of the local engine (`step_states` there)
     <run>/cancel         cancellation was requested
     landings/<32 hex>    claim on one landing: the name of the run that scores it
     ended/<time>-<run>   it has finished: its row on the page of runs (`pipeline.runs.history`)

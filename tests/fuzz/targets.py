@@ -28,7 +28,6 @@ from pipeline.errors import PipelineError
 from pipeline.flow import sweep
 from pipeline.published import publish
 from pipeline.published.build import SCORE_FILE, ReadingLimits, build, check
-from pipeline.runs import result
 from pipeline.runs.landing import Manifest
 from pipeline.runs.record import RunRecord
 from pipeline.settings import Settings
@@ -164,11 +163,6 @@ def _documents(folder: Path) -> dict[str, Target]:
             lambda data: sweep.read_watermark(data, "it").to_bytes(),
             PipelineError,
             (SAMPLES / "watermark-1.json").read_bytes(),
-        ),
-        "result": (
-            lambda data: result.from_bytes(data, "it"),
-            PipelineError,
-            (SAMPLES / "result-1.json").read_bytes(),
         ),
         "steps": (lambda data: step_states.from_bytes(data, "it"), PipelineError, _STEPS),
         "published": (lambda data: publish.from_bytes(data, "it"), PipelineError, _PUBLISHED),
@@ -312,6 +306,7 @@ _STEPS = _json(
                 "error": None,
             }
         ],
+        "result": {"state": "partly", "retry": True, "missing": ["1_4"], "counts": {"scored": 4}},
     }
 )
 _REQUESTS = (

@@ -12,7 +12,7 @@ FOUND = sorted(file for file in CORPUS.glob("*/*") if file.is_file())
 NAMES = (
     *("csv", "gzip", "parquet", "mapped readings", "mapping"),
     *("manifest of a step", "manifest of a run", "record", "summary", "watermark", "steps", "published"),
-    *("result", "published documents", "host request"),
+    *("published documents", "host request"),
     *("pipeline", "settings", "model", "schema of a model", "pack", "pickle"),
 )
 

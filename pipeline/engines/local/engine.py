@@ -118,16 +118,16 @@ class LocalEngine:
 
     def steps(self, run: str) -> list[StepStatus]:
         """The states of its steps, as of a few seconds ago."""
-        return step_states.read(self.store.runs, run)
+        return list(step_states.read(self.store.runs, run).steps)
 
     def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
         """Logs of finished steps: short ones from the document of step states, others from blobs."""
-        steps, logs = step_states.read_with_logs(self.store.runs, run)
-        for step in steps:
+        found = step_states.read(self.store.runs, run)
+        for step in found.steps:
             if step.name in known or not step.tries or not step.state.final:
                 continue
-            if step.name in logs:
-                yield step.name, logs[step.name]
+            if step.name in found.logs:
+                yield step.name, found.logs[step.name]
             else:
                 with suppress(NotFound):  # it wrote nothing
                     log = self.store.runs.read(f"{run}/logs/{step.name}.log").data

@@ -1,7 +1,15 @@
-"""States and short logs of the steps of a local run, in `<run>/steps.json` for `status` and `watch`.
+"""The steps of a local run in `<run>/steps.json`: their states, their short logs, and at last its result.
 
-Written every other second at most. Most logs have one line: a request for each would be half of the requests
-of a small run. The document is stored, so it has a version.
+Written every other second at most while steps run. Most logs have one line: a request for each would be half
+of the requests of a small run.
+
+Someone who can write predictions could write a summary and `_SUCCESS` too. So a run has finished when its
+worker states the result here, in a container that only the project writes: when all predictions are stored,
+before it writes `_SUCCESS`. A worker that replaces a dead one finds the result, and scores nothing again.
+
+The document is stored, so it has a version. In one without a result the run has not finished, as in those of
+earlier releases, which stated it in a document of its own: a run of theirs that ended without a final record,
+because its worker died within that second, is scored again.
 """
 
 import json
@@ -13,6 +21,8 @@ from datetime import datetime
 from pipeline.engine import StepState, StepStatus
 from pipeline.errors import NotFound, StorageError
 from pipeline.json_documents import read_document, to_json
+from pipeline.redact import redacted
+from pipeline.runs.record import RunStatus
 from pipeline.storage.container import Container
 
 VERSION = 1
@@ -22,16 +32,18 @@ LONGEST_LOG = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class _Steps:
+class Steps:
     """The fields of the document that are used."""
 
     steps: tuple[StepStatus, ...]
     logs: dict[str, str] = field(default_factory=dict)
     """Logs of finished steps by name, as far as they are short."""
+    result: RunStatus | None = None
+    """How the run ended, if its results are stored."""
 
 
 def path(run: str) -> str:
-    """Path of the step states of `run`."""
+    """Path of the steps of `run`."""
     return f"{run}/steps.json"
 
 
@@ -81,13 +93,15 @@ class StepStates:
                 if not step.state.final:
                     self._change(replace(step, state=StepState.CANCELED, ended=self._clock()))
 
-    def write(self) -> None:
-        """Store it, if anything has changed."""
+    def write(self, result: RunStatus | None = None) -> None:
+        """Store it, if anything has changed, or with the `result` of the run."""
         with self._lock:
-            if self._written:
+            if self._written and result is None:
                 return
             self._written = True
-            stored = to_json(_Steps(tuple(self._steps.values()), dict(self._logs)))
+            if result and result.error:  # often a message of other software
+                result = replace(result, error=redacted(result.error))
+            stored = to_json(Steps(tuple(self._steps.values()), dict(self._logs), result))
         document = {"version": VERSION, "run": self._run, **stored}
         try:
             self._container.put(path(self._run), json.dumps(document, ensure_ascii=False).encode() + b"\n")
@@ -100,17 +114,8 @@ class StepStates:
         self._written = False
 
 
-def read(container: Container, run: str) -> list[StepStatus]:
+def read(container: Container, run: str) -> Steps:
     """The latest stored steps of a run; empty before it has started.
-
-    Raises:
-        RunDocumentError: the document cannot be read.
-    """
-    return read_with_logs(container, run)[0]
-
-
-def read_with_logs(container: Container, run: str) -> tuple[list[StepStatus], dict[str, str]]:
-    """The same, with the short logs of finished steps by name.
 
     Raises:
         RunDocumentError: the document cannot be read.
@@ -118,15 +123,14 @@ def read_with_logs(container: Container, run: str) -> tuple[list[StepStatus], di
     try:
         data = container.read(path(run)).data
     except NotFound:
-        return [], {}
+        return Steps(())
     return from_bytes(data, f"{container.name}/{path(run)}")
 
 
-def from_bytes(data: bytes, where: str) -> tuple[list[StepStatus], dict[str, str]]:
-    """The steps and logs in `data`, which was read from `where`.
+def from_bytes(data: bytes, where: str) -> Steps:
+    """The steps in `data`, which was read from `where`.
 
     Raises:
         RunDocumentError: it is not a list of steps, or has an unknown version.
     """
-    found = read_document(data, _Steps, version=VERSION, where=where, what="a list of steps")
-    return list(found.steps), found.logs
+    return read_document(data, Steps, version=VERSION, where=where, what="a list of steps")

@@ -6,7 +6,7 @@ Its settings, and the environment variables that no step may read, come as JSON 
 
 It holds the lease on the marker of the run while it is alive, so that there is only one worker, and its death
 is detected. A new worker for the same run repeats everything, with the same names and bytes, unless a worker
-has stated the result of the run already (`pipeline.runs.result`).
+has stated the result of the run already (`pipeline.engines.local.step_states`).
 """
 
 import argparse
@@ -45,7 +45,6 @@ from pipeline.errors import (
 from pipeline.log_lines import keep_one_line
 from pipeline.published.build import COLLECT, SCORE_FILE, check
 from pipeline.redact import redacted
-from pipeline.runs import result
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
@@ -150,7 +149,7 @@ class Worker:
         Landings can have been replaced since, so a second execution could score fewer of them. Without a
         result, what the earlier worker has stored is deleted.
         """
-        status = result.find(self.store.runs, self.run)
+        status = step_states.read(self.store.runs, self.run).result
         if status is None:
             self._clear()
         else:
@@ -181,10 +180,12 @@ class Worker:
                 execution.run()
             if self.stop.why:
                 states.cancel()
-            if self.stop.why is not StopReason.LOST:
-                states.write()
-            renew_lease()  # a suspended worker can have lost it, and another stored everything
-            return None if self.stop.why else self._conclude(execution, place.out)
+            try:
+                renew_lease()  # a suspended worker can have lost it, and another stored everything
+                return None if self.stop.why else self._conclude(execution, place.out, states)
+            finally:
+                if self.stop.why is not StopReason.LOST:
+                    states.write()  # where there is no result that was written with them
 
     def _pipeline(self, version: str, folder: Path) -> Pipeline:
         """The published pipeline, if its documents are those that this project would publish."""
@@ -219,7 +220,7 @@ class Worker:
             tries=self.settings.step_tries,
         )
 
-    def _conclude(self, execution: Execution, out: Path) -> RunStatus:
+    def _conclude(self, execution: Execution, out: Path, states: StepStates) -> RunStatus:
         """Read the summary, and store the results; the next try of lost steps has its own folder."""
         if failed := execution.failed.get(COLLECT):
             return RunStatus(state=RunState.FAILED, error=f"{COLLECT}: {failed.error}", retry=failed.retry)
@@ -232,7 +233,7 @@ class Worker:
         kept = [file for name in (SUMMARY_JSON, EPISODES_CSV, DAYS_CSV) if (file := out / name).is_file()]
         self.conclusions.keep_results({file.name: file.read_bytes() for file in kept})
         if not self.stop.why:
-            result.write(self.store.runs, self.run, status)
+            states.write(status)
             self._mark()
         return status
 

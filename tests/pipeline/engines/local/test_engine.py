@@ -21,6 +21,7 @@ from dev.azurite import connection_string
 from dev.proxy import FaultProxy, at_random
 from pipeline.alerts import RUN_FAILED
 from pipeline.engine import StepState
+from pipeline.engines.local import step_states
 from pipeline.engines.local.engine import handed_over, settings_environment, worker_environment
 from pipeline.engines.local.lease import RENEW_SECONDS
 from pipeline.engines.local.machine import Machine
@@ -546,6 +547,22 @@ def test_a_worker_that_died_before_it_updated_the_record_is_not_repeated(fleet, 
     assert fleet.ended(run).counts == record.counts
     assert list(fleet.context.store.preds.list(f"{run}/preds_")) == stored
     assert fleet.finished(run)
+
+
+def test_steps_and_logs_of_a_run_are_kept_where_its_results_cannot_be_stored(fleet):
+    fleet.models(s1_1="say 1")
+    fleet.publish()
+    submit, fleet.engine.submit = fleet.engine.submit, no_worker
+    run, preds = fleet.start(fleet.land("a.csv", "1_1")), fleet.context.store.preds
+    preds.put(f"{run}/preds_1_1.csv", b"")
+    with_lease = preds.lease(f"{run}/preds_1_1.csv", 60)
+    submit(fleet.context.runs.load(run), fleet.context.published())
+    assert fleet.ended(run).state is RunState.FAILED
+    assert {step.state for step in fleet.engine.steps(run)} == {StepState.SUCCEEDED}
+    assert "score_1_1" in dict(fleet.engine.logs(run))
+    assert step_states.read(fleet.context.store.runs, run).result is None
+    assert not fleet.finished(run)
+    with_lease.release()
 
 
 def test_a_pipeline_that_was_published_for_another_engine_is_refused(fleet):
