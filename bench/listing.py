@@ -5,7 +5,6 @@ one length of the history and with twice that: what grows only with the work cos
 listings, which take a request for each 5,000 blobs.
 """
 
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote
 
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobServiceClient
@@ -211,8 +209,7 @@ def succeeded(run: str, name: str, ended: datetime) -> RunRecord:
 
 def row(record: RunRecord) -> dict[str, Blob]:
     """The row of a finished run in the runs container."""
-    text = quote(json.dumps(history.row(record)), safe="")
-    return {str(history.blob_name(record)): Blob(b"", {"version": history.VERSION, "row": text})}
+    return {str(history.blob_name(record)): Blob(b"", history.metadata(record))}
 
 
 def sweep_again(context: Context) -> None:

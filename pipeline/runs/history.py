@@ -39,9 +39,12 @@ _UNSCORED = ("sensors_failed", "sensors_missing", "sensors_without_model")
 def add(runs: Container, record: RunRecord) -> None:
     """Add a finished run; adding it again changes nothing."""
     if name := blob_name(record):
-        text = quote(json.dumps(_short(row(record))), safe="")
-        more = quote(json.dumps(_more(record)), safe="")
-        runs.put(name, b"", metadata={"version": VERSION, "row": text, "more": more})
+        runs.put(name, b"", metadata=metadata(record))
+
+
+def metadata(record: RunRecord) -> dict[str, str]:
+    """What the blob of a finished run says of it."""
+    return {"version": VERSION, "row": _text(_short(row(record))), "more": _text(_more(record))}
 
 
 def newest(runs: Container, most: int) -> list[dict[str, Any]]:
@@ -156,6 +159,11 @@ def _full_rows(runs: Container, page: int) -> Iterator[dict[str, Any]]:
 def _current(runs: Container, page: int) -> Iterator[BlobInfo]:
     listed = runs.list(f"{FOLDER}/", metadata=True, page=page)
     return (blob for blob in listed if blob.metadata.get("version") == VERSION)
+
+
+def _text(fields: dict[str, Any]) -> str:
+    """Fields as the value of a header; what is common in JSON stays as it is: a page decodes a thousand."""
+    return quote(json.dumps(fields, separators=(",", ":")), safe='{}":,+/')
 
 
 def _read(text: str) -> dict[str, Any]:
