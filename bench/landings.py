@@ -58,7 +58,7 @@ class NoEngine:
         """Return no logs."""
         return iter(())
 
-    def cancel(self, run: str) -> None:
+    def cancel(self, record: RunRecord) -> None:
         """Do nothing."""
 
 

@@ -82,5 +82,8 @@ class Engine(Protocol):
     def logs(self, run: str, known: Collection[str] = ()) -> Iterator[tuple[str, str]]:
         """Name and current log of each step, except of those in `known`."""
 
-    def cancel(self, run: str) -> None:
-        """Request that the run stops; its state becomes `canceled` when it has. A lost run stops at once."""
+    def cancel(self, record: RunRecord) -> None:
+        """Stop a run whose cancellation is requested; its state becomes `canceled` when it has stopped.
+
+        A run without a worker or job is canceled at once. `record` can be older than the one in storage.
+        """

@@ -28,6 +28,6 @@ def cancel(context: Context, run: str) -> str:
         resume(context, record)  # which finds the cancellation
         record = context.runs.load(run)
     if not record.state.final:  # otherwise another process has submitted and finished it
-        context.engine.cancel(run)
+        context.engine.cancel(record)
     update_index(context.store, context.settings.late_sweep, context.clock())  # it can finish at once
     return f"run {run} was asked to stop"

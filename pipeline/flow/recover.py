@@ -225,7 +225,7 @@ def _check_engine_status(context: Context, record: RunRecord) -> Action:
     if status.state.final:
         return _finish(context, record, status)
     if context.runs.cancel_requested(record.run):  # the requester can have died before it reached the engine
-        context.engine.cancel(record.run)
+        context.engine.cancel(record)
         return Action.NONE
     if status.lost:
         return _restart(context, record)

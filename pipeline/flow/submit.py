@@ -251,8 +251,9 @@ def _claim_and_submit(
     try:
         runs.advance(record, RunState.SUBMITTED)
     except IllegalTransition:  # the engine, or another process that resumed the run, was faster
-        if runs.load(run).state is RunState.CANCELED:
-            context.engine.cancel(run)
+        record = runs.load(run)
+        if record.state is RunState.CANCELED:
+            context.engine.cancel(record)
             return _canceled(run)
     count = len(landings)
     what = landings[0].name if count == 1 else f"{count:,} landings"

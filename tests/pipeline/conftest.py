@@ -81,6 +81,11 @@ class Fleet:
 
         return until(over)
 
+    def cancel(self, run: str) -> None:
+        """Request that a run stops."""
+        self.context.runs.request_cancel(run)
+        self.engine.cancel(self.context.runs.load(run))
+
     def score(self, name: str) -> RunRecord:
         return self.ended(self.start(name))
 

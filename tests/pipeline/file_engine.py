@@ -11,7 +11,7 @@ from pipeline.errors import EngineError, UnknownRun
 from pipeline.flow.context import Context
 from pipeline.published.documents import Documents, PublishedPipeline
 from pipeline.published.publish import publish
-from pipeline.runs.record import RunState, RunStatus
+from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from pipeline.storage.account import Store
@@ -45,8 +45,8 @@ class FileEngine:
         status = json.loads(file.read_text()) if file.exists() else {"state": "submitted"}
         return RunStatus(**status | {"state": RunState(status["state"])})
 
-    def cancel(self, run: str) -> None:
-        (self.folder / f"{run}.canceled").touch()
+    def cancel(self, record: RunRecord) -> None:
+        (self.folder / f"{record.run}.canceled").touch()
 
     # For tests
 

@@ -162,16 +162,16 @@ class Engine:
             return job.status
         return RunStatus(state=record.state, lost=not record.state.final)
 
-    def cancel(self, run: str) -> None:
+    def cancel(self, record: RunRecord) -> None:
         def effect() -> bool:
-            job = self.world.jobs.get(run)
+            job = self.world.jobs.get(record.run)
             if job and not job.state.final:
                 job.status = RunStatus(state=RunState.CANCELED)
             return job is None
 
         if self._asked(effect):
             with suppress(IllegalTransition):
-                self.runs.advance(self.runs.load(run), RunState.CANCELED)
+                self.runs.advance(record, RunState.CANCELED)
 
     def _asked(self, effect: Callable[[], Any]) -> Any:
         try:

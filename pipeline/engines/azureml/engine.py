@@ -177,16 +177,15 @@ class AzureMLEngine:
             if child.display_name not in known:
                 yield str(child.display_name), jobs.log(self.workspace, child)
 
-    def cancel(self, run: str) -> None:
+    def cancel(self, record: RunRecord) -> None:
         """Request that the job stops; a run without a job is canceled at once."""
-        status = self.status(run)
+        status = self.status(record.run)
         if status.state.final:
             return
-        self.runs.request_cancel(run)  # so that the sweep neither resumes nor retries it
-        jobs.cancel(self.workspace, run)
+        jobs.cancel(self.workspace, record.run)
         if status.lost:
             with suppress(IllegalTransition):  # it has finished in the meantime
-                self.runs.advance(self.runs.load(run), RunState.CANCELED)
+                self.runs.advance(record, RunState.CANCELED)
 
     def _without_job(self, run: str) -> RunStatus:
         """The status of a run that the workspace has no job for."""

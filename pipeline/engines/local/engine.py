@@ -25,6 +25,7 @@ from pipeline.engines.local import step_states
 from pipeline.engines.local.machine import Machine, default_folder
 from pipeline.errors import EngineError, IllegalTransition, NotFound, PipelineError
 from pipeline.published.documents import PublishedPipeline
+from pipeline.runs.markers import Marker
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
@@ -109,11 +110,11 @@ class LocalEngine:
         record = self.runs.load(run)
         lost = False
         if record.state in _WITH_WORKER:
-            marker = next((marker for marker in self.runs.markers.all() if marker.run == run), None)
+            marker = self.runs.markers.find(run)
             if marker is None:
                 record = self.runs.load(run)  # it has finished in the meantime
             else:
-                lost = not marker.held and not self._may_be_starting(record)
+                lost = self._is_lost(record, marker)
         return replace(record.status, lost=lost)
 
     def steps(self, run: str) -> list[StepStatus]:
@@ -133,17 +134,17 @@ class LocalEngine:
                     log = self.store.runs.read(f"{run}/logs/{step.name}.log").data
                     yield step.name, log.decode(errors="replace")
 
-    def cancel(self, run: str) -> None:
-        """Request that the worker stops; a run without a worker is canceled at once."""
-        record = self.runs.load(run)
-        if record.state.final:
-            return
-        self.runs.request_cancel(run)
-        if record.state is RunState.SUBMITTED and self.runs.cancel_unstarted(record):
-            return
-        if self.status(run).lost:
-            with suppress(IllegalTransition):  # it has finished in the meantime
-                self.runs.advance(self.runs.load(run), RunState.CANCELED)
+    def cancel(self, record: RunRecord) -> None:
+        """Its worker finds the request; a run without a worker is canceled at once."""
+        if record.state is RunState.SUBMITTED:
+            if self.runs.cancel_unstarted(record):
+                return
+            record = self.runs.load(record.run)
+        if record.state in _WITH_WORKER:
+            marker = self.runs.markers.find(record.run)
+            if marker is not None and self._is_lost(record, marker):
+                with suppress(IllegalTransition):  # it has finished in the meantime
+                    self.runs.advance(record, RunState.CANCELED)
 
     def _watch(
         self,
@@ -178,10 +179,12 @@ class LocalEngine:
             )
             self.submit(restarted, published)
 
-    def _may_be_starting(self, record: RunRecord) -> bool:
-        if record.state is RunState.RUNNING:
+    def _is_lost(self, record: RunRecord, marker: Marker) -> bool:
+        """Whether it has no worker, and none that can be starting."""
+        if marker.held:
             return False
-        return self.runs.clock() - (record.submitted or record.created) < START
+        started = record.submitted or record.created
+        return record.state is RunState.RUNNING or self.runs.clock() - started >= START
 
 
 def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -100,7 +100,7 @@ def test_the_totals_of_the_summary_are_the_counts_of_the_run(finished):
 
 def test_it_cannot_be_canceled(finished):
     """Why: results that were read must not become invalid afterwards."""
-    finished.fleet.engine.cancel(finished.run)
+    finished.fleet.cancel(finished.run)
     assert finished.fleet.engine.status(finished.run).state is finished.state
 
 

@@ -600,11 +600,11 @@ class TestFollowing:
 
     def test_a_cancelled_run_ends_so(self, taken, emulator):
         run = submit_landing(taken, "2026/a.csv").run
-        taken.engine.cancel(run)
+        taken.engine.cancel(taken.runs.load(run))
         assert emulator.jobs.jobs[run].canceled.is_set()
         emulator.jobs.jobs[run].status = "Canceled"
         assert taken.engine.status(run).state is RunState.CANCELED
-        taken.engine.cancel(run)
+        taken.engine.cancel(taken.runs.load(run))
 
     def test_steps_on_many_pages_are_all_listed(self, taken, emulator):
         run = submit_landing(taken, "2026/a.csv").run

@@ -20,13 +20,21 @@ from azure.storage.blob import BlobLeaseClient, BlobServiceClient
 from dev.azurite import connection_string
 from dev.proxy import FaultProxy, at_random
 from pipeline.alerts import RUN_FAILED
+from pipeline.clock import utc_now
 from pipeline.engine import StepState
 from pipeline.engines.local import step_states
-from pipeline.engines.local.engine import handed_over, settings_environment, worker_environment
+from pipeline.engines.local.engine import (
+    LocalEngine,
+    handed_over,
+    settings_environment,
+    worker_environment,
+)
 from pipeline.engines.local.lease import RENEW_SECONDS
 from pipeline.engines.local.machine import Machine
 from pipeline.engines.local.worker import Worker
 from pipeline.errors import EngineError
+from pipeline.flow.cancel import cancel
+from pipeline.flow.context import Context
 from pipeline.flow.manual import Request, submit_manual
 from pipeline.flow.status import view_run
 from pipeline.flow.sweep import sweep
@@ -34,11 +42,14 @@ from pipeline.published.documents import PublishedPipeline, version_of
 from pipeline.published.publish import load_documents
 from pipeline.runs.history import newest
 from pipeline.runs.record import RunRecord, RunState
+from pipeline.runs.store import Runs
 from pipeline.settings import Connection, Settings
 from pipeline.step_environment import ROOT
+from pipeline.storage.account import Store
 from pipeline.terminal.watch import show
 from scoring.formats import SUCCESS
 from tests.pipeline.conftest import Fleet, plant_end, until
+from tests.pipeline.counting import CountingTransport
 from tests.pipeline.workers import all_workers, workers
 from tests.scoring.run_command import scoring
 
@@ -393,12 +404,25 @@ def test_a_run_stops_within_seconds_when_it_is_canceled(fleet):
     run = fleet.start(fleet.land("a.csv", "1_1", "1_2"))
     until(lambda: any(step.state is StepState.RUNNING for step in fleet.engine.steps(run)))
     began = time.monotonic()
-    fleet.engine.cancel(run)
+    fleet.cancel(run)
     assert fleet.ended(run).state is RunState.CANCELED
     assert time.monotonic() - began < 10
     assert {step.state for step in fleet.engine.steps(run)} <= {StepState.CANCELED, StepState.SUCCEEDED}
     assert not fleet.finished(run)
     assert fleet.context.runs.markers.all() == []
+
+
+def test_cancel_reads_the_record_of_a_run_once(fleet):
+    run, counting = start_sleeping(fleet), CountingTransport()
+    store = Store.connect(fleet.context.settings, transport=counting)
+    engine = LocalEngine(fleet.context.settings, store, Runs(store, utc_now))
+    assert cancel(Context(fleet.context.settings, store, engine, utc_now), run)
+    store.close()
+    assert [path.rpartition("/")[2] for path in counting.requests if f"/{run}" in path] == [
+        *("record.json", "cancel"),
+        run,  # the marker
+    ]
+    assert fleet.ended(run).state is RunState.CANCELED
 
 
 def test_a_run_that_is_canceled_before_its_worker_starts_ends_at_once_and_scores_nothing(fleet):
@@ -407,7 +431,7 @@ def test_a_run_that_is_canceled_before_its_worker_starts_ends_at_once_and_scores
     submit, fleet.engine.submit = fleet.engine.submit, no_worker
     run = fleet.start(fleet.land("a.csv", "1_1"))
     record = fleet.context.runs.load(run)
-    fleet.engine.cancel(run)
+    fleet.cancel(run)
     assert fleet.context.runs.load(run).state is RunState.CANCELED
     assert fleet.context.runs.markers.all() == []
     assert [row["run"] for row in newest(fleet.context.store.runs, 2)] == [run]
@@ -467,17 +491,17 @@ def test_a_killed_worker_is_not_replaced_while_another_one_has_its_run(fleet):
     assert (workers(run), fleet.context.runs.load(run).restarts) == ([], 0)
     assert fleet.context.runs.markers.all()[0].held
     lease.release()
-    fleet.engine.cancel(run)
+    fleet.cancel(run)
 
 
 def test_a_canceled_run_gets_no_other_worker(fleet):
     run = start_sleeping(fleet)
     (worker,) = workers(run)
     worker.suspend()
-    fleet.engine.cancel(run)
+    fleet.cancel(run)
     worker.kill()
     until(lambda: not fleet.context.runs.markers.all()[0].held)
-    fleet.engine.cancel(run)
+    fleet.cancel(run)
     assert fleet.ended(run).state is RunState.CANCELED
     assert workers(run) == []
 
