@@ -52,7 +52,7 @@ class Sandbox:
         from pipeline.flow.upload import compare, select_models, upload
 
         models, files = self.context.store.models, select_models([fleet.models]).files
-        upload(models, compare(models, files), lambda _: None)
+        upload(models, compare(models.find, files), lambda _: None)
         return len(files)
 
     def publish(self) -> str:

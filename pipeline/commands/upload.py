@@ -11,9 +11,13 @@ from scoring.formats import PACK_NAME
 from scoring.printable import counted, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pipeline.flow.context import Context
-    from pipeline.flow.upload import Compared
+    from pipeline.flow.upload import Compared, Selected
     from pipeline.runs.landing import Landing
+    from pipeline.storage.container import Container
+    from pipeline.storage.listing import BlobInfo
 
 _EXAMPLE = """\
 Uploads readings to the data container, or models with --models to the models container. A blob has the name
@@ -55,17 +59,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Upload, with progress, and print the result and what follows from it."""
     from pipeline.commands.local_settings import open_context
-    from pipeline.flow.upload import compare, fleet_folder, pack, select_models, select_readings, upload
+    from pipeline.flow.upload import compare, select_readings, upload
     from pipeline.terminal.progress import transfer
 
     context = open_context()
     store = context.store
     container = store.models if args.models else store.data
-    if args.models and (folder := fleet_folder(container, args.paths)):
-        print(f"packing the models of {folder} ...", file=sys.stderr, flush=True)
-        for line in pack(folder):
-            print(printable(line), file=sys.stderr)
-    selected = select_models(args.paths) if args.models else select_readings(args.paths, by_date=args.by_date)
+    if args.models:
+        selected, find = _models(container, args.paths)
+    else:
+        selected, find = select_readings(args.paths, by_date=args.by_date), container.find
     for line in selected.left_out[:_MOST_LINES]:
         print(line, file=sys.stderr)
     if len(selected.left_out) > _MOST_LINES:
@@ -73,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     many = len(selected.files) > _MANY or selected.size > _MANY_BYTES
     checking = transfer(f"checking {counted(len(selected.files), 'file')}", selected.size)
     with checking if many else nullcontext(_ignore) as advance:
-        compared = compare(container, selected.files, advance)
+        compared = compare(find, selected.files, advance)
     if not args.overwrite:
         compared.require_consent(container, free=frozenset({PACK_NAME} if args.models else ()))
     if sent := compared.to_send:
@@ -85,6 +88,22 @@ def run(args: argparse.Namespace) -> int:
     elif not args.models:
         print("a blob is scored once: python -m pipeline submit NAME --again scores it again")
     return EXIT_DONE
+
+
+def _models(
+    container: "Container", paths: "Sequence[Path]"
+) -> "tuple[Selected, Callable[[str], BlobInfo | None]]":
+    """The models at `paths`, packed if they are a fleet, and what finds their blobs: one listing."""
+    from pipeline.flow.upload import fleet_folder, pack, select_models
+
+    selected = select_models(paths)
+    stored = {blob.name: blob for blob in container.list()}
+    if folder := fleet_folder(stored, paths):
+        print(f"packing the models of {folder} ...", file=sys.stderr, flush=True)
+        for line in pack(folder):
+            print(printable(line), file=sys.stderr)
+        selected = select_models(paths)
+    return selected, stored.get
 
 
 def _ignore(_: int) -> None:

@@ -114,19 +114,17 @@ def select_models(paths: Sequence[Path]) -> Selected:
     return _checked(files, left_out)
 
 
-def fleet_folder(container: Container, paths: Sequence[Path]) -> Path | None:
+def fleet_folder(stored: Iterable[str], paths: Sequence[Path]) -> Path | None:
     """The folder to pack before its models are uploaded, so that a machine fetches them with one request.
 
-    None where models are few, and where the folder is not the whole fleet: its pack would replace one of
-    more models.
+    `stored` are the names of the blobs that are there. None where models are few, and where the folder is not
+    the whole fleet: its pack would replace one of more models.
     """
     folder = paths[0]
     if len(paths) > 1 or not folder.is_dir():
         return None
     names = {path.name for path in folder.iterdir() if _is_model(path.name)}
-    if len(names) < _PACKED_FROM or any(
-        _is_model(blob.name) for blob in container.list() if blob.name not in names
-    ):
+    if len(names) < _PACKED_FROM or any(_is_model(name) for name in stored if name not in names):
         return None
     return folder
 
@@ -140,15 +138,18 @@ def pack(folder: Path) -> list[str]:
 
 
 def compare(
-    container: Container, files: Sequence[LocalFile], advance: Callable[[int], None] = lambda _: None
+    find: Callable[[str], BlobInfo | None],
+    files: Sequence[LocalFile],
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Compared:
-    """Ask for the blob of each file; of those that exist, compare the MD5.
+    """Find the blob of each file; of those that exist, compare the MD5.
 
-    `advance` is called with the size of each file.
+    `find` returns the blob of a name: it asks the container, or knows a listing of it. `advance` is called
+    with the size of each file.
     """
 
     def look(file: LocalFile) -> tuple[BlobInfo | None, bool]:
-        blob = container.find(file.name)
+        blob = find(file.name)
         same = blob is not None and blob.size == file.size and blob.md5 == _md5(file.path)
         advance(file.size)
         return blob, same

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from sklearn.svm import OneClassSVM
 
+from dev.azurite import connection_string
+from dev.proxy import FaultProxy
 from pipeline.cli import main
 from pipeline.engines.local.models import fetch_models
 from pipeline.errors import InvalidRequest
@@ -50,7 +52,7 @@ def names(container) -> list[str]:
 
 def sent(container, path, **how):
     files = select_readings([path], by_date=False).files
-    upload(container, compare(container, files), advance=how.get("advance", lambda _: None))
+    upload(container, compare(container.find, files), advance=how.get("advance", lambda _: None))
 
 
 def test_files_keep_their_names_and_their_folders_below_the_given_one(in_place, readings, capsys):
@@ -149,7 +151,7 @@ def test_a_large_file_is_sent_in_blocks_with_progress_and_keeps_its_md5(in_place
     blob = in_place.data.find("large.csv")
     assert blob.size == LARGE
     assert blob.md5 == base64.b64encode(hashlib.md5(file.read_bytes()).digest()).decode()  # noqa: S324
-    (again,) = compare(in_place.data, select_readings([file], by_date=False).files).same
+    (again,) = compare(in_place.data.find, select_readings([file], by_date=False).files).same
     assert again.name == "large.csv"
 
 
@@ -210,6 +212,15 @@ def test_the_models_of_a_fleet_are_packed_and_a_machine_fetches_one_file(in_plac
     fetched = fetch_models(in_place, tmp_path / "cache", models, ROOT)
     assert len(fetched.keys) == len(fetched.packed) == 100
     assert [path.name for path in models.iterdir()] == [PACK_NAME]
+
+
+def test_the_models_of_a_fleet_that_are_there_cost_one_listing(in_place, fleet, azurite, monkeypatch, capsys):
+    assert main(["upload", "--models", str(fleet)]) == 0
+    with FaultProxy(azurite.ports["Blob"], lambda _: None) as proxy:
+        monkeypatch.setenv("ScoringStorage", connection_string(proxy.port))
+        assert main(["upload", "--models", str(fleet)]) == 0
+        assert proxy.requests == 1
+    assert "101 files already there" in capsys.readouterr().out
 
 
 def test_a_new_model_needs_no_consent_to_replace_the_pack(in_place, fleet, capsys):
