@@ -10,10 +10,11 @@ and have a watermark of their own.
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 
 from pipeline import alerts
 from pipeline.clock import in_utc, utc_text
@@ -119,11 +120,11 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
     ranges = ColdRanges(start.now)
     data = context.store.data
     blobs = list_outside(data, start.listed.cold) if start.listed else ranges.record(data.list())
-    arrived = _arrived(blobs, None if everything else start.since)
-    landings = list(arrived)
+    found: Iterable[BlobInfo] = _arrived(blobs, None if everything else start.since)
     if not everything:
-        landings = list(context.runs.unclaimed(landings))
-        _report_missing_events(context, start, {landing: arrived[landing] for landing in landings})
+        found = context.runs.unclaimed(found)
+        _report_missing_events(context, start, found)
+    landings = sorted(map(to_landing, found), key=attrgetter("name"))
     done = True
     if landings:
         report, done = _submit(context, tick, random_hex, landings, recovered)
@@ -138,7 +139,7 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
     return report
 
 
-def _report_missing_events(context: Context, start: _Start, unclaimed: Mapping[Landing, datetime]) -> None:
+def _report_missing_events(context: Context, start: _Start, unclaimed: Iterable[BlobInfo]) -> None:
     """Log which landings should have had a run by an event long before this sweep found them.
 
     The first sweep expects nothing, and what was deferred had its event: all that arrived before the last
@@ -146,21 +147,17 @@ def _report_missing_events(context: Context, start: _Start, unclaimed: Mapping[L
     """
     if start.since is None:
         return
-    late = {
-        landing: arrived
-        for landing, arrived in unclaimed.items()
-        if start.now - arrived > context.settings.late_event
-    }
+    late = [blob for blob in unclaimed if start.now - blob.last_modified > context.settings.late_event]
     if late and (deferral := last.when(context.store.runs, last.DEFERRAL)):
-        late = {landing: arrived for landing, arrived in late.items() if arrived > deferral + FRESH}
+        late = [blob for blob in late if blob.last_modified > deferral + FRESH]
     if late:
-        oldest = min(late, key=lambda landing: late[landing])
+        oldest = min(late, key=attrgetter("last_modified"))
         logger.warning(
             "%s %s landings had no run when the sweep found them, the oldest since %s: %r. Check that the "
             "event subscription exists, and what score_on_blob logs",
             alerts.EVENTS_MISSING,
             f"{len(late):,}",
-            utc_text(late[oldest]),
+            utc_text(oldest.last_modified),
             oldest.name,
         )
 
@@ -187,14 +184,11 @@ def _submit(
     return report, True
 
 
-def _arrived(blobs: Iterable[BlobInfo], since: datetime | None) -> dict[Landing, datetime]:
-    """The landings since then by name, and when each arrived."""
-    found = {
-        to_landing(blob): blob.last_modified
-        for blob in blobs
-        if (since is None or blob.last_modified >= since) and not skipped_because(blob.name, blob.size)
-    }
-    return dict(sorted(found.items(), key=lambda item: item[0].name))
+def _arrived(blobs: Iterable[BlobInfo], since: datetime | None) -> Iterator[BlobInfo]:
+    """The landings since then; some can come twice."""
+    for blob in blobs:
+        if (since is None or blob.last_modified >= since) and not skipped_because(blob.name, blob.size):
+            yield blob
 
 
 def _start(context: Context, *, whole: bool) -> _Start:

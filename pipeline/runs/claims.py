@@ -7,10 +7,9 @@ most requests: a sweep that was interrupted while it claimed a large backlog con
 without a request for each landing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
+from itertools import compress, islice
 
 from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.runs.names import split_try
@@ -37,14 +36,15 @@ def holder(container: Container, key: str) -> str | None:
     return None if claim is None else claim.metadata.get("run")
 
 
-def held(container: Container, keys: Sequence[str]) -> list[bool]:
-    """Whether a run has claimed each of these landings; a claim made at this moment can be missed."""
-    listed = _list(container, keys, metadata=False)
-
-    def is_held(key: str) -> bool:
-        return key in listed.claims if listed.covers(key) else container.exists(path(key))
-
-    return in_parallel(is_held, keys)
+def unheld(container: Container, keys: Collection[str]) -> set[str]:
+    """The keys of landings that no run has claimed; a claim made at this moment can be missed."""
+    free, listing = set(keys), _Listing(container, len(keys), metadata=False)
+    for key, _ in listing:
+        free.discard(key)
+    unlisted = [key for key in free if not listing.covers(key)]
+    found = in_parallel(lambda key: container.exists(path(key)), unlisted)
+    free.difference_update(compress(unlisted, found))
+    return free
 
 
 def take(container: Container, keys: Sequence[str], run: str) -> list[bool]:
@@ -52,41 +52,40 @@ def take(container: Container, keys: Sequence[str], run: str) -> list[bool]:
 
     A claim that has the name of `run` counts; a claim of an earlier try of the same run passes to it.
     """
-    listed = _list(container, keys, metadata=True)
+    wanted = set(keys)
+    listing = _Listing(container, len(keys), metadata=True)
+    found = {key: (claim.metadata.get("run"), claim.etag) for key, claim in listing if key in wanted}
 
     def taken(key: str) -> bool:
-        claim = listed.claims.get(key)
-        holder = claim.metadata.get("run") if claim else None
-        if claim is None or holder is None:
+        holder, etag = found.get(key, (None, ""))
+        if holder is None:
             return _take(container, key, run)
         if holder == run:
             return True
-        return _is_earlier_try(holder, run) and _take_over(container, key, run, claim.etag)
+        return _is_earlier_try(holder, run) and _take_over(container, key, run, etag)
 
     return in_parallel(taken, keys)
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """What a listing found: claims by key, up to the key `end`, or all of them."""
+class _Listing:
+    """The claims in order of their keys, with those keys: as many as pay for `count` landings."""
 
-    claims: dict[str, BlobInfo]
-    end: str | None = ""
+    def __init__(self, container: Container, count: int, *, metadata: bool) -> None:
+        self._blobs = container.list(FOLDER, metadata=metadata)
+        self._left = _LISTED_EACH * count if count >= MANY else 0
+        self._end: str | None = ""
+        """The last key that was listed; None after all of them."""
+
+    def __iter__(self) -> Iterator[tuple[str, BlobInfo]]:
+        for blob in islice(self._blobs, self._left):
+            self._end, self._left = blob.name.removeprefix(FOLDER), self._left - 1
+            yield self._end, blob
+        if self._left:
+            self._end = None
 
     def covers(self, key: str) -> bool:
-        """Whether the listing would contain a claim on this landing."""
-        return self.end is None or key <= self.end
-
-
-def _list(container: Container, keys: Sequence[str], *, metadata: bool) -> _Listed:
-    if len(keys) < MANY:
-        return _Listed({})
-    wanted, claims, end, left = set(keys), {}, "", _LISTED_EACH * len(keys)
-    for blob in islice(container.list(FOLDER, metadata=metadata), left):
-        end, left = blob.name.removeprefix(FOLDER), left - 1
-        if end in wanted:
-            claims[end] = blob
-    return _Listed(claims, None if left else end)
+        """Whether a claim on this landing was listed, if there is one."""
+        return self._end is None or key <= self._end
 
 
 def _take(container: Container, key: str, run: str) -> bool:

@@ -37,6 +37,7 @@ from pipeline.runs.names import RESERVED, RUN_NAME, landing_key
 from pipeline.runs.record import RECORD_JSON, RunRecord, RunState, RunStatus
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.container import Lease
+from pipeline.storage.listing import BlobInfo
 from scoring.formats import MANIFEST_JSON
 
 logger = logging.getLogger(__name__)
@@ -294,7 +295,7 @@ class Runs:
 
     # Claims
 
-    def key(self, landing: Landing) -> str:
+    def key(self, landing: Landing | BlobInfo) -> str:
         """The key of a landing: the name of its claim, and of its run if it is the only landing."""
         return landing_key(self.store.account, self.store.data.name, landing.name, landing.etag)
 
@@ -310,10 +311,11 @@ class Runs:
         """The run that has claimed a landing; None if no run has."""
         return claims.holder(self.store.runs, self.key(landing))
 
-    def unclaimed(self, landings: Sequence[Landing]) -> tuple[Landing, ...]:
-        """The landings that no run has claimed, in order."""
-        taken = claims.held(self.store.runs, [self.key(landing) for landing in landings])
-        return tuple(landing for landing, claimed in zip(landings, taken, strict=True) if not claimed)
+    def unclaimed[Version: (Landing, BlobInfo)](self, landings: Iterable[Version]) -> tuple[Version, ...]:
+        """The landings that no run has claimed, each once, in order."""
+        by_key = {self.key(landing): landing for landing in landings}
+        free = claims.unheld(self.store.runs, by_key.keys())
+        return tuple(landing for key, landing in by_key.items() if key in free)
 
     def _read(self, run: str, path: str) -> Any:
         unknown = UnknownRun(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -25,6 +26,7 @@ PAGE = 5000
 
 _HEAD = 200
 """The root element begins within this many bytes."""
+_NONE: Mapping[str, str] = MappingProxyType({})
 _OTHER = "this response is not a listing of blobs"
 
 
@@ -80,6 +82,7 @@ def list_blobs(
             blobs = [_info(blob) for blob in root.iterfind("Blobs/Blob")]
         except (KeyError, ValueError) as error:
             raise DecodeError(f"{_OTHER}: a blob without a valid {error}") from error
+        root.clear()  # it is ten times as large as `blobs`, and the SDK keeps it until it has the next page
         yield from blobs
 
 
@@ -108,7 +111,7 @@ def _check(response: Any) -> None:
 def _info(blob: "ET.Element") -> BlobInfo:
     name = ""
     found: dict[str, str] = {}
-    metadata: dict[str, str] = {}
+    metadata = _NONE
     for part in blob:
         if part.tag == "Name":
             name = part.text or ""

@@ -1,6 +1,7 @@
 import inspect
 import logging
 import socket
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -29,7 +30,7 @@ from pipeline.errors import (
 )
 from pipeline.settings import Connection, Settings
 from pipeline.storage import container
-from pipeline.storage.account import Store
+from pipeline.storage.account import PARALLEL, Store, in_parallel
 from pipeline.storage.sdk_errors import translate
 
 
@@ -384,3 +385,30 @@ def test_no_name_leads_to_another_container(store, name):
     ):
         with pytest.raises(StorageError, match="cannot be parts of a name"):
             request(name)
+
+
+class TestInParallel:
+    def test_answers_are_in_the_order_of_the_items(self):
+        assert in_parallel(lambda item: item * item, range(1000)) == [item * item for item in range(1000)]
+
+    def test_after_an_error_no_further_item_is_begun(self):
+        begun = []
+
+        def fail(item):
+            begun.append(item)
+            raise NotFound(f"{item}")
+
+        with pytest.raises(NotFound):
+            in_parallel(fail, range(1000))
+        assert len(begun) <= PARALLEL
+
+    def test_many_items_need_little_memory(self):
+        items = range(20_000)
+        in_parallel(abs, range(100))  # what the first one imports
+        tracemalloc.start()
+        try:
+            in_parallel(abs, items)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak / len(items) < 250
