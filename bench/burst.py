@@ -1,7 +1,7 @@
 """A burst: 1,000 small blobs uploaded at once while the function app runs on this machine.
 
-Each must be scored exactly once: the first few in runs of their own, the others by the sweep, which takes
-any number of landings in one run. The host's memory must stay flat meanwhile.
+Each must be scored exactly once: the first few in runs of their own, the others in the run of a later event
+or of the sweep, which take many landings along. The host's memory must stay flat meanwhile.
 """
 
 import contextlib

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Self
 from pipeline.clock import utc_now
 from pipeline.conclude import Conclusions
 from pipeline.errors import EngineError, PublishError
+from pipeline.flow.deferred import Deferred
 from pipeline.runs import history, last
+from pipeline.runs.landing import Landing
 from pipeline.runs.record import RunRecord
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
@@ -34,6 +36,7 @@ class Context:
         self.runs = Runs(store, clock, self.conclusions.add_to_fleet)
         self.engine = engine
         self.clock = clock
+        self.deferred = Deferred()
         self._published: _Recent[PublishedPipeline] = _Recent(clock)
         self._active: _Recent[int] = _Recent(clock)
         self._deferral: _Recent[None] = _Recent(clock)
@@ -96,12 +99,17 @@ class Context:
         """Release a slot that is not needed."""
         self._active.change(self._count_active, lambda count: max(count - 1, 0))
 
+    def fill_slots(self) -> None:
+        """Let further landings wait until the active runs are counted again, to become one run."""
+        self._active.change(self._count_active, lambda _: self.settings.max_active_runs)
+
     def last_of_series(self) -> dict[str, tuple[str, int]]:
         """The last run of each series of landings, and its number of sensors, as of a few seconds ago."""
         return self._series.get(lambda: history.last_of_series(self.store.runs))
 
-    def note_deferral(self) -> None:
-        """Record that a landing was deferred now, unless this process did so a few seconds ago."""
+    def defer(self, landing: Landing) -> None:
+        """Let a landing wait; record that, unless this process recorded another a few seconds ago."""
+        self.deferred.add(landing)
         self._deferral.get(lambda: last.note(self.store.runs, last.DEFERRAL))
 
     def _count_active(self) -> int:

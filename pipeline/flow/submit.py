@@ -46,7 +46,7 @@ class Outcome(StrEnum):
     SUBMITTED = "submitted"
     ALREADY = "already"  # this cause, or this landing, has its run
     EMPTY = "empty"  # other runs had claimed all of its landings
-    DEFERRED = "deferred"  # too many active runs: the next sweep submits it
+    DEFERRED = "deferred"  # too many active runs: a later run takes it along, or the next sweep
     CANCELED = "canceled"  # canceled before it started
     SKIPPED = "skipped"  # this blob cannot be a landing
     GONE = "gone"  # the blob was deleted
@@ -95,23 +95,44 @@ def _claimed(context: Context, landing: Landing) -> Submission | None:
 
 
 def _submit_landing(context: Context, landing: Landing) -> Submission:
-    run, name = blob_run(context.runs.key(landing)), landing.name
-    has_slot = context.acquire_slot()
-    if not has_slot and not context.runs.markers.exists(run):  # a run that was interrupted counts as active
-        context.note_deferral()
+    if not context.acquire_slot():
+        context.defer(landing)
         return Submission(
             Outcome.DEFERRED,
             None,
-            f"{name!r} waits for the next sweep: {context.settings.max_active_runs} runs are active "
-            "(SCORING_MAX_ACTIVE_RUNS)",
+            f"{landing.name!r} waits for a later run, or for the next sweep: "
+            f"{context.settings.max_active_runs} runs are active (SCORING_MAX_ACTIVE_RUNS)",
         )
-    submitted = False
+    others = [one for one in context.deferred.take() if one.name != landing.name]
+    return _submit_first(context, [landing, *others])
+
+
+def submit_deferred(context: Context) -> Submission | None:
+    """Submit the landings that this process deferred, if a slot is free, as the run of the first one."""
+    if not len(context.deferred) or not context.acquire_slot():
+        return None
+    if landings := context.deferred.take():
+        return _submit_first(context, landings)
+    context.release_slot()  # another thread was faster
+    return None
+
+
+def _submit_first(context: Context, landings: Sequence[Landing]) -> Submission:
+    """Submit the run of the first landing, which has a slot; it takes the others along."""
+    first, *others = landings
+    if others:
+        context.fill_slots()
+    outcome = None
     try:
-        submission = submit(context, run, Cause(CauseKind.BLOB, name), [landing])
-        submitted = submission.outcome is Outcome.SUBMITTED
+        submission = submit(
+            context, blob_run(context.runs.key(first)), Cause(CauseKind.BLOB, first.name), landings
+        )
+        outcome = submission.outcome
     finally:
-        if has_slot and not submitted:
+        if outcome is not Outcome.SUBMITTED:
             context.release_slot()
+        if outcome not in {Outcome.SUBMITTED, Outcome.EMPTY}:
+            context.deferred.put_back(others)
     return submission
 
 

@@ -172,6 +172,7 @@ def _submit(
     else:
         run, cause = timer_run(tick), Cause(CauseKind.TIMER, tick.isoformat())
     submission = submit(context, run, cause, landings, claims=not everything)
+    context.deferred.forget(landings)
     report = SweepReport(
         run=run if submission.outcome is Outcome.SUBMITTED else None,
         landings=submission.landings,

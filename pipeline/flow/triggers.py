@@ -14,7 +14,7 @@ from pipeline.errors import SettingsError
 from pipeline.flow.context import Context
 from pipeline.flow.hold import hold
 from pipeline.flow.recover import conclude
-from pipeline.flow.submit import Outcome, Submission, submit_landing
+from pipeline.flow.submit import Outcome, Submission, submit_deferred, submit_landing
 from pipeline.runs.names import RUN_NAME
 from pipeline.settings import BLOB_SOURCES, Settings, unknown, unresolved
 from scoring.formats import SUCCESS
@@ -87,7 +87,13 @@ def conclude_run(context: Context, container: str, name: str) -> str:
     run, _, file = name.partition("/")
     if container != context.settings.containers.preds or file != SUCCESS or not RUN_NAME.fullmatch(run):
         return f"{name!r} in container {container!r} is not the end of a run"
-    return hold(lambda: conclude(context, run), context.settings.hold)
+
+    def concluded() -> str:
+        done = conclude(context, run)
+        submission = submit_deferred(context)
+        return f"{done}; {submission}" if submission else done
+
+    return hold(concluded, context.settings.hold)
 
 
 def tick_of(status: Mapping[str, Any] | None, now: datetime) -> datetime:

@@ -139,10 +139,11 @@ def _cut(text: str | None, most: int) -> str | None:
 
 def _more(record: RunRecord) -> dict[str, Any]:
     cause = record.cause
+    alone = cause.kind is CauseKind.BLOB and record.counts.get("landings", 1) == 1
     return {
         "rejected": record.counts.get("rejected"),
         "note": _cut(record.note, _LONGEST_NOTE),
-        "series": series(cause.detail) if cause.kind is CauseKind.BLOB else None,
+        "series": series(cause.detail) if alone else None,
     }
 
 

@@ -58,7 +58,7 @@ def plans(deep: int) -> st.SearchStrategy[Plan]:
 
 
 def calls(deep: int) -> st.SearchStrategy[Call]:
-    what = st.sampled_from(["deliver", "deliver", "sweep", "manual", "cancel"])
+    what = st.sampled_from(["deliver", "deliver", "deferred", "sweep", "manual", "cancel"])
     return st.builds(Call, what=what, which=st.integers(0, NAMES), plan=plans(deep))
 
 
@@ -82,6 +82,15 @@ class Fleet(RuleBasedStateMachine):
     @rule(call=calls(2))
     def host_is_called(self, call: Call) -> None:
         self.world.call(call)
+
+    @rule(first=st.integers(0, NAMES - 1), last=plans(2), what=st.sampled_from(["deliver", "deferred"]))
+    def burst_arrives(self, first: int, last: Plan, what: str) -> None:
+        """All but its first landing are deferred, and the run after that takes them along."""
+        for which in range(NAMES):
+            self.blob_is_uploaded((first + which) % NAMES, b"")
+            self.world.call(Call("deliver", (first + which) % NAMES))
+        self.world.end_job(0, "succeeds", local=True)
+        self.world.call(Call(what, first, last))
 
     @rule(plan=plans(2), after=durations)
     def timer_ticks(self, plan: Plan, after: timedelta) -> None:

@@ -28,9 +28,10 @@ from pipeline.errors import (
 from pipeline.flow import cold_ranges
 from pipeline.flow.cancel import cancel
 from pipeline.flow.context import Context
+from pipeline.flow.deferred import Deferred
 from pipeline.flow.hold import hold
 from pipeline.flow.manual import Request, submit_manual
-from pipeline.flow.submit import submit_landing
+from pipeline.flow.submit import submit_deferred, submit_landing
 from pipeline.flow.sweep import sweep
 from pipeline.published.documents import PublishedPipeline
 from pipeline.published.publish import make_current
@@ -42,7 +43,7 @@ from scoring import SensorKey
 from scoring.formats import SUCCESS, SUMMARY_JSON, SUMMARY_VERSION, LandingStatus, SensorStatus
 from tests.simulation.memory import MemoryStore, Process, Server
 
-SETTINGS = Settings(connection=Connection(connection_string="UseDevelopmentStorage=true"), max_active_runs=3)
+SETTINGS = Settings(connection=Connection(connection_string="UseDevelopmentStorage=true"), max_active_runs=2)
 FOLDER = "published"
 LOG = logging.getLogger("pipeline")
 
@@ -70,7 +71,7 @@ class Call:
     """What a host is asked to do."""
 
     what: str
-    """deliver, sweep, manual or cancel."""
+    """deliver, deferred, sweep, manual or cancel."""
     which: int = 0
     plan: "Plan" = field(default_factory=lambda: Plan())  # noqa: PLW0108 - it is defined below
 
@@ -202,6 +203,8 @@ class World:
         self.jobs: dict[str, Job] = {}
         self.uploaded: dict[str, str] = {}
         """Blob name of every landing so far, by key."""
+        self.deferred = Deferred()
+        """Of all processes together, also of those that have crashed since."""
         self.known: dict[str, RunRecord] = {}
         self.steps = 0
         self.calls = 0
@@ -241,6 +244,7 @@ class World:
         clock = lambda: self.server.now + call.plan.skew  # noqa: E731
         engine: Any = Engine(self, host, Runs(store, clock))
         context = Context(SETTINGS, store, engine, clock)
+        context.deferred = self.deferred
         self.depth += 1  # one call can interrupt another
         LOG.addHandler(self.alerts)
         try:
@@ -260,6 +264,8 @@ class World:
                     clock=lambda: self.server.now.timestamp(),  # noqa: PLW0108 - it moves
                     sleep=lambda seconds: self.pass_time(timedelta(seconds=seconds)),
                 )
+            case "deferred":
+                submit_deferred(context)
             case "sweep":
                 sweep(context, self.tick, random_hex="000000")
             case "manual":
@@ -298,6 +304,8 @@ class World:
 
     def _score(self, run: str, job: Job, lost: int) -> None:
         manifest = self.runs.manifest(run)
+        names = [landing.name for landing in manifest.landings]
+        assert len(names) == len(set(names)), (run, names, "which no step accepts")
         sensors = SENSORS if manifest.sensors is None else manifest.sensors
         there = [landing for landing in manifest.landings if self.is_there(landing)]
         cut_short = {landing.name for landing in there if self.is_cut_short(landing.name)}

@@ -176,7 +176,7 @@ class TestBursts:
     def context(self, settings, context, tmp_path):
         return open_context(replace(settings, max_active_runs=2), tmp_path / "engine", context.clock)
 
-    def test_a_landing_beyond_the_limit_waits_for_the_sweep(self, context, land):
+    def test_a_landing_beyond_the_limit_waits(self, context, land):
         outcomes = [submit_landing(context, land(f"{number}.csv").name).outcome for number in range(4)]
         assert outcomes == [
             Outcome.SUBMITTED,
@@ -184,7 +184,7 @@ class TestBursts:
             Outcome.DEFERRED,
             Outcome.DEFERRED,
         ]
-        assert "waits for the next sweep: 2 runs are active (SCORING_MAX_ACTIVE_RUNS)" in str(
+        assert "or for the next sweep: 2 runs are active (SCORING_MAX_ACTIVE_RUNS)" in str(
             submit_landing(context, "3.csv")
         )
 
