@@ -8,8 +8,9 @@ from pipeline.errors import EXIT_DONE, InvalidRequest
 from scoring.printable import counted
 
 _EXAMPLE = """\
-Removes predictions, logs and records of runs that finished long ago. Readings and models are never touched.
-The claim of a landing, which says that it was scored, stays as long as the landing exists.
+Removes predictions and logs of runs that finished long ago. Readings and models are never touched. The claim
+of a landing, which says that it was scored, and the record of its run stay as long as the landing exists:
+`runs` lists it, and `submit --again` scores it again.
 
 Example:
   python -m pipeline cleanup --older-than 90d --dry-run

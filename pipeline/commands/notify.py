@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         settings, kept = write_notify_settings(context.store.runs, _content(args.set), str(args.set))
         if kept:
             print(f"{counted(kept, 'mute')} kept: python -m pipeline unmute PATTERN ends one")
-        print(f"{counted(len(settings.sinks), 'sink')}: try them with python -m pipeline notify --test")
+        print(f"{counted(len(settings.sinks), 'sink')}: python -m pipeline notify --test tries each")
         return EXIT_DONE
     settings = read_notify_settings(context.store.runs)
     if not args.test:

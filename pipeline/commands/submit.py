@@ -97,5 +97,5 @@ def _plan(landings: "Sequence[Landing]", claimed: int, *, again: bool) -> str:
     what = "scored again" if again else "skipped without --again"
     return (
         f"one run would score {taken:,} of {len(landings):,} landings, {size:,.1f} MB in all ({names}); "
-        f"{claimed:,} of them are in other runs and would be {what}"
+        f"{claimed:,} of them {'is' if claimed == 1 else 'are'} in other runs and would be {what}"
     )

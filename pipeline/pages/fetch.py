@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from pipeline.runs.record import RunRecord
+from pipeline.runs.record import RunRecord, RunState
 from pipeline.storage.account import Store, in_parallel
 from pipeline.storage.listing import BlobInfo
 
@@ -50,7 +50,9 @@ def fetch(store: Store, run: str, folder: Path) -> int:
 def shortfall(record: RunRecord, count: int) -> str | None:
     """What is missing of the results of a run that has `count` of them now; None if nothing is."""
     if record.state.final:
-        return None if count else f"run {record.run} is {record.state}: it has no results"
+        removed = record.state in {RunState.SUCCEEDED, RunState.PARTLY}
+        why = "its results have been removed" if removed else "it has no results"
+        return None if count else f"run {record.run} is {record.state}: {why}"
     how = "its results are incomplete" if count else "it has no results yet"
     return f"run {record.run} is {record.state}: {how}; python -m pipeline watch {record.run} follows it"
 

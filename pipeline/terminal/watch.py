@@ -16,6 +16,9 @@ from scoring.printable import printable
 INTERVAL = 1.0
 """Seconds between two updates."""
 
+_ALWAYS_SHOWN = frozenset({"readings", "scored", "rejected", "anomalies", "sensors"})
+"""Counts that say something where they are 0."""
+
 MOST_SENSORS = 20
 """Up to this many sensors that need attention are listed."""
 
@@ -41,8 +44,10 @@ def show(view: View, now: datetime, *, summary: Summary | None = None, next_try:
     print(f"created    {format_time(record.created)} UTC")
     if record.started:  # from its creation, as in `runs` and on the pages
         print(f"took       {format_duration(record.created, record.ended or now)}")
-    for name, count in record.counts.items():
-        print(f"{name.replace('_', ' '):24}{count:>12,}")
+    shown = {name: count for name, count in record.counts.items() if count or name in _ALWAYS_SHOWN}
+    width = max(map(len, shown), default=0)
+    for name, count in shown.items():
+        print(f"{name.replace('_', ' '):{width}}{count:>12,}")
     if summary:
         _show_attention(summary)
     if view.steps:

@@ -234,6 +234,8 @@ def headline_without_summary(state: str | None) -> str:
         "running": "The run is still running",
         "failed": "The run failed before it wrote a summary",
         "canceled": "The run was canceled before it wrote a summary",
+        "succeeded": "The results of the run have been removed",
+        "partly": "The results of the run have been removed",
         "empty": "The run had nothing to score: other runs had claimed its landings",
     }.get(state or "", "The run has no summary")
 

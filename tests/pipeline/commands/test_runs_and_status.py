@@ -88,6 +88,19 @@ def test_runs_and_status_say_the_same_time_that_a_run_took(runs, capsys):
     assert "took       1 min 1 s\n" in capsys.readouterr().out
 
 
+def test_status_shows_counts_that_say_something(runs, capsys):
+    counts = {"readings": 12, "scored": 12, "rejected": 0, "anomalies": 0, "models_without_readings": 0}
+    made(runs, "first", RunState.SUCCEEDED, counts=counts)
+    assert main(["status", "first"]) == 0
+    out = capsys.readouterr().out
+    assert [line.split() for line in out.splitlines()[5:]] == [
+        ["readings", "12"],
+        ["scored", "12"],
+        ["rejected", "0"],
+        ["anomalies", "0"],
+    ]
+
+
 def test_settings_of_notifications_that_cannot_be_read_are_a_usage_error(runs, capsys, tmp_path):
     del runs
     assert main(["notify", "--set", str(tmp_path / "nothing.json")]) == 2

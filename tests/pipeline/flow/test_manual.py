@@ -69,7 +69,7 @@ def test_a_month_is_scored_again_by_one_line_as_one_run(context, here, store, ca
     assert main([*since, "--again", "--dry-run"]) == 0
     assert capsys.readouterr().out == (
         "one run would score 3 of 3 landings, 0.0 MB in all (a.csv to c.csv); "
-        "1 of them are in other runs and would be scored again\n"
+        "1 of them is in other runs and would be scored again\n"
     )
     assert main([*since, "--dry-run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"landings": ["a.csv", "b.csv", "c.csv"], "claimed": 1}

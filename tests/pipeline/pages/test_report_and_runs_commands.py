@@ -156,13 +156,23 @@ def test_a_canceled_run_has_a_report_that_says_how_to_score_its_landings(here, m
     made("blob-1", RunState.CANCELED)
     assert main(["report", "blob-1"]) == 0
     page = text_of(here / "out/blob-1/report.html")
-    assert "No sweep retries a canceled run" in page
+    assert "No sweep scores its landings again" in page
     assert "python -m pipeline submit NAME --again" in page
     assert "The next sweep retries" not in page
     assert capsys.readouterr() == (
         "run blob-1 is canceled: it has no results; open out/blob-1/report.html\n",
         "",
     )
+
+
+def test_a_run_whose_results_were_removed_has_a_report_that_says_so(here, made, capsys):
+    made("blob-1", RunState.SUCCEEDED)
+    assert main(["report", "blob-1"]) == 0
+    page = text_of(here / "out/blob-1/report.html")
+    assert "The results of the run have been removed" in page
+    assert "python -m pipeline submit NAME --again" in page
+    assert main(["download", "blob-1"]) == 1
+    assert capsys.readouterr().err.endswith("run blob-1 is succeeded: its results have been removed\n")
 
 
 def test_a_damaged_summary_is_reported_in_one_line(here, made, store, capsys):
