@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.errors import EXIT_FAILED, PipelineError
-from pipeline.log_lines import keep_one_line
+from pipeline.log_lines import Distinct, keep_one_line
 from scoring import __version__
 from scoring.command_line import CommandLine
 
@@ -33,7 +33,9 @@ COMMANDS = {
 def main(argv: Sequence[str]) -> int:
     """Run one command line; returns its exit code: 0 done, 1 failed, 2 usage error."""
     keep_one_line()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.addFilter(Distinct())
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[terminal])
     description = "Publish pipelines, submit runs and manage them. Each command has --help."
     return CommandLine("pipeline", __version__, description, COMMANDS, _explain).run(argv)
 

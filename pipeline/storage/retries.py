@@ -60,6 +60,7 @@ class Retries(ExponentialRetry):
             logger.warning(
                 "storage %s to %s %s: trying again in %.1f s (%d of %d)",
                 *(request.http_request.method, url, why, wait, tried + 1, TRIES),
+                extra={"alike": (why, tried)},
             )
             if start is not None:
                 body.seek(start)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from dev.azurite import connection_string
 from pipeline.clock import utc_now
 from pipeline.engine import StepState
 from pipeline.engines.local.step_states import StepStates
@@ -57,6 +58,15 @@ def piped(environment, *arguments) -> str:
         text=True,
     )
     return done.stdout
+
+
+def test_storage_that_does_not_respond_is_a_line_for_each_try_not_for_each_request(environment, tmp_path):
+    for sensor in range(30):
+        (tmp_path / f"model_1_{sensor}.skops").write_bytes(b"model")
+    closed = environment | {"ScoringStorage": connection_string(1)}
+    lines = piped(closed, "upload", "--models", str(tmp_path)).splitlines()
+    assert [line.rpartition("(")[2] for line in lines[:-1]] == [f"{n} of 5)" for n in (2, 3, 4, 5)]
+    assert "does not respond" in lines[-1]
 
 
 @pytest.fixture
