@@ -32,7 +32,8 @@ class ModelStore:
         if not directory.is_dir():
             raise UsageError(f"{directory} is not a folder of models")
         self._directory = directory
-        self._entries = scan(directory) if use_pack else []
+        entries = scan(directory) if use_pack else []
+        self._files = [entry.name for entry in entries]  # entries keep what stat found: a kilobyte each
         self._packed = packed or {}
         self._pack: Pack | None = None
         self.unchanged = 0
@@ -47,8 +48,8 @@ class ModelStore:
             except ModelError as error:
                 self.notice = str(error)
             else:
-                self.unchanged = self._pack.compare(self._entries)
-                self.notice = _outdated(self.unchanged, len(self._entries))
+                self.unchanged = self._pack.compare(entries)
+                self.notice = _outdated(self.unchanged, len(entries))
                 self.unchanged += self._pack.compare_md5(self._packed)
 
     def keys(self) -> AbstractSet[SensorKey]:
@@ -58,7 +59,7 @@ class ModelStore:
     @cached_property
     def _keys(self) -> frozenset[SensorKey]:
         keys = []
-        files = [entry.name for entry in self._entries or scan(self._directory)]
+        files = self._files or [entry.name for entry in scan(self._directory)]
         for name in (*files, *self._packed):
             try:
                 keys.append(SensorKey.from_model_name(name))

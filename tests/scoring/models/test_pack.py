@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -433,6 +434,21 @@ def test_packed_models_need_neither_scikit_learn_nor_skops(models: Path) -> None
         [sys.executable, "-c", code, str(models)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "4 []\n"
+
+
+def test_of_each_file_the_store_keeps_its_name_only(models: Path) -> None:
+    content, files = (models / SVM.model_name).read_bytes(), 2_000
+    for sensor in range(100, 100 + files):
+        (models / SensorKey("1", str(sensor)).model_name).write_bytes(content)
+    ModelStore(models)  # imports are not measured
+    tracemalloc.start()
+    try:
+        store = ModelStore(models)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held / files < 300, "what stat found takes 700 bytes of each"
+    assert len(store.keys()) == files + 4
 
 
 def test_a_model_too_large_for_the_pack_is_read_from_its_own_file_without_a_notice(
