@@ -6,6 +6,7 @@ Copied to `<code>/scoring/__main__.py`, beside the real `formats.py`. A model's 
     fail REASON      write a failed outcome, exit code 1
     exit N           print an error, write nothing
     sleep SECONDS    then score
+    wait PATH        until it exists, then score
     die              be killed
     say BYTES        print this many bytes and a last line, then score
     note PATH        write start and end times to PATH, a second apart, then score
@@ -84,6 +85,13 @@ def score(args: Options) -> int:
     return score_key(args, args.key) if is_listed(args, args.key) else 0
 
 
+def pause(word: str, rest: str) -> None:
+    if word == "sleep":
+        time.sleep(float(rest))
+    while word == "wait" and not Path(rest).exists():
+        time.sleep(0.1)
+
+
 def score_key(args: Options, key: str) -> int:
     word, _, rest = (args.models / f"model_{key}.skops").read_text().strip().partition(" ")
     if word == "exit":
@@ -91,8 +99,7 @@ def score_key(args: Options, key: str) -> int:
         return int(rest)
     if word == "die":
         os.kill(os.getpid(), signal.SIGKILL)
-    if word == "sleep":
-        time.sleep(float(rest))
+    pause(word, rest)
     if word == "say":
         print("x" * int(rest), "the last line", sep="\n")
     if word == "note":
