@@ -127,6 +127,17 @@ def test_the_readme_documents_every_setting():
         assert f"`{name}`" in text or short in text, name
 
 
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_table_has_a_header_and_each_of_its_rows_as_many_cells(page: Path):
+    """A paragraph within a table makes texts of the rows after it."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        _, *rest = rows = table.splitlines()
+        assert rest, f"a row without a header: {table}"
+        assert re.fullmatch(r"\|[-| :]+", rest[0]), table
+        assert len({re.sub(r"`[^`]*`|\\\|", "", row).count("|") for row in rows}) == 1, table
+
+
 def test_the_changelog_repeats_no_section_and_no_line():
     """Merging two rewrites of it can keep both."""
     for release in re.split(r"^## ", (REPO / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE):
