@@ -46,7 +46,7 @@ class NoEngine:
     def submit(self, record: RunRecord, published: PublishedPipeline) -> None:
         """Accept the run."""
 
-    def status(self, run: str) -> RunStatus:  # noqa: ARG002
+    def status(self, record: RunRecord) -> RunStatus:  # noqa: ARG002
         """Return `submitted` for every run."""
         return RunStatus(state=RunState.SUBMITTED)
 

@@ -69,11 +69,10 @@ class Engine(Protocol):
             EngineError: the engine refuses the run, or does not respond.
         """
 
-    def status(self, run: str) -> RunStatus:
-        """The status of a run; where the engine does not know it, the status that its record has.
+    def status(self, record: RunRecord) -> RunStatus:
+        """The status of a run that its record says is active; of one that the engine does not know, that one.
 
-        Raises:
-            UnknownRun: there is no such run.
+        `record` is as the caller has just read it.
         """
 
     def steps(self, run: str) -> list[StepStatus]:

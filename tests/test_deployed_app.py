@@ -166,7 +166,7 @@ def test_it_runs_alone_with_its_triggers(app, python, context, app_settings, tmp
     assert result["errors"] == {"score_on_blob": "", "score_on_timer": ""}
     assert result["code"] == [str(app), str(app)]
     assert result["heavy"] == []
-    until(lambda: context.engine.status(run).state.final)
+    until(lambda: context.engine.status(context.runs.load(run)).state.final)
     assert not context.runs.load(run).state.final
     ended = [store.preds.name, f"{run}/{SUCCESS}"]
     result = call(app, python, tmp_path, app_settings, conclude_on_success=ended)

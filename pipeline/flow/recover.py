@@ -221,7 +221,7 @@ def _retry(context: Context, record: RunRecord) -> Action:
 
 def _check_engine_status(context: Context, record: RunRecord) -> Action:
     """Ask the engine about a run whose lease no worker holds."""
-    status = context.engine.status(record.run)
+    status = context.engine.status(record)
     if status.state.final:
         return _finish(context, record, status)
     if context.runs.cancel_requested(record.run):  # the requester can have died before it reached the engine

@@ -74,7 +74,7 @@ def view_run(context: Context, run: str) -> View:
     lost, recorded = False, True
     if record.state in {RunState.SUBMITTED, RunState.RUNNING}:
         context.check_engine(record)
-        status = context.engine.status(run)
+        status = context.engine.status(record)
         lost = status.lost
         if status.state is not record.state and record.state.leads_to(status.state):
             recorded = False

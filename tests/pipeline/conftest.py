@@ -17,7 +17,7 @@ from pipeline.engines.local.engine import LocalEngine
 from pipeline.flow.context import Context
 from pipeline.flow.submit import submit_landing
 from pipeline.published import publish
-from pipeline.runs.record import RunRecord
+from pipeline.runs.record import RunRecord, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
 from scoring import formats
@@ -85,6 +85,10 @@ class Fleet:
         """Request that a run stops."""
         self.context.runs.request_cancel(run)
         self.engine.cancel(self.context.runs.load(run))
+
+    def status(self, run: str) -> RunStatus:
+        """What the engine says of a run."""
+        return self.engine.status(self.context.runs.load(run))
 
     def score(self, name: str) -> RunRecord:
         return self.ended(self.start(name))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.engine import StepStatus
-from pipeline.errors import EngineError, UnknownRun
+from pipeline.errors import EngineError
 from pipeline.flow.context import Context
 from pipeline.published.documents import Documents, PublishedPipeline
 from pipeline.published.publish import publish
@@ -38,10 +38,8 @@ class FileEngine:
             part.write_text(json.dumps([[landing.name, landing.etag] for landing in landings]))
             part.replace(taken)
 
-    def status(self, run: str) -> RunStatus:
-        if not (self.folder / run).exists():
-            raise UnknownRun(run)
-        file = self.folder / f"{run}.status"
+    def status(self, record: RunRecord) -> RunStatus:
+        file = self.folder / f"{record.run}.status"
         status = json.loads(file.read_text()) if file.exists() else {"state": "submitted"}
         return RunStatus(**status | {"state": RunState(status["state"])})
 

@@ -156,9 +156,8 @@ class Engine:
 
         self._asked(effect)
 
-    def status(self, run: str) -> RunStatus:
-        record = self.runs.load(run)
-        job: Job | None = self._asked(lambda: self.world.jobs.get(run))
+    def status(self, record: RunRecord) -> RunStatus:
+        job: Job | None = self._asked(lambda: self.world.jobs.get(record.run))
         if job is not None:
             return job.status
         return RunStatus(state=record.state, lost=not record.state.final)

@@ -147,11 +147,12 @@ class AzureMLEngine:
         )
         jobs.submit(self.workspace, request)
 
-    def status(self, run: str) -> RunStatus:
+    def status(self, record: RunRecord) -> RunStatus:
         """The status of a run: that of its job, and when `collect` has written them, that of its results."""
+        run = record.run
         job = jobs.find(self.workspace, run)
         if job is None:
-            return self._without_job(run)
+            return self._without_job(record)
         state, _ = states(job.status)
         if state not in {RunState.RUNNING, RunState.SUCCEEDED, RunState.FAILED}:
             return RunStatus(state=state)
@@ -179,7 +180,7 @@ class AzureMLEngine:
 
     def cancel(self, record: RunRecord) -> None:
         """Request that the job stops; a run without a job is canceled at once."""
-        status = self.status(record.run)
+        status = self.status(record)
         if status.state.final:
             return
         jobs.cancel(self.workspace, record.run)
@@ -187,15 +188,16 @@ class AzureMLEngine:
             with suppress(IllegalTransition):  # it has finished in the meantime
                 self.runs.advance(record, RunState.CANCELED)
 
-    def _without_job(self, run: str) -> RunStatus:
+    def _without_job(self, record: RunRecord) -> RunStatus:
         """The status of a run that the workspace has no job for."""
-        record = self.runs.load(run)
         if record.state.final:
             return record.status
         where = f"Azure ML workspace {self.workspace.where.workspace!r}"
         # Submitting it again is safe: a job that appears late is found by its name.
         lost = record.state is not RunState.PENDING
-        return RunStatus(state=record.state, error=f"{where} has no job {run}" if lost else None, lost=lost)
+        return RunStatus(
+            state=record.state, error=f"{where} has no job {record.run}" if lost else None, lost=lost
+        )
 
     def _result(self, run: str, state: RunState, *, has_results: bool) -> RunStatus:
         """The status of a run whose job is in `state`, and has results or has finished without.

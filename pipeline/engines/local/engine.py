@@ -25,7 +25,6 @@ from pipeline.engines.local import step_states
 from pipeline.engines.local.machine import Machine, default_folder
 from pipeline.errors import EngineError, IllegalTransition, NotFound, PipelineError
 from pipeline.published.documents import PublishedPipeline
-from pipeline.runs.markers import Marker
 from pipeline.runs.record import RunRecord, RunState, RunStatus
 from pipeline.runs.store import Runs
 from pipeline.settings import Settings
@@ -105,17 +104,16 @@ class LocalEngine:
         # It outlives this process; if this process lives longer, it must reap the worker.
         threading.Thread(target=self._watch, args=(worker, record, published, lease_id), daemon=True).start()
 
-    def status(self, run: str) -> RunStatus:
-        """The state in the record of the run, and whether a worker is alive."""
-        record = self.runs.load(run)
-        lost = False
-        if record.state in _WITH_WORKER:
-            marker = self.runs.markers.find(run)
-            if marker is None:
-                record = self.runs.load(run)  # it has finished in the meantime
-            else:
-                lost = self._is_lost(record, marker)
-        return replace(record.status, lost=lost)
+    def status(self, record: RunRecord) -> RunStatus:
+        """The state in the record of the run, and whether it has no worker."""
+        if record.state not in _WITH_WORKER:
+            return record.status
+        marker = self.runs.markers.find(record.run)
+        if marker is None:
+            return self.runs.load(record.run).status  # it has finished in the meantime
+        started = record.submitted or record.created
+        may_be_starting = record.state is RunState.SUBMITTED and self.runs.clock() - started < START
+        return replace(record.status, lost=not (marker.held or may_be_starting))
 
     def steps(self, run: str) -> list[StepStatus]:
         """The states of its steps, as of a few seconds ago."""
@@ -140,11 +138,9 @@ class LocalEngine:
             if self.runs.cancel_unstarted(record):
                 return
             record = self.runs.load(record.run)
-        if record.state in _WITH_WORKER:
-            marker = self.runs.markers.find(record.run)
-            if marker is not None and self._is_lost(record, marker):
-                with suppress(IllegalTransition):  # it has finished in the meantime
-                    self.runs.advance(record, RunState.CANCELED)
+        if self.status(record).lost:
+            with suppress(IllegalTransition):  # it has finished in the meantime
+                self.runs.advance(record, RunState.CANCELED)
 
     def _watch(
         self,
@@ -178,13 +174,6 @@ class LocalEngine:
                 "run %s: its worker was killed and is replaced", record.run, extra={"run": record.run}
             )
             self.submit(restarted, published)
-
-    def _is_lost(self, record: RunRecord, marker: Marker) -> bool:
-        """Whether it has no worker, and none that can be starting."""
-        if marker.held:
-            return False
-        started = record.submitted or record.created
-        return record.state is RunState.RUNNING or self.runs.clock() - started >= START
 
 
 def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:

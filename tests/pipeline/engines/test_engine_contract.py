@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.engine import StepState
 from pipeline.engines import ENGINES
-from pipeline.errors import PublishError, UnknownRun
+from pipeline.errors import PublishError
 from pipeline.flow.manual import Request, submit_manual
 from pipeline.flow.submit import submit_landing
 from pipeline.published.publish import publish
@@ -84,7 +84,7 @@ def test_a_run_is_accepted_at_once_and_writes_predictions(fleet, tmp_path):
     fleet.publish()
     fleet.land("a.csv", "1_1", "1_2")
     run = fleet.start("a.csv")
-    assert not fleet.engine.status(run).state.final
+    assert not fleet.status(run).state.final
     (tmp_path / "accepted").touch()
     assert finish(fleet, run) is RunState.SUCCEEDED
     assert len(fleet.predictions(run)) == 4
@@ -100,7 +100,7 @@ def test_a_run_that_is_submitted_again_is_the_same_run(fleet):
         fleet.engine.submit(fleet.context.runs.load(run), published)
     assert finish(fleet, run) is RunState.SUCCEEDED
     fleet.engine.submit(fleet.context.runs.load(run), published)
-    assert fleet.engine.status(run).state is RunState.SUCCEEDED
+    assert fleet.status(run).state is RunState.SUCCEEDED
     assert len(fleet.predictions(run)) == 2
     assert len(fleet.context.runs.newest()) == 1
 
@@ -134,15 +134,9 @@ def test_a_canceled_run_stays_canceled(fleet):
     fleet.cancel(run)
     assert finish(fleet, run) is RunState.CANCELED
     fleet.cancel(run)
-    assert fleet.engine.status(run).state is RunState.CANCELED
+    assert fleet.status(run).state is RunState.CANCELED
     assert not fleet.finished(run)
     assert StepState.SUCCEEDED not in {step.state for step in fleet.engine.steps(run)}
-
-
-def test_a_run_that_does_not_exist_is_unknown(fleet):
-    """Why: a mistyped name must not look like a run that waits."""
-    with pytest.raises(UnknownRun):
-        fleet.engine.status("manual-nothing")
 
 
 def test_any_process_can_follow_and_stop_a_run(fleet, other):
@@ -150,7 +144,7 @@ def test_any_process_can_follow_and_stop_a_run(fleet, other):
     fleet.models(s1_1="sleep 120")
     fleet.publish()
     run = fleet.start(fleet.land("a.csv", "1_1"))
-    until(lambda: other.engine.status(run).state is RunState.RUNNING)
+    until(lambda: other.status(run).state is RunState.RUNNING)
     steps = until(lambda: other.engine.steps(run))
     assert [step.name for step in steps] == ["score_1_1", "collect"]
     other.cancel(run)

@@ -93,7 +93,7 @@ def test_the_steps_are_in_the_order_of_the_pipeline(finished):
 
 def test_the_totals_of_the_summary_are_the_counts_of_the_run(finished):
     """Why: the list of runs shows them without opening a file."""
-    status = finished.fleet.engine.status(finished.run)
+    status = finished.fleet.status(finished.run)
     assert (status.counts["readings"], status.counts["scored"]) == (15, 10)
     assert status.counts == finished.fleet.context.runs.load(finished.run).counts
 
@@ -101,7 +101,7 @@ def test_the_totals_of_the_summary_are_the_counts_of_the_run(finished):
 def test_it_cannot_be_canceled(finished):
     """Why: results that were read must not become invalid afterwards."""
     finished.fleet.cancel(finished.run)
-    assert finished.fleet.engine.status(finished.run).state is finished.state
+    assert finished.fleet.status(finished.run).state is finished.state
 
 
 def test_submitted_again_it_does_not_change(finished):
@@ -109,7 +109,7 @@ def test_submitted_again_it_does_not_change(finished):
     runs = finished.fleet.context.runs
     before = runs.load(finished.run)
     finished.fleet.engine.submit(before, finished.publication.published)
-    assert finished.fleet.engine.status(finished.run).state is finished.state
+    assert finished.fleet.status(finished.run).state is finished.state
     assert len(finished.fleet.predictions(finished.run)) == 10
     assert runs.newest() == [before]
 

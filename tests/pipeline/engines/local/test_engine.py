@@ -469,7 +469,7 @@ def test_the_first_worker_that_is_killed_is_replaced_at_once_and_the_second_by_t
     killed = kill_worker(fleet, run)
     until(lambda: [worker.pid for worker in workers(run)] not in ([], [killed]))
     kill_worker(fleet, run)
-    until(lambda: fleet.engine.status(run).lost)  # without waiting for its lease to expire
+    until(lambda: fleet.status(run).lost)  # without waiting for its lease to expire
     assert fleet.context.runs.load(run).restarts == 1
     assert workers(run) == []
     fleet.models(s1_1="score")
@@ -510,7 +510,7 @@ def test_a_worker_that_is_asked_to_stop_leaves_its_run_to_the_next_sweep(fleet):
     run = start_sleeping(fleet)
     for worker in workers(run):
         worker.send_signal(signal.SIGTERM)
-    until(lambda: fleet.engine.status(run).lost)
+    until(lambda: fleet.status(run).lost)
     fleet.models(s1_1="score")
     sweep(fleet.context, None, random_hex="abcdef")
     record = fleet.ended(run)
@@ -522,9 +522,9 @@ def test_a_run_whose_worker_never_started_is_lost_after_a_while(fleet):
     fleet.publish()
     submit, fleet.engine.submit = fleet.engine.submit, no_worker
     run = fleet.start(fleet.land("a.csv", "1_1"))
-    assert not fleet.engine.status(run).lost
+    assert not fleet.status(run).lost
     fleet.ahead += timedelta(minutes=1)
-    assert fleet.engine.status(run).lost
+    assert fleet.status(run).lost
     fleet.engine.submit = submit
     sweep(fleet.context, None, random_hex="abcdef")
     assert fleet.ended(run).state is RunState.SUCCEEDED
