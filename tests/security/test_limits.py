@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from pipeline.engines.local import worker
+from pipeline.flow import deferred
 from pipeline.settings import Settings
 from scoring import keys
 from scoring.collect import rejects
@@ -50,6 +51,7 @@ def test_the_documented_limits_of_files_are_those_of_the_code():
     assert numbers("Device, Sensor") == [keys.MAX_KEY_PART, keys.MAX_ENCODED_KEY]
     assert predictions.BUFFER_BYTES // MB in numbers("memory of a step")
     assert worker.LONGEST_LOG // MB in numbers("log of a step")
+    assert numbers("landings that wait in one process") == [deferred.MOST, deferred.AT_ONCE]
 
 
 def test_the_documented_defaults_of_limits_are_those_of_the_settings():
