@@ -21,6 +21,7 @@ from pipeline.clock import in_utc, utc_text
 from pipeline.errors import AlreadyExists, Changed, NotFound
 from pipeline.flow.cold_ranges import WHOLE_EVERY, ColdRange, ColdRanges, list_outside
 from pipeline.flow.context import FRESH, Context
+from pipeline.flow.freed_memory import give_back
 from pipeline.flow.recover import Recovered, recover
 from pipeline.flow.submit import Outcome, submit, to_landing
 from pipeline.json_documents import read_document, to_json
@@ -136,6 +137,7 @@ def sweep(context: Context, tick: datetime | None, *, random_hex: str) -> SweepR
     last.note(context.store.runs, last.SWEEP)
     ended = bool(recovered.finished or recovered.closed)
     context.conclusions.announce(runs_ended=ended)
+    give_back()
     return report
 
 
