@@ -56,7 +56,7 @@ def score_everything[Results](
         not_read = [*not_read, *unreadable]
         models = ModelCache(store)
         limit = SensorLimit(models.keys() | frozenset(rules.expected))
-        with PredictionFiles(new, everything.step) as files, RowCounter(new, limit) as counter:
+        with PredictionFiles(new) as files, RowCounter(new, limit) as counter:
             outcome = score(usable, models, everything, files, limit=limit, observer=counter, gap=gap)
         for found in not_read:
             counter.add_landing(found)

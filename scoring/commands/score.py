@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from scoring.readings.files import find_sources
     from scoring.readings.manifest import RunManifest
     from scoring.step.leftovers import begin, remove_old_predictions
-    from scoring.step.predictions import PredictionFiles
+    from scoring.step.predictions import predictions_of_step
     from scoring.step.score import ModelCache, score
     from scoring.step.selection import Everything, OneSensor, narrow
     from scoring.step.sensor_limit import SensorLimit
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         limit = SensorLimit({selection.key}, most=0)
     else:
         limit = SensorLimit(store.keys())
-    with PredictionFiles(args.out, selection.step) as files:
+    with predictions_of_step(args.out, selection.step) as files:
         outcome = score(sources, ModelCache(store), selection, files, limit=limit, gap=args.episode_gap)
     _warn(store.last_notice)
     remove_old_predictions(args.out, selection, files.written)

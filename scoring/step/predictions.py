@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -58,36 +59,23 @@ def format_rows(
 
 
 class PredictionFiles:
-    """Writes predictions to a hidden folder below `out`, and moves the files to `out` on success.
+    """Writes predictions to files in `folder`, which are complete when the block has succeeded."""
 
-    A killed process leaves only that hidden folder. It is removed when the same step scores again, or when
-    everything is scored or collected.
-    """
-
-    def __init__(self, out: Path, step: str, buffer_bytes: int = BUFFER_BYTES) -> None:
-        self._out = out
+    def __init__(self, folder: Path, buffer_bytes: int = BUFFER_BYTES) -> None:
+        self._folder = folder
         self._buffer_bytes = buffer_bytes
-        self._partial = out / f"{PARTIAL_PREFIX}{step}"
         self._names: dict[SensorKey, str] = {}
         self._buffered: dict[SensorKey, list[memoryview]] = {}
         self._bytes = 0
 
     def __enter__(self) -> Self:
-        with writing(self._out):
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._partial.mkdir(parents=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._flush()
-                for name in self._names.values():
-                    os.replace(f"{self._partial}/{name}", f"{self._out}/{name}")  # noqa: PTH105 - see `_write`
-        finally:  # a full disk most often shows in the last write
-            shutil.rmtree(self._partial, ignore_errors=True)
+        if kind is None:
+            self._flush()
 
     @property
     def written(self) -> set[str]:
@@ -105,7 +93,7 @@ class PredictionFiles:
         """Discard a sensor that failed half-way: every file is complete."""
         self._buffered.pop(key, None)
         if name := self._names.pop(key, None):
-            (self._partial / name).unlink()
+            (self._folder / name).unlink()
 
     def _flush(self) -> None:
         """Write the buffered rows. Files do not stay open: there are more sensors than open files allowed."""
@@ -121,15 +109,38 @@ class PredictionFiles:
 
     def _write(self, name: str, chunks: Sequence[bytes | memoryview]) -> None:
         # Plain texts and descriptors: for a thousand small files, objects take as long as the writing.
-        file = os.open(f"{self._partial}/{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        file = os.open(f"{self._folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             for first in range(0, len(chunks), _MOST_CHUNKS):
                 _write_all(file, chunks[first : first + _MOST_CHUNKS])
         except OSError as error:
-            name_full_disk(error, self._out / name)
+            name_full_disk(error, self._folder / name)
             raise
         finally:
             os.close(file)
+
+
+@contextmanager
+def predictions_of_step(out: Path, step: str, buffer_bytes: int = BUFFER_BYTES) -> Iterator[PredictionFiles]:
+    """Predictions in a hidden folder below `out`; the files move to `out` when the block has succeeded.
+
+    A killed process leaves only that hidden folder. It is removed when the same step scores again, or when
+    everything is scored or collected.
+
+    Raises:
+        OutputError: `out` cannot be written.
+    """
+    hidden = out / f"{PARTIAL_PREFIX}{step}"
+    with writing(out):
+        shutil.rmtree(hidden, ignore_errors=True)
+        hidden.mkdir(parents=True)
+    try:
+        with PredictionFiles(hidden, buffer_bytes) as files:
+            yield files
+        for name in files.written:
+            os.replace(f"{hidden}/{name}", f"{out}/{name}")  # noqa: PTH105 - see `_write`
+    finally:  # a full disk most often shows in the last write
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _write_all(file: int, chunks: Sequence[bytes | memoryview]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scoring.collect.rejects import RowCounter
 from scoring.errors import OutputError
 from scoring.formats import SUCCESS
-from scoring.step.predictions import PredictionFiles
+from scoring.step.predictions import predictions_of_step
 from scoring.step.sensor_limit import SensorLimit
 from scoring.success_mark import mark, unmark
 
@@ -22,7 +22,7 @@ def enter_counter() -> None:
 
 
 def enter_predictions() -> None:
-    with PredictionFiles(SYSTEM, "all"):
+    with predictions_of_step(SYSTEM, "all"):
         pytest.fail("nothing can be written here")
 
 

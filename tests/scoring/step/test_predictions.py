@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scoring import SensorKey
 from scoring.csv_quoting import csv_text
 from scoring.printable import cell
-from scoring.step.predictions import HEADER, PredictionFiles, format_rows
+from scoring.step.predictions import HEADER, format_rows, predictions_of_step
 
 KEYS = [SensorKey("1", str(number)) for number in range(5)]
 
@@ -22,7 +22,7 @@ KEYS = [SensorKey("1", str(number)) for number in range(5)]
     "buffer_bytes", [0, 25, 1 << 20], ids=["no buffer", "a small buffer", "a large buffer"]
 )
 def test_pieces_become_the_same_files_with_any_buffer(tmp_path: Path, buffer_bytes: int) -> None:
-    with PredictionFiles(tmp_path, "step", buffer_bytes) as files:
+    with predictions_of_step(tmp_path, "step", buffer_bytes) as files:
         for piece in range(4):
             for key in KEYS:
                 files.append(key, memoryview(f"{key.sensor}{piece}\n".encode()))
@@ -34,7 +34,7 @@ def test_pieces_become_the_same_files_with_any_buffer(tmp_path: Path, buffer_byt
 
 @pytest.mark.parametrize("buffer_bytes", [0, 1 << 20], ids=["already written", "still buffered"])
 def test_a_sensor_that_is_dropped_has_no_file(tmp_path: Path, buffer_bytes: int) -> None:
-    with PredictionFiles(tmp_path, "step", buffer_bytes) as files:
+    with predictions_of_step(tmp_path, "step", buffer_bytes) as files:
         files.append(KEYS[0], memoryview(b"a\n"))
         files.append(KEYS[1], memoryview(b"b\n"))
         files.drop(KEYS[0])
@@ -43,7 +43,7 @@ def test_a_sensor_that_is_dropped_has_no_file(tmp_path: Path, buffer_bytes: int)
 
 def test_more_pieces_than_a_system_accepts_at_once_are_all_written(tmp_path: Path) -> None:
     pieces = [f"{number}\n".encode() for number in range(3_000)]
-    with PredictionFiles(tmp_path, "step") as files:
+    with predictions_of_step(tmp_path, "step") as files:
         for piece in pieces:
             files.append(KEYS[0], memoryview(piece))
     assert (tmp_path / KEYS[0].preds_name).read_bytes() == HEADER + b"".join(pieces)

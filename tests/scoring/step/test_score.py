@@ -17,7 +17,7 @@ from scoring.models.files import LoadedModel
 from scoring.models.store import ModelStore
 from scoring.models.write import save_model
 from scoring.readings.files import find_sources
-from scoring.step.predictions import PredictionFiles
+from scoring.step.predictions import predictions_of_step
 from scoring.step.score import ModelCache, score
 from scoring.step.selection import Everything, OneSensor
 from scoring.step.sensor_limit import SensorLimit
@@ -50,7 +50,7 @@ def test_a_model_needed_by_many_threads_is_loaded_once(tmp_path: Path) -> None:
     sources, _ = find_sources(tmp_path / "readings.parquet", None)
     store = SlowStore(tmp_path / "models")
     selection = OneSensor(KEY)
-    with PredictionFiles(tmp_path / "out", selection.step) as files:
+    with predictions_of_step(tmp_path / "out", selection.step) as files:
         outcome = score(sources, ModelCache(store), selection, files, limit=SensorLimit(store.keys()))
     assert outcome.sensors[0].readings == count
     assert store.loads == 1
@@ -89,7 +89,7 @@ def test_a_sensor_that_fails_half_way_has_no_predictions_and_the_others_are_whol
     sources, _ = find_sources(data, None)
     everything = Everything()
     models = ModelCache(FailingStore(tmp_path / "models"))
-    with PredictionFiles(tmp_path / "out", everything.step) as files:
+    with predictions_of_step(tmp_path / "out", everything.step) as files:
         outcome = score(sources, models, everything, files, limit=SensorLimit(models.keys()))
     failed, scored = outcome.sensors
     assert (failed.status, failed.readings, failed.worst) == ("failed", 3 * count, None)
