@@ -49,7 +49,7 @@ class HostProcess:
         lease: int = 15,
         echo: Callable[[str], None] | None = None,
     ) -> None:
-        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.address = ""
         self.worker_pid = 0
         """Of the process in which the app runs; changes when that process dies and is replaced."""
@@ -69,6 +69,12 @@ class HostProcess:
     def pid(self) -> int:
         """Of the host's process."""
         return self._child.pid
+
+    @property
+    def lines(self) -> list[str]:
+        """What it has logged until now, without lines of long ago."""
+        with self._news:
+            return list(self._lines)
 
     def __enter__(self) -> Self:
         return self
@@ -94,16 +100,16 @@ class HostProcess:
         found = 0
         with self._news:
             while True:
-                new = min(self._written - seen, len(self.lines))
+                new = min(self._written - seen, len(self._lines))
                 seen = self._written
-                for line in islice(self.lines, len(self.lines) - new, None):
+                for line in islice(self._lines, len(self._lines) - new, None):
                     found += matcher.search(line) is not None
                     if found == count:
                         return line
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
                     why = "ended" if self._ended else f"did not log a line within {seconds:g} s"
-                    raise HostEnded(f"the host {why}: {pattern!r}\n" + "\n".join(list(self.lines)[-30:]))
+                    raise HostEnded(f"the host {why}: {pattern!r}\n" + "\n".join(list(self._lines)[-30:]))
                 self._news.wait(left)
 
     def call(self, function: str, given: str = "{}") -> int:
@@ -171,7 +177,7 @@ class HostProcess:
         with output:
             for line in output:
                 with self._news:
-                    self.lines.append(line.rstrip("\n"))
+                    self._lines.append(line.rstrip("\n"))
                     self._written += 1
                     if match := _WORKER.search(line):
                         self.worker_pid = int(match[1])

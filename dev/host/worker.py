@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +19,6 @@ from typing import Any
 from dev.host.errors import HostError
 from dev.host.functions import Function, Input, Outcome
 from dev.host.logs import log_from_worker
-from scoring.interrupts import HeldInterrupts
 
 _log = logging.getLogger("Host")
 
@@ -244,7 +244,9 @@ class WorkerProcess:
 
 
 def _start_worker(app: Path, connection: socket.socket) -> "subprocess.Popen[bytes]":
-    with HeldInterrupts():  # a Ctrl-C reaches the whole group, and the host says when to exit
+    # It never gets a Ctrl-C, which reaches the whole group: the host says when to exit.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
         return subprocess.Popen(
             [sys.executable, "-P", str(_WORKER_SCRIPT), str(app), str(connection.fileno())],
             stdin=subprocess.DEVNULL,
@@ -252,3 +254,5 @@ def _start_worker(app: Path, connection: socket.socket) -> "subprocess.Popen[byt
             stderr=subprocess.STDOUT,
             pass_fds=[connection.fileno()],
         )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -407,7 +407,7 @@ def test_values_written_in_uncommon_ways_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "run `python -m scoring collect` first"),
+        (None, "holds no summary.json: name the folder that `score` or `collect` has written to"),
         ("[]", "is not the summary of a run"),
         ('{"version": 2}', "version 2 is not 1"),
         ('{"version": 1, "run": null, "totals": {}, "sensors": [{}], "landings": []}', "is not the summary"),
