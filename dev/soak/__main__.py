@@ -104,7 +104,7 @@ def _print_figures(title: str, figures: Mapping[str, int]) -> None:
 
 def _print_times(findings: Findings, settled: float | None) -> None:
     if settled is not None:
-        print(f"All runs finished {settled:.0f} s after load and faults stopped.")
+        print(f"All runs finished, and all events arrived, {settled:.0f} s after load and faults stopped.")
     if found := sorted(sum(parts.values()) for parts in findings.latencies):
         worst, ninety_fifth = found[-1], found[int(0.95 * (len(found) - 1))]
         print(
