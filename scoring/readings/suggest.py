@@ -96,7 +96,8 @@ def suggest(sample: Sample, file: str) -> Suggestion:
         device, *long = found.places
         keys, unread = [*ts, long[0]], found.notes
     notes += unread
-    notes += repeated_note(sample, [*keys, *([device] if device is not None else [])], is_wide=not long)
+    repeated = repeated_note(sample, [*keys, *([device] if device is not None else [])], is_wide=not long)
+    notes += repeated
     words |= {"device_from": "file"} if device is None else {"device": sample.titles[device]}
     others = long[1:] or [
         place for place, title in enumerate(sample.titles) if title and place not in {*ts, device}
@@ -105,7 +106,10 @@ def suggest(sample: Sample, file: str) -> Suggestion:
     if long:
         words |= dict(zip(("sensor", "value"), (sample.titles[place] for place in long), strict=True))
     else:
-        values = [place for place in values if _short(sample.titles[place]) not in _NO_SENSOR]
+        values = _without_labels(sample, values)
+        if repeated and values == named[:1]:  # names of sensors, which would be read as a sensor's values
+            name = sample.titles[values[0]][:_SHOWN]
+            return Suggestion(None, (f"no column holds values: {name!r} names the sensors",))
         if unread and len(values) == 1:
             notes.append("only one column holds numbers: if another names sensors, sensor=NAME value=NAME")
         words["wide"] = () if values == others else tuple(sample.titles[place] for place in values)
@@ -117,6 +121,11 @@ def suggest(sample: Sample, file: str) -> Suggestion:
         words["missing"] = missing
         notes.append(f"{Mapping(missing=missing)}: check that these words mean that there is no reading")
     return _shortest(sample, words, file, notes)
+
+
+def _without_labels(sample: Sample, places: Iterable[int]) -> list[int]:
+    """The columns that are not labels or row numbers."""
+    return [place for place in places if _short(sample.titles[place]) not in _NO_SENSOR]
 
 
 class _Rows(NamedTuple):

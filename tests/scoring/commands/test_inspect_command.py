@@ -149,6 +149,17 @@ def test_machines_that_are_not_distinguished_in_the_first_rows_are_not_merged_si
     assert "repeated" not in distinguished.out
 
 
+def test_names_of_sensors_without_values_are_not_suggested_as_the_values_of_a_sensor(tmp_path: Path) -> None:
+    data = tmp_path / "hall.csv"
+    rows = [f"2026-01-01 10:0{n}:00,1,{sensor}" for n in range(5) for sensor in (1, 2)]
+    data.write_text("\n".join(["TS,Device,Sensor", *rows, ""]))
+    done = scoring("inspect", data)
+    out = " ".join(done.out.split())
+    assert (done.code, "no column holds values: 'Sensor' names the sensors" in out) == (1, True)
+    assert "wide" not in out
+    assert "next:" not in out
+
+
 def test_rows_of_one_time_that_no_column_distinguishes_are_to_be_checked(tmp_path: Path) -> None:
     data = tmp_path / "hall.csv"
     rows = [f"2026-01-01 10:0{n}:00,plant,{n}.5" for n in range(5) for _ in range(2)]
