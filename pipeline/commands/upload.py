@@ -40,6 +40,7 @@ _MOST_LINES = 10
 _MANY, _MANY_BYTES = 100, 100_000_000
 """More files or bytes take a while to check."""
 _NEXT_MODELS = "python -m pipeline publish, so that runs use these models"
+_NO_TRIGGER = "without a trigger, python -m pipeline sweep makes one"
 _SHORT = len("blob-") + 8
 """Characters of the name of a landing's run that are enough to find it."""
 
@@ -123,9 +124,9 @@ def _next(context: "Context", landings: "list[Landing]") -> str:
     except StorageError:  # an identity that uploads needs no role for runs
         return "the trigger makes a run for each"
     if len(landings) > 1:
-        return "the trigger makes a run for each, or python -m pipeline sweep one for all; see runs"
+        return f"the trigger makes a run for each; {_NO_TRIGGER} for all"
     run = blob_run(context.runs.key(landings[0]))[:_SHORT]
-    return f"the trigger makes a run, which python -m pipeline watch {run} follows; without one, sweep"
+    return f"the trigger makes a run, which python -m pipeline watch {run} follows; {_NO_TRIGGER}"
 
 
 def _result(compared: "Compared", container: str) -> str:

@@ -65,6 +65,17 @@ def test_files_keep_their_names_and_their_folders_below_the_given_one(in_place, 
     assert "uploading 2 files, 0.0 MB ..." in err
 
 
+def test_the_next_step_names_whole_commands(context, here, readings, capsys):
+    assert main(["upload", str(readings / "site-a.csv")]) == 0
+    without = "; without a trigger, python -m pipeline sweep makes one"
+    assert capsys.readouterr().out.endswith(f" follows{without}\n")
+    (readings / "site-c.csv").write_bytes(ROW)
+    (readings / "site-d.csv").write_bytes(ROW)
+    capsys.readouterr()
+    assert main(["upload", str(readings)]) == 0
+    assert capsys.readouterr().out.endswith(f"next: the trigger makes a run for each{without} for all\n")
+
+
 def test_the_run_that_the_trigger_makes_of_a_file_is_named(context, here, readings, capsys):
     assert main(["upload", str(readings / "site-a.csv")]) == 0
     submission = submit_landing(context, "site-a.csv")
