@@ -65,6 +65,7 @@ def run_demo(args: argparse.Namespace, folder: Path, mark: str, stack: contextli
         swept = last_sweep(context.store.runs, context.settings.late_sweep)
         write_page(args.out, swept, fetch_fleet_page(context.store, args.out))
         _print_results(results, args.out, log)
+        log(next_step(is_own=own is not None))
     if unclaimed := keys.keys() - sandbox.claims(keys).keys():
         names = ", ".join(sorted(keys[key] for key in unclaimed))
         raise DemoError(f"no run has claimed {names}: see the host's output above")
@@ -97,7 +98,7 @@ def _wait_and_fetch(
 
 
 def _print_results(results: Sequence[Results], out: Path, log: Log) -> None:
-    """Print the results, what was not scored, and what to do next."""
+    """Print the results, what was not scored, and where both are."""
     for result in results:
         totals = result.totals
         log("")
@@ -116,7 +117,12 @@ def _print_results(results: Sequence[Results], out: Path, log: Log) -> None:
     log(f"Reports:      open {out / 'index.html'}, which lists the runs")
     if some := next((file for result in results for file in sorted(result.folder.glob("preds_*.csv"))), None):
         log(f"Predictions:  import pandas as pd; pd.read_csv({str(some)!r})")
-    log("Next:         make start   keeps the app running;   make run DATA=... MODELS=...   scores your own")
+
+
+def next_step(*, is_own: bool) -> str:
+    """What to do after the run; `is_own` if it has scored the user's own readings."""
+    start = "Next:         make start   keeps the app running"
+    return start if is_own else f"{start};   make run DATA=... MODELS=...   scores your own readings"
 
 
 def print_end(results: Sequence[Results], seconds: float, log: Log) -> int:

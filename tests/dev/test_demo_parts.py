@@ -13,7 +13,7 @@ import pytest
 from dev.demo.fleet import DemoError, Fleet, Landing, find_input
 from dev.demo.marked_processes import MARK, kill_marked
 from dev.demo.results import Results, table, write_page
-from dev.demo.scenario import print_end, split_by_trigger
+from dev.demo.scenario import next_step, print_end, split_by_trigger
 from pipeline.runs.last import LastSweep
 from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 
@@ -178,6 +178,11 @@ def test_the_last_line_says_whether_there_was_something_to_score(tmp_path, capsy
     found = results(tmp_path, {"totals": {"readings": readings}}, state, "why")
     assert print_end([found], 3.0, print) == int(state is RunState.PARTLY)
     assert capsys.readouterr().out == f"{last}\n"
+
+
+def test_who_has_scored_their_own_readings_is_not_asked_to_do_so():
+    assert next_step(is_own=False).endswith("make run DATA=... MODELS=...   scores your own readings")
+    assert next_step(is_own=True) == "Next:         make start   keeps the app running"
 
 
 def test_the_page_lists_every_run_in_the_folder(tmp_path):
