@@ -76,7 +76,7 @@ def submit_landing(context: Context, name: str) -> Submission:
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
     blob = context.store.data.find(name)
     if blob is None:
-        return Submission(Outcome.GONE, None, f"{name!r} does not exist any more")
+        return Submission(Outcome.GONE, None, f"{name!r} does not exist")
     if reason := skipped_because(name, blob.size):
         return Submission(Outcome.SKIPPED, None, f"{name!r} is skipped: {reason}")
     landing = to_landing(blob)

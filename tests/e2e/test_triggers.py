@@ -163,7 +163,7 @@ def test_a_blob_that_is_not_a_landing_is_skipped_with_the_reason(sandbox, host, 
 
 def test_an_event_about_a_removed_blob_is_not_a_failure(host):
     call_blob(host, "gone.csv")
-    host.wait_for("'gone.csv' does not exist any more")
+    host.wait_for("'gone.csv' does not exist")
 
 
 def test_a_blob_that_became_poison_before_the_first_publication_is_scored_by_a_later_sweep(small_fleet):

@@ -94,7 +94,7 @@ class TestLandings:
     def test_a_deleted_blob_is_an_outcome_not_an_error(self, context):
         submission = submit_landing(context, "a.csv")
         assert (submission.outcome, submission.run) == (Outcome.GONE, None)
-        assert str(submission) == "'a.csv' does not exist any more"
+        assert str(submission) == "'a.csv' does not exist"
 
     def test_a_missing_container_is_an_error(self, context, store):
         store.data._client.delete_container()
