@@ -81,9 +81,7 @@ def suggest(sample: Sample, file: str) -> Suggestion:
     words["ts"] = tuple(sample.titles[place] for place in ts)
     if form:
         words["ts_format"] = form
-    if form == "day-first" and _is_ambiguous(sample.joined(ts)):
-        text = sample.joined(ts)[0]
-        notes.append(f"{text!r} can also be read with ts-format=month-first: check which it is")
+    notes += _order_note(sample.joined(ts), form)
     decimals = [decimal_of(sample.column(place)) for place in range(len(sample.titles))]
     named = [_named(sample, names, ts) for names in (_SENSOR, _VALUE)]
     long = [place for place in named if place is not None] if None not in named else []
@@ -106,7 +104,7 @@ def suggest(sample: Sample, file: str) -> Suggestion:
     if long:
         words |= dict(zip(("sensor", "value"), (sample.titles[place] for place in long), strict=True))
     else:
-        values = _without_labels(sample, values)
+        values = [place for place in values if _short(sample.titles[place]) not in _NO_SENSOR]
         if repeated and values == named[:1]:  # names of sensors, which would be read as a sensor's values
             name = sample.titles[values[0]][:_SHOWN]
             return Suggestion(None, (f"no column holds values: {name!r} names the sensors",))
@@ -121,11 +119,6 @@ def suggest(sample: Sample, file: str) -> Suggestion:
         words["missing"] = missing
         notes.append(f"{Mapping(missing=missing)}: check that these words mean that there is no reading")
     return _shortest(sample, words, file, notes)
-
-
-def _without_labels(sample: Sample, places: Iterable[int]) -> list[int]:
-    """The columns that are not labels or row numbers."""
-    return [place for place in places if _short(sample.titles[place]) not in _NO_SENSOR]
 
 
 class _Rows(NamedTuple):
@@ -260,6 +253,13 @@ def _with_time_of_day(sample: Sample, day: int) -> tuple[tuple[int, ...], str] |
             if form is not None:
                 return (day, place), form
     return None
+
+
+def _order_note(texts: list[str], form: str) -> list[str]:
+    """What to check where the day need not come first."""
+    if form != "day-first" or not _is_ambiguous(texts):
+        return []
+    return [f"{texts[0]!r} can also be read with ts-format=month-first: check which it is"]
 
 
 def _is_ambiguous(texts: list[str]) -> bool:
