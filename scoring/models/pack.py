@@ -5,7 +5,8 @@ it was packed with is unchanged; of any other one the content is compared, and w
 file is used. The same applies if the parameters are not those that were packed of this file. Of a file that
 was not downloaded, the MD5 is known from the listing of its container.
 
-`pack_format` describes packs, `pack_writer` writes them, and `pack_columns` reads their columns.
+`pack_format` describes packs, `pack_writer` writes them, and `pack_columns` reads their columns, of which
+`pack_footer` knows the sizes.
 """
 
 from bisect import bisect_right
@@ -26,7 +27,6 @@ from scoring.models.pack_columns import (
     RowGroup,
     open_columns,
     read_distinct,
-    stored_bytes,
 )
 from scoring.models.pack_format import STAT, TEXTS, digest_of, stat_of
 from scoring.models.parameters import ModelParameters
@@ -57,7 +57,7 @@ class Pack:
         self.unchanged = np.zeros(self._starts[-1], np.bool_)
 
     def _read_columns(self) -> None:
-        groups = range(self._file.num_row_groups)
+        groups = range(len(self._file.groups))
         parts = [RowGroup(self._file, group) for group in groups]
         self._starts: list[int] = list(accumulate((part.rows for part in parts), initial=0))
         self._texts = {name: [part.texts[name] for part in parts] for name in TEXTS if name != "numbers"}
@@ -132,7 +132,7 @@ class Pack:
         return str(self._texts[name][group].value(place))
 
     def _is_large(self, row: int) -> bool:
-        return stored_bytes(self._file, self._group(row)[0], "numbers") > _MOST_GROUP_BYTES
+        return self._file.stored_bytes(self._group(row)[0], "numbers") > _MOST_GROUP_BYTES
 
     def _numbers_of(self, row: int) -> Content | None:
         """The bytes of a model, None where they cannot be read."""

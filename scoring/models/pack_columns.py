@@ -4,12 +4,15 @@ Nothing in a pack is compressed, a footer or a column longer than `write_pack` m
 each column of texts or bytes is read as its distinct values, which are no more than the file is long.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from scoring.arrow import ParquetReader, call, to_numpy
+from scoring.models.pack_footer import Chunk, Group, read_groups
 from scoring.models.pack_format import GROUP_BYTES, LONGEST, SCHEMA, STAT, TEXTS, VERSION, VERSION_KEY
 
 UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, MemoryError)
@@ -23,7 +26,24 @@ _LEAST_ROW_BYTES = 100
 """A row has a name of its own, which repeats nothing, and two digests of 64 characters."""
 
 
-def open_columns(path: Path) -> ParquetReader:
+@dataclass(frozen=True, slots=True)
+class PackFile:
+    """An open pack, and the groups of rows that its footer lists."""
+
+    reader: ParquetReader
+    groups: tuple[Group, ...]
+
+    def read(self, group: int, names: Sequence[str]) -> Any:
+        """These columns of a group, as a table."""
+        return self.reader.read_row_group(group, [SCHEMA.names.index(name) for name in names])
+
+    def stored_bytes(self, group: int, name: str) -> int:
+        """The bytes of a column of a group in the file: as many are read."""
+        chunk: Chunk = self.groups[group].chunks[SCHEMA.names.index(name)]
+        return chunk.stored_bytes
+
+
+def open_columns(path: Path) -> PackFile:
     """Open a pack, and check what it says of itself.
 
     Raises:
@@ -31,18 +51,18 @@ def open_columns(path: Path) -> ParquetReader:
     """
     # Not pyarrow.parquet, whose import costs a short step more than reading the pack.
     # Arrow's own pool keeps what was freed, which doubles the memory that a large group takes.
-    file = ParquetReader(pa.system_memory_pool())
+    reader = ParquetReader(pa.system_memory_pool())
     source = pa.OSFile(str(path))
-    _check_footer(source)
-    file.open(source, read_dictionary=list(TEXTS))
-    _check_schema(file, source.size())
-    return file
+    groups = read_groups(_footer(source))
+    reader.open(source, read_dictionary=list(TEXTS))
+    _check(reader, groups, source.size())
+    return PackFile(reader, groups)
 
 
 class RowGroup:
     """The small columns of a group of rows."""
 
-    def __init__(self, file: ParquetReader, group: int) -> None:
+    def __init__(self, file: PackFile, group: int) -> None:
         # Names first: each is there once, so that there are no more rows than the file can hold.
         names = read_distinct(file, group, "file")
         self.rows = len(names.places)
@@ -51,7 +71,7 @@ class RowGroup:
         self.texts = {"file": names}
         for name in ("sha256", "md5", "form", "digest"):
             self.texts[name] = read_distinct(file, group, name)
-        table = file.read_row_group(group, [SCHEMA.names.index(name) for name in STAT])
+        table = file.read(group, STAT)
         if any(table[name].type != pa.int64() for name in STAT):
             raise ValueError("it is of another version; pack the models again")
         self.stat = {name: to_numpy(_whole(table[name])) for name in STAT}
@@ -78,12 +98,12 @@ class DistinctValues:
         return [values[place] for place in self.places.tolist()]
 
 
-def read_distinct(file: ParquetReader, group: int, name: str) -> DistinctValues:
+def read_distinct(file: PackFile, group: int, name: str) -> DistinctValues:
     """A column of texts or bytes of a group."""
     longest = LONGEST.get(name)
-    if longest is not None and stored_bytes(file, group, name) > _MOST_TEXT_BYTES:
+    if longest is not None and file.stored_bytes(group, name) > _MOST_TEXT_BYTES:
         raise ValueError(f"{name} holds what no pack has")
-    column = _whole(file.read_row_group(group, [SCHEMA.names.index(name)])[name])
+    column = _whole(file.read(group, [name])[name])
     if column.type != pa.dictionary(pa.int32(), SCHEMA.field(name).type):
         raise ValueError("it is of another version; pack the models again")
     column.validate(full=True)
@@ -93,37 +113,34 @@ def read_distinct(file: ParquetReader, group: int, name: str) -> DistinctValues:
     return found
 
 
-def stored_bytes(file: ParquetReader, group: int, name: str) -> int:
-    """The bytes of a column of a group in the file: as many are read."""
-    size: int = file.metadata.row_group(group).column(SCHEMA.names.index(name)).total_compressed_size
-    return size
-
-
 def _whole(column: Any) -> Any:
     if column.num_chunks != 1 or column.null_count:
         raise ValueError("its columns are not what they should be")
     return column.chunk(0)
 
 
-def _check_footer(source: Any) -> None:
-    """Before it is read: the list of groups and columns at the end of a file can be all there is of it."""
+def _footer(source: Any) -> bytes:
+    """Its length is checked first: the list of groups and columns can be all there is of a file."""
     size = source.size()
     source.seek(max(0, size - 8))
-    if int.from_bytes(source.read(4), "little") > _LEAST_FOOTER + size // _FOOTER_SHARE:
+    length = int.from_bytes(source.read(4), "little")
+    if length > _LEAST_FOOTER + size // _FOOTER_SHARE:
         raise ValueError("it has more groups than fit into it; pack the models again")
+    source.seek(max(0, size - 8 - length))
+    footer: bytes = source.read(length)
+    return footer
 
 
-def _check_schema(file: ParquetReader, size: int) -> None:
-    metadata = file.metadata
+def _check(reader: ParquetReader, groups: Sequence[Group], size: int) -> None:
+    metadata = reader.metadata
     version = (metadata.metadata or {}).get(VERSION_KEY)
     names = [metadata.schema.column(i).path for i in range(len(metadata.schema))]
     if version != VERSION or names != SCHEMA.names:
         raise ValueError("it is of another version; pack the models again")
-    parts = [metadata.row_group(group) for group in range(file.num_row_groups)]
-    if sum(part.num_rows for part in parts) * _LEAST_ROW_BYTES > size:
+    if sum(group.rows for group in groups) * _LEAST_ROW_BYTES > size:
         raise ValueError("it has more rows than fit into it; pack the models again")
-    for part in parts:
-        if any(part.column(i).num_values != part.num_rows for i in range(part.num_columns)):
+    for group in groups:
+        if [chunk.values for chunk in group.chunks] != [group.rows] * len(names):
             raise ValueError("its columns are not what they should be; pack the models again")
-        if any(part.column(i).compression != "UNCOMPRESSED" for i in range(part.num_columns)):
+        if any(chunk.compressed for chunk in group.chunks):
             raise ValueError("it is compressed; pack the models again")

@@ -345,6 +345,28 @@ def test_a_malformed_pack_is_not_used_and_says_why(models: Path, damage: Callabl
     assert answers(store, SVM) == single(models, SVM)
 
 
+@pytest.mark.parametrize("wrong", [11, 0x55])
+def test_a_pack_with_a_wrong_byte_in_its_footer_never_ends_the_process(models: Path, wrong: int) -> None:
+    """Arrow takes some for a compression or a type that does not exist, and pyarrow would abort."""
+    script = """if True:
+        import sys
+        from pathlib import Path
+        from scoring.errors import ModelError
+        from scoring.models.pack import Pack
+        path, wrong = Path(sys.argv[1]), int(sys.argv[2])
+        good = path.read_bytes()
+        for place in range(len(good) - 8 - int.from_bytes(good[-8:-4], "little"), len(good)):
+            path.write_bytes(good[:place] + bytes([wrong]) + good[place + 1 :])
+            try:
+                Pack(path).held()
+            except ModelError:
+                pass
+    """
+    command = [sys.executable, "-c", script, str(models / PACK_NAME), str(wrong)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_with_damaged_numbers_the_single_files_are_used(models: Path) -> None:
     path = models / PACK_NAME
     metadata = pa_parquet.ParquetFile(path).metadata
