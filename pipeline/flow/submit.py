@@ -61,6 +61,8 @@ class Submission:
     reason: str
     landings: int = 0
     """Number of landings that the run scores."""
+    resumed: bool = False
+    """Whether an earlier delivery had begun the run."""
 
     def __str__(self) -> str:
         return self.reason
@@ -131,8 +133,12 @@ def _submit_first(context: Context, landings: Sequence[Landing]) -> Submission:
     finally:
         if outcome is not Outcome.SUBMITTED:
             context.release_slot()
-        if outcome not in {Outcome.SUBMITTED, Outcome.EMPTY}:
+        if outcome is None:
+            context.deferred.put_back(landings)
+        elif outcome not in {Outcome.SUBMITTED, Outcome.EMPTY}:
             context.deferred.put_back(others)
+    if submission.resumed:  # with the landings that it had before
+        context.deferred.put_back(context.runs.unclaimed(others))
     return submission
 
 
@@ -206,7 +212,7 @@ def submit(
 def _known(context: Context, record: RunRecord, landings: Sequence[Landing]) -> Submission:
     """The result of another delivery of its cause, which resumes the run if its submitter gave up."""
     if record.state is RunState.PENDING and context.runs.markers.is_abandoned(record.run):
-        return resume(context, record, landings)
+        return replace(resume(context, record, landings), resumed=True)
     return _already(record.run, record.cause)
 
 

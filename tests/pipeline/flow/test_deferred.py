@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.errors import EngineUnreachable
+from pipeline.errors import EngineError, EngineUnreachable
 from pipeline.flow import deferred as waiting
 from pipeline.flow.submit import Outcome, submit_deferred, submit_landing, to_landing
 from pipeline.flow.sweep import sweep
 from pipeline.runs import history
+from pipeline.runs.landing import Landing
 from pipeline.runs.names import blob_run
-from pipeline.runs.record import RunState
+from pipeline.runs.record import Cause, CauseKind, RunRecord, RunState
 from tests.pipeline.file_engine import open_context
 
 
@@ -111,8 +112,88 @@ def test_they_wait_on_where_the_run_that_takes_them_along_is_not_submitted(conte
         broken.setattr(context.engine, "submit", unreachable)
         with pytest.raises(EngineUnreachable):
             submit_landing(context, "next.csv")
-    assert len(context.deferred) == 3
+    assert len(context.deferred) == 4
     assert submit_landing(context, "next.csv").landings == 4
+
+
+def test_all_wait_on_where_the_run_of_the_first_one_is_not_submitted(context, land, clock):
+    active, deferred = full(context, land)
+    end(context, clock, active[0])
+    context.engine.refuses = "it is full"
+    with pytest.raises(EngineError):
+        submit_deferred(context)
+    assert context.deferred.take() == deferred
+
+
+def test_a_run_that_is_resumed_leaves_the_landings_that_it_does_not_have(context, land, clock):
+    context.engine.refuses = "it is full"
+    with pytest.raises(EngineError):
+        submit_landing(context, land("first.csv").name)
+    context.engine.refuses = None
+    first = to_landing(context.store.data.find("first.csv"))
+    context.store.runs.delete(f"landings/{context.runs.key(first)}")  # as if it had failed before that
+    clock.move(seconds=6)
+    waiting = land("waiting.csv")
+    context.defer(waiting)
+    submission = submit_landing(context, first.name)
+    assert (submission.outcome, submission.landings) == (Outcome.SUBMITTED, 1)
+    assert context.deferred.take() == [waiting]
+
+
+def test_they_wait_on_where_another_process_has_just_begun_the_run_of_the_first_one(context, land, clock):
+    active, deferred = full(context, land)
+    end(context, clock, active[0])
+    run = blob_run(context.runs.key(deferred[0]))
+    context.runs.markers.create(run)
+    cause = Cause(CauseKind.BLOB, deferred[0].name)
+    record = RunRecord(run=run, cause=cause, state=RunState.PENDING, published="v1", created=clock())
+    context.runs.create(record)
+    context.settings = replace(context.settings, max_active_runs=3)
+    assert getattr(submit_deferred(context), "outcome", None) is Outcome.ALREADY
+    assert context.deferred.take() == deferred[1:]
+
+
+def test_a_slot_of_a_run_that_had_nothing_to_score_is_free_again(context, land, clock):
+    active, deferred = full(context, land)
+    context.runs.claim(deferred, "another")
+    end(context, clock, active[0])
+    assert getattr(submit_deferred(context), "outcome", None) is Outcome.EMPTY
+    assert submit_landing(context, land("next.csv").name).outcome is Outcome.SUBMITTED
+
+
+def test_a_slot_is_free_again_where_another_thread_took_all_that_waited(context, land, clock, monkeypatch):
+    active, _ = full(context, land)
+    end(context, clock, active[0])
+    with monkeypatch.context() as raced:
+        raced.setattr(context.deferred, "take", list)
+        assert submit_deferred(context) is None
+    assert submit_landing(context, land("next.csv").name).outcome is Outcome.SUBMITTED
+
+
+def test_no_further_run_starts_after_one_that_took_others_along_though_slots_are_free(context, land, clock):
+    active, _ = full(context, land)
+    end(context, clock, active[0])
+    end(context, clock, active[1])
+    assert submit_landing(context, land("next.csv").name).landings == 4
+    assert submit_landing(context, land("later.csv").name).outcome is Outcome.DEFERRED
+
+
+def test_a_version_that_arrived_meanwhile_is_neither_forgotten_nor_replaced_by_the_earlier_one():
+    older, newer = (Landing("a.csv", etag, 10, None) for etag in ("1", "2"))
+    deferred = waiting.Deferred()
+    deferred.add(newer)
+    deferred.put_back([older])
+    deferred.forget([older])
+    assert deferred.take() == [newer]
+
+
+def test_no_more_are_remembered_than_memory_is_meant_for(monkeypatch):
+    monkeypatch.setattr(waiting, "MOST", 2)
+    deferred = waiting.Deferred()
+    for name in "abc":
+        deferred.add(Landing(name, "1", 10, None))
+    deferred.add(Landing("b", "2", 10, None))
+    assert [(one.name, one.etag) for one in deferred.take()] == [("a", "1"), ("b", "2")]
 
 
 def test_one_run_takes_along_a_limited_number(context, land, clock, monkeypatch):
