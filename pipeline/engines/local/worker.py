@@ -40,6 +40,7 @@ from pipeline.errors import (
     LeaseHeld,
     NotFound,
     PipelineError,
+    RunDocumentError,
     StorageError,
 )
 from pipeline.log_lines import keep_one_line
@@ -147,9 +148,13 @@ class Worker:
         """The result of an earlier worker, if it stored the predictions and did not update the record.
 
         Landings can have been replaced since, so a second execution could score fewer of them. Without a
-        result, what the earlier worker has stored is deleted.
+        result that can be read, what the earlier worker has stored is deleted, and the run is scored again.
         """
-        status = step_states.read(self.store.runs, self.run).result
+        try:
+            status = step_states.read(self.store.runs, self.run).result
+        except RunDocumentError as error:
+            logger.warning("run %s is scored again: %s", self.run, error)
+            status = None
         if status is None:
             self._clear()
         else:

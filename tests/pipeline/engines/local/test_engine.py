@@ -573,6 +573,27 @@ def test_a_worker_that_died_before_it_updated_the_record_is_not_repeated(fleet, 
     assert fleet.finished(run)
 
 
+@pytest.mark.parametrize("steps", [None, b"", b"{", b'{"version": 1, "steps": []}', b'{"version": 2}'])
+def test_a_run_whose_steps_say_no_result_is_scored_again(fleet, steps):
+    fleet.models(s1_1="score")
+    fleet.publish()
+    run = fleet.start(fleet.land("a.csv", "1_1"))
+    record, stored = fleet.ended(run), fleet.predictions(run)
+    if steps is None:
+        fleet.context.store.runs.delete(step_states.path(run))
+    else:
+        fleet.context.store.runs.put(step_states.path(run), steps)
+    fleet.context.store.preds.put(f"{run}/preds_1_1.csv", b"damaged, too")
+    fleet.context.runs.markers.create(run)
+    fleet.context.store.runs.put(f"{run}/record.json", record.to_bytes().replace(b"succeeded", b"running"))
+    fleet.ahead += timedelta(minutes=1)
+    sweep(fleet.context, None, random_hex="abcdef")
+    again = fleet.ended(run)
+    assert (again.state, again.counts, again.error) == (RunState.SUCCEEDED, record.counts, None)
+    assert fleet.predictions(run) == stored
+    assert fleet.finished(run)
+
+
 def test_steps_and_logs_of_a_run_are_kept_where_its_results_cannot_be_stored(fleet):
     fleet.models(s1_1="say 1")
     fleet.publish()
