@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from scoring import SensorKey
 from scoring.csv_quoting import csv_text
 from scoring.printable import cell
-from scoring.step.predictions import HEADER, format_rows, predictions_of_step
+from scoring.step.predictions import (
+    HEADER,
+    PARTIAL_PREFIX,
+    PredictionFiles,
+    format_rows,
+    predictions_of_step,
+)
 
 KEYS = [SensorKey("1", str(number)) for number in range(5)]
 
@@ -34,11 +40,20 @@ def test_pieces_become_the_same_files_with_any_buffer(tmp_path: Path, buffer_byt
 
 @pytest.mark.parametrize("buffer_bytes", [0, 1 << 20], ids=["already written", "still buffered"])
 def test_a_sensor_that_is_dropped_has_no_file(tmp_path: Path, buffer_bytes: int) -> None:
-    with predictions_of_step(tmp_path, "step", buffer_bytes) as files:
+    with PredictionFiles(tmp_path, buffer_bytes) as files:
         files.append(KEYS[0], memoryview(b"a\n"))
         files.append(KEYS[1], memoryview(b"b\n"))
         files.drop(KEYS[0])
     assert [path.name for path in tmp_path.iterdir()] == [KEYS[1].preds_name]
+
+
+def test_what_a_killed_step_left_in_its_hidden_folder_is_not_added_to(tmp_path: Path) -> None:
+    hidden = tmp_path / f"{PARTIAL_PREFIX}step"
+    hidden.mkdir()
+    (hidden / KEYS[0].preds_name).write_bytes(b"half a r")
+    with predictions_of_step(tmp_path, "step") as files:
+        files.append(KEYS[0], memoryview(b"a\n"))
+    assert (tmp_path / KEYS[0].preds_name).read_bytes() == HEADER + b"a\n"
 
 
 def test_more_pieces_than_a_system_accepts_at_once_are_all_written(tmp_path: Path) -> None:
