@@ -106,3 +106,5 @@ class _Compact:
 
     def _skip(self, count: int) -> None:
         self._at += count
+        if self._at > len(self._data):  # a list can say that it has 2^60 bytes
+            raise LookupError("it ends before that")
