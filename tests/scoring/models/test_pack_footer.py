@@ -48,6 +48,6 @@ def test_any_bytes_are_groups_or_damaged(footer: bytes) -> None:
 
 @pytest.mark.parametrize("kind", range(1, 13))
 def test_a_list_that_says_it_is_longer_than_the_footer_is_damaged(kind: int) -> None:
-    """A field 4, which is a list of 2^62 values: of bytes, none of them was looked at."""
+    """A field 4, which is a list of 2^62 values: of bytes, it would be read without an end."""
     with pytest.raises(ValueError, match="damaged"):
         read_groups(bytes([0x49, 0xF0 | kind]) + b"\xff" * 8 + b"\x3f" + b"\x01" * 20)
