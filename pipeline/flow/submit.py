@@ -113,10 +113,15 @@ def submit_deferred(context: Context) -> Submission | None:
     """Submit the landings that this process deferred, if a slot is free, as the run of the first one."""
     if not len(context.deferred) or not context.acquire_slot():
         return None
-    if landings := context.deferred.take():
+    landings = context.deferred.take()
+    if not landings:  # another thread was faster
+        context.release_slot()
+        return None
+    try:
         return _submit_first(context, landings)
-    context.release_slot()  # another thread was faster
-    return None
+    except Exception:
+        context.deferred.put_back(landings[:1])  # no event of its own tries it again
+        raise
 
 
 def _submit_first(context: Context, landings: Sequence[Landing]) -> Submission:
@@ -133,9 +138,7 @@ def _submit_first(context: Context, landings: Sequence[Landing]) -> Submission:
     finally:
         if outcome is not Outcome.SUBMITTED:
             context.release_slot()
-        if outcome is None:
-            context.deferred.put_back(landings)
-        elif outcome not in {Outcome.SUBMITTED, Outcome.EMPTY}:
+        if outcome not in {Outcome.SUBMITTED, Outcome.EMPTY}:
             context.deferred.put_back(others)
     if submission.resumed:  # with the landings that it had before
         context.deferred.put_back(context.runs.unclaimed(others))
