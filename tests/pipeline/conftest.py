@@ -5,12 +5,15 @@ The models of the fleet are commands for a stand-in for scoring: see `standin.py
 
 import json
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.engines.local.engine import LocalEngine
@@ -24,6 +27,7 @@ from scoring import formats
 from scoring.formats import SUCCESS, SUMMARY_JSON, SUMMARY_VERSION
 from tests.pipeline import standin
 from tests.pipeline.file_engine import Clock, open_context, publish_one_sensor
+from tests.pipeline.workers import all_workers
 
 PATIENCE = 60.0
 
@@ -151,7 +155,7 @@ def code(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fleet(environment, store, code, tmp_path) -> Fleet:
+def fleet(environment, store, code, tmp_path) -> Iterator[Fleet]:
     settings = Settings.from_environment(
         environment | {"SCORING_LOCAL_PROCESSES": "2", "SCORING_STEP_TRIES": "2"}
     )
@@ -162,7 +166,22 @@ def fleet(environment, store, code, tmp_path) -> Fleet:
     runs = Runs(store, clock)
     engine = LocalEngine(settings, store, runs, folder=tmp_path / "machine", code=code)
     made = Fleet(Context(settings, store, engine, clock), engine)
-    return made
+    others = set(threading.enumerate())
+    yield made
+    _end_workers(tmp_path, others)
+
+
+def _end_workers(folder: Path, others: set[threading.Thread]) -> None:
+    """Kill the workers of a test, and wait for the threads that watch them: the store is closed next."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if not [one for one in threading.enumerate() if one not in others and "(_watch)" in one.name]:
+            return
+        for worker in (one for found in all_workers().values() for one in found):
+            with suppress(psutil.Error):
+                if any(str(folder) in word for word in worker.cmdline()):
+                    worker.kill()
+        time.sleep(0.05)
 
 
 @pytest.fixture
