@@ -1,7 +1,5 @@
 """Freed memory that goes back to the operating system."""
 
-import ctypes
-
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """`M_TRIM_THRESHOLD` and `M_MMAP_THRESHOLD` of glibc."""
 _KEPT = 1 << 17
@@ -14,6 +12,8 @@ def give_back() -> None:
     It keeps some for each thread, and the more, the larger the blocks that were freed. A host calls functions
     in many threads: each that had swept once kept up to 8 MB, the text of a page.
     """
+    import ctypes
+
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
         for threshold in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
