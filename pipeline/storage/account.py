@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Self
 
 from pipeline.settings import Containers, Settings
@@ -54,19 +54,17 @@ def in_parallel[Item, Answer](function: Callable[[Item], Answer], items: Iterabl
     numbers, answers = iter(range(len(todo))), dict[int, Answer]()
 
     def work() -> None:
-        try:
-            for number in numbers:
-                answers[number] = function(todo[number])
-        finally:
-            deque(numbers, maxlen=0)  # the others stop, too
+        for number in numbers:
+            answers[number] = function(todo[number])
 
     # Not `pool.map`: it holds a kilobyte for each item.
     count = min(PARALLEL, len(todo))
     with ThreadPoolExecutor(count) as pool:
         workers = [pool.submit(work) for _ in range(count)]
         try:
-            for worker in workers:
-                worker.result()
-        finally:
+            wait(workers, return_when=FIRST_EXCEPTION)
+        finally:  # after an error, or an interrupt
             deque(numbers, maxlen=0)
+    for worker in workers:
+        worker.result()
     return [answers[number] for number in range(len(todo))]
