@@ -121,7 +121,7 @@ class PredictionFiles:
 
 
 @contextmanager
-def predictions_of_step(out: Path, step: str, buffer_bytes: int = BUFFER_BYTES) -> Iterator[PredictionFiles]:
+def predictions_of_step(out: Path, step: str) -> Iterator[PredictionFiles]:
     """Predictions in a hidden folder below `out`; the files move to `out` when the block has succeeded.
 
     A killed process leaves only that hidden folder. It is removed when the same step scores again, or when
@@ -135,7 +135,7 @@ def predictions_of_step(out: Path, step: str, buffer_bytes: int = BUFFER_BYTES) 
         shutil.rmtree(hidden, ignore_errors=True)
         hidden.mkdir(parents=True)
     try:
-        with PredictionFiles(hidden, buffer_bytes) as files:
+        with PredictionFiles(hidden) as files:
             yield files
         for name in files.written:
             os.replace(f"{hidden}/{name}", f"{out}/{name}")  # noqa: PTH105 - see `_write`

@@ -28,7 +28,7 @@ KEYS = [SensorKey("1", str(number)) for number in range(5)]
     "buffer_bytes", [0, 25, 1 << 20], ids=["no buffer", "a small buffer", "a large buffer"]
 )
 def test_pieces_become_the_same_files_with_any_buffer(tmp_path: Path, buffer_bytes: int) -> None:
-    with predictions_of_step(tmp_path, "step", buffer_bytes) as files:
+    with PredictionFiles(tmp_path, buffer_bytes) as files:
         for piece in range(4):
             for key in KEYS:
                 files.append(key, memoryview(f"{key.sensor}{piece}\n".encode()))
