@@ -173,15 +173,15 @@ def fleet(environment, store, code, tmp_path) -> Iterator[Fleet]:
 
 def _end_workers(folder: Path, others: set[threading.Thread]) -> None:
     """Kill the workers of a test, and wait for the threads that watch them: the store is closed next."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if not [one for one in threading.enumerate() if one not in others and "(_watch)" in one.name]:
-            return
+
+    def have_ended() -> bool:
         for worker in (one for found in all_workers().values() for one in found):
             with suppress(psutil.Error):
                 if any(str(folder) in word for word in worker.cmdline()):
                     worker.kill()
-        time.sleep(0.05)
+        return not [one for one in threading.enumerate() if one not in others and "(_watch)" in one.name]
+
+    until(have_ended)
 
 
 @pytest.fixture
