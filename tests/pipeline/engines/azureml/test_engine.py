@@ -100,10 +100,14 @@ def calls(emulator):
     return [line.replace(emulator.workspace.scope.id, "") for line in emulator.requests]
 
 
+def status_of(context, run):
+    return context.engine.status(context.runs.load(run))
+
+
 def ended(context, run):
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
-        status = context.engine.status(context.runs.load(run))
+        status = status_of(context, run)
         if status.state.final:
             return status
         time.sleep(0.1)
@@ -584,22 +588,22 @@ class TestFollowing:
     def test_a_job_stands_as_the_table_says(self, taken, emulator, word):
         run = submit_landing(taken, "2026/a.csv").run
         emulator.jobs.jobs[run].status = word
-        assert taken.engine.status(taken.runs.load(run)).state is TABLE[word][0]
+        assert status_of(taken, run).state is TABLE[word][0]
 
     def test_a_job_that_vanished_is_lost_and_can_be_submitted_again(self, taken, emulator):
         run = submit_landing(taken, "2026/a.csv").run
         del emulator.jobs.jobs[run]
-        status = taken.engine.status(taken.runs.load(run))
+        status = status_of(taken, run)
         assert (status.state, status.lost) == (RunState.SUBMITTED, True)
         taken.engine.submit(taken.runs.load(run), taken.published())
-        assert not taken.engine.status(taken.runs.load(run)).lost
+        assert not status_of(taken, run).lost
 
     def test_a_cancelled_run_ends_so(self, taken, emulator):
         run = submit_landing(taken, "2026/a.csv").run
         taken.engine.cancel(taken.runs.load(run))
         assert emulator.jobs.jobs[run].canceled.is_set()
         emulator.jobs.jobs[run].status = "Canceled"
-        assert taken.engine.status(taken.runs.load(run)).state is RunState.CANCELED
+        assert status_of(taken, run).state is RunState.CANCELED
         taken.engine.cancel(taken.runs.load(run))
 
     def test_steps_on_many_pages_are_all_listed(self, taken, emulator):
@@ -625,7 +629,7 @@ class TestFollowing:
         job = emulator.jobs.jobs[run]
         job.steps = {"collect": Step("id", "collect", Path(), "Failed", error="no space\n left")}
         job.status = word
-        status = taken.engine.status(taken.runs.load(run))
+        status = status_of(taken, run)
         assert (status.state, status.retry) == (RunState.FAILED, True)
         assert status.error == "its job has no results: step collect: no space left"
 
@@ -636,14 +640,11 @@ class TestFollowing:
         job = emulator.jobs.jobs[run]
         job.steps = {"collect": Step("id", "collect", Path(), "Failed", error="no space")}
         job.status = word
-        assert (
-            taken.engine.status(taken.runs.load(run)).error
-            == "its job has no results: step collect: no space"
-        )
+        assert status_of(taken, run).error == "its job has no results: step collect: no space"
         job.steps["collect"].status = "Running"  # run history is behind
         job.steps["collect"].log = tmp_path / "std_log.txt"
         job.steps["collect"].log.write_text("it has not logged a summary\n")
-        assert taken.engine.status(taken.runs.load(run)).state is RunState.RUNNING
+        assert status_of(taken, run).state is RunState.RUNNING
 
     def test_a_run_ends_when_collect_has_logged_its_summary_and_not_when_its_job_does(
         self, published, emulator
@@ -652,9 +653,9 @@ class TestFollowing:
         assert ended(published, run).state is RunState.SUCCEEDED
         job = emulator.jobs.jobs[run]
         job.status = job.steps["collect"].status = "Running"
-        assert published.engine.status(published.runs.load(run)).state is RunState.SUCCEEDED
+        assert status_of(published, run).state is RunState.SUCCEEDED
         published.store.preds.put(f"{run}/{SUMMARY_JSON}", b"{}")
-        assert published.engine.status(published.runs.load(run)).state is RunState.RUNNING
+        assert status_of(published, run).state is RunState.RUNNING
 
     def test_a_summary_that_collect_did_not_write_is_not_believed(self, published):
         run = submit_landing(published, "2026/a.csv").run
@@ -664,7 +665,7 @@ class TestFollowing:
         for row in (summary["totals"], *summary["sensors"]):
             row["anomalies"] = 0
         published.store.preds.put(path, json.dumps(summary).encode())
-        status = published.engine.status(published.runs.load(run))
+        status = status_of(published, run)
         assert (status.state, status.retry, status.counts) == (RunState.FAILED, True, {})
         assert "summary.json is not what collect wrote: find out who else writes to" in str(status.error)
 
@@ -681,11 +682,11 @@ class TestFollowing:
         run = submit_landing(published, "2026/a.csv").run
         assert ended(published, run).state is RunState.SUCCEEDED
         emulator.jobs.jobs[run].steps["collect"].log.unlink()
-        assert published.engine.status(published.runs.load(run)).state is RunState.SUCCEEDED
+        assert status_of(published, run).state is RunState.SUCCEEDED
         path = f"{run}/{SUMMARY_JSON}"
         summary = json.loads(published.store.preds.read(path).data) | change
         published.store.preds.put(path, json.dumps(summary).encode())
-        status = published.engine.status(published.runs.load(run))
+        status = status_of(published, run)
         assert (status.state, problem in str(status.error)) == (RunState.FAILED, True)
 
 
