@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,26 +20,35 @@ def command(line: str) -> list[str]:
 
 def interrupt(line: str, module: str, folder: Path) -> tuple[int, str]:
     """Interrupt a command when it has imported a module; its exit code, and what it writes to stderr."""
+    code, written = interrupt_at(command(line), folder, lambda text: text.split()[-1:] == [module])
+    return code, "".join(text for text in written if not text.startswith("import time:"))
+
+
+def interrupt_at(
+    words: list[str], folder: Path, is_moment: Callable[[str], bool], seconds: float = 0.0
+) -> tuple[int, list[str]]:
+    """Interrupt a command and its processes, as a terminal does, some time after a line of its stderr."""
     with subprocess.Popen(
-        command(line),
+        words,
         cwd=folder,
         env={"PYTHONPATH": str(ROOT), "PATH": ""},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as process:
         assert process.stderr
         written = []
         for text in process.stderr:
             written.append(text)
-            if text.split()[-1:] == [module]:
-                process.send_signal(signal.SIGINT)
+            if is_moment(text):
                 break
         else:
-            pytest.fail(f"{module} is not imported")
+            pytest.fail("it ended before that")
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGINT)
         written += process.stderr
-        code = process.wait()
-    return code, "".join(text for text in written if not text.startswith("import time:"))
+        return process.wait(), written
 
 
 @pytest.mark.parametrize(
@@ -83,33 +93,10 @@ def test_a_command_in_the_background_is_not_interrupted(tmp_path: Path) -> None:
 def test_processes_that_train_show_nothing_when_they_are_interrupted(tmp_path: Path, seconds: float) -> None:
     readings = [f"2026-01-01 00:00:{n:02},1,{sensor},{n % 7}\n" for sensor in range(640) for n in range(60)]
     (tmp_path / "a.csv").write_text("TS,Device,Sensor,Value\n" + "".join(readings))
-    line = "-m scoring train --jobs 2 --data a.csv --models m"
-    code, written = interrupt_all(line, tmp_path, "training:", seconds)
-    assert (code, written[-1]) == (130, "error: interrupted")
+    words = [sys.executable, "-m", "scoring", "train", "--jobs", "2", "--data", "a.csv", "--models", "m"]
+    code, written = interrupt_at(words, tmp_path, lambda text: text.startswith("training:"), seconds)
+    assert (code, written[-1].rstrip()) == (130, "error: interrupted")
     assert not [text for text in written if text.startswith(("Traceback", "KeyboardInterrupt"))]
-
-
-def interrupt_all(line: str, folder: Path, after: str, seconds: float) -> tuple[int, list[str]]:
-    """Interrupt a command and its processes, as a terminal does, some time after a line of its stderr."""
-    with subprocess.Popen(
-        [sys.executable, *line.split()],
-        cwd=folder,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stderr
-        written = []
-        for text in process.stderr:
-            written.append(text)
-            if text.startswith(after):
-                break
-        time.sleep(seconds)
-        os.killpg(process.pid, signal.SIGINT)
-        written += process.stderr
-        return process.wait(), [text.rstrip() for text in written]
 
 
 def test_the_package_imports_next_to_nothing() -> None:
