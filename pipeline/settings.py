@@ -102,7 +102,7 @@ class Settings:
     shards: int | None = None
     """The number of shards; None for the number of processors of the engine."""
     max_active_runs: int = 20
-    """With this many active runs, a new landing waits for the sweep."""
+    """With this many active runs, a new landing waits for a later run, or for the sweep."""
     max_tries: int = 3
     """Most tries of a run, including the first."""
     timer_mode: TimerMode = "new"

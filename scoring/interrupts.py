@@ -23,7 +23,7 @@ def raise_on_interrupt() -> None:
 
 
 class HeldInterrupts:
-    """Holds an interrupt until the block ends; processes that are started in the block never get one.
+    """Holds an interrupt until the block ends; processes that are started in the block, until they take it.
 
     A terminal sends Ctrl-C to all of them, and one that still imports would show a traceback. The
     process that started them ends them.

@@ -244,7 +244,8 @@ class WorkerProcess:
 
 
 def _start_worker(app: Path, connection: socket.socket) -> "subprocess.Popen[bytes]":
-    # It never gets a Ctrl-C, which reaches the whole group: the host says when to exit.
+    # A Ctrl-C, which reaches the whole group, is held until the script ignores it: it still imports. Not with
+    # `scoring.interrupts`: this module also drives an app from a folder that has no `scoring`.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return subprocess.Popen(

@@ -7,10 +7,9 @@ Someone who can write predictions could write a summary and `_SUCCESS` too. So a
 worker states the result here, in a container that only the project writes: when all predictions are stored,
 before it writes `_SUCCESS`. A worker that replaces a dead one finds the result, and scores nothing again.
 
-The document is stored, so it has a version. In one without a result the run has not finished, nor where it is
-damaged or of another version, as in those of earlier releases, which stated the result in a document of its
-own: a run of theirs that ended without a final record, because its worker died within that second, is scored
-again.
+The document is stored, so it has a version. A run has not finished where its document has no result, is
+damaged, or is of another version. Earlier releases stated the result in a document of its own: a run of
+theirs whose worker died between that and the final record is scored again.
 """
 
 import json
